@@ -1,0 +1,89 @@
+//! Which methods a path has: the `Allow` header of a 405.
+
+use poem::http::HeaderValue;
+use serde_json::Value;
+
+/// The methods of every path, as the OpenAPI document lists them.
+#[derive(Clone, Debug, Default)]
+pub struct AllowedMethods(Vec<(Vec<Segment>, String)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    Parameter,
+}
+
+/// What pages and probes allow, which no document lists.
+const PAGE_METHODS: &str = "GET, HEAD";
+
+impl AllowedMethods {
+    /// Reads an OpenAPI document.
+    pub fn from_spec(spec: &str) -> Self {
+        let spec: Value = serde_json::from_str(spec).unwrap_or_default();
+        let paths = spec["paths"].as_object().into_iter().flatten();
+        Self(
+            paths
+                .map(|(path, operations)| (segments(path), methods(operations)))
+                .collect(),
+        )
+    }
+
+    /// The value of `Allow` for a path.
+    pub fn of(&self, path: &str) -> Option<HeaderValue> {
+        let asked: Vec<&str> = path.split('/').collect();
+        let found = self.0.iter().find(|(pattern, _)| matches(pattern, &asked));
+        let methods = found.map_or(PAGE_METHODS, |(_, methods)| methods.as_str());
+        HeaderValue::from_str(methods).ok()
+    }
+}
+
+fn segments(path: &str) -> Vec<Segment> {
+    let segment = |text: &str| {
+        if text.starts_with('{') {
+            Segment::Parameter
+        } else {
+            Segment::Literal(text.to_owned())
+        }
+    };
+    path.split('/').map(segment).collect()
+}
+
+fn methods(operations: &Value) -> String {
+    let mut methods: Vec<String> = operations
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.to_uppercase())
+        .collect();
+    if methods.iter().any(|method| method == "GET") {
+        methods.push("HEAD".to_owned());
+    }
+    methods.sort();
+    methods.join(", ")
+}
+
+fn matches(pattern: &[Segment], asked: &[&str]) -> bool {
+    pattern.len() == asked.len()
+        && pattern
+            .iter()
+            .zip(asked)
+            .all(|(segment, text)| match segment {
+                Segment::Literal(literal) => literal == text,
+                Segment::Parameter => true,
+            })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_allows_what_its_document_lists() {
+        let spec =
+            r#"{"paths":{"/orders":{"get":{},"post":{}},"/orders/{id}/cancel":{"post":{}}}}"#;
+        let allowed = AllowedMethods::from_spec(spec);
+        assert_eq!(allowed.of("/orders").unwrap(), "GET, HEAD, POST");
+        assert_eq!(allowed.of("/orders/7/cancel").unwrap(), "POST");
+        assert_eq!(allowed.of("/docs").unwrap(), "GET, HEAD");
+    }
+}

@@ -1,0 +1,45 @@
+//! Waiting longer after each failure, and never in step with the others.
+
+use std::time::Duration;
+
+/// Exponential back-off with full jitter, as described in the Amazon Builders' Library,
+/// "Timeouts, retries and backoff with jitter".
+#[derive(Clone, Copy, Debug)]
+pub struct Backoff {
+    /// The longest first wait.
+    pub first: Duration,
+    /// The longest wait.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The wait after `failures` failures in a row: random, between half and all of `first * 2^(failures - 1)`.
+    pub fn wait(&self, failures: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        let ceiling = self.first.saturating_mul(factor).min(self.max);
+        ceiling.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_stay_below_their_maximum() {
+        let backoff = Backoff {
+            first: Duration::from_millis(100),
+            max: Duration::from_secs(2),
+        };
+        for (failures, low_ms, high_ms) in [
+            (1, 50, 100),
+            (2, 100, 200),
+            (3, 200, 400),
+            (9, 1_000, 2_000),
+            (u32::MAX, 1_000, 2_000),
+        ] {
+            let wait = backoff.wait(failures).as_millis();
+            assert!((low_ms..=high_ms).contains(&wait), "{failures}: {wait} ms");
+        }
+    }
+}

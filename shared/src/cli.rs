@@ -1,0 +1,150 @@
+//! The command line that both services have.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::config::Mistakes;
+use crate::settings::Common;
+use crate::shutdown::{self, Shutdown};
+use crate::telemetry;
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// Serve the HTTP API.
+    Serve,
+    /// Consume events and run the background tasks.
+    Consume,
+    /// Exit 0 when the process that runs `serve` (or `consume`) here is ready.
+    Healthcheck {
+        /// Which process to ask.
+        #[arg(default_value = "serve")]
+        process: Process,
+    },
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Give an empty store its identity on purpose, after its data was lost for good.
+    AdoptStore,
+}
+
+/// One of the two processes of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Process {
+    /// The HTTP API.
+    Serve,
+    /// The consumer.
+    Consume,
+}
+
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Exit status of a process that could not do its work.
+const FAILURE: u8 = 1;
+/// Exit status for a mistake in the command line or the configuration.
+const USAGE: u8 = 2;
+/// Longest wait of a health check.
+const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Reads the command line. Ends the process where it asks for help, or is wrong.
+pub fn verb(name: &'static str, about: &'static str, environment: String) -> Verb {
+    let command = Cli::command()
+        .name(name)
+        .about(about)
+        .version(env!("CARGO_PKG_VERSION"));
+    let matches = command.after_help(environment).get_matches();
+    Cli::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.exit())
+        .verb
+}
+
+/// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit status.
+pub fn run<C, F>(config: Result<C, Mistakes>, start: impl FnOnce(C) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let config = match config {
+        Ok(config) => config,
+        Err(mistakes) => return fail(USAGE, &mistakes),
+    };
+    let result = runtime()
+        .map_err(Into::into)
+        .and_then(|runtime| runtime.block_on(start(config)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILURE, &format!("{error:#}")),
+    }
+}
+
+/// Starts logging and listening for signals: the first step of a process that stays.
+pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
+    telemetry::init(common.log_format, &common.log_filter)?;
+    Ok(shutdown::on_signal()?)
+}
+
+/// Asks a process of this service whether it is ready.
+pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()> {
+    let mut address = match process {
+        Process::Serve => common.http_addr,
+        Process::Consume => common.consumer_http_addr,
+    };
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let client = reqwest::Client::builder()
+        .timeout(HEALTHCHECK_TIMEOUT)
+        .no_proxy()
+        .build()?;
+    let response = client
+        .get(format!("http://{address}/readyz"))
+        .send()
+        .await?;
+    anyhow::ensure!(
+        response.status().is_success(),
+        "not ready: {}",
+        response.status()
+    );
+    Ok(())
+}
+
+/// Prints what was asked for.
+#[expect(
+    clippy::print_stdout,
+    reason = "standard output is where the document is asked for"
+)]
+pub fn print(text: &str) -> anyhow::Result<()> {
+    println!("{text}");
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "before the log is open, standard error is the place"
+)]
+fn fail(status: u8, error: &dyn Display) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(status)
+}
+
+/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads; otherwise half the cores, because four processes
+/// and two Redis servers commonly share a machine, and fewer threads then do more work.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime exists before the configuration is read"
+)]
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        builder.worker_threads((cores / 2).max(1));
+    }
+    builder.enable_all().build()
+}

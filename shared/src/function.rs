@@ -1,0 +1,124 @@
+//! Function libraries: the Lua of a service, loaded into its store and called by name.
+
+use crate::id::Partition;
+use crate::redis::{Command, Redis, RedisError, Reply};
+
+/// What every library begins with: registration with the identity check, clock and RFC 3339.
+const PRELUDE: &str = include_str!("lua/prelude.lua");
+/// The one function that every service has.
+const PARK_ENTRY: &str = include_str!("lua/park_entry.lua");
+
+/// The key that a store is known by; every function takes it as its first key.
+pub const IDENTITY: &str = "identity";
+
+/// The functions of one service in one version.
+///
+/// The version is part of the library's name and of every function's, so that two releases run side by side on one store.
+/// Whoever changes what a function does, or what it takes or answers, raises the version.
+#[derive(Clone, Debug)]
+pub struct Library {
+    name: String,
+    version: u32,
+    code: String,
+}
+
+/// The keys and arguments of one call.
+#[derive(Debug)]
+pub struct Call {
+    function: &'static str,
+    keys: Vec<String>,
+    args: Vec<fred::types::Value>,
+}
+
+impl Library {
+    /// Joins the Lua files of a service into one library.
+    pub fn new(service: &str, version: u32, files: &[&str]) -> Self {
+        let name = format!("{service}_v{version}");
+        let header = format!("#!lua name={name}\nlocal VERSION = {version}\n");
+        // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals stays far away.
+        let body: String = [PARK_ENTRY]
+            .iter()
+            .chain(files)
+            .map(|file| format!("do\n{file}\nend\n"))
+            .collect();
+        Self {
+            name,
+            version,
+            code: format!("{header}{PRELUDE}\n{body}"),
+        }
+    }
+
+    /// Loads the library on the node that owns `partition`, in place of an earlier copy of the same version.
+    pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
+        let load = Command::new("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(self.code.as_str());
+        redis
+            .run(load.to_owner_of(&partition.key(IDENTITY)))
+            .await?;
+        tracing::debug!(library = self.name, "functions loaded");
+        Ok(())
+    }
+
+    /// Calls a function. Where the store has lost its functions (`FUNCTION FLUSH`, a new primary), they are loaded again
+    /// and the call is made once more: the first attempt cannot have done anything.
+    pub async fn call(
+        &self,
+        redis: &Redis,
+        partition: Partition,
+        call: &Call,
+    ) -> Result<Reply, RedisError> {
+        match redis.run(self.command(partition, call)).await {
+            Err(error) if error.is_refusal("ERR Function not found") => {
+                tracing::warn!(
+                    library = self.name,
+                    "the store had lost its functions: loading them"
+                );
+                self.load(redis, partition).await?;
+                redis.run(self.command(partition, call)).await
+            }
+            reply => reply,
+        }
+    }
+
+    fn command(&self, partition: Partition, call: &Call) -> Command {
+        Command::new("FCALL")
+            .arg(format!("{}_v{}", call.function, self.version))
+            .arg(i64::try_from(call.keys.len() + 1).unwrap_or(i64::MAX))
+            .key(partition.key(IDENTITY))
+            .args(call.keys.iter().map(String::as_str))
+            .args(call.args.iter().cloned())
+    }
+}
+
+impl Call {
+    /// A call of `function`, named as its file is.
+    pub fn new(function: &'static str) -> Self {
+        Self {
+            function,
+            keys: Vec::new(),
+            args: Vec::new(),
+        }
+    }
+
+    /// Adds a key. The identity key comes first by itself.
+    #[must_use]
+    pub fn key(mut self, key: String) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<fred::types::Value>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds the text of an argument.
+    #[must_use]
+    pub fn text(self, arg: impl std::fmt::Display) -> Self {
+        self.arg(arg.to_string())
+    }
+}

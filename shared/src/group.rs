@@ -1,0 +1,216 @@
+//! A consumer group on one stream: the commands of Redis behind it, each in one place.
+
+use std::time::Duration;
+
+use crate::redis::{Command, Redis, RedisError};
+use crate::reply::Entry;
+
+/// Where and as whom a consumer reads.
+#[derive(Clone, Debug)]
+pub struct Membership {
+    /// The key of the stream.
+    pub stream: String,
+    /// The consumer group.
+    pub group: &'static str,
+    /// The name of this consumer in the group: another one for each process, the same after a restart.
+    pub consumer: String,
+}
+
+/// What a scan for abandoned entries found.
+#[derive(Debug)]
+pub struct Reclaimed {
+    /// Where the next scan goes on; `0-0` when this one came to the end.
+    pub cursor: String,
+    /// Entries that are now ours.
+    pub entries: Vec<Entry>,
+}
+
+/// The id before all others: a group created there misses nothing, a scan started there sees everything.
+pub const BEGINNING: &str = "0-0";
+
+impl Membership {
+    /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing emitted before is missed.
+    pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
+        let create = Command::new("XGROUP")
+            .arg("CREATE")
+            .key(self.stream.as_str());
+        match redis
+            .run(create.arg(self.group).arg("0").arg("MKSTREAM"))
+            .await
+        {
+            Err(error) if !error.is_refusal("BUSYGROUP") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads entries that nobody was given yet; waits up to `block` for the first.
+    pub async fn read_new(
+        &self,
+        reader: &Redis,
+        count: usize,
+        block: Duration,
+    ) -> Result<Vec<Entry>, RedisError> {
+        // BLOCK 0 would wait for ever.
+        let block_ms = i64::try_from(block.as_millis()).unwrap_or(i64::MAX).max(1);
+        let read = self.read(count).arg("BLOCK").arg(block_ms);
+        Ok(reader
+            .run(read.arg("STREAMS").key(self.stream.as_str()).arg(">"))
+            .await?
+            .read_entries()?)
+    }
+
+    /// Reads again what was given to this consumer after `after` and is not acknowledged.
+    pub async fn read_own_pending(
+        &self,
+        redis: &Redis,
+        after: &str,
+        count: usize,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let read = self
+            .read(count)
+            .arg("STREAMS")
+            .key(self.stream.as_str())
+            .arg(after);
+        Ok(redis.run(read).await?.read_entries()?)
+    }
+
+    /// Takes over entries that their consumer has not acknowledged for `idle`, from `cursor` on.
+    pub async fn reclaim(
+        &self,
+        redis: &Redis,
+        idle: Duration,
+        cursor: &str,
+        count: usize,
+    ) -> Result<Reclaimed, RedisError> {
+        let claim = Command::new("XAUTOCLAIM")
+            .key(self.stream.as_str())
+            .arg(self.group)
+            .arg(self.consumer.as_str())
+            .arg(as_ms(idle))
+            .arg(cursor)
+            .arg("COUNT")
+            .arg(as_count(count));
+        let mut reply = redis.run(claim).await?.list()?.into_iter();
+        let (Some(cursor), Some(entries)) = (reply.next(), reply.next()) else {
+            return Ok(Reclaimed {
+                cursor: BEGINNING.to_owned(),
+                entries: Vec::new(),
+            });
+        };
+        Ok(Reclaimed {
+            cursor: cursor.text()?,
+            entries: entries.entries()?,
+        })
+    }
+
+    /// Acknowledges entries: they are settled, whoever is asked.
+    pub async fn acknowledge(&self, redis: &Redis, ids: &[&str]) -> Result<(), RedisError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let ack = Command::new("XACK")
+            .key(self.stream.as_str())
+            .arg(self.group);
+        redis.run(ack.args(ids.iter().copied())).await.map(drop)
+    }
+
+    /// Entries from `from` to `to`, read without the group.
+    pub async fn range(
+        &self,
+        redis: &Redis,
+        from: &str,
+        to: &str,
+        count: usize,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let range = Command::new("XRANGE")
+            .key(self.stream.as_str())
+            .arg(from)
+            .arg(to);
+        Ok(redis
+            .run(range.arg("COUNT").arg(as_count(count)))
+            .await?
+            .entries()?)
+    }
+
+    /// The id of the newest entry the stream ever had.
+    pub async fn last_id(&self, redis: &Redis) -> Result<String, RedisError> {
+        let info = redis
+            .run(
+                Command::new("XINFO")
+                    .arg("STREAM")
+                    .key(self.stream.as_str()),
+            )
+            .await?;
+        Ok(info.field("last-generated-id")?.text()?)
+    }
+
+    /// The id of the newest entry that the group was given; [`BEGINNING`] before its first.
+    pub async fn last_delivered_id(&self, redis: &Redis) -> Result<String, RedisError> {
+        let groups = redis
+            .run(
+                Command::new("XINFO")
+                    .arg("GROUPS")
+                    .key(self.stream.as_str()),
+            )
+            .await?;
+        for group in groups.list()? {
+            if group.clone().field("name")?.text()? == self.group {
+                return Ok(group.field("last-delivered-id")?.text()?);
+            }
+        }
+        Ok(BEGINNING.to_owned())
+    }
+
+    /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers how many pending entries
+    /// went with them after all: not 0 if one came back to life between the look and the removal, and then somebody has
+    /// to read them again.
+    pub async fn remove_idle_consumers(
+        &self,
+        redis: &Redis,
+        idle: Duration,
+    ) -> Result<u64, RedisError> {
+        let list = Command::new("XINFO")
+            .arg("CONSUMERS")
+            .key(self.stream.as_str())
+            .arg(self.group);
+        let mut lost = 0;
+        for consumer in redis.run(list).await?.list()? {
+            let name = consumer.clone().field("name")?.text()?;
+            let pending = consumer.clone().field("pending")?.unsigned()?;
+            let idle_ms = consumer.field("idle")?.unsigned()?;
+            if name == self.consumer || pending > 0 || u128::from(idle_ms) < idle.as_millis() {
+                continue;
+            }
+            let remove = Command::new("XGROUP")
+                .arg("DELCONSUMER")
+                .key(self.stream.as_str());
+            lost += redis
+                .run(remove.arg(self.group).arg(name.as_str()))
+                .await?
+                .unsigned()?;
+            tracing::info!(
+                stream = self.stream,
+                consumer = name,
+                "removed an idle consumer"
+            );
+        }
+        Ok(lost)
+    }
+
+    fn read(&self, count: usize) -> Command {
+        Command::new("XREADGROUP")
+            .arg("GROUP")
+            .arg(self.group)
+            .arg(self.consumer.as_str())
+            .arg("COUNT")
+            .arg(as_count(count))
+    }
+}
+
+fn as_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn as_count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

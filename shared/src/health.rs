@@ -1,0 +1,160 @@
+//! Liveness and readiness.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::own_store::OwnStore;
+use crate::shutdown::Shutdown;
+
+/// A consumer, or a background task, that got nowhere for this long is not ready.
+const STALLED_AFTER: Duration = Duration::from_secs(15);
+
+/// One thing that must hold for a process to be ready: its name, and how to find out.
+pub struct Check {
+    name: &'static str,
+    probe: Box<dyn Fn() -> Probe + Send + Sync>,
+}
+
+type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// Answers whether a process is ready.
+#[derive(Clone)]
+pub struct Readiness {
+    checks: Arc<Vec<Check>>,
+    shutdown: Shutdown,
+}
+
+/// When a loop last got somewhere.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    started: Instant,
+    /// Milliseconds after `started`; 0 before the first time.
+    last_ms: Arc<AtomicU64>,
+}
+
+/// Set once, when the store has been opened.
+#[derive(Clone, Debug, Default)]
+pub struct Opened(CancellationToken);
+
+impl Readiness {
+    /// Ready while every check passes and the process is not stopping.
+    pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
+        Self {
+            checks: Arc::new(checks),
+            shutdown,
+        }
+    }
+
+    /// What fails, if anything.
+    pub async fn failures(&self) -> Vec<String> {
+        if self.shutdown.is_cancelled() {
+            return vec!["stopping".to_owned()];
+        }
+        let mut failures = Vec::new();
+        for check in self.checks.iter() {
+            if let Err(error) = (check.probe)().await {
+                failures.push(format!("{}: {error}", check.name));
+            }
+        }
+        failures
+    }
+}
+
+impl Check {
+    /// The own store was opened, answers, and still has its identity.
+    pub fn store(store: OwnStore, opened: Opened) -> Self {
+        let probe = move || -> Probe {
+            let (store, opened) = (store.clone(), opened.clone());
+            Box::pin(async move {
+                if !opened.0.is_cancelled() {
+                    return Err("not opened yet".to_owned());
+                }
+                match store.has_identity().await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("it has lost its data".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            })
+        };
+        Self {
+            name: "store",
+            probe: Box::new(probe),
+        }
+    }
+
+    /// A loop gets on with its work.
+    pub fn progress(name: &'static str, progress: Progress) -> Self {
+        let probe = move || -> Probe {
+            let idle = progress.idle();
+            Box::pin(async move {
+                match idle {
+                    None => Err("has not begun".to_owned()),
+                    Some(idle) if idle > STALLED_AFTER => {
+                        Err(format!("no progress for {} s", idle.as_secs()))
+                    }
+                    Some(_) => Ok(()),
+                }
+            })
+        };
+        Self {
+            name,
+            probe: Box::new(probe),
+        }
+    }
+}
+
+impl Progress {
+    /// Not begun.
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            last_ms: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Got somewhere, just now.
+    pub fn mark(&self) {
+        self.last_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+    }
+
+    fn idle(&self) -> Option<Duration> {
+        match self.last_ms.load(Ordering::Relaxed) {
+            0 => None,
+            last_ms => Some(Duration::from_millis(
+                self.elapsed_ms().saturating_sub(last_ms),
+            )),
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Opened {
+    /// The store is open.
+    pub fn set(&self) {
+        self.0.cancel();
+    }
+
+    /// Waits until the store is open, or the process is to stop.
+    pub async fn wait(&self, shutdown: &Shutdown) {
+        tokio::select! {
+            () = self.0.cancelled() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}

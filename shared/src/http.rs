@@ -1,0 +1,138 @@
+//! Accepting HTTP connections.
+//!
+//! The framework's own server waits for ever for the rest of a half-sent request, has no limit on connections and spins
+//! when descriptors run out. This loop has none of that, and serves the same endpoints.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use poem::http::uri::Scheme;
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint, EndpointExt, Route, handler, web::Data, web::Path};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::health::Readiness;
+use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
+use crate::request::Envelope;
+use crate::shutdown::{DRAIN_LIMIT, Shutdown};
+
+/// Longest time for a request head to arrive; an idle connection is closed after it as well.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections at once; more wait in the backlog of the socket.
+const MAX_CONNECTIONS: usize = 1_024;
+/// Bytes of a request head.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Headers of a request.
+const MAX_HEADERS: usize = 64;
+/// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `routes` until the process is to stop, then finishes the requests that are under way.
+pub async fn serve(
+    listener: TcpListener,
+    routes: impl Endpoint + 'static,
+    envelope: Envelope,
+    shutdown: Shutdown,
+) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let endpoint = Arc::new(routes.with(envelope).map_to_response());
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    tracing::info!(%address, "listening");
+    while let Some((stream, peer)) = accept(&listener, &shutdown).await {
+        let Ok(place) = places.clone().acquire_owned().await else {
+            break;
+        };
+        let endpoint = endpoint.clone();
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
+            let local = LocalAddr(address.into());
+            let remote = RemoteAddr(peer.into());
+            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
+            let endpoint = endpoint.clone();
+            async move { Ok::<_, std::convert::Infallible>(endpoint.get_response(request).await.into()) }
+        });
+        let connection = connection_builder().serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // Whatever ends a connection early is the client's business, and the client knows.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("stopped with requests under way");
+    }
+    Ok(())
+}
+
+/// Routes that every process has: `/livez`, `/readyz` and the pages about problems.
+pub fn with_health(routes: Route, readiness: Readiness) -> impl Endpoint {
+    routes
+        .at("/livez", poem::get(livez))
+        .at("/readyz", poem::get(readyz))
+        .at("/problems/:slug", poem::get(problem_page))
+        .data(readiness)
+}
+
+fn connection_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .pipeline_flush(true);
+    builder
+}
+
+/// The next connection, or `None` when the process is to stop.
+async fn accept(listener: &TcpListener, shutdown: &Shutdown) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return None,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                // A small answer must not wait for the next one. If this fails the connection is gone already.
+                let _ = stream.set_nodelay(true);
+                return Some((stream, peer));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+#[handler]
+fn livez() -> &'static str {
+    "ok"
+}
+
+#[handler]
+async fn readyz(readiness: Data<&Readiness>) -> Result<&'static str, Problem> {
+    match readiness.failures().await {
+        failures if failures.is_empty() => Ok("ready"),
+        failures => Err(Problem::new(&NOT_READY, failures.join("; ")).retry_after(RETRY_AFTER)),
+    }
+}
+
+#[handler]
+fn problem_page(slug: Path<String>) -> Result<String, Problem> {
+    problem::page(&slug.0)
+        .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
+}

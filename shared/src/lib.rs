@@ -1,0 +1,43 @@
+//! What the two services share: the contract between them, and the plumbing both stand on.
+//!
+//! Nothing here knows a product or an order beyond their ids and events. A rule of one service's domain never moves in.
+
+// The contract, in reading order: ids and money in the API, events between the services.
+pub mod event;
+pub mod id;
+pub mod money;
+pub mod time;
+pub mod trace;
+
+// The plumbing: what a process starts with ...
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+
+// ... its stores and functions ...
+pub mod function;
+pub mod own_store;
+pub mod record;
+pub mod redis;
+pub mod reply;
+
+// ... its streams ...
+pub mod consumer;
+pub mod delivery;
+pub mod group;
+pub mod retention;
+mod settle;
+
+// ... and its HTTP side.
+pub mod allow;
+pub mod health;
+pub mod http;
+pub mod json;
+pub mod openapi;
+pub mod page;
+pub mod problem;
+pub mod process;
+pub mod request;

@@ -1,0 +1,243 @@
+//! Money: whole minor units inside, an exact decimal with two places outside. No floating point anywhere.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// An amount of money in minor units (cents), between `0.00` and `9999999999.99`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(i64);
+
+/// A share of an amount in ten-thousandths, between `0` and `1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeeRate(i64);
+
+/// Why a text is no amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMoney {
+    /// Not an unsigned decimal with at most two places: a sign, an exponent, spaces, `NaN`, a third decimal.
+    #[error(
+        "expected an amount such as 19.90: digits, at most two decimals, no sign and no exponent"
+    )]
+    Notation,
+    /// More than [`Money::MAX`].
+    #[error("must be at most 9999999999.99")]
+    TooLarge,
+}
+
+/// The text is no share between 0 and 1 with at most four decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a share between 0 and 1 with at most four decimals, such as 0.20")]
+pub struct InvalidRate;
+
+/// Minor units in one major unit.
+const MINOR_PER_MAJOR: i64 = 100;
+/// Ten-thousandths in one whole.
+const RATE_SCALE: i64 = 10_000;
+/// Digits before the point that the largest amount has.
+const MAX_MAJOR_DIGITS: usize = 10;
+
+impl Money {
+    /// The largest amount; a JSON number of this size is still exact in every client that reads doubles.
+    pub const MAX: Self = Self(999_999_999_999);
+
+    /// This amount `quantity` times, or `None` above [`Money::MAX`].
+    pub fn times(self, quantity: u32) -> Option<Self> {
+        self.0
+            .checked_mul(i64::from(quantity))
+            .and_then(Self::within_range)
+    }
+
+    /// The sum, or `None` above [`Money::MAX`].
+    pub fn plus(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(Self::within_range)
+    }
+
+    /// The fee on this amount, rounded half up to the minor unit, once.
+    pub fn fee(self, rate: FeeRate) -> Self {
+        // No overflow: both factors are bounded, 10^12 times 10^4.
+        Self((self.0 * rate.0 + RATE_SCALE / 2) / RATE_SCALE)
+    }
+
+    fn within_range(minor: i64) -> Option<Self> {
+        (0..=Self::MAX.0).contains(&minor).then_some(Self(minor))
+    }
+}
+
+impl FromStr for Money {
+    type Err = InvalidMoney;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMoney> {
+        let (major, minor) = split_decimal(text, 2).ok_or(InvalidMoney::Notation)?;
+        if major.len() > MAX_MAJOR_DIGITS {
+            return Err(InvalidMoney::TooLarge);
+        }
+        let major: i64 = major.parse().map_err(|_| InvalidMoney::Notation)?;
+        Ok(Self(major * MINOR_PER_MAJOR + minor))
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{:02}",
+            self.0 / MINOR_PER_MAJOR,
+            self.0 % MINOR_PER_MAJOR
+        )
+    }
+}
+
+/// A JSON number with two decimals. It is written as text, since going through `f64` would drop the trailing zero.
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.to_string())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
+    }
+}
+
+impl FromStr for FeeRate {
+    type Err = InvalidRate;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRate> {
+        let (whole, part) = split_decimal(text, 4).ok_or(InvalidRate)?;
+        let whole: i64 = whole.parse().map_err(|_| InvalidRate)?;
+        let rate = whole
+            .checked_mul(RATE_SCALE)
+            .and_then(|scaled| scaled.checked_add(part))
+            .ok_or(InvalidRate)?;
+        (rate <= RATE_SCALE)
+            .then_some(Self(rate))
+            .ok_or(InvalidRate)
+    }
+}
+
+impl fmt::Display for FeeRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:04}", self.0 / RATE_SCALE, self.0 % RATE_SCALE)
+    }
+}
+
+/// Splits `19.9` into `19` and the fraction scaled to `places` digits (`90`). Only digits and one point get through, and
+/// no needless leading zero, as in JSON.
+fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let leading_zero = whole.len() > 1 && whole.starts_with('0');
+    if whole.is_empty()
+        || leading_zero
+        || fraction.len() > places
+        || !digits(whole)
+        || !digits(fraction)
+    {
+        return None;
+    }
+    format!("{fraction:0<places$}")
+        .parse()
+        .ok()
+        .map(|fraction| (whole, fraction))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_amount_is_read_exactly_and_shown_with_two_decimals() {
+        for (text, shown) in [
+            ("0", "0.00"),
+            ("19.9", "19.90"),
+            ("0.05", "0.05"),
+            ("9999999999.99", "9999999999.99"),
+        ] {
+            assert_eq!(text.parse::<Money>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_decimal_is_refused() {
+        let refused = [
+            "", ".", "-1", "+1", "-0", "1e2", "1E2", "0x10", "1.999", "1.", ".5", " 1", "1 ",
+            "1,00", "1_000", "NaN", "Infinity", "00", "01.00", "١", "1.0.0",
+        ];
+        for text in refused {
+            assert_eq!(
+                text.parse::<Money>(),
+                Err(InvalidMoney::Notation),
+                "{text:?}"
+            );
+        }
+        for text in ["10000000000", "99999999999999999999999999"] {
+            assert_eq!(
+                text.parse::<Money>(),
+                Err(InvalidMoney::TooLarge),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn money_is_a_json_number_with_two_decimals() {
+        assert_eq!(serde_json::to_string(&Money(1_990)).unwrap(), "19.90");
+    }
+
+    #[test]
+    fn a_fee_is_rounded_half_up_to_the_cent() {
+        let fee = |amount: &str, rate: &str| {
+            amount
+                .parse::<Money>()
+                .unwrap()
+                .fee(rate.parse().unwrap())
+                .to_string()
+        };
+        assert_eq!(fee("19.90", "0.20"), "3.98");
+        assert_eq!(fee("0.02", "0.20"), "0.00");
+        assert_eq!(fee("0.03", "0.20"), "0.01");
+        assert_eq!(fee("0.10", "0.05"), "0.01");
+        assert_eq!(fee("9999999999.99", "1"), "9999999999.99");
+    }
+
+    #[test]
+    fn a_rate_lies_between_nothing_and_everything() {
+        for text in ["1.0001", "2", "-0.2", "0.20000", "20%", ""] {
+            assert_eq!(text.parse::<FeeRate>(), Err(InvalidRate), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_amount_reads_back_what_it_shows(minor in 0..=Money::MAX.0) {
+            prop_assert_eq!(Money(minor).to_string().parse(), Ok(Money(minor)));
+        }
+
+        #[test]
+        fn the_fee_is_within_half_a_cent_of_the_exact_share(minor in 0..=Money::MAX.0, rate in 0..=RATE_SCALE) {
+            let error = i128::from(Money(minor).fee(FeeRate(rate)).0) * 10_000 - i128::from(minor) * i128::from(rate);
+            prop_assert!((-5_000 < error) && (error <= 5_000));
+        }
+
+        #[test]
+        fn no_text_makes_the_parser_panic(text in ".*") {
+            let _ = text.parse::<Money>();
+            let _ = text.parse::<FeeRate>();
+        }
+
+        #[test]
+        fn sums_and_multiples_never_leave_the_range(a in 0..=Money::MAX.0, b in 0..=Money::MAX.0, quantity: u32) {
+            let exact = |value: i128| (value <= i128::from(Money::MAX.0)).then_some(value);
+            prop_assert_eq!(Money(a).plus(Money(b)).map(|m| i128::from(m.0)), exact(i128::from(a) + i128::from(b)));
+            prop_assert_eq!(
+                Money(a).times(quantity).map(|m| i128::from(m.0)),
+                exact(i128::from(a) * i128::from(quantity))
+            );
+        }
+    }
+}

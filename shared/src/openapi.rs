@@ -1,0 +1,156 @@
+//! How the contract's own types stand in the OpenAPI documents, and the pages around them.
+
+use std::borrow::Cow;
+
+use poem::http::{HeaderValue, header};
+use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::types::{
+    ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON, Type,
+};
+use serde_json::Value;
+
+use crate::id::{OrderId, ProductId};
+use crate::money::Money;
+use crate::time::Timestamp;
+
+macro_rules! schema {
+    ($type:ty, $name:literal, $schema:expr) => {
+        impl Type for $type {
+            const IS_REQUIRED: bool = true;
+            type RawValueType = Self;
+            type RawElementValueType = Self;
+
+            fn name() -> Cow<'static, str> {
+                $name.into()
+            }
+
+            fn schema_ref() -> MetaSchemaRef {
+                MetaSchemaRef::Inline(Box::new($schema))
+            }
+
+            fn as_raw_value(&self) -> Option<&Self> {
+                Some(self)
+            }
+
+            fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+                Box::new(std::iter::once(self))
+            }
+        }
+
+        impl ParseFromJSON for $type {
+            fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
+                let text = value.unwrap_or_default().to_string();
+                text.trim_matches('"').parse().map_err(ParseError::custom)
+            }
+        }
+
+        impl ToJSON for $type {
+            fn to_json(&self) -> Option<Value> {
+                serde_json::to_value(self).ok()
+            }
+        }
+    };
+}
+
+schema!(
+    OrderId,
+    "order_id",
+    MetaSchema::new_with_format("string", "uuid")
+);
+schema!(
+    ProductId,
+    "product_id",
+    MetaSchema::new_with_format("string", "uuid")
+);
+schema!(
+    Timestamp,
+    "timestamp",
+    MetaSchema::new_with_format("string", "date-time")
+);
+schema!(
+    Money,
+    "money",
+    MetaSchema {
+        minimum: Some(0.0),
+        maximum: Some(9_999_999_999.99),
+        multiple_of: Some(0.01),
+        example: Some(Value::from(19.9)),
+        ..MetaSchema::new("number")
+    }
+);
+
+macro_rules! parameter {
+    ($($type:ty),*) => {$(
+        impl ParseFromParameter for $type {
+            fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+                text.parse().map_err(ParseError::custom)
+            }
+        }
+    )*};
+}
+
+parameter!(OrderId, ProductId);
+
+impl ToHeader for OrderId {
+    fn to_header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.to_string()).ok()
+    }
+}
+
+/// Where the explorer's page asks a font host for its fonts; ours asks nobody.
+const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
+
+/// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
+pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
+    let etag = HeaderValue::from_str(&format!("\"{}\"", fingerprint(&body)));
+    let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\""));
+    let body = bytes::Bytes::from(body);
+    make_sync(move |request| {
+        let builder = Response::builder()
+            .header(header::ETAG, etag.clone())
+            .header(header::CACHE_CONTROL, "no-cache");
+        if request.headers().get(header::IF_NONE_MATCH) == Some(&etag) {
+            return builder
+                .status(poem::http::StatusCode::NOT_MODIFIED)
+                .finish();
+        }
+        builder
+            .content_type(content_type)
+            .body(body.clone())
+            .into_response()
+    })
+}
+
+/// The explorer's page, without the links to a font host: it must work where there is no internet.
+pub fn without_font_links(mut page: String) -> String {
+    let (begin, end) = FONT_LINK;
+    while let Some(start) = page.find(begin) {
+        let Some(length) = page[start..].find(end) else {
+            break;
+        };
+        page.replace_range(start..start + length + end.len(), "");
+    }
+    page
+}
+
+/// The first 16 hex digits of the SHA-256 of a text.
+pub fn fingerprint(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_asks_no_other_host() {
+        let page = "<head><link href=\"https://fonts.example/css?a\" rel=\"stylesheet\"><b></head>";
+        assert_eq!(without_font_links(page.to_owned()), "<head><b></head>");
+    }
+}

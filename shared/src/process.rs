@@ -1,0 +1,157 @@
+//! What every process of the system is made of: an opened store, a listener, loops that end together.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use poem::{Endpoint, Route};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::allow::AllowedMethods;
+use crate::consumer::{Consumer, Settings};
+use crate::delivery::Handler;
+use crate::health::{Check, Opened, Progress, Readiness};
+use crate::http;
+use crate::own_store::{OwnStore, Witness};
+use crate::redis::RedisError;
+use crate::request::Envelope;
+use crate::shutdown::{Shutdown, sleep_unless};
+
+/// The tasks of one process. When one of them fails, the process stops.
+pub struct Process {
+    tasks: JoinSet<anyhow::Result<()>>,
+    checks: Vec<Check>,
+    opened: Opened,
+    shutdown: Shutdown,
+}
+
+impl Process {
+    /// A process that opens `store` in the background. It listens before the store is there, so that probes and clients
+    /// are told what it waits for.
+    pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
+        let opened = Opened::default();
+        let checks = vec![Check::store(store.clone(), opened.clone())];
+        let mut process = Self {
+            tasks: JoinSet::new(),
+            checks,
+            opened: opened.clone(),
+            shutdown,
+        };
+        let stop = process.shutdown.clone();
+        process.spawn(async move {
+            store.open(&witness, &stop).await?;
+            opened.set();
+            tracing::info!("the store is open");
+            stop.cancelled().await;
+            Ok(())
+        });
+        process
+    }
+
+    /// Adds consumers of one event type: one for each partition, because a blocking read needs a connection of its own.
+    pub fn consume<H: Handler + Clone>(
+        &mut self,
+        handler: &H,
+        store: &OwnStore,
+        settings: &Settings,
+    ) {
+        for partition in store.partitions().all() {
+            let progress = Progress::new();
+            self.checks
+                .push(Check::progress("consumer", progress.clone()));
+            let consumer = Consumer::new(
+                handler.clone(),
+                store.clone(),
+                partition,
+                settings,
+                progress,
+            );
+            let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
+            self.spawn(async move {
+                // Before the store has its identity, "no such product" would be no answer.
+                opened.wait(&stop).await;
+                consumer.run(stop).await;
+                Ok(())
+            });
+        }
+    }
+
+    /// Adds a task that runs `act` every `interval`. A failure is logged; the next round tries again.
+    pub fn repeat<F>(
+        &mut self,
+        name: &'static str,
+        interval: Duration,
+        act: impl Fn() -> F + Send + 'static,
+    ) where
+        F: Future<Output = Result<(), RedisError>> + Send,
+    {
+        let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
+        self.spawn(async move {
+            opened.wait(&stop).await;
+            while !stop.is_cancelled() {
+                if let Err(error) = act().await {
+                    tracing::warn!(task = name, %error, "failed; trying again later");
+                }
+                sleep_unless(&stop, interval).await;
+            }
+            Ok(())
+        });
+    }
+
+    /// Adds a loop of the service's own, which must mark its progress.
+    pub fn run_loop<F>(&mut self, name: &'static str, run: impl FnOnce(Progress, Shutdown) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let progress = Progress::new();
+        self.checks.push(Check::progress(name, progress.clone()));
+        let work = run(progress, self.shutdown.clone());
+        let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
+        self.spawn(async move {
+            opened.wait(&stop).await;
+            work.await;
+            Ok(())
+        });
+    }
+
+    /// Serves `routes` together with the health routes, and runs until the process is told to stop or a task fails.
+    pub async fn serve(
+        mut self,
+        address: SocketAddr,
+        routes: Route,
+        spec: &str,
+    ) -> anyhow::Result<()> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        let readiness = Readiness::new(std::mem::take(&mut self.checks), self.shutdown.clone());
+        let routes = http::with_health(routes, readiness);
+        let envelope = Envelope::new(AllowedMethods::from_spec(spec));
+        self.listen(listener, routes, envelope);
+        let mut result = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let ended = ended.context("a task panicked").flatten();
+            if ended.is_err() && result.is_ok() {
+                result = ended;
+                self.shutdown.cancel();
+            }
+        }
+        result
+    }
+
+    fn listen(
+        &mut self,
+        listener: TcpListener,
+        routes: impl Endpoint + 'static,
+        envelope: Envelope,
+    ) {
+        let stop = self.shutdown.clone();
+        self.spawn(async move { Ok(http::serve(listener, routes, envelope, stop).await?) });
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}

@@ -1,0 +1,284 @@
+//! The one place that knows `fred`, and with it every rule that makes this client safe to use.
+//!
+//! * Every command goes out as a custom, non-blocking one. `fred` takes its typed `FCALL` for a blocking command and then
+//!   never notices that the server stopped answering.
+//! * No reply may be an array whose first element is a user's text: `fred` takes a short array led by `message` for a
+//!   pub/sub push, drops it, and hands every later reply to the wrong caller. So functions answer integers first, and
+//!   hashes are read with `HGETALL`, which is a map in RESP3.
+//! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice. Whether a command that failed
+//!   here took effect is unknown, and everything above is built for that.
+//! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the entries of a cancelled read
+//!   would stay in its name without anybody handling them.
+//! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it believes of itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use fred::interfaces::ClientLike;
+use fred::types::config::{
+    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
+    UnresponsiveConfig,
+};
+use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, Value};
+
+use crate::config::RedisUrl;
+pub use crate::reply::{Reply, UnexpectedReply};
+
+/// Longest wait for an ordinary command.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a blocking read may take beyond its `BLOCK`.
+const READ_MARGIN: Duration = Duration::from_secs(2);
+/// Longest wait for a connection, and for the greeting on it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that owes an answer for this long is closed.
+const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
+/// A client without a single success for this long is replaced.
+pub const STUCK_AFTER: Duration = Duration::from_secs(10);
+/// First and longest wait between two attempts to connect, in milliseconds.
+const RECONNECT_MS: (u32, u32) = (50, 1_000);
+/// Commands that may wait for the connection; more are refused at once, so that a stalled store cannot fill the memory.
+const MAX_QUEUED_COMMANDS: usize = 10_000;
+
+/// A client of one Redis store. Cheap to clone; clones share the connection.
+#[derive(Clone)]
+pub struct Redis(Arc<Inner>);
+
+struct Inner {
+    url: RedisUrl,
+    timeout: Duration,
+    connection: ArcSwap<Connection>,
+    started: Instant,
+    /// Milliseconds after `started` at which the present row of failures began; 0 while all is well.
+    failing_since_ms: AtomicU64,
+}
+
+struct Connection {
+    client: fred::clients::Client,
+    task: ConnectHandle,
+}
+
+/// A command to a Redis server.
+#[derive(Debug)]
+pub struct Command {
+    name: &'static str,
+    route: ClusterHash,
+    args: Vec<Value>,
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RedisError {
+    /// The store cannot be reached, does not answer in time, or refuses to work just now. Whether the command took
+    /// effect is unknown. Worth trying again.
+    #[error("the Redis store is not available: {0}")]
+    Unavailable(String),
+    /// The store answered with an error; trying again changes nothing. The first word is its code.
+    #[error("Redis refused: {0}")]
+    Refused(String),
+}
+
+/// Answers that say "not now" rather than "never".
+const NOT_NOW: [&str; 11] = [
+    "BUSY",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOIDENTITY",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "TRYAGAIN",
+    "UNBLOCKED",
+];
+
+impl Redis {
+    /// A client for commands that answer at once. Connects in the background, for as long as it takes.
+    pub fn worker(url: &RedisUrl) -> Self {
+        Self::connect(url, COMMAND_TIMEOUT)
+    }
+
+    /// A client for one blocking reader, whose reads block for at most `block`.
+    pub fn reader(url: &RedisUrl, block: Duration) -> Self {
+        Self::connect(url, block + READ_MARGIN)
+    }
+
+    fn connect(url: &RedisUrl, timeout: Duration) -> Self {
+        Self(Arc::new(Inner {
+            url: url.clone(),
+            timeout,
+            connection: ArcSwap::from_pointee(Connection::open(url, timeout)),
+            started: Instant::now(),
+            failing_since_ms: AtomicU64::new(0),
+        }))
+    }
+
+    /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
+    pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
+        let connection = self.0.connection.load_full();
+        let custom = CustomCommand::new_static(command.name, command.route, false);
+        match connection
+            .client
+            .custom::<Value, Value>(custom, command.args)
+            .await
+        {
+            Ok(value) => {
+                self.0.failing_since_ms.store(0, Ordering::Relaxed);
+                Ok(Reply::from(value))
+            }
+            Err(error) => {
+                let error = RedisError::from(error);
+                self.watch(&error, &connection);
+                Err(error)
+            }
+        }
+    }
+
+    /// The watchdog: an answer of any kind proves the connection; a row of failures that lasts too long replaces it.
+    fn watch(&self, error: &RedisError, connection: &Arc<Connection>) {
+        if matches!(error, RedisError::Refused(_)) {
+            self.0.failing_since_ms.store(0, Ordering::Relaxed);
+            return;
+        }
+        let now_ms = u64::try_from(self.0.started.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let first = self.0.failing_since_ms.compare_exchange(
+            0,
+            now_ms,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+        let Err(since_ms) = first else { return };
+        if u128::from(now_ms - since_ms.min(now_ms)) < STUCK_AFTER.as_millis() {
+            return;
+        }
+        // Whoever swaps first builds the new client; everybody else finds it in place.
+        let replacement = Arc::new(Connection::open(&self.0.url, self.0.timeout));
+        let previous = self.0.connection.compare_and_swap(connection, replacement);
+        if Arc::ptr_eq(&previous, connection) {
+            tracing::warn!(store = %self.0.url, "no success for {STUCK_AFTER:?}: a new Redis client takes over");
+            self.0.failing_since_ms.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Connection {
+    fn open(url: &RedisUrl, timeout: Duration) -> Self {
+        let mut config = Config::from_url(url.reveal()).unwrap_or_default();
+        config.version = RespVersion::RESP3;
+        config.fail_fast = false;
+        let connection = ConnectionConfig {
+            connection_timeout: CONNECT_TIMEOUT,
+            internal_command_timeout: CONNECT_TIMEOUT,
+            max_command_attempts: 1,
+            max_command_buffer_len: MAX_QUEUED_COMMANDS,
+            unresponsive: UnresponsiveConfig {
+                max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
+                interval: UNRESPONSIVE_AFTER / 3,
+            },
+            tcp: TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            },
+            reconnect_errors: vec![
+                ReconnectError::ClusterDown,
+                ReconnectError::Loading,
+                ReconnectError::MasterDown,
+                ReconnectError::ReadOnly,
+            ],
+            ..ConnectionConfig::default()
+        };
+        let performance = PerformanceConfig {
+            default_command_timeout: timeout,
+            ..PerformanceConfig::default()
+        };
+        // No limit on attempts: a store that comes back finds its clients waiting.
+        let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
+        let client =
+            fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
+        let task = client.connect();
+        Self { client, task }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Command {
+    /// A command that belongs to no key.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            route: ClusterHash::Random,
+            args: Vec::with_capacity(8),
+        }
+    }
+
+    /// Adds a key. The first one decides which node of a cluster receives the command.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Value>) -> Self {
+        if self.route == ClusterHash::Random {
+            self.route = ClusterHash::Offset(self.args.len());
+        }
+        self.args.push(key.into());
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<Value>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<Value>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sends the command to the node that owns `key`, without naming it: for commands about the node itself.
+    #[must_use]
+    pub fn to_owner_of(mut self, key: &str) -> Self {
+        self.route = ClusterHash::Custom(fred::util::redis_keyslot(key.as_bytes()));
+        self
+    }
+}
+
+impl RedisError {
+    /// The store answered with this error code.
+    pub fn is_refusal(&self, code: &str) -> bool {
+        matches!(self, Self::Refused(message) if message.starts_with(code))
+    }
+}
+
+impl From<fred::error::Error> for RedisError {
+    fn from(error: fred::error::Error) -> Self {
+        use fred::error::ErrorKind::{Auth, Cluster, InvalidArgument, Parse, Unknown};
+        let code = error
+            .details()
+            .split_whitespace()
+            .next()
+            .unwrap_or_default();
+        // A refused login is a matter of configuration on the server, which a person can mend while we keep trying.
+        let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster | Parse);
+        if answered && !NOT_NOW.contains(&code) && *error.kind() != Auth {
+            Self::Refused(error.details().to_owned())
+        } else {
+            Self::Unavailable(error.details().to_owned())
+        }
+    }
+}
+
+impl From<UnexpectedReply> for RedisError {
+    fn from(error: UnexpectedReply) -> Self {
+        Self::Refused(error.to_string())
+    }
+}

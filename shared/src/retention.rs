@@ -1,0 +1,117 @@
+//! Trimming: a stream keeps what some group still needs, and what is younger than its retention. Nothing else.
+
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::group::BEGINNING;
+use crate::id::Partition;
+use crate::own_store::OwnStore;
+use crate::redis::{Command, RedisError};
+
+/// Pause between two trims.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
+/// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call takes long.
+const MAX_CALLS: usize = 1_000;
+
+/// An entry id, in the order of the stream.
+type EntryId = (u64, u64);
+
+/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what is older than
+/// `retention`.
+///
+/// While the group of `E` does not exist, nothing is removed: it is created again at the beginning of the stream, and must
+/// find there whatever it had not acknowledged.
+pub async fn trim<E: Event>(store: OwnStore, retention: Duration) -> Result<(), RedisError> {
+    for partition in store.partitions().all() {
+        trim_stream(
+            &store,
+            partition,
+            &partition.key(E::STREAM),
+            E::GROUP,
+            retention,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn trim_stream(
+    store: &OwnStore,
+    partition: Partition,
+    key: &str,
+    group: &str,
+    retention: Duration,
+) -> Result<(), RedisError> {
+    let Some(needed) = oldest_needed(store, key, group).await? else {
+        return Ok(());
+    };
+    let now_ms = store.now(partition).await?.as_millis();
+    let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+    let (ms, sequence) = needed.min((now_ms.saturating_sub(retention_ms), 0));
+    let mut removed = 0;
+    for _ in 0..MAX_CALLS {
+        let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
+        match store
+            .run(trim.arg(format!("{ms}-{sequence}")))
+            .await?
+            .unsigned()?
+        {
+            0 => break,
+            count => removed += count,
+        }
+    }
+    if removed > 0 {
+        tracing::info!(
+            stream = key,
+            removed,
+            "trimmed what every group has acknowledged"
+        );
+    }
+    Ok(())
+}
+
+/// The oldest entry that some group has not acknowledged, or would be given next. `None` when that cannot be told.
+async fn oldest_needed(
+    store: &OwnStore,
+    key: &str,
+    group: &str,
+) -> Result<Option<EntryId>, RedisError> {
+    let groups = match store
+        .run(Command::new("XINFO").arg("GROUPS").key(key))
+        .await
+    {
+        Err(error) if error.is_refusal("ERR no such key") => return Ok(None),
+        groups => groups?.list()?,
+    };
+    let mut oldest = None;
+    let mut found = false;
+    for info in groups {
+        let name = info.clone().field("name")?.text()?;
+        let mut needed = info.clone().field("last-delivered-id")?.text()?;
+        if info.field("pending")?.unsigned()? > 0 {
+            let summary = Command::new("XPENDING").key(key).arg(name.as_str());
+            let [_, smallest, _, _] = store
+                .run(summary)
+                .await?
+                .exactly("a summary of what is pending")?;
+            // It was acknowledged in between if there is none; the next trim will see.
+            needed = if smallest.is_null() {
+                BEGINNING.to_owned()
+            } else {
+                smallest.text()?
+            };
+        }
+        found |= name == group;
+        let needed = parse_id(&needed);
+        oldest = Some(oldest.map_or(needed, |oldest: EntryId| oldest.min(needed)));
+    }
+    Ok(oldest.filter(|_| found))
+}
+
+/// An id that does not read as one keeps everything.
+fn parse_id(id: &str) -> EntryId {
+    let parts = id
+        .split_once('-')
+        .and_then(|(ms, sequence)| Some((ms.parse().ok()?, sequence.parse().ok()?)));
+    parts.unwrap_or((0, 0))
+}

@@ -1,0 +1,145 @@
+//! The settings that both services have.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::config::{Reader, RedisUrl, Setting};
+use crate::consumer::REWIND;
+use crate::id::Partitions;
+use crate::telemetry::{LogFilter, LogFormat};
+
+/// What every process of the system is told.
+#[derive(Debug)]
+pub struct Common {
+    /// The store of inventory. Read from `INVENTORY_REDIS_URL`.
+    pub inventory_store: RedisUrl,
+    /// The store of payments. Read from `PAYMENTS_REDIS_URL`.
+    pub payments_store: RedisUrl,
+    /// Where `serve` listens. Read from `HTTP_ADDR`.
+    pub http_addr: SocketAddr,
+    /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
+    pub consumer_http_addr: SocketAddr,
+    /// How keys are spread. Read from `PARTITIONS`.
+    pub partitions: Partitions,
+    /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
+    pub stream_retention: Duration,
+    /// Name of the consumer in its group. Read from `CONSUMER_NAME`.
+    pub consumer_name: String,
+    /// Idle time after which another consumer's entries are taken over. Read from `RECLAIM_IDLE`.
+    pub reclaim_idle: Duration,
+    /// How log lines look. Read from `LOG_FORMAT`.
+    pub log_format: LogFormat,
+    /// Which log lines are written. Read from `RUST_LOG`.
+    pub log_filter: LogFilter,
+}
+
+/// What differs between the services.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// The service: first part of the consumer's name.
+    pub service: &'static str,
+    /// Default of `HTTP_ADDR`.
+    pub http_addr: &'static str,
+    /// Default of `CONSUMER_HTTP_ADDR`.
+    pub consumer_http_addr: &'static str,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const INVENTORY_REDIS_URL: Setting = Setting {
+    name: "INVENTORY_REDIS_URL",
+    default: "redis://127.0.0.1:6380",
+    help: "store of inventory, redis:// or redis-cluster://",
+};
+const PAYMENTS_REDIS_URL: Setting = Setting {
+    name: "PAYMENTS_REDIS_URL",
+    default: "redis://127.0.0.1:6390",
+    help: "store of payments, redis:// or redis-cluster://",
+};
+const PARTITIONS: Setting = Setting {
+    name: "PARTITIONS",
+    default: "",
+    help: "number of partitions, 1 to 65535; unset: one place, keys without a tag",
+};
+const STREAM_RETENTION: Setting = Setting {
+    name: "STREAM_RETENTION",
+    default: "10m",
+    help: "how long an acknowledged entry stays in the own stream, 10m to 365d",
+};
+const CONSUMER_NAME: Setting = Setting {
+    name: "CONSUMER_NAME",
+    default: "",
+    help: "name of this consumer, different for each process; unset: <service>-<host>-1",
+};
+const RECLAIM_IDLE: Setting = Setting {
+    name: "RECLAIM_IDLE",
+    default: "30s",
+    help: "idle time after which a dead consumer's entries are taken over, 1s to 1h",
+};
+const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    default: "pretty",
+    help: "pretty or json",
+};
+const RUST_LOG: Setting = Setting {
+    name: "RUST_LOG",
+    default: "info",
+    help: "log filter; the access log has the target http (info,http=warn)",
+};
+
+impl Common {
+    /// Reads the settings. `None` means that at least one is wrong.
+    pub fn read(reader: &mut Reader, defaults: Defaults) -> Option<Self> {
+        let Defaults {
+            service,
+            http_addr,
+            consumer_http_addr,
+        } = defaults;
+        let http_addr = Setting {
+            name: "HTTP_ADDR",
+            default: http_addr,
+            help: "where serve listens",
+        };
+        let consumer_http_addr = Setting {
+            name: "CONSUMER_HTTP_ADDR",
+            default: consumer_http_addr,
+            help: "where consume answers /livez and /readyz",
+        };
+        // Every setting is read before the first one may end this function: all mistakes are reported together.
+        let inventory_store = reader.read(INVENTORY_REDIS_URL);
+        let payments_store = reader.read(PAYMENTS_REDIS_URL);
+        let http_addr = reader.read(http_addr);
+        let consumer_http_addr = reader.read(consumer_http_addr);
+        let partitions = reader.optional(PARTITIONS);
+        // Shorter, and a rewind after a restart would not find what it looks for.
+        let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
+        let consumer_name = reader.optional(CONSUMER_NAME);
+        let reclaim_idle = reader.span(
+            RECLAIM_IDLE,
+            Duration::from_secs(1),
+            Duration::from_secs(3_600),
+        );
+        let log_format = reader.read(LOG_FORMAT);
+        let log_filter = reader.read(RUST_LOG);
+        Some(Self {
+            inventory_store: inventory_store?,
+            payments_store: payments_store?,
+            http_addr: http_addr?,
+            consumer_http_addr: consumer_http_addr?,
+            partitions: partitions?.map_or(Partitions::NONE, Partitions::new),
+            stream_retention: stream_retention?,
+            consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),
+            reclaim_idle: reclaim_idle?,
+            log_format: log_format?,
+            log_filter: log_filter?,
+        })
+    }
+}
+
+/// The same after a restart, so that a consumer finds its own pending entries at once.
+fn default_consumer_name(service: &str) -> String {
+    format!(
+        "{service}-{}-1",
+        gethostname::gethostname().to_string_lossy()
+    )
+}

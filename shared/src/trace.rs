@@ -1,0 +1,95 @@
+//! W3C Trace Context: the one header that ties a request, its order and the events of that order together.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header> defines it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceParent(String);
+
+/// The text is no `traceparent` of version 00.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+pub struct InvalidTraceParent;
+
+/// Lengths of version, trace id, parent id and flags, in hex digits.
+const FIELD_LENGTHS: [usize; 4] = [2, 32, 16, 2];
+
+impl TraceParent {
+    /// A new trace, marked as sampled.
+    pub fn mint() -> Self {
+        let trace_id = fastrand::u128(1..);
+        let parent_id = fastrand::u64(1..);
+        Self(format!("00-{trace_id:032x}-{parent_id:016x}-01"))
+    }
+
+    /// The text of the header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The trace id, 32 hex digits: what to search logs for.
+    pub fn trace_id(&self) -> &str {
+        &self.0[3..35]
+    }
+}
+
+impl FromStr for TraceParent {
+    type Err = InvalidTraceParent;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
+        let mut fields = text.split('-');
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let well_formed = FIELD_LENGTHS.into_iter().all(|length| {
+            fields
+                .next()
+                .is_some_and(|field| field.len() == length && field.bytes().all(lower_hex))
+        });
+        if !well_formed || fields.next().is_some() || !text.starts_with("00-") {
+            return Err(InvalidTraceParent);
+        }
+        let traceparent = Self(text.to_owned());
+        let all_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+        if all_zero(traceparent.trace_id()) || all_zero(&traceparent.0[36..52]) {
+            return Err(InvalidTraceParent);
+        }
+        Ok(traceparent)
+    }
+}
+
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minted_traceparent_is_well_formed() {
+        let minted = TraceParent::mint();
+        assert_eq!(minted.as_str().parse(), Ok(minted.clone()));
+        assert_eq!(minted.trace_id().len(), 32);
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_refused() {
+        for text in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        ] {
+            assert_eq!(
+                text.parse::<TraceParent>(),
+                Err(InvalidTraceParent),
+                "{text}"
+            );
+        }
+    }
+}
