@@ -1,0 +1,80 @@
+//! The processes of inventory, put together.
+
+use std::time::Duration;
+
+use poem::Route;
+use shared::consumer::Settings;
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::own_store::Witness;
+use shared::process::Process;
+use shared::redis::Redis;
+use shared::retention::{self, TRIM_INTERVAL};
+use shared::shutdown::Shutdown;
+
+use crate::api;
+use crate::config::Config;
+use crate::store::Store;
+use crate::worker::OrderHandler;
+
+/// Pause between two sweeps of the record of applied orders.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
+/// Serves the HTTP API until it is to stop.
+pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
+    let store = store(&config);
+    let process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let (routes, spec) = api::routes(store);
+    process.serve(config.common.http_addr, routes, &spec).await
+}
+
+/// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until it is to stop.
+pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
+    let store = store(&config);
+    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let keep = config.dedupe_retention;
+    let handler = OrderHandler {
+        store: store.clone(),
+        dedupe_retention: keep,
+    };
+    process.consume(&handler, &store.own, &consumer_settings(&config));
+
+    let (own, retention) = (store.own.clone(), config.common.stream_retention);
+    process.repeat("trim", TRIM_INTERVAL, move || {
+        retention::trim::<RefundOrder>(own.clone(), retention)
+    });
+    process.repeat("sweep", SWEEP_INTERVAL, move || {
+        let store = store.clone();
+        async move { store.sweep_applied(keep).await.map(drop) }
+    });
+    process
+        .serve(config.common.consumer_http_addr, Route::new(), "")
+        .await
+}
+
+/// The store that inventory owns.
+pub fn store(config: &Config) -> Store {
+    Store::new(
+        Redis::worker(&config.common.inventory_store),
+        config.common.partitions,
+    )
+}
+
+/// The OpenAPI document.
+pub fn openapi(config: &Config) -> String {
+    api::routes(store(config)).1
+}
+
+fn witness(config: &Config) -> Witness {
+    Witness {
+        redis: Redis::worker(&config.common.payments_store),
+        stream: OrderCompleted::STREAM,
+    }
+}
+
+fn consumer_settings(config: &Config) -> Settings {
+    Settings {
+        stream_store: config.common.payments_store.clone(),
+        name: config.common.consumer_name.clone(),
+        reclaim_idle: config.common.reclaim_idle,
+    }
+}

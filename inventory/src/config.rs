@@ -1,0 +1,54 @@
+//! The configuration of inventory.
+
+use std::time::Duration;
+
+use shared::config::{Mistakes, Reader, Setting};
+use shared::settings::{Common, Defaults};
+
+/// Everything inventory can be told.
+#[derive(Debug)]
+pub struct Config {
+    /// What both services are told.
+    pub common: Common,
+    /// How long it is remembered what became of an order. Read from `DEDUPE_RETENTION`.
+    pub dedupe_retention: Duration,
+}
+
+const DEFAULTS: Defaults = Defaults {
+    service: "inventory",
+    http_addr: "127.0.0.1:8000",
+    consumer_http_addr: "127.0.0.1:8001",
+};
+const DEDUPE_RETENTION: Setting = Setting {
+    name: "DEDUPE_RETENTION",
+    default: "30d",
+    help: "how long it is remembered what became of an order, 8d to 3650d",
+};
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than the longest delay of payments, or an order could be forgotten before it is paid.
+const MIN_DEDUPE_RETENTION: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+
+impl Config {
+    /// Reads the environment, or lists everything that is wrong with it.
+    pub fn from_env() -> Result<Self, Mistakes> {
+        let mut reader = Reader::environment();
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// What `--help` says about the environment.
+    pub fn describe() -> String {
+        let mut reader = Reader::from_source(|_| None);
+        Self::read(&mut reader);
+        reader.describe()
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let common = Common::read(reader, DEFAULTS);
+        let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);
+        Some(Self {
+            common: common?,
+            dedupe_retention: dedupe_retention?,
+        })
+    }
+}

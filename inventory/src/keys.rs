@@ -1,0 +1,40 @@
+//! Every key of the inventory store.
+
+use shared::id::{Partition, ProductId};
+use shared::time::Timestamp;
+
+/// The reply stream, read by payments.
+pub(crate) const REFUND_ORDER: &str = "refund_order";
+
+/// Milliseconds of order ids whose records share a bucket: one hour.
+const BUCKET_MS: u64 = 60 * 60 * 1_000;
+
+/// The hash of a product, or its tombstone.
+pub(crate) fn product(partition: Partition, id: ProductId) -> String {
+    partition.key_of("product", id)
+}
+
+/// Sorted set of the ids of all products in the catalogue.
+pub(crate) fn products(partition: Partition) -> String {
+    partition.key("products")
+}
+
+/// Stream of everything that changed the stock of a product.
+pub(crate) fn movements(partition: Partition, id: ProductId) -> String {
+    partition.key_of("movements", id)
+}
+
+/// Hash of what became of the orders minted in one hour: order id -> outcome.
+pub(crate) fn applied(partition: Partition, bucket: u64) -> String {
+    partition.key_of("applied", bucket)
+}
+
+/// Sorted set of the buckets there are.
+pub(crate) fn applied_buckets(partition: Partition) -> String {
+    partition.key("applied")
+}
+
+/// The bucket of an order. It comes from the id alone, so a redelivery finds it whatever the clocks say.
+pub(crate) fn bucket(ordered_at: Timestamp) -> u64 {
+    ordered_at.as_millis() / BUCKET_MS
+}

@@ -1,0 +1,18 @@
+//! inventory: owns products and their stock.
+//!
+//! It answers for products over HTTP, takes the stock of orders that payments reports as paid, and asks for a refund of
+//! those it cannot fulfil. Nobody else writes to its store.
+
+pub mod config;
+
+pub mod app;
+
+pub mod domain;
+
+pub mod api;
+
+pub mod store;
+
+mod keys;
+
+pub mod worker;

@@ -1,0 +1,111 @@
+--[[ apply_orders: take the stock of paid orders, or ask payments to refund them.
+  An order is recorded with what became of it, in the same step. A duplicate changes nothing and repeats the recorded
+  answer: whoever emitted the order again may have lost the refund as well.
+
+  KEYS  1 identity   2 refund_order stream   3 index of record buckets
+        then for each order: product, movements of the product, record bucket of the order
+  ARGV  1 how long a record is kept, in ms
+        then for each order: order id, minted at in ms, product id, quantity, traceparent, bucket number
+  Reply an integer for each order:
+        1 applied   2 rejected: no such product   3 rejected: not enough stock
+        4, 5, 6 the same, but it was recorded before   7 older than its record would be kept
+  Event refund_order for 2, 3, 5 and 6 ]]
+local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
+local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
+
+local function read_orders(keys, args)
+  local orders = {}
+  for i = 1, (#keys - 3) / 3 do
+    local k, a = 3 * i, 6 * i - 5
+    orders[i] = {
+      product_key = keys[k + 1], movements_key = keys[k + 2], bucket_key = keys[k + 3],
+      id = args[a + 1], minted_at = tonumber(args[a + 2]), product_id = args[a + 3],
+      quantity = tonumber(args[a + 4]), traceparent = args[a + 5], bucket = args[a + 6],
+    }
+  end
+  return orders
+end
+
+-- What is on hand of every product in the batch; `false` for a product that does not exist.
+local function read_stock(orders)
+  local stock = {}
+  for _, order in ipairs(orders) do
+    local key = order.product_key
+    if stock[key] == nil then
+      stock[key] = tonumber(redis.call('HGET', key, 'quantity') or nil) or false
+      assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
+    end
+  end
+  return stock
+end
+
+-- What is recorded of every order in the batch.
+local function read_records(orders)
+  local records = {}
+  for _, order in ipairs(orders) do
+    records[order.id] = tonumber(redis.call('HGET', order.bucket_key, order.id) or nil)
+  end
+  return records
+end
+
+local function decide(order, recorded, on_hand, oldest)
+  if order.minted_at < oldest then
+    return TOO_OLD
+  elseif recorded then
+    return recorded + REPEATED
+  elseif not on_hand then
+    return NO_PRODUCT
+  elseif on_hand < order.quantity then
+    return NO_STOCK
+  end
+  return APPLIED
+end
+
+local function record(order, index, outcome)
+  redis.call('ZADD', index, order.bucket, order.bucket)
+  redis.call('HSET', order.bucket_key, order.id, outcome)
+end
+
+local function take_stock(order, balance, now, keep_ms)
+  redis.call('HSET', order.product_key, 'quantity', int(balance), 'updated_at', int(now))
+  redis.call('HINCRBY', order.product_key, 'version', 1)
+  redis.call('XADD', order.movements_key, 'MINID', '~', int(now - keep_ms), '*',
+    'kind', 'sale', 'delta', int(-order.quantity), 'balance', int(balance), 'order_id', order.id)
+end
+
+local function emit_refund(stream, order, reason, now)
+  redis.call('XADD', stream, '*',
+    'ce_specversion', '1.0', 'ce_id', order.id .. ':refund', 'ce_source', '/inventory',
+    'ce_type', 'order.refund_requested.v1', 'ce_time', rfc3339(now), 'traceparent', order.traceparent,
+    'order_id', order.id, 'product_id', order.product_id, 'quantity', int(order.quantity), 'reason', reason)
+end
+
+local function apply_orders(keys, args)
+  local refunds, index = keys[2], keys[3]
+  local keep_ms = tonumber(args[1])
+  local now = now_ms()
+  local orders = read_orders(keys, args)
+  local stock, records = read_stock(orders), read_records(orders)
+  assert(writable_as(refunds, 'stream') and writable_as(index, 'zset'), 'a key of the store has a wrong type')
+
+  local reply = {}
+  for i, order in ipairs(orders) do
+    local outcome = decide(order, records[order.id], stock[order.product_key], now - keep_ms)
+    if outcome <= NO_STOCK then
+      record(order, index, outcome)
+      records[order.id] = outcome
+    end
+    if outcome == APPLIED then
+      stock[order.product_key] = stock[order.product_key] - order.quantity
+      take_stock(order, stock[order.product_key], now, keep_ms)
+    end
+    local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
+    if reason then
+      emit_refund(refunds, order, reason, now)
+    end
+    reply[i] = outcome
+  end
+  return reply
+end
+
+register('apply_orders', apply_orders, {'allow-oom'})

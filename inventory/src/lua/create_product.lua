@@ -1,0 +1,22 @@
+--[[ create_product: a new product with its first stock.
+  Calling it again with the same id changes nothing and answers the same.
+
+  KEYS  1 identity   2 product   3 products index   4 movements of the product
+  ARGV  1 product id   2 name   3 price   4 quantity
+  Reply {1, created at in ms} ]]
+local function create_product(keys, args)
+  local product, products, movements = keys[2], keys[3], keys[4]
+  local id, name, price, quantity = args[1], args[2], args[3], args[4]
+  local created_at = redis.call('HGET', product, 'created_at')
+  if created_at then
+    return {1, tonumber(created_at)}
+  end
+  local now = now_ms()
+  redis.call('ZADD', products, 0, id)
+  redis.call('HSET', product, 'id', id, 'name', name, 'price', price, 'quantity', quantity,
+    'version', 1, 'created_at', int(now), 'updated_at', int(now))
+  redis.call('XADD', movements, '*', 'kind', 'created', 'delta', quantity, 'balance', quantity)
+  return {1, now}
+end
+
+register('create_product', create_product)
