@@ -1,0 +1,375 @@
+//! The HTTP API of payments.
+
+use std::time::Duration;
+
+use poem::Route;
+use poem::web::Data;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi, OpenApiService, Tags};
+use serde::Serialize;
+use shared::id::{OrderId, ProductId};
+use shared::json::{Body, BodyFields, FromFields, Json};
+use shared::money::{FeeRate, Money};
+use shared::openapi::{document, without_font_links};
+use shared::page::{Limit, NextPage};
+use shared::problem::{
+    BAD_UPSTREAM, IDEMPOTENCY_KEY_REUSED, INSUFFICIENT_STOCK, INVALID_PARAMETER,
+    INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE, PRODUCT_NOT_FOUND, Problem,
+};
+use shared::request::RequestContext;
+use shared::time::Timestamp;
+
+use crate::breaker::OPEN_FOR;
+use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder, Quote};
+use crate::idempotency::IdempotencyKey;
+use crate::inventory_client::{InventoryClient, NoOffer, Offer};
+use crate::store::{Cancellation, Placement, Store};
+
+/// Handlers, and what they need.
+pub struct Api {
+    /// Where orders are kept.
+    pub store: Store,
+    /// Who knows prices.
+    pub inventory: InventoryClient,
+    /// How orders are priced and paid.
+    pub terms: Terms,
+}
+
+/// How orders are priced and paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// Our share of each order.
+    pub fee_rate: FeeRate,
+    /// Time between an order and its payment.
+    pub completion_delay: Duration,
+    /// Whether an order beyond the stock on hand is refused at once.
+    pub early_stock_check: bool,
+}
+
+#[derive(Tags)]
+enum Tag {
+    /// What was ordered, and what became of it.
+    Orders,
+}
+
+/// Where an order is in its life.
+#[derive(Clone, Copy, Debug, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "OrderStatus", rename_all = "snake_case")]
+enum StatusBody {
+    /// Accepted, not paid yet.
+    Pending,
+    /// Paid. Its stock is taken, or it will be refunded.
+    Paid,
+    /// Withdrawn by the client in time. Final.
+    Cancelled,
+    /// The money went back. Final.
+    Refunded,
+}
+
+/// An order.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Order")]
+struct OrderBody {
+    /// Its id, a UUIDv7.
+    id: OrderId,
+    /// What was ordered.
+    product_id: ProductId,
+    /// How many.
+    quantity: u32,
+    /// Price of one piece when it was ordered.
+    price: Money,
+    /// Our fee on the whole order, rounded half up to the cent once.
+    fee: Money,
+    /// `price * quantity + fee`.
+    total: Money,
+    /// Where it is in its life.
+    status: StatusBody,
+    /// Why it was refunded: `product_not_found` or `insufficient_stock`.
+    reason: Option<String>,
+    /// When it was placed.
+    created_at: Timestamp,
+    /// When it is due to be paid.
+    completes_at: Timestamp,
+    /// When it was paid.
+    paid_at: Option<Timestamp>,
+    /// When it was cancelled.
+    cancelled_at: Option<Timestamp>,
+    /// When it was refunded.
+    refunded_at: Option<Timestamp>,
+}
+
+/// An order to place.
+#[derive(Object)]
+#[oai(rename = "NewOrder")]
+pub struct NewOrderSchema {
+    /// What to order. `id` is understood as well.
+    product_id: ProductId,
+    /// How many, 1 to 1000000.
+    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
+    quantity: u32,
+}
+
+#[derive(ApiResponse)]
+enum PlaceResponse {
+    /// The order is accepted and will be paid after its delay.
+    #[oai(status = 201)]
+    Created(
+        Json<OrderBody>,
+        /// Where the order is.
+        #[oai(header = "Location")]
+        String,
+        /// `true` when the same request was made before with this key: nothing was done now.
+        #[oai(header = "Idempotent-Replayed")]
+        Option<bool>,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum ListResponse {
+    /// A page of orders, newest first.
+    #[oai(status = 200)]
+    Page(
+        Json<Vec<OrderBody>>,
+        /// The next page, as `<path>; rel="next"`; absent on the last one.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
+}
+
+#[OpenApi]
+impl Api {
+    /// Place an order.
+    ///
+    /// More than the stock on hand is accepted: the order is paid, rejected by inventory and refunded.
+    #[oai(
+        path = "/orders",
+        method = "post",
+        tag = "Tag::Orders",
+        operation_id = "placeOrder"
+    )]
+    async fn place_order(
+        &self,
+        context: Data<&RequestContext>,
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible ASCII characters.
+        #[oai(name = "Idempotency-Key")]
+        key: Header<Option<String>>,
+        body: Body<PlaceOrder>,
+    ) -> Result<PlaceResponse, Problem> {
+        let key = key.0.as_deref().map(parse_key).transpose()?;
+        let placement = match self.inventory.offer(body.0.product_id, context.0).await {
+            Ok(offer) => self.place(body.0, offer, key.as_ref(), context.0).await?,
+            // The same request may have been answered when there still was an offer.
+            Err(no_offer) => self
+                .find_placement(&body.0, key.as_ref())
+                .await?
+                .ok_or_else(|| Problem::from(no_offer))?,
+        };
+        let (order, replayed) = match placement {
+            Placement::Placed(order) => (order, None),
+            Placement::Replayed(order) => (order, Some(true)),
+            Placement::KeyReused => {
+                let detail = "this key was used with another product or quantity";
+                return Err(Problem::new(&IDEMPOTENCY_KEY_REUSED, detail));
+            }
+        };
+        let location = format!("/orders/{}", order.id);
+        Ok(PlaceResponse::Created(
+            Json(order.into()),
+            location,
+            replayed,
+        ))
+    }
+
+    /// List orders, newest first.
+    #[oai(
+        path = "/orders",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "listOrders"
+    )]
+    async fn list_orders(
+        &self,
+        /// Orders on the page, 1 to 100.
+        #[oai(default)]
+        limit: Query<Limit>,
+        /// Where the page begins; take it from `Link`.
+        cursor: Query<Option<String>>,
+    ) -> Result<ListResponse, Problem> {
+        let before = shared::page::parse_cursor(cursor.0.as_deref())?;
+        let orders = self.store.list_orders(before, limit.0.get()).await?;
+        let NextPage { items, link } =
+            shared::page::cut("/orders", limit.0, orders, |order| order.id);
+        Ok(ListResponse::Page(
+            Json(items.into_iter().map(Into::into).collect()),
+            link,
+        ))
+    }
+
+    /// Get an order.
+    #[oai(
+        path = "/orders/:id",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "getOrder"
+    )]
+    async fn get_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
+        let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
+        Ok(Json(order.into()))
+    }
+
+    /// Cancel an order that is still pending. Cancelling it again changes nothing.
+    #[oai(
+        path = "/orders/:id/cancel",
+        method = "post",
+        tag = "Tag::Orders",
+        operation_id = "cancelOrder"
+    )]
+    async fn cancel_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
+        match self.store.cancel_order(id.0).await? {
+            Cancellation::Cancelled => self.get_order(id).await,
+            Cancellation::NotFound => Err(not_found()),
+            Cancellation::TooLate => {
+                let status = self
+                    .store
+                    .find_order(id.0)
+                    .await?
+                    .ok_or_else(not_found)?
+                    .status;
+                Err(Problem::new(
+                    &ORDER_NOT_CANCELLABLE,
+                    format!("the order is {status}"),
+                ))
+            }
+        }
+    }
+}
+
+impl Api {
+    async fn place(
+        &self,
+        wanted: PlaceOrder,
+        offer: Offer,
+        key: Option<&IdempotencyKey>,
+        context: &RequestContext,
+    ) -> Result<Placement, Problem> {
+        let Terms {
+            fee_rate,
+            completion_delay,
+            early_stock_check,
+        } = self.terms;
+        if early_stock_check && u64::from(wanted.quantity) > offer.quantity {
+            let detail = format!(
+                "{} requested, {} available",
+                wanted.quantity, offer.quantity
+            );
+            return Err(Problem::new(&INSUFFICIENT_STOCK, detail));
+        }
+        let too_large =
+            || BodyFields::one_invalid("quantity", "the total would be more than 9999999999.99");
+        let quote = Quote::of(offer.price, wanted.quantity, fee_rate).ok_or_else(too_large)?;
+        let trace = &context.traceparent;
+        Ok(self
+            .store
+            .place_order(wanted, quote, completion_delay, trace, key)
+            .await?)
+    }
+
+    async fn find_placement(
+        &self,
+        wanted: &PlaceOrder,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Placement>, Problem> {
+        match key {
+            Some(key) => Ok(self.store.find_placement(wanted, key).await?),
+            None => Ok(None),
+        }
+    }
+}
+
+impl FromFields for PlaceOrder {
+    type Schema = NewOrderSchema;
+
+    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+        fields.alias("id", "product_id");
+        let product_id = fields.parsed("product_id");
+        let quantity = fields.whole("quantity", 1, MAX_QUANTITY);
+        Some(Self {
+            product_id: product_id?,
+            quantity: quantity?,
+        })
+    }
+}
+
+impl From<Order> for OrderBody {
+    fn from(order: Order) -> Self {
+        Self {
+            id: order.id,
+            product_id: order.wanted.product_id,
+            quantity: order.wanted.quantity,
+            price: order.quote.price,
+            fee: order.quote.fee,
+            total: order.quote.total,
+            status: order.status.into(),
+            reason: order.reason.map(|reason| reason.to_string()),
+            created_at: order.created_at,
+            completes_at: order.completes_at,
+            paid_at: order.paid_at,
+            cancelled_at: order.cancelled_at,
+            refunded_at: order.refunded_at,
+        }
+    }
+}
+
+impl From<OrderStatus> for StatusBody {
+    fn from(status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::Pending => Self::Pending,
+            OrderStatus::Paid => Self::Paid,
+            OrderStatus::Cancelled => Self::Cancelled,
+            OrderStatus::Refunded => Self::Refunded,
+        }
+    }
+}
+
+impl From<NoOffer> for Problem {
+    fn from(no_offer: NoOffer) -> Self {
+        match no_offer {
+            NoOffer::NotFound => Self::new(&PRODUCT_NOT_FOUND, "there is no such product"),
+            NoOffer::Unavailable(_) => {
+                Self::new(&INVENTORY_UNAVAILABLE, "the price is not known just now")
+                    .retry_after(OPEN_FOR)
+            }
+            NoOffer::Nonsense(_) => Self::new(&BAD_UPSTREAM, "the price could not be read"),
+        }
+    }
+}
+
+/// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
+pub fn routes(api: Api) -> (Route, String) {
+    let service = OpenApiService::new(api, "Payments", env!("CARGO_PKG_VERSION")).description(
+        "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
+    );
+    let spec = service.spec();
+    let explorer = without_font_links(service.openapi_explorer_html());
+    let routes = Route::new()
+        .at(
+            "/docs",
+            poem::get(document("text/html; charset=utf-8", explorer)),
+        )
+        .at(
+            "/openapi.json",
+            poem::get(document("application/json", spec.clone())),
+        )
+        .nest("/", service);
+    (routes, spec)
+}
+
+fn parse_key(text: &str) -> Result<IdempotencyKey, Problem> {
+    text.parse()
+        .map_err(|error| Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {error}")))
+}
+
+fn not_found() -> Problem {
+    Problem::new(&NOT_FOUND, "there is no such order")
+}

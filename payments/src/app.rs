@@ -1,0 +1,93 @@
+//! The processes of payments, put together.
+
+use poem::Route;
+use shared::consumer::Settings;
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::own_store::Witness;
+use shared::process::Process;
+use shared::redis::Redis;
+use shared::retention::{self, TRIM_INTERVAL};
+use shared::shutdown::Shutdown;
+
+use crate::api::{self, Api, Terms};
+use crate::config::Config;
+use crate::inventory_client::InventoryClient;
+use crate::store::Store;
+use crate::worker::{RefundHandler, complete_orders};
+
+/// Serves the HTTP API until it is to stop.
+pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
+    let api = api(&config)?;
+    let process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    let (routes, spec) = api::routes(api);
+    process.serve(config.common.http_addr, routes, &spec).await
+}
+
+/// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to stop.
+pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
+    let store = store(&config);
+    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    process.consume(
+        &RefundHandler {
+            store: store.clone(),
+        },
+        &store.own,
+        &consumer_settings(&config),
+    );
+    for partition in store.own.partitions().all() {
+        let (store, delay) = (store.clone(), config.completion_delay);
+        process.run_loop("completion", move |progress, stop| {
+            complete_orders(store, partition, delay, progress, stop)
+        });
+    }
+
+    let (own, retention) = (store.own.clone(), config.common.stream_retention);
+    process.repeat("trim", TRIM_INTERVAL, move || {
+        retention::trim::<OrderCompleted>(own.clone(), retention)
+    });
+    process
+        .serve(config.common.consumer_http_addr, Route::new(), "")
+        .await
+}
+
+/// The store that payments owns.
+pub fn store(config: &Config) -> Store {
+    Store::new(
+        Redis::worker(&config.common.payments_store),
+        config.common.partitions,
+    )
+}
+
+/// The OpenAPI document.
+pub fn openapi(config: &Config) -> anyhow::Result<String> {
+    Ok(api::routes(api(config)?).1)
+}
+
+fn api(config: &Config) -> anyhow::Result<Api> {
+    let terms = Terms {
+        fee_rate: config.fee_rate,
+        completion_delay: config.completion_delay,
+        early_stock_check: config.early_stock_check,
+    };
+    let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
+    Ok(Api {
+        store: store(config),
+        inventory,
+        terms,
+    })
+}
+
+fn witness(config: &Config) -> Witness {
+    Witness {
+        redis: Redis::worker(&config.common.inventory_store),
+        stream: RefundOrder::STREAM,
+    }
+}
+
+fn consumer_settings(config: &Config) -> Settings {
+    Settings {
+        stream_store: config.common.inventory_store.clone(),
+        name: config.common.consumer_name.clone(),
+        reclaim_idle: config.common.reclaim_idle,
+    }
+}

@@ -1,0 +1,110 @@
+//! The configuration of payments.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use shared::config::{Mistakes, Reader, Setting};
+use shared::money::FeeRate;
+use shared::settings::{Common, Defaults};
+
+/// Everything payments can be told.
+#[derive(Debug)]
+pub struct Config {
+    /// What both services are told.
+    pub common: Common,
+    /// Where inventory answers. Read from `INVENTORY_URL`.
+    pub inventory_url: Url,
+    /// Time between an order and its payment. Read from `COMPLETION_DELAY`.
+    pub completion_delay: Duration,
+    /// Our share of each order. Read from `FEE_RATE`.
+    pub fee_rate: FeeRate,
+    /// How old a price may be. Read from `PRODUCT_CACHE_TTL`.
+    pub product_cache_ttl: Duration,
+    /// Whether an order beyond the stock on hand is refused at once. Read from `EARLY_STOCK_CHECK`.
+    pub early_stock_check: bool,
+}
+
+const DEFAULTS: Defaults = Defaults {
+    service: "payments",
+    http_addr: "127.0.0.1:9400",
+    consumer_http_addr: "127.0.0.1:9401",
+};
+const INVENTORY_URL: Setting = Setting {
+    name: "INVENTORY_URL",
+    default: "http://127.0.0.1:8000",
+    help: "where the inventory service answers, http:// only",
+};
+const COMPLETION_DELAY: Setting = Setting {
+    name: "COMPLETION_DELAY",
+    default: "5s",
+    help: "time between an order and its payment, 0 to 7d",
+};
+const FEE_RATE: Setting = Setting {
+    name: "FEE_RATE",
+    default: "0.20",
+    help: "our share of each order, 0 to 1",
+};
+const PRODUCT_CACHE_TTL: Setting = Setting {
+    name: "PRODUCT_CACHE_TTL",
+    default: "1s",
+    help: "how old a price may be, 0 (always ask) to 1h",
+};
+const EARLY_STOCK_CHECK: Setting = Setting {
+    name: "EARLY_STOCK_CHECK",
+    default: "false",
+    help: "true: an order beyond the stock on hand is refused at once with 409",
+};
+/// Below the shortest time for which inventory remembers what became of an order.
+const MAX_DELAY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+impl Config {
+    /// Reads the environment, or lists everything that is wrong with it.
+    pub fn from_env() -> Result<Self, Mistakes> {
+        let mut reader = Reader::environment();
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// What `--help` says about the environment.
+    pub fn describe() -> String {
+        let mut reader = Reader::from_source(|_| None);
+        Self::read(&mut reader);
+        reader.describe()
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let common = Common::read(reader, DEFAULTS);
+        let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);
+        let completion_delay = reader.span(COMPLETION_DELAY, Duration::ZERO, MAX_DELAY);
+        let fee_rate = reader.read(FEE_RATE);
+        let product_cache_ttl = reader.span(
+            PRODUCT_CACHE_TTL,
+            Duration::ZERO,
+            Duration::from_secs(3_600),
+        );
+        let early_stock_check = reader.read(EARLY_STOCK_CHECK);
+        Some(Self {
+            common: common?,
+            inventory_url: inventory_url?.0,
+            completion_delay: completion_delay?,
+            fee_rate: fee_rate?,
+            product_cache_ttl: product_cache_ttl?,
+            early_stock_check: early_stock_check?,
+        })
+    }
+}
+
+/// A URL to which a path can be added.
+struct HttpUrl(Url);
+
+impl std::str::FromStr for HttpUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| url.scheme() == "http" && url.has_host());
+        url.map(Self)
+            .ok_or("expected a URL such as http://127.0.0.1:8000")
+    }
+}

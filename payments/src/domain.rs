@@ -1,0 +1,197 @@
+//! Orders: what they cost and how they live. No I/O.
+
+use std::fmt;
+use std::str::FromStr;
+
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+use shared::money::{FeeRate, Money};
+use shared::time::Timestamp;
+
+/// Most pieces in one order.
+pub const MAX_QUANTITY: u32 = 1_000_000;
+
+/// What a client wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlaceOrder {
+    /// What.
+    pub product_id: ProductId,
+    /// How many, 1 to [`MAX_QUANTITY`].
+    pub quantity: u32,
+}
+
+/// What an order costs. Fixed when the order is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// One piece.
+    pub price: Money,
+    /// Our fee on the whole order.
+    pub fee: Money,
+    /// All pieces and the fee.
+    pub total: Money,
+}
+
+/// Where an order is in its life.
+///
+/// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in time; `paid` becomes
+/// `refunded` when inventory rejects it. Nothing else becomes anything. The moves are made in `lua/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStatus {
+    /// Accepted, not paid yet.
+    Pending,
+    /// Paid. Its stock is taken, or it will be refunded.
+    Paid,
+    /// The client withdrew it in time. Final.
+    Cancelled,
+    /// The money went back. Final.
+    Refunded,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// What was ordered.
+    pub wanted: PlaceOrder,
+    /// What it costs.
+    pub quote: Quote,
+    /// Where it is in its life.
+    pub status: OrderStatus,
+    /// Why it was refunded.
+    pub reason: Option<RefundReason>,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// When it is due to be paid.
+    pub completes_at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+    /// When it was refunded.
+    pub refunded_at: Option<Timestamp>,
+}
+
+impl Quote {
+    /// The cost of `quantity` pieces: `fee = rate * price * quantity`, rounded half up to the cent once, and
+    /// `total = price * quantity + fee`. `None` when an amount is larger than money can be.
+    pub fn of(price: Money, quantity: u32, rate: FeeRate) -> Option<Self> {
+        let subtotal = price.times(quantity)?;
+        let fee = subtotal.fee(rate);
+        Some(Self {
+            price,
+            fee,
+            total: subtotal.plus(fee)?,
+        })
+    }
+}
+
+impl Order {
+    /// An order as it stands right after it was placed.
+    pub fn placed(
+        id: OrderId,
+        wanted: PlaceOrder,
+        quote: Quote,
+        at: Timestamp,
+        due: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            wanted,
+            quote,
+            status: OrderStatus::Pending,
+            reason: None,
+            created_at: at,
+            completes_at: due,
+            paid_at: None,
+            cancelled_at: None,
+            refunded_at: None,
+        }
+    }
+
+    /// This order as it stood right after it was placed: what a repeated request is answered.
+    pub fn as_placed(&self) -> Self {
+        Self::placed(
+            self.id,
+            self.wanted,
+            self.quote,
+            self.created_at,
+            self.completes_at,
+        )
+    }
+}
+
+impl OrderStatus {
+    /// The word for it in the API and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Paid => "paid",
+            Self::Cancelled => "cancelled",
+            Self::Refunded => "refunded",
+        }
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for OrderStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Pending, Self::Paid, Self::Cancelled, Self::Refunded]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is no status"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn money(text: &str) -> Money {
+        text.parse().unwrap()
+    }
+
+    fn fifth() -> FeeRate {
+        "0.20".parse().unwrap()
+    }
+
+    #[test]
+    fn one_piece_costs_its_price_and_a_fifth() {
+        let quote = Quote::of(money("19.90"), 1, fifth()).unwrap();
+        assert_eq!((quote.fee, quote.total), (money("3.98"), money("23.88")));
+    }
+
+    #[test]
+    fn the_fee_is_rounded_once_on_the_whole_order() {
+        // Rounded for each piece it would be 0.01 three times.
+        let quote = Quote::of(money("0.03"), 3, fifth()).unwrap();
+        assert_eq!((quote.fee, quote.total), (money("0.02"), money("0.11")));
+    }
+
+    #[test]
+    fn an_order_beyond_the_range_of_money_has_no_quote() {
+        assert_eq!(Quote::of(Money::MAX, 1, fifth()), None);
+        assert_eq!(Quote::of(money("9999999.99"), MAX_QUANTITY, fifth()), None);
+        assert!(Quote::of(Money::MAX, 1, "0".parse().unwrap()).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn the_total_is_always_the_pieces_and_the_fee(cents in 0_u64..100_000_000, quantity in 1..=MAX_QUANTITY) {
+            let price = money(&format!("{}.{:02}", cents / 100, cents % 100));
+            if let Some(quote) = Quote::of(price, quantity, fifth()) {
+                let pieces = price.times(quantity).unwrap();
+                prop_assert_eq!(pieces.plus(quote.fee), Some(quote.total));
+                prop_assert!(quote.total >= pieces);
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Every key of the payments store.
+
+use shared::id::{OrderId, Partition};
+
+/// The event stream, read by inventory.
+pub(crate) const ORDER_COMPLETED: &str = "order_completed";
+
+/// The hash of an order.
+pub(crate) fn order(partition: Partition, id: OrderId) -> String {
+    partition.key_of("order", id)
+}
+
+/// What the keys of all orders of a partition begin with.
+pub(crate) fn order_prefix(partition: Partition) -> String {
+    partition.key_of("order", "")
+}
+
+/// Sorted set of the ids of all orders.
+pub(crate) fn orders(partition: Partition) -> String {
+    partition.key("orders")
+}
+
+/// Sorted set of pending orders by the time they are due, in milliseconds.
+pub(crate) fn due(partition: Partition) -> String {
+    partition.key("due")
+}
+
+/// Which order an idempotency key placed, by the hash of the key.
+pub(crate) fn idempotency(partition: Partition, hash: &str) -> String {
+    partition.key_of("idempotency", hash)
+}

@@ -1,0 +1,21 @@
+//! payments: owns orders.
+//!
+//! It asks inventory for a price, accepts orders over HTTP, pays them after their delay, tells inventory, and refunds what
+//! inventory rejects. Nobody else writes to its store.
+
+pub mod config;
+
+pub mod app;
+
+pub mod domain;
+
+pub mod api;
+mod breaker;
+pub mod idempotency;
+pub mod inventory_client;
+
+pub mod store;
+
+mod keys;
+
+pub mod worker;

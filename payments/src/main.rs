@@ -1,0 +1,29 @@
+//! The binary of payments: one verb, one process.
+
+use std::process::ExitCode;
+
+use payments::app;
+use payments::config::Config;
+use shared::cli::{self, Verb};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let verb = cli::verb(
+        "payments",
+        "Orders, from placing to payment or refund.",
+        Config::describe(),
+    );
+    cli::run(Config::from_env(), |config| start(verb, config))
+}
+
+async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {
+    match verb {
+        Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
+        Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
+        Verb::Healthcheck { process } => cli::healthcheck(&config.common, process).await,
+        Verb::Openapi => cli::print(&app::openapi(&config)?),
+        Verb::AdoptStore => Ok(app::store(&config).own.adopt().await?),
+    }
+}

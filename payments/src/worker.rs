@@ -1,0 +1,142 @@
+//! What payments does by itself: it pays orders that are due, and refunds those that inventory rejected.
+
+use std::time::Duration;
+
+use shared::backoff::Backoff;
+use shared::delivery::{Handler, Parking, Settlement};
+use shared::event::RefundOrder;
+use shared::health::Progress;
+use shared::id::Partition;
+use shared::redis::RedisError;
+use shared::shutdown::{Shutdown, sleep_unless};
+
+use crate::store::{COMPLETION_BATCH, Completion, Refund, Store};
+
+/// Shortest pause between two looks for due orders. Under load it fills batches; an order waits at most this much longer.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause, so that a replica with a shorter delay is noticed.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Wait after a failure of the store.
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
+
+/// Pays the orders of one partition when their time has come.
+///
+/// Any number of replicas may do this at the same time: the function that pays an order also takes it off the list. A crash
+/// leaves the list as it was, and the next replica, or the next start, goes on with it.
+pub async fn complete_orders(
+    store: Store,
+    partition: Partition,
+    delay: Duration,
+    progress: Progress,
+    shutdown: Shutdown,
+) {
+    let mut failures = 0_u32;
+    while !shutdown.is_cancelled() {
+        let pause = match store.complete_due(partition).await {
+            Ok(completion) => {
+                failures = 0;
+                progress.mark();
+                log(&completion);
+                pause(&completion, delay)
+            }
+            Err(error) => {
+                failures += 1;
+                if failures.is_power_of_two() {
+                    tracing::warn!(%error, failures, "cannot complete orders; trying again");
+                }
+                OUTAGE.wait(failures)
+            }
+        };
+        sleep_unless(&shutdown, pause).await;
+    }
+}
+
+/// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look, unless somebody is waiting
+/// already.
+fn pause(completion: &Completion, delay: Duration) -> Duration {
+    if completion.paid.len() >= COMPLETION_BATCH {
+        return Duration::ZERO;
+    }
+    completion
+        .next_due_in
+        .unwrap_or(MAX_PAUSE)
+        .min(delay)
+        .clamp(MIN_PAUSE, MAX_PAUSE)
+}
+
+fn log(completion: &Completion) {
+    for order_id in &completion.paid {
+        tracing::info!(%order_id, "order paid");
+    }
+}
+
+/// Refunds orders that inventory rejected.
+#[derive(Clone)]
+pub struct RefundHandler {
+    /// Where orders are kept.
+    pub store: Store,
+}
+
+impl Handler for RefundHandler {
+    type Event = RefundOrder;
+
+    async fn handle(&self, refunds: &[RefundOrder]) -> Result<Vec<Settlement>, RedisError> {
+        let outcomes = self.store.refund_orders(refunds).await?;
+        Ok(refunds
+            .iter()
+            .zip(outcomes)
+            .map(|(refund, outcome)| settle(refund, outcome))
+            .collect())
+    }
+}
+
+fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
+    let order_id = refund.order_id;
+    let trace_id = refund.traceparent.trace_id();
+    match outcome {
+        Refund::Refunded => {
+            tracing::info!(%order_id, reason = %refund.reason, trace_id, "order refunded")
+        }
+        Refund::Repeated => {
+            tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before")
+        }
+        // The store forgot that the order was paid. It will be paid again, and rejected again.
+        Refund::NotPaid => {
+            tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid")
+        }
+        Refund::NotFound => {
+            let detail = "there is no such order in this store".to_owned();
+            return Settlement::Park(Parking {
+                reason: "order_not_found",
+                detail,
+            });
+        }
+    }
+    Settlement::Done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(paid: usize, next_due_ms: Option<u64>, delay_ms: u64) -> Duration {
+        let paid = (0..paid).map(|_| shared::id::OrderId::mint()).collect();
+        let completion = Completion {
+            paid,
+            next_due_in: next_due_ms.map(Duration::from_millis),
+        };
+        pause(&completion, Duration::from_millis(delay_ms))
+    }
+
+    #[test]
+    fn a_full_batch_is_followed_at_once_and_an_empty_list_is_left_alone() {
+        assert_eq!(after(COMPLETION_BATCH, Some(0), 5_000), Duration::ZERO);
+        assert_eq!(after(1, None, 5_000), MAX_PAUSE);
+        assert_eq!(after(1, Some(300), 5_000), Duration::from_millis(300));
+        assert_eq!(after(0, None, 200), Duration::from_millis(200));
+        assert_eq!(after(0, None, 0), MIN_PAUSE);
+    }
+}
