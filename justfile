@@ -1,0 +1,50 @@
+# `just` alone lists the recipes. Each of them is one or two commands, so everything works without just as well.
+
+[private]
+default:
+    @just --list --unsorted
+
+# start everything: two stores, two services, two consumers; flags follow, such as --port-offset 100
+[group('run')]
+run-all *flags:
+    cargo run-all {{ flags }}
+
+# place one order on the running system and show it until it is final
+[group('run')]
+order *args:
+    cargo run -q -p stack -- order {{ args }}
+
+# a scripted story on a private system: paid, refunded, cancelled, recovered
+[group('run')]
+demo *args:
+    cargo run -q -p stack -- demo {{ args }}
+
+# all tests, on private servers; names of tests may follow
+[group('check')]
+test *args:
+    cargo test {{ args }}
+
+# what the linter finds is an error
+[group('check')]
+check:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# format the code
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# everything a change has to pass
+[group('check')]
+ci: && check test doc deny
+    cargo fmt --all --check
+
+# the reference, with broken links as errors
+[group('check')]
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# licences, banned crates and sources of everything we depend on, if cargo-deny is installed
+[group('check')]
+deny:
+    @if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; else echo "cargo-deny is not installed, skipped"; fi

@@ -1,0 +1,163 @@
+//! Builds the service binaries with the profile of the running program, and says where they are.
+
+use std::{
+    collections::HashMap,
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use crate::{project, subprocess};
+
+/// A full release build on a small machine takes minutes; this only ends a build that hangs.
+const BUILD_LIMIT: Duration = Duration::from_mins(45);
+
+/// The three programs the system consists of.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    /// The inventory service.
+    pub inventory: PathBuf,
+    /// The payments service.
+    pub payments: PathBuf,
+    /// This crate's own binary, which starts children that cannot outlive it (see [`crate::guard`]).
+    pub stack: PathBuf,
+}
+
+/// How the build is done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Build {
+    /// Release instead of the running program's own profile.
+    pub release: bool,
+    /// Show cargo's progress; otherwise it is shown only when it fails.
+    pub progress: bool,
+}
+
+/// The binaries of this process: built once, quietly, then remembered.
+pub fn shared() -> Result<Binaries> {
+    static BUILT: OnceLock<Result<Binaries, String>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| Build::default().run().map_err(|error| format!("{error:#}")))
+        .clone()
+        .map_err(|error| anyhow!(error))
+}
+
+impl Build {
+    /// Builds, or takes what `PAS_DE_DEUX_BIN_DIR` holds.
+    pub fn run(self) -> Result<Binaries> {
+        let exe = env::current_exe().context("cannot tell the path of this program")?;
+        match project::variable("PAS_DE_DEUX_BIN_DIR") {
+            Some(dir) => ready(Path::new(&dir), &exe),
+            None => self.cargo(&exe),
+        }
+    }
+
+    fn cargo(self, exe: &Path) -> Result<Binaries> {
+        let mut command =
+            Command::new(project::variable("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .current_dir(project::root())
+            .args([
+                "build",
+                "-p",
+                "inventory",
+                "-p",
+                "payments",
+                "-p",
+                "stack",
+                "--bins",
+            ])
+            .args(["--message-format", "json-render-diagnostics"]);
+        let profile_dir = profile_dir(exe);
+        if let Some(target) = profile_dir.parent() {
+            command.arg("--target-dir").arg(target);
+        }
+        let profile = if self.release {
+            "release"
+        } else {
+            profile_of(profile_dir)
+        };
+        command.args(["--profile", profile]);
+
+        let stderr = if self.progress {
+            Stdio::inherit()
+        } else {
+            Stdio::piped()
+        };
+        let output = subprocess::run_with_stderr(&mut command, BUILD_LIMIT, stderr)?;
+        ensure!(
+            output.status.success(),
+            "the build failed\n{}",
+            output.stderr.trim_end()
+        );
+        let mut built = executables(&output.stdout);
+        let mut take = |name: &str| {
+            built
+                .remove(name)
+                .with_context(|| format!("the build made no `{name}`"))
+        };
+        Ok(Binaries {
+            inventory: take("inventory")?,
+            payments: take("payments")?,
+            stack: take("stack")?,
+        })
+    }
+}
+
+/// Binaries somebody else has built. `stack` may be missing there; then it is the running program or stands beside it.
+fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
+    let existing = |path: PathBuf| {
+        ensure!(
+            path.is_file(),
+            "{} is missing (PAS_DE_DEUX_BIN_DIR is set)",
+            path.display()
+        );
+        Ok(std::path::absolute(path)?)
+    };
+    let is_stack = exe.file_name().is_some_and(|name| name == "stack");
+    let stack = if is_stack {
+        exe.to_path_buf()
+    } else {
+        profile_dir(exe).join("stack")
+    };
+    let in_dir = dir.join("stack");
+    Ok(Binaries {
+        inventory: existing(dir.join("inventory"))?,
+        payments: existing(dir.join("payments"))?,
+        stack: existing(if in_dir.is_file() { in_dir } else { stack })?,
+    })
+}
+
+/// The folder a profile is built into: programs stand in it, tests and examples one level deeper.
+fn profile_dir(exe: &Path) -> &Path {
+    let dir = exe.parent().unwrap_or(Path::new("."));
+    match dir.file_name() {
+        Some(name) if name == "deps" || name == "examples" => dir.parent().unwrap_or(dir),
+        _ => dir,
+    }
+}
+
+fn profile_of(dir: &Path) -> &str {
+    match dir.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    }
+}
+
+/// Cargo tells where it put each program, one JSON line per artifact.
+fn executables(messages: &str) -> HashMap<String, PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            Some((
+                name.to_owned(),
+                PathBuf::from(message["executable"].as_str()?),
+            ))
+        })
+        .collect()
+}

@@ -1,0 +1,72 @@
+//! Waits until processes say on `/readyz` that they are ready.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Result, bail};
+use reqwest::Client;
+
+use crate::{process::Process, wait::wait_for};
+
+/// How many lines of its log a process is quoted with.
+pub const QUOTED_LINES: usize = 20;
+
+/// One answer; a process that is busy starting may be slow, a stopped one never answers.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A process and where it answers.
+#[derive(Clone)]
+pub struct Member {
+    /// The process.
+    pub process: Arc<Process>,
+    /// Its address, such as `http://127.0.0.1:8000`.
+    pub url: String,
+}
+
+impl Member {
+    /// Its name, exit status and last lines, for people.
+    pub async fn obituary(&self) -> String {
+        obituary(&self.process).await
+    }
+}
+
+/// What happened to `process`, and the last lines of its log.
+pub async fn obituary(process: &Process) -> String {
+    let state = match process.exit() {
+        Some(status) => {
+            process.drain_output().await;
+            format!("ended with {status}")
+        }
+        None => "is running".to_owned(),
+    };
+    let lines = process.last_lines(QUOTED_LINES);
+    let log = if lines.is_empty() {
+        "it wrote nothing".to_owned()
+    } else {
+        format!("its last lines:\n{}", lines.join("\n"))
+    };
+    format!("`{}` {state}; {log}", process.name())
+}
+
+/// Waits until each member answers 200 on `/readyz`. Fails at once when one has ended, with the last lines of its log.
+pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
+    let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
+    for member in members {
+        let ready = wait_for("/readyz", limit, || async {
+            if member.process.exit().is_some() {
+                return Some(false);
+            }
+            let answer = client.get(format!("{}/readyz", member.url)).send().await;
+            answer
+                .is_ok_and(|answer| answer.status() == 200)
+                .then_some(true)
+        });
+        if !ready.await.unwrap_or(false) {
+            bail!(
+                "`{}` did not become ready\n{}",
+                member.process.name(),
+                member.obituary().await
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `stack up` runs the whole system in the foreground; `cargo run-all` is its short name.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod verbs;
+
+#[derive(Parser)]
+#[command(about = "Runs the whole system: two stores, two services, two consumers")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Start everything, show its logs, stop it with Ctrl-C.
+    Up(verbs::up::Up),
+    /// Become another program that dies with its parent (used by this program itself).
+    #[command(hide = true)]
+    ExecChild(verbs::exec_child::ExecChild),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Up(up) => up.run(),
+        Verb::ExecChild(child) => child.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("stack: {error:#}");
+        ExitCode::FAILURE
+    })
+}

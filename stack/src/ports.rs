@@ -1,0 +1,145 @@
+//! The ports of a system: the six fixed ones of run-all, and free ones for tests.
+
+use std::{
+    collections::HashSet,
+    fs,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    path::Path,
+};
+
+use anyhow::{Context, Result};
+
+/// Tests take ports below every system's range for outgoing connections. Inside it, a client that reconnects to a server which is
+/// down may be given the server's port as its own, connect to itself, and keep the server from coming back.
+const TEST_PORTS: std::ops::Range<u16> = 20_000..32_000;
+const ATTEMPTS: usize = 200;
+
+/// A free port, kept free for its owner while this value lives.
+#[derive(Debug)]
+pub struct Port {
+    number: u16,
+    /// The UDP port of the same number is the reservation: nobody here serves UDP, no other process can hold it at the same
+    /// time, and it is given back when the process ends, however it ends.
+    _reservation: UdpSocket,
+}
+
+/// Who listens where.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// HTTP API of inventory.
+    pub inventory_http: u16,
+    /// Health listener of inventory's consumer.
+    pub inventory_consumer: u16,
+    /// Store of inventory.
+    pub inventory_redis: u16,
+    /// HTTP API of payments.
+    pub payments_http: u16,
+    /// Health listener of payments' consumer.
+    pub payments_consumer: u16,
+    /// Store of payments.
+    pub payments_redis: u16,
+}
+
+/// A process that listens on a port.
+#[derive(Debug)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: u32,
+    /// Its name, as the kernel tells it.
+    pub name: String,
+}
+
+impl Port {
+    /// The number.
+    pub fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+impl Ports {
+    /// The ports of run-all, each `offset` higher. Fails when the offset leads past the last port.
+    pub fn standard(offset: u16) -> Result<Self> {
+        let port = |base: u16| {
+            base.checked_add(offset)
+                .with_context(|| format!("the port offset {offset} leads past port 65535"))
+        };
+        Ok(Self {
+            inventory_http: port(8000)?,
+            inventory_consumer: port(8001)?,
+            inventory_redis: port(6380)?,
+            payments_http: port(9400)?,
+            payments_consumer: port(9401)?,
+            payments_redis: port(6390)?,
+        })
+    }
+
+    /// All six with the names of their owners.
+    pub fn named(&self) -> [(&'static str, u16); 6] {
+        [
+            ("inventory serve", self.inventory_http),
+            ("inventory consume", self.inventory_consumer),
+            ("inventory redis", self.inventory_redis),
+            ("payments serve", self.payments_http),
+            ("payments consume", self.payments_consumer),
+            ("payments redis", self.payments_redis),
+        ]
+    }
+}
+
+/// Chooses a free port for a test. No other test, in this process or another, gets the same while it lives.
+pub fn free() -> Result<Port> {
+    (0..ATTEMPTS)
+        .map(|_| fastrand::u16(TEST_PORTS))
+        .find_map(|number| {
+            let reservation = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+            is_free(number).then_some(Port {
+                number,
+                _reservation: reservation,
+            })
+        })
+        .context("found no free port")
+}
+
+/// Whether a server could listen on it now.
+pub fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// Which process listens on `port`, if the system tells (Linux, and a process we may look at).
+pub fn holder(port: u16) -> Option<Holder> {
+    let sockets = listening_sockets(port);
+    let processes = fs::read_dir("/proc").ok()?;
+    processes.flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        let holds = fs::read_dir(entry.path().join("fd"))
+            .ok()?
+            .flatten()
+            .filter_map(|fd| fs::read_link(fd.path()).ok())
+            .any(|target| target.to_str().is_some_and(|link| sockets.contains(link)));
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        holds.then(|| Holder {
+            pid,
+            name: name.trim().to_owned(),
+        })
+    })
+}
+
+/// The sockets that listen on `port`, written as the kernel names them behind a file descriptor.
+fn listening_sockets(port: u16) -> HashSet<String> {
+    let suffix = format!(":{port:04X}");
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(Path::new(table)).ok())
+        .flat_map(|table| {
+            table
+                .lines()
+                .filter_map(|line| {
+                    let fields: Vec<&str> = line.split_whitespace().collect();
+                    // Column 1 is the local address, 3 the state (0A: listening), 9 the inode.
+                    let listens = fields.get(1)?.ends_with(&suffix) && *fields.get(3)? == "0A";
+                    listens.then(|| format!("socket:[{}]", fields.get(9).unwrap_or(&"")))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}

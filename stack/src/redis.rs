@@ -1,0 +1,265 @@
+//! One private store: a Redis or Valkey with the shipped configuration, its own port, folder, users and passwords.
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    credentials::{Credentials, User, write_private},
+    guard::Guard,
+    ports::{self, Port},
+    process::{Launch, LineSink, Process},
+    server::Server,
+    wait::wait_for,
+};
+
+/// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
+const CONFIG: &str = include_str!("../../deploy/redis.conf");
+const INVENTORY_ACL: &str = include_str!("../../deploy/acl/inventory-store.acl");
+const PAYMENTS_ACL: &str = include_str!("../../deploy/acl/payments-store.acl");
+
+/// A start includes reading back everything that was ever appended.
+const READY_LIMIT: Duration = Duration::from_mins(1);
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+const PING_LIMIT: Duration = Duration::from_secs(1);
+/// How many free ports are tried when somebody else takes them first.
+const PORT_ATTEMPTS: usize = 5;
+
+/// Whose store it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Products, stock, `refund_order`.
+    Inventory,
+    /// Orders, `order_completed`.
+    Payments,
+}
+
+/// What a store is started with.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// Whose store.
+    pub store: Store,
+    /// Its data folder; made if missing, reused with its data and passwords if not.
+    pub dir: PathBuf,
+    /// The program.
+    pub server: Server,
+    /// How children are started.
+    pub guard: Guard,
+    /// Also gets each log line.
+    pub sink: Option<LineSink>,
+}
+
+/// A running store. Killed when dropped; its folder stays.
+pub struct RedisServer {
+    port: u16,
+    dir: PathBuf,
+    credentials: Credentials,
+    process: Process,
+    /// Keeps a chosen port ours while the server is down between a kill and a restart.
+    _reservation: Option<Port>,
+}
+
+impl Store {
+    /// `inventory` or `payments`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::Payments => "payments",
+        }
+    }
+
+    fn acl(self) -> &'static str {
+        match self {
+            Self::Inventory => INVENTORY_ACL,
+            Self::Payments => PAYMENTS_ACL,
+        }
+    }
+}
+
+impl RedisServer {
+    /// Starts a store on a free port and waits until it answers.
+    pub async fn start(options: RedisOptions) -> Result<Self> {
+        for attempt in 1.. {
+            let reservation = ports::free()?;
+            let redis = Self::launch_on(options.clone(), reservation.number(), Some(reservation))?;
+            match redis.wait_ready().await {
+                Err(_) if attempt < PORT_ATTEMPTS && redis.lost_its_port() => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(redis),
+            }
+        }
+        bail!("no port for the {} store", options.store.name())
+    }
+
+    /// Starts a store on this port without waiting for it.
+    pub fn launch(options: RedisOptions, port: u16) -> Result<Self> {
+        Self::launch_on(options, port, None)
+    }
+
+    /// The address for `user`, with its password.
+    pub fn url(&self, user: User) -> String {
+        format!(
+            "redis://{}:{}@127.0.0.1:{}",
+            user.name(),
+            self.credentials.password(user),
+            self.port
+        )
+    }
+
+    /// A file, readable by its owner only, that holds the operator's address.
+    pub fn operator_url_file(&self) -> PathBuf {
+        self.dir.join("operator.url")
+    }
+
+    /// The port on the loopback interface.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// The data folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The child process behind it.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Kills it with SIGKILL. The data folder stays as it is.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Stops it in order, with everything on disk.
+    pub async fn stop(&self) -> Result<()> {
+        self.process.stop(STOP_LIMIT).await.map(drop)
+    }
+
+    /// Freezes it: connections stay open, nothing is answered.
+    pub fn pause(&self) {
+        self.process.pause();
+    }
+
+    /// Ends the freeze.
+    pub fn resume(&self) {
+        self.process.resume();
+    }
+
+    /// Starts it again on the same folder and port (killing it first if it still runs), and waits until it answers.
+    pub async fn restart(&self) -> Result<()> {
+        self.process.restart()?;
+        self.wait_ready().await
+    }
+
+    /// Waits until it answers PING to the operator, which is after it has read its data back.
+    pub async fn wait_ready(&self) -> Result<()> {
+        let outcome = wait_for("its answer to PING", READY_LIMIT, || async {
+            // An ended server will never answer, so there is nothing to wait for.
+            let ended = self.process.exit().is_some();
+            (ended || self.answers_ping().await).then_some(ended)
+        });
+        let error = match outcome.await {
+            Ok(false) => return Ok(()),
+            Ok(true) => "it ended".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.process.drain_output().await;
+        bail!(
+            "`{}` did not start on port {}: {error}\n{}",
+            self.process.name(),
+            self.port,
+            self.process.last_lines(20).join("\n")
+        )
+    }
+
+    fn launch_on(options: RedisOptions, port: u16, reservation: Option<Port>) -> Result<Self> {
+        let RedisOptions {
+            store,
+            dir,
+            server,
+            guard,
+            sink,
+        } = options;
+        let context = || format!("cannot prepare {}", dir.display());
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .with_context(context)?;
+        let dir = fs::canonicalize(&dir).with_context(context)?;
+        let credentials = Credentials::load_or_create(&dir)?;
+        let (config, users) = (dir.join("redis.conf"), dir.join("users.acl"));
+        write_private(&config, CONFIG)?;
+        write_private(&users, &credentials.render(store.acl()))?;
+
+        let args = [config.into(), "--port".into(), port.to_string().into()]
+            .into_iter()
+            .chain([
+                "--dir".into(),
+                dir.clone().into(),
+                "--aclfile".into(),
+                users.into(),
+            ])
+            .collect();
+        let launch = Launch {
+            name: format!("{} redis", store.name()),
+            program: server.path,
+            args,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let process = Process::start(launch, guard, sink)?;
+        let redis = Self {
+            port,
+            dir,
+            credentials,
+            process,
+            _reservation: reservation,
+        };
+        write_private(&redis.operator_url_file(), &redis.url(User::Operator))?;
+        Ok(redis)
+    }
+
+    async fn answers_ping(&self) -> bool {
+        timeout(PING_LIMIT, self.ping())
+            .await
+            .is_ok_and(|answer| answer.is_ok())
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let request = format!(
+            "AUTH operator {}\r\nPING\r\n",
+            self.credentials.password(User::Operator)
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = vec![0; b"+OK\r\n+PONG\r\n".len()];
+        // While it loads it answers with an error, which is longer than what is expected and different.
+        stream.read_exact(&mut answer).await?;
+        anyhow::ensure!(answer == b"+OK\r\n+PONG\r\n", "not ready");
+        Ok(())
+    }
+
+    fn lost_its_port(&self) -> bool {
+        self.process
+            .last_lines(20)
+            .iter()
+            .any(|line| line.contains("Address already in use"))
+    }
+}

@@ -1,0 +1,143 @@
+//! The four service processes, and what each is told through its environment.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{
+    binaries::Binaries,
+    credentials::User,
+    ports::Ports,
+    process::Launch,
+    redis::{RedisServer, Store},
+};
+
+/// Every setting of the services. A test starts from none of them, whatever stands in the environment it was started from.
+pub const SETTINGS: [&str; 16] = [
+    "INVENTORY_REDIS_URL",
+    "PAYMENTS_REDIS_URL",
+    "HTTP_ADDR",
+    "CONSUMER_HTTP_ADDR",
+    "INVENTORY_URL",
+    "COMPLETION_DELAY",
+    "FEE_RATE",
+    "PRODUCT_CACHE_TTL",
+    "EARLY_STOCK_CHECK",
+    "PARTITIONS",
+    "STREAM_RETENTION",
+    "CONSUMER_NAME",
+    "RECLAIM_IDLE",
+    "DEDUPE_RETENTION",
+    "LOG_FORMAT",
+    "RUST_LOG",
+];
+
+/// What a service process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The HTTP API of inventory.
+    InventoryServe,
+    /// The consumer of inventory.
+    InventoryConsume,
+    /// The HTTP API of payments.
+    PaymentsServe,
+    /// The consumer of payments.
+    PaymentsConsume,
+}
+
+/// The two stores of one system.
+#[derive(Clone, Copy)]
+pub struct Stores<'a> {
+    /// The store of inventory.
+    pub inventory: &'a RedisServer,
+    /// The store of payments.
+    pub payments: &'a RedisServer,
+}
+
+impl Role {
+    /// All roles, in the order they are started.
+    pub const ALL: [Self; 4] = [
+        Self::InventoryServe,
+        Self::InventoryConsume,
+        Self::PaymentsServe,
+        Self::PaymentsConsume,
+    ];
+
+    /// What people call it: binary and verb.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InventoryServe => "inventory serve",
+            Self::InventoryConsume => "inventory consume",
+            Self::PaymentsServe => "payments serve",
+            Self::PaymentsConsume => "payments consume",
+        }
+    }
+
+    /// The role of that name.
+    pub fn by_name(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == name)
+            .with_context(|| format!("there is no process `{name}`"))
+    }
+
+    /// The service it belongs to.
+    pub fn service(self) -> Store {
+        match self {
+            Self::InventoryServe | Self::InventoryConsume => Store::Inventory,
+            Self::PaymentsServe | Self::PaymentsConsume => Store::Payments,
+        }
+    }
+
+    /// The port it answers on, `/readyz` among others.
+    pub fn port(self, ports: &Ports) -> u16 {
+        match self {
+            Self::InventoryServe => ports.inventory_http,
+            Self::InventoryConsume => ports.inventory_consumer,
+            Self::PaymentsServe => ports.payments_http,
+            Self::PaymentsConsume => ports.payments_consumer,
+        }
+    }
+
+    /// The place of that port, to move it elsewhere.
+    pub fn port_mut(self, ports: &mut Ports) -> &mut u16 {
+        match self {
+            Self::InventoryServe => &mut ports.inventory_http,
+            Self::InventoryConsume => &mut ports.inventory_consumer,
+            Self::PaymentsServe => &mut ports.payments_http,
+            Self::PaymentsConsume => &mut ports.payments_consumer,
+        }
+    }
+
+    /// How to start it: against these stores, on these ports.
+    pub fn launch(self, binaries: &Binaries, ports: &Ports, stores: Stores<'_>) -> Launch {
+        let (program, user) = match self.service() {
+            Store::Inventory => (&binaries.inventory, User::Inventory),
+            Store::Payments => (&binaries.payments, User::Payments),
+        };
+        let (http, consumer) = match self.service() {
+            Store::Inventory => (ports.inventory_http, ports.inventory_consumer),
+            Store::Payments => (ports.payments_http, ports.payments_consumer),
+        };
+        let env: Vec<(String, String)> = [
+            ("INVENTORY_REDIS_URL", stores.inventory.url(user)),
+            ("PAYMENTS_REDIS_URL", stores.payments.url(user)),
+            ("HTTP_ADDR", format!("127.0.0.1:{http}")),
+            ("CONSUMER_HTTP_ADDR", format!("127.0.0.1:{consumer}")),
+            (
+                "INVENTORY_URL",
+                format!("http://127.0.0.1:{}", ports.inventory_http),
+            ),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        Launch {
+            name: self.name().to_owned(),
+            program: Path::new(program).to_path_buf(),
+            args: self.name().split(' ').skip(1).map(Into::into).collect(),
+            // A file named in the user's environment would contradict the value given here.
+            env_remove: env.iter().map(|(name, _)| format!("{name}_FILE")).collect(),
+            env,
+        }
+    }
+}

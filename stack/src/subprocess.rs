@@ -1,0 +1,82 @@
+//! Runs a short-lived helper program to its end, with a limit on how long that may take.
+
+use std::{
+    io::Read,
+    process::{Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// How often a running helper is looked at.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How long the last output may take to arrive after the helper has ended. A grandchild that holds the pipe is not waited for.
+const OUTPUT_GRACE: Duration = Duration::from_secs(2);
+
+/// What a helper said.
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs `command` and collects its output. Fails when it cannot be started or runs longer than `limit`, in which case it is killed.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Output> {
+    run_with_stderr(command, limit, Stdio::piped())
+}
+
+/// Like [`run`], with a choice where standard error goes.
+pub(crate) fn run_with_stderr(
+    command: &mut Command,
+    limit: Duration,
+    stderr: Stdio,
+) -> Result<Output> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .with_context(|| format!("cannot start `{name}`"))?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+
+    let deadline = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            // The kill can only fail if the child has just ended, and then the wait returns at once as well.
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("`{name}` did not end within {} s", limit.as_secs());
+        }
+        thread::sleep(POLL);
+    };
+    let text =
+        |receiver: mpsc::Receiver<String>| receiver.recv_timeout(OUTPUT_GRACE).unwrap_or_default();
+    Ok(Output {
+        status,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    })
+}
+
+/// Reads a pipe to its end on a thread of its own, so that a full pipe never stops the helper.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // A pipe that breaks half-way still leaves what was read before.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        // Nobody listens any more when the helper was too slow.
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}

@@ -1,0 +1,200 @@
+//! `stack up`: the whole system in the foreground.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use data::DataDir;
+use output::Output;
+use running::Running;
+use signals::Signals;
+use stack::{
+    binaries::{Binaries, Build},
+    guard::{Farewell, Guard},
+    health::{self, Member},
+    ports::{self, Ports},
+    process::Process,
+    redis::{RedisOptions, RedisServer, Store},
+    role::{Role, Stores},
+    server::Server,
+};
+
+mod data;
+mod output;
+mod running;
+mod signals;
+mod summary;
+
+const READY_LIMIT: Duration = Duration::from_mins(1);
+/// What a shell reports for a program that ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Add this to every port: 8000, 8001, 6380 (inventory), 9400, 9401, 6390 (payments)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port_offset: u16,
+    /// Build and run release binaries
+    #[arg(long)]
+    release: bool,
+    /// Where the stores keep their data [default: .data/run in the project]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Forget all products and orders of earlier runs first
+    #[arg(long)]
+    fresh: bool,
+    /// No colours (the variable `NO_COLOR` says the same)
+    #[arg(long)]
+    no_color: bool,
+}
+
+/// What is needed before the first process starts.
+struct Plan {
+    ports: Ports,
+    data: DataDir,
+    server: Server,
+    binaries: Binaries,
+    output: Output,
+}
+
+impl Up {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let ports = Ports::standard(self.port_offset)?;
+        let data = DataDir::open(self.data_dir, self.fresh)?;
+        check_ports(&ports)?;
+        let server = data.server()?;
+        let binaries = Build {
+            release: self.release,
+            progress: true,
+        }
+        .run()?;
+        let plan = Plan {
+            ports,
+            data,
+            server,
+            binaries,
+            output: Output::new(self.no_color),
+        };
+        tokio::runtime::Runtime::new()?.block_on(plan.run())
+    }
+}
+
+impl Plan {
+    /// Runs until Ctrl-C, SIGTERM or the end of any child, and leaves no process behind in any case.
+    async fn run(self) -> Result<ExitCode> {
+        let mut signals = Signals::new()?;
+        let running = Running::default();
+        let ended = tokio::select! {
+            ended = self.start_and_watch(&running) => Some(ended),
+            () = signals.next() => None,
+        };
+        self.output.let_stores_speak(false);
+        match &ended {
+            Some(Ok(end)) => output::note(&format!("{end}\nstack: stopping the rest")),
+            Some(Err(error)) => output::note(&format!("{error:#}\nstack: stopping everything")),
+            None => output::note("stopping; Ctrl-C again kills at once"),
+        }
+        let killed = tokio::select! {
+            () = running.stop() => false,
+            () = signals.next() => { running.kill(); true }
+        };
+        Ok(match (ended, killed) {
+            (Some(_), _) => ExitCode::FAILURE,
+            (None, true) => ExitCode::from(INTERRUPTED),
+            (None, false) => ExitCode::SUCCESS,
+        })
+    }
+
+    /// Starts everything, prints the box, and returns the story of the first process that ends.
+    async fn start_and_watch(&self, running: &Running) -> Result<String> {
+        let guard = Guard {
+            stack: self.binaries.stack.clone(),
+            farewell: Farewell::Term,
+        };
+        let inventory = self.start_store(
+            Store::Inventory,
+            self.ports.inventory_redis,
+            &guard,
+            running,
+        )?;
+        let payments =
+            self.start_store(Store::Payments, self.ports.payments_redis, &guard, running)?;
+        inventory.wait_ready().await?;
+        payments.wait_ready().await?;
+
+        for role in Role::ALL {
+            let stores = Stores {
+                inventory: &inventory,
+                payments: &payments,
+            };
+            let mut launch = role.launch(&self.binaries, &self.ports, stores);
+            launch.env.extend(self.output.child_env());
+            let process =
+                Process::start(launch, guard.clone(), Some(self.output.sink(role.name())))?;
+            let url = format!("http://127.0.0.1:{}", role.port(&self.ports));
+            running.add_service(Member {
+                process: Arc::new(process),
+                url,
+            });
+        }
+        let services = running.services();
+        tokio::select! {
+            ready = health::wait_ready(&services, READY_LIMIT) => ready?,
+            end = running.first_end() => return Ok(end),
+        }
+        self.output.let_stores_speak(true);
+        output::print(&summary::text(
+            &self.ports,
+            &inventory,
+            &payments,
+            &self.server,
+        ));
+        Ok(running.first_end().await)
+    }
+
+    fn start_store(
+        &self,
+        store: Store,
+        port: u16,
+        guard: &Guard,
+        running: &Running,
+    ) -> Result<Arc<RedisServer>> {
+        let options = RedisOptions {
+            store,
+            dir: self.data.store(store),
+            server: self.server.clone(),
+            guard: guard.clone(),
+            sink: Some(
+                self.output
+                    .warnings_sink(&format!("{} redis", store.name())),
+            ),
+        };
+        let redis = Arc::new(RedisServer::launch(options, port)?);
+        running.add_store(redis.clone());
+        Ok(redis)
+    }
+}
+
+fn check_ports(ports: &Ports) -> Result<()> {
+    let taken: Vec<String> = ports
+        .named()
+        .into_iter()
+        .filter(|(_, port)| !ports::is_free(*port))
+        .map(|(name, port)| match ports::holder(port) {
+            Some(holder) => {
+                format!(
+                    "port {port} ({name}) is taken by process {} ({})",
+                    holder.pid, holder.name
+                )
+            }
+            None => format!("port {port} ({name}) is taken"),
+        })
+        .collect();
+    if !taken.is_empty() {
+        bail!(
+            "{}\nstack: end that process, or move all ports: `cargo run-all --port-offset 100`",
+            taken.join("\nstack: ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! The folder in which the stores keep their data from run to run.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use stack::{
+    lock::{self, Lock},
+    project,
+    redis::Store,
+    server::{self, Server},
+};
+
+/// Marks a folder as ours. Only such a folder is ever written to or emptied.
+const MARKER: &str = ".pas-de-deux";
+
+/// Names the server program that wrote the stores, and its version, one line each.
+const SERVER: &str = "server";
+
+/// An open data folder, locked against a second run.
+pub(super) struct DataDir {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl DataDir {
+    /// Opens (or makes) the folder; `fresh` removes what earlier runs stored in it.
+    pub(super) fn open(chosen: Option<PathBuf>, fresh: bool) -> Result<Self> {
+        let path = chosen.unwrap_or_else(|| project::data_dir().join("run"));
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        claim(&path)?;
+        let lock = lock::take(&path.join("lock"), Duration::ZERO).with_context(|| {
+            format!(
+                "the data folder {} is in use by another run-all",
+                path.display()
+            )
+        })?;
+        let data = Self { path, _lock: lock };
+        if fresh {
+            data.clear()?;
+        }
+        Ok(data)
+    }
+
+    /// The folder of one store.
+    pub(super) fn store(&self, store: Store) -> PathBuf {
+        self.path.join(store.name())
+    }
+
+    /// The server to run on this folder. What one server wrote an older or another one often cannot read, so the program of the
+    /// last run stays in use while it exists, whatever was installed in between; only `REDIS_SERVER` overrules that.
+    pub(super) fn server(&self) -> Result<Server> {
+        let record = self.path.join(SERVER);
+        let text = fs::read_to_string(&record).unwrap_or_default();
+        let last = text
+            .split_once('\n')
+            .map(|(path, version)| (Path::new(path), version.trim()));
+        let same = |(path, version)| {
+            Server::check(path)
+                .ok()
+                .filter(|server| server.version == version)
+        };
+        let server = match last
+            .filter(|_| project::variable("REDIS_SERVER").is_none())
+            .and_then(same)
+        {
+            Some(server) => server,
+            None => server::shared()?,
+        };
+        if let Some((path, version)) = last {
+            ensure!(
+                server.reads_data_of(version),
+                "the data in {} was written by {version} and {} may not read it; set REDIS_SERVER={} or forget it with --fresh",
+                self.path.display(),
+                server.version,
+                path.display(),
+            );
+        }
+        let path = std::path::absolute(&server.path)?;
+        fs::write(&record, format!("{}\n{}\n", path.display(), server.version))
+            .with_context(|| format!("cannot write {}", record.display()))?;
+        Ok(server)
+    }
+
+    /// Removes the two store folders, the record of who wrote them, and nothing else, whatever else lies there.
+    fn clear(&self) -> Result<()> {
+        for store in [Store::Inventory, Store::Payments] {
+            let dir = self.store(store);
+            match fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot remove {}", dir.display()));
+                }
+                _ => {}
+            }
+        }
+        match fs::remove_file(self.path.join(SERVER)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).context("cannot remove the record of the server")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes an empty folder by putting the marker into it, and refuses a folder that somebody else filled.
+fn claim(path: &Path) -> Result<()> {
+    let marker = path.join(MARKER);
+    if marker.is_file() {
+        return Ok(());
+    }
+    if fs::read_dir(path)?.next().is_some() {
+        bail!(
+            "{} is not empty and was not made by run-all; choose another --data-dir",
+            path.display()
+        );
+    }
+    fs::write(
+        &marker,
+        "run-all keeps its stores here; it may be removed while nothing runs\n",
+    )
+    .with_context(|| format!("cannot write {}", marker.display()))
+}

@@ -1,0 +1,93 @@
+//! The six processes of a run, and how they end.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use stack::{
+    health::{Member, obituary},
+    redis::RedisServer,
+};
+use tokio::time::{Instant, sleep};
+
+/// The services themselves promise to end within 5 s.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How soon the end of a child is noticed.
+const WATCH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What runs by now; it grows while the system starts, so that whoever stops it stops all of it.
+#[derive(Default)]
+pub(super) struct Running {
+    stores: Mutex<Vec<Arc<RedisServer>>>,
+    services: Mutex<Vec<Member>>,
+}
+
+impl Running {
+    pub(super) fn add_store(&self, store: Arc<RedisServer>) {
+        lock(&self.stores).push(store);
+    }
+
+    pub(super) fn add_service(&self, service: Member) {
+        lock(&self.services).push(service);
+    }
+
+    pub(super) fn services(&self) -> Vec<Member> {
+        lock(&self.services).clone()
+    }
+
+    /// The story of the first process that ends.
+    pub(super) async fn first_end(&self) -> String {
+        loop {
+            let stores = lock(&self.stores).clone();
+            let services = self.services();
+            let all = stores
+                .iter()
+                .map(|store| store.process())
+                .chain(services.iter().map(|member| &*member.process));
+            if let Some(ended) = all.into_iter().find(|process| process.exit().is_some()) {
+                return obituary(ended).await;
+            }
+            sleep(WATCH_INTERVAL).await;
+        }
+    }
+
+    /// The services drain first, all at the same time; the stores they write to stay until they are done.
+    pub(super) async fn stop(&self) {
+        let services = self.services();
+        for member in &services {
+            member.process.terminate();
+        }
+        let deadline = Instant::now() + DRAIN_LIMIT;
+        for member in &services {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if member.process.wait(left).await.is_err() {
+                member.process.kill();
+            }
+        }
+        let stores = lock(&self.stores).clone();
+        for store in &stores {
+            store.process().terminate();
+        }
+        for store in &stores {
+            if store.stop().await.is_err() {
+                eprintln!(
+                    "stack: `{}` did not stop in time and was killed",
+                    store.process().name()
+                );
+            }
+        }
+    }
+
+    /// Ends everything at once.
+    pub(super) fn kill(&self) {
+        lock(&self.services)
+            .iter()
+            .for_each(|member| member.process.kill());
+        lock(&self.stores).iter().for_each(|store| store.kill());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,13 @@
+//! What the `stack` crate promises, shown on real servers and on stand-ins for the services.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
+mod process;
+mod redis;
+mod server;
+mod support;
+mod system;
+mod up;

@@ -1,0 +1,202 @@
+//! One private store: durable over kills, closed to strangers, each user inside its bounds.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
+
+use stack::{
+    credentials::User,
+    redis::{RedisOptions, RedisServer, Store},
+    server,
+};
+
+use crate::support::guard;
+
+async fn start(store: Store, dir: &std::path::Path) -> RedisServer {
+    let server = tokio::task::spawn_blocking(server::shared)
+        .await
+        .unwrap()
+        .unwrap();
+    let options = RedisOptions {
+        store,
+        dir: dir.join("store"),
+        server,
+        guard: guard(),
+        sink: None,
+    };
+    RedisServer::start(options).await.unwrap()
+}
+
+/// Sends inline commands as `user` and returns everything that is answered.
+fn ask(redis: &RedisServer, user: User, commands: &[&str]) -> String {
+    let url = redis.url(user);
+    let password = url.split([':', '@']).nth(2).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let text = format!(
+        "AUTH {} {password}\r\n{}\r\nQUIT\r\n",
+        user.name(),
+        commands.join("\r\n")
+    );
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Inventory, dir.path()).await;
+    let (url, pid) = (redis.url(User::Operator), redis.pid());
+    assert!(ask(&redis, User::Operator, &["SET product:1 kept"]).contains("+OK"));
+    redis.kill();
+    redis.restart().await.unwrap();
+    assert_ne!(redis.pid(), pid);
+    assert_eq!(redis.url(User::Operator), url);
+    redis.stop().await.unwrap();
+    redis.restart().await.unwrap();
+    assert!(ask(&redis, User::Operator, &["GET product:1"]).contains("kept"));
+}
+
+#[tokio::test]
+async fn the_shipped_configuration_is_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Payments, dir.path()).await;
+    let questions = [
+        "appendonly",
+        "appendfsync",
+        "maxmemory-policy",
+        "bind",
+        "save",
+    ]
+    .map(|name| format!("CONFIG GET {name}"));
+    let answer = ask(
+        &redis,
+        User::Operator,
+        &questions.each_ref().map(String::as_str),
+    );
+    for expected in ["yes", "always", "noeviction", "127.0.0.1", "save\r\n$0"] {
+        assert!(answer.contains(expected), "{expected}: {answer}");
+    }
+    for file in ["passwords", "users.acl", "operator.url"] {
+        let mode = redis
+            .dir()
+            .join(file)
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn each_user_stays_inside_its_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Payments, dir.path()).await;
+    let stranger = {
+        let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+        stream.write_all(b"GET order:1\r\nQUIT\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(stranger.contains("-NOAUTH"), "{stranger}");
+
+    let own = [
+        "SET order:1 a",
+        "XADD order_completed * a b",
+        "XADD order_completed:{3} * a b",
+        "PING",
+        "INFO server",
+    ];
+    let answer = ask(&redis, User::Payments, &own);
+    assert!(
+        !answer.contains("-NOPERM") && !answer.contains("-ERR"),
+        "{answer}"
+    );
+    for refused in [
+        "SET product:1 a",
+        "FLUSHALL",
+        "CONFIG GET dir",
+        "KEYS *",
+        "ACL LIST",
+    ] {
+        assert!(
+            ask(&redis, User::Payments, &[refused]).contains("-NOPERM"),
+            "{refused}"
+        );
+    }
+
+    let reader = [
+        "XGROUP CREATE order_completed inventory-group 0 MKSTREAM",
+        "XREADGROUP GROUP inventory-group one COUNT 1 STREAMS order_completed >",
+        "XAUTOCLAIM order_completed inventory-group one 0 0",
+        "XACK order_completed inventory-group 0-1",
+    ];
+    let answer = ask(&redis, User::Inventory, &reader);
+    assert!(
+        !answer.contains("-NOPERM") && !answer.contains("-ERR"),
+        "{answer}"
+    );
+    for refused in [
+        "XADD order_completed * a b",
+        "GET order:1",
+        "DEL order_completed",
+        "XTRIM order_completed MAXLEN 0",
+    ] {
+        assert!(
+            ask(&redis, User::Inventory, &[refused]).contains("-NOPERM"),
+            "{refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_paused_store_answers_again_when_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Inventory, dir.path()).await;
+    redis.pause();
+    let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    assert!(
+        stream.read(&mut [0; 16]).is_err(),
+        "it answered while paused"
+    );
+    redis.resume();
+    redis.wait_ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_shows_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Inventory, dir.path()).await;
+    let server = server::shared().unwrap();
+    let other = dir.path().join("other");
+    let options = RedisOptions {
+        store: Store::Payments,
+        dir: other,
+        server,
+        guard: guard(),
+        sink: None,
+    };
+    let error = RedisServer::launch(options, redis.port())
+        .unwrap()
+        .wait_ready()
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("payments redis") && error.contains("Address already in use"),
+        "{error}"
+    );
+}

@@ -1,0 +1,117 @@
+//! Stand-ins for the services, and what several tests need.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use nix::{sys::signal::kill, unistd::Pid};
+use stack::{
+    binaries::Binaries,
+    guard::{Farewell, Guard},
+    process::Launch,
+    wait::wait_until,
+};
+use tempfile::TempDir;
+
+/// A service that is ready as soon as it listens. It ends with status 3 and a reason when the file `crash` appears beside it.
+const STAND_IN: &str = r#"#!/usr/bin/env python3
+import http.server, os, signal, sys, threading, time
+if "STUBBORN" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+service, verb = os.path.basename(sys.argv[0]), sys.argv[1]
+here = os.path.dirname(os.path.abspath(sys.argv[0]))
+host, port = os.environ["HTTP_ADDR" if verb == "serve" else "CONSUMER_HTTP_ADDR"].split(":")
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        names = ["CONSUMER_NAME", "COMPLETION_DELAY", "PARTITIONS", "INVENTORY_URL", "FEE_RATE"]
+        self.wfile.write(";".join(name + "=" + os.environ.get(name, "") for name in names).encode())
+    def log_message(self, *args):
+        pass
+
+def watch():
+    while not os.path.exists(os.path.join(here, "crash-" + service + "-" + verb)):
+        time.sleep(0.01)
+    for number in range(30):
+        print("line", number)
+    print("the reason of the crash", flush=True)
+    os._exit(3)
+
+threading.Thread(target=watch, daemon=True).start()
+server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
+print(service, verb, "listens, pid", os.getpid(), flush=True)
+server.serve_forever()
+"#;
+
+/// Generous, because tests share the machine with a compiler.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Writes an executable script. It appears under its name only when it is complete.
+pub(crate) fn script(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A folder with stand-ins named like the services.
+pub(crate) fn stand_ins() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["inventory", "payments"] {
+        script(&dir.path().join(name), STAND_IN);
+    }
+    dir
+}
+
+pub(crate) fn stand_in_binaries(dir: &Path) -> Binaries {
+    Binaries {
+        inventory: dir.join("inventory"),
+        payments: dir.join("payments"),
+        stack: stack_binary(),
+    }
+}
+
+pub(crate) fn stack_binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_stack"))
+}
+
+pub(crate) fn guard() -> Guard {
+    Guard {
+        stack: stack_binary(),
+        farewell: Farewell::Kill,
+    }
+}
+
+/// A process that runs a line of shell.
+pub(crate) fn shell(line: &str) -> Launch {
+    Launch {
+        name: "shell".to_owned(),
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), line.into()],
+        env: Vec::new(),
+        env_remove: Vec::new(),
+    }
+}
+
+/// Whether a process of that id exists and is not just waiting to be reaped.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .trim_start()
+            .starts_with('Z')
+    });
+    !zombie && kill(Pid::from_raw(pid.cast_signed()), None).is_ok()
+}
+
+pub(crate) async fn wait_dead(pids: &[u32]) {
+    wait_until("the end of all children", LIMIT, || async {
+        pids.iter().all(|pid| !is_alive(*pid))
+    })
+    .await
+    .unwrap();
+}

@@ -1,0 +1,319 @@
+//! `stack up`, as people use it, with stand-ins for the services.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use stack::ports::Ports;
+
+use crate::support::{LIMIT, is_alive, script, stack_binary, stand_ins, wait_dead};
+
+/// A running `stack up` and the lines it prints.
+struct Up {
+    child: Child,
+    lines: Receiver<String>,
+    children: Vec<u32>,
+}
+
+fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
+    let mut command = Command::new(stack_binary());
+    command
+        .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
+        .arg(data)
+        .env("PAS_DE_DEUX_BIN_DIR", bin_dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// An offset whose six ports are free, below those of the systems in other tests. Each test gets its own range.
+fn offset(test: u16) -> u16 {
+    let base = 1_000 + test * 600;
+    (base..base + 500)
+        .find(|offset| {
+            Ports::standard(*offset)
+                .unwrap()
+                .named()
+                .iter()
+                .all(|(_, port)| stack::ports::is_free(*port))
+        })
+        .unwrap()
+}
+
+impl Up {
+    /// Starts it and waits for the box.
+    fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = channel();
+        for pipe in [
+            Box::new(child.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
+            Box::new(child.stderr.take().unwrap()),
+        ] {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                BufReader::new(pipe)
+                    .lines()
+                    .map_while(Result::ok)
+                    .try_for_each(|line| sender.send(line))
+            });
+        }
+        let mut up = Self {
+            child,
+            lines,
+            children: Vec::new(),
+        };
+        let ready = up.lines_until(|line| line.starts_with('╰'));
+        assert!(
+            ready.iter().any(|line| line.contains("/docs")),
+            "{ready:#?}"
+        );
+        up.children = children_of(up.child.id());
+        assert_eq!(up.children.len(), 6, "{ready:#?}");
+        up
+    }
+
+    fn lines_until(&self, found: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut seen = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(LIMIT) {
+            seen.push(line);
+            if found(&seen[seen.len() - 1]) {
+                return seen;
+            }
+        }
+        panic!("the line never came: {seen:#?}")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// Waits for the end and returns the exit code and the rest of the lines.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let status = self.child.wait().unwrap();
+        let mut rest = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(LIMIT) {
+            rest.push(line);
+        }
+        (status.code(), rest.join("\n"))
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let parent_of = |pid: u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(')')
+            .next()?
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .collect()
+}
+
+fn refused(mut command: Command) -> String {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    assert_eq!(status.code(), Some(1));
+    String::from_utf8(stderr).unwrap()
+}
+
+#[tokio::test]
+async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let mut passwords = Vec::new();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut up = Up::start(command(bin.path(), data.path(), offset(0)));
+        up.signal(signal);
+        assert_eq!(up.end().0, Some(0));
+        assert!(up.children.iter().all(|pid| !is_alive(*pid)));
+        assert!(data.path().join("payments/appendonlydir").is_dir());
+        passwords.push(fs::read_to_string(data.path().join("payments/passwords")).unwrap());
+    }
+    assert_eq!(
+        passwords[0], passwords[1],
+        "the second run found the first one's data"
+    );
+
+    let mut fresh = command(bin.path(), data.path(), offset(0));
+    fresh.arg("--fresh");
+    let mut up = Up::start(fresh);
+    up.signal(Signal::SIGINT);
+    assert_eq!(up.end().0, Some(0));
+    assert_ne!(
+        fs::read_to_string(data.path().join("payments/passwords")).unwrap(),
+        passwords[0]
+    );
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_kills_at_once() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let mut stubborn = command(bin.path(), data.path(), offset(7));
+    stubborn.env("STUBBORN", "1");
+    let mut up = Up::start(stubborn);
+    up.signal(Signal::SIGINT);
+    up.lines_until(|line| line.contains("Ctrl-C again kills at once"));
+    up.signal(Signal::SIGINT);
+    assert_eq!(up.end().0, Some(130));
+    wait_dead(&up.children).await;
+}
+
+#[tokio::test]
+async fn a_crash_is_named_with_its_last_lines_and_stops_the_rest() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let mut up = Up::start(command(bin.path(), data.path(), offset(1)));
+    fs::write(bin.path().join("crash-payments-serve"), "").unwrap();
+    let (code, text) = up.end();
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("`payments serve` ended with exit status: 3; its last lines:\nline 11\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("line 29\nthe reason of the crash\n"),
+        "{text}"
+    );
+    wait_dead(&up.children).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_killed_is_named_as_well() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let offset = offset(2);
+    let mut up = Up::start(command(bin.path(), data.path(), offset));
+    // A server writes its address over its command line.
+    let address = format!(
+        "127.0.0.1:{}",
+        Ports::standard(offset).unwrap().payments_redis
+    );
+    let is_store = |pid: &&u32| {
+        fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .unwrap()
+            .contains(&address)
+    };
+    let store = up.children.iter().find(is_store).unwrap();
+    kill(Pid::from_raw(store.cast_signed()), Signal::SIGKILL).unwrap();
+    let (code, text) = up.end();
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("`payments redis` ended with signal: 9"),
+        "{text}"
+    );
+    wait_dead(&up.children).await;
+}
+
+#[tokio::test]
+async fn killing_run_all_itself_leaves_no_child() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let mut up = Up::start(command(bin.path(), data.path(), offset(3)));
+    up.signal(Signal::SIGKILL);
+    up.child.wait().unwrap();
+    wait_dead(&up.children).await;
+}
+
+#[test]
+fn a_taken_port_is_named_with_the_process_that_holds_it() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let offset = offset(4);
+    let port = Ports::standard(offset).unwrap().payments_http;
+    let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let error = refused(command(bin.path(), data.path(), offset));
+    assert!(
+        error.contains(&format!(
+            "port {port} (payments serve) is taken by process {} (",
+            std::process::id()
+        )),
+        "{error}"
+    );
+    assert!(error.contains("--port-offset"), "{error}");
+}
+
+#[test]
+fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let up = Up::start(command(bin.path(), data.path(), offset(5)));
+    let error = refused(command(bin.path(), data.path(), offset(6)));
+    assert!(
+        error.contains("in use by another run-all") && error.contains(&up.child.id().to_string()),
+        "{error}"
+    );
+
+    let foreign = tempfile::tempdir().unwrap();
+    fs::create_dir(foreign.path().join("inventory")).unwrap();
+    let mut fresh = command(bin.path(), foreign.path(), offset(6));
+    fresh.arg("--fresh");
+    assert!(refused(fresh).contains("was not made by run-all"));
+    assert!(foreign.path().join("inventory").is_dir());
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_starts() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    let error = refused(command(bin.path(), data.path(), 60_000));
+    assert!(
+        error.contains("the port offset 60000 leads past port 65535"),
+        "{error}"
+    );
+
+    fs::remove_file(bin.path().join("payments")).unwrap();
+    let error = refused(command(bin.path(), data.path(), offset(8)));
+    assert!(
+        error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"),
+        "{error}"
+    );
+    assert!(!data.path().join("inventory").exists());
+}
+
+#[test]
+fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
+    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
+    for (name, version) in [
+        ("new", "Valkey server v=9.1.2 sha=0"),
+        ("old", "Redis server v=7.0.15 sha=0"),
+    ] {
+        script(
+            &bin.path().join(name),
+            &format!("#!/bin/sh\necho '{version}'\n"),
+        );
+    }
+    // Neither is a real server: the start fails, but only after the folder has noted who was to write it.
+    let mut first = command(bin.path(), data.path(), offset(9));
+    first.env("REDIS_SERVER", bin.path().join("new"));
+    assert!(refused(first).contains("`inventory redis` did not start"));
+
+    let mut second = command(bin.path(), data.path(), offset(9));
+    second.env("REDIS_SERVER", bin.path().join("old"));
+    let error = refused(second);
+    assert!(
+        error.contains("was written by Valkey 9.1.2 and Redis 7.0.15 may not read it"),
+        "{error}"
+    );
+    assert!(
+        error.contains(&format!(
+            "REDIS_SERVER={}",
+            bin.path().join("new").display()
+        )),
+        "{error}"
+    );
+}
