@@ -3,7 +3,7 @@
 use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::own_store::Witness;
+use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};

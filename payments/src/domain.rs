@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
@@ -70,6 +71,50 @@ pub struct Order {
     pub cancelled_at: Option<Timestamp>,
     /// When it was refunded.
     pub refunded_at: Option<Timestamp>,
+}
+
+/// What became of a request to place an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// There is a new order.
+    Placed(Order),
+    /// The same request was made before with the same key; this is the order as it was placed then.
+    Replayed(Order),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// What became of a request to cancel an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancellation {
+    /// It is cancelled, now or since earlier.
+    Cancelled,
+    /// It is paid already.
+    TooLate,
+    /// There is no such order.
+    NotFound,
+}
+
+/// What one round of completion did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Orders that are paid now.
+    pub paid: Vec<OrderId>,
+    /// When the next order is due; `None` when none is pending.
+    pub next_due_in: Option<Duration>,
+}
+
+/// What became of a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refund {
+    /// The order is refunded.
+    Refunded,
+    /// It was refunded before.
+    Repeated,
+    /// It is pending or cancelled: no money was taken.
+    NotPaid,
+    /// There is no such order.
+    NotFound,
 }
 
 impl Quote {

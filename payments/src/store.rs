@@ -11,7 +11,7 @@ use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
 
-use crate::domain::{Order, PlaceOrder, Quote};
+use crate::domain::{Cancellation, Completion, Order, PlaceOrder, Placement, Quote, Refund};
 use crate::idempotency::IdempotencyKey;
 use crate::keys;
 
@@ -26,50 +26,6 @@ pub const COMPLETION_BATCH: usize = 100;
 pub struct Store {
     /// The store itself, for what both services do alike.
     pub own: OwnStore,
-}
-
-/// What became of a request to place an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// There is a new order.
-    Placed(Order),
-    /// The same request was made before with the same key; this is the order as it was placed then.
-    Replayed(Order),
-    /// The key was used for another request.
-    KeyReused,
-}
-
-/// What became of a request to cancel an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancellation {
-    /// It is cancelled, now or since earlier.
-    Cancelled,
-    /// It is paid already.
-    TooLate,
-    /// There is no such order.
-    NotFound,
-}
-
-/// What one round of completion did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// Orders that are paid now.
-    pub paid: Vec<OrderId>,
-    /// When the next order is due; `None` when none is pending.
-    pub next_due_in: Option<Duration>,
-}
-
-/// What became of a refund.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refund {
-    /// The order is refunded.
-    Refunded,
-    /// It was refunded before.
-    Repeated,
-    /// It is pending or cancelled: no money was taken.
-    NotPaid,
-    /// There is no such order.
-    NotFound,
 }
 
 impl Store {

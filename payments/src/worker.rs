@@ -10,7 +10,8 @@ use shared::id::Partition;
 use shared::redis::RedisError;
 use shared::shutdown::{Shutdown, sleep_unless};
 
-use crate::store::{COMPLETION_BATCH, Completion, Refund, Store};
+use crate::domain::{Completion, Refund};
+use crate::store::{COMPLETION_BATCH, Store};
 
 /// Shortest pause between two looks for due orders. Under load it fills batches; an order waits at most this much longer.
 const MIN_PAUSE: Duration = Duration::from_millis(10);

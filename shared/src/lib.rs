@@ -19,6 +19,7 @@ pub mod telemetry;
 
 // ... its stores and functions ...
 pub mod function;
+pub mod opening;
 pub mod own_store;
 pub mod record;
 pub mod redis;
@@ -29,6 +30,7 @@ pub mod consumer;
 pub mod delivery;
 pub mod group;
 pub mod retention;
+pub mod rewind;
 mod settle;
 
 // ... and its HTTP side.

@@ -222,13 +222,14 @@ fn explain(error: poem::Error) -> Problem {
 
 /// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong. Probes are silent.
 fn log(method: &Method, path: &str, status: StatusCode, took: Duration, context: &RequestContext) {
-    let ms = took.as_secs_f64() * 1_000.0;
+    // Microseconds are as far as anybody looks.
+    let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let (status, request_id) = (status.as_u16(), context.request_id.as_str());
     let trace_id = context.traceparent.trace_id();
-    if status >= 500 {
+    if matches!(path, "/livez" | "/readyz") {
+        tracing::debug!(target: "http", %method, path, status, ms, request_id, trace_id, "probe");
+    } else if status >= 500 {
         tracing::warn!(target: "http", %method, path, status, ms, request_id, trace_id, "request failed");
-    } else if matches!(path, "/livez" | "/readyz") {
-        tracing::debug!(target: "http", %method, path, status, ms, request_id, trace_id, "request");
     } else {
         tracing::info!(target: "http", %method, path, status, ms, request_id, trace_id, "request");
     }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::{Reader, RedisUrl, Setting};
-use crate::consumer::REWIND;
 use crate::id::Partitions;
+use crate::rewind::REWIND;
 use crate::telemetry::{LogFilter, LogFormat};
 
 /// What every process of the system is told.

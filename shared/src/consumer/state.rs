@@ -1,0 +1,66 @@
+//! What a consumer has in memory. None of it matters: whatever is lost here is pending in Redis.
+
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::consumer::BLOCK;
+use crate::delivery::Delivery;
+use crate::group::BEGINNING;
+use crate::rewind::Rewind;
+
+/// Wait before an entry is handed over again. All waits together stay far below the time after which another consumer
+/// takes the entry over.
+const RETRY: Backoff = Backoff {
+    first: Duration::from_millis(200),
+    max: Duration::from_secs(2),
+};
+
+pub(super) struct State {
+    pub(super) group_exists: bool,
+    /// Where the reading of own pending entries goes on; `None` once they are all read.
+    pub(super) own_pending_after: Option<String>,
+    /// The own pending entries are from before this process: one of them may have killed it.
+    pub(super) after_crash: bool,
+    pub(super) reclaim_cursor: String,
+    pub(super) reclaim_at: Instant,
+    pub(super) in_hand: Vec<Delivery>,
+    pub(super) retries: Vec<(Instant, Delivery)>,
+    pub(super) rewind: Rewind,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            group_exists: false,
+            own_pending_after: Some(BEGINNING.to_owned()),
+            after_crash: true,
+            reclaim_cursor: BEGINNING.to_owned(),
+            reclaim_at: Instant::now(),
+            in_hand: Vec::new(),
+            retries: Vec::new(),
+            rewind: Rewind::new(),
+        }
+    }
+
+    pub(super) fn retry_later(&mut self, deliveries: Vec<Delivery>) {
+        let now = Instant::now();
+        self.retries.extend(
+            deliveries
+                .into_iter()
+                .map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
+        );
+    }
+
+    /// A read must not outlast the next retry, nor hold up a rewind.
+    pub(super) fn longest_block(&self) -> Duration {
+        if self.rewind.is_under_way() {
+            return Duration::from_millis(1);
+        }
+        let next_retry = self
+            .retries
+            .iter()
+            .map(|(at, _)| at.saturating_duration_since(Instant::now()))
+            .min();
+        next_retry.map_or(BLOCK, |wait| wait.clamp(Duration::from_millis(1), BLOCK))
+    }
+}
