@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::worker::OrderHandler;
 
 /// Pause between two sweeps of the record of applied orders.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {

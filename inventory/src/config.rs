@@ -24,9 +24,9 @@ const DEDUPE_RETENTION: Setting = Setting {
     default: "30d",
     help: "how long it is remembered what became of an order, 8d to 3650d",
 };
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 /// Longer than the longest delay of payments, or an order could be forgotten before it is paid.
-const MIN_DEDUPE_RETENTION: Duration = Duration::from_secs(8 * 24 * 60 * 60);
+const MIN_DEDUPE_RETENTION: Duration = Duration::from_hours(8 * 24);
 
 impl Config {
     /// Reads the environment, or lists everything that is wrong with it.

@@ -55,7 +55,7 @@ const EARLY_STOCK_CHECK: Setting = Setting {
     help: "true: an order beyond the stock on hand is refused at once with 409",
 };
 /// Below the shortest time for which inventory remembers what became of an order.
-const MAX_DELAY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const MAX_DELAY: Duration = Duration::from_hours(7 * 24);
 
 impl Config {
     /// Reads the environment, or lists everything that is wrong with it.
@@ -77,11 +77,8 @@ impl Config {
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);
         let completion_delay = reader.span(COMPLETION_DELAY, Duration::ZERO, MAX_DELAY);
         let fee_rate = reader.read(FEE_RATE);
-        let product_cache_ttl = reader.span(
-            PRODUCT_CACHE_TTL,
-            Duration::ZERO,
-            Duration::from_secs(3_600),
-        );
+        let product_cache_ttl =
+            reader.span(PRODUCT_CACHE_TTL, Duration::ZERO, Duration::from_hours(1));
         let early_stock_check = reader.read(EARLY_STOCK_CHECK);
         Some(Self {
             common: common?,

@@ -155,6 +155,7 @@ impl Order {
     }
 
     /// This order as it stood right after it was placed: what a repeated request is answered.
+    #[must_use]
     pub fn as_placed(&self) -> Self {
         Self::placed(
             self.id,

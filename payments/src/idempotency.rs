@@ -3,10 +3,9 @@
 //! After the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of Stripe. A key is kept as long as the
 //! order it placed, and does not expire: a clock that jumps must not turn a repeated request into a second order.
 
-use std::fmt::Write;
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
+use shared::digest::digest;
 
 use crate::domain::PlaceOrder;
 
@@ -24,8 +23,6 @@ pub struct InvalidKey;
 
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
-/// Bytes of a digest that are kept: 128 bits never collide by chance.
-const DIGEST_BYTES: usize = 16;
 
 impl IdempotencyKey {
     /// The name under which the key is stored.
@@ -40,10 +37,10 @@ impl IdempotencyKey {
 
     /// Tells one request from another that uses the same key.
     pub fn fingerprint(&self, wanted: &PlaceOrder) -> String {
-        hex(&Sha256::digest(format!(
+        digest(&format!(
             "POST /orders {} {}",
             wanted.product_id, wanted.quantity
-        )))
+        ))
     }
 }
 
@@ -60,24 +57,10 @@ impl FromStr for IdempotencyKey {
         if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);
         }
-        let digest = Sha256::digest(key.as_bytes());
-        let seed = u32::from_be_bytes([digest[28], digest[29], digest[30], digest[31]]);
-        Ok(Self {
-            hash: hex(&digest),
-            seed,
-        })
+        let hash = digest(key);
+        let seed = u32::from_str_radix(&hash[..8], 16).unwrap_or_default();
+        Ok(Self { hash, seed })
     }
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().take(DIGEST_BYTES).fold(
-        String::with_capacity(2 * DIGEST_BYTES),
-        |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        },
-    )
 }
 
 #[cfg(test)]

@@ -99,14 +99,14 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
     let trace_id = refund.traceparent.trace_id();
     match outcome {
         Refund::Refunded => {
-            tracing::info!(%order_id, reason = %refund.reason, trace_id, "order refunded")
+            tracing::info!(%order_id, reason = %refund.reason, trace_id, "order refunded");
         }
         Refund::Repeated => {
-            tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before")
+            tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before");
         }
         // The store forgot that the order was paid. It will be paid again, and rejected again.
         Refund::NotPaid => {
-            tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid")
+            tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
         }
         Refund::NotFound => {
             let detail = "there is no such order in this store".to_owned();

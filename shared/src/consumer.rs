@@ -23,8 +23,7 @@ use crate::group::{BEGINNING, Membership};
 use crate::health::Progress;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Redis, RedisError};
-use crate::reply::Entry;
+use crate::redis::{Entry, Redis, RedisError};
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
@@ -33,7 +32,7 @@ pub const BATCH: usize = 100;
 /// How long a read waits for the first new entry. Never for ever: a reader must notice that its stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
 /// A consumer with nothing pending that was not heard of for this long is removed from the group.
-const IDLE_CONSUMER: Duration = Duration::from_secs(60 * 60);
+const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 /// Wait after a failure of one of the stores.
 const OUTAGE: Backoff = Backoff {
     first: Duration::from_millis(50),

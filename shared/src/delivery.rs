@@ -3,8 +3,7 @@
 use std::future::Future;
 
 use crate::event::Event;
-use crate::redis::RedisError;
-use crate::reply::Entry;
+use crate::redis::{Entry, RedisError};
 
 /// Acts on events. Everything it does must be safe to do twice: delivery is at least once.
 pub trait Handler: Send + Sync + 'static {

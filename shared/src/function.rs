@@ -1,7 +1,7 @@
 //! Function libraries: the Lua of a service, loaded into its store and called by name.
 
 use crate::id::Partition;
-use crate::redis::{Command, Redis, RedisError, Reply};
+use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -27,24 +27,31 @@ pub struct Library {
 pub struct Call {
     function: &'static str,
     keys: Vec<String>,
-    args: Vec<fred::types::Value>,
+    args: Vec<Arg>,
 }
 
 impl Library {
     /// Joins the Lua files of a service into one library.
     pub fn new(service: &str, version: u32, files: &[&str]) -> Self {
         let name = format!("{service}_v{version}");
-        let header = format!("#!lua name={name}\nlocal VERSION = {version}\n");
         // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals stays far away.
-        let body: String = [PARK_ENTRY]
-            .iter()
-            .chain(files)
-            .map(|file| format!("do\n{file}\nend\n"))
-            .collect();
+        let mut code = format!(
+            "#!lua name={name}
+local VERSION = {version}
+{PRELUDE}"
+        );
+        for file in [PARK_ENTRY].iter().chain(files) {
+            code.extend([
+                "
+do
+", file, "
+end",
+            ]);
+        }
         Self {
             name,
             version,
-            code: format!("{header}{PRELUDE}\n{body}"),
+            code,
         }
     }
 
@@ -111,7 +118,7 @@ impl Call {
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl Into<fred::types::Value>) -> Self {
+    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
         self.args.push(arg.into());
         self
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::redis::{Command, Redis, RedisError};
-use crate::reply::Entry;
+use crate::redis::{Command, Entry, Redis, RedisError};
 
 /// Where and as whom a consumer reads.
 #[derive(Clone, Debug)]
@@ -169,12 +168,12 @@ impl Membership {
         redis: &Redis,
         idle: Duration,
     ) -> Result<u64, RedisError> {
-        let list = Command::new("XINFO")
+        let consumers = Command::new("XINFO")
             .arg("CONSUMERS")
             .key(self.stream.as_str())
             .arg(self.group);
         let mut lost = 0;
-        for consumer in redis.run(list).await?.list()? {
+        for consumer in redis.run(consumers).await?.list()? {
             let name = consumer.clone().field("name")?.text()?;
             let pending = consumer.clone().field("pending")?.unsigned()?;
             let idle_ms = consumer.field("idle")?.unsigned()?;

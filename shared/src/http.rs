@@ -132,7 +132,6 @@ async fn readyz(readiness: Data<&Readiness>) -> Result<&'static str, Problem> {
 }
 
 #[handler]
-fn problem_page(slug: Path<String>) -> Result<String, Problem> {
-    problem::page(&slug.0)
-        .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
+fn problem_page(Path(slug): Path<String>) -> Result<String, Problem> {
+    problem::page(&slug).ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
 }

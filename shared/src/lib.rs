@@ -13,6 +13,7 @@ pub mod trace;
 pub mod backoff;
 pub mod cli;
 pub mod config;
+pub mod digest;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
@@ -23,7 +24,6 @@ pub mod opening;
 pub mod own_store;
 pub mod record;
 pub mod redis;
-pub mod reply;
 
 // ... its streams ...
 pub mod consumer;

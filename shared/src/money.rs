@@ -56,6 +56,7 @@ impl Money {
     }
 
     /// The fee on this amount, rounded half up to the minor unit, once.
+    #[must_use]
     pub fn fee(self, rate: FeeRate) -> Self {
         // No overflow: both factors are bounded, 10^12 times 10^4.
         Self((self.0 * rate.0 + RATE_SCALE / 2) / RATE_SCALE)

@@ -10,6 +10,7 @@ use poem_openapi::types::{
 };
 use serde_json::Value;
 
+use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::money::Money;
 use crate::time::Timestamp;
@@ -103,7 +104,7 @@ const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet
 
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
 pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", fingerprint(&body)));
+    let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
     let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\""));
     let body = bytes::Bytes::from(body);
     make_sync(move |request| {
@@ -132,16 +133,6 @@ pub fn without_font_links(mut page: String) -> String {
         page.replace_range(start..start + length + end.len(), "");
     }
     page
-}
-
-/// The first 16 hex digits of the SHA-256 of a text.
-pub fn fingerprint(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@
 //!   would stay in its name without anybody handling them.
 //! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it believes of itself.
 
+mod reply;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,7 +26,7 @@ use fred::types::config::{
 use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, Value};
 
 use crate::config::RedisUrl;
-pub use crate::reply::{Reply, UnexpectedReply};
+pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};
 
 /// Longest wait for an ordinary command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
@@ -59,12 +61,15 @@ struct Connection {
     task: ConnectHandle,
 }
 
+/// An argument of a command: a text, bytes or a whole number.
+pub type Arg = Value;
+
 /// A command to a Redis server.
 #[derive(Debug)]
 pub struct Command {
     name: &'static str,
     route: ClusterHash,
-    args: Vec<Value>,
+    args: Vec<Arg>,
 }
 
 /// Why a command failed.
@@ -93,6 +98,11 @@ const NOT_NOW: [&str; 11] = [
     "TRYAGAIN",
     "UNBLOCKED",
 ];
+
+/// Whether a text names a server.
+pub(crate) fn is_url(text: &str) -> bool {
+    Config::from_url(text).is_ok()
+}
 
 impl Redis {
     /// A client for commands that answer at once. Connects in the background, for as long as it takes.
@@ -222,7 +232,7 @@ impl Command {
 
     /// Adds a key. The first one decides which node of a cluster receives the command.
     #[must_use]
-    pub fn key(mut self, key: impl Into<Value>) -> Self {
+    pub fn key(mut self, key: impl Into<Arg>) -> Self {
         if self.route == ClusterHash::Random {
             self.route = ClusterHash::Offset(self.args.len());
         }
@@ -232,14 +242,14 @@ impl Command {
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl Into<Value>) -> Self {
+    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: Into<Value>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub fn args<A: Into<Arg>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }

@@ -12,7 +12,7 @@ use crate::redis::{Command, RedisError};
 use crate::settle::Settler;
 
 /// How much of the stream is acted on again. The owner of the stream keeps entries at least this long.
-pub const REWIND: Duration = Duration::from_secs(10 * 60);
+pub const REWIND: Duration = Duration::from_mins(10);
 /// Pause between two looks at whether the own store was restarted.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Where it is kept up to which life of the own store everything was acted on.

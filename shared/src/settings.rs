@@ -44,7 +44,7 @@ pub struct Defaults {
     pub consumer_http_addr: &'static str,
 }
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 const INVENTORY_REDIS_URL: Setting = Setting {
     name: "INVENTORY_REDIS_URL",
@@ -117,7 +117,7 @@ impl Common {
         let reclaim_idle = reader.span(
             RECLAIM_IDLE,
             Duration::from_secs(1),
-            Duration::from_secs(3_600),
+            Duration::from_hours(1),
         );
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);

@@ -9,8 +9,7 @@ use crate::function::Call;
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Command, Redis, RedisError};
-use crate::reply::Entry;
+use crate::redis::{Command, Entry, Redis, RedisError};
 
 /// Settles the deliveries of one consumer.
 pub(crate) struct Settler<H> {
