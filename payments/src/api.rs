@@ -99,14 +99,19 @@ impl Api {
         key: Header<Option<String>>,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
-        let key = key.0.as_deref().map(parse_key).transpose()?;
-        let placement = match self.inventory.offer(body.0.product_id, context.0).await {
-            Ok(offer) => self.place(body.0, offer, key.as_ref(), context.0).await?,
+        let (wanted, key) = (body.0, key.0.as_deref().map(parse_key).transpose()?);
+        let placement = match self.quote(wanted, context.0).await {
+            Ok(quote) => {
+                let (delay, trace) = (self.terms.completion_delay, &context.0.traceparent);
+                self.store
+                    .place_order(wanted, quote, delay, trace, key.as_ref())
+                    .await?
+            }
             // The same request may have been answered when there still was an offer.
-            Err(no_offer) => self
-                .find_placement(&body.0, key.as_ref())
+            Err(problem) => self
+                .find_placement(wanted, key.as_ref())
                 .await?
-                .ok_or_else(|| Problem::from(no_offer))?,
+                .ok_or(problem)?,
         };
         let (order, replayed) = match placement {
             Placement::Placed(order) => (order, None),
@@ -189,42 +194,24 @@ impl Api {
 }
 
 impl Api {
-    async fn place(
-        &self,
-        wanted: PlaceOrder,
-        offer: Offer,
-        key: Option<&IdempotencyKey>,
-        context: &RequestContext,
-    ) -> Result<Placement, Problem> {
-        let Terms {
-            fee_rate,
-            completion_delay,
-            early_stock_check,
-        } = self.terms;
-        if early_stock_check && u64::from(wanted.quantity) > offer.quantity {
-            let detail = format!(
-                "{} requested, {} available",
-                wanted.quantity, offer.quantity
-            );
+    async fn quote(&self, wanted: PlaceOrder, context: &RequestContext) -> Result<Quote, Problem> {
+        let Offer { price, quantity } = self.inventory.offer(wanted.product_id, context).await?;
+        if self.terms.early_stock_check && u64::from(wanted.quantity) > quantity {
+            let detail = format!("{} requested, {quantity} available", wanted.quantity);
             return Err(Problem::new(&INSUFFICIENT_STOCK, detail));
         }
         let too_large =
             || BodyFields::one_invalid("quantity", "the total would be more than 9999999999.99");
-        let quote = Quote::of(offer.price, wanted.quantity, fee_rate).ok_or_else(too_large)?;
-        let trace = &context.traceparent;
-        Ok(self
-            .store
-            .place_order(wanted, quote, completion_delay, trace, key)
-            .await?)
+        Quote::of(price, wanted.quantity, self.terms.fee_rate).ok_or_else(too_large)
     }
 
     async fn find_placement(
         &self,
-        wanted: &PlaceOrder,
+        wanted: PlaceOrder,
         key: Option<&IdempotencyKey>,
     ) -> Result<Option<Placement>, Problem> {
         match key {
-            Some(key) => Ok(self.store.find_placement(wanted, key).await?),
+            Some(key) => Ok(self.store.find_placement(&wanted, key).await?),
             None => Ok(None),
         }
     }

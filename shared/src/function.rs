@@ -5,8 +5,6 @@ use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
-/// The one function that every service has.
-const PARK_ENTRY: &str = include_str!("lua/park_entry.lua");
 
 /// The key that a store is known by; every function takes it as its first key.
 pub const IDENTITY: &str = "identity";
@@ -40,7 +38,7 @@ impl Library {
 local VERSION = {version}
 {PRELUDE}"
         );
-        for file in [PARK_ENTRY].iter().chain(files) {
+        for file in files {
             code.extend([
                 "
 do

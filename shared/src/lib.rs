@@ -27,6 +27,7 @@ pub mod redis;
 
 // ... its streams ...
 pub mod consumer;
+mod dead_letter;
 pub mod delivery;
 pub mod group;
 pub mod retention;

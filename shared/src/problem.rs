@@ -227,7 +227,7 @@ impl From<RedisError> for Problem {
                 tracing::warn!(reason, "the store is not available");
                 Self::new(
                     &STORE_UNAVAILABLE,
-                    "the store did not answer in time; whether the change was made is unknown",
+                    "the store cannot be used just now; whether a change was made is unknown",
                 )
                 .retry_after(RETRY_AFTER)
             }

@@ -18,7 +18,7 @@ use crate::opening::Witness;
 use crate::own_store::OwnStore;
 use crate::redis::RedisError;
 use crate::request::Envelope;
-use crate::shutdown::{Shutdown, sleep_unless};
+use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
 /// The tasks of one process. When one of them fails, the process stops.
 pub struct Process {
@@ -44,6 +44,8 @@ impl Process {
         process.spawn(async move {
             store.open(&witness, &stop).await?;
             opened.set();
+            // Nobody else needs this connection.
+            drop(witness);
             tracing::info!("the store is open");
             stop.cancelled().await;
             Ok(())
@@ -131,15 +133,17 @@ impl Process {
         let routes = http::with_health(routes, readiness);
         let envelope = Envelope::new(AllowedMethods::from_spec(spec));
         self.listen(listener, routes, envelope);
-        let mut result = Ok(());
-        while let Some(ended) = self.tasks.join_next().await {
-            let ended = ended.context("a task panicked").flatten();
-            if ended.is_err() && result.is_ok() {
-                result = ended;
-                self.shutdown.cancel();
+        let finish = async {
+            self.shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN_LIMIT).await;
+        };
+        tokio::select! {
+            result = join(&mut self.tasks, &self.shutdown) => result,
+            () = finish => {
+                tracing::warn!("stopped with work in hand: it will be done again");
+                Ok(())
             }
         }
-        result
     }
 
     fn listen(
@@ -155,4 +159,17 @@ impl Process {
     fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.tasks.spawn(task);
     }
+}
+
+/// Waits for all tasks. The first one that fails stops the others.
+async fn join(tasks: &mut JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        let ended = ended.context("a task panicked").flatten();
+        if ended.is_err() && result.is_ok() {
+            result = ended;
+            shutdown.cancel();
+        }
+    }
+    result
 }

@@ -84,19 +84,23 @@ pub enum RedisError {
     Refused(String),
 }
 
-/// Answers that say "not now" rather than "never".
-const NOT_NOW: [&str; 11] = [
+/// Answers that say "not now" rather than "never": the server is busy, starting, full or failing over, has lost its data, or
+/// was told wrong users. None of them is the fault of the command, so none may count against an event.
+const NOT_NOW: [&str; 14] = [
     "BUSY",
     "CLUSTERDOWN",
     "LOADING",
     "MASTERDOWN",
     "MISCONF",
+    "NOAUTH",
     "NOIDENTITY",
+    "NOPERM",
     "NOREPLICAS",
     "OOM",
     "READONLY",
     "TRYAGAIN",
     "UNBLOCKED",
+    "WRONGPASS",
 ];
 
 /// Whether a text names a server.
@@ -271,15 +275,14 @@ impl RedisError {
 
 impl From<fred::error::Error> for RedisError {
     fn from(error: fred::error::Error) -> Self {
-        use fred::error::ErrorKind::{Auth, Cluster, InvalidArgument, Parse, Unknown};
+        use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Unknown};
         let code = error
             .details()
             .split_whitespace()
             .next()
             .unwrap_or_default();
-        // A refused login is a matter of configuration on the server, which a person can mend while we keep trying.
         let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster | Parse);
-        if answered && !NOT_NOW.contains(&code) && *error.kind() != Auth {
+        if answered && !NOT_NOW.contains(&code) {
             Self::Refused(error.details().to_owned())
         } else {
             Self::Unavailable(error.details().to_owned())

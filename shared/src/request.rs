@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use poem::{Body, Endpoint, IntoResponse, Middleware, Request, Response};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
 use uuid::Uuid;
 
@@ -94,9 +94,6 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
                 problem.respond(&path, &context.request_id)
             }
         };
-        if method == Method::HEAD {
-            response.set_body(Body::empty());
-        }
         log(
             &method,
             &path,

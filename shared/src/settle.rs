@@ -3,9 +3,9 @@
 //! The acknowledgement comes last. A crash anywhere before it hands the entry over again, and a second time changes
 //! nothing.
 
+use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
 use crate::event::{DecodeError, Event, RawFields};
-use crate::function::Call;
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
@@ -23,10 +23,6 @@ pub(crate) struct Settler<H> {
     pub(crate) partition: Partition,
 }
 
-/// Parked entries, oldest first: what is known about the failure, then the fields as they came.
-const DEAD_LETTERS: &str = "dead_letters";
-/// Entry id -> dead letter id.
-const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Entry id -> how often it was handed over after a crash.
 const ATTEMPTS: &str = "attempts";
 
@@ -169,41 +165,11 @@ impl<H: Handler> Settler<H> {
     }
 
     async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
-        let Parking { reason, detail } = parking;
-        let Membership {
-            stream,
-            group,
-            consumer,
-        } = &self.membership;
-        let entry = &delivery.entry;
-        let mut call = Call::new("park_entry")
-            .key(self.partition.key(DEAD_LETTERS))
-            .key(self.partition.key(DEAD_LETTER_IDS))
-            .arg(entry.id.as_str());
-        let known = [
-            ("dl_reason", (*reason).to_owned()),
-            ("dl_error", detail.clone()),
-            ("dl_stream", stream.clone()),
-            ("dl_entry_id", entry.id.clone()),
-            ("dl_group", (*group).to_owned()),
-            ("dl_consumer", consumer.clone()),
-            ("dl_attempts", (delivery.attempts + 1).to_string()),
-        ];
-        for (name, value) in known {
-            call = call.arg(name).arg(value);
-        }
-        for (name, value) in entry.fields.iter().flatten() {
-            call = call.arg(name.clone()).arg(value.clone());
-        }
-        self.own_store.call(self.partition, &call).await?;
-        tracing::error!(
-            stream,
-            entry = entry.id,
-            reason,
-            detail,
-            "parked: somebody has to look at this entry"
-        );
-        Ok(())
+        let dead_letters = DeadLetters {
+            store: &self.own_store,
+            partition: self.partition,
+        };
+        dead_letters.park(&self.membership, delivery, parking).await
     }
 
     async fn recovery_counts(&self, entries: &[Entry]) -> Result<Vec<u32>, RedisError> {

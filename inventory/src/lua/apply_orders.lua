@@ -26,13 +26,16 @@ local function read_orders(keys, args)
   return orders
 end
 
--- What is on hand of every product in the batch; `false` for a product that does not exist.
+-- What is on hand of every product in the batch; `false` for a product that does not exist. Stock that is no number is
+-- damage, and refunding the order would be no answer to it.
 local function read_stock(orders)
   local stock = {}
   for _, order in ipairs(orders) do
     local key = order.product_key
     if stock[key] == nil then
-      stock[key] = tonumber(redis.call('HGET', key, 'quantity') or nil) or false
+      local quantity = redis.call('HGET', key, 'quantity')
+      assert(not quantity or string.match(quantity, '^%d+$'), 'the stock of a product is no number')
+      stock[key] = quantity and tonumber(quantity)
       assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
     end
   end
