@@ -1,0 +1,24 @@
+# One image holds both services. Whoever runs it names the process, for example `inventory serve` or `payments consume`.
+ARG RUST_VERSION=1.95
+ARG DEBIAN_RELEASE=bookworm
+
+FROM rust:${RUST_VERSION}-slim-${DEBIAN_RELEASE} AS build
+WORKDIR /src
+COPY . .
+# The caches survive between builds, so after an edit only the crates of this workspace are compiled again. Cargo tells
+# by timestamps what has changed, and a checkout may be older than the cache: every source is touched, or an old build wins.
+RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=pas-de-deux-target,target=/src/target,sharing=locked \
+    find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked -p inventory -p payments \
+    && install -D -t /out target/release/inventory target/release/payments
+
+FROM debian:${DEBIAN_RELEASE}-slim
+LABEL org.opencontainers.image.title="Pas de Deux" \
+      org.opencontainers.image.description="Two choreographed services over Redis Streams: inventory and payments" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /out/ /usr/local/bin/
+# A number, not a name, so that an orchestrator can see that this is not root.
+USER 10001:10001
+STOPSIGNAL SIGTERM
+CMD ["inventory", "--help"]
