@@ -75,7 +75,6 @@ schema!(
     MetaSchema {
         minimum: Some(0.0),
         maximum: Some(9_999_999_999.99),
-        multiple_of: Some(0.01),
         example: Some(Value::from(19.9)),
         ..MetaSchema::new("number")
     }

@@ -42,17 +42,21 @@ pub(super) struct OrderBody {
     total: Money,
     /// Where it is in its life.
     status: StatusBody,
-    /// Why it was refunded: `product_not_found` or `insufficient_stock`.
+    /// Why it was refunded: `product_not_found` or `insufficient_stock`. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// When it was placed.
     created_at: Timestamp,
     /// When it is due to be paid.
     completes_at: Timestamp,
-    /// When it was paid.
+    /// When it was paid. This and the next two are absent until it has happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
     paid_at: Option<Timestamp>,
     /// When it was cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_at: Option<Timestamp>,
     /// When it was refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
     refunded_at: Option<Timestamp>,
 }
 
