@@ -12,12 +12,12 @@ run-all *flags:
 # place one order on the running system and show it until it is final
 [group('run')]
 order *args:
-    cargo run -q -p stack -- order {{ args }}
+    cargo run -q --bin stack -- order {{ args }}
 
 # a scripted story on a private system: paid, refunded, cancelled, recovered
 [group('run')]
 demo *args:
-    cargo run -q -p stack -- demo {{ args }}
+    cargo run -q --bin stack -- demo {{ args }}
 
 # all tests, on private servers; names of tests may follow
 [group('check')]

@@ -1,4 +1,4 @@
-//! `stack up` runs the whole system in the foreground; `cargo run-all` is its short name.
+//! `stack up` runs the whole system in the foreground; `cargo run-all` is its short name. `stack order` and `stack demo` show it at work.
 
 use std::process::ExitCode;
 
@@ -17,6 +17,10 @@ struct Cli {
 enum Verb {
     /// Start everything, show its logs, stop it with Ctrl-C.
     Up(verbs::up::Up),
+    /// Place one order on the running system and show it until it is final.
+    Order(verbs::order::Order),
+    /// Tell a story on a private system: paid, refunded, cancelled, recovered.
+    Demo(verbs::demo::Demo),
     /// Become another program that dies with its parent (used by this program itself).
     #[command(hide = true)]
     ExecChild(verbs::exec_child::ExecChild),
@@ -25,6 +29,8 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Up(up) => up.run(),
+        Verb::Order(order) => order.run(),
+        Verb::Demo(demo) => demo.run(),
         Verb::ExecChild(child) => child.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -5,6 +5,8 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
+mod demo;
+mod order;
 mod process;
 mod redis;
 mod server;

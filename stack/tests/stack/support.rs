@@ -11,6 +11,7 @@ use nix::{sys::signal::kill, unistd::Pid};
 use stack::{
     binaries::Binaries,
     guard::{Farewell, Guard},
+    ports::{self, Ports},
     process::Launch,
     wait::wait_until,
 };
@@ -114,4 +115,36 @@ pub(crate) async fn wait_dead(pids: &[u32]) {
     })
     .await
     .unwrap();
+}
+
+/// An offset whose six ports are free, below those of the systems in other tests. Each test gets its own range.
+pub(crate) fn free_offset(test: u16) -> u16 {
+    let base = 1_000 + test * 600;
+    (base..base + 500)
+        .find(|offset| {
+            Ports::standard(*offset)
+                .unwrap()
+                .named()
+                .iter()
+                .all(|(_, port)| ports::is_free(*port))
+        })
+        .unwrap()
+}
+
+/// The processes whose parent is `parent`.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    let parent_of = |pid: u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(')')
+            .next()?
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .collect()
 }

@@ -16,7 +16,9 @@ use nix::{
 };
 use stack::ports::Ports;
 
-use crate::support::{LIMIT, is_alive, script, stack_binary, stand_ins, wait_dead};
+use crate::support::{
+    LIMIT, children_of, free_offset, is_alive, script, stack_binary, stand_ins, wait_dead,
+};
 
 /// A running `stack up` and the lines it prints.
 struct Up {
@@ -34,20 +36,6 @@ fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
-}
-
-/// An offset whose six ports are free, below those of the systems in other tests. Each test gets its own range.
-fn offset(test: u16) -> u16 {
-    let base = 1_000 + test * 600;
-    (base..base + 500)
-        .find(|offset| {
-            Ports::standard(*offset)
-                .unwrap()
-                .named()
-                .iter()
-                .all(|(_, port)| stack::ports::is_free(*port))
-        })
-        .unwrap()
 }
 
 impl Up {
@@ -115,23 +103,6 @@ impl Drop for Up {
     }
 }
 
-fn children_of(parent: u32) -> Vec<u32> {
-    let parent_of = |pid: u32| -> Option<u32> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit(')')
-            .next()?
-            .split_whitespace()
-            .nth(1)?
-            .parse()
-            .ok()
-    };
-    fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| parent_of(*pid) == Some(parent))
-        .collect()
-}
-
 fn refused(mut command: Command) -> String {
     let Output { status, stderr, .. } = command.output().unwrap();
     assert_eq!(status.code(), Some(1));
@@ -143,7 +114,7 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let mut passwords = Vec::new();
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let mut up = Up::start(command(bin.path(), data.path(), offset(0)));
+        let mut up = Up::start(command(bin.path(), data.path(), free_offset(0)));
         up.signal(signal);
         assert_eq!(up.end().0, Some(0));
         assert!(up.children.iter().all(|pid| !is_alive(*pid)));
@@ -155,7 +126,7 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
         "the second run found the first one's data"
     );
 
-    let mut fresh = command(bin.path(), data.path(), offset(0));
+    let mut fresh = command(bin.path(), data.path(), free_offset(0));
     fresh.arg("--fresh");
     let mut up = Up::start(fresh);
     up.signal(Signal::SIGINT);
@@ -169,7 +140,7 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
 #[tokio::test]
 async fn a_second_ctrl_c_kills_at_once() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let mut stubborn = command(bin.path(), data.path(), offset(7));
+    let mut stubborn = command(bin.path(), data.path(), free_offset(7));
     stubborn.env("STUBBORN", "1");
     let mut up = Up::start(stubborn);
     up.signal(Signal::SIGINT);
@@ -182,7 +153,7 @@ async fn a_second_ctrl_c_kills_at_once() {
 #[tokio::test]
 async fn a_crash_is_named_with_its_last_lines_and_stops_the_rest() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let mut up = Up::start(command(bin.path(), data.path(), offset(1)));
+    let mut up = Up::start(command(bin.path(), data.path(), free_offset(1)));
     fs::write(bin.path().join("crash-payments-serve"), "").unwrap();
     let (code, text) = up.end();
     assert_eq!(code, Some(1));
@@ -200,7 +171,7 @@ async fn a_crash_is_named_with_its_last_lines_and_stops_the_rest() {
 #[tokio::test]
 async fn a_store_that_is_killed_is_named_as_well() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let offset = offset(2);
+    let offset = free_offset(2);
     let mut up = Up::start(command(bin.path(), data.path(), offset));
     // A server writes its address over its command line.
     let address = format!(
@@ -226,7 +197,7 @@ async fn a_store_that_is_killed_is_named_as_well() {
 #[tokio::test]
 async fn killing_run_all_itself_leaves_no_child() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let mut up = Up::start(command(bin.path(), data.path(), offset(3)));
+    let mut up = Up::start(command(bin.path(), data.path(), free_offset(3)));
     up.signal(Signal::SIGKILL);
     up.child.wait().unwrap();
     wait_dead(&up.children).await;
@@ -235,7 +206,7 @@ async fn killing_run_all_itself_leaves_no_child() {
 #[test]
 fn a_taken_port_is_named_with_the_process_that_holds_it() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let offset = offset(4);
+    let offset = free_offset(4);
     let port = Ports::standard(offset).unwrap().payments_http;
     let _taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let error = refused(command(bin.path(), data.path(), offset));
@@ -252,8 +223,8 @@ fn a_taken_port_is_named_with_the_process_that_holds_it() {
 #[test]
 fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let up = Up::start(command(bin.path(), data.path(), offset(5)));
-    let error = refused(command(bin.path(), data.path(), offset(6)));
+    let up = Up::start(command(bin.path(), data.path(), free_offset(5)));
+    let error = refused(command(bin.path(), data.path(), free_offset(6)));
     assert!(
         error.contains("in use by another run-all") && error.contains(&up.child.id().to_string()),
         "{error}"
@@ -261,7 +232,7 @@ fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
 
     let foreign = tempfile::tempdir().unwrap();
     fs::create_dir(foreign.path().join("inventory")).unwrap();
-    let mut fresh = command(bin.path(), foreign.path(), offset(6));
+    let mut fresh = command(bin.path(), foreign.path(), free_offset(6));
     fresh.arg("--fresh");
     assert!(refused(fresh).contains("was not made by run-all"));
     assert!(foreign.path().join("inventory").is_dir());
@@ -277,7 +248,7 @@ fn what_cannot_work_is_refused_before_anything_starts() {
     );
 
     fs::remove_file(bin.path().join("payments")).unwrap();
-    let error = refused(command(bin.path(), data.path(), offset(8)));
+    let error = refused(command(bin.path(), data.path(), free_offset(8)));
     assert!(
         error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"),
         "{error}"
@@ -298,11 +269,11 @@ fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
         );
     }
     // Neither is a real server: the start fails, but only after the folder has noted who was to write it.
-    let mut first = command(bin.path(), data.path(), offset(9));
+    let mut first = command(bin.path(), data.path(), free_offset(9));
     first.env("REDIS_SERVER", bin.path().join("new"));
     assert!(refused(first).contains("`inventory redis` did not start"));
 
-    let mut second = command(bin.path(), data.path(), offset(9));
+    let mut second = command(bin.path(), data.path(), free_offset(9));
     second.env("REDIS_SERVER", bin.path().join("old"));
     let error = refused(second);
     assert!(

@@ -1,0 +1,150 @@
+//! The HTTP APIs of both services, each call shown with its answer.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reqwest::{Client, StatusCode, header::CONTENT_TYPE};
+use serde_json::Value;
+
+use super::{
+    request::{Request, Service},
+    screen::{Ink, Screen, members},
+};
+
+/// Both services answer in milliseconds, or have a deadline far below this one.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Both services of one system.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// Where calls are shown.
+    pub(crate) screen: Screen,
+    client: Client,
+    inventory_url: String,
+    payments_url: String,
+}
+
+/// What was answered.
+pub(crate) struct Answer {
+    /// The status line.
+    pub(crate) status: StatusCode,
+    /// The call it answers, for error messages.
+    call: String,
+    /// The body, as it came.
+    text: String,
+    /// The body, understood; null if there is none.
+    json: Value,
+}
+
+impl Api {
+    pub(crate) fn new(inventory_url: String, payments_url: String, screen: Screen) -> Result<Self> {
+        Ok(Self {
+            screen,
+            client: Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()?,
+            inventory_url,
+            payments_url,
+        })
+    }
+
+    /// Asks, and shows question and answer.
+    pub(crate) async fn call(&self, request: Request) -> Result<Answer> {
+        self.show_request(&request, "");
+        let answer = self.ask(&request).await?;
+        self.show_answer(&answer);
+        Ok(answer)
+    }
+
+    /// Asks without a word.
+    pub(crate) async fn ask(&self, request: &Request) -> Result<Answer> {
+        let call = format!("{} {}", request.method, request.path);
+        let url = format!("{}{}", self.url(request.service), request.path);
+        let mut question = self.client.request(request.method.clone(), url);
+        if let Some(body) = &request.body {
+            question = question
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
+        }
+        let answer = question
+            .send()
+            .await
+            .with_context(|| format!("{call} got no answer"))?;
+        let status = answer.status();
+        let text = answer
+            .text()
+            .await
+            .with_context(|| format!("the answer to {call} broke off"))?;
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Answer {
+            status,
+            call,
+            text,
+            json,
+        })
+    }
+
+    /// Whether that service says it is ready; `None` if nobody answers there.
+    pub(crate) async fn is_ready(&self, service: Service) -> Option<bool> {
+        let url = format!("{}/readyz", self.url(service));
+        let answer = self.client.get(url).send().await.ok()?;
+        Some(answer.status() == StatusCode::OK)
+    }
+
+    /// Shows a question, and why it is asked more than once.
+    pub(crate) fn show_request(&self, request: &Request, why: &str) {
+        let call = self
+            .screen
+            .ink(Ink::Title, &format!("{} {}", request.method, request.path));
+        let body = request.body.as_deref().unwrap_or(why);
+        self.screen
+            .labelled(request.service.name(), format!("{call} {body}").trim_end());
+    }
+
+    /// Shows an answer.
+    pub(crate) fn show_answer(&self, answer: &Answer) {
+        let good = answer.status.is_success();
+        let ink = if good { Ink::Good } else { Ink::Bad };
+        self.screen
+            .labelled("", &self.screen.ink(ink, &answer.status.to_string()));
+        self.screen.detail(members(answer.text.trim_end()));
+    }
+
+    fn url(&self, service: Service) -> &str {
+        match service {
+            Service::Inventory => &self.inventory_url,
+            Service::Payments => &self.payments_url,
+        }
+    }
+}
+
+impl Answer {
+    /// The answer, if it has this status.
+    pub(crate) fn expect(self, status: StatusCode) -> Result<Self> {
+        let Self {
+            call, status: got, ..
+        } = &self;
+        ensure!(
+            *got == status,
+            "{call} answered {got} instead of {status}: {}",
+            self.json["detail"].as_str().unwrap_or(&self.text)
+        );
+        Ok(self)
+    }
+
+    /// A text in the body.
+    pub(crate) fn text(&self, member: &str) -> Result<&str> {
+        let found = self.json[member].as_str();
+        found.with_context(|| format!("the answer to {} has no text `{member}`", self.call))
+    }
+
+    /// A whole number in the body.
+    pub(crate) fn number(&self, member: &str) -> Result<u64> {
+        let found = self.json[member].as_u64();
+        found.with_context(|| format!("the answer to {} has no number `{member}`", self.call))
+    }
+
+    /// Whether the body has this member, written exactly like this.
+    pub(super) fn says(&self, member: &str) -> bool {
+        members(self.text.trim().trim_matches(['{', '}']))
+            .any(|found| found.trim_end_matches(',') == member)
+    }
+}

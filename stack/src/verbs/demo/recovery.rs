@@ -1,0 +1,170 @@
+//! The fifth scene: the consumer of inventory is killed in the middle of its work.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use reqwest::StatusCode;
+use shared::redis::Command;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, sleep},
+};
+
+use super::{api::Api, request::Request, stage::Stage, streams::Pending};
+
+const ORDERS: u64 = 200;
+const STOCK: u64 = 1_000;
+/// They are placed one after the other, so that they are also paid one after the other and there is a middle to be killed in.
+const ORDER_INTERVAL: Duration = Duration::from_millis(5);
+/// The consumer is killed when it has taken the stock of so many orders.
+const TAKEN: u64 = 50;
+/// What is still pending after this time is stuck, not on its way.
+const STUCK_AFTER: Duration = Duration::from_millis(200);
+const CONSUMER: &str = "inventory consume";
+
+/// Many orders, and a consumer that dies while it has some of them in hand.
+pub(super) async fn kill_consumer(stage: &Stage) -> Result<String> {
+    stage.say(&format!(
+        "There are {STOCK} packs of filters, and {ORDERS} people order one each."
+    ));
+    let filters = stage
+        .create_product("Coffee filters", "2.49", STOCK)
+        .await?;
+    let orders = place_orders(stage, &filters).await?;
+
+    stage.say(&format!(
+        "The consumer takes the stock of the first {TAKEN}. Then the store of inventory stalls,"
+    ));
+    stage.say("so that it has entries in hand, and that is when it is killed with SIGKILL.");
+    let pending = kill_in_the_middle(stage, &filters).await?;
+    ensure!(pending.count > 0, "nothing was pending after the kill");
+    stage.show_pending(&pending);
+    stage.say("Some of these may have taken their stock already; the consumer that knew is dead.");
+    let left = stage.api.call(Request::product(&filters)).await?;
+    let left = left.expect(StatusCode::OK)?.number("quantity")?;
+    ensure!(
+        (STOCK - ORDERS + 1..=STOCK - TAKEN).contains(&left),
+        "the stock is {left}: that is not the middle of the work"
+    );
+
+    stage.say("It is started again, finds what it had in hand, and goes on with the rest.");
+    recover(stage, &filters).await?;
+    stage.check_stock(&filters, STOCK - ORDERS).await?;
+    check_ledger(stage, &filters, &orders).await?;
+    check_orders(stage, &orders).await?;
+    Ok(format!(
+        "{} pending at the kill, all {ORDERS} taken once, stock {STOCK} -> {}",
+        pending.count,
+        STOCK - ORDERS
+    ))
+}
+
+/// Places all orders, the first of them shown, and returns their ids.
+async fn place_orders(stage: &Stage, product: &str) -> Result<Vec<String>> {
+    let first = stage.place(product, 1).await?.text("id")?.to_owned();
+    let started = Instant::now();
+    let (mut ticks, mut calls) = (interval(ORDER_INTERVAL), JoinSet::new());
+    for _ in 1..ORDERS {
+        ticks.tick().await;
+        calls.spawn(place_order(stage.api.clone(), product.to_owned()));
+    }
+    let mut orders = vec![first];
+    while let Some(order) = calls.join_next().await {
+        orders.push(order??);
+    }
+    stage.say(&format!(
+        "{} more calls like this one, within {:.1} s, were answered 201 Created.",
+        ORDERS - 1,
+        started.elapsed().as_secs_f64()
+    ));
+    Ok(orders)
+}
+
+async fn place_order(api: Api, product: String) -> Result<String> {
+    let answer = api.ask(&Request::place_order(&product, 1)).await?;
+    let answer = answer.expect(StatusCode::CREATED)?;
+    Ok(answer.text("id")?.to_owned())
+}
+
+/// Kills the consumer while it holds entries, and returns what it held.
+///
+/// Chance would rarely hit the moment between the taking of stock and the acknowledgement, so the store that is to answer is
+/// stopped first. When it goes on, it may still carry out what the dead consumer asked for: the worst case, an effect that
+/// nobody has acknowledged.
+async fn kill_in_the_middle(stage: &Stage, product: &str) -> Result<Pending> {
+    stage
+        .until("the first orders to be taken", || async {
+            Ok((stage.stock(product).await? <= STOCK - TAKEN).then_some(()))
+        })
+        .await?;
+    let store = stage.system.inventory_redis().process();
+    store.pause();
+    stage
+        .until("entries in the hands of the consumer", || async {
+            let before = stage.pending().await?;
+            sleep(STUCK_AFTER).await;
+            let after = stage.pending().await?;
+            Ok((after.count > 0 && after == before).then_some(()))
+        })
+        .await?;
+    stage.system.process(CONSUMER).kill();
+    store.resume();
+    stage.pending().await
+}
+
+async fn recover(stage: &Stage, product: &str) -> Result<()> {
+    let started = Instant::now();
+    stage.system.process(CONSUMER).restart()?;
+    stage.system.wait_process_ready(CONSUMER).await?;
+    let screen = &stage.api.screen;
+    screen.moment(started.elapsed(), "the consumer is ready again");
+    let pending = stage
+        .until("everything to be taken and acknowledged", || async {
+            let taken = stage.stock(product).await? <= STOCK - ORDERS;
+            let pending = stage.pending().await?;
+            Ok((taken && pending.count == 0).then_some(pending))
+        })
+        .await?;
+    screen.moment(started.elapsed(), "everything is taken and acknowledged");
+    stage.show_pending(&pending);
+    Ok(())
+}
+
+/// The ledger of the product has one sale of each order, no more.
+async fn check_ledger(stage: &Stage, product: &str, orders: &[String]) -> Result<()> {
+    let key = format!("movements:{product}");
+    let range = Command::new("XRANGE").key(key).arg("-").arg("+");
+    let entries = stage.inventory.run(range).await?.entries()?;
+    let fields = entries.iter().filter_map(|entry| entry.fields.as_ref());
+    let mut sold: Vec<&[u8]> = fields
+        .flatten()
+        .filter(|(name, _)| *name == "order_id")
+        .map(|(_, order)| order.as_ref())
+        .collect();
+    let mut ordered: Vec<&[u8]> = orders.iter().map(String::as_bytes).collect();
+    sold.sort_unstable();
+    ordered.sort_unstable();
+    ensure!(
+        sold == ordered,
+        "the ledger has {} sales of {ORDERS} orders",
+        sold.len()
+    );
+    stage.say(&format!(
+        "The ledger of the product has {ORDERS} sales, one of each order."
+    ));
+    Ok(())
+}
+
+async fn check_orders(stage: &Stage, orders: &[String]) -> Result<()> {
+    for order in orders {
+        let answer = stage.api.ask(&Request::order(order)).await?;
+        let answer = answer.expect(StatusCode::OK)?;
+        ensure!(
+            answer.text("status")? == "paid",
+            "the order {order} is {}, not paid",
+            answer.text("status")?
+        );
+    }
+    stage.say(&format!("All {ORDERS} orders are paid."));
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What people read: labelled lines on standard output, in colour where that is wanted and possible.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use stack::project;
+
+/// As wide as the longest label and a space.
+const LABEL_WIDTH: usize = 11;
+/// Where answers and entries are wrapped, label and margin not counted.
+const TEXT_WIDTH: usize = 96;
+
+/// Standard output.
+#[derive(Clone, Copy)]
+pub(crate) struct Screen {
+    color: bool,
+}
+
+/// What a colour means here.
+#[derive(Clone, Copy)]
+pub(crate) enum Ink {
+    /// A headline.
+    Title,
+    /// Who speaks: a service, a stream.
+    Label,
+    /// What stands there for those who look closely.
+    Detail,
+    /// As it should be.
+    Good,
+    /// Refused, or not as it should be.
+    Bad,
+}
+
+impl Screen {
+    /// Colours are for terminals, and not for those who set `NO_COLOR`.
+    pub(crate) fn new(no_color: bool) -> Self {
+        let unwanted = no_color || project::variable("NO_COLOR").is_some();
+        Self {
+            color: !unwanted && io::stdout().is_terminal(),
+        }
+    }
+
+    /// `text` in the colour for it.
+    pub(crate) fn ink(self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Title => "1",
+            Ink::Label => "36",
+            Ink::Detail => "2",
+            Ink::Good => "32",
+            Ink::Bad => "31",
+        };
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// One line as it is. Nobody reading any more is no reason to stop half-way.
+    #[expect(
+        clippy::unused_self,
+        reason = "whoever writes has a screen, so that all output goes one way"
+    )]
+    pub(crate) fn line(self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+    }
+
+    /// A sentence of the story.
+    pub(crate) fn say(self, text: &str) {
+        self.line(&format!("  {text}"));
+    }
+
+    /// A line of which `label` says where it comes from.
+    pub(crate) fn labelled(self, label: &str, text: &str) {
+        let label = self.ink(Ink::Label, &format!("{label:<LABEL_WIDTH$}"));
+        self.line(&format!("  {label}{text}"));
+    }
+
+    /// Something that was true from `elapsed` on.
+    pub(crate) fn moment(self, elapsed: Duration, text: &str) {
+        let seconds = format!("{:.1} s", elapsed.as_secs_f64());
+        self.line(&format!("  {seconds:>9}  {text}"));
+    }
+
+    /// Long text below such a line, broken between its parts only.
+    pub(crate) fn detail<'a>(self, parts: impl IntoIterator<Item = &'a str>) {
+        for line in fill(parts) {
+            let line = self.ink(Ink::Detail, line.trim_end());
+            self.line(&format!("  {:LABEL_WIDTH$}{line}", ""));
+        }
+    }
+}
+
+/// The members of a JSON object, each with the comma after it. A text that ends with a comma is cut off as well, which looks
+/// odd and changes nothing.
+pub(super) fn members(json: &str) -> impl Iterator<Item = &str> {
+    let mut rest = json;
+    std::iter::from_fn(move || {
+        let end = rest.find(",\"").map_or(rest.len(), |comma| comma + 1);
+        let (member, others) = rest.split_at(end);
+        rest = others;
+        (!member.is_empty()).then_some(member)
+    })
+}
+
+fn fill<'a>(parts: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() <= TEXT_WIDTH => {
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_answer_is_broken_between_its_members_and_loses_nothing() {
+        let json = format!(
+            r#"{{"a":"{}","b":"x,y","c":"{}","d":1}}"#,
+            "é".repeat(60),
+            "z".repeat(60)
+        );
+        let lines = fill(members(&json));
+        assert_eq!(lines.concat(), json);
+        assert_eq!(lines.len(), 2);
+        assert!(lines[1].starts_with("\"c\""), "{lines:?}");
+    }
+}

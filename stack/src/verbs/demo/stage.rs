@@ -1,0 +1,148 @@
+//! A private system on which the story is played, and the means to look at it.
+
+use std::{future::Future, time::Duration};
+
+use anyhow::{Result, bail, ensure};
+use reqwest::StatusCode;
+use shared::redis::Redis;
+use stack::{
+    binaries::Binaries, credentials::User, health, redis::RedisServer, role::Role, system::System,
+    wait::wait_for,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    api::{Answer, Api},
+    request::Request,
+    screen::Screen,
+};
+
+/// Long enough to cancel an order in it on a busy machine, short enough to watch.
+pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);
+/// Everything here takes a second or two; what has not happened by then never will.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two looks at an order.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The system, seen from outside: its HTTP APIs, and its stores as an operator sees them.
+pub(super) struct Stage {
+    pub(super) api: Api,
+    pub(super) system: System,
+    /// The store of inventory.
+    pub(super) inventory: Redis,
+    /// The store of payments.
+    pub(super) payments: Redis,
+}
+
+impl Stage {
+    /// Starts the system and waits until it is ready.
+    pub(super) async fn build(binaries: Binaries, screen: Screen) -> Result<Self> {
+        let delay = format!("{}ms", COMPLETION_DELAY.as_millis());
+        let system = System::builder()
+            .binaries(binaries)
+            .env("COMPLETION_DELAY", &delay)
+            .env("RECLAIM_IDLE", "1s")
+            .start()
+            .await?;
+        let store = |server: &RedisServer| -> Result<Redis> {
+            let url = server.url(User::Operator).parse();
+            Ok(Redis::worker(&url.map_err(anyhow::Error::msg)?))
+        };
+        Ok(Self {
+            api: Api::new(system.inventory_url(), system.payments_url(), screen)?,
+            inventory: store(system.inventory_redis())?,
+            payments: store(system.payments_redis())?,
+            system,
+        })
+    }
+
+    pub(super) fn say(&self, text: &str) {
+        self.api.screen.say(text);
+    }
+
+    /// Creates a product and returns its id.
+    pub(super) async fn create_product(
+        &self,
+        name: &str,
+        price: &str,
+        quantity: u64,
+    ) -> Result<String> {
+        let request = Request::create_product(name, price, quantity);
+        let answer = self.api.call(request).await?.expect(StatusCode::CREATED)?;
+        Ok(answer.text("id")?.to_owned())
+    }
+
+    /// Places an order, which must be accepted as pending.
+    pub(super) async fn place(&self, product: &str, quantity: u32) -> Result<Answer> {
+        let request = Request::place_order(product, quantity);
+        let answer = self.api.call(request).await?.expect(StatusCode::CREATED)?;
+        ensure!(
+            answer.text("status")? == "pending",
+            "a new order is {}, not pending",
+            answer.text("status")?
+        );
+        Ok(answer)
+    }
+
+    /// Looks at an order until it is `wanted`, showing every status on the way.
+    pub(super) async fn follow(&self, order: &str, wanted: &str) -> Result<Answer> {
+        let request = Request::order(order);
+        self.api.show_request(&request, &format!("until {wanted}"));
+        let (started, mut last) = (Instant::now(), String::new());
+        loop {
+            let answer = self.api.ask(&request).await?.expect(StatusCode::OK)?;
+            let status = answer.text("status")?;
+            if status != last {
+                status.clone_into(&mut last);
+                self.api.screen.moment(started.elapsed(), status);
+            }
+            if status == wanted {
+                self.api.show_answer(&answer);
+                return Ok(answer);
+            }
+            if ["cancelled", "refunded"].contains(&status) || started.elapsed() > LIMIT {
+                let after = started.elapsed();
+                bail!("the order is {status}, not {wanted}, after {after:.1?}");
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// The stock of a product, shown; it must be `wanted`.
+    pub(super) async fn check_stock(&self, product: &str, wanted: u64) -> Result<()> {
+        let answer = self.api.call(Request::product(product)).await?;
+        let stock = answer.expect(StatusCode::OK)?.number("quantity")?;
+        ensure!(stock == wanted, "the stock is {stock}, not {wanted}");
+        Ok(())
+    }
+
+    /// The stock of a product, without a word.
+    pub(super) async fn stock(&self, product: &str) -> Result<u64> {
+        let answer = self.api.ask(&Request::product(product)).await?;
+        answer.expect(StatusCode::OK)?.number("quantity")
+    }
+
+    /// Looks again and again until `probe` finds something.
+    pub(super) async fn until<T, F>(&self, what: &str, probe: impl Fn() -> F) -> Result<T>
+    where
+        F: Future<Output = Result<Option<T>>>,
+    {
+        wait_for(what, LIMIT, || {
+            let look = probe();
+            async { look.await.transpose() }
+        })
+        .await?
+    }
+
+    /// What the processes that have ended by themselves said last, for whoever has to find out why.
+    pub(super) async fn obituaries(&self) -> Vec<String> {
+        let mut obituaries = Vec::new();
+        for role in Role::ALL {
+            let process = self.system.process(role.name());
+            if process.exit().is_some() {
+                obituaries.push(health::obituary(&process).await);
+            }
+        }
+        obituaries
+    }
+}

@@ -1,0 +1,117 @@
+//! `stack order` on a running system of the real services.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use stack::{binaries, ports::Ports};
+use tempfile::TempDir;
+
+use crate::support::{free_offset, stack_binary};
+
+/// `stack up`, ended in order when dropped.
+struct Up {
+    child: Child,
+    _data: TempDir,
+}
+
+impl Up {
+    /// Starts it and waits for its box.
+    fn start(offset: u16) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let services = binaries::shared().unwrap().inventory;
+        let mut child = Command::new(stack_binary())
+            .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
+            .arg(data.path())
+            .env("PAS_DE_DEUX_BIN_DIR", services.parent().unwrap())
+            .env("COMPLETION_DELAY", "1s")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .any(|line| line.starts_with('╰'))
+        );
+        // Its log has to be read, or the pipe fills and it stops.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Self { child, _data: data }
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = kill(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGTERM,
+        );
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs `stack order` and returns its exit code and everything it said.
+fn order(offset: u16, args: &[&str]) -> (Option<i32>, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(stack_binary())
+        .args(["order", "--port-offset", &offset.to_string()])
+        .args(args)
+        .output()
+        .unwrap();
+    let text = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (status.code(), text.concat())
+}
+
+#[test]
+fn an_order_is_shown_until_it_is_final() {
+    let offset = free_offset(12);
+    let _up = Up::start(offset);
+
+    let (code, text) = order(offset, &["--quantity", "3"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1.0 s  paid"), "{text}");
+    assert!(text.ends_with("paid, stock 10 -> 7\n"), "{text}");
+
+    let id = text.split("\"product_id\":\"").nth(1).unwrap();
+    let product = &id[..id.find('"').unwrap()];
+    let (code, text) = order(offset, &["--product", product, "--quantity", "8"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("refunded: insufficient_stock\n"), "{text}");
+
+    let (code, text) = order(offset, &["--product", product, "--timeout", "200ms"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("the order is still pending after 200ms"),
+        "{text}"
+    );
+
+    let unknown = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+    let (code, text) = order(offset, &["--product", unknown]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("404 Not Found"), "{text}");
+}
+
+#[test]
+fn without_a_running_system_one_line_says_how_to_start_it() {
+    let offset = free_offset(13);
+    let port = Ports::standard(offset).unwrap().inventory_http;
+    let (code, text) = order(offset, &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        text,
+        format!(
+            "stack: the system is not running, inventory does not answer on port {port}; \
+             start it with: cargo run-all --port-offset {offset}\n"
+        )
+    );
+}
