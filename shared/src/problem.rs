@@ -67,10 +67,9 @@ pub struct ProblemBody {
     instance: String,
     /// Quote this when asking for help.
     request_id: String,
-    /// Every field that is wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[oai(skip_serializing_if_is_empty)]
-    errors: Vec<FieldError>,
+    /// Every field that is wrong, where that is the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<FieldError>>,
 }
 
 macro_rules! kinds {
@@ -194,7 +193,7 @@ impl Problem {
             detail: self.detail,
             instance: instance.to_owned(),
             request_id: request_id.to_owned(),
-            errors: self.errors,
+            errors: (!self.errors.is_empty()).then_some(self.errors),
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = Response::builder()

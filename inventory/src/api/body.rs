@@ -31,7 +31,7 @@ pub(super) struct ProductBody {
 
 /// A product to create.
 #[derive(Object)]
-#[oai(rename = "NewProduct")]
+#[oai(rename = "NewProduct", deny_unknown_fields)]
 pub struct NewProductSchema {
     /// What it is called: 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]

@@ -62,7 +62,7 @@ pub(super) struct OrderBody {
 
 /// An order to place.
 #[derive(Object)]
-#[oai(rename = "NewOrder")]
+#[oai(rename = "NewOrder", deny_unknown_fields)]
 pub struct NewOrderSchema {
     /// What to order. `id` is understood as well.
     product_id: ProductId,
