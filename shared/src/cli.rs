@@ -75,9 +75,12 @@ where
         Ok(config) => config,
         Err(mistakes) => return fail(USAGE, &mistakes),
     };
-    let result = runtime()
-        .map_err(Into::into)
-        .and_then(|runtime| runtime.block_on(start(config)));
+    let result = runtime().map_err(Into::into).and_then(|runtime| {
+        let result = runtime.block_on(start(config));
+        // A host name that does not resolve must not hold up the end.
+        runtime.shutdown_background();
+        result
+    });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(FAILURE, &format!("{error:#}")),

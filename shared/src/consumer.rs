@@ -250,7 +250,8 @@ impl<H: Handler> Consumer<H> {
         if failures.is_power_of_two() {
             tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
         }
-        if error.is_refusal("NOGROUP") {
+        // Looking at a stream that is gone says so in its own way.
+        if error.is_refusal("NOGROUP") || error.is_refusal("ERR no such key") {
             self.state.group_exists = false;
         }
         self.state.in_hand.clear();

@@ -5,14 +5,16 @@
 //! between the two writes leaves a dead letter twice rather than not at all.
 
 use crate::delivery::{Delivery, Parking};
+use crate::digest::digest;
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Command, RedisError};
+use crate::redis::{Command, Entry, RedisError};
 
 /// The stream of dead letters.
 const DEAD_LETTERS: &str = "dead_letters";
-/// Hash from entry id to dead letter id: an entry that is delivered again is not set aside again.
+/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. An entry is known by its id and
+/// a digest of its fields, because a stream that lost its tail may give the same id again to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 
 /// The dead letters of one partition.
@@ -31,9 +33,8 @@ impl DeadLetters<'_> {
     ) -> Result<(), RedisError> {
         let entry = &delivery.entry;
         let ids = self.partition.key(DEAD_LETTER_IDS);
-        let known = Command::new("HEXISTS")
-            .key(ids.as_str())
-            .arg(entry.id.as_str());
+        let name = unmistakable_name(entry);
+        let known = Command::new("HEXISTS").key(ids.as_str()).arg(name.as_str());
         if self.store.run(known).await?.int()? == 1 {
             return Ok(());
         }
@@ -77,10 +78,19 @@ impl DeadLetters<'_> {
             dead_letter,
             "parked: somebody has to look at this entry"
         );
-        let remember = Command::new("HSET")
-            .key(ids)
-            .arg(entry.id.as_str())
-            .arg(dead_letter);
+        let remember = Command::new("HSET").key(ids).arg(name).arg(dead_letter);
         self.store.run(remember).await.map(drop)
     }
+}
+
+fn unmistakable_name(entry: &Entry) -> String {
+    let fields = entry
+        .fields
+        .iter()
+        .flatten()
+        .flat_map(|(name, value)| [name, value]);
+    let bytes: Vec<u8> = fields
+        .flat_map(|field| field.iter().copied().chain([0]))
+        .collect();
+    format!("{} {}", entry.id, digest(bytes))
 }

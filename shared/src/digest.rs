@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 /// Bytes of a SHA-256 that are kept: 128 bits never collide by chance.
 const BYTES: usize = 16;
 
-/// The first 128 bits of the SHA-256 of a text, as 32 hex digits.
-pub fn digest(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
+/// The first 128 bits of a SHA-256, as 32 hex digits.
+pub fn digest(bytes: impl AsRef<[u8]>) -> String {
+    let hash = Sha256::digest(bytes);
     hash.iter()
         .take(BYTES)
         .fold(String::with_capacity(2 * BYTES), |mut hex, byte| {

@@ -89,16 +89,18 @@ impl Membership {
             .arg(cursor)
             .arg("COUNT")
             .arg(as_count(count));
-        let mut reply = redis.run(claim).await?.list()?.into_iter();
-        let (Some(cursor), Some(entries)) = (reply.next(), reply.next()) else {
-            return Ok(Reclaimed {
-                cursor: BEGINNING.to_owned(),
-                entries: Vec::new(),
-            });
-        };
+        let [cursor, entries, removed] = redis.run(claim).await?.exactly("a scan")?;
+        let mut entries = entries.entries()?;
+        // Redis has taken these off the list by itself; nobody else will ever hear of them.
+        entries.extend(
+            removed
+                .texts()?
+                .into_iter()
+                .map(|id| Entry { id, fields: None }),
+        );
         Ok(Reclaimed {
             cursor: cursor.text()?,
-            entries: entries.entries()?,
+            entries,
         })
     }
 
@@ -129,18 +131,6 @@ impl Membership {
             .run(range.arg("COUNT").arg(as_count(count)))
             .await?
             .entries()?)
-    }
-
-    /// The id of the newest entry the stream ever had.
-    pub async fn last_id(&self, redis: &Redis) -> Result<String, RedisError> {
-        let info = redis
-            .run(
-                Command::new("XINFO")
-                    .arg("STREAM")
-                    .key(self.stream.as_str()),
-            )
-            .await?;
-        Ok(info.field("last-generated-id")?.text()?)
     }
 
     /// The id of the newest entry that the group was given; [`BEGINNING`] before its first.

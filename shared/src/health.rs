@@ -77,7 +77,7 @@ impl Check {
                 match store.has_identity().await {
                     Ok(true) => Ok(()),
                     Ok(false) => Err("it has lost its data".to_owned()),
-                    Err(error) => Err(error.to_string()),
+                    Err(_) => Err("it does not answer, or refuses to work".to_owned()),
                 }
             })
         };

@@ -17,7 +17,8 @@ use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Endpoint, EndpointExt, Route, handler, web::Data, web::Path};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::health::Readiness;
 use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
@@ -26,6 +27,8 @@ use crate::shutdown::{DRAIN_LIMIT, Shutdown};
 
 /// Longest time for a request head to arrive; an idle connection is closed after it as well.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time for a client to take the next piece of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections at once; more wait in the backlog of the socket.
 const MAX_CONNECTIONS: usize = 1_024;
 /// Bytes of a request head.
@@ -47,10 +50,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     tracing::info!(%address, "listening");
-    while let Some((stream, peer)) = accept(&listener, &shutdown).await {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            break;
-        };
+    while let Some((stream, peer, place)) = accept(&listener, &places, &shutdown).await {
         let endpoint = endpoint.clone();
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let local = LocalAddr(address.into());
@@ -59,7 +59,10 @@ pub async fn serve(
             let endpoint = endpoint.clone();
             async move { Ok::<_, std::convert::Infallible>(endpoint.get_response(request).await.into()) }
         });
-        let connection = connection_builder().serve_connection(TokioIo::new(stream), service);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let stream = TokioIo::new(Box::pin(stream));
+        let connection = connection_builder().serve_connection(stream, service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             // Whatever ends a connection early is the client's business, and the client knows.
@@ -97,18 +100,33 @@ fn connection_builder() -> http1::Builder {
     builder
 }
 
-/// The next connection, or `None` when the process is to stop.
-async fn accept(listener: &TcpListener, shutdown: &Shutdown) -> Option<(TcpStream, SocketAddr)> {
+/// The next connection and its place, or `None` when the process is to stop.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    shutdown: &Shutdown,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     loop {
+        let accepted = async {
+            let place = places
+                .clone()
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
+            listener
+                .accept()
+                .await
+                .map(|(stream, peer)| (stream, peer, place))
+        };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return None,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, place)) => {
                 // A small answer must not wait for the next one. If this fails the connection is gone already.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, peer));
+                return Some((stream, peer, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

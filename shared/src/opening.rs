@@ -19,6 +19,8 @@ pub struct Witness {
     pub redis: Redis,
     /// The stream, before any partition tag.
     pub stream: &'static str,
+    /// The group that this service makes there once it has opened its store.
+    pub group: &'static str,
 }
 
 /// Why a store cannot be used.
@@ -29,8 +31,8 @@ pub enum OpenError {
     Redis(#[from] RedisError),
     /// The store is empty although the other service has seen its data.
     #[error(
-        "this store has lost its data: it has no identity, yet the stream {stream} tells of earlier \
-         orders. Restore its files from a backup, or accept the loss with the verb adopt-store"
+        "this store has lost its data: it has no identity, yet the stream {stream} knows this service. \
+         Restore its files from a backup, or accept the loss with the verb adopt-store"
     )]
     DataLost {
         /// The stream that tells.
@@ -91,15 +93,15 @@ impl OwnStore {
         Ok(())
     }
 
-    /// A store without identity is either new or has lost everything. The stream that this service reads tells which: it
-    /// has entries only if there were products, and so orders, before.
+    /// A store without identity is either new or has lost everything. The stream that this service reads tells which: its
+    /// group is made only by a service that has opened its store, and entries come only from orders.
     async fn ensure_identity(&self, witness: &Witness) -> Result<(), OpenError> {
         if self.has_identity().await? {
             return Ok(());
         }
         for partition in self.partitions().all() {
             let stream = partition.key(witness.stream);
-            if entries_added(&witness.redis, &stream).await? > 0 {
+            if is_known(witness, &stream).await? {
                 return Err(OpenError::DataLost { stream });
             }
         }
@@ -140,16 +142,22 @@ impl OwnStore {
     }
 }
 
-/// How many entries a stream ever had; 0 where there is no stream.
-async fn entries_added(redis: &Redis, stream: &str) -> Result<u64, RedisError> {
-    match redis
-        .run(Command::new("XINFO").arg("STREAM").key(stream))
-        .await
-    {
-        Ok(info) => Ok(info.field("entries-added")?.unsigned()?),
-        Err(error) if error.is_refusal("ERR no such key") => Ok(0),
-        Err(error) => Err(error),
+/// Whether a stream ever had an entry, or has the group.
+async fn is_known(witness: &Witness, stream: &str) -> Result<bool, RedisError> {
+    let xinfo = |about: &'static str| Command::new("XINFO").arg(about).key(stream);
+    let info = match witness.redis.run(xinfo("STREAM")).await {
+        Err(error) if error.is_refusal("ERR no such key") => return Ok(false),
+        info => info?,
+    };
+    if info.field("entries-added")?.unsigned()? > 0 {
+        return Ok(true);
     }
+    for group in witness.redis.run(xinfo("GROUPS")).await?.list()? {
+        if group.field("name")?.text()? == witness.group {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn parse_version(text: &str) -> Option<(u32, u32)> {

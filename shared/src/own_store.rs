@@ -60,6 +60,17 @@ impl OwnStore {
         Ok(true)
     }
 
+    /// Makes sure that something was not found because it does not exist, and not because the store has lost everything.
+    pub async fn confirm_absence(&self, partition: Partition) -> Result<(), RedisError> {
+        let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
+        match self.run(exists).await?.int()? {
+            0 => Err(RedisError::Unavailable(
+                "NOIDENTITY this store has lost its data".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The time on the clock of the store.
     pub async fn now(&self, partition: Partition) -> Result<Timestamp, RedisError> {
         let time = Command::new("TIME").to_owner_of(&partition.key(IDENTITY));
@@ -103,6 +114,15 @@ impl OwnStore {
                         .map_err(|error| RedisError::Refused(format!("{text}: {error}")))?,
                 );
             }
+        }
+        if ids.is_empty() {
+            all(self
+                .partitions
+                .all()
+                .map(|partition| self.confirm_absence(partition)))
+            .await
+            .into_iter()
+            .collect::<Result<(), _>>()?;
         }
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.truncate(limit);

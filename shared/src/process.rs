@@ -137,13 +137,12 @@ impl Process {
             self.shutdown.cancelled().await;
             tokio::time::sleep(DRAIN_LIMIT).await;
         };
+        let mut failure = None;
         tokio::select! {
-            result = join(&mut self.tasks, &self.shutdown) => result,
-            () = finish => {
-                tracing::warn!("stopped with work in hand: it will be done again");
-                Ok(())
-            }
+            () = join(&mut self.tasks, &self.shutdown, &mut failure) => {}
+            () = finish => tracing::warn!("stopped with work in hand: it will be done again"),
         }
+        failure.map_or(Ok(()), Err)
     }
 
     fn listen(
@@ -162,14 +161,15 @@ impl Process {
 }
 
 /// Waits for all tasks. The first one that fails stops the others.
-async fn join(tasks: &mut JoinSet<anyhow::Result<()>>, shutdown: &Shutdown) -> anyhow::Result<()> {
-    let mut result = Ok(());
+async fn join(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    shutdown: &Shutdown,
+    failure: &mut Option<anyhow::Error>,
+) {
     while let Some(ended) = tasks.join_next().await {
-        let ended = ended.context("a task panicked").flatten();
-        if ended.is_err() && result.is_ok() {
-            result = ended;
+        if let Err(error) = ended.context("a task panicked").flatten() {
+            failure.get_or_insert(error);
             shutdown.cancel();
         }
     }
-    result
 }

@@ -11,6 +11,7 @@
 //!   would stay in its name without anybody handling them.
 //! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it believes of itself.
 
+mod error;
 mod reply;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use fred::types::config::{
 use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, Value};
 
 use crate::config::RedisUrl;
+pub use crate::redis::error::RedisError;
 pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};
 
 /// Longest wait for an ordinary command.
@@ -34,7 +36,8 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 const READ_MARGIN: Duration = Duration::from_secs(2);
 /// Longest wait for a connection, and for the greeting on it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that owes an answer for this long is closed.
+/// An otherwise quiet connection that owes an answer for this long is closed. The client does not notice it on a busy one;
+/// there, [`STUCK_AFTER`] is the limit.
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
 /// A client without a single success for this long is replaced.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -71,37 +74,6 @@ pub struct Command {
     route: ClusterHash,
     args: Vec<Arg>,
 }
-
-/// Why a command failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RedisError {
-    /// The store cannot be reached, does not answer in time, or refuses to work just now. Whether the command took
-    /// effect is unknown. Worth trying again.
-    #[error("the Redis store is not available: {0}")]
-    Unavailable(String),
-    /// The store answered with an error; trying again changes nothing. The first word is its code.
-    #[error("Redis refused: {0}")]
-    Refused(String),
-}
-
-/// Answers that say "not now" rather than "never": the server is busy, starting, full or failing over, has lost its data, or
-/// was told wrong users. None of them is the fault of the command, so none may count against an event.
-const NOT_NOW: [&str; 14] = [
-    "BUSY",
-    "CLUSTERDOWN",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOAUTH",
-    "NOIDENTITY",
-    "NOPERM",
-    "NOREPLICAS",
-    "OOM",
-    "READONLY",
-    "TRYAGAIN",
-    "UNBLOCKED",
-    "WRONGPASS",
-];
 
 /// Whether a text names a server.
 pub(crate) fn is_url(text: &str) -> bool {
@@ -263,35 +235,5 @@ impl Command {
     pub fn to_owner_of(mut self, key: &str) -> Self {
         self.route = ClusterHash::Custom(fred::util::redis_keyslot(key.as_bytes()));
         self
-    }
-}
-
-impl RedisError {
-    /// The store answered with this error code.
-    pub fn is_refusal(&self, code: &str) -> bool {
-        matches!(self, Self::Refused(message) if message.starts_with(code))
-    }
-}
-
-impl From<fred::error::Error> for RedisError {
-    fn from(error: fred::error::Error) -> Self {
-        use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Unknown};
-        let code = error
-            .details()
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
-        let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster | Parse);
-        if answered && !NOT_NOW.contains(&code) {
-            Self::Refused(error.details().to_owned())
-        } else {
-            Self::Unavailable(error.details().to_owned())
-        }
-    }
-}
-
-impl From<UnexpectedReply> for RedisError {
-    fn from(error: UnexpectedReply) -> Self {
-        Self::Refused(error.to_string())
     }
 }

@@ -192,7 +192,7 @@ fn explain(error: poem::Error) -> Problem {
     if error.is::<NotFoundError>() {
         return Problem::new(&NOT_FOUND, "there is no such path");
     }
-    if error.is::<ParsePathError>() {
+    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
         return Problem::new(&NOT_FOUND, "there is no such id");
     }
     if error.is::<MethodNotAllowedError>() {

@@ -16,8 +16,8 @@ const MAX_CALLS: usize = 1_000;
 /// An entry id, in the order of the stream.
 type EntryId = (u64, u64);
 
-/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what is older than
-/// `retention`.
+/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what is older
+/// by `retention` than the oldest entry that some group still needs.
 ///
 /// While the group of `E` does not exist, nothing is removed: it is created again at the beginning of the stream, and must
 /// find there whatever it had not acknowledged.
@@ -47,15 +47,12 @@ async fn trim_stream(
     };
     let now_ms = store.now(partition).await?.as_millis();
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
-    let (ms, sequence) = needed.min((now_ms.saturating_sub(retention_ms), 0));
+    // From the oldest entry still needed, not from now: a reader that was behind keeps the past it may have to repeat.
+    let ms = needed.0.min(now_ms).saturating_sub(retention_ms);
     let mut removed = 0;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
-        match store
-            .run(trim.arg(format!("{ms}-{sequence}")))
-            .await?
-            .unsigned()?
-        {
+        match store.run(trim.arg(format!("{ms}-0"))).await?.unsigned()? {
             0 => break,
             count => removed += count,
         }

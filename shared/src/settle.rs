@@ -29,21 +29,11 @@ const ATTEMPTS: &str = "attempts";
 impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
     pub(crate) async fn settle(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut events = Vec::with_capacity(batch.len());
-        let settlements: Vec<Option<Settlement>> = batch
-            .iter()
-            .map(|delivery| decode(&delivery.entry).map(|event| events.push(event)))
-            .map(|decoded| decoded.err().map(Settlement::Park))
-            .collect();
-        let mut handled = self.hand_over(&events).await?.into_iter();
+        let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
         let mut again = Vec::new();
         for (delivery, settlement) in batch.into_iter().zip(settlements) {
-            let settlement = settlement.or_else(|| handled.next());
-            match self.decide(&delivery, settlement) {
+            match self.limit(&delivery, settlement) {
                 Settlement::Done => settled.push(delivery.entry.id),
                 Settlement::Park(parking) => {
                     self.park(&delivery, &parking).await?;
@@ -64,14 +54,23 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
-    /// Acts on entries that were read again without the group, because the own store was restarted. Nothing is
-    /// acknowledged, and what failed the first time was set aside then.
-    pub(crate) async fn repeat(&self, entries: &[Entry]) -> Result<(), RedisError> {
-        let events: Vec<H::Event> = entries
-            .iter()
-            .filter_map(|entry| decode(entry).ok())
-            .collect();
-        self.hand_over(&events).await.map(drop)
+    /// Acts on entries that were read again without the group, because the own store may have forgotten them. Nothing is
+    /// acknowledged; what cannot be acted on is set aside, if it is not already.
+    pub(crate) async fn repeat(&self, entries: Vec<Entry>) -> Result<(), RedisError> {
+        let batch: Vec<Delivery> = entries.into_iter().map(Delivery::first).collect();
+        for (delivery, settlement) in batch.iter().zip(self.judge(&batch).await?) {
+            // A batch fails as a whole, and only one of it may be to blame.
+            let alone = match settlement {
+                Settlement::Retry(_) => self.judge(std::slice::from_ref(delivery)).await?.pop(),
+                settlement => Some(settlement),
+            };
+            match alone {
+                Some(Settlement::Park(parking)) => self.park(delivery, &parking).await?,
+                Some(Settlement::Retry(error)) => self.park(delivery, &too_often(error)).await?,
+                Some(Settlement::Done) | None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Settles entries that this consumer held when its process died, or that belonged to a consumer which did.
@@ -83,33 +82,72 @@ impl<H: Handler> Settler<H> {
         entries: Vec<Entry>,
     ) -> Result<Vec<Delivery>, RedisError> {
         let counts = self.recovery_counts(&entries).await?;
-        let (suspects, fresh): (Vec<_>, Vec<_>) = entries
-            .into_iter()
-            .zip(counts)
+        let recovered = entries.into_iter().zip(counts);
+        let (suspects, fresh): (Vec<_>, Vec<_>) = recovered
             .map(|(entry, attempts)| Delivery { entry, attempts })
             .partition(|delivery| delivery.attempts > 0);
-        self.count_recovery(&fresh).await?;
-        let mut recovered: Vec<String> = fresh
+        let mut again = Vec::new();
+        for batch in std::iter::once(fresh).chain(suspects.into_iter().map(|suspect| vec![suspect]))
+        {
+            again.extend(self.settle_counted(batch).await?);
+        }
+        Ok(again)
+    }
+
+    /// Settles a batch of equal counts; while it is in hand, its count is one higher.
+    async fn settle_counted(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
+            return Ok(Vec::new());
+        };
+        let ids: Vec<String> = batch
             .iter()
             .map(|delivery| delivery.entry.id.clone())
             .collect();
-        let mut again = self.settle(fresh).await?;
-        for suspect in suspects {
-            recovered.push(suspect.entry.id.clone());
-            if suspect.attempts >= MAX_ATTEMPTS {
-                self.park_and_acknowledge(&suspect).await?;
-                continue;
+        let again = if attempts >= MAX_ATTEMPTS {
+            self.park_killers(batch).await?
+        } else {
+            self.set_recovery_count(&ids, attempts + 1).await?;
+            let settled = self.settle(batch).await;
+            if settled.is_err() {
+                // A store was in trouble and nobody died. If this fails too, the count is one too high.
+                let _ = self.set_recovery_count(&ids, attempts).await;
             }
-            self.count_recovery(std::slice::from_ref(&suspect)).await?;
-            again.extend(self.settle(vec![suspect]).await?);
-        }
-        if !recovered.is_empty() {
-            let forget = Command::new("HDEL")
-                .key(self.partition.key(ATTEMPTS))
-                .args(recovered);
-            self.own_store.run(forget).await?;
-        }
+            settled?
+        };
+        let forget = Command::new("HDEL")
+            .key(self.partition.key(ATTEMPTS))
+            .args(ids);
+        self.own_store.run(forget).await?;
         Ok(again)
+    }
+
+    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let detail = "handed over again and again, and the process died each time";
+        for delivery in &batch {
+            self.park(delivery, &too_often(detail.to_owned())).await?;
+            self.membership
+                .acknowledge(&self.stream_store, &[&delivery.entry.id])
+                .await?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// One settlement for each delivery: what is no event is parked, the others go to the handler together.
+    async fn judge(&self, batch: &[Delivery]) -> Result<Vec<Settlement>, RedisError> {
+        let mut events = Vec::with_capacity(batch.len());
+        let mut undecodable = Vec::with_capacity(batch.len());
+        for delivery in batch {
+            let event = decode(&delivery.entry);
+            undecodable.push(event.map(|event| events.push(event)).err());
+        }
+        let mut handled = self.hand_over(&events).await?.into_iter();
+        let missing =
+            || Settlement::Retry("the handler answered fewer settlements than events".to_owned());
+        let settlements = undecodable.into_iter().map(|parking| match parking {
+            Some(parking) => Settlement::Park(parking),
+            None => handled.next().unwrap_or_else(missing),
+        });
+        Ok(settlements.collect())
     }
 
     async fn hand_over(&self, events: &[H::Event]) -> Result<Vec<Settlement>, RedisError> {
@@ -123,45 +161,17 @@ impl<H: Handler> Settler<H> {
     }
 
     /// A retry too many is a parking.
-    fn decide(&self, delivery: &Delivery, settlement: Option<Settlement>) -> Settlement {
-        let stream = &self.membership.stream;
-        let entry = &delivery.entry.id;
-        let missing =
-            || Settlement::Retry("the handler answered fewer settlements than events".to_owned());
-        match settlement.unwrap_or_else(missing) {
-            Settlement::Retry(error) if delivery.attempts + 1 >= MAX_ATTEMPTS => {
-                Settlement::Park(Parking {
-                    reason: "max_deliveries",
-                    detail: error,
-                })
-            }
-            Settlement::Retry(error) => {
-                tracing::warn!(
-                    stream,
-                    entry,
-                    attempt = delivery.attempts + 1,
-                    error,
-                    "will try again"
-                );
-                Settlement::Retry(error)
-            }
-            settlement => settlement,
+    fn limit(&self, delivery: &Delivery, settlement: Settlement) -> Settlement {
+        let Settlement::Retry(error) = settlement else {
+            return settlement;
+        };
+        let attempt = delivery.attempts + 1;
+        if attempt >= MAX_ATTEMPTS {
+            return Settlement::Park(too_often(error));
         }
-    }
-
-    async fn park_and_acknowledge(&self, delivery: &Delivery) -> Result<(), RedisError> {
-        let detail = "handed over again and again, and the process died each time".to_owned();
-        self.park(
-            delivery,
-            &Parking {
-                reason: "max_deliveries",
-                detail,
-            },
-        )
-        .await?;
-        self.membership
-            .acknowledge(&self.stream_store, &[&delivery.entry.id])
-            .await
+        let (stream, entry) = (&self.membership.stream, &delivery.entry.id);
+        tracing::warn!(stream, entry, attempt, error, "will try again");
+        Settlement::Retry(error)
     }
 
     async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
@@ -193,17 +203,23 @@ impl<H: Handler> Settler<H> {
             .collect())
     }
 
-    async fn count_recovery(&self, deliveries: &[Delivery]) -> Result<(), RedisError> {
-        if deliveries.is_empty() {
-            return Ok(());
-        }
+    /// Without room for the count, an entry that kills the process may do so more often; the orders behind it matter more.
+    async fn set_recovery_count(&self, ids: &[String], attempts: u32) -> Result<(), RedisError> {
         let mut count = Command::new("HSET").key(self.partition.key(ATTEMPTS));
-        for delivery in deliveries {
-            count = count
-                .arg(delivery.entry.id.as_str())
-                .arg(i64::from(delivery.attempts) + 1);
+        for id in ids {
+            count = count.arg(id.as_str()).arg(i64::from(attempts));
         }
-        self.own_store.run(count).await.map(drop)
+        match self.own_store.run(count).await {
+            Err(error) if !error.is_full() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn too_often(detail: String) -> Parking {
+    Parking {
+        reason: "max_deliveries",
+        detail,
     }
 }
 

@@ -47,6 +47,11 @@ local function rfc3339(ms)
     math.floor(of_day / 3600), math.floor(of_day / 60) % 60, of_day % 60, ms - seconds * 1000)
 end
 
+-- The answer of a function that finds a key of the whole store, not of one order, in a state that it cannot have written.
+local function damaged(key)
+  return redis.error_reply('DAMAGED ' .. key .. ' has a wrong type')
+end
+
 -- True when `key` is absent or of this type. A write to a key of another type would fail half-way through a function.
 local function writable_as(key, kind)
   local found = redis.call('TYPE', key).ok
