@@ -68,6 +68,7 @@ fn witness(config: &Config) -> Witness {
     Witness {
         redis: Redis::worker(&config.common.payments_store),
         stream: OrderCompleted::STREAM,
+        group: OrderCompleted::GROUP,
     }
 }
 

@@ -75,10 +75,10 @@ impl Store {
             .own
             .run(Command::new("HGETALL").key(keys::product(partition, id)))
             .await?;
-        Ok(Record::read(fields)?
-            .map(|record| parse_product(&record))
-            .transpose()?
-            .flatten())
+        match Record::read(fields)? {
+            Some(record) => parse_product(&record),
+            None => self.own.confirm_absence(partition).await.map(|()| None),
+        }
     }
 
     /// The newest products, or those created before `before`; one more than `limit` when there are more.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use poem::Route;
 use poem::web::Data;
+use poem::{Request, Route};
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
 use shared::id::OrderId;
@@ -22,7 +22,7 @@ mod body;
 use crate::api::body::OrderBody;
 use crate::breaker::OPEN_FOR;
 use crate::domain::{Cancellation, PlaceOrder, Placement, Quote};
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::{IdempotencyKey, InvalidKey};
 use crate::inventory_client::{InventoryClient, NoOffer, Offer};
 use crate::store::Store;
 
@@ -93,13 +93,14 @@ impl Api {
     )]
     async fn place_order(
         &self,
+        request: &Request,
         context: Data<&RequestContext>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        key: Header<Option<String>>,
+        _key: Header<Option<String>>,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
-        let (wanted, key) = (body.0, key.0.as_deref().map(parse_key).transpose()?);
+        let (wanted, key) = (body.0, idempotency_key(request)?);
         let placement = match self.quote(wanted, context.0).await {
             Ok(quote) => {
                 let (delay, trace) = (self.terms.completion_delay, &context.0.traceparent);
@@ -250,9 +251,23 @@ pub fn routes(api: Api) -> (Route, String) {
     (routes, spec)
 }
 
-fn parse_key(text: &str) -> Result<IdempotencyKey, Problem> {
+/// The key of a request, read from the header itself: a value that is no text would otherwise count as no key, and a repeated
+/// request would place a second order.
+fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
+    let invalid = |detail: &dyn std::fmt::Display| {
+        Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))
+    };
+    let mut keys = request.headers().get_all("idempotency-key").iter();
+    let Some(key) = keys.next() else {
+        return Ok(None);
+    };
+    if keys.next().is_some() {
+        return Err(invalid(&"must be given once"));
+    }
+    let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
     text.parse()
-        .map_err(|error| Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {error}")))
+        .map(Some)
+        .map_err(|error: InvalidKey| invalid(&error))
 }
 
 fn not_found() -> Problem {

@@ -81,6 +81,7 @@ fn witness(config: &Config) -> Witness {
     Witness {
         redis: Redis::worker(&config.common.inventory_store),
         stream: RefundOrder::STREAM,
+        group: RefundOrder::GROUP,
     }
 }
 

@@ -98,8 +98,10 @@ pub enum Cancellation {
 /// What one round of completion did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
-    /// Orders that are paid now.
-    pub paid: Vec<OrderId>,
+    /// The ids of the orders that are paid now.
+    pub paid: Vec<String>,
+    /// What was due without being a pending order: damage that somebody has to look at.
+    pub broken: Vec<String>,
     /// When the next order is due; `None` when none is pending.
     pub next_due_in: Option<Duration>,
 }

@@ -37,7 +37,7 @@ impl IdempotencyKey {
 
     /// Tells one request from another that uses the same key.
     pub fn fingerprint(&self, wanted: &PlaceOrder) -> String {
-        digest(&format!(
+        digest(format!(
             "POST /orders {} {}",
             wanted.product_id, wanted.quantity
         ))

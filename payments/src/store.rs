@@ -69,10 +69,10 @@ impl Store {
             .text(quote.total)
             .arg(traceparent.as_str())
             .text(delay.as_millis());
+        call = call.arg(key.map(|key| key.fingerprint(&wanted)).unwrap_or_default());
+        call = call.text(id.minted_at().map_or(0, Timestamp::as_millis));
         if let Some(key) = key {
-            call = call
-                .key(keys::idempotency(partition, key.hash()))
-                .arg(key.fingerprint(&wanted));
+            call = call.key(keys::idempotency(partition, key.hash()));
         }
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
         let mut next = || {
@@ -122,9 +122,10 @@ impl Store {
             .own
             .run(Command::new("HGETALL").key(keys::order(partition, id)))
             .await?;
-        Record::read(fields)?
-            .map(|record| parse_order(&record))
-            .transpose()
+        match Record::read(fields)? {
+            Some(record) => parse_order(&record).map(Some),
+            None => self.own.confirm_absence(partition).await.map(|()| None),
+        }
     }
 
     /// The newest orders, or those placed before `before`; one more than `limit` when there are more.
@@ -148,25 +149,20 @@ impl Store {
             .key(partition.key(keys::ORDER_COMPLETED))
             .arg(keys::order_prefix(partition))
             .text(COMPLETION_BATCH);
-        let mut reply = self
-            .own
-            .call(partition, &call)
-            .await?
-            .list()?
-            .into_iter()
-            .skip(1);
-        let wait_ms = reply
-            .next()
-            .ok_or_else(|| unexpected("complete_due", "too little"))?
-            .int()?;
+        let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
+        let mut number = || -> Result<i64, RedisError> {
+            Ok(reply
+                .next()
+                .ok_or_else(|| unexpected("complete_due", "too little"))?
+                .int()?)
+        };
+        let (count, wait_ms) = (number()?, number()?);
         let next_due_in = u64::try_from(wait_ms).ok().map(Duration::from_millis);
-        let paid = reply.map(|id| {
-            id.text()?
-                .parse()
-                .map_err(|error| unexpected("complete_due", error))
-        });
+        let mut paid = reply.map(Reply::text).collect::<Result<Vec<String>, _>>()?;
+        let broken = paid.split_off(usize::try_from(count).unwrap_or_default().min(paid.len()));
         Ok(Completion {
-            paid: paid.collect::<Result<_, RedisError>>()?,
+            paid,
+            broken,
             next_due_in,
         })
     }

@@ -58,7 +58,7 @@ pub async fn complete_orders(
 /// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look, unless somebody is waiting
 /// already.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
-    if completion.paid.len() >= COMPLETION_BATCH {
+    if completion.paid.len() + completion.broken.len() >= COMPLETION_BATCH {
         return Duration::ZERO;
     }
     completion
@@ -70,7 +70,13 @@ fn pause(completion: &Completion, delay: Duration) -> Duration {
 
 fn log(completion: &Completion) {
     for order_id in &completion.paid {
-        tracing::info!(%order_id, "order paid");
+        tracing::info!(order_id, "order paid");
+    }
+    for order_id in &completion.broken {
+        tracing::error!(
+            order_id,
+            "was due, but is no pending order: somebody has to look at it"
+        );
     }
 }
 
@@ -124,9 +130,9 @@ mod tests {
     use super::*;
 
     fn after(paid: usize, next_due_ms: Option<u64>, delay_ms: u64) -> Duration {
-        let paid = (0..paid).map(|_| shared::id::OrderId::mint()).collect();
         let completion = Completion {
-            paid,
+            paid: vec![String::new(); paid],
+            broken: Vec::new(),
             next_due_in: next_due_ms.map(Duration::from_millis),
         };
         pause(&completion, Duration::from_millis(delay_ms))

@@ -86,10 +86,14 @@ end
 local function apply_orders(keys, args)
   local refunds, index = keys[2], keys[3]
   local keep_ms = tonumber(args[1])
+  if not writable_as(refunds, 'stream') then
+    return damaged(refunds)
+  elseif not writable_as(index, 'zset') then
+    return damaged(index)
+  end
   local now = now_ms()
   local orders = read_orders(keys, args)
   local stock, records = read_stock(orders), read_records(orders)
-  assert(writable_as(refunds, 'stream') and writable_as(index, 'zset'), 'a key of the store has a wrong type')
 
   local reply = {}
   for i, order in ipairs(orders) do

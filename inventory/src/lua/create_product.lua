@@ -11,6 +11,8 @@ local function create_product(keys, args)
   if created_at then
     return {1, tonumber(created_at)}
   end
+  assert(writable_as(products, 'zset') and writable_as(movements, 'stream'), 'a key has a wrong type')
+
   local now = now_ms()
   redis.call('ZADD', products, 0, id)
   redis.call('HSET', product, 'id', id, 'name', name, 'price', price, 'quantity', quantity,

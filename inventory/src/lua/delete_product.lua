@@ -10,10 +10,13 @@ local function delete_product(keys, args)
   if not quantity then
     return 0
   end
+  assert(string.match(quantity, '^%d+$'), 'the stock of the product is no number')
+  assert(writable_as(products, 'zset') and writable_as(movements, 'stream'), 'a key has a wrong type')
+
   redis.call('ZREM', products, args[1])
   redis.call('DEL', product)
   redis.call('HSET', product, 'deleted_at', int(now_ms()))
-  redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(-tonumber(quantity)), 'balance', 0)
+  redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(0 - tonumber(quantity)), 'balance', 0)
   return 1
 end
 

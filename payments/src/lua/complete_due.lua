@@ -4,22 +4,29 @@
 
   KEYS  1 identity   2 due   3 order_completed stream
   ARGV  1 prefix of order keys   2 how many orders at most
-  Reply {paid, wait until the next is due in ms or -1, then the ids of the paid orders}
+  Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then those
+        that were due without being a pending order}
   Event order_completed for each ]]
 
--- The orders of the batch that are pending. An id without one is dropped from `due` with the others: it cannot be paid, and
--- must not keep those behind it from being paid.
-local function read_pending(prefix, ids)
-  local pending = {}
+-- Sorts the ids of the batch into orders that can be paid, and ids that stand for none: damage that somebody has to look at.
+-- They are taken off the list as well, or they would keep those behind them from being paid.
+local function read_batch(prefix, ids)
+  local payable, broken = {}, {}
   for _, id in ipairs(ids) do
     local fields = redis.pcall('HMGET', prefix .. id,
       'status', 'product_id', 'quantity', 'price', 'fee', 'total', 'traceparent')
-    if fields[1] == 'pending' then
-      pending[#pending + 1] = {id = id, key = prefix .. id, product_id = fields[2], quantity = fields[3],
+    local complete = fields[1] == 'pending'
+    for i = 2, 7 do
+      complete = complete and fields[i]
+    end
+    if complete then
+      payable[#payable + 1] = {id = id, key = prefix .. id, product_id = fields[2], quantity = fields[3],
         price = fields[4], fee = fields[5], total = fields[6], traceparent = fields[7]}
+    else
+      broken[#broken + 1] = id
     end
   end
-  return pending
+  return payable, broken
 end
 
 local function pay(order, stream, now)
@@ -37,13 +44,19 @@ local function complete_due(keys, args)
   local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, args[2])
   local reply = {0, -1}
   if #ids > 0 then
-    assert(writable_as(stream, 'stream'), 'order_completed is no stream')
-    for _, order in ipairs(read_pending(args[1], ids)) do
+    if not writable_as(stream, 'stream') then
+      return damaged(stream)
+    end
+    local payable, broken = read_batch(args[1], ids)
+    for _, order in ipairs(payable) do
       pay(order, stream, now)
       reply[#reply + 1] = order.id
     end
     redis.call('ZREM', due, unpack(ids))
-    reply[1] = #reply - 2
+    reply[1] = #payable
+    for _, id in ipairs(broken) do
+      reply[#reply + 1] = id
+    end
   end
   local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   if next_due[2] then

@@ -3,10 +3,11 @@
 
   KEYS  1 identity   2 order   3 orders index   4 due   5 idempotency key (only when the client sent one)
   ARGV  1 order id   2 product id   3 quantity   4 price   5 fee   6 total   7 traceparent
-        8 delay in ms   9 fingerprint of the request
+        8 delay in ms   9 fingerprint of the request, or empty   10 time inside the id, in ms
   Reply {1, created at in ms, due at in ms}   placed
         {2, id of the order it placed}        the key was used for the same request
         {3}                                   the key was used for another request ]]
+local MAX_SKEW_MS = 24 * 60 * 60 * 1000
 local PLACED, REPLAYED, KEY_REUSED = 1, 2, 3
 
 local function place_order(keys, args)
@@ -24,9 +25,17 @@ local function place_order(keys, args)
     end
     return {KEY_REUSED}
   end
-  assert(writable_as(orders, 'zset') and writable_as(due, 'zset'), 'a key of the store has a wrong type')
-
+  if not writable_as(orders, 'zset') then
+    return damaged(orders)
+  elseif not writable_as(due, 'zset') then
+    return damaged(due)
+  end
   local now = now_ms()
+  -- What becomes of an order is remembered by the time inside its id, so that time must be about right.
+  if math.abs(now - tonumber(args[10])) > MAX_SKEW_MS then
+    return redis.error_reply('CLOCK the id of the order is from another day')
+  end
+
   local completes_at = now + tonumber(args[8])
   if idempotency then
     redis.call('SET', idempotency, fingerprint .. ' ' .. id)
