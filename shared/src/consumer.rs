@@ -194,18 +194,9 @@ impl<H: Handler> Consumer<H> {
             .membership()
             .reclaim(store, self.reclaim_idle, cursor, BATCH)
             .await?;
-        // Own retries are pending in this name too; their time comes in `retry_due`.
-        let known = |entry: &Entry| {
-            self.state
-                .retries
-                .iter()
-                .any(|(_, retry)| retry.entry.id == entry.id)
-        };
-        let entries: Vec<Entry> = found
-            .entries
-            .into_iter()
-            .filter(|entry| !known(entry))
-            .collect();
+        // What is in hand here is pending in this name too; its turn comes in this very round, or in `retry_due`.
+        let entries = found.entries.into_iter().filter(|entry| !self.state.holds(&entry.id));
+        let entries: Vec<Entry> = entries.collect();
         if !entries.is_empty() {
             tracing::warn!(
                 stream = self.stream(),

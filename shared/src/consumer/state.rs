@@ -51,9 +51,15 @@ impl State {
         );
     }
 
-    /// A read must not outlast the next retry, nor hold up a rewind.
+    /// Whether an entry is in memory already.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        let retries = self.retries.iter().map(|(_, delivery)| delivery);
+        self.in_hand.iter().chain(retries).any(|delivery| delivery.entry.id == id)
+    }
+
+    /// A read must not outlast the next retry, nor hold up a rewind or a scan for abandoned entries.
     pub(super) fn longest_block(&self) -> Duration {
-        if self.rewind.is_under_way() {
+        if self.rewind.is_under_way() || self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
         let next_retry = self
