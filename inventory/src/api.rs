@@ -73,12 +73,7 @@ impl Api {
     }
 
     /// List products, newest first.
-    #[oai(
-        path = "/products",
-        method = "get",
-        tag = "Tag::Products",
-        operation_id = "listProducts"
-    )]
+    #[oai(path = "/products", method = "get", tag = "Tag::Products", operation_id = "listProducts")]
     async fn list_products(
         &self,
         /// Products on the page, 1 to 100.
@@ -91,10 +86,7 @@ impl Api {
         let products = self.store.list_products(before, limit.0.get()).await?;
         let NextPage { items, link } =
             shared::page::cut("/products", limit.0, products, |product| product.id);
-        Ok(ListResponse::Page(
-            Json(items.into_iter().map(Into::into).collect()),
-            link,
-        ))
+        Ok(ListResponse::Page(Json(items.into_iter().map(Into::into).collect()), link))
     }
 
     /// Get a product.
@@ -118,9 +110,7 @@ impl Api {
     )]
     async fn delete_product(&self, id: Path<ProductId>) -> Result<DeleteResponse, Problem> {
         let deleted = self.store.delete_product(id.0).await?;
-        deleted
-            .then_some(DeleteResponse::Deleted)
-            .ok_or_else(not_found)
+        deleted.then_some(DeleteResponse::Deleted).ok_or_else(not_found)
     }
 }
 
@@ -130,14 +120,8 @@ pub fn routes(store: Store) -> (Route, String) {
     let spec = service.spec();
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
-        .at(
-            "/docs",
-            poem::get(document("text/html; charset=utf-8", explorer)),
-        )
-        .at(
-            "/openapi.json",
-            poem::get(document("application/json", spec.clone())),
-        )
+        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
+        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
         .nest("/", service);
     (routes, spec)
 }

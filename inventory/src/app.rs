@@ -32,10 +32,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     let keep = config.dedupe_retention;
-    let handler = OrderHandler {
-        store: store.clone(),
-        dedupe_retention: keep,
-    };
+    let handler = OrderHandler { store: store.clone(), dedupe_retention: keep };
     process.consume(&handler, &store.own, &consumer_settings(&config));
 
     let (own, retention) = (store.own.clone(), config.common.stream_retention);
@@ -46,17 +43,12 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         let store = store.clone();
         async move { store.sweep_applied(keep).await.map(drop) }
     });
-    process
-        .serve(config.common.consumer_http_addr, Route::new(), "")
-        .await
+    process.serve(config.common.consumer_http_addr, Route::new(), "").await
 }
 
 /// The store that inventory owns.
 pub fn store(config: &Config) -> Store {
-    Store::new(
-        Redis::worker(&config.common.inventory_store),
-        config.common.partitions,
-    )
+    Store::new(Redis::worker(&config.common.inventory_store), config.common.partitions)
 }
 
 /// The OpenAPI document.

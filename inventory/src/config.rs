@@ -46,9 +46,6 @@ impl Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);
-        Some(Self {
-            common: common?,
-            dedupe_retention: dedupe_retention?,
-        })
+        Some(Self { common: common?, dedupe_retention: dedupe_retention? })
     }
 }

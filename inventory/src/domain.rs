@@ -76,20 +76,8 @@ pub enum Decision {
 impl Product {
     /// A new product, as it stands right after its creation.
     pub fn created(id: ProductId, new: NewProduct, at: Timestamp) -> Self {
-        let NewProduct {
-            name,
-            price,
-            quantity,
-        } = new;
-        Self {
-            id,
-            name,
-            price,
-            quantity,
-            version: 1,
-            created_at: at,
-            updated_at: at,
-        }
+        let NewProduct { name, price, quantity } = new;
+        Self { id, name, price, quantity, version: 1, created_at: at, updated_at: at }
     }
 }
 
@@ -99,10 +87,7 @@ pub fn decide(on_hand: Option<u32>, wanted: u32) -> (Decision, Option<u32>) {
     match on_hand {
         None => (Decision::Rejected(RefundReason::ProductNotFound), None),
         Some(on_hand) => match on_hand.checked_sub(wanted) {
-            None => (
-                Decision::Rejected(RefundReason::InsufficientStock),
-                Some(on_hand),
-            ),
+            None => (Decision::Rejected(RefundReason::InsufficientStock), Some(on_hand)),
             Some(left) => (Decision::Applied, Some(left)),
         },
     }

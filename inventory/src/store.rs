@@ -35,9 +35,7 @@ impl Store {
             include_str!("lua/apply_orders.lua"),
         ];
         let library = Library::new("inventory", LIBRARY_VERSION, &files);
-        Self {
-            own: OwnStore::new(redis, library, partitions),
-        }
+        Self { own: OwnStore::new(redis, library, partitions) }
     }
 
     /// Puts a product into the catalogue.
@@ -49,16 +47,8 @@ impl Store {
             .arg(new.name.as_str())
             .text(new.price)
             .arg(i64::from(new.quantity));
-        let [_, created_at] = self
-            .own
-            .call(partition, &call)
-            .await?
-            .exactly("a creation")?;
-        Ok(Product::created(
-            id,
-            new,
-            Timestamp::from_millis(created_at.unsigned()?),
-        ))
+        let [_, created_at] = self.own.call(partition, &call).await?.exactly("a creation")?;
+        Ok(Product::created(id, new, Timestamp::from_millis(created_at.unsigned()?)))
     }
 
     /// Takes a product out of the catalogue. `false` when there is no such product.
@@ -71,10 +61,8 @@ impl Store {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let fields = self
-            .own
-            .run(Command::new("HGETALL").key(keys::product(partition, id)))
-            .await?;
+        let fields =
+            self.own.run(Command::new("HGETALL").key(keys::product(partition, id))).await?;
         match Record::read(fields)? {
             Some(record) => parse_product(&record),
             None => self.own.confirm_absence(partition).await.map(|()| None),
@@ -87,10 +75,7 @@ impl Store {
         before: Option<ProductId>,
         limit: usize,
     ) -> Result<Vec<Product>, RedisError> {
-        let ids = self
-            .own
-            .newest_ids(keys::products, before, limit + 1)
-            .await?;
+        let ids = self.own.newest_ids(keys::products, before, limit + 1).await?;
         let mut products = Vec::with_capacity(ids.len());
         for found in all(ids.into_iter().map(|id| self.find_product(id))).await {
             // Deleted between the two reads: it is in no catalogue any more.
@@ -111,11 +96,7 @@ impl Store {
             by_partition(orders, |order| partitions.of_product(order.product_id))
         {
             let call = apply_call(partition, places.iter().map(|&place| &orders[place]), keep);
-            let replies = self
-                .own
-                .call(partition, &call)
-                .await?
-                .list_of(places.len())?;
+            let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
                 outcomes[place] = parse_outcome(&reply)?;
             }
@@ -131,22 +112,15 @@ impl Store {
             let now = self.own.now(partition).await?.as_millis();
             let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
             let oldest = Timestamp::from_millis(now.saturating_sub(keep_ms));
-            let list = Command::new("ZRANGEBYSCORE")
-                .key(index.as_str())
-                .arg("-inf");
+            let list = Command::new("ZRANGEBYSCORE").key(index.as_str()).arg("-inf");
             // The bucket of `oldest` itself still has younger orders in it.
-            let list = list
-                .arg(format!("({}", keys::bucket(oldest)))
-                .arg("LIMIT")
-                .arg(0)
-                .arg(SWEEP_LIMIT);
+            let list =
+                list.arg(format!("({}", keys::bucket(oldest))).arg("LIMIT").arg(0).arg(SWEEP_LIMIT);
             for bucket in self.own.run(list).await?.texts()? {
                 let records = keys::applied(partition, bucket.parse().unwrap_or_default());
                 // First the records, then their place in the index: a crash in between is swept next time.
                 self.own.run(Command::new("UNLINK").key(records)).await?;
-                self.own
-                    .run(Command::new("ZREM").key(index.as_str()).arg(bucket))
-                    .await?;
+                self.own.run(Command::new("ZREM").key(index.as_str()).arg(bucket)).await?;
                 swept += 1;
             }
         }
@@ -197,9 +171,7 @@ fn parse_outcome(reply: &Reply) -> Result<Outcome, RedisError> {
         6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
         7 => Outcome::TooOld,
         other => {
-            return Err(RedisError::Refused(format!(
-                "apply_orders answered {other}"
-            )));
+            return Err(RedisError::Refused(format!("apply_orders answered {other}")));
         }
     })
 }

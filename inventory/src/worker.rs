@@ -22,15 +22,8 @@ impl Handler for OrderHandler {
     type Event = OrderCompleted;
 
     async fn handle(&self, orders: &[OrderCompleted]) -> Result<Vec<Settlement>, RedisError> {
-        let outcomes = self
-            .store
-            .apply_orders(orders, self.dedupe_retention)
-            .await?;
-        Ok(orders
-            .iter()
-            .zip(outcomes)
-            .map(|(order, outcome)| settle(order, outcome))
-            .collect())
+        let outcomes = self.store.apply_orders(orders, self.dedupe_retention).await?;
+        Ok(orders.iter().zip(outcomes).map(|(order, outcome)| settle(order, outcome)).collect())
     }
 }
 

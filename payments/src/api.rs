@@ -85,12 +85,7 @@ impl Api {
     /// Place an order.
     ///
     /// More than the stock on hand is accepted: the order is paid, rejected by inventory and refunded.
-    #[oai(
-        path = "/orders",
-        method = "post",
-        tag = "Tag::Orders",
-        operation_id = "placeOrder"
-    )]
+    #[oai(path = "/orders", method = "post", tag = "Tag::Orders", operation_id = "placeOrder")]
     async fn place_order(
         &self,
         request: &Request,
@@ -104,15 +99,10 @@ impl Api {
         let placement = match self.quote(wanted, context.0).await {
             Ok(quote) => {
                 let (delay, trace) = (self.terms.completion_delay, &context.0.traceparent);
-                self.store
-                    .place_order(wanted, quote, delay, trace, key.as_ref())
-                    .await?
+                self.store.place_order(wanted, quote, delay, trace, key.as_ref()).await?
             }
             // The same request may have been answered when there still was an offer.
-            Err(problem) => self
-                .find_placement(wanted, key.as_ref())
-                .await?
-                .ok_or(problem)?,
+            Err(problem) => self.find_placement(wanted, key.as_ref()).await?.ok_or(problem)?,
         };
         let (order, replayed) = match placement {
             Placement::Placed(order) => (order, None),
@@ -123,20 +113,11 @@ impl Api {
             }
         };
         let location = format!("/orders/{}", order.id);
-        Ok(PlaceResponse::Created(
-            Json(order.into()),
-            location,
-            replayed,
-        ))
+        Ok(PlaceResponse::Created(Json(order.into()), location, replayed))
     }
 
     /// List orders, newest first.
-    #[oai(
-        path = "/orders",
-        method = "get",
-        tag = "Tag::Orders",
-        operation_id = "listOrders"
-    )]
+    #[oai(path = "/orders", method = "get", tag = "Tag::Orders", operation_id = "listOrders")]
     async fn list_orders(
         &self,
         /// Orders on the page, 1 to 100.
@@ -149,19 +130,11 @@ impl Api {
         let orders = self.store.list_orders(before, limit.0.get()).await?;
         let NextPage { items, link } =
             shared::page::cut("/orders", limit.0, orders, |order| order.id);
-        Ok(ListResponse::Page(
-            Json(items.into_iter().map(Into::into).collect()),
-            link,
-        ))
+        Ok(ListResponse::Page(Json(items.into_iter().map(Into::into).collect()), link))
     }
 
     /// Get an order.
-    #[oai(
-        path = "/orders/:id",
-        method = "get",
-        tag = "Tag::Orders",
-        operation_id = "getOrder"
-    )]
+    #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
     async fn get_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
         let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
         Ok(Json(order.into()))
@@ -179,16 +152,8 @@ impl Api {
             Cancellation::Cancelled => self.get_order(id).await,
             Cancellation::NotFound => Err(not_found()),
             Cancellation::TooLate => {
-                let status = self
-                    .store
-                    .find_order(id.0)
-                    .await?
-                    .ok_or_else(not_found)?
-                    .status;
-                Err(Problem::new(
-                    &ORDER_NOT_CANCELLABLE,
-                    format!("the order is {status}"),
-                ))
+                let status = self.store.find_order(id.0).await?.ok_or_else(not_found)?.status;
+                Err(Problem::new(&ORDER_NOT_CANCELLABLE, format!("the order is {status}")))
             }
         }
     }
@@ -239,14 +204,8 @@ pub fn routes(api: Api) -> (Route, String) {
     let spec = service.spec();
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
-        .at(
-            "/docs",
-            poem::get(document("text/html; charset=utf-8", explorer)),
-        )
-        .at(
-            "/openapi.json",
-            poem::get(document("application/json", spec.clone())),
-        )
+        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
+        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
         .nest("/", service);
     (routes, spec)
 }
@@ -265,9 +224,7 @@ fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem>
         return Err(invalid(&"must be given once"));
     }
     let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
-    text.parse()
-        .map(Some)
-        .map_err(|error: InvalidKey| invalid(&error))
+    text.parse().map(Some).map_err(|error: InvalidKey| invalid(&error))
 }
 
 fn not_found() -> Problem {

@@ -28,9 +28,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     process.consume(
-        &RefundHandler {
-            store: store.clone(),
-        },
+        &RefundHandler { store: store.clone() },
         &store.own,
         &consumer_settings(&config),
     );
@@ -45,17 +43,12 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.repeat("trim", TRIM_INTERVAL, move || {
         retention::trim::<OrderCompleted>(own.clone(), retention)
     });
-    process
-        .serve(config.common.consumer_http_addr, Route::new(), "")
-        .await
+    process.serve(config.common.consumer_http_addr, Route::new(), "").await
 }
 
 /// The store that payments owns.
 pub fn store(config: &Config) -> Store {
-    Store::new(
-        Redis::worker(&config.common.payments_store),
-        config.common.partitions,
-    )
+    Store::new(Redis::worker(&config.common.payments_store), config.common.partitions)
 }
 
 /// The OpenAPI document.
@@ -70,11 +63,7 @@ fn api(config: &Config) -> anyhow::Result<Api> {
         early_stock_check: config.early_stock_check,
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
-    Ok(Api {
-        store: store(config),
-        inventory,
-        terms,
-    })
+    Ok(Api { store: store(config), inventory, terms })
 }
 
 fn witness(config: &Config) -> Witness {

@@ -125,11 +125,7 @@ impl Quote {
     pub fn of(price: Money, quantity: u32, rate: FeeRate) -> Option<Self> {
         let subtotal = price.times(quantity)?;
         let fee = subtotal.fee(rate);
-        Some(Self {
-            price,
-            fee,
-            total: subtotal.plus(fee)?,
-        })
+        Some(Self { price, fee, total: subtotal.plus(fee)? })
     }
 }
 
@@ -159,13 +155,7 @@ impl Order {
     /// This order as it stood right after it was placed: what a repeated request is answered.
     #[must_use]
     pub fn as_placed(&self) -> Self {
-        Self::placed(
-            self.id,
-            self.wanted,
-            self.quote,
-            self.created_at,
-            self.completes_at,
-        )
+        Self::placed(self.id, self.wanted, self.quote, self.created_at, self.completes_at)
     }
 }
 

@@ -37,10 +37,7 @@ impl IdempotencyKey {
 
     /// Tells one request from another that uses the same key.
     pub fn fingerprint(&self, wanted: &PlaceOrder) -> String {
-        digest(format!(
-            "POST /orders {} {}",
-            wanted.product_id, wanted.quantity
-        ))
+        digest(format!("POST /orders {} {}", wanted.product_id, wanted.quantity))
     }
 }
 
@@ -49,9 +46,7 @@ impl FromStr for IdempotencyKey {
 
     /// Takes the key bare or as a structured string in quotes, as the draft has it.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        let quoted = text
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'));
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let key = quoted.unwrap_or(text);
         let length = (1..=MAX_KEY_LENGTH).contains(&key.len());
         if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -70,23 +65,13 @@ mod tests {
     #[test]
     fn a_key_may_be_quoted_or_bare() {
         let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
-        assert_eq!(
-            "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(),
-            Ok(bare.clone())
-        );
+        assert_eq!("\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(), Ok(bare.clone()));
         assert_ne!("another".parse(), Ok(bare));
     }
 
     #[test]
     fn a_key_is_visible_ascii_of_bounded_length() {
-        for text in [
-            "",
-            "\"\"",
-            "a b",
-            "ключ",
-            "a\u{7f}",
-            &"x".repeat(MAX_KEY_LENGTH + 1),
-        ] {
+        for text in ["", "\"\"", "a b", "ключ", "a\u{7f}", &"x".repeat(MAX_KEY_LENGTH + 1)] {
             assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
         }
         assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());

@@ -88,21 +88,10 @@ impl InventoryClient {
             .no_proxy()
             .tcp_nodelay(true)
             .build()?;
-        let remember = || {
-            Cache::builder()
-                .max_capacity(MAX_CACHED)
-                .time_to_live(cache_ttl)
-                .build()
-        };
+        let remember = || Cache::builder().max_capacity(MAX_CACHED).time_to_live(cache_ttl).build();
         let cache = (!cache_ttl.is_zero()).then(remember);
         let slots = Semaphore::new(MAX_IN_FLIGHT);
-        Ok(Self(Arc::new(Inner {
-            http,
-            base,
-            cache,
-            breaker: Breaker::new(),
-            slots,
-        })))
+        Ok(Self(Arc::new(Inner { http, base, cache, breaker: Breaker::new(), slots })))
     }
 
     /// What a product costs. Simultaneous questions about one product share one call.
@@ -120,9 +109,7 @@ impl InventoryClient {
 impl Inner {
     async fn ask(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         if !self.breaker.admits(Instant::now()) {
-            return Err(NoOffer::Unavailable(
-                "it failed too often a moment ago".to_owned(),
-            ));
+            return Err(NoOffer::Unavailable("it failed too often a moment ago".to_owned()));
         }
         let answer = tokio::time::timeout(TOTAL_TIMEOUT, self.fetch(id, context)).await;
         let answer =
@@ -139,11 +126,7 @@ impl Inner {
 
     async fn fetch(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         let unavailable = |error: &dyn std::fmt::Display| NoOffer::Unavailable(error.to_string());
-        let _slot = self
-            .slots
-            .acquire()
-            .await
-            .map_err(|error| unavailable(&error))?;
+        let _slot = self.slots.acquire().await.map_err(|error| unavailable(&error))?;
         let url = self.product_url(id)?;
         let response = match self.get(&url, context).await {
             // Nothing was answered and a GET changes nothing: once more, a little later than everybody else.
@@ -153,11 +136,7 @@ impl Inner {
             }
             response => response,
         };
-        read(
-            response.map_err(|error| unavailable(&error.without_url()))?,
-            id,
-        )
-        .await
+        read(response.map_err(|error| unavailable(&error.without_url()))?, id).await
     }
 
     /// The id is pushed as one segment: whatever it contained, it could not name another path or host.
@@ -184,16 +163,10 @@ impl Inner {
 
 async fn read(response: Response, id: ProductId) -> Result<Offer, NoOffer> {
     let status = response.status();
-    let content_type = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let content_type = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
+    let content_type =
+        response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
     match (status, content_type.as_str()) {
         (StatusCode::OK, "application/json") => parse(&body(response).await?, id),
         (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
@@ -209,9 +182,7 @@ async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER_BYTES {
-            return Err(NoOffer::Nonsense(format!(
-                "more than {MAX_ANSWER_BYTES} bytes"
-            )));
+            return Err(NoOffer::Nonsense(format!("more than {MAX_ANSWER_BYTES} bytes")));
         }
     }
     Ok(body)
@@ -221,19 +192,10 @@ fn parse(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> {
     let nonsense = |error: &dyn std::fmt::Display| NoOffer::Nonsense(error.to_string());
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
     if answer.id.parse() != Ok(id) {
-        return Err(NoOffer::Nonsense(
-            "another product than asked for".to_owned(),
-        ));
+        return Err(NoOffer::Nonsense("another product than asked for".to_owned()));
     }
-    let price = answer
-        .price
-        .get()
-        .parse()
-        .map_err(|error| nonsense(&error))?;
-    Ok(Offer {
-        price,
-        quantity: answer.quantity,
-    })
+    let price = answer.price.get().parse().map_err(|error| nonsense(&error))?;
+    Ok(Offer { price, quantity: answer.quantity })
 }
 
 #[cfg(test)]
@@ -247,26 +209,12 @@ mod tests {
             format!(r#"{{"id":"{id}","price":{price},"quantity":{quantity},"x":1}}"#)
         };
         let offer = parse(answer("19.90", "3").as_bytes(), id).unwrap();
-        assert_eq!(
-            offer,
-            Offer {
-                price: "19.90".parse().unwrap(),
-                quantity: 3
-            }
-        );
-        for (price, quantity) in [
-            ("-1", "3"),
-            ("1e3", "3"),
-            ("NaN", "3"),
-            ("1.999", "3"),
-            ("1", "-3"),
-            ("{}", "3"),
-        ] {
+        assert_eq!(offer, Offer { price: "19.90".parse().unwrap(), quantity: 3 });
+        for (price, quantity) in
+            [("-1", "3"), ("1e3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
+        {
             let nonsense = parse(answer(price, quantity).as_bytes(), id);
-            assert!(
-                matches!(nonsense, Err(NoOffer::Nonsense(_))),
-                "{price} {quantity}"
-            );
+            assert!(matches!(nonsense, Err(NoOffer::Nonsense(_))), "{price} {quantity}");
         }
         let other = parse(answer("1", "1").as_bytes(), ProductId::mint());
         assert!(matches!(other, Err(NoOffer::Nonsense(_))));

@@ -10,11 +10,8 @@ use shared::cli::{self, Verb};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb = cli::verb(
-        "payments",
-        "Orders, from placing to payment or refund.",
-        Config::describe(),
-    );
+    let verb =
+        cli::verb("payments", "Orders, from placing to payment or refund.", Config::describe());
     cli::run(Config::from_env(), |config| start(verb, config))
 }
 

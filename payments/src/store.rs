@@ -38,9 +38,7 @@ impl Store {
             include_str!("lua/refund_orders.lua"),
         ];
         let library = Library::new("payments", LIBRARY_VERSION, &files);
-        Self {
-            own: OwnStore::new(redis, library, partitions),
-        }
+        Self { own: OwnStore::new(redis, library, partitions) }
     }
 
     /// Places an order, due after `delay`; with a key, at most one order for that key, ever.
@@ -75,17 +73,11 @@ impl Store {
             call = call.key(keys::idempotency(partition, key.hash()));
         }
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
-        let mut next = || {
-            reply
-                .next()
-                .ok_or_else(|| unexpected("place_order", "too little"))
-        };
+        let mut next = || reply.next().ok_or_else(|| unexpected("place_order", "too little"));
         match next()?.int()? {
             1 => {
                 let (created_at, due) = (timestamp(&next()?)?, timestamp(&next()?)?);
-                Ok(Placement::Placed(Order::placed(
-                    id, wanted, quote, created_at, due,
-                )))
+                Ok(Placement::Placed(Order::placed(id, wanted, quote, created_at, due)))
             }
             2 => self.replay(&next()?.text()?).await,
             3 => Ok(Placement::KeyReused),
@@ -100,10 +92,8 @@ impl Store {
         key: &IdempotencyKey,
     ) -> Result<Option<Placement>, RedisError> {
         let partition = self.own.partitions().of(key.seed());
-        let claim = self
-            .own
-            .run(Command::new("GET").key(keys::idempotency(partition, key.hash())))
-            .await?;
+        let claim =
+            self.own.run(Command::new("GET").key(keys::idempotency(partition, key.hash()))).await?;
         if claim.is_null() {
             return Ok(None);
         }
@@ -118,10 +108,7 @@ impl Store {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);
-        let fields = self
-            .own
-            .run(Command::new("HGETALL").key(keys::order(partition, id)))
-            .await?;
+        let fields = self.own.run(Command::new("HGETALL").key(keys::order(partition, id))).await?;
         match Record::read(fields)? {
             Some(record) => parse_order(&record).map(Some),
             None => self.own.confirm_absence(partition).await.map(|()| None),
@@ -151,20 +138,13 @@ impl Store {
             .text(COMPLETION_BATCH);
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
         let mut number = || -> Result<i64, RedisError> {
-            Ok(reply
-                .next()
-                .ok_or_else(|| unexpected("complete_due", "too little"))?
-                .int()?)
+            Ok(reply.next().ok_or_else(|| unexpected("complete_due", "too little"))?.int()?)
         };
         let (count, wait_ms) = (number()?, number()?);
         let next_due_in = u64::try_from(wait_ms).ok().map(Duration::from_millis);
         let mut paid = reply.map(Reply::text).collect::<Result<Vec<String>, _>>()?;
         let broken = paid.split_off(usize::try_from(count).unwrap_or_default().min(paid.len()));
-        Ok(Completion {
-            paid,
-            broken,
-            next_due_in,
-        })
+        Ok(Completion { paid, broken, next_due_in })
     }
 
     /// Cancels an order that is still pending.
@@ -191,15 +171,10 @@ impl Store {
         {
             let mut call = Call::new("refund_orders");
             for refund in places.iter().map(|&place| &refunds[place]) {
-                call = call
-                    .key(keys::order(partition, refund.order_id))
-                    .arg(refund.reason.as_str());
+                call =
+                    call.key(keys::order(partition, refund.order_id)).arg(refund.reason.as_str());
             }
-            let replies = self
-                .own
-                .call(partition, &call)
-                .await?
-                .list_of(places.len())?;
+            let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
                 outcomes[place] = parse_refund(&reply)?;
             }
@@ -209,9 +184,7 @@ impl Store {
 
     /// The order that a claimed key placed. It is there: key and order were written in one step.
     async fn replay(&self, id: &str) -> Result<Placement, RedisError> {
-        let id = id
-            .parse()
-            .map_err(|error| unexpected("place_order", error))?;
+        let id = id.parse().map_err(|error| unexpected("place_order", error))?;
         let order = self.find_order(id).await?;
         order
             .map(|order| Placement::Replayed(order.as_placed()))

@@ -18,10 +18,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff {
-    first: Duration::from_millis(50),
-    max: Duration::from_secs(1),
-};
+const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// Pays the orders of one partition when their time has come.
 ///
@@ -61,11 +58,7 @@ fn pause(completion: &Completion, delay: Duration) -> Duration {
     if completion.paid.len() + completion.broken.len() >= COMPLETION_BATCH {
         return Duration::ZERO;
     }
-    completion
-        .next_due_in
-        .unwrap_or(MAX_PAUSE)
-        .min(delay)
-        .clamp(MIN_PAUSE, MAX_PAUSE)
+    completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)
 }
 
 fn log(completion: &Completion) {
@@ -73,10 +66,7 @@ fn log(completion: &Completion) {
         tracing::info!(order_id, "order paid");
     }
     for order_id in &completion.broken {
-        tracing::error!(
-            order_id,
-            "was due, but is no pending order: somebody has to look at it"
-        );
+        tracing::error!(order_id, "was due, but is no pending order: somebody has to look at it");
     }
 }
 
@@ -92,11 +82,7 @@ impl Handler for RefundHandler {
 
     async fn handle(&self, refunds: &[RefundOrder]) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = self.store.refund_orders(refunds).await?;
-        Ok(refunds
-            .iter()
-            .zip(outcomes)
-            .map(|(refund, outcome)| settle(refund, outcome))
-            .collect())
+        Ok(refunds.iter().zip(outcomes).map(|(refund, outcome)| settle(refund, outcome)).collect())
     }
 }
 
@@ -116,10 +102,7 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
         }
         Refund::NotFound => {
             let detail = "there is no such order in this store".to_owned();
-            return Settlement::Park(Parking {
-                reason: "order_not_found",
-                detail,
-            });
+            return Settlement::Park(Parking { reason: "order_not_found", detail });
         }
     }
     Settlement::Done

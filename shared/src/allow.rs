@@ -21,11 +21,7 @@ impl AllowedMethods {
     pub fn from_spec(spec: &str) -> Self {
         let spec: Value = serde_json::from_str(spec).unwrap_or_default();
         let paths = spec["paths"].as_object().into_iter().flatten();
-        Self(
-            paths
-                .map(|(path, operations)| (segments(path), methods(operations)))
-                .collect(),
-        )
+        Self(paths.map(|(path, operations)| (segments(path), methods(operations))).collect())
     }
 
     /// The value of `Allow` for a path.
@@ -39,22 +35,14 @@ impl AllowedMethods {
 
 fn segments(path: &str) -> Vec<Segment> {
     let segment = |text: &str| {
-        if text.starts_with('{') {
-            Segment::Parameter
-        } else {
-            Segment::Literal(text.to_owned())
-        }
+        if text.starts_with('{') { Segment::Parameter } else { Segment::Literal(text.to_owned()) }
     };
     path.split('/').map(segment).collect()
 }
 
 fn methods(operations: &Value) -> String {
-    let mut methods: Vec<String> = operations
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.to_uppercase())
-        .collect();
+    let mut methods: Vec<String> =
+        operations.as_object().into_iter().flatten().map(|(name, _)| name.to_uppercase()).collect();
     if methods.iter().any(|method| method == "GET") {
         methods.push("HEAD".to_owned());
     }
@@ -64,13 +52,10 @@ fn methods(operations: &Value) -> String {
 
 fn matches(pattern: &[Segment], asked: &[&str]) -> bool {
     pattern.len() == asked.len()
-        && pattern
-            .iter()
-            .zip(asked)
-            .all(|(segment, text)| match segment {
-                Segment::Literal(literal) => literal == text,
-                Segment::Parameter => true,
-            })
+        && pattern.iter().zip(asked).all(|(segment, text)| match segment {
+            Segment::Literal(literal) => literal == text,
+            Segment::Parameter => true,
+        })
 }
 
 #[cfg(test)]

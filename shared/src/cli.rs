@@ -56,14 +56,9 @@ const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads the command line. Ends the process where it asks for help, or is wrong.
 pub fn verb(name: &'static str, about: &'static str, environment: String) -> Verb {
-    let command = Cli::command()
-        .name(name)
-        .about(about)
-        .version(env!("CARGO_PKG_VERSION"));
+    let command = Cli::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
     let matches = command.after_help(environment).get_matches();
-    Cli::from_arg_matches(&matches)
-        .unwrap_or_else(|error| error.exit())
-        .verb
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
 }
 
 /// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit status.
@@ -102,36 +97,20 @@ pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let client = reqwest::Client::builder()
-        .timeout(HEALTHCHECK_TIMEOUT)
-        .no_proxy()
-        .build()?;
-    let response = client
-        .get(format!("http://{address}/readyz"))
-        .send()
-        .await?;
-    anyhow::ensure!(
-        response.status().is_success(),
-        "not ready: {}",
-        response.status()
-    );
+    let client = reqwest::Client::builder().timeout(HEALTHCHECK_TIMEOUT).no_proxy().build()?;
+    let response = client.get(format!("http://{address}/readyz")).send().await?;
+    anyhow::ensure!(response.status().is_success(), "not ready: {}", response.status());
     Ok(())
 }
 
 /// Prints what was asked for.
-#[expect(
-    clippy::print_stdout,
-    reason = "standard output is where the document is asked for"
-)]
+#[expect(clippy::print_stdout, reason = "standard output is where the document is asked for")]
 pub fn print(text: &str) -> anyhow::Result<()> {
     println!("{text}");
     Ok(())
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "before the log is open, standard error is the place"
-)]
+#[expect(clippy::print_stderr, reason = "before the log is open, standard error is the place")]
 fn fail(status: u8, error: &dyn Display) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(status)

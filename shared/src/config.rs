@@ -55,19 +55,13 @@ impl Reader {
 
     /// Reads from `source`, which answers `None` for a variable that is not set.
     pub fn from_source(source: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self {
-            source: Box::new(source),
-            seen: Vec::new(),
-            mistakes: Vec::new(),
-        }
+        Self { source: Box::new(source), seen: Vec::new(), mistakes: Vec::new() }
     }
 
     /// The value of a setting. `None` means that it is wrong, which [`Reader::finish`] will report.
     pub fn read<T: FromStr<Err: fmt::Display>>(&mut self, setting: Setting) -> Option<T> {
         let text = self.text(setting)?;
-        text.parse()
-            .map_err(|error| self.mistake(setting.name, &error))
-            .ok()
+        text.parse().map_err(|error| self.mistake(setting.name, &error)).ok()
     }
 
     /// The value of a setting that may be left unset. `Some(None)` means unset, `None` wrong.
@@ -79,10 +73,7 @@ impl Reader {
         if text.is_empty() {
             return Some(None);
         }
-        text.parse()
-            .map(Some)
-            .map_err(|error| self.mistake(setting.name, &error))
-            .ok()
+        text.parse().map(Some).map_err(|error| self.mistake(setting.name, &error)).ok()
     }
 
     /// A length of time between `min` and `max`, both included.
@@ -110,31 +101,14 @@ impl Reader {
 
     /// The settings read so far, as `--help` lists them.
     pub fn describe(&self) -> String {
-        let name_width = self
-            .seen
-            .iter()
-            .map(|setting| setting.name.len())
-            .max()
-            .unwrap_or(0);
-        let default_width = self
-            .seen
-            .iter()
-            .map(|setting| setting.default.len())
-            .max()
-            .unwrap_or(0);
+        let name_width = self.seen.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
+        let default_width =
+            self.seen.iter().map(|setting| setting.default.len()).max().unwrap_or(0);
         let mut text = String::from("Environment (NAME_FILE reads the value from a file):\n");
-        for Setting {
-            name,
-            default,
-            help,
-        } in &self.seen
-        {
+        for Setting { name, default, help } in &self.seen {
             let default = if default.is_empty() { "-" } else { default };
             // Writing to a String cannot fail.
-            let _ = writeln!(
-                text,
-                "  {name:name_width$}  {default:default_width$}  {help}"
-            );
+            let _ = writeln!(text, "  {name:name_width$}  {default:default_width$}  {help}");
         }
         text
     }
@@ -174,10 +148,7 @@ impl FromStr for RedisUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let schemes = ["redis://", "redis-cluster://"];
         if !schemes.iter().any(|scheme| text.starts_with(scheme)) {
-            return Err(format!(
-                "expected a URL that begins with {}",
-                schemes.join(" or ")
-            ));
+            return Err(format!("expected a URL that begins with {}", schemes.join(" or ")));
         }
         if is_url(text) {
             Ok(Self(text.to_owned()))
@@ -220,27 +191,14 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    const DELAY: Setting = Setting {
-        name: "DELAY",
-        default: "5s",
-        help: "how long",
-    };
-    const COUNT: Setting = Setting {
-        name: "COUNT",
-        default: "",
-        help: "how many",
-    };
-    const STORE: Setting = Setting {
-        name: "STORE",
-        default: "redis://127.0.0.1:6379",
-        help: "where",
-    };
+    const DELAY: Setting = Setting { name: "DELAY", default: "5s", help: "how long" };
+    const COUNT: Setting = Setting { name: "COUNT", default: "", help: "how many" };
+    const STORE: Setting =
+        Setting { name: "STORE", default: "redis://127.0.0.1:6379", help: "where" };
 
     fn reader(set: &[(&str, &str)]) -> Reader {
-        let set: HashMap<String, String> = set
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let set: HashMap<String, String> =
+            set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Reader::from_source(move |name| set.get(name).cloned())
     }
 
@@ -258,30 +216,20 @@ mod tests {
     #[test]
     fn a_length_of_time_has_a_unit_or_is_in_seconds() {
         for (text, ms) in [("0", 0), ("7", 7_000), ("250ms", 250), ("1m", 60_000)] {
-            assert_eq!(
-                delay(&mut reader(&[("DELAY", text)])),
-                Some(Duration::from_millis(ms))
-            );
+            assert_eq!(delay(&mut reader(&[("DELAY", text)])), Some(Duration::from_millis(ms)));
         }
     }
 
     #[test]
     fn all_mistakes_are_reported_at_once() {
-        let mut reader = reader(&[
-            ("DELAY", "1h"),
-            ("COUNT", "many"),
-            ("STORE_FILE", "/nowhere"),
-        ]);
+        let mut reader = reader(&[("DELAY", "1h"), ("COUNT", "many"), ("STORE_FILE", "/nowhere")]);
         let config = delay(&mut reader)
             .zip(reader.optional::<u16>(COUNT))
             .zip(reader.read::<RedisUrl>(STORE));
         let Mistakes(lines) = reader.finish(config).unwrap_err();
         // `zip` evaluates each reading, so that none hides behind another.
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(
-            lines[0].starts_with("DELAY: must be between 0s and 1m"),
-            "{lines:?}"
-        );
+        assert!(lines[0].starts_with("DELAY: must be between 0s and 1m"), "{lines:?}");
         assert!(lines[2].contains("/nowhere"), "{lines:?}");
     }
 
@@ -290,25 +238,15 @@ mod tests {
         let path = std::env::temp_dir().join(format!("shared-config-{}", std::process::id()));
         std::fs::write(&path, "3s\n").unwrap();
         let path_text = path.to_str().unwrap();
-        assert_eq!(
-            delay(&mut reader(&[("DELAY_FILE", path_text)])),
-            Some(Duration::from_secs(3))
-        );
+        assert_eq!(delay(&mut reader(&[("DELAY_FILE", path_text)])), Some(Duration::from_secs(3)));
         std::fs::remove_file(path).unwrap();
     }
 
     #[test]
     fn a_password_is_never_shown() {
         let url: RedisUrl = "redis://payments:s3cret@127.0.0.1:6379".parse().unwrap();
-        assert_eq!(
-            format!("{url} {url:?}"),
-            "redis://…@127.0.0.1:6379 redis://…@127.0.0.1:6379"
-        );
-        for text in [
-            "127.0.0.1:6379",
-            "http://127.0.0.1",
-            "redis://:s3cret@host:port",
-        ] {
+        assert_eq!(format!("{url} {url:?}"), "redis://…@127.0.0.1:6379 redis://…@127.0.0.1:6379");
+        for text in ["127.0.0.1:6379", "http://127.0.0.1", "redis://:s3cret@host:port"] {
             let error = text.parse::<RedisUrl>().unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
         }

@@ -34,10 +34,7 @@ pub const BLOCK: Duration = Duration::from_secs(2);
 /// A consumer with nothing pending that was not heard of for this long is removed from the group.
 const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 /// Wait after a failure of one of the stores.
-const OUTAGE: Backoff = Backoff {
-    first: Duration::from_millis(50),
-    max: Duration::from_secs(1),
-};
+const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// Reads one stream as one member of its group and hands what it reads to a handler.
 pub struct Consumer<H> {
@@ -75,13 +72,7 @@ impl<H: Handler> Consumer<H> {
         };
         let stream_store = Redis::worker(&settings.stream_store);
         Self {
-            settler: Settler {
-                handler,
-                membership,
-                stream_store,
-                own_store,
-                partition,
-            },
+            settler: Settler { handler, membership, stream_store, own_store, partition },
             reader: Redis::reader(&settings.stream_store, BLOCK),
             reclaim_idle: settings.reclaim_idle,
             progress,
@@ -110,10 +101,7 @@ impl<H: Handler> Consumer<H> {
             }
         }
         let in_hand = std::mem::take(&mut self.state.in_hand);
-        if tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand))
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand)).await.is_err() {
             tracing::warn!(
                 stream = self.stream(),
                 "stopped with entries in hand: they will be delivered again"
@@ -124,9 +112,7 @@ impl<H: Handler> Consumer<H> {
     /// One round. An error leaves nothing behind but pending entries, which the next round reads again.
     async fn step(&mut self) -> Result<(), RedisError> {
         if !self.state.group_exists {
-            self.membership()
-                .ensure_group(&self.settler.stream_store)
-                .await?;
+            self.membership().ensure_group(&self.settler.stream_store).await?;
             self.state.group_exists = true;
         }
         self.state.rewind.step(&self.settler).await?;
@@ -160,10 +146,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn recover_own(&mut self, after: &str) -> Result<(), RedisError> {
         let store = &self.settler.stream_store;
-        let entries = self
-            .membership()
-            .read_own_pending(store, after, BATCH)
-            .await?;
+        let entries = self.membership().read_own_pending(store, after, BATCH).await?;
         let Some(last) = entries.last().map(|entry| entry.id.clone()) else {
             self.state.after_crash = false;
             return Ok(());
@@ -176,9 +159,7 @@ impl<H: Handler> Consumer<H> {
         let again = if self.state.after_crash {
             self.settler.settle_recovered(entries).await?
         } else {
-            self.settler
-                .settle(entries.into_iter().map(Delivery::first).collect())
-                .await?
+            self.settler.settle(entries.into_iter().map(Delivery::first).collect()).await?
         };
         self.state.own_pending_after = Some(last);
         self.state.retry_later(again);
@@ -190,10 +171,7 @@ impl<H: Handler> Consumer<H> {
     async fn reclaim(&mut self) -> Result<(), RedisError> {
         let store = &self.settler.stream_store;
         let cursor = &self.state.reclaim_cursor;
-        let found = self
-            .membership()
-            .reclaim(store, self.reclaim_idle, cursor, BATCH)
-            .await?;
+        let found = self.membership().reclaim(store, self.reclaim_idle, cursor, BATCH).await?;
         // What is in hand here is pending in this name too; its turn comes in this very round, or in `retry_due`.
         let entries = found.entries.into_iter().filter(|entry| !self.state.holds(&entry.id));
         let entries: Vec<Entry> = entries.collect();
@@ -210,12 +188,7 @@ impl<H: Handler> Consumer<H> {
         if self.state.reclaim_cursor == BEGINNING {
             self.state.reclaim_at = Instant::now() + self.reclaim_idle / 2;
             let store = &self.settler.stream_store;
-            if self
-                .membership()
-                .remove_idle_consumers(store, IDLE_CONSUMER)
-                .await?
-                > 0
-            {
+            if self.membership().remove_idle_consumers(store, IDLE_CONSUMER).await? > 0 {
                 self.state.rewind.begin(&self.settler, None).await?;
             }
         }
@@ -225,9 +198,8 @@ impl<H: Handler> Consumer<H> {
     /// Hands over what is due, each alone: a batch fails as a whole, and only one of it may be to blame.
     async fn retry_due(&mut self) -> Result<(), RedisError> {
         let now = Instant::now();
-        let (due, later) = std::mem::take(&mut self.state.retries)
-            .into_iter()
-            .partition(|(at, _)| *at <= now);
+        let (due, later) =
+            std::mem::take(&mut self.state.retries).into_iter().partition(|(at, _)| *at <= now);
         self.state.retries = later;
         for (_, delivery) in due {
             let again = self.settler.settle(vec![delivery]).await?;

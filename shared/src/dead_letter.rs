@@ -39,31 +39,12 @@ impl DeadLetters<'_> {
             return Ok(());
         }
         let Parking { reason, detail } = parking;
-        let Membership {
-            stream,
-            group,
-            consumer,
-        } = membership;
+        let Membership { stream, group, consumer } = membership;
         let attempts = i64::from(delivery.attempts) + 1;
         let mut add = Command::new("XADD")
             .key(self.partition.key(DEAD_LETTERS))
-            .args([
-                "*",
-                "dl_reason",
-                *reason,
-                "dl_error",
-                detail,
-                "dl_stream",
-                stream,
-            ])
-            .args([
-                "dl_entry_id",
-                &entry.id,
-                "dl_group",
-                *group,
-                "dl_consumer",
-                consumer,
-            ])
+            .args(["*", "dl_reason", *reason, "dl_error", detail, "dl_stream", stream])
+            .args(["dl_entry_id", &entry.id, "dl_group", *group, "dl_consumer", consumer])
             .arg("dl_attempts")
             .arg(attempts);
         for (name, value) in entry.fields.iter().flatten() {
@@ -84,13 +65,7 @@ impl DeadLetters<'_> {
 }
 
 fn unmistakable_name(entry: &Entry) -> String {
-    let fields = entry
-        .fields
-        .iter()
-        .flatten()
-        .flat_map(|(name, value)| [name, value]);
-    let bytes: Vec<u8> = fields
-        .flat_map(|field| field.iter().copied().chain([0]))
-        .collect();
+    let fields = entry.fields.iter().flatten().flat_map(|(name, value)| [name, value]);
+    let bytes: Vec<u8> = fields.flat_map(|field| field.iter().copied().chain([0])).collect();
     format!("{} {}", entry.id, digest(bytes))
 }

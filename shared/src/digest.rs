@@ -10,13 +10,11 @@ const BYTES: usize = 16;
 /// The first 128 bits of a SHA-256, as 32 hex digits.
 pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     let hash = Sha256::digest(bytes);
-    hash.iter()
-        .take(BYTES)
-        .fold(String::with_capacity(2 * BYTES), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hash.iter().take(BYTES).fold(String::with_capacity(2 * BYTES), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 #[cfg(test)]

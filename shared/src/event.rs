@@ -125,11 +125,8 @@ impl Event for OrderCompleted {
     const SOURCE: &'static str = "/payments";
 
     fn encode(&self) -> Vec<(&'static str, String)> {
-        let mut fields = envelope::<Self>(
-            format!("{}:completed", self.order_id),
-            self.time,
-            &self.traceparent,
-        );
+        let mut fields =
+            envelope::<Self>(format!("{}:completed", self.order_id), self.time, &self.traceparent);
         fields.extend([
             ("order_id", self.order_id.to_string()),
             ("product_id", self.product_id.to_string()),
@@ -169,11 +166,8 @@ impl Event for RefundOrder {
     const SOURCE: &'static str = "/inventory";
 
     fn encode(&self) -> Vec<(&'static str, String)> {
-        let mut fields = envelope::<Self>(
-            format!("{}:refund", self.order_id),
-            self.time,
-            &self.traceparent,
-        );
+        let mut fields =
+            envelope::<Self>(format!("{}:refund", self.order_id), self.time, &self.traceparent);
         fields.extend([
             ("order_id", self.order_id.to_string()),
             ("product_id", self.product_id.to_string()),
@@ -234,10 +228,7 @@ impl DecodeError {
 
 impl Fields<'_> {
     fn find(&self, name: &'static str) -> Option<&Bytes> {
-        self.0
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value)
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     fn text(&self, name: &'static str) -> Result<&str, DecodeError> {
@@ -246,9 +237,7 @@ impl Fields<'_> {
     }
 
     fn parse<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<T, DecodeError> {
-        self.text(name)?
-            .parse()
-            .map_err(|error| invalid(name, &error))
+        self.text(name)?.parse().map_err(|error| invalid(name, &error))
     }
 
     fn quantity(&self) -> Result<u32, DecodeError> {
@@ -283,10 +272,7 @@ fn envelope<E: Event>(
 }
 
 fn invalid(field: &'static str, detail: &dyn fmt::Display) -> DecodeError {
-    DecodeError::Invalid {
-        field,
-        detail: detail.to_string(),
-    }
+    DecodeError::Invalid { field, detail: detail.to_string() }
 }
 
 #[cfg(test)]

@@ -46,22 +46,13 @@ do
 end",
             ]);
         }
-        Self {
-            name,
-            version,
-            code,
-        }
+        Self { name, version, code }
     }
 
     /// Loads the library on the node that owns `partition`, in place of an earlier copy of the same version.
     pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
-        let load = Command::new("FUNCTION")
-            .arg("LOAD")
-            .arg("REPLACE")
-            .arg(self.code.as_str());
-        redis
-            .run(load.to_owner_of(&partition.key(IDENTITY)))
-            .await?;
+        let load = Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.code.as_str());
+        redis.run(load.to_owner_of(&partition.key(IDENTITY))).await?;
         tracing::debug!(library = self.name, "functions loaded");
         Ok(())
     }
@@ -100,11 +91,7 @@ end",
 impl Call {
     /// A call of `function`, named as its file is.
     pub fn new(function: &'static str) -> Self {
-        Self {
-            function,
-            keys: Vec::new(),
-            args: Vec::new(),
-        }
+        Self { function, keys: Vec::new(), args: Vec::new() }
     }
 
     /// Adds a key. The identity key comes first by itself.

@@ -30,13 +30,8 @@ pub const BEGINNING: &str = "0-0";
 impl Membership {
     /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing emitted before is missed.
     pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
-        let create = Command::new("XGROUP")
-            .arg("CREATE")
-            .key(self.stream.as_str());
-        match redis
-            .run(create.arg(self.group).arg("0").arg("MKSTREAM"))
-            .await
-        {
+        let create = Command::new("XGROUP").arg("CREATE").key(self.stream.as_str());
+        match redis.run(create.arg(self.group).arg("0").arg("MKSTREAM")).await {
             Err(error) if !error.is_refusal("BUSYGROUP") => Err(error),
             _ => Ok(()),
         }
@@ -65,11 +60,7 @@ impl Membership {
         after: &str,
         count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
-        let read = self
-            .read(count)
-            .arg("STREAMS")
-            .key(self.stream.as_str())
-            .arg(after);
+        let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(after);
         Ok(redis.run(read).await?.read_entries()?)
     }
 
@@ -92,16 +83,8 @@ impl Membership {
         let [cursor, entries, removed] = redis.run(claim).await?.exactly("a scan")?;
         let mut entries = entries.entries()?;
         // Redis has taken these off the list by itself; nobody else will ever hear of them.
-        entries.extend(
-            removed
-                .texts()?
-                .into_iter()
-                .map(|id| Entry { id, fields: None }),
-        );
-        Ok(Reclaimed {
-            cursor: cursor.text()?,
-            entries,
-        })
+        entries.extend(removed.texts()?.into_iter().map(|id| Entry { id, fields: None }));
+        Ok(Reclaimed { cursor: cursor.text()?, entries })
     }
 
     /// Acknowledges entries: they are settled, whoever is asked.
@@ -109,9 +92,7 @@ impl Membership {
         if ids.is_empty() {
             return Ok(());
         }
-        let ack = Command::new("XACK")
-            .key(self.stream.as_str())
-            .arg(self.group);
+        let ack = Command::new("XACK").key(self.stream.as_str()).arg(self.group);
         redis.run(ack.args(ids.iter().copied())).await.map(drop)
     }
 
@@ -123,25 +104,14 @@ impl Membership {
         to: &str,
         count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
-        let range = Command::new("XRANGE")
-            .key(self.stream.as_str())
-            .arg(from)
-            .arg(to);
-        Ok(redis
-            .run(range.arg("COUNT").arg(as_count(count)))
-            .await?
-            .entries()?)
+        let range = Command::new("XRANGE").key(self.stream.as_str()).arg(from).arg(to);
+        Ok(redis.run(range.arg("COUNT").arg(as_count(count))).await?.entries()?)
     }
 
     /// The id of the newest entry that the group was given; [`BEGINNING`] before its first.
     pub async fn last_delivered_id(&self, redis: &Redis) -> Result<String, RedisError> {
-        let groups = redis
-            .run(
-                Command::new("XINFO")
-                    .arg("GROUPS")
-                    .key(self.stream.as_str()),
-            )
-            .await?;
+        let groups =
+            redis.run(Command::new("XINFO").arg("GROUPS").key(self.stream.as_str())).await?;
         for group in groups.list()? {
             if group.clone().field("name")?.text()? == self.group {
                 return Ok(group.field("last-delivered-id")?.text()?);
@@ -158,10 +128,8 @@ impl Membership {
         redis: &Redis,
         idle: Duration,
     ) -> Result<u64, RedisError> {
-        let consumers = Command::new("XINFO")
-            .arg("CONSUMERS")
-            .key(self.stream.as_str())
-            .arg(self.group);
+        let consumers =
+            Command::new("XINFO").arg("CONSUMERS").key(self.stream.as_str()).arg(self.group);
         let mut lost = 0;
         for consumer in redis.run(consumers).await?.list()? {
             let name = consumer.clone().field("name")?.text()?;
@@ -170,18 +138,9 @@ impl Membership {
             if name == self.consumer || pending > 0 || u128::from(idle_ms) < idle.as_millis() {
                 continue;
             }
-            let remove = Command::new("XGROUP")
-                .arg("DELCONSUMER")
-                .key(self.stream.as_str());
-            lost += redis
-                .run(remove.arg(self.group).arg(name.as_str()))
-                .await?
-                .unsigned()?;
-            tracing::info!(
-                stream = self.stream,
-                consumer = name,
-                "removed an idle consumer"
-            );
+            let remove = Command::new("XGROUP").arg("DELCONSUMER").key(self.stream.as_str());
+            lost += redis.run(remove.arg(self.group).arg(name.as_str())).await?.unsigned()?;
+            tracing::info!(stream = self.stream, consumer = name, "removed an idle consumer");
         }
         Ok(lost)
     }

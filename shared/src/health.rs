@@ -44,10 +44,7 @@ pub struct Opened(CancellationToken);
 impl Readiness {
     /// Ready while every check passes and the process is not stopping.
     pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
-        Self {
-            checks: Arc::new(checks),
-            shutdown,
-        }
+        Self { checks: Arc::new(checks), shutdown }
     }
 
     /// What fails, if anything.
@@ -81,10 +78,7 @@ impl Check {
                 }
             })
         };
-        Self {
-            name: "store",
-            probe: Box::new(probe),
-        }
+        Self { name: "store", probe: Box::new(probe) }
     }
 
     /// A loop gets on with its work.
@@ -101,20 +95,14 @@ impl Check {
                 }
             })
         };
-        Self {
-            name,
-            probe: Box::new(probe),
-        }
+        Self { name, probe: Box::new(probe) }
     }
 }
 
 impl Progress {
     /// Not begun.
     pub fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            last_ms: Arc::new(AtomicU64::new(0)),
-        }
+        Self { started: Instant::now(), last_ms: Arc::new(AtomicU64::new(0)) }
     }
 
     /// Got somewhere, just now.
@@ -125,16 +113,12 @@ impl Progress {
     fn idle(&self) -> Option<Duration> {
         match self.last_ms.load(Ordering::Relaxed) {
             0 => None,
-            last_ms => Some(Duration::from_millis(
-                self.elapsed_ms().saturating_sub(last_ms),
-            )),
+            last_ms => Some(Duration::from_millis(self.elapsed_ms().saturating_sub(last_ms))),
         }
     }
 
     fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1)
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
 }
 

@@ -71,10 +71,7 @@ pub async fn serve(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(DRAIN_LIMIT, graceful.shutdown()).await.is_err() {
         tracing::warn!("stopped with requests under way");
     }
     Ok(())
@@ -108,15 +105,8 @@ async fn accept(
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     loop {
         let accepted = async {
-            let place = places
-                .clone()
-                .acquire_owned()
-                .await
-                .map_err(io::Error::other)?;
-            listener
-                .accept()
-                .await
-                .map(|(stream, peer)| (stream, peer, place))
+            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, peer)| (stream, peer, place))
         };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return None,

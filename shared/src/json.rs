@@ -50,10 +50,7 @@ impl BodyFields {
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         let fields = serde_json::from_slice(body)
             .map_err(|error| Problem::new(&MALFORMED_BODY, error.to_string()))?;
-        Ok(Self {
-            fields,
-            errors: Vec::new(),
-        })
+        Ok(Self { fields, errors: Vec::new() })
     }
 
     /// Takes the fields that `T` knows; all others are mistakes.
@@ -72,9 +69,7 @@ impl BodyFields {
     /// Takes a field that must be a text.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let raw = self.required(name)?;
-        serde_json::from_str(raw.get())
-            .map_err(|_| self.invalid(name, "must be a string"))
-            .ok()
+        serde_json::from_str(raw.get()).map_err(|_| self.invalid(name, "must be a string")).ok()
     }
 
     /// Takes a text and reads it.
@@ -90,25 +85,15 @@ impl BodyFields {
             quoted if quoted.starts_with('"') => serde_json::from_str(quoted).unwrap_or_default(),
             plain => plain.to_owned(),
         };
-        digits
-            .parse()
-            .map_err(|error| self.invalid(name, error))
-            .ok()
+        digits.parse().map_err(|error| self.invalid(name, error)).ok()
     }
 
     /// Takes a whole JSON number between `min` and `max`, both included.
     pub fn whole(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
         let raw = self.required(name)?;
-        let number = raw
-            .get()
-            .parse()
-            .ok()
-            .filter(|number| (min..=max).contains(number));
+        let number = raw.get().parse().ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
-            self.invalid(
-                name,
-                format!("must be a whole number between {min} and {max}"),
-            );
+            self.invalid(name, format!("must be a whole number between {min} and {max}"));
         }
         number
     }
@@ -125,10 +110,7 @@ impl BodyFields {
 
     /// The problem of a body with one invalid field, found only after it was read.
     pub fn one_invalid(name: &str, detail: impl Display) -> Problem {
-        let mut fields = Self {
-            fields: BTreeMap::new(),
-            errors: Vec::new(),
-        };
+        let mut fields = Self { fields: BTreeMap::new(), errors: Vec::new() };
         fields.invalid(name, detail);
         Problem::invalid_fields(fields.errors)
     }
@@ -137,10 +119,7 @@ impl BodyFields {
     pub fn invalid(&mut self, name: &str, detail: impl Display) {
         // RFC 6901 escapes.
         let pointer = format!("#/{}", name.replace('~', "~0").replace('/', "~1"));
-        self.errors.push(FieldError {
-            pointer,
-            detail: detail.to_string(),
-        });
+        self.errors.push(FieldError { pointer, detail: detail.to_string() });
     }
 
     fn required(&mut self, name: &str) -> Option<Box<RawValue>> {
@@ -225,9 +204,7 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         // Only a map with keys that are no texts, or a failing `Serialize`, can fail: neither exists here.
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
-        Response::builder()
-            .header(header::CONTENT_TYPE, APPLICATION_JSON)
-            .body(body)
+        Response::builder().header(header::CONTENT_TYPE, APPLICATION_JSON).body(body)
     }
 }
 

@@ -45,9 +45,7 @@ impl Money {
 
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {
-        self.0
-            .checked_mul(i64::from(quantity))
-            .and_then(Self::within_range)
+        self.0.checked_mul(i64::from(quantity)).and_then(Self::within_range)
     }
 
     /// The sum, or `None` above [`Money::MAX`].
@@ -82,12 +80,7 @@ impl FromStr for Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:02}",
-            self.0 / MINOR_PER_MAJOR,
-            self.0 % MINOR_PER_MAJOR
-        )
+        write!(f, "{}.{:02}", self.0 / MINOR_PER_MAJOR, self.0 % MINOR_PER_MAJOR)
     }
 }
 
@@ -110,9 +103,7 @@ impl FromStr for FeeRate {
             .checked_mul(RATE_SCALE)
             .and_then(|scaled| scaled.checked_add(part))
             .ok_or(InvalidRate)?;
-        (rate <= RATE_SCALE)
-            .then_some(Self(rate))
-            .ok_or(InvalidRate)
+        (rate <= RATE_SCALE).then_some(Self(rate)).ok_or(InvalidRate)
     }
 }
 
@@ -140,10 +131,7 @@ fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
     {
         return None;
     }
-    format!("{fraction:0<places$}")
-        .parse()
-        .ok()
-        .map(|fraction| (whole, fraction))
+    format!("{fraction:0<places$}").parse().ok().map(|fraction| (whole, fraction))
 }
 
 #[cfg(test)]
@@ -153,12 +141,9 @@ mod tests {
 
     #[test]
     fn an_amount_is_read_exactly_and_shown_with_two_decimals() {
-        for (text, shown) in [
-            ("0", "0.00"),
-            ("19.9", "19.90"),
-            ("0.05", "0.05"),
-            ("9999999999.99", "9999999999.99"),
-        ] {
+        for (text, shown) in
+            [("0", "0.00"), ("19.9", "19.90"), ("0.05", "0.05"), ("9999999999.99", "9999999999.99")]
+        {
             assert_eq!(text.parse::<Money>().unwrap().to_string(), shown);
         }
     }
@@ -170,18 +155,10 @@ mod tests {
             "1,00", "1_000", "NaN", "Infinity", "00", "01.00", "١", "1.0.0",
         ];
         for text in refused {
-            assert_eq!(
-                text.parse::<Money>(),
-                Err(InvalidMoney::Notation),
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::Notation), "{text:?}");
         }
         for text in ["10000000000", "99999999999999999999999999"] {
-            assert_eq!(
-                text.parse::<Money>(),
-                Err(InvalidMoney::TooLarge),
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::TooLarge), "{text:?}");
         }
     }
 
@@ -193,11 +170,7 @@ mod tests {
     #[test]
     fn a_fee_is_rounded_half_up_to_the_cent() {
         let fee = |amount: &str, rate: &str| {
-            amount
-                .parse::<Money>()
-                .unwrap()
-                .fee(rate.parse().unwrap())
-                .to_string()
+            amount.parse::<Money>().unwrap().fee(rate.parse().unwrap()).to_string()
         };
         assert_eq!(fee("19.90", "0.20"), "3.98");
         assert_eq!(fee("0.02", "0.20"), "0.00");

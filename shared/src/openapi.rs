@@ -54,21 +54,9 @@ macro_rules! schema {
     };
 }
 
-schema!(
-    OrderId,
-    "order_id",
-    MetaSchema::new_with_format("string", "uuid")
-);
-schema!(
-    ProductId,
-    "product_id",
-    MetaSchema::new_with_format("string", "uuid")
-);
-schema!(
-    Timestamp,
-    "timestamp",
-    MetaSchema::new_with_format("string", "date-time")
-);
+schema!(OrderId, "order_id", MetaSchema::new_with_format("string", "uuid"));
+schema!(ProductId, "product_id", MetaSchema::new_with_format("string", "uuid"));
+schema!(Timestamp, "timestamp", MetaSchema::new_with_format("string", "date-time"));
 schema!(
     Money,
     "money",
@@ -111,14 +99,9 @@ pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'st
             .header(header::ETAG, etag.clone())
             .header(header::CACHE_CONTROL, "no-cache");
         if request.headers().get(header::IF_NONE_MATCH) == Some(&etag) {
-            return builder
-                .status(poem::http::StatusCode::NOT_MODIFIED)
-                .finish();
+            return builder.status(poem::http::StatusCode::NOT_MODIFIED).finish();
         }
-        builder
-            .content_type(content_type)
-            .body(body.clone())
-            .into_response()
+        builder.content_type(content_type).body(body.clone()).into_response()
     })
 }
 

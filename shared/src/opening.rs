@@ -48,10 +48,8 @@ const MIN_REDIS_VERSION: (u32, u32) = (7, 0);
 /// The same for Valkey, which reports its own version beside a Redis-compatible one.
 const MIN_VALKEY_VERSION: (u32, u32) = (7, 2);
 /// Wait between two attempts to open a store.
-const OPEN_BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(50),
-    max: Duration::from_secs(2),
-};
+const OPEN_BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
 
 impl OwnStore {
     /// Tries until the store is fit for use; gives up only when it is unfit, or when the process stops.
@@ -87,8 +85,7 @@ impl OwnStore {
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let set = Command::new("SET").key(partition.key(IDENTITY));
-            self.run(set.arg(Uuid::now_v7().to_string()).arg("NX"))
-                .await?;
+            self.run(set.arg(Uuid::now_v7().to_string()).arg("NX")).await?;
         }
         Ok(())
     }
@@ -112,11 +109,7 @@ impl OwnStore {
         let info = self.info(partition, "everything").await?;
         let (product, minimum, version) = match info_field(&info, "valkey_version") {
             Some(version) => ("Valkey", MIN_VALKEY_VERSION, version),
-            None => (
-                "Redis",
-                MIN_REDIS_VERSION,
-                info_field(&info, "redis_version").unwrap_or(""),
-            ),
+            None => ("Redis", MIN_REDIS_VERSION, info_field(&info, "redis_version").unwrap_or("")),
         };
         if parse_version(version) < Some(minimum) {
             let (major, minor) = minimum;

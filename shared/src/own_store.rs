@@ -22,11 +22,7 @@ pub struct OwnStore {
 impl OwnStore {
     /// The store behind `redis`, changed only through `library`.
     pub fn new(redis: Redis, library: Library, partitions: Partitions) -> Self {
-        Self {
-            redis,
-            library: Arc::new(library),
-            partitions,
-        }
+        Self { redis, library: Arc::new(library), partitions }
     }
 
     /// How its keys are spread.
@@ -64,9 +60,7 @@ impl OwnStore {
     pub async fn confirm_absence(&self, partition: Partition) -> Result<(), RedisError> {
         let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
         match self.run(exists).await?.int()? {
-            0 => Err(RedisError::Unavailable(
-                "NOIDENTITY this store has lost its data".to_owned(),
-            )),
+            0 => Err(RedisError::Unavailable("NOIDENTITY this store has lost its data".to_owned())),
             _ => Ok(()),
         }
     }
@@ -75,9 +69,7 @@ impl OwnStore {
     pub async fn now(&self, partition: Partition) -> Result<Timestamp, RedisError> {
         let time = Command::new("TIME").to_owner_of(&partition.key(IDENTITY));
         let [seconds, microseconds] = self.redis.run(time).await?.exactly("a time")?;
-        Ok(Timestamp::from_millis(
-            seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000,
-        ))
+        Ok(Timestamp::from_millis(seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000))
     }
 
     /// The newest ids of an index, or those before `before`, newest first. Every partition has an index of its own.
@@ -93,18 +85,8 @@ impl OwnStore {
         let from = before.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
         let limit_arg = i64::try_from(limit).unwrap_or(i64::MAX);
         let lists = all(self.partitions.all().map(|partition| {
-            let range = Command::new("ZRANGE")
-                .key(index(partition))
-                .arg(from.as_str())
-                .arg("-");
-            self.redis.run(
-                range
-                    .arg("BYLEX")
-                    .arg("REV")
-                    .arg("LIMIT")
-                    .arg(0)
-                    .arg(limit_arg),
-            )
+            let range = Command::new("ZRANGE").key(index(partition)).arg(from.as_str()).arg("-");
+            self.redis.run(range.arg("BYLEX").arg("REV").arg("LIMIT").arg(0).arg(limit_arg))
         }));
         let mut ids: Vec<Id> = Vec::new();
         for list in lists.await {
@@ -116,13 +98,10 @@ impl OwnStore {
             }
         }
         if ids.is_empty() {
-            all(self
-                .partitions
-                .all()
-                .map(|partition| self.confirm_absence(partition)))
-            .await
-            .into_iter()
-            .collect::<Result<(), _>>()?;
+            all(self.partitions.all().map(|partition| self.confirm_absence(partition)))
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         ids.sort_unstable_by(|a, b| b.cmp(a));
         ids.truncate(limit);
@@ -141,9 +120,7 @@ impl OwnStore {
         partition: Partition,
         section: &'static str,
     ) -> Result<String, RedisError> {
-        let info = Command::new("INFO")
-            .arg(section)
-            .to_owner_of(&partition.key(IDENTITY));
+        let info = Command::new("INFO").arg(section).to_owner_of(&partition.key(IDENTITY));
         Ok(self.run(info).await?.text()?)
     }
 }
@@ -167,7 +144,5 @@ pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output>
 
 /// The value of a field of `INFO`.
 pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }

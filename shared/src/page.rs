@@ -52,11 +52,7 @@ pub fn cut<T, Id: Display>(
     items.truncate(limit.get());
     let last = items.last().filter(|_| more);
     let link = last.map(|last| {
-        format!(
-            "<{path}?limit={}&cursor={}>; rel=\"next\"",
-            limit.get(),
-            cursor(&id(last))
-        )
+        format!("<{path}?limit={}&cursor={}>; rel=\"next\"", limit.get(), cursor(&id(last)))
     });
     NextPage { items, link }
 }
@@ -66,14 +62,9 @@ pub fn parse_cursor<Id: FromStr>(cursor: Option<&str>) -> Result<Option<Id>, Pro
     let Some(cursor) = cursor else {
         return Ok(None);
     };
-    let id = cursor
-        .strip_prefix(CURSOR_PREFIX)
-        .and_then(|id| id.parse().ok());
+    let id = cursor.strip_prefix(CURSOR_PREFIX).and_then(|id| id.parse().ok());
     id.map(Some).ok_or_else(|| {
-        Problem::new(
-            &INVALID_CURSOR,
-            "take it from the Link header of an earlier page",
-        )
+        Problem::new(&INVALID_CURSOR, "take it from the Link header of an earlier page")
     })
 }
 
@@ -119,10 +110,7 @@ impl ToJSON for Limit {
 
 impl ParseFromParameter for Limit {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        let limit = text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
         limit.map(Self).ok_or_else(|| {
             ParseError::custom(format!("must be a whole number between 1 and {MAX_LIMIT}"))
         })
@@ -138,16 +126,10 @@ mod tests {
         let NextPage { items, link } = cut("/things", Limit(2), vec![5, 4, 3], |id| *id);
         assert_eq!(
             (items, link.unwrap()),
-            (
-                vec![5, 4],
-                "</things?limit=2&cursor=c1.4>; rel=\"next\"".to_owned()
-            )
+            (vec![5, 4], "</things?limit=2&cursor=c1.4>; rel=\"next\"".to_owned())
         );
         assert_eq!(cut("/things", Limit(3), vec![5, 4, 3], |id| *id).link, None);
-        assert_eq!(
-            cut("/things", Limit(2), Vec::<u8>::new(), |id| *id).link,
-            None
-        );
+        assert_eq!(cut("/things", Limit(2), Vec::<u8>::new(), |id| *id).link, None);
     }
 
     #[test]

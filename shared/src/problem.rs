@@ -134,13 +134,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 impl Problem {
     /// A problem of this kind; `detail` tells what happened this time.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            errors: Vec::new(),
-            retry_after: None,
-            allow: None,
-        }
+        Self { kind, detail: detail.into(), errors: Vec::new(), retry_after: None, allow: None }
     }
 
     /// Fields that are invalid, all of them.
@@ -149,28 +143,19 @@ impl Problem {
             1 => "1 field is invalid".to_owned(),
             count => format!("{count} fields are invalid"),
         };
-        Self {
-            errors,
-            ..Self::new(&VALIDATION_FAILED, detail)
-        }
+        Self { errors, ..Self::new(&VALIDATION_FAILED, detail) }
     }
 
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..self
-        }
+        Self { retry_after: Some(wait), ..self }
     }
 
     /// Adds `Allow`.
     #[must_use]
     pub fn allow(self, methods: HeaderValue) -> Self {
-        Self {
-            allow: Some(methods),
-            ..self
-        }
+        Self { allow: Some(methods), ..self }
     }
 
     /// Its kind.
@@ -180,12 +165,7 @@ impl Problem {
 
     /// The answer to a request for `instance`.
     pub fn respond(self, instance: &str, request_id: &str) -> Response {
-        let Kind {
-            slug,
-            status,
-            title,
-            ..
-        } = self.kind;
+        let Kind { slug, status, title, .. } = self.kind;
         let body = ProblemBody {
             kind: format!("/problems/{slug}"),
             title: (*title).to_owned(),
@@ -203,13 +183,9 @@ impl Problem {
             .into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let retry_after = self
-            .retry_after
-            .map(|wait| HeaderValue::from(wait.as_secs().max(1)));
-        let optional: [(HeaderName, Option<HeaderValue>); 2] = [
-            (header::RETRY_AFTER, retry_after),
-            (header::ALLOW, self.allow),
-        ];
+        let retry_after = self.retry_after.map(|wait| HeaderValue::from(wait.as_secs().max(1)));
+        let optional: [(HeaderName, Option<HeaderValue>); 2] =
+            [(header::RETRY_AFTER, retry_after), (header::ALLOW, self.allow)];
         for (name, value) in optional {
             if let Some(value) = value {
                 headers.insert(name, value);
@@ -257,10 +233,8 @@ impl ResponseError for Problem {
 /// Documents that every operation may answer a problem.
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
-        let content = MetaMediaType {
-            content_type: PROBLEM_JSON,
-            schema: ProblemBody::schema_ref(),
-        };
+        let content =
+            MetaMediaType { content_type: PROBLEM_JSON, schema: ProblemBody::schema_ref() };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "A problem (RFC 9457)",
@@ -280,15 +254,7 @@ impl ApiResponse for Problem {
 /// The page about a kind of problem, or `None` where there is no such kind.
 pub fn page(slug: &str) -> Option<String> {
     let kind = KINDS.iter().find(|kind| kind.slug == slug)?;
-    let Kind {
-        title,
-        status,
-        advice,
-        ..
-    } = kind;
+    let Kind { title, status, advice, .. } = kind;
     let name: Cow<'_, str> = status.canonical_reason().unwrap_or_default().into();
-    Some(format!(
-        "# {title}\n\nStatus {} {name}.\n\n{advice}\n",
-        status.as_u16()
-    ))
+    Some(format!("# {title}\n\nStatus {} {name}.\n\n{advice}\n", status.as_u16()))
 }

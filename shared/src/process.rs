@@ -34,12 +34,7 @@ impl Process {
     pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
         let opened = Opened::default();
         let checks = vec![Check::store(store.clone(), opened.clone())];
-        let mut process = Self {
-            tasks: JoinSet::new(),
-            checks,
-            opened: opened.clone(),
-            shutdown,
-        };
+        let mut process = Self { tasks: JoinSet::new(), checks, opened: opened.clone(), shutdown };
         let stop = process.shutdown.clone();
         process.spawn(async move {
             store.open(&witness, &stop).await?;
@@ -62,15 +57,9 @@ impl Process {
     ) {
         for partition in store.partitions().all() {
             let progress = Progress::new();
-            self.checks
-                .push(Check::progress("consumer", progress.clone()));
-            let consumer = Consumer::new(
-                handler.clone(),
-                store.clone(),
-                partition,
-                settings,
-                progress,
-            );
+            self.checks.push(Check::progress("consumer", progress.clone()));
+            let consumer =
+                Consumer::new(handler.clone(), store.clone(), partition, settings, progress);
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
                 // Before the store has its identity, "no such product" would be no answer.

@@ -18,12 +18,8 @@ impl Record {
         if fields.is_empty() {
             return Ok(None);
         }
-        let fields = fields
-            .into_iter()
-            .map(|(name, value)| Ok((name, value.text()?)));
-        fields
-            .collect::<Result<_, RedisError>>()
-            .map(|fields| Some(Self(fields)))
+        let fields = fields.into_iter().map(|(name, value)| Ok((name, value.text()?)));
+        fields.collect::<Result<_, RedisError>>().map(|fields| Some(Self(fields)))
     }
 
     /// Whether there is such a field.
@@ -33,8 +29,7 @@ impl Record {
 
     /// A field that must be there.
     pub fn parse<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, RedisError> {
-        self.optional(name)?
-            .ok_or_else(|| broken(name, &"it is missing"))
+        self.optional(name)?.ok_or_else(|| broken(name, &"it is missing"))
     }
 
     /// A field that may be missing.
@@ -43,8 +38,7 @@ impl Record {
         name: &'static str,
     ) -> Result<Option<T>, RedisError> {
         let text = self.0.get(name);
-        text.map(|text| text.parse().map_err(|error| broken(name, &error)))
-            .transpose()
+        text.map(|text| text.parse().map_err(|error| broken(name, &error))).transpose()
     }
 
     /// A point in time in milliseconds, which must be there.

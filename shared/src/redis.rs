@@ -105,11 +105,7 @@ impl Redis {
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.0.connection.load_full();
         let custom = CustomCommand::new_static(command.name, command.route, false);
-        match connection
-            .client
-            .custom::<Value, Value>(custom, command.args)
-            .await
-        {
+        match connection.client.custom::<Value, Value>(custom, command.args).await {
             Ok(value) => {
                 self.0.failing_since_ms.store(0, Ordering::Relaxed);
                 Ok(Reply::from(value))
@@ -128,9 +124,7 @@ impl Redis {
             self.0.failing_since_ms.store(0, Ordering::Relaxed);
             return;
         }
-        let now_ms = u64::try_from(self.0.started.elapsed().as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let now_ms = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let first = self.0.failing_since_ms.compare_exchange(
             0,
             now_ms,
@@ -165,10 +159,7 @@ impl Connection {
                 max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
                 interval: UNRESPONSIVE_AFTER / 3,
             },
-            tcp: TcpConfig {
-                nodelay: Some(true),
-                ..TcpConfig::default()
-            },
+            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
             reconnect_errors: vec![
                 ReconnectError::ClusterDown,
                 ReconnectError::Loading,
@@ -177,10 +168,8 @@ impl Connection {
             ],
             ..ConnectionConfig::default()
         };
-        let performance = PerformanceConfig {
-            default_command_timeout: timeout,
-            ..PerformanceConfig::default()
-        };
+        let performance =
+            PerformanceConfig { default_command_timeout: timeout, ..PerformanceConfig::default() };
         // No limit on attempts: a store that comes back finds its clients waiting.
         let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
         let client =
@@ -199,11 +188,7 @@ impl Drop for Connection {
 impl Command {
     /// A command that belongs to no key.
     pub fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            route: ClusterHash::Random,
-            args: Vec::with_capacity(8),
-        }
+        Self { name, route: ClusterHash::Random, args: Vec::with_capacity(8) }
     }
 
     /// Adds a key. The first one decides which node of a cluster receives the command.

@@ -60,9 +60,7 @@ pub struct Enveloped<E> {
 impl Envelope {
     /// An envelope for endpoints whose methods are listed in `allowed`.
     pub fn new(allowed: AllowedMethods) -> Self {
-        Self {
-            allowed: Arc::new(allowed),
-        }
+        Self { allowed: Arc::new(allowed) }
     }
 }
 
@@ -70,10 +68,7 @@ impl<E: Endpoint> Middleware<E> for Envelope {
     type Output = Enveloped<E>;
 
     fn transform(&self, endpoint: E) -> Enveloped<E> {
-        Enveloped {
-            endpoint,
-            allowed: self.allowed.clone(),
-        }
+        Enveloped { endpoint, allowed: self.allowed.clone() }
     }
 }
 
@@ -94,21 +89,12 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
                 problem.respond(&path, &context.request_id)
             }
         };
-        log(
-            &method,
-            &path,
-            response.status(),
-            started.elapsed(),
-            &context,
-        );
+        log(&method, &path, response.status(), started.elapsed(), &context);
         if let Ok(id) = HeaderValue::from_str(&context.request_id) {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         let headers = response.headers_mut();
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         Ok(response)
     }
 }
@@ -129,38 +115,23 @@ impl<E: Endpoint> Enveloped<E> {
 
 impl RequestContext {
     fn of(request: &Request) -> Self {
-        let text = |name| {
-            request
-                .headers()
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let request_id = text(X_REQUEST_ID)
             .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed))
             .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-        let traceparent = text(TRACEPARENT)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_else(TraceParent::mint);
-        Self {
-            request_id,
-            traceparent,
-        }
+        let traceparent =
+            text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
+        Self { request_id, traceparent }
     }
 }
 
 /// Reads the body before the handler runs, within its limits of size and time, so that no handler can forget them.
 async fn buffer_body(request: &mut Request) -> Result<(), Problem> {
-    let too_large = || {
-        Problem::new(
-            &BODY_TOO_LARGE,
-            format!("the limit is {MAX_BODY_BYTES} bytes"),
-        )
-    };
-    let declared = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok());
+    let too_large =
+        || Problem::new(&BODY_TOO_LARGE, format!("the limit is {MAX_BODY_BYTES} bytes"));
+    let declared =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     match declared.map(str::parse::<usize>) {
         Some(Ok(0)) => return Ok(()),
         Some(Ok(length)) if length > MAX_BODY_BYTES => return Err(too_large()),
@@ -173,10 +144,7 @@ async fn buffer_body(request: &mut Request) -> Result<(), Problem> {
         Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => return Err(too_large()),
         Ok(Err(error)) => return Err(Problem::new(&MALFORMED_BODY, error.to_string())),
         Err(_) => {
-            return Err(Problem::new(
-                &REQUEST_TIMEOUT,
-                "the body did not arrive within 10 s",
-            ));
+            return Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s"));
         }
     };
     request.set_body(bytes);

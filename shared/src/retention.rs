@@ -23,14 +23,7 @@ type EntryId = (u64, u64);
 /// find there whatever it had not acknowledged.
 pub async fn trim<E: Event>(store: OwnStore, retention: Duration) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
-        trim_stream(
-            &store,
-            partition,
-            &partition.key(E::STREAM),
-            E::GROUP,
-            retention,
-        )
-        .await?;
+        trim_stream(&store, partition, &partition.key(E::STREAM), E::GROUP, retention).await?;
     }
     Ok(())
 }
@@ -58,11 +51,7 @@ async fn trim_stream(
         }
     }
     if removed > 0 {
-        tracing::info!(
-            stream = key,
-            removed,
-            "trimmed what every group has acknowledged"
-        );
+        tracing::info!(stream = key, removed, "trimmed what every group has acknowledged");
     }
     Ok(())
 }
@@ -73,10 +62,7 @@ async fn oldest_needed(
     key: &str,
     group: &str,
 ) -> Result<Option<EntryId>, RedisError> {
-    let groups = match store
-        .run(Command::new("XINFO").arg("GROUPS").key(key))
-        .await
-    {
+    let groups = match store.run(Command::new("XINFO").arg("GROUPS").key(key)).await {
         Err(error) if error.is_refusal("ERR no such key") => return Ok(None),
         groups => groups?.list()?,
     };
@@ -87,16 +73,10 @@ async fn oldest_needed(
         let mut needed = info.clone().field("last-delivered-id")?.text()?;
         if info.field("pending")?.unsigned()? > 0 {
             let summary = Command::new("XPENDING").key(key).arg(name.as_str());
-            let [_, smallest, _, _] = store
-                .run(summary)
-                .await?
-                .exactly("a summary of what is pending")?;
+            let [_, smallest, _, _] =
+                store.run(summary).await?.exactly("a summary of what is pending")?;
             // It was acknowledged in between if there is none; the next trim will see.
-            needed = if smallest.is_null() {
-                BEGINNING.to_owned()
-            } else {
-                smallest.text()?
-            };
+            needed = if smallest.is_null() { BEGINNING.to_owned() } else { smallest.text()? };
         }
         found |= name == group;
         let needed = parse_id(&needed);

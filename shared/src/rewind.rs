@@ -38,11 +38,7 @@ struct Pass {
 
 impl Rewind {
     pub(crate) fn new() -> Self {
-        Self {
-            check_at: Instant::now(),
-            pass: None,
-            done: None,
-        }
+        Self { check_at: Instant::now(), pass: None, done: None }
     }
 
     /// Looks at the store again in the next round.
@@ -105,10 +101,7 @@ impl Rewind {
             return Ok(());
         };
         let store = &settler.stream_store;
-        let entries = settler
-            .membership
-            .range(store, &pass.next, &pass.last, BATCH)
-            .await?;
+        let entries = settler.membership.range(store, &pass.next, &pass.last, BATCH).await?;
         if let Some(last) = entries.last() {
             let next = format!("({}", last.id);
             settler.repeat(entries).await?;
@@ -117,9 +110,7 @@ impl Rewind {
         }
         // The epoch is remembered only now: a crash during the pass begins it anew.
         if let Some(epoch) = &pass.epoch {
-            let set = Command::new("SET")
-                .key(settler.partition.key(EPOCH))
-                .arg(epoch.as_str());
+            let set = Command::new("SET").key(settler.partition.key(EPOCH)).arg(epoch.as_str());
             match settler.own_store.run(set).await {
                 // Without room to remember it, the next start makes one pass more than it needs.
                 Err(error) if !error.is_full() => return Err(error),
@@ -133,8 +124,5 @@ impl Rewind {
 
 /// The milliseconds of an entry id.
 fn milliseconds(id: &str) -> u64 {
-    id.split('-')
-        .next()
-        .and_then(|ms| ms.parse().ok())
-        .unwrap_or(0)
+    id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0)
 }

@@ -76,11 +76,8 @@ const RECLAIM_IDLE: Setting = Setting {
     default: "30s",
     help: "idle time after which a dead consumer's entries are taken over, 1s to 1h",
 };
-const LOG_FORMAT: Setting = Setting {
-    name: "LOG_FORMAT",
-    default: "pretty",
-    help: "pretty or json",
-};
+const LOG_FORMAT: Setting =
+    Setting { name: "LOG_FORMAT", default: "pretty", help: "pretty or json" };
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     default: "info",
@@ -90,16 +87,9 @@ const RUST_LOG: Setting = Setting {
 impl Common {
     /// Reads the settings. `None` means that at least one is wrong.
     pub fn read(reader: &mut Reader, defaults: Defaults) -> Option<Self> {
-        let Defaults {
-            service,
-            http_addr,
-            consumer_http_addr,
-        } = defaults;
-        let http_addr = Setting {
-            name: "HTTP_ADDR",
-            default: http_addr,
-            help: "where serve listens",
-        };
+        let Defaults { service, http_addr, consumer_http_addr } = defaults;
+        let http_addr =
+            Setting { name: "HTTP_ADDR", default: http_addr, help: "where serve listens" };
         let consumer_http_addr = Setting {
             name: "CONSUMER_HTTP_ADDR",
             default: consumer_http_addr,
@@ -114,11 +104,8 @@ impl Common {
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
         let consumer_name = reader.optional(CONSUMER_NAME);
-        let reclaim_idle = reader.span(
-            RECLAIM_IDLE,
-            Duration::from_secs(1),
-            Duration::from_hours(1),
-        );
+        let reclaim_idle =
+            reader.span(RECLAIM_IDLE, Duration::from_secs(1), Duration::from_hours(1));
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
         Some(Self {
@@ -138,8 +125,5 @@ impl Common {
 
 /// The same after a restart, so that a consumer finds its own pending entries at once.
 fn default_consumer_name(service: &str) -> String {
-    format!(
-        "{service}-{}-1",
-        gethostname::gethostname().to_string_lossy()
-    )
+    format!("{service}-{}-1", gethostname::gethostname().to_string_lossy())
 }

@@ -40,17 +40,12 @@ impl<H: Handler> Settler<H> {
                     settled.push(delivery.entry.id);
                 }
                 Settlement::Retry(_) => {
-                    again.push(Delivery {
-                        attempts: delivery.attempts + 1,
-                        ..delivery
-                    });
+                    again.push(Delivery { attempts: delivery.attempts + 1, ..delivery });
                 }
             }
         }
         let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
-        self.membership
-            .acknowledge(&self.stream_store, &ids)
-            .await?;
+        self.membership.acknowledge(&self.stream_store, &ids).await?;
         Ok(again)
     }
 
@@ -99,10 +94,7 @@ impl<H: Handler> Settler<H> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
         };
-        let ids: Vec<String> = batch
-            .iter()
-            .map(|delivery| delivery.entry.id.clone())
-            .collect();
+        let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
         let again = if attempts >= MAX_ATTEMPTS {
             self.park_killers(batch).await?
         } else {
@@ -114,9 +106,7 @@ impl<H: Handler> Settler<H> {
             }
             settled?
         };
-        let forget = Command::new("HDEL")
-            .key(self.partition.key(ATTEMPTS))
-            .args(ids);
+        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
         self.own_store.run(forget).await?;
         Ok(again)
     }
@@ -125,9 +115,7 @@ impl<H: Handler> Settler<H> {
         let detail = "handed over again and again, and the process died each time";
         for delivery in &batch {
             self.park(delivery, &too_often(detail.to_owned())).await?;
-            self.membership
-                .acknowledge(&self.stream_store, &[&delivery.entry.id])
-                .await?;
+            self.membership.acknowledge(&self.stream_store, &[&delivery.entry.id]).await?;
         }
         Ok(Vec::new())
     }
@@ -175,10 +163,7 @@ impl<H: Handler> Settler<H> {
     }
 
     async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
-        let dead_letters = DeadLetters {
-            store: &self.own_store,
-            partition: self.partition,
-        };
+        let dead_letters = DeadLetters { store: &self.own_store, partition: self.partition };
         dead_letters.park(&self.membership, delivery, parking).await
     }
 
@@ -187,19 +172,11 @@ impl<H: Handler> Settler<H> {
             return Ok(Vec::new());
         }
         let ids = entries.iter().map(|entry| entry.id.as_str());
-        let counts = Command::new("HMGET")
-            .key(self.partition.key(ATTEMPTS))
-            .args(ids);
+        let counts = Command::new("HMGET").key(self.partition.key(ATTEMPTS)).args(ids);
         let counts = self.own_store.run(counts).await?.list()?;
         Ok(counts
             .iter()
-            .map(|count| {
-                count
-                    .int()
-                    .ok()
-                    .and_then(|n| n.try_into().ok())
-                    .unwrap_or(0)
-            })
+            .map(|count| count.int().ok().and_then(|n| n.try_into().ok()).unwrap_or(0))
             .collect())
     }
 
@@ -217,10 +194,7 @@ impl<H: Handler> Settler<H> {
 }
 
 fn too_often(detail: String) -> Parking {
-    Parking {
-        reason: "max_deliveries",
-        detail,
-    }
+    Parking { reason: "max_deliveries", detail }
 }
 
 fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
@@ -229,8 +203,6 @@ fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
         detail: "the entry was removed from the stream while it was pending".to_owned(),
     };
     let fields: &RawFields = entry.fields.as_ref().ok_or_else(trimmed)?;
-    E::decode(fields).map_err(|error: DecodeError| Parking {
-        reason: error.reason(),
-        detail: error.to_string(),
-    })
+    E::decode(fields)
+        .map_err(|error: DecodeError| Parking { reason: error.reason(), detail: error.to_string() })
 }

@@ -30,15 +30,8 @@ pub fn init(format: LogFormat, filter: &LogFilter) -> Result<(), ParseError> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(
-            location,
-            "panic: {}",
-            panic.payload_as_str().unwrap_or("no message")
-        );
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
     }));
     Ok(())
 }
@@ -59,8 +52,6 @@ impl FromStr for LogFilter {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        EnvFilter::builder()
-            .parse(text)
-            .map(|_| Self(text.to_owned()))
+        EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
     }
 }

@@ -38,12 +38,8 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let time = humantime::parse_rfc3339(text).map_err(|_| InvalidTimestamp)?;
-        let since_epoch = time
-            .duration_since(UNIX_EPOCH)
-            .map_err(|_| InvalidTimestamp)?;
-        u64::try_from(since_epoch.as_millis())
-            .map(Self::from_millis)
-            .map_err(|_| InvalidTimestamp)
+        let since_epoch = time.duration_since(UNIX_EPOCH).map_err(|_| InvalidTimestamp)?;
+        u64::try_from(since_epoch.as_millis()).map(Self::from_millis).map_err(|_| InvalidTimestamp)
     }
 }
 
@@ -73,10 +69,7 @@ mod tests {
             Timestamp::from_millis(1_763_632_806_410).to_string(),
             "2025-11-20T10:00:06.410Z"
         );
-        assert_eq!(
-            Timestamp::from_millis(u64::MAX).to_string(),
-            "9999-12-31T23:59:59.999Z"
-        );
+        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
         assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
     }
 }

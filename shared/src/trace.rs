@@ -41,9 +41,7 @@ impl FromStr for TraceParent {
         let mut fields = text.split('-');
         let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let well_formed = FIELD_LENGTHS.into_iter().all(|length| {
-            fields
-                .next()
-                .is_some_and(|field| field.len() == length && field.bytes().all(lower_hex))
+            fields.next().is_some_and(|field| field.len() == length && field.bytes().all(lower_hex))
         });
         if !well_formed || fields.next().is_some() || !text.starts_with("00-") {
             return Err(InvalidTraceParent);
@@ -85,11 +83,7 @@ mod tests {
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
         ] {
-            assert_eq!(
-                text.parse::<TraceParent>(),
-                Err(InvalidTraceParent),
-                "{text}"
-            );
+            assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParent), "{text}");
         }
     }
 }

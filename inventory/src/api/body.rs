@@ -31,7 +31,7 @@ pub(super) struct ProductBody {
 
 /// A product to create.
 #[derive(Object)]
-#[oai(rename = "NewProduct", deny_unknown_fields)]
+#[oai(rename = "NewProduct")]
 pub struct NewProductSchema {
     /// What it is called: 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]
@@ -50,25 +50,13 @@ impl FromFields for NewProduct {
         let name = fields.parsed("name");
         let price = fields.number("price");
         let quantity = fields.whole("quantity", 0, MAX_STOCK);
-        Some(Self {
-            name: name?,
-            price: price?,
-            quantity: quantity?,
-        })
+        Some(Self { name: name?, price: price?, quantity: quantity? })
     }
 }
 
 impl From<Product> for ProductBody {
     fn from(product: Product) -> Self {
-        let Product {
-            id,
-            name,
-            price,
-            quantity,
-            version,
-            created_at,
-            updated_at,
-        } = product;
+        let Product { id, name, price, quantity, version, created_at, updated_at } = product;
         Self {
             id,
             name: name.as_str().to_owned(),

@@ -62,7 +62,7 @@ pub(super) struct OrderBody {
 
 /// An order to place.
 #[derive(Object)]
-#[oai(rename = "NewOrder", deny_unknown_fields)]
+#[oai(rename = "NewOrder")]
 pub struct NewOrderSchema {
     /// What to order. `id` is understood as well.
     product_id: ProductId,
@@ -78,10 +78,7 @@ impl FromFields for PlaceOrder {
         fields.alias("id", "product_id");
         let product_id = fields.parsed("product_id");
         let quantity = fields.whole("quantity", 1, MAX_QUANTITY);
-        Some(Self {
-            product_id: product_id?,
-            quantity: quantity?,
-        })
+        Some(Self { product_id: product_id?, quantity: quantity? })
     }
 }
 

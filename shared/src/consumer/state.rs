@@ -10,10 +10,7 @@ use crate::rewind::Rewind;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after which another consumer
 /// takes the entry over.
-const RETRY: Backoff = Backoff {
-    first: Duration::from_millis(200),
-    max: Duration::from_secs(2),
-};
+const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
 
 pub(super) struct State {
     pub(super) group_exists: bool,
@@ -45,9 +42,7 @@ impl State {
     pub(super) fn retry_later(&mut self, deliveries: Vec<Delivery>) {
         let now = Instant::now();
         self.retries.extend(
-            deliveries
-                .into_iter()
-                .map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
+            deliveries.into_iter().map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
         );
     }
 
@@ -62,11 +57,8 @@ impl State {
         if self.rewind.is_under_way() || self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
-        let next_retry = self
-            .retries
-            .iter()
-            .map(|(at, _)| at.saturating_duration_since(Instant::now()))
-            .min();
+        let next_retry =
+            self.retries.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
         next_retry.map_or(BLOCK, |wait| wait.clamp(Duration::from_millis(1), BLOCK))
     }
 }

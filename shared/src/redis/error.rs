@@ -53,11 +53,7 @@ impl RedisError {
 impl From<fred::error::Error> for RedisError {
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Unknown};
-        let code = error
-            .details()
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
+        let code = error.details().split_whitespace().next().unwrap_or_default();
         // The client files its own troubles under the same kinds. Codes of a server are in capitals, its texts are not.
         let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
         let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster) && is_code;

@@ -41,9 +41,7 @@ impl Reply {
 
     /// A whole number that cannot be negative.
     pub fn unsigned(&self) -> Read<u64> {
-        self.0
-            .as_u64()
-            .ok_or_else(|| self.unexpected("a number of at least 0"))
+        self.0.as_u64().ok_or_else(|| self.unexpected("a number of at least 0"))
     }
 
     /// A text.
@@ -79,10 +77,7 @@ impl Reply {
             return Ok(items);
         }
         let found = format!("{} of {count} items", items.len());
-        Err(UnexpectedReply {
-            expected: "an item for each question",
-            found,
-        })
+        Err(UnexpectedReply { expected: "an item for each question", found })
     }
 
     /// A list of texts.
@@ -110,9 +105,7 @@ impl Reply {
     /// The value under `name` in a map such as `XINFO` answers.
     pub fn field(self, name: &'static str) -> Read<Self> {
         let found = self.map()?.into_iter().find(|(key, _)| key == name);
-        found
-            .map(|(_, value)| value)
-            .ok_or_else(|| Self(Value::Null).unexpected(name))
+        found.map(|(_, value)| value).ok_or_else(|| Self(Value::Null).unexpected(name))
     }
 
     /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
@@ -130,15 +123,8 @@ impl Reply {
 
     fn entry(self) -> Read<Entry> {
         let [id, fields] = self.exactly::<2>("an entry")?;
-        let fields = if fields.is_null() {
-            None
-        } else {
-            Some(fields.pairs()?)
-        };
-        Ok(Entry {
-            id: id.text()?,
-            fields,
-        })
+        let fields = if fields.is_null() { None } else { Some(fields.pairs()?) };
+        Ok(Entry { id: id.text()?, fields })
     }
 
     fn pairs(self) -> Read<RawFields> {
@@ -152,19 +138,14 @@ impl Reply {
 
     /// A list of exactly `N` items.
     pub fn exactly<const N: usize>(self, expected: &'static str) -> Read<[Self; N]> {
-        self.list()?
-            .try_into()
-            .map_err(|items: Vec<Self>| UnexpectedReply {
-                expected,
-                found: format!("{} items", items.len()),
-            })
+        self.list()?.try_into().map_err(|items: Vec<Self>| UnexpectedReply {
+            expected,
+            found: format!("{} items", items.len()),
+        })
     }
 
     fn unexpected(&self, expected: &'static str) -> UnexpectedReply {
-        UnexpectedReply {
-            expected,
-            found: format!("{:?}", self.0),
-        }
+        UnexpectedReply { expected, found: format!("{:?}", self.0) }
     }
 }
 

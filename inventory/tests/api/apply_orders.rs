@@ -1,0 +1,245 @@
+//! `lua/apply_orders.lua` against the rule it executes, `domain::decide`, on random histories: the twin test.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use inventory::domain::{Decision, MAX_STOCK, Outcome, decide};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, Partitions, ProductId};
+use tokio::runtime::Runtime;
+
+use crate::harness::{KEEP, TestStore, order};
+
+/// Histories, and steps in each.
+const CASES: u32 = 60;
+const STEPS: usize = 30;
+/// The same on a store with partitions.
+const PARTITIONED_CASES: u32 = 20;
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+enum Step {
+    Create { quantity: u32 },
+    Delete { product: Index },
+    Apply { batch: Vec<Pick> },
+}
+
+/// One order of a batch.
+#[derive(Clone, Debug)]
+enum Pick {
+    New {
+        product: Index,
+        quantity: u32,
+    },
+    /// An earlier order, maybe one of the same batch.
+    Again {
+        order: Index,
+    },
+}
+
+/// What the store must know, kept by the rule of the domain.
+#[derive(Default)]
+struct Model {
+    /// What is on hand of each product that ever was; `None` once it is deleted.
+    stock: BTreeMap<ProductId, Option<u32>>,
+    decisions: BTreeMap<OrderId, Decision>,
+    refunds: Vec<(OrderId, ProductId, u32, RefundReason, String)>,
+}
+
+impl Model {
+    fn apply(&mut self, order: &OrderCompleted) -> Outcome {
+        let recorded = self.decisions.get(&order.order_id).copied();
+        let decision = recorded.unwrap_or_else(|| self.decide(order));
+        if let Decision::Rejected(reason) = decision {
+            let trace = order.traceparent.to_string();
+            let refund = (order.order_id, order.product_id, order.quantity, reason, trace);
+            self.refunds.push(refund);
+        }
+        match (recorded, decision) {
+            (Some(_), _) => Outcome::Repeated(decision),
+            (None, Decision::Applied) => Outcome::Applied,
+            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
+        }
+    }
+
+    fn decide(&mut self, order: &OrderCompleted) -> Decision {
+        let on_hand = self.stock.get(&order.product_id).copied().flatten();
+        let (decision, left) = decide(on_hand, order.quantity);
+        if decision == Decision::Applied {
+            self.stock.insert(order.product_id, left);
+        }
+        self.decisions.insert(order.order_id, decision);
+        decision
+    }
+}
+
+#[test]
+fn the_function_does_what_the_rule_says() {
+    check_histories(Partitions::NONE, CASES);
+}
+
+#[test]
+fn the_function_does_what_the_rule_says_in_every_partition() {
+    let partitions = Partitions::new(NonZeroU16::new(4).unwrap());
+    check_histories(partitions, PARTITIONED_CASES);
+}
+
+#[tokio::test]
+async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(75).await;
+    let orders: Vec<_> = (0..100).map(|_| order(product, 1)).collect();
+    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    let short = Outcome::Rejected(RefundReason::InsufficientStock);
+    assert!(outcomes[..75].iter().all(|outcome| *outcome == Outcome::Applied));
+    assert!(outcomes[75..].iter().all(|outcome| *outcome == short));
+    assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 25);
+    let found = test.store.find_product(product).await.unwrap().unwrap();
+    assert_eq!((found.quantity, found.version), (0, 76));
+}
+
+fn check_histories(partitions: Partitions, cases: u32) {
+    let runtime = Runtime::new().unwrap();
+    let test = runtime.block_on(TestStore::start(partitions));
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    });
+    let history = proptest::collection::vec(step(), STEPS);
+    let checked = runner.run(&history, |history| {
+        runtime.block_on(async {
+            test.operate("FLUSHALL", "").await;
+            test.store.own.adopt().await.unwrap();
+            let (model, orders) = play(&test, &history).await;
+            check_stock(&test, &model).await;
+            check_refunds(&test, &model).await;
+            check_records(&test, model, &orders).await;
+        });
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let on_hand = prop_oneof![3 => 0..=20_u32, 1 => Just(0), 1 => Just(MAX_STOCK)];
+    let wanted = prop_oneof![6 => 1..=8_u32, 1 => Just(MAX_STOCK), 1 => Just(u32::MAX)];
+    let pick = prop_oneof![
+        4 => (any::<Index>(), wanted).prop_map(|(product, quantity)| Pick::New { product, quantity }),
+        1 => any::<Index>().prop_map(|order| Pick::Again { order }),
+    ];
+    prop_oneof![
+        3 => on_hand.prop_map(|quantity| Step::Create { quantity }),
+        1 => any::<Index>().prop_map(|product| Step::Delete { product }),
+        8 => proptest::collection::vec(pick, 1..6).prop_map(|batch| Step::Apply { batch }),
+    ]
+}
+
+async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>) {
+    let mut model = Model::default();
+    let mut orders = Vec::new();
+    // One that never was.
+    let mut products = vec![ProductId::mint()];
+    for step in history {
+        match step {
+            Step::Create { quantity } => {
+                let id = test.product(*quantity).await;
+                model.stock.insert(id, Some(*quantity));
+                products.push(id);
+            }
+            Step::Delete { product } => {
+                let id = *product.get(&products);
+                let deleted = test.store.delete_product(id).await.unwrap();
+                let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
+                assert_eq!(deleted, existed);
+            }
+            Step::Apply { batch } => {
+                let from = orders.len();
+                let batch: Vec<_> =
+                    batch.iter().map(|pick| choose(pick, &products, &mut orders)).collect();
+                let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
+                let expected: Vec<_> = batch.iter().map(|order| model.apply(order)).collect();
+                assert_eq!(outcomes, expected, "batch after {from} orders");
+            }
+        }
+    }
+    (model, orders)
+}
+
+fn choose(pick: &Pick, products: &[ProductId], orders: &mut Vec<OrderCompleted>) -> OrderCompleted {
+    match pick {
+        Pick::Again { order } if !orders.is_empty() => order.get(orders).clone(),
+        Pick::Again { .. } => order(products[0], 1),
+        Pick::New { product, quantity } => {
+            orders.push(order(*product.get(products), *quantity));
+            orders[orders.len() - 1].clone()
+        }
+    }
+}
+
+/// Stock is what the model says, and the movements tell how it came to be.
+async fn check_stock(test: &TestStore, model: &Model) {
+    for (&id, &on_hand) in &model.stock {
+        let found = test.store.find_product(id).await.unwrap();
+        assert_eq!(found.map(|product| product.quantity), on_hand);
+        let partition = test.store.own.partitions().of_product(id);
+        let movements = test.entries(&partition.key_of("movements", id)).await;
+        let number = |name: &str, entry: &shared::redis::Entry| -> i64 {
+            let fields = entry.fields.as_ref().unwrap();
+            let (_, value) = fields.iter().find(|(field, _)| field == name).unwrap();
+            std::str::from_utf8(value).unwrap().parse().unwrap()
+        };
+        let mut sum = 0;
+        for movement in &movements {
+            sum += number("delta", movement);
+            assert_eq!(number("balance", movement), sum);
+            assert!(sum >= 0, "stock was negative");
+        }
+        assert_eq!(sum, i64::from(on_hand.unwrap_or(0)));
+    }
+}
+
+/// The stream has exactly the refunds of the model, written as Rust would write them.
+async fn check_refunds(test: &TestStore, model: &Model) {
+    let mut found = Vec::new();
+    for partition in test.store.own.partitions().all() {
+        for entry in test.entries(&partition.key(RefundOrder::STREAM)).await {
+            let fields = entry.fields.unwrap();
+            let refund = RefundOrder::decode(&fields).unwrap();
+            let encoded: Vec<_> = refund
+                .encode()
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect();
+            assert_eq!(encoded, fields, "Lua and Rust write a refund differently");
+            let RefundOrder { order_id, product_id, quantity, reason, traceparent, .. } = refund;
+            found.push((order_id, product_id, quantity, reason, traceparent.to_string()));
+        }
+    }
+    let mut expected = model.refunds.clone();
+    if test.store.own.partitions() != Partitions::NONE {
+        // Each partition keeps its own order.
+        found.sort_by_key(|refund| refund.0);
+        expected.sort_by_key(|refund| refund.0);
+    }
+    assert_eq!(found, expected);
+}
+
+/// Every order that was decided is answered the same again, and again changes nothing but the stream of refunds.
+async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderCompleted]) {
+    let stock = model.stock.clone();
+    for batch in orders.chunks(100) {
+        let outcomes = test.store.apply_orders(batch, KEEP).await.unwrap();
+        for (order, outcome) in batch.iter().zip(outcomes) {
+            assert_eq!(outcome, Outcome::Repeated(model.decisions[&order.order_id]));
+            assert_eq!(model.apply(order), outcome);
+        }
+    }
+    assert_eq!(model.stock, stock);
+    check_stock(test, &model).await;
+    check_refunds(test, &model).await;
+}

@@ -1,0 +1,247 @@
+//! A private API process with a client, and a private store without any process.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use inventory::domain::NewProduct;
+use inventory::store::Store;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use shared::event::OrderCompleted;
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::redis::{Command, Entry, Redis};
+use shared::time::Timestamp;
+use shared::trace::TraceParent;
+use stack::binaries;
+use stack::credentials::User;
+use stack::guard::{Farewell, Guard};
+use stack::redis::{RedisOptions, RedisServer, Store as Owner};
+use stack::system::System;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Generous, because tests share the machine with a compiler.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// How long it is remembered what became of an order, where a test does not say otherwise.
+pub(crate) const KEEP: Duration = Duration::from_hours(30 * 24);
+
+/// The process `inventory serve` on a private store, and a client of it.
+pub(crate) struct Service {
+    pub(crate) system: System,
+    client: Client,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// A private store of inventory: as the service sees it, and as its operator does.
+pub(crate) struct TestStore {
+    pub(crate) store: Store,
+    pub(crate) operator: Redis,
+    _server: RedisServer,
+    _dir: TempDir,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let builder = System::builder()
+            .without("inventory consume")
+            .without("payments serve")
+            .without("payments consume");
+        Self {
+            system: builder.start().await.unwrap(),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.system.inventory_url());
+        self.client.request(method, url)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::DELETE, path)).await
+    }
+
+    /// Sends `body` as JSON, whether it is or not.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request(Method::POST, path);
+        Answer::to(request.header("content-type", "application/json").body(body.into())).await
+    }
+
+    /// Creates a product and answers its id.
+    pub(crate) async fn create(&self, name: &str) -> String {
+        let body = serde_json::json!({ "name": name, "price": "1", "quantity": 1 });
+        let created = self.post("/products", body.to_string()).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        created.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Opens a connection, for requests that no proper client would send.
+    pub(crate) async fn connect(&self) -> TcpStream {
+        let url = self.system.inventory_url();
+        let address = url.strip_prefix("http://").unwrap();
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    /// Sends bytes as they are, and reads until the connection is closed.
+    pub(crate) async fn raw(&self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_to_end(&mut stream).await
+    }
+}
+
+impl Answer {
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts that this is a problem of that kind with everything a problem has, and answers it.
+    pub(crate) fn problem(&self, status: u16, slug: &str) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{self:?}");
+        assert_eq!(problem["status"], status, "{self:?}");
+        for field in ["title", "detail"] {
+            assert_ne!(problem[field].as_str().unwrap(), "", "{field}: {self:?}");
+        }
+        assert!(problem["instance"].as_str().unwrap().starts_with('/'));
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        assert_eq!(problem.get("errors").is_some(), status == 422, "{self:?}");
+        problem
+    }
+
+    /// The fields that a validation problem names, in alphabetical order.
+    pub(crate) fn invalid_fields(&self) -> Vec<String> {
+        let problem = self.problem(422, "validation-failed");
+        let errors = problem["errors"].as_array().unwrap();
+        let pointer = |error: &Value| {
+            assert_ne!(error["detail"].as_str().unwrap(), "", "{self:?}");
+            error["pointer"].as_str().unwrap().to_owned()
+        };
+        let mut pointers: Vec<String> = errors.iter().map(pointer).collect();
+        pointers.sort_unstable();
+        pointers
+    }
+}
+
+impl TestStore {
+    pub(crate) async fn start(partitions: Partitions) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (server, stack) = tokio::task::spawn_blocking(|| {
+            (stack::server::shared().unwrap(), binaries::shared().unwrap().stack)
+        })
+        .await
+        .unwrap();
+        let server = RedisServer::start(RedisOptions {
+            store: Owner::Inventory,
+            dir: dir.path().join("store"),
+            server,
+            guard: Guard { stack, farewell: Farewell::Kill },
+            sink: None,
+        });
+        let server = server.await.unwrap();
+        let client = |user| Redis::worker(&server.url(user).parse().unwrap());
+        let test = Self {
+            store: Store::new(client(User::Inventory), partitions),
+            operator: client(User::Operator),
+            _server: server,
+            _dir: dir,
+        };
+        test.store.own.adopt().await.unwrap();
+        test
+    }
+
+    /// Sends words that are separated by spaces, as the operator.
+    pub(crate) async fn operate(&self, name: &'static str, words: &str) {
+        let command = Command::new(name).args(words.split(' ').filter(|word| !word.is_empty()));
+        self.operator.run(command).await.unwrap();
+    }
+
+    /// Every key with everything in it.
+    pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<u8>> {
+        let keys = self.operator.run(Command::new("KEYS").arg("*")).await;
+        let mut dump = BTreeMap::new();
+        for key in keys.unwrap().texts().unwrap() {
+            let value = self.operator.run(Command::new("DUMP").key(key.as_str())).await;
+            dump.insert(key, value.unwrap().bytes().unwrap().to_vec());
+        }
+        dump
+    }
+
+    /// All entries of a stream.
+    pub(crate) async fn entries(&self, stream: &str) -> Vec<Entry> {
+        let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
+        self.operator.run(range).await.unwrap().entries().unwrap()
+    }
+
+    /// Creates a product with so many on hand.
+    pub(crate) async fn product(&self, quantity: u32) -> ProductId {
+        let new =
+            NewProduct { name: "Tea".parse().unwrap(), price: "19.90".parse().unwrap(), quantity };
+        self.store.create_product(new).await.unwrap().id
+    }
+}
+
+/// A paid order, placed just now.
+pub(crate) fn order(product_id: ProductId, quantity: u32) -> OrderCompleted {
+    order_with_id(OrderId::mint(), product_id, quantity)
+}
+
+/// A paid order whose id was minted at `ms`.
+pub(crate) fn order_minted_at(ms: u64, product_id: ProductId, quantity: u32) -> OrderCompleted {
+    let minted = OrderId::mint().to_string();
+    let text = format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &minted[13..]);
+    order_with_id(text.parse().unwrap(), product_id, quantity)
+}
+
+/// Reads until the other side closes; fails if it never does.
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(LIMIT, stream.read_to_end(&mut answer)).await;
+    // A connection that is reset after the answer was sent is closed as well.
+    let _ = read.expect("the connection stays open");
+    String::from_utf8(answer).unwrap()
+}
+
+fn order_with_id(order_id: OrderId, product_id: ProductId, quantity: u32) -> OrderCompleted {
+    let ordered_at = order_id.minted_at().unwrap();
+    OrderCompleted {
+        order_id,
+        ordered_at,
+        product_id,
+        quantity,
+        price: "1.00".parse().unwrap(),
+        fee: "0.20".parse().unwrap(),
+        total: "1.20".parse().unwrap(),
+        time: Timestamp::from_millis(ordered_at.as_millis()),
+        traceparent: TraceParent::mint(),
+    }
+}

@@ -1,0 +1,15 @@
+//! What inventory promises, shown through its HTTP API and its store, on private Redis servers.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+
+mod harness;
+
+mod pages;
+mod paths;
+mod products;
+mod refusals;
+mod service;
+
+mod apply_orders;
+mod functions;
+mod records;

@@ -1,0 +1,92 @@
+//! Lists come in pages, newest first.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::harness::Service;
+
+/// The path behind `rel="next"`.
+fn next(link: &str) -> Option<&str> {
+    link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")
+}
+
+fn ids(page: &Value) -> Vec<String> {
+    let items = page.as_array().unwrap().iter();
+    items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn walking_all_pages_sees_each_product_once_and_the_newest_first() {
+    let service = Service::start().await;
+    let mut created = Vec::new();
+    for number in 0..45 {
+        created.push(service.create(&format!("Tea {number}")).await);
+    }
+    created.reverse();
+
+    let first = service.get("/products").await;
+    assert_eq!(ids(&first.json()), created[..20], "the default is 20");
+    for limit in [1, 7, 44, 45, 46, 100] {
+        let mut path = format!("/products?limit={limit}");
+        let mut walked = Vec::new();
+        loop {
+            let page = service.get(&path).await;
+            assert_eq!(page.status, 200, "{page:?}");
+            let found = ids(&page.json());
+            assert!(found.len() <= limit);
+            walked.extend(found);
+            let Some(link) = next(page.header("link")) else {
+                break;
+            };
+            path = link.to_owned();
+        }
+        assert_eq!(walked, created, "pages of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_walk_is_not_disturbed_by_products_that_come_and_go() {
+    let service = Service::start().await;
+    let mut created = BTreeSet::new();
+    for number in 0..9 {
+        created.insert(service.create(&format!("Tea {number}")).await);
+    }
+    let first = service.get("/products?limit=4").await;
+    let seen = ids(&first.json());
+    let link = next(first.header("link")).unwrap();
+    // The very product that the cursor was made of goes away, and a newer one arrives.
+    let last = seen.last().unwrap();
+    assert_eq!(service.delete(&format!("/products/{last}")).await.status, 204);
+    service.create("newer").await;
+    let second = service.get(&link.replace("limit=4", "limit=100")).await;
+    let walked: BTreeSet<String> = seen.into_iter().chain(ids(&second.json())).collect();
+    assert_eq!(walked, created);
+    assert_eq!(second.header("link"), "");
+}
+
+#[tokio::test]
+async fn only_our_own_cursors_and_sensible_limits_are_taken() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    for cursor in [
+        "",
+        "x",
+        "c1.",
+        "c1.x",
+        "-1",
+        "%00",
+        "c1.%2b",
+        "c2.01932c4e-7c1a-7000-8000-2f0d6a1b9c3e",
+        &id,
+    ] {
+        let answer = service.get(&format!("/products?cursor={cursor}")).await;
+        answer.problem(400, "invalid-cursor");
+    }
+    for limit in ["0", "101", "abc", "-1", "1.5", "", "99999999999999999999", "1e1", "%00"] {
+        let answer = service.get(&format!("/products?limit={limit}")).await;
+        let problem = answer.problem(400, "invalid-parameter");
+        assert!(problem["detail"].as_str().unwrap().contains("limit"), "{problem}");
+    }
+    assert_eq!(service.get("/products?unknown=1").await.status, 200);
+}

@@ -1,0 +1,118 @@
+//! Products over HTTP: what goes in comes out, exactly.
+
+use reqwest::Method;
+use serde_json::json;
+use shared::own_store::all;
+
+use crate::harness::{Answer, Service};
+
+#[tokio::test]
+async fn a_product_is_created_read_listed_and_deleted() {
+    let service = Service::start().await;
+    let body = r#"{"name":"  Grüner Tee 🍵 ","price":19.9,"quantity":3}"#;
+    let created = service.post("/products", body).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let product = created.json();
+    let path = format!("/products/{}", product["id"].as_str().unwrap());
+    assert_eq!(created.header("location"), path);
+    assert_eq!(product["name"], "Grüner Tee 🍵");
+    assert_eq!(product["quantity"], 3);
+    assert_eq!(product["version"], 1);
+    assert_eq!(product["created_at"], product["updated_at"]);
+
+    let found = service.get(&path).await;
+    assert_eq!(
+        (found.status, &found.text, found.header("content-type")),
+        (200, &created.text, "application/json")
+    );
+    let list = service.get("/products").await;
+    assert_eq!((list.status, list.json()), (200, json!([product])));
+
+    let deleted = service.delete(&path).await;
+    assert_eq!((deleted.status, deleted.text.as_str()), (204, ""));
+    service.get(&path).await.problem(404, "not-found");
+    service.delete(&path).await.problem(404, "not-found");
+    assert_eq!(service.get("/products").await.text, "[]");
+}
+
+#[tokio::test]
+async fn money_is_exact_on_its_way_in_and_out() {
+    let service = Service::start().await;
+    for (sent, shown) in [
+        ("19.9", "19.90"),
+        ("19.90", "19.90"),
+        (r#""19.90""#, "19.90"),
+        (r#""19.9""#, "19.90"),
+        ("0", "0.00"),
+        (r#""0""#, "0.00"),
+        ("0.01", "0.01"),
+        ("0.1", "0.10"),
+        ("0.29", "0.29"),
+        ("1.10", "1.10"),
+        ("4.35", "4.35"),
+        ("90071992.99", "90071992.99"),
+        ("9999999999.99", "9999999999.99"),
+        (r#""9999999999.99""#, "9999999999.99"),
+    ] {
+        let body = format!(r#"{{"name":"Tea","price":{sent},"quantity":0}}"#);
+        let created = service.post("/products", body).await;
+        let shown = format!(r#""price":{shown},"#);
+        assert_eq!(created.status, 201, "{sent}: {created:?}");
+        assert!(created.text.contains(&shown), "{sent}: {}", created.text);
+        let found = service.get(created.header("location")).await;
+        assert!(found.text.contains(&shown), "{sent}: {}", found.text);
+    }
+}
+
+#[tokio::test]
+async fn names_and_quantities_are_taken_up_to_their_limits() {
+    let service = Service::start().await;
+    let longest = "é".repeat(200);
+    for (name, quantity) in [("x", 0), (longest.as_str(), 1_000_000_000), ("a\u{200d}\"\\/", 1)] {
+        let body = json!({ "quantity": quantity, "price": 1, "name": name });
+        let created = service.post("/products", body.to_string()).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        assert_eq!(created.json()["name"], name);
+        assert_eq!(created.json()["quantity"], quantity);
+    }
+}
+
+/// The Redis client takes certain short replies for something else. If one of these names ever led such a reply, the answers
+/// to requests would be swapped.
+#[tokio::test]
+async fn products_with_names_of_redis_pushes_disturb_nobody() {
+    let service = Service::start().await;
+    let names = ["message", "pmessage", "smessage", "subscribe", "unsubscribe", "psubscribe"];
+    let mut products = Vec::new();
+    for name in names {
+        products.push((name, service.create(name).await));
+    }
+    for _ in 0..10 {
+        let reads = products.iter().map(|(name, id)| {
+            let (service, path) = (&service, format!("/products/{id}"));
+            async move {
+                assert_eq!(service.get(&path).await.json()["name"], **name);
+                let list = service.get("/products").await.json();
+                assert_eq!(list.as_array().unwrap().len(), names.len());
+            }
+        });
+        all(reads).await;
+    }
+    for (_, id) in &products {
+        assert_eq!(service.delete(&format!("/products/{id}")).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    for path in ["/products", &format!("/products/{id}"), "/docs", "/openapi.json", "/livez"] {
+        let get = service.get(path).await;
+        let head = Answer::to(service.request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+    }
+    let missing = Answer::to(service.request(Method::HEAD, "/nowhere")).await;
+    assert_eq!((missing.status, missing.text.as_str()), (404, ""));
+}

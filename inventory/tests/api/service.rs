@@ -1,0 +1,138 @@
+//! What every process answers beside its API, and how it behaves towards clients that dawdle and a store that is away.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use shared::problem::KINDS;
+use stack::wait::wait_until;
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+use crate::harness::{Answer, LIMIT, Service, read_to_end};
+
+/// What the service allows a request head, and a body, to take.
+const DAWDLE_LIMIT: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn the_explorer_and_the_document_are_there() {
+    let service = Service::start().await;
+    let docs = service.get("/docs").await;
+    assert_eq!(docs.status, 200);
+    assert!(docs.header("content-type").starts_with("text/html"));
+    assert!(!docs.text.contains("https://fonts"), "asks a font host");
+
+    let document = service.get("/openapi.json").await;
+    assert_eq!(document.status, 200);
+    let paths = &document.json()["paths"];
+    for (path, method) in [
+        ("/products", "get"),
+        ("/products", "post"),
+        ("/products/{id}", "get"),
+        ("/products/{id}", "delete"),
+    ] {
+        assert!(paths[path][method].is_object(), "{method} {path}");
+    }
+    for path in ["/docs", "/openapi.json"] {
+        let etag = service.get(path).await.header("etag").to_owned();
+        assert!(etag.starts_with('"') && etag.len() > 10, "{etag}");
+        let request = service.request(Method::GET, path);
+        let again = Answer::to(request.header("if-none-match", &etag)).await;
+        assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
+        assert_eq!(again.header("etag"), etag);
+        let request = service.request(Method::GET, path);
+        let other = Answer::to(request.header("if-none-match", "\"other\"")).await;
+        assert_eq!(other.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_problem_has_a_page() {
+    let service = Service::start().await;
+    for kind in KINDS {
+        let page = service.get(&format!("/problems/{}", kind.slug)).await;
+        assert_eq!(page.status, 200, "{}", kind.slug);
+        assert!(page.text.contains(kind.title) && page.text.contains(kind.advice));
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
+    let service = Service::start().await;
+    let longest = "x".repeat(128);
+    for id in ["7", "a.b_c-9", &longest] {
+        for path in ["/products", "/nowhere", "/livez"] {
+            let request = service.request(Method::GET, path);
+            let answer = Answer::to(request.header("x-request-id", id)).await;
+            assert_eq!(answer.header("x-request-id"), id, "{path}");
+        }
+    }
+    let too_long = "x".repeat(129);
+    for id in ["", "a b", "a\"b", "{}", "a\tb", &too_long] {
+        let request = service.request(Method::GET, "/nowhere");
+        let answer = Answer::to(request.header("x-request-id", id)).await;
+        let problem = answer.problem(404, "not-found");
+        let given = problem["request_id"].as_str().unwrap();
+        assert!(given != id && given.len() == 36, "{id:?}: {given}");
+    }
+    let (one, two) = (service.get("/livez").await, service.get("/livez").await);
+    assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    let path = format!("/products/{id}");
+    service.system.inventory_redis().kill();
+    wait_until("not ready", LIMIT, || async { service.get("/readyz").await.status == 503 })
+        .await
+        .unwrap();
+    let not_ready = service.get("/readyz").await;
+    not_ready.problem(503, "not-ready");
+    assert_ne!(not_ready.header("retry-after"), "");
+    assert_eq!(service.get("/livez").await.text, "ok");
+    for answer in [
+        service.get(&path).await,
+        service.get("/products").await,
+        service.post("/products", r#"{"name":"x","price":1,"quantity":1}"#).await,
+    ] {
+        answer.problem(503, "store-unavailable");
+        assert_ne!(answer.header("retry-after"), "");
+    }
+    let started = Instant::now();
+    service.get(&path).await.problem(503, "store-unavailable");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+
+    service.system.inventory_redis().restart().await.unwrap();
+    wait_until("ready again", LIMIT, || async { service.get("/readyz").await.status == 200 })
+        .await
+        .unwrap();
+    assert_eq!(service.get(&path).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_dawdles_loses_its_connection() {
+    let service = Service::start().await;
+    let head = "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let half_head = closed_after(&service, "GET /products HTTP/1.1\r\nHost: x\r\nX-");
+    let half_body = format!("{head}Connection: close\r\nContent-Length: 100\r\n\r\n{{");
+    let half_body = closed_after(&service, &half_body);
+    let nothing = closed_after(&service, "");
+    let (half_head, half_body, nothing) = tokio::join!(half_head, half_body, nothing);
+    assert!(half_body.1.starts_with("HTTP/1.1 408 "), "{}", half_body.1);
+    assert!(half_body.1.contains("/problems/request-timeout"), "{}", half_body.1);
+    for (took, answer) in [half_head, half_body, nothing] {
+        let range = DAWDLE_LIMIT.mul_f64(0.9)..DAWDLE_LIMIT + Duration::from_secs(5);
+        assert!(range.contains(&took), "{took:?}: {answer}");
+    }
+    assert_eq!(service.get("/livez").await.status, 200);
+}
+
+/// Sends a part of a request, and waits until the server has enough of it.
+async fn closed_after(service: &Service, part: &str) -> (Duration, String) {
+    let mut stream = service.connect().await;
+    let started = Instant::now();
+    stream.write_all(part.as_bytes()).await.unwrap();
+    let answer = read_to_end(&mut stream).await;
+    (started.elapsed(), answer)
+}

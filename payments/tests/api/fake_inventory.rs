@@ -1,0 +1,139 @@
+//! A stand-in for inventory that answers what it is told to, product by product.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use shared::id::ProductId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// A listening stand-in. Dropped, it refuses connections.
+pub(crate) struct FakeInventory {
+    url: String,
+    state: Arc<Mutex<State>>,
+    _tasks: JoinSet<()>,
+}
+
+/// What a question about a product leads to.
+#[derive(Clone, Debug)]
+pub(crate) enum Behaviour {
+    /// These bytes are sent.
+    Answer(String),
+    /// These bytes are sent after a while.
+    Slow(Duration, String),
+    /// The connection is closed without an answer.
+    HangUp,
+    /// The same, but only the first time.
+    HangUpOnce(String),
+}
+
+#[derive(Default)]
+struct State {
+    behaviours: BTreeMap<String, Behaviour>,
+    /// The head of each question, by product.
+    questions: BTreeMap<String, Vec<String>>,
+}
+
+impl FakeInventory {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(accept(listener, state.clone()));
+        Self { url, state, _tasks: tasks }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Says what happens when somebody asks for this product.
+    pub(crate) fn set(&self, id: ProductId, behaviour: Behaviour) {
+        lock(&self.state).behaviours.insert(id.to_string(), behaviour);
+    }
+
+    /// A new product with this price, a JSON value, and so many on hand.
+    pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
+        let id = ProductId::mint();
+        self.set(id, Behaviour::Answer(product(id, price, quantity)));
+        id
+    }
+
+    /// The heads of all questions about this product.
+    pub(crate) fn questions(&self, id: ProductId) -> Vec<String> {
+        let state = lock(&self.state);
+        state.questions.get(&id.to_string()).cloned().unwrap_or_default()
+    }
+}
+
+/// What inventory says about a product.
+pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
+    let body = format!(
+        r#"{{"id":"{id}","name":"Tea","price":{price},"quantity":{quantity},"version":1}}"#
+    );
+    response("200 OK", "application/json", &body)
+}
+
+/// What inventory says when there is no such product.
+pub(crate) fn not_found() -> String {
+    let body = r#"{"type":"/problems/not-found","status":404}"#;
+    response("404 Not Found", "application/problem+json", body)
+}
+
+pub(crate) fn response(status: &str, content_type: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
+         Location: http://127.0.0.1:1/elsewhere\r\n\r\n{body}"
+    )
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    let mut connections = JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let state = state.clone();
+        connections.spawn(async move { while answer(&mut stream, &state).await.is_some() {} });
+    }
+}
+
+/// Answers one question. `None` when the connection is to be closed, or was.
+async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
+    let head = read_head(stream).await?;
+    let path = head.split(' ').nth(1)?;
+    let id = path.strip_prefix("/products/")?.to_owned();
+    let answer = match question(state, &id, head) {
+        Behaviour::Answer(answer) => answer,
+        Behaviour::Slow(time, answer) => {
+            tokio::time::sleep(time).await;
+            answer
+        }
+        Behaviour::HangUp => return None,
+        Behaviour::HangUpOnce(answer) => {
+            lock(state).behaviours.insert(id, Behaviour::Answer(answer));
+            return None;
+        }
+    };
+    stream.write_all(answer.as_bytes()).await.ok()
+}
+
+fn question(state: &Mutex<State>, id: &str, head: String) -> Behaviour {
+    let mut state = lock(state);
+    state.questions.entry(id.to_owned()).or_default().push(head);
+    let behaviour = state.behaviours.get(id).cloned();
+    behaviour.unwrap_or_else(|| Behaviour::Answer(not_found()))
+}
+
+async fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap()
+}

@@ -1,0 +1,251 @@
+//! What every function of the library promises: all or nothing, and nothing at all on a store that has lost its identity.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Placement, Quote, Refund};
+use payments::idempotency::IdempotencyKey;
+use payments::store::COMPLETION_BATCH;
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::redis::{Command, RedisError};
+use shared::time::Timestamp;
+use shared::trace::TraceParent;
+
+use crate::harness::{TestStore, only_partition};
+
+const LATER: Duration = Duration::from_hours(1);
+
+async fn start() -> TestStore {
+    TestStore::start(Partitions::NONE).await
+}
+
+async fn try_place(
+    test: &TestStore,
+    delay: Duration,
+    key: Option<&str>,
+) -> Result<Placement, RedisError> {
+    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
+    let key: Option<IdempotencyKey> = key.map(|key| key.parse().unwrap());
+    let trace = TraceParent::mint();
+    test.store.place_order(wanted, quote, delay, &trace, key.as_ref()).await
+}
+
+async fn place(test: &TestStore, delay: Duration) -> Order {
+    match try_place(test, delay, None).await.unwrap() {
+        Placement::Placed(order) => order,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn complete(test: &TestStore) -> Vec<OrderId> {
+    let completion = test.store.complete_due(only_partition()).await.unwrap();
+    let ids = completion.paid.iter();
+    ids.map(|id| id.parse().unwrap()).collect()
+}
+
+async fn status(test: &TestStore, id: OrderId) -> OrderStatus {
+    test.store.find_order(id).await.unwrap().unwrap().status
+}
+
+fn refund(order_id: OrderId) -> RefundOrder {
+    RefundOrder {
+        order_id,
+        product_id: ProductId::mint(),
+        quantity: 3,
+        reason: RefundReason::InsufficientStock,
+        time: Timestamp::from_millis(0),
+        traceparent: TraceParent::mint(),
+    }
+}
+
+/// The names of the functions in the store.
+async fn function_names(test: &TestStore) -> BTreeSet<String> {
+    let list = test.operator.run(Command::new("FUNCTION").arg("LIST")).await;
+    let mut names = BTreeSet::new();
+    for library in list.unwrap().list().unwrap() {
+        for function in library.field("functions").unwrap().list().unwrap() {
+            names.insert(function.field("name").unwrap().text().unwrap());
+        }
+    }
+    names
+}
+
+#[tokio::test]
+async fn every_lua_file_is_a_function_of_the_store() {
+    let test = start().await;
+    complete(&test).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lua");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        format!("{}_v1", name.strip_suffix(".lua").unwrap())
+    });
+    assert_eq!(function_names(&test).await, files.collect());
+}
+
+#[tokio::test]
+async fn a_store_without_identity_refuses_every_function() {
+    let test = start().await;
+    let due = place(&test, Duration::ZERO).await.id;
+    let later = place(&test, LATER).await.id;
+    test.operate("DEL", "identity").await;
+    let before = test.dump().await;
+    for name in function_names(&test).await {
+        let call = Command::new("FCALL").arg(name.as_str()).arg(1).key("identity");
+        let error = test.operator.run(call).await.unwrap_err();
+        assert!(error.to_string().contains("NOIDENTITY"), "{name}: {error}");
+    }
+    for error in [
+        try_place(&test, LATER, Some("k")).await.unwrap_err(),
+        test.store.complete_due(only_partition()).await.unwrap_err(),
+        test.store.cancel_order(later).await.unwrap_err(),
+        test.store.refund_orders(&[refund(due)]).await.unwrap_err(),
+    ] {
+        // Waited for, not parked: somebody may bring the data back.
+        assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+    }
+    assert_eq!(test.dump().await, before);
+    test.store.own.adopt().await.unwrap();
+    assert_eq!(complete(&test).await, [due]);
+}
+
+#[tokio::test]
+async fn functions_that_are_flushed_are_loaded_again() {
+    let test = start().await;
+    let order = place(&test, Duration::ZERO).await.id;
+    test.operate("FUNCTION", "FLUSH").await;
+    assert_eq!(complete(&test).await, [order]);
+    test.operate("FUNCTION", "FLUSH").await;
+    let refunded = test.store.refund_orders(&[refund(order)]).await.unwrap();
+    assert_eq!(refunded, [Refund::Refunded]);
+    test.operate("FUNCTION", "FLUSH").await;
+    let order = place(&test, LATER).await.id;
+    test.operate("FUNCTION", "FLUSH").await;
+    assert_eq!(test.store.cancel_order(order).await.unwrap(), Cancellation::Cancelled);
+}
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_leaves_an_order_unplaced() {
+    let test = start().await;
+    place(&test, LATER).await;
+    let key: IdempotencyKey = "k".parse().unwrap();
+    let claim = format!("idempotency:{}", key.hash());
+    for (name, wrong) in [
+        ("orders", "SET"),
+        ("orders", "HSET"),
+        ("due", "SET"),
+        ("due", "LPUSH"),
+        (claim.as_str(), "HSET"),
+        (claim.as_str(), "LPUSH"),
+    ] {
+        let original = spoil(&test, name, wrong).await;
+        let before = test.dump().await;
+        try_place(&test, LATER, Some("k")).await.unwrap_err();
+        assert_eq!(test.dump().await, before, "{wrong} {name}");
+        restore(&test, name, original).await;
+    }
+    assert!(matches!(try_place(&test, LATER, Some("k")).await, Ok(Placement::Placed(_))));
+}
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_leaves_orders_as_they_are() {
+    let test = start().await;
+    let paid = place(&test, Duration::ZERO).await.id;
+    assert_eq!(complete(&test).await, [paid]);
+    let (due, later) = (place(&test, Duration::ZERO).await.id, place(&test, LATER).await.id);
+    for wrong in ["SET", "HSET", "LPUSH"] {
+        for key in ["due", OrderCompleted::STREAM] {
+            let original = spoil(&test, key, wrong).await;
+            let before = test.dump().await;
+            test.store.complete_due(only_partition()).await.unwrap_err();
+            assert_eq!(test.dump().await, before, "{wrong} {key}");
+            if key == "due" {
+                test.store.cancel_order(later).await.unwrap_err();
+                assert_eq!(test.dump().await, before, "{wrong} {key}");
+            }
+            restore(&test, key, original).await;
+        }
+    }
+    for wrong in ["SET", "LPUSH"] {
+        let key = format!("order:{later}");
+        let original = spoil(&test, &key, wrong).await;
+        let before = test.dump().await;
+        test.store.cancel_order(later).await.unwrap_err();
+        test.store.refund_orders(&[refund(paid), refund(later)]).await.unwrap_err();
+        assert_eq!(test.dump().await, before, "{wrong} {key}");
+        restore(&test, &key, original).await;
+    }
+    assert_eq!(complete(&test).await, [due]);
+}
+
+#[tokio::test]
+async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
+    let test = start().await;
+    for number in 0..COMPLETION_BATCH + 5 {
+        test.operate("ZADD", &format!("due 1 ghost-{number}")).await;
+    }
+    test.operate("ZADD", "due 2 text").await;
+    test.operate("SET", "order:text x").await;
+    let order = place(&test, Duration::ZERO).await.id;
+    let (mut paid, mut broken) = (Vec::new(), BTreeSet::new());
+    for _ in 0..3 {
+        let completion = test.store.complete_due(only_partition()).await.unwrap();
+        paid.extend(completion.paid);
+        broken.extend(completion.broken);
+    }
+    assert_eq!(paid, [order.to_string()]);
+    assert_eq!(broken.len(), COMPLETION_BATCH + 6, "each is told of");
+    assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 1);
+}
+
+/// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must not hold up the others.
+#[tokio::test]
+async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
+    let test = start().await;
+    let mut orders = Vec::new();
+    for _ in 0..5 {
+        orders.push(place(&test, Duration::ZERO).await.id);
+    }
+    let damaged = orders.remove(2);
+    test.operate("HDEL", &format!("order:{damaged} product_id")).await;
+    let completion = test.store.complete_due(only_partition()).await.unwrap();
+    assert_eq!(completion.broken, [damaged.to_string()]);
+    for id in orders {
+        assert_eq!(status(&test, id).await, OrderStatus::Paid, "held up by a damaged one");
+    }
+    let field = Command::new("HGET").key(format!("order:{damaged}")).arg("status");
+    let status = test.operator.run(field).await.unwrap().text().unwrap();
+    assert_eq!(status, "pending", "paid without an event");
+    assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 4);
+}
+
+#[tokio::test]
+async fn more_orders_than_a_batch_are_paid_in_rounds() {
+    let test = start().await;
+    let mut placed = BTreeSet::new();
+    for _ in 0..COMPLETION_BATCH + 20 {
+        placed.insert(place(&test, Duration::ZERO).await.id);
+    }
+    let (first, second) = (complete(&test).await, complete(&test).await);
+    assert_eq!((first.len(), second.len()), (COMPLETION_BATCH, 20));
+    assert_eq!(first.into_iter().chain(second).collect::<BTreeSet<_>>(), placed);
+}
+
+/// Puts something of another type where `key` was, and answers what was there.
+async fn spoil(test: &TestStore, key: &str, wrong: &'static str) -> Option<Vec<u8>> {
+    let original = test.dump().await.remove(key);
+    test.operate("DEL", key).await;
+    let value = if wrong == "HSET" { "a b" } else { "b" };
+    test.operate(wrong, &format!("{key} {value}")).await;
+    original
+}
+
+async fn restore(test: &TestStore, key: &str, original: Option<Vec<u8>>) {
+    test.operate("DEL", key).await;
+    if let Some(value) = original {
+        let command = Command::new("RESTORE").key(key).arg(0).arg(&value[..]);
+        test.operator.run(command).await.unwrap();
+    }
+}

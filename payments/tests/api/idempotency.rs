@@ -1,0 +1,151 @@
+//! One order for one intent, however often the request is repeated, and whatever has happened meanwhile.
+
+use std::collections::BTreeSet;
+
+use shared::own_store::all;
+
+use crate::fake_inventory::{Behaviour, not_found, product, response};
+use crate::harness::{Answer, Service};
+
+/// Asserts that `again` is the answer `first` once more.
+fn assert_replayed(first: &Answer, again: &Answer) {
+    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.header("location"), first.header("location"));
+}
+
+async fn start() -> Service {
+    Service::start(&[("PRODUCT_CACHE_TTL", "0")]).await
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_like_the_first() {
+    let service = start().await;
+    let id = service.inventory.product("19.90", 1);
+    let first = service.order_with_key("k1", id, 2).await;
+    first.order_id();
+    assert_eq!(first.header("idempotent-replayed"), "");
+    assert_replayed(&first, &service.order_with_key("k1", id, 2).await);
+
+    let other_key = service.order_with_key("k2", id, 2).await;
+    assert_ne!(other_key.order_id(), first.order_id());
+    let without = service.order(id, 2).await;
+    assert_ne!(without.order_id(), first.order_id());
+    assert_eq!(service.count_orders().await, 3);
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_the_same_whatever_became_of_the_order() {
+    let service = start().await;
+    let id = service.inventory.product("19.90", 1);
+    let paid = service.order_with_key("paid", id, 1).await;
+    assert_eq!(service.complete().await, 1);
+    assert_replayed(&paid, &service.order_with_key("paid", id, 1).await);
+
+    let cancelled = service.order_with_key("cancelled", id, 1).await;
+    let path = format!("/orders/{}/cancel", cancelled.order_id());
+    assert_eq!(service.post(&path, "").await.status, 200);
+    assert_replayed(&cancelled, &service.order_with_key("cancelled", id, 1).await);
+    assert_eq!(service.count_orders().await, 2);
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_the_same_whatever_inventory_says_by_now() {
+    let service = start().await;
+    let id = service.inventory.product("19.90", 1);
+    let first = service.order_with_key("k", id, 1).await;
+    for behaviour in [
+        Behaviour::Answer(product(id, "25.00", 1)),
+        Behaviour::Answer(product(id, "9999999999.99", 1)),
+        Behaviour::Answer(not_found()),
+        Behaviour::Answer(response("200 OK", "text/html", "<h1>hello</h1>")),
+        Behaviour::Answer(response("500 No", "text/plain", "")),
+        Behaviour::HangUp,
+    ] {
+        service.inventory.set(id, behaviour.clone());
+        assert_replayed(&first, &service.order_with_key("k", id, 1).await);
+    }
+    service.inventory.set(id, Behaviour::HangUp);
+    for _ in 0..10 {
+        // The circuit is open by the end of this.
+        assert_replayed(&first, &service.order_with_key("k", id, 1).await);
+    }
+    let new = service.order_with_key("new", id, 1).await;
+    new.problem(503, "inventory-unavailable");
+    assert_eq!(service.count_orders().await, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_the_same_when_the_stock_is_gone_by_now() {
+    let settings = [("PRODUCT_CACHE_TTL", "0"), ("EARLY_STOCK_CHECK", "true")];
+    let service = Service::start(&settings).await;
+    let id = service.inventory.product("19.90", 1);
+    let first = service.order_with_key("k", id, 1).await;
+    first.order_id();
+    service.inventory.set(id, Behaviour::Answer(product(id, "19.90", 0)));
+    service.order(id, 1).await.problem(409, "insufficient-stock");
+    assert_replayed(&first, &service.order_with_key("k", id, 1).await);
+}
+
+#[tokio::test]
+async fn a_key_used_for_another_request_is_refused() {
+    let service = start().await;
+    let (id, other) = (service.inventory.product("1", 1), service.inventory.product("1", 1));
+    service.order_with_key("k", id, 1).await.order_id();
+    service.order_with_key("k", id, 2).await.problem(422, "idempotency-key-reused");
+    service.order_with_key("k", other, 1).await.problem(422, "idempotency-key-reused");
+    // Also while the product cannot be asked for.
+    service.inventory.set(other, Behaviour::HangUp);
+    service.order_with_key("k", other, 1).await.problem(422, "idempotency-key-reused");
+    assert_eq!(service.count_orders().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_whose_request_failed_can_be_used_again() {
+    let service = start().await;
+    let id = service.inventory.product("1", 1);
+    service.inventory.set(id, Behaviour::HangUp);
+    service.order_with_key("k", id, 1).await.problem(503, "inventory-unavailable");
+    service.inventory.set(id, Behaviour::Answer(product(id, "1", 1)));
+    let placed = service.order_with_key("k", id, 1).await;
+    placed.order_id();
+    assert_eq!(placed.header("idempotent-replayed"), "");
+}
+
+#[tokio::test]
+async fn fifty_simultaneous_requests_with_one_key_make_one_order() {
+    for ttl in ["0", "1s"] {
+        let service = Service::start(&[("PRODUCT_CACHE_TTL", ttl)]).await;
+        let id = service.inventory.product("19.90", 1);
+        let answers = all((0..50).map(|_| service.order_with_key("k", id, 1))).await;
+        let texts: BTreeSet<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
+        assert_eq!(texts.len(), 1, "{texts:?}");
+        assert!(answers.iter().all(|answer| answer.status == 201));
+        let replayed = |answer: &&Answer| answer.header("idempotent-replayed") == "true";
+        assert_eq!(answers.iter().filter(replayed).count(), 49);
+        assert_eq!(service.count_orders().await, 1);
+        assert_eq!(service.complete().await, 1);
+    }
+}
+
+#[tokio::test]
+async fn quoted_and_bare_keys_are_the_same_and_malformed_ones_are_refused() {
+    let service = start().await;
+    let id = service.inventory.product("1", 1);
+    let bare = service.order_with_key("8e03978e-40d5", id, 1).await;
+    bare.order_id();
+    assert_replayed(&bare, &service.order_with_key("\"8e03978e-40d5\"", id, 1).await);
+    let longest = "x".repeat(255);
+    service.order_with_key(&longest, id, 1).await.order_id();
+
+    let too_long = "x".repeat(256);
+    for key in ["", "\"\"", "a b", "a\tb", "ключ", "é", &too_long] {
+        let answer = service.order_with_key(key, id, 1).await;
+        assert_eq!(answer.status, 400, "{key:?}: {answer:?}");
+        answer.problem(400, "invalid-parameter");
+    }
+    let twice = service.json("/orders", format!(r#"{{"id":"{id}","quantity":1}}"#));
+    let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b");
+    Answer::to(twice).await.problem(400, "invalid-parameter");
+    assert_eq!(service.count_orders().await, 2);
+}

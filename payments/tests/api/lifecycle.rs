@@ -1,0 +1,213 @@
+//! The life of an order in the store, on random histories, against a model of it.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use payments::domain::{OrderStatus, PlaceOrder, Placement, Quote};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::redis::Command;
+use shared::time::Timestamp;
+use shared::trace::TraceParent;
+use tokio::runtime::Runtime;
+
+use crate::harness::TestStore;
+use crate::model::{Known, Model};
+
+/// Histories, and steps in each.
+const CASES: u32 = 60;
+const STEPS: usize = 30;
+/// The same on a store with partitions.
+const PARTITIONED_CASES: u32 = 20;
+/// Not due while a test runs.
+const LATER: Duration = Duration::from_hours(1);
+
+/// One step of a history. Steps with the same key are the same intent.
+#[derive(Clone, Debug)]
+enum Step {
+    Place { due: bool, key: Option<u8> },
+    Complete,
+    Cancel { order: Index },
+    Refund { orders: Vec<Index>, reason: RefundReason },
+}
+
+#[test]
+fn an_order_lives_as_the_model_says() {
+    check_histories(Partitions::NONE, CASES);
+}
+
+#[test]
+fn an_order_lives_as_the_model_says_in_every_partition() {
+    check_histories(Partitions::new(NonZeroU16::new(4).unwrap()), PARTITIONED_CASES);
+}
+
+fn check_histories(partitions: Partitions, cases: u32) {
+    let runtime = Runtime::new().unwrap();
+    let test = runtime.block_on(TestStore::start(partitions));
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 200,
+        ..Config::default()
+    });
+    let history = proptest::collection::vec(step(), STEPS);
+    let checked = runner.run(&history, |history| {
+        runtime.block_on(async {
+            test.operate("FLUSHALL", "").await;
+            test.store.own.adopt().await.unwrap();
+            let mut model = Model::default();
+            for step in &history {
+                play(&test, &mut model, step).await;
+            }
+            check_orders(&test, &model).await;
+            check_due(&test, &model).await;
+            check_events(&test, &model).await;
+        });
+        Ok(())
+    });
+    checked.unwrap();
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let reason =
+        prop_oneof![Just(RefundReason::ProductNotFound), Just(RefundReason::InsufficientStock)];
+    let key = prop_oneof![2 => Just(None), 1 => (0..4_u8).prop_map(Some)];
+    let refund = (proptest::collection::vec(any::<Index>(), 1..5), reason);
+    prop_oneof![
+        4 => (any::<bool>(), key).prop_map(|(due, key)| Step::Place { due, key }),
+        2 => Just(Step::Complete),
+        2 => any::<Index>().prop_map(|order| Step::Cancel { order }),
+        2 => refund.prop_map(|(orders, reason)| Step::Refund { orders, reason }),
+    ]
+}
+
+async fn play(test: &TestStore, model: &mut Model, step: &Step) {
+    match step {
+        Step::Place { due, key } => place(test, model, *due, *key).await,
+        Step::Complete => {
+            let mut paid = BTreeSet::new();
+            for partition in test.store.own.partitions().all() {
+                let completion = test.store.complete_due(partition).await.unwrap();
+                assert!(completion.broken.is_empty(), "{completion:?}");
+                paid.extend(completion.paid);
+            }
+            let expected = model.complete();
+            assert_eq!(paid, expected.iter().map(ToString::to_string).collect());
+        }
+        Step::Cancel { order } => {
+            let id = *order.get(&model.ids());
+            let cancelled = test.store.cancel_order(id).await.unwrap();
+            assert_eq!(cancelled, model.cancel(id));
+        }
+        Step::Refund { orders, reason } => {
+            let ids = model.ids();
+            let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
+            let refunds: Vec<_> = ids.iter().map(|&id| refund(id, *reason)).collect();
+            let outcomes = test.store.refund_orders(&refunds).await.unwrap();
+            let expected: Vec<_> = ids.iter().map(|&id| model.refund(id, *reason)).collect();
+            assert_eq!(outcomes, expected);
+        }
+    }
+}
+
+async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) {
+    let product_id = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e".parse().unwrap();
+    let wanted = PlaceOrder { product_id, quantity: 1 + u32::from(due) };
+    let rate = "0.20".parse().unwrap();
+    let quote = Quote::of("19.90".parse().unwrap(), wanted.quantity, rate).unwrap();
+    let (delay, trace) = (if due { Duration::ZERO } else { LATER }, TraceParent::mint());
+    let parsed = key.map(|key| format!("key-{key}").parse().unwrap());
+    let placed =
+        test.store.place_order(wanted, quote, delay, &trace, parsed.as_ref()).await.unwrap();
+    let earlier = key.and_then(|key| model.keys.get(&key));
+    match earlier.map(|id| (*id, &model.orders[id])) {
+        Some((_, known)) if known.wanted != wanted => assert_eq!(placed, Placement::KeyReused),
+        Some((id, _)) => {
+            let Placement::Replayed(order) = placed else {
+                panic!("{placed:?}");
+            };
+            assert_eq!((order.id, order.status), (id, OrderStatus::Pending));
+        }
+        None => {
+            let Placement::Placed(order) = placed else {
+                panic!("{placed:?}");
+            };
+            let status = OrderStatus::Pending;
+            let known = Known { status, due, reason: None, wanted, quote, trace };
+            model.orders.insert(order.id, known);
+            key.map(|key| model.keys.insert(key, order.id));
+        }
+    }
+}
+
+fn refund(order_id: OrderId, reason: RefundReason) -> RefundOrder {
+    RefundOrder {
+        order_id,
+        product_id: ProductId::mint(),
+        quantity: 1,
+        reason,
+        time: Timestamp::from_millis(0),
+        traceparent: TraceParent::mint(),
+    }
+}
+
+/// Every order is what the model says, and each of its times is there exactly when it has come.
+async fn check_orders(test: &TestStore, model: &Model) {
+    for (&id, known) in &model.orders {
+        let order = test.store.find_order(id).await.unwrap().unwrap();
+        assert_eq!((order.status, order.reason), (known.status, known.reason));
+        assert_eq!((order.wanted, order.quote), (known.wanted, known.quote));
+        let was_paid = matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
+        assert_eq!(order.paid_at.is_some(), was_paid);
+        assert_eq!(order.cancelled_at.is_some(), known.status == OrderStatus::Cancelled);
+        assert_eq!(order.refunded_at.is_some(), known.status == OrderStatus::Refunded);
+        let delay_ms = order.completes_at.as_millis() - order.created_at.as_millis();
+        assert_eq!(u128::from(delay_ms), if known.due { 0 } else { LATER.as_millis() });
+    }
+    let listed = test.store.list_orders(None, 100).await.unwrap();
+    let listed: Vec<OrderId> = listed.iter().map(|order| order.id).collect();
+    assert_eq!(listed, model.orders.keys().rev().copied().collect::<Vec<_>>());
+}
+
+/// What waits to be paid are the pending orders, and nothing else.
+async fn check_due(test: &TestStore, model: &Model) {
+    let mut due = BTreeSet::new();
+    for partition in test.store.own.partitions().all() {
+        let range = Command::new("ZRANGE").key(partition.key("due")).arg(0).arg(-1);
+        due.extend(test.operator.run(range).await.unwrap().texts().unwrap());
+    }
+    let pending = model.orders.iter().filter(|(_, known)| known.status == OrderStatus::Pending);
+    assert_eq!(due, pending.map(|(id, _)| id.to_string()).collect());
+}
+
+/// Every order that was ever paid has one event, written as Rust would write it.
+async fn check_events(test: &TestStore, model: &Model) {
+    let mut found = BTreeSet::new();
+    for partition in test.store.own.partitions().all() {
+        for entry in test.entries(&partition.key(OrderCompleted::STREAM)).await {
+            let fields = entry.fields.unwrap();
+            let event = OrderCompleted::decode(&fields).unwrap();
+            let encoded: Vec<_> = event
+                .encode()
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect();
+            assert_eq!(encoded, fields, "Lua and Rust write an event differently");
+            let known = &model.orders[&event.order_id];
+            let quote = Quote { price: event.price, fee: event.fee, total: event.total };
+            assert_eq!((quote, &event.traceparent), (known.quote, &known.trace));
+            assert_eq!(event.product_id, known.wanted.product_id);
+            assert_eq!(event.quantity, known.wanted.quantity);
+            let order = test.store.find_order(event.order_id).await.unwrap().unwrap();
+            assert_eq!(order.paid_at, Some(event.time));
+            assert!(found.insert(event.order_id), "emitted twice");
+        }
+    }
+    let paid = |known: &Known| matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
+    let paid = model.orders.iter().filter(|(_, known)| paid(known));
+    assert_eq!(found, paid.map(|(id, _)| *id).collect());
+}

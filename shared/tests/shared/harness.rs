@@ -1,0 +1,228 @@
+//! Two private stores, seen as inventory sees them: the one that has the stream it reads, and its own.
+
+use std::time::Duration;
+
+use shared::config::RedisUrl;
+use shared::consumer::{Consumer, Settings};
+use shared::event::{Event, OrderCompleted};
+use shared::function::Library;
+use shared::group::Membership;
+use shared::health::Progress;
+use shared::id::{OrderId, Partition, Partitions, ProductId};
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, Entry, Redis, Reply};
+use shared::shutdown::Shutdown;
+use shared::time::Timestamp;
+use shared::trace::TraceParent;
+use stack::binaries;
+use stack::credentials::User;
+use stack::guard::{Farewell, Guard};
+use stack::redis::{RedisOptions, RedisServer, Store};
+use stack::wait::{wait_for, wait_until};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::script::Script;
+
+/// Generous, because tests share the machine with a compiler.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// Longer than any test runs.
+pub(crate) const NEVER: Duration = Duration::from_hours(1);
+pub(crate) const STREAM: &str = OrderCompleted::STREAM;
+pub(crate) const GROUP: &str = OrderCompleted::GROUP;
+
+/// A library with one function, as a service would have it.
+const LUA: &str = "local function answer(keys, args) return 42 end\nregister('answer', answer)";
+
+/// The two stores.
+pub(crate) struct Stores {
+    /// Has the stream, which is written by others.
+    pub(crate) streams: RedisServer,
+    /// The own store of the consumer.
+    pub(crate) own: RedisServer,
+    /// All rights on the store of the stream.
+    pub(crate) emitter: Redis,
+    /// All rights on the own store.
+    pub(crate) operator: Redis,
+    _dir: TempDir,
+}
+
+/// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
+pub(crate) struct Running {
+    shutdown: Shutdown,
+    task: JoinSet<()>,
+}
+
+impl Stores {
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (server, stack) = tokio::task::spawn_blocking(|| {
+            let stack = binaries::shared().unwrap().stack;
+            (stack::server::shared().unwrap(), stack)
+        })
+        .await
+        .unwrap();
+        let start = |store: Store| {
+            RedisServer::start(RedisOptions {
+                store,
+                dir: dir.path().join(store.name()),
+                server: server.clone(),
+                guard: Guard { stack: stack.clone(), farewell: Farewell::Kill },
+                sink: None,
+            })
+        };
+        let (streams, own) = tokio::join!(start(Store::Payments), start(Store::Inventory));
+        let (streams, own) = (streams.unwrap(), own.unwrap());
+        let stores = Self {
+            emitter: Redis::worker(&url(&streams, User::Operator)),
+            operator: Redis::worker(&url(&own, User::Operator)),
+            streams,
+            own,
+            _dir: dir,
+        };
+        // As if everything had been acted on up to now, so that no test sees events twice without asking for it.
+        let life = stores.own_store().epoch(partition()).await.unwrap();
+        let set = Command::new("SET").key("epoch").arg(life);
+        stores.operator.run(set).await.unwrap();
+        stores
+    }
+
+    /// The own store as the service sees it.
+    pub(crate) fn own_store(&self) -> OwnStore {
+        let redis = Redis::worker(&url(&self.own, User::Inventory));
+        OwnStore::new(redis, Library::new("test", 1, &[LUA]), Partitions::NONE)
+    }
+
+    /// The store of the stream as its owner sees it.
+    pub(crate) fn owner_of_stream(&self) -> OwnStore {
+        let redis = Redis::worker(&url(&self.streams, User::Payments));
+        OwnStore::new(redis, Library::new("test", 1, &[LUA]), Partitions::NONE)
+    }
+
+    /// Starts a consumer of that name, which takes nothing over while a test runs.
+    pub(crate) fn consume(&self, name: &str, script: &Script) -> Running {
+        self.consume_after(name, script, NEVER)
+    }
+
+    /// The same, but what others leave for `idle` is taken over.
+    pub(crate) fn consume_after(&self, name: &str, script: &Script, idle: Duration) -> Running {
+        let settings = Settings {
+            stream_store: url(&self.streams, User::Inventory),
+            name: name.to_owned(),
+            reclaim_idle: idle,
+        };
+        let (own, progress) = (self.own_store(), Progress::new());
+        let consumer = Consumer::new(script.clone(), own, partition(), &settings, progress);
+        let shutdown = Shutdown::new();
+        let mut task = JoinSet::new();
+        task.spawn(consumer.run(shutdown.clone()));
+        Running { shutdown, task }
+    }
+
+    /// Emits orders of these quantities, in this order, and answers the ids of their entries.
+    pub(crate) async fn emit(&self, quantities: impl IntoIterator<Item = u32>) -> Vec<String> {
+        let entries = all(quantities.into_iter().map(|quantity| {
+            let fields = order(quantity).encode();
+            let words = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+            let add = Command::new("XADD").key(STREAM).arg("*").args(words);
+            self.emitter.run(add)
+        }));
+        let ids = entries.await.into_iter();
+        ids.map(|id| id.unwrap().text().unwrap()).collect()
+    }
+
+    /// Gives `count` new entries to a consumer that does nothing with them.
+    pub(crate) async fn give(&self, consumer: &str, count: usize) {
+        let reader = Redis::reader(&url(&self.streams, User::Inventory), LIMIT);
+        let member = membership(consumer);
+        member.ensure_group(&self.emitter).await.unwrap();
+        let mut given = 0;
+        while given < count {
+            let entries = member.read_new(&reader, count - given, LIMIT).await;
+            given += entries.unwrap().len();
+        }
+    }
+
+    /// What the group has been given and not acknowledged.
+    pub(crate) async fn pending(&self) -> Option<u64> {
+        self.group("pending").await?.unsigned().ok()
+    }
+
+    /// Whether the group has been given everything and has acknowledged it.
+    pub(crate) async fn is_settled(&self) -> bool {
+        let lag = self.group("lag").await.and_then(|lag| lag.unsigned().ok());
+        (self.pending().await, lag) == (Some(0), Some(0))
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn wait_settled(&self) {
+        wait_until("the end of all entries", LIMIT, || self.is_settled()).await.unwrap();
+    }
+
+    /// Waits until so many entries are set aside, and answers them.
+    pub(crate) async fn wait_parked(&self, count: usize) -> Vec<Entry> {
+        let parked = wait_for("dead letters", LIMIT, || async {
+            let parked = entries(&self.operator, "dead_letters").await;
+            (parked.len() >= count).then_some(parked)
+        });
+        let parked = parked.await.unwrap();
+        assert_eq!(parked.len(), count, "{parked:?}");
+        parked
+    }
+
+    async fn group(&self, field: &'static str) -> Option<Reply> {
+        let info = Command::new("XINFO").arg("GROUPS").key(STREAM);
+        let groups = self.emitter.run(info).await.ok()?.list().ok()?;
+        groups.into_iter().next()?.field(field).ok()
+    }
+}
+
+impl Running {
+    /// Tells it to stop, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        self.shutdown.cancel();
+        let ended = tokio::time::timeout(LIMIT, self.task.join_next()).await;
+        ended.unwrap().unwrap().unwrap();
+    }
+}
+
+/// The partition of a store that has no partitions.
+pub(crate) fn partition() -> Partition {
+    Partitions::NONE.all().next().unwrap()
+}
+
+pub(crate) fn membership(consumer: &str) -> Membership {
+    Membership { stream: STREAM.to_owned(), group: GROUP, consumer: consumer.to_owned() }
+}
+
+pub(crate) fn url(server: &RedisServer, user: User) -> RedisUrl {
+    server.url(user).parse().unwrap()
+}
+
+/// All entries of a stream.
+pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
+    let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
+    redis.run(range).await.unwrap().entries().unwrap()
+}
+
+/// A field of an entry, as text.
+pub(crate) fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
+    let fields = entry.fields.as_ref().unwrap();
+    let found = fields.iter().find(|(field, _)| field == name);
+    found.map_or("", |(_, value)| std::str::from_utf8(value).unwrap())
+}
+
+fn order(quantity: u32) -> OrderCompleted {
+    let order_id = OrderId::mint();
+    OrderCompleted {
+        order_id,
+        ordered_at: order_id.minted_at().unwrap(),
+        product_id: ProductId::mint(),
+        quantity,
+        price: "1.00".parse().unwrap(),
+        fee: "0.20".parse().unwrap(),
+        total: "1.20".parse().unwrap(),
+        time: Timestamp::from_millis(1_763_632_806_410),
+        traceparent: TraceParent::mint(),
+    }
+}

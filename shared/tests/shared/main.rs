@@ -1,0 +1,16 @@
+//! What the plumbing promises, shown on private Redis servers; and the rules of the source tree.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+
+mod harness;
+mod script;
+
+mod opening;
+mod redis;
+
+mod consumer;
+mod recovery;
+mod retention;
+mod retries;
+
+mod tidy;

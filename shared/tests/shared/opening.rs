@@ -1,0 +1,130 @@
+//! What must hold before a service uses its store.
+
+use shared::event::{Event, OrderCompleted};
+use shared::function::Call;
+use shared::opening::{OpenError, Witness};
+use shared::redis::Command;
+use shared::shutdown::Shutdown;
+use stack::wait::wait_until;
+
+use crate::harness::{LIMIT, STREAM, Stores, membership, partition};
+use crate::script::DONE;
+
+fn witness(stores: &Stores) -> Witness {
+    Witness {
+        redis: stores.emitter.clone(),
+        stream: OrderCompleted::STREAM,
+        group: OrderCompleted::GROUP,
+    }
+}
+
+async fn configure(stores: &Stores, name: &str, value: &str) {
+    let set = Command::new("CONFIG").args(["SET", name, value]);
+    stores.operator.run(set).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_store_is_given_its_identity_and_its_functions() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    assert!(!store.has_identity().await.unwrap());
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    assert!(store.has_identity().await.unwrap());
+    let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
+    assert_eq!(answer.int().unwrap(), 42);
+
+    let get = || Command::new("GET").key("identity");
+    let identity = stores.operator.run(get()).await.unwrap();
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store.adopt().await.unwrap();
+    assert_eq!(stores.operator.run(get()).await.unwrap(), identity, "for ever the same");
+}
+
+#[tokio::test]
+async fn a_server_that_drops_data_when_it_is_full_is_unfit() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    for policy in ["allkeys-lru", "volatile-ttl", "allkeys-random"] {
+        configure(&stores, "maxmemory-policy", policy).await;
+        let error = store.open(&witness(&stores), &Shutdown::new()).await.unwrap_err();
+        assert!(matches!(&error, OpenError::Unfit(text) if text.contains(policy)), "{error:?}");
+    }
+    assert!(!store.has_identity().await.unwrap(), "nothing was written");
+    configure(&stores, "maxmemory-policy", "noeviction").await;
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
+    let stores = Stores::start().await;
+    configure(&stores, "appendonly", "no").await;
+    let store = stores.own_store();
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_store_beside_a_stream_with_a_past_is_not_opened_until_it_is_adopted() {
+    let stores = Stores::start().await;
+    stores.emit([DONE]).await;
+    // That nothing is left of the stream does not unmake its past.
+    let trim = Command::new("XTRIM").key(STREAM).arg("MAXLEN").arg(0);
+    stores.emitter.run(trim).await.unwrap();
+    Box::pin(assert_waits_for_adoption(&stores)).await;
+}
+
+#[tokio::test]
+async fn an_empty_store_beside_a_stream_that_knows_its_group_is_not_opened_either() {
+    let stores = Stores::start().await;
+    membership("one").ensure_group(&stores.emitter).await.unwrap();
+    Box::pin(assert_waits_for_adoption(&stores)).await;
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_does_not_keep_its_process_from_stopping() {
+    let stores = Stores::start().await;
+    stores.own.kill();
+    let (store, shutdown) = (stores.own_store(), Shutdown::new());
+    shutdown.cancel();
+    let witness = witness(&stores);
+    let opening = tokio::time::timeout(LIMIT, store.open(&witness, &shutdown));
+    opening.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_comes_late_is_waited_for() {
+    let stores = Stores::start().await;
+    stores.own.kill();
+    let (store, shutdown) = (stores.own_store(), Shutdown::new());
+    let witness = witness(&stores);
+    let (opened, restarted) = tokio::join!(store.open(&witness, &shutdown), stores.own.restart());
+    opened.unwrap();
+    restarted.unwrap();
+    assert!(store.has_identity().await.unwrap());
+}
+
+/// The store is not opened while it has no identity, and is as soon as somebody has adopted it.
+async fn assert_waits_for_adoption(stores: &Stores) {
+    let (store, shutdown) = (stores.own_store(), Shutdown::new());
+    let witness = witness(stores);
+    let opening = async {
+        store.open(&witness, &shutdown).await.unwrap();
+        store.has_identity().await.unwrap()
+    };
+    let adopting = async {
+        // It has looked at least twice and is still waiting when it is adopted.
+        wait_until("two looks", LIMIT, || async { looks(stores).await >= 2 }).await.unwrap();
+        assert!(!store.has_identity().await.unwrap());
+        store.adopt().await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(opening, adopting);
+    assert!(opened);
+}
+
+/// How often somebody has asked for the past of the stream.
+async fn looks(stores: &Stores) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
+    let line = info.lines().find(|line| line.starts_with("cmdstat_xinfo|stream:"));
+    let calls = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next()?.parse().ok());
+    calls.unwrap_or(0)
+}

@@ -1,0 +1,210 @@
+//! What a crash leaves behind is settled by whoever comes next.
+
+use std::time::Duration;
+
+use shared::consumer::BATCH;
+use shared::redis::Command;
+use stack::wait::wait_until;
+
+use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, field, membership};
+use crate::script::{DIE, DONE, PARK, SLOW, SLOWNESS, Script};
+
+/// Takes over almost at once.
+const HASTY: Duration = Duration::from_millis(200);
+
+#[tokio::test]
+async fn own_pending_entries_are_settled_on_start() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 250]).await;
+    stores.give("one", 250).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 250]);
+    assert!(script.calls().iter().all(|call| call.orders.len() <= BATCH));
+    let counts = Command::new("EXISTS").key("attempts");
+    let counts = stores.operator.run(counts).await.unwrap().int().unwrap();
+    assert_eq!(counts, 0, "no count is left behind");
+}
+
+#[tokio::test]
+async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are_not() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 20]).await;
+    stores.give("dead", 20).await;
+    let patient = stores.consume("patient", &script);
+    wait_until("the patient one", LIMIT, || async {
+        consumers(&stores).await.contains(&"patient".to_owned())
+    })
+    .await
+    .unwrap();
+    assert_eq!((stores.pending().await, script.calls().len()), (Some(20), 0));
+    let _running = stores.consume_after("hasty", &script, HASTY);
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 20]);
+    drop(patient);
+}
+
+/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never get past the others.
+#[tokio::test]
+async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_over() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit(vec![DONE; 1_600]).await;
+    stores.give("living", 1_500).await;
+    stores.give("dead", 100).await;
+    let long_ago = Command::new("XCLAIM").key(STREAM).args([GROUP, "dead", "0"]);
+    let long_ago = long_ago.args(ids[1_500..].iter().map(String::as_str));
+    let long_ago = long_ago.args(["IDLE", "7200000"]);
+    stores.emitter.run(long_ago).await.unwrap();
+    let _running = stores.consume_after("alive", &script, NEVER);
+    wait_until("only those of the living", LIMIT, || async {
+        stores.pending().await == Some(1_500)
+    })
+    .await
+    .unwrap();
+    assert_eq!(script.times(DONE), [1; 100]);
+}
+
+#[tokio::test]
+async fn a_long_list_of_a_dead_consumer_is_taken_over_in_several_scans() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit(vec![DONE; 3_000]).await;
+    stores.give("dead", 3_000).await;
+    let _running = stores.consume_after("alive", &script, HASTY);
+    let started = tokio::time::Instant::now();
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), vec![1; 3_000]);
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// The next batch is read while one is settled, and then waits for its turn in the hands of a consumer that is alive.
+#[tokio::test]
+async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    assert!(SLOWNESS > HASTY);
+    let (first, second) = ([SLOW; 1], [DONE; 150]);
+    stores.emit(first.into_iter().chain(second)).await;
+    let _running = stores.consume_after("one", &script, HASTY);
+    stores.wait_settled().await;
+    let handed_over: usize = script.times(DONE).iter().sum();
+    assert_eq!((script.times(SLOW), handed_over), (vec![1], 150));
+}
+
+#[tokio::test]
+async fn an_entry_that_was_trimmed_while_it_was_pending_does_not_wedge_its_consumer() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 3]).await;
+    stores.give("one", 3).await;
+    let delete = Command::new("XDEL").key(STREAM).arg(ids[1].as_str());
+    stores.emitter.run(delete).await.unwrap();
+    let _running = stores.consume("one", &script);
+    let parked = stores.wait_parked(1).await.remove(0);
+    assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
+    assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
+    wait_until("nothing pending", LIMIT, || async { stores.pending().await == Some(0) })
+        .await
+        .unwrap();
+    assert_eq!(script.times(DONE), [1, 1]);
+    stores.emit([PARK]).await;
+    stores.wait_parked(2).await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_the_next() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 3]).await;
+    stores.give("dead", 3).await;
+    let delete = Command::new("XDEL").key(STREAM).arg(ids[1].as_str());
+    stores.emitter.run(delete).await.unwrap();
+    let _running = stores.consume_after("alive", &script, HASTY);
+    let parked = stores.wait_parked(1).await.remove(0);
+    assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
+    assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
+    wait_until("nothing pending", LIMIT, || async { stores.pending().await == Some(0) })
+        .await
+        .unwrap();
+    assert_eq!(script.times(DONE), [1, 1]);
+    stores.emit([PARK]).await;
+    stores.wait_parked(2).await;
+}
+
+/// The handler dies of one entry each time. It is set aside in the end, and its neighbours are not.
+#[tokio::test]
+async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([DONE, DIE, DONE]).await;
+    for life in 1..20 {
+        let script = Script::default();
+        let running = stores.consume("one", &script);
+        wait_until("its death, or the end", LIMIT, || async {
+            !script.calls_with(DIE).is_empty() || stores.is_settled().await
+        })
+        .await
+        .unwrap();
+        drop(running);
+        if stores.is_settled().await {
+            let parked = stores.wait_parked(1).await.remove(0);
+            assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
+            assert_eq!(field(&parked, "dl_reason"), "max_deliveries");
+            assert!(life <= 10, "only in life {life}");
+            return;
+        }
+    }
+    panic!("it kills for ever");
+}
+
+#[tokio::test]
+async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_life() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 250]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 250]);
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 250] }).await.unwrap();
+    stores.emit([PARK]).await;
+    stores.wait_parked(1).await;
+    assert_eq!(script.times(DONE), [2; 250], "once for each life");
+}
+
+#[tokio::test]
+async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
+    let stores = Stores::start().await;
+    stores.emit([DONE; 2]).await;
+    stores.give("busy", 1).await;
+    stores.give("idle", 1).await;
+    let (own, idle) = (membership("own"), membership("idle"));
+    let entries = idle.read_own_pending(&stores.emitter, "0-0", BATCH).await.unwrap();
+    idle.acknowledge(&stores.emitter, &[&entries[0].id]).await.unwrap();
+    stores.emit([DONE]).await;
+    stores.give("own", 1).await;
+
+    let lost = own.remove_idle_consumers(&stores.emitter, NEVER).await.unwrap();
+    assert_eq!((lost, consumers(&stores).await.len()), (0, 3), "nobody is idle that long");
+    let lost = own.remove_idle_consumers(&stores.emitter, Duration::ZERO).await.unwrap();
+    assert_eq!(lost, 0);
+    assert_eq!(consumers(&stores).await, ["busy", "own"]);
+    assert_eq!(stores.pending().await, Some(2));
+}
+
+/// The names of the members of the group, in alphabetical order.
+async fn consumers(stores: &Stores) -> Vec<String> {
+    let info = Command::new("XINFO").arg("CONSUMERS").key(STREAM).arg(GROUP);
+    let Ok(list) = stores.emitter.run(info).await else {
+        return Vec::new();
+    };
+    let list = list.list().unwrap().into_iter();
+    let mut names: Vec<String> =
+        list.map(|consumer| consumer.field("name").unwrap().text().unwrap()).collect();
+    names.sort_unstable();
+    names
+}

@@ -1,0 +1,205 @@
+//! The Redis client: it fails quickly, comes back by itself, and tells "not now" from "never".
+
+use std::time::Duration;
+
+use shared::own_store::all;
+use shared::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
+use stack::credentials::User;
+use stack::wait::{wait_for, wait_until};
+use tokio::time::Instant;
+
+use crate::harness::{LIMIT, Stores, membership, url};
+use crate::script::DONE;
+
+/// What a command may take beyond its own limit on a busy machine.
+const MARGIN: Duration = Duration::from_millis(500);
+/// The store is back, and so must its clients be.
+const BACK: Duration = Duration::from_secs(2);
+
+fn get() -> Command {
+    Command::new("GET").key("product:1")
+}
+
+/// A client that has just proved to work.
+async fn client(stores: &Stores) -> Redis {
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    let set = Command::new("SET").key("product:1").arg("kept");
+    redis.run(set).await.unwrap();
+    redis
+}
+
+#[tokio::test]
+async fn a_client_survives_the_death_of_its_server() {
+    let stores = Stores::start().await;
+    let redis = client(&stores).await;
+    for _ in 0..2 {
+        stores.own.kill();
+        for _ in 0..3 {
+            let started = Instant::now();
+            let error = redis.run(get()).await.unwrap_err();
+            assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+            assert!(started.elapsed() < COMMAND_TIMEOUT + MARGIN, "{:?}", started.elapsed());
+        }
+        stores.own.restart().await.unwrap();
+        let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
+        assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+    }
+}
+
+#[tokio::test]
+async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after() {
+    let stores = Stores::start().await;
+    let redis = client(&stores).await;
+    stores.own.pause();
+    let frozen = Instant::now();
+    // Longer than the client takes to find the connection unresponsive, so that both ways of failing are seen.
+    while frozen.elapsed() < Duration::from_secs(5) {
+        let started = Instant::now();
+        let error = redis.run(get()).await.unwrap_err();
+        assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+        assert!(started.elapsed() < COMMAND_TIMEOUT + MARGIN, "{:?}", started.elapsed());
+    }
+    stores.own.resume();
+    let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
+    assert_eq!(back.await.unwrap().text().unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_client_may_be_made_before_its_server() {
+    let stores = Stores::start().await;
+    stores.own.kill();
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    redis.run(get()).await.unwrap_err();
+    stores.own.restart().await.unwrap();
+    wait_until("the client", BACK, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blocked_read_ends_by_its_block() {
+    let stores = Stores::start().await;
+    let block = Duration::from_millis(300);
+    let reader = Redis::reader(&url(&stores.streams, User::Inventory), block);
+    let member = membership("one");
+    member.ensure_group(&stores.emitter).await.unwrap();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let entries = member.read_new(&reader, 10, block).await.unwrap();
+        assert_eq!(entries, []);
+        let took = started.elapsed();
+        assert!((block..block + Duration::from_secs(1)).contains(&took), "{took:?}");
+    }
+    let (entries, _) = tokio::join!(member.read_new(&reader, 10, block), stores.emit([DONE]));
+    assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
+}
+
+#[tokio::test]
+async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
+    let stores = Stores::start().await;
+    let block = Duration::from_secs(1);
+    let reader = Redis::reader(&url(&stores.streams, User::Inventory), block);
+    let member = membership("one");
+    member.ensure_group(&stores.emitter).await.unwrap();
+    let started = Instant::now();
+    let others = async {
+        for _ in 0..100 {
+            stores.emitter.run(Command::new("PING")).await.unwrap();
+        }
+        started.elapsed()
+    };
+    let (_, took) = tokio::join!(member.read_new(&reader, 1, block), others);
+    assert!(took < block, "{took:?}");
+}
+
+/// An event is parked after a refusal and waits for ever otherwise, so the two must not be confused.
+#[tokio::test]
+async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
+    let stores = Stores::start().await;
+    for code in [
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOAUTH",
+        "NOIDENTITY",
+        "NOPERM",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+        "WRONGPASS",
+    ] {
+        let error = provoke(&stores, code).await;
+        assert!(matches!(error, RedisError::Unavailable(_)), "{code}: {error:?}");
+        assert!(error.to_string().contains(code), "{error}");
+    }
+    for code in ["ERR", "WRONGTYPE", "NOGROUP", "BUSYGROUP", "BUSYKEY", "NOSCRIPT", "MYOWN"] {
+        let error = provoke(&stores, code).await;
+        assert!(error.is_refusal(code), "{code}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn real_refusals_are_told_apart_too() {
+    let stores = Stores::start().await;
+    let operator = &stores.operator;
+    let set = |key: &str| Command::new("SET").key(key).arg("x");
+    operator.run(set("text")).await.unwrap();
+    let error = operator.run(Command::new("HGETALL").key("text")).await.unwrap_err();
+    assert!(error.is_refusal("WRONGTYPE"), "{error:?}");
+    let error = membership("one").read_own_pending(operator, "0", 1).await.unwrap_err();
+    assert!(error.is_refusal("NOGROUP"), "{error:?}");
+    let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
+    assert!(error.is_refusal("ERR"), "{error:?}");
+
+    let owner = Redis::worker(&url(&stores.own, User::Inventory));
+    let error = owner.run(Command::new("FLUSHALL")).await.unwrap_err();
+    assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+    let full = Command::new("CONFIG").args(["SET", "maxmemory", "1"]);
+    operator.run(full).await.unwrap();
+    let error = operator.run(set("more")).await.unwrap_err();
+    assert!(
+        matches!(&error, RedisError::Unavailable(text) if text.starts_with("OOM")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_waited_out() {
+    let stores = Stores::start().await;
+    let revoke = Command::new("ACL").args(["SETUSER", "inventory", "off"]);
+    stores.operator.run(revoke).await.unwrap();
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    let error = redis.run(get()).await.unwrap_err();
+    assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+    let grant = Command::new("ACL").args(["SETUSER", "inventory", "on"]);
+    stores.operator.run(grant).await.unwrap();
+    wait_until("the login", LIMIT, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
+    let stores = Stores::start().await;
+    let redis = client(&stores).await;
+    let echoes = (0..2_000).map(|number: i64| {
+        let (redis, key) = (redis.clone(), format!("product:{number}"));
+        async move {
+            let set = Command::new("SET").key(key.as_str()).arg(number);
+            redis.run(set).await.unwrap();
+            let get = redis.run(Command::new("GET").key(key)).await.unwrap();
+            assert_eq!(get.int().unwrap(), number);
+        }
+    });
+    all(echoes).await;
+}
+
+/// Makes the server answer with this error code.
+async fn provoke(stores: &Stores, code: &str) -> RedisError {
+    let script = format!("return redis.error_reply('{code} because of a test')");
+    let eval = Command::new("EVAL").arg(script).arg(0);
+    // Some of them make the client connect anew, which must not take the next answer with it.
+    let redis = Redis::worker(&url(&stores.own, User::Operator));
+    redis.run(Command::new("PING")).await.unwrap();
+    redis.run(eval).await.unwrap_err()
+}

@@ -1,0 +1,112 @@
+//! Trimming a stream: what somebody may still need stays.
+
+use std::time::Duration;
+
+use shared::event::OrderCompleted;
+use shared::redis::Command;
+use shared::retention::trim;
+
+use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, membership, partition};
+use crate::script::{DONE, Script};
+
+async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
+    trim::<OrderCompleted>(stores.owner_of_stream(), retention).await.unwrap();
+    entries(&stores.emitter, STREAM).await.into_iter().map(|entry| entry.id).collect()
+}
+
+/// Everything from `needed` on is there, and of what is older by a millisecond at most one node of the stream.
+fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
+    assert!(left.ends_with(&ids[needed..]), "an entry that is needed is gone");
+    let since = milliseconds(&ids[needed.min(ids.len() - 1)]);
+    let spared = left.iter().filter(|id| milliseconds(id) < since).count();
+    assert!(spared <= 100, "{spared} that nobody needs are left");
+}
+
+fn milliseconds(id: &str) -> u64 {
+    id.split('-').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_unread_or_pending_is_never_removed() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([DONE; 1_000]).await;
+    stores.give("one", 500).await;
+    let member = membership("one");
+    let first: Vec<&str> = ids[..300].iter().map(String::as_str).collect();
+    member.acknowledge(&stores.emitter, &first).await.unwrap();
+    // What is pending begins at 300; one in the middle is acknowledged already.
+    member.acknowledge(&stores.emitter, &[&ids[400]]).await.unwrap();
+    assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 300);
+
+    let rest: Vec<&str> = ids[300..500].iter().map(String::as_str).collect();
+    member.acknowledge(&stores.emitter, &rest).await.unwrap();
+    assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
+}
+
+#[tokio::test]
+async fn what_is_younger_than_the_retention_is_never_removed() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([DONE; 500]).await;
+    let script = Script::default();
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(trim_all(&stores, LIMIT).await, ids);
+    assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
+}
+
+#[tokio::test]
+async fn without_its_group_a_stream_is_left_alone() {
+    let stores = Stores::start().await;
+    assert!(trim_all(&stores, Duration::ZERO).await.is_empty(), "no stream, no error");
+    let ids = stores.emit([DONE; 500]).await;
+    assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
+    // Another group is no substitute, even if it has read everything.
+    let create = Command::new("XGROUP").arg("CREATE").key(STREAM).arg("other").arg("$");
+    stores.emitter.run(create).await.unwrap();
+    assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
+
+    stores.give("one", 500).await;
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
+    let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(GROUP);
+    stores.emitter.run(destroy).await.unwrap();
+    let ids = stores.emit([DONE; 300]).await;
+    assert!(trim_all(&stores, Duration::ZERO).await.ends_with(&ids));
+}
+
+#[tokio::test]
+async fn the_slowest_group_decides() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([DONE; 800]).await;
+    let place = ids[249].as_str();
+    let create = Command::new("XGROUP").arg("CREATE").key(STREAM).arg("slow").arg(place);
+    stores.emitter.run(create).await.unwrap();
+    stores.give("one", 800).await;
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 250);
+}
+
+#[tokio::test]
+async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+    let stores = Stores::start().await;
+    let owner = stores.owner_of_stream();
+    let now = owner.now(partition()).await.unwrap().as_millis();
+    let mut ids = Vec::new();
+    for hours in [6, 3, 2] {
+        ids.extend((0..300).map(|number| format!("{}-{number}", now - hours * HOUR_MS)));
+    }
+    for id in &ids {
+        let add = Command::new("XADD").key(STREAM).arg(id.as_str());
+        stores.emitter.run(add.args(["a", "b"])).await.unwrap();
+    }
+    stores.give("one", 600).await;
+    let settled: Vec<&str> = ids[..600].iter().map(String::as_str).collect();
+    let member = membership("one");
+    member.acknowledge(&stores.emitter, &settled).await.unwrap();
+    // It has come as far as three hours ago: what is at most two hours older than that stays.
+    let left = trim_all(&stores, Duration::from_hours(2)).await;
+    assert_trimmed_to(&left, &ids, 300);
+}

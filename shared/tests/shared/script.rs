@@ -1,0 +1,112 @@
+//! A handler that does what the quantity of an order tells it to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shared::delivery::{Handler, Parking, Settlement};
+use shared::event::OrderCompleted;
+use shared::id::OrderId;
+use shared::redis::RedisError;
+use tokio::time::Instant;
+
+/// It works.
+pub(crate) const DONE: u32 = 1;
+/// It never works, but might.
+pub(crate) const RETRY: u32 = 2;
+/// It will never work.
+pub(crate) const PARK: u32 = 3;
+/// It works the third time.
+pub(crate) const RETRY_TWICE: u32 = 4;
+/// The store refuses the whole batch that it is in.
+pub(crate) const REFUSE: u32 = 5;
+/// The store is away the first two times.
+pub(crate) const AWAY_TWICE: u32 = 6;
+/// The handler never answers, as if the process had died of it.
+pub(crate) const DIE: u32 = 7;
+/// It works, but takes its time.
+pub(crate) const SLOW: u32 = 8;
+/// How much.
+pub(crate) const SLOWNESS: Duration = Duration::from_millis(600);
+
+/// The handler. Clones share what they remember.
+#[derive(Clone, Default)]
+pub(crate) struct Script(Arc<Mutex<Vec<Call>>>);
+
+/// One batch that was handed over.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) at: Instant,
+    pub(crate) orders: Vec<(OrderId, u32)>,
+}
+
+impl Script {
+    /// Everything that was handed over so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.0.lock().unwrap().clone()
+    }
+
+    /// The calls in which orders of that quantity were handed over.
+    pub(crate) fn calls_with(&self, quantity: u32) -> Vec<Call> {
+        let mut calls = self.calls();
+        calls.retain(|call| call.orders.iter().any(|(_, found)| *found == quantity));
+        calls
+    }
+
+    /// How often each order of that quantity was handed over.
+    pub(crate) fn times(&self, quantity: u32) -> Vec<usize> {
+        let mut times = BTreeMap::new();
+        for (id, found) in self.calls().into_iter().flat_map(|call| call.orders) {
+            if found == quantity {
+                *times.entry(id).or_insert(0) += 1;
+            }
+        }
+        times.into_values().collect()
+    }
+
+    fn times_of(&self, id: OrderId) -> usize {
+        let calls = self.calls();
+        let ids = calls.iter().flat_map(|call| &call.orders);
+        ids.filter(|(found, _)| *found == id).count()
+    }
+
+    fn settle(&self, event: &OrderCompleted) -> Settlement {
+        match event.quantity {
+            RETRY => Settlement::Retry("not yet".to_owned()),
+            RETRY_TWICE if self.times_of(event.order_id) <= 2 => {
+                Settlement::Retry("not yet".to_owned())
+            }
+            PARK => Settlement::Park(Parking {
+                reason: "hopeless",
+                detail: "it will never work".to_owned(),
+            }),
+            _ => Settlement::Done,
+        }
+    }
+}
+
+impl Handler for Script {
+    type Event = OrderCompleted;
+
+    async fn handle(&self, events: &[OrderCompleted]) -> Result<Vec<Settlement>, RedisError> {
+        let orders = events.iter().map(|event| (event.order_id, event.quantity)).collect();
+        let at = Instant::now();
+        self.0.lock().unwrap().push(Call { at, orders });
+        if events.iter().any(|event| event.quantity == DIE) {
+            std::future::pending::<()>().await;
+        }
+        if events.iter().any(|event| event.quantity == SLOW) {
+            tokio::time::sleep(SLOWNESS).await;
+        }
+        if events.iter().any(|event| event.quantity == REFUSE) {
+            return Err(RedisError::Refused("WRONGTYPE a key".to_owned()));
+        }
+        let away = |event: &&OrderCompleted| event.quantity == AWAY_TWICE;
+        if let Some(event) = events.iter().find(away)
+            && self.times_of(event.order_id) <= 2
+        {
+            return Err(RedisError::Unavailable("it is away".to_owned()));
+        }
+        Ok(events.iter().map(|event| self.settle(event)).collect())
+    }
+}
