@@ -60,45 +60,21 @@ impl Build {
             Command::new(project::variable("CARGO").unwrap_or_else(|| "cargo".into()));
         command
             .current_dir(project::root())
-            .args([
-                "build",
-                "-p",
-                "inventory",
-                "-p",
-                "payments",
-                "-p",
-                "stack",
-                "--bins",
-            ])
+            .args(["build", "-p", "inventory", "-p", "payments", "-p", "stack", "--bins"])
             .args(["--message-format", "json-render-diagnostics"]);
         let profile_dir = profile_dir(exe);
         if let Some(target) = profile_dir.parent() {
             command.arg("--target-dir").arg(target);
         }
-        let profile = if self.release {
-            "release"
-        } else {
-            profile_of(profile_dir)
-        };
+        let profile = if self.release { "release" } else { profile_of(profile_dir) };
         command.args(["--profile", profile]);
 
-        let stderr = if self.progress {
-            Stdio::inherit()
-        } else {
-            Stdio::piped()
-        };
+        let stderr = if self.progress { Stdio::inherit() } else { Stdio::piped() };
         let output = subprocess::run_with_stderr(&mut command, BUILD_LIMIT, stderr)?;
-        ensure!(
-            output.status.success(),
-            "the build failed\n{}",
-            output.stderr.trim_end()
-        );
+        ensure!(output.status.success(), "the build failed\n{}", output.stderr.trim_end());
         let mut built = executables(&output.stdout);
-        let mut take = |name: &str| {
-            built
-                .remove(name)
-                .with_context(|| format!("the build made no `{name}`"))
-        };
+        let mut take =
+            |name: &str| built.remove(name).with_context(|| format!("the build made no `{name}`"));
         Ok(Binaries {
             inventory: take("inventory")?,
             payments: take("payments")?,
@@ -110,19 +86,11 @@ impl Build {
 /// Binaries somebody else has built. `stack` may be missing there; then it is the running program or stands beside it.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     let existing = |path: PathBuf| {
-        ensure!(
-            path.is_file(),
-            "{} is missing (PAS_DE_DEUX_BIN_DIR is set)",
-            path.display()
-        );
+        ensure!(path.is_file(), "{} is missing (PAS_DE_DEUX_BIN_DIR is set)", path.display());
         Ok(std::path::absolute(path)?)
     };
     let is_stack = exe.file_name().is_some_and(|name| name == "stack");
-    let stack = if is_stack {
-        exe.to_path_buf()
-    } else {
-        profile_dir(exe).join("stack")
-    };
+    let stack = if is_stack { exe.to_path_buf() } else { profile_dir(exe).join("stack") };
     let in_dir = dir.join("stack");
     Ok(Binaries {
         inventory: existing(dir.join("inventory"))?,
@@ -154,10 +122,7 @@ fn executables(messages: &str) -> HashMap<String, PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|message| {
             let name = message["target"]["name"].as_str()?;
-            Some((
-                name.to_owned(),
-                PathBuf::from(message["executable"].as_str()?),
-            ))
+            Some((name.to_owned(), PathBuf::from(message["executable"].as_str()?)))
         })
         .collect()
 }

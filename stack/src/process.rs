@@ -66,17 +66,8 @@ impl Process {
 
     /// Describes it without starting it; [`Process::restart`] does.
     pub fn prepare(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Self {
-        let state = Mutex::new(State {
-            child: None,
-            pid: 0,
-            exit: None,
-        });
-        Self {
-            launch,
-            guard,
-            lines: Arc::new(Lines::new(sink)),
-            state,
-        }
+        let state = Mutex::new(State { child: None, pid: 0, exit: None });
+        Self { launch, guard, lines: Arc::new(Lines::new(sink)), state }
     }
 
     /// What people call it.
@@ -133,10 +124,7 @@ impl Process {
     /// Waits until it has ended.
     pub async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
         ensure!(self.pid() != 0, "`{}` was never started", self.name());
-        wait_for(&format!("the end of `{}`", self.name()), limit, || async {
-            self.exit()
-        })
-        .await
+        wait_for(&format!("the end of `{}`", self.name()), limit, || async { self.exit() }).await
     }
 
     /// SIGTERM, then waits; kills it and fails if it has not ended by then.
@@ -167,11 +155,7 @@ impl Process {
             guard::spawn(command).with_context(|| format!("cannot start `{}`", self.name()))?;
         self.lines.read(child.stdout.take());
         self.lines.read(child.stderr.take());
-        *state = State {
-            pid: child.id(),
-            child: Some(child),
-            exit: None,
-        };
+        *state = State { pid: child.id(), child: Some(child), exit: None };
         Ok(())
     }
 
@@ -183,10 +167,8 @@ impl Process {
     /// Waits a moment for what an ended process wrote last.
     pub async fn drain_output(&self) {
         // Something it started may still hold the pipe; then the lines so far have to do.
-        let _ = wait_until("its last lines", OUTPUT_GRACE, || async {
-            self.lines.are_complete()
-        })
-        .await;
+        let _ = wait_until("its last lines", OUTPUT_GRACE, || async { self.lines.are_complete() })
+            .await;
     }
 
     fn signal(&self, signal: Signal) {

@@ -189,19 +189,9 @@ impl RedisServer {
     }
 
     fn launch_on(options: RedisOptions, port: u16, reservation: Option<Port>) -> Result<Self> {
-        let RedisOptions {
-            store,
-            dir,
-            server,
-            guard,
-            sink,
-        } = options;
+        let RedisOptions { store, dir, server, guard, sink } = options;
         let context = || format!("cannot prepare {}", dir.display());
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&dir)
-            .with_context(context)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).with_context(context)?;
         let dir = fs::canonicalize(&dir).with_context(context)?;
         let credentials = Credentials::load_or_create(&dir)?;
         let (config, users) = (dir.join("redis.conf"), dir.join("users.acl"));
@@ -210,12 +200,7 @@ impl RedisServer {
 
         let args = [config.into(), "--port".into(), port.to_string().into()]
             .into_iter()
-            .chain([
-                "--dir".into(),
-                dir.clone().into(),
-                "--aclfile".into(),
-                users.into(),
-            ])
+            .chain(["--dir".into(), dir.clone().into(), "--aclfile".into(), users.into()])
             .collect();
         let launch = Launch {
             name: format!("{} redis", store.name()),
@@ -225,29 +210,19 @@ impl RedisServer {
             env_remove: Vec::new(),
         };
         let process = Process::start(launch, guard, sink)?;
-        let redis = Self {
-            port,
-            dir,
-            credentials,
-            process,
-            _reservation: reservation,
-        };
+        let redis = Self { port, dir, credentials, process, _reservation: reservation };
         write_private(&redis.operator_url_file(), &redis.url(User::Operator))?;
         Ok(redis)
     }
 
     async fn answers_ping(&self) -> bool {
-        timeout(PING_LIMIT, self.ping())
-            .await
-            .is_ok_and(|answer| answer.is_ok())
+        timeout(PING_LIMIT, self.ping()).await.is_ok_and(|answer| answer.is_ok())
     }
 
     async fn ping(&self) -> Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-        let request = format!(
-            "AUTH operator {}\r\nPING\r\n",
-            self.credentials.password(User::Operator)
-        );
+        let request =
+            format!("AUTH operator {}\r\nPING\r\n", self.credentials.password(User::Operator));
         stream.write_all(request.as_bytes()).await?;
         let mut answer = vec![0; b"+OK\r\n+PONG\r\n".len()];
         // While it loads it answers with an error, which is longer than what is expected and different.
@@ -257,9 +232,6 @@ impl RedisServer {
     }
 
     fn lost_its_port(&self) -> bool {
-        self.process
-            .last_lines(20)
-            .iter()
-            .any(|line| line.contains("Address already in use"))
+        self.process.last_lines(20).iter().any(|line| line.contains("Address already in use"))
     }
 }

@@ -56,12 +56,8 @@ pub struct Stores<'a> {
 
 impl Role {
     /// All roles, in the order they are started.
-    pub const ALL: [Self; 4] = [
-        Self::InventoryServe,
-        Self::InventoryConsume,
-        Self::PaymentsServe,
-        Self::PaymentsConsume,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::InventoryServe, Self::InventoryConsume, Self::PaymentsServe, Self::PaymentsConsume];
 
     /// What people call it: binary and verb.
     pub fn name(self) -> &'static str {
@@ -124,10 +120,7 @@ impl Role {
             ("PAYMENTS_REDIS_URL", stores.payments.url(user)),
             ("HTTP_ADDR", format!("127.0.0.1:{http}")),
             ("CONSUMER_HTTP_ADDR", format!("127.0.0.1:{consumer}")),
-            (
-                "INVENTORY_URL",
-                format!("http://127.0.0.1:{}", ports.inventory_http),
-            ),
+            ("INVENTORY_URL", format!("http://127.0.0.1:{}", ports.inventory_http)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -93,10 +93,7 @@ impl System {
         let role = Role::by_name(role)?;
         let (mut ports, port) = (self.ports.clone(), ports::free()?);
         *role.port_mut(&mut ports) = port.number();
-        self.reservations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(port);
+        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).push(port);
         let consumer_name = format!("{}-replica-{number}", role.service().name());
         let process = self.add(
             role,
@@ -113,9 +110,7 @@ impl System {
     /// which shows the last lines of its log; so after a kill, restart it first or use [`System::wait_process_ready`].
     pub async fn wait_ready(&self) -> Result<()> {
         let members: Vec<Member> = self.with_members(|members| {
-            let started = members
-                .iter()
-                .filter(|named| named.member.process.pid() != 0);
+            let started = members.iter().filter(|named| named.member.process.pid() != 0);
             started.map(|named| named.member.clone()).collect()
         });
         health::wait_ready(&members, READY_LIMIT).await
@@ -127,29 +122,20 @@ impl System {
     }
 
     fn add(&self, role: Role, name: String, ports: &Ports, extra: &[(&str, &str)]) -> Arc<Process> {
-        let stores = Stores {
-            inventory: &self.inventory_redis,
-            payments: &self.payments_redis,
-        };
+        let stores = Stores { inventory: &self.inventory_redis, payments: &self.payments_redis };
         let mut launch = role.launch(&self.binaries, ports, stores);
         isolate(&mut launch, &self.env, extra);
         launch.name.clone_from(&name);
         let process = Arc::new(Process::prepare(launch, self.guard.clone(), None));
         let url = format!("http://127.0.0.1:{}", role.port(ports));
-        let member = Member {
-            process: process.clone(),
-            url,
-        };
+        let member = Member { process: process.clone(), url };
         self.with_members(|members| members.push(Named { name, member }));
         process
     }
 
     fn member(&self, name: &str) -> Member {
         self.with_members(|members| {
-            members
-                .iter()
-                .find(|named| named.name == name)
-                .map(|named| named.member.clone())
+            members.iter().find(|named| named.name == name).map(|named| named.member.clone())
         })
         .unwrap_or_else(|| panic!("there is no process `{name}`"))
     }
@@ -186,15 +172,9 @@ impl System {
 
 /// A test depends on nothing that happens to stand in the environment it was started from.
 fn isolate(launch: &mut Launch, env: &[(String, String)], extra: &[(&str, &str)]) {
-    launch.env_remove = SETTINGS
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")])
-        .collect();
+    launch.env_remove =
+        SETTINGS.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")]).collect();
     launch.env.push(("NO_COLOR".to_owned(), "1".to_owned()));
-    launch.env.extend(
-        extra
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-    );
+    launch.env.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     launch.env.extend_from_slice(env);
 }

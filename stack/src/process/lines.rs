@@ -29,11 +29,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(sink: Option<LineSink>) -> Self {
-        Self {
-            kept: Mutex::default(),
-            open_pipes: AtomicUsize::new(0),
-            sink,
-        }
+        Self { kept: Mutex::default(), open_pipes: AtomicUsize::new(0), sink }
     }
 
     /// Reads a pipe until its last writer is gone, on a thread of its own.
@@ -50,10 +46,7 @@ impl Lines {
     /// The last `count` lines.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         let kept = lock(&self.kept);
-        kept.iter()
-            .skip(kept.len().saturating_sub(count))
-            .cloned()
-            .collect()
+        kept.iter().skip(kept.len().saturating_sub(count)).cloned().collect()
     }
 
     /// Whether nobody can write any more.
@@ -79,11 +72,7 @@ fn each_line(pipe: impl Read, mut each: impl FnMut(&str)) {
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        match pipe
-            .by_ref()
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut bytes)
-        {
+        match pipe.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes) {
             Ok(0) | Err(_) => return,
             Ok(_) => each(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n'])),
         }

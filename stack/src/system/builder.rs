@@ -61,10 +61,7 @@ impl Builder {
             anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?))
         })
         .await??;
-        let guard = Guard {
-            stack: binaries.stack.clone(),
-            farewell: Farewell::Kill,
-        };
+        let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let redis = |store: Store| {
             let dir = data.path().join(store.name());

@@ -44,24 +44,15 @@ impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
         // Whatever takes minutes the first time happens before anything runs, and Ctrl-C simply ends it.
         server::shared()?;
-        let binaries = Build {
-            release: false,
-            progress: true,
-        }
-        .run()?;
+        let binaries = Build { release: false, progress: true }.run()?;
         let screen = Screen::new(self.no_color);
         tokio::runtime::Runtime::new()?.block_on(perform(binaries, screen))
     }
 }
 
 impl Scene {
-    const ALL: [Self; 5] = [
-        Self::Buy,
-        Self::Oversell,
-        Self::DeleteInFlight,
-        Self::Cancel,
-        Self::KillConsumer,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Buy, Self::Oversell, Self::DeleteInFlight, Self::Cancel, Self::KillConsumer];
 
     fn title(self) -> &'static str {
         match self {
@@ -116,10 +107,7 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
                 for obituary in stage.obituaries().await {
                     eprintln!("stack: {obituary}");
                 }
-                bail!(
-                    "scene {number} ({}) did not end as it must: {error:#}",
-                    scene.title()
-                );
+                bail!("scene {number} ({}) did not end as it must: {error:#}", scene.title());
             }
         }
     }
@@ -139,10 +127,6 @@ fn summarize(screen: Screen, endings: &[(Scene, String)], failed: Option<Scene>)
         screen.line(&format!("{mark} {}", scene.title()));
     }
     let (good, all) = (endings.len(), Scene::ALL.len());
-    let ink = if failed.is_none() {
-        Ink::Good
-    } else {
-        Ink::Bad
-    };
+    let ink = if failed.is_none() { Ink::Good } else { Ink::Bad };
     screen.line(&screen.ink(ink, &format!("{good} of {all} scenes ended as they must")));
 }

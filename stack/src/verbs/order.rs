@@ -65,13 +65,8 @@ impl Order {
         // From before the call: the order exists before its answer arrives.
         let started = Instant::now();
         let order = api.call(request).await?.expect(StatusCode::CREATED)?;
-        let watch = Watch {
-            api: &api,
-            product: id,
-            stock_before,
-            timeout: self.timeout.0,
-            started,
-        };
+        let watch =
+            Watch { api: &api, product: id, stock_before, timeout: self.timeout.0, started };
         watch.until_final(order).await
     }
 
@@ -137,10 +132,8 @@ impl Watch<'_> {
 
 /// One line and a command, instead of an error of the network.
 async fn check_running(api: &Api, ports: &Ports, offset: u16) -> Result<()> {
-    let (inventory, payments) = tokio::join!(
-        api.is_ready(Service::Inventory),
-        api.is_ready(Service::Payments)
-    );
+    let (inventory, payments) =
+        tokio::join!(api.is_ready(Service::Inventory), api.is_ready(Service::Payments));
     let flag = match offset {
         0 => String::new(),
         offset => format!(" --port-offset {offset}"),

@@ -63,18 +63,8 @@ impl Up {
         let data = DataDir::open(self.data_dir, self.fresh)?;
         check_ports(&ports)?;
         let server = data.server()?;
-        let binaries = Build {
-            release: self.release,
-            progress: true,
-        }
-        .run()?;
-        let plan = Plan {
-            ports,
-            data,
-            server,
-            binaries,
-            output: Output::new(self.no_color),
-        };
+        let binaries = Build { release: self.release, progress: true }.run()?;
+        let plan = Plan { ports, data, server, binaries, output: Output::new(self.no_color) };
         tokio::runtime::Runtime::new()?.block_on(plan.run())
     }
 }
@@ -107,35 +97,22 @@ impl Plan {
 
     /// Starts everything, prints the box, and returns the story of the first process that ends.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
-        let guard = Guard {
-            stack: self.binaries.stack.clone(),
-            farewell: Farewell::Term,
-        };
-        let inventory = self.start_store(
-            Store::Inventory,
-            self.ports.inventory_redis,
-            &guard,
-            running,
-        )?;
+        let guard = Guard { stack: self.binaries.stack.clone(), farewell: Farewell::Term };
+        let inventory =
+            self.start_store(Store::Inventory, self.ports.inventory_redis, &guard, running)?;
         let payments =
             self.start_store(Store::Payments, self.ports.payments_redis, &guard, running)?;
         inventory.wait_ready().await?;
         payments.wait_ready().await?;
 
         for role in Role::ALL {
-            let stores = Stores {
-                inventory: &inventory,
-                payments: &payments,
-            };
+            let stores = Stores { inventory: &inventory, payments: &payments };
             let mut launch = role.launch(&self.binaries, &self.ports, stores);
             launch.env.extend(self.output.child_env());
             let process =
                 Process::start(launch, guard.clone(), Some(self.output.sink(role.name())))?;
             let url = format!("http://127.0.0.1:{}", role.port(&self.ports));
-            running.add_service(Member {
-                process: Arc::new(process),
-                url,
-            });
+            running.add_service(Member { process: Arc::new(process), url });
         }
         let services = running.services();
         tokio::select! {
@@ -143,12 +120,7 @@ impl Plan {
             end = running.first_end() => return Ok(end),
         }
         self.output.let_stores_speak(true);
-        output::print(&summary::text(
-            &self.ports,
-            &inventory,
-            &payments,
-            &self.server,
-        ));
+        output::print(&summary::text(&self.ports, &inventory, &payments, &self.server));
         Ok(running.first_end().await)
     }
 
@@ -164,10 +136,7 @@ impl Plan {
             dir: self.data.store(store),
             server: self.server.clone(),
             guard: guard.clone(),
-            sink: Some(
-                self.output
-                    .warnings_sink(&format!("{} redis", store.name())),
-            ),
+            sink: Some(self.output.warnings_sink(&format!("{} redis", store.name()))),
         };
         let redis = Arc::new(RedisServer::launch(options, port)?);
         running.add_store(redis.clone());
@@ -182,10 +151,7 @@ fn check_ports(ports: &Ports) -> Result<()> {
         .filter(|(_, port)| !ports::is_free(*port))
         .map(|(name, port)| match ports::holder(port) {
             Some(holder) => {
-                format!(
-                    "port {port} ({name}) is taken by process {} ({})",
-                    holder.pid, holder.name
-                )
+                format!("port {port} ({name}) is taken by process {} ({})", holder.pid, holder.name)
             }
             None => format!("port {port} ({name}) is taken"),
         })

@@ -35,12 +35,7 @@ impl Up {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(
-            lines
-                .by_ref()
-                .map_while(Result::ok)
-                .any(|line| line.starts_with('╰'))
-        );
+        assert!(lines.by_ref().map_while(Result::ok).any(|line| line.starts_with('╰')));
         // Its log has to be read, or the pipe fills and it stops.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, _data: data }
@@ -49,21 +44,14 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        let _ = kill(
-            Pid::from_raw(self.child.id().cast_signed()),
-            Signal::SIGTERM,
-        );
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }
 
 /// Runs `stack order` and returns its exit code and everything it said.
 fn order(offset: u16, args: &[&str]) -> (Option<i32>, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(stack_binary())
+    let Output { status, stdout, stderr } = Command::new(stack_binary())
         .args(["order", "--port-offset", &offset.to_string()])
         .args(args)
         .output()
@@ -90,10 +78,7 @@ fn an_order_is_shown_until_it_is_final() {
 
     let (code, text) = order(offset, &["--product", product, "--timeout", "200ms"]);
     assert_eq!(code, Some(1), "{text}");
-    assert!(
-        text.contains("the order is still pending after 200ms"),
-        "{text}"
-    );
+    assert!(text.contains("the order is still pending after 200ms"), "{text}");
 
     let unknown = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
     let (code, text) = order(offset, &["--product", unknown]);

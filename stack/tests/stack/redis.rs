@@ -16,17 +16,9 @@ use stack::{
 use crate::support::guard;
 
 async fn start(store: Store, dir: &std::path::Path) -> RedisServer {
-    let server = tokio::task::spawn_blocking(server::shared)
-        .await
-        .unwrap()
-        .unwrap();
-    let options = RedisOptions {
-        store,
-        dir: dir.join("store"),
-        server,
-        guard: guard(),
-        sink: None,
-    };
+    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let options =
+        RedisOptions { store, dir: dir.join("store"), server, guard: guard(), sink: None };
     RedisServer::start(options).await.unwrap()
 }
 
@@ -35,14 +27,8 @@ fn ask(redis: &RedisServer, user: User, commands: &[&str]) -> String {
     let url = redis.url(user);
     let password = url.split([':', '@']).nth(2).unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    let text = format!(
-        "AUTH {} {password}\r\n{}\r\nQUIT\r\n",
-        user.name(),
-        commands.join("\r\n")
-    );
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let text = format!("AUTH {} {password}\r\n{}\r\nQUIT\r\n", user.name(), commands.join("\r\n"));
     stream.write_all(text.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -68,30 +54,14 @@ async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
 async fn the_shipped_configuration_is_in_force() {
     let dir = tempfile::tempdir().unwrap();
     let redis = start(Store::Payments, dir.path()).await;
-    let questions = [
-        "appendonly",
-        "appendfsync",
-        "maxmemory-policy",
-        "bind",
-        "save",
-    ]
-    .map(|name| format!("CONFIG GET {name}"));
-    let answer = ask(
-        &redis,
-        User::Operator,
-        &questions.each_ref().map(String::as_str),
-    );
+    let questions = ["appendonly", "appendfsync", "maxmemory-policy", "bind", "save"]
+        .map(|name| format!("CONFIG GET {name}"));
+    let answer = ask(&redis, User::Operator, &questions.each_ref().map(String::as_str));
     for expected in ["yes", "always", "noeviction", "127.0.0.1", "save\r\n$0"] {
         assert!(answer.contains(expected), "{expected}: {answer}");
     }
     for file in ["passwords", "users.acl", "operator.url"] {
-        let mode = redis
-            .dir()
-            .join(file)
-            .metadata()
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = redis.dir().join(file).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
 }
@@ -117,21 +87,9 @@ async fn each_user_stays_inside_its_bounds() {
         "INFO server",
     ];
     let answer = ask(&redis, User::Payments, &own);
-    assert!(
-        !answer.contains("-NOPERM") && !answer.contains("-ERR"),
-        "{answer}"
-    );
-    for refused in [
-        "SET product:1 a",
-        "FLUSHALL",
-        "CONFIG GET dir",
-        "KEYS *",
-        "ACL LIST",
-    ] {
-        assert!(
-            ask(&redis, User::Payments, &[refused]).contains("-NOPERM"),
-            "{refused}"
-        );
+    assert!(!answer.contains("-NOPERM") && !answer.contains("-ERR"), "{answer}");
+    for refused in ["SET product:1 a", "FLUSHALL", "CONFIG GET dir", "KEYS *", "ACL LIST"] {
+        assert!(ask(&redis, User::Payments, &[refused]).contains("-NOPERM"), "{refused}");
     }
 
     let reader = [
@@ -141,20 +99,14 @@ async fn each_user_stays_inside_its_bounds() {
         "XACK order_completed inventory-group 0-1",
     ];
     let answer = ask(&redis, User::Inventory, &reader);
-    assert!(
-        !answer.contains("-NOPERM") && !answer.contains("-ERR"),
-        "{answer}"
-    );
+    assert!(!answer.contains("-NOPERM") && !answer.contains("-ERR"), "{answer}");
     for refused in [
         "XADD order_completed * a b",
         "GET order:1",
         "DEL order_completed",
         "XTRIM order_completed MAXLEN 0",
     ] {
-        assert!(
-            ask(&redis, User::Inventory, &[refused]).contains("-NOPERM"),
-            "{refused}"
-        );
+        assert!(ask(&redis, User::Inventory, &[refused]).contains("-NOPERM"), "{refused}");
     }
 }
 
@@ -164,14 +116,9 @@ async fn a_paused_store_answers_again_when_resumed() {
     let redis = start(Store::Inventory, dir.path()).await;
     redis.pause();
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(100)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     stream.write_all(b"PING\r\n").unwrap();
-    assert!(
-        stream.read(&mut [0; 16]).is_err(),
-        "it answered while paused"
-    );
+    assert!(stream.read(&mut [0; 16]).is_err(), "it answered while paused");
     redis.resume();
     redis.wait_ready().await.unwrap();
 }
@@ -182,13 +129,8 @@ async fn a_server_that_cannot_start_shows_why() {
     let redis = start(Store::Inventory, dir.path()).await;
     let server = server::shared().unwrap();
     let other = dir.path().join("other");
-    let options = RedisOptions {
-        store: Store::Payments,
-        dir: other,
-        server,
-        guard: guard(),
-        sink: None,
-    };
+    let options =
+        RedisOptions { store: Store::Payments, dir: other, server, guard: guard(), sink: None };
     let error = RedisServer::launch(options, redis.port())
         .unwrap()
         .wait_ready()

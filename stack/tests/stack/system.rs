@@ -21,10 +21,7 @@ async fn a_system_starts_is_changed_and_leaves_nothing() {
         .await
         .unwrap();
     let told = body(&system.payments_url()).await;
-    assert!(
-        told.contains(&format!("INVENTORY_URL={}", system.inventory_url())),
-        "{told}"
-    );
+    assert!(told.contains(&format!("INVENTORY_URL={}", system.inventory_url())), "{told}");
     assert!(told.contains("COMPLETION_DELAY=0;PARTITIONS=4"), "{told}");
 
     let consumer = system.process("inventory consume");
@@ -34,10 +31,7 @@ async fn a_system_starts_is_changed_and_leaves_nothing() {
 
     let replica = system.start_replica("inventory consume", 2).await.unwrap();
     assert_eq!(replica.name(), "inventory consume 2");
-    assert_ne!(
-        system.url("inventory consume 2"),
-        system.url("inventory consume")
-    );
+    assert_ne!(system.url("inventory consume 2"), system.url("inventory consume"));
     assert!(
         body(&system.url("inventory consume 2"))
             .await
@@ -70,21 +64,14 @@ async fn a_service_that_cannot_start_shows_its_last_lines() {
     std::fs::write(dir.path().join("crash-payments-consume"), "").unwrap();
     let builder = System::builder().binaries(stand_in_binaries(dir.path()));
     let error = builder.start().await.err().unwrap().to_string();
-    assert!(
-        error.contains("`payments consume` ended with exit status: 3"),
-        "{error}"
-    );
+    assert!(error.contains("`payments consume` ended with exit status: 3"), "{error}");
     assert!(error.contains("the reason of the crash"), "{error}");
 }
 
 #[tokio::test]
 async fn two_systems_run_side_by_side() {
     let dir = stand_ins();
-    let start = || {
-        System::builder()
-            .binaries(stand_in_binaries(dir.path()))
-            .start()
-    };
+    let start = || System::builder().binaries(stand_in_binaries(dir.path())).start();
     let (one, two) = tokio::join!(start(), start());
     assert_ne!(one.unwrap().payments_url(), two.unwrap().payments_url());
 }

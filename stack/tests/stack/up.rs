@@ -55,16 +55,9 @@ impl Up {
                     .try_for_each(|line| sender.send(line))
             });
         }
-        let mut up = Self {
-            child,
-            lines,
-            children: Vec::new(),
-        };
+        let mut up = Self { child, lines, children: Vec::new() };
         let ready = up.lines_until(|line| line.starts_with('╰'));
-        assert!(
-            ready.iter().any(|line| line.contains("/docs")),
-            "{ready:#?}"
-        );
+        assert!(ready.iter().any(|line| line.contains("/docs")), "{ready:#?}");
         up.children = children_of(up.child.id());
         assert_eq!(up.children.len(), 6, "{ready:#?}");
         up
@@ -121,20 +114,14 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
         assert!(data.path().join("payments/appendonlydir").is_dir());
         passwords.push(fs::read_to_string(data.path().join("payments/passwords")).unwrap());
     }
-    assert_eq!(
-        passwords[0], passwords[1],
-        "the second run found the first one's data"
-    );
+    assert_eq!(passwords[0], passwords[1], "the second run found the first one's data");
 
     let mut fresh = command(bin.path(), data.path(), free_offset(0));
     fresh.arg("--fresh");
     let mut up = Up::start(fresh);
     up.signal(Signal::SIGINT);
     assert_eq!(up.end().0, Some(0));
-    assert_ne!(
-        fs::read_to_string(data.path().join("payments/passwords")).unwrap(),
-        passwords[0]
-    );
+    assert_ne!(fs::read_to_string(data.path().join("payments/passwords")).unwrap(), passwords[0]);
 }
 
 #[tokio::test]
@@ -161,10 +148,7 @@ async fn a_crash_is_named_with_its_last_lines_and_stops_the_rest() {
         text.contains("`payments serve` ended with exit status: 3; its last lines:\nline 11\n"),
         "{text}"
     );
-    assert!(
-        text.contains("line 29\nthe reason of the crash\n"),
-        "{text}"
-    );
+    assert!(text.contains("line 29\nthe reason of the crash\n"), "{text}");
     wait_dead(&up.children).await;
 }
 
@@ -174,23 +158,14 @@ async fn a_store_that_is_killed_is_named_as_well() {
     let offset = free_offset(2);
     let mut up = Up::start(command(bin.path(), data.path(), offset));
     // A server writes its address over its command line.
-    let address = format!(
-        "127.0.0.1:{}",
-        Ports::standard(offset).unwrap().payments_redis
-    );
-    let is_store = |pid: &&u32| {
-        fs::read_to_string(format!("/proc/{pid}/cmdline"))
-            .unwrap()
-            .contains(&address)
-    };
+    let address = format!("127.0.0.1:{}", Ports::standard(offset).unwrap().payments_redis);
+    let is_store =
+        |pid: &&u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().contains(&address);
     let store = up.children.iter().find(is_store).unwrap();
     kill(Pid::from_raw(store.cast_signed()), Signal::SIGKILL).unwrap();
     let (code, text) = up.end();
     assert_eq!(code, Some(1));
-    assert!(
-        text.contains("`payments redis` ended with signal: 9"),
-        "{text}"
-    );
+    assert!(text.contains("`payments redis` ended with signal: 9"), "{text}");
     wait_dead(&up.children).await;
 }
 
@@ -242,31 +217,21 @@ fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
 fn what_cannot_work_is_refused_before_anything_starts() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let error = refused(command(bin.path(), data.path(), 60_000));
-    assert!(
-        error.contains("the port offset 60000 leads past port 65535"),
-        "{error}"
-    );
+    assert!(error.contains("the port offset 60000 leads past port 65535"), "{error}");
 
     fs::remove_file(bin.path().join("payments")).unwrap();
     let error = refused(command(bin.path(), data.path(), free_offset(8)));
-    assert!(
-        error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"),
-        "{error}"
-    );
+    assert!(error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"), "{error}");
     assert!(!data.path().join("inventory").exists());
 }
 
 #[test]
 fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    for (name, version) in [
-        ("new", "Valkey server v=9.1.2 sha=0"),
-        ("old", "Redis server v=7.0.15 sha=0"),
-    ] {
-        script(
-            &bin.path().join(name),
-            &format!("#!/bin/sh\necho '{version}'\n"),
-        );
+    for (name, version) in
+        [("new", "Valkey server v=9.1.2 sha=0"), ("old", "Redis server v=7.0.15 sha=0")]
+    {
+        script(&bin.path().join(name), &format!("#!/bin/sh\necho '{version}'\n"));
     }
     // Neither is a real server: the start fails, but only after the folder has noted who was to write it.
     let mut first = command(bin.path(), data.path(), free_offset(9));
@@ -281,10 +246,7 @@ fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
         "{error}"
     );
     assert!(
-        error.contains(&format!(
-            "REDIS_SERVER={}",
-            bin.path().join("new").display()
-        )),
+        error.contains(&format!("REDIS_SERVER={}", bin.path().join("new").display())),
         "{error}"
     );
 }

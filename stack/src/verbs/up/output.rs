@@ -30,10 +30,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new(no_color: bool) -> Self {
         let unwanted = no_color || project::variable("NO_COLOR").is_some();
-        Self {
-            color: !unwanted && io::stdout().is_terminal(),
-            stores_speak: Arc::default(),
-        }
+        Self { color: !unwanted && io::stdout().is_terminal(), stores_speak: Arc::default() }
     }
 
     /// Tells the children what was decided here: their own output is a pipe and they cannot know.
@@ -64,10 +61,7 @@ impl Output {
     }
 
     fn prefix(&self, name: &str) -> String {
-        let color = COLORS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("0", |(_, color)| color);
+        let color = COLORS.iter().find(|(known, _)| *known == name).map_or("0", |(_, color)| color);
         if self.color {
             format!("\x1b[{color}m{name:NAME_WIDTH$} |\x1b[0m")
         } else {
@@ -89,7 +83,5 @@ pub(super) fn note(text: &str) {
 /// One call per line, so that lines of different processes never mix. Nobody reading any more is no reason to stop the system.
 fn write(text: &str) {
     let mut stdout = io::stdout().lock();
-    let _ = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -81,9 +81,7 @@ impl Running {
 
     /// Ends everything at once.
     pub(super) fn kill(&self) {
-        lock(&self.services)
-            .iter()
-            .for_each(|member| member.process.kill());
+        lock(&self.services).iter().for_each(|member| member.process.kill());
         lock(&self.stores).iter().for_each(|store| store.kill());
     }
 }

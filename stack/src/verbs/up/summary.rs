@@ -16,51 +16,30 @@ pub(super) fn text(
         format!("{name:<10} {url}    docs {url}/docs")
     };
     let store = |name: &str, redis: &RedisServer| {
-        format!(
-            "{name:<10} redis-cli -u \"$(cat {})\"",
-            shown(&redis.operator_url_file())
-        )
+        format!("{name:<10} redis-cli -u \"$(cat {})\"", shown(&redis.operator_url_file()))
     };
     boxed(&[
         service("inventory", ports.inventory_http),
         service("payments", ports.payments_http),
         String::new(),
-        format!(
-            "stores     {}, every write on disk before it is answered",
-            server.version
-        ),
+        format!("stores     {}, every write on disk before it is answered", server.version),
         store("inventory", inventory),
         store("payments", payments),
         String::new(),
-        format!(
-            "try        curl http://127.0.0.1:{}/products",
-            ports.inventory_http
-        ),
+        format!("try        curl http://127.0.0.1:{}/products", ports.inventory_http),
         "next       just order   |   just demo   |   Ctrl-C stops everything".to_owned(),
     ])
 }
 
 fn boxed(lines: &[String]) -> String {
-    let width = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let rule = "─".repeat(width + 2);
-    let body: Vec<String> = lines
-        .iter()
-        .map(|line| format!("│ {line:width$} │"))
-        .collect();
+    let body: Vec<String> = lines.iter().map(|line| format!("│ {line:width$} │")).collect();
     format!("╭{rule}╮\n{}\n╰{rule}╯\n", body.join("\n"))
 }
 
 /// The shortest way to write a path from here.
 fn shown(path: &Path) -> String {
-    let here = env::current_dir()
-        .and_then(|dir| dir.canonicalize())
-        .unwrap_or_default();
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    let here = env::current_dir().and_then(|dir| dir.canonicalize()).unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
