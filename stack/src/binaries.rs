@@ -60,7 +60,7 @@ impl Build {
             Command::new(project::variable("CARGO").unwrap_or_else(|| "cargo".into()));
         command
             .current_dir(project::root())
-            .args(["build", "-p", "inventory", "-p", "payments", "-p", "stack", "--bins"])
+            .args(["build", "--bins"])
             .args(["--message-format", "json-render-diagnostics"]);
         let profile_dir = profile_dir(exe);
         if let Some(target) = profile_dir.parent() {
