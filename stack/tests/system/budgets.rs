@@ -1,0 +1,66 @@
+//! What an order costs, in commands to the stores. Time is not tested; round trips are.
+
+use std::collections::HashMap;
+
+use shared::event::{Event, OrderCompleted};
+
+use crate::harness::{Shop, Store, completed};
+
+/// Commands that functions issue inside the server: they cost no round trip.
+const INSIDE_FUNCTIONS: [&str; 6] = ["exists", "hmget", "hset", "time", "type", "zadd"];
+
+/// How often each command was called since the store was started.
+async fn calls(store: &Store) -> HashMap<String, u64> {
+    let info = store.ask("INFO", &["commandstats"]).await.text().unwrap();
+    let lines = info.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
+    let count = |text: &str| text.split(['=', ',']).nth(1)?.parse().ok();
+    lines
+        .filter_map(|line| line.split_once(':'))
+        .filter_map(|(name, rest)| Some((name.to_owned(), count(rest)?)))
+        .collect()
+}
+
+fn since(before: &HashMap<String, u64>, after: &HashMap<String, u64>, name: &str) -> u64 {
+    let of = |calls: &HashMap<String, u64>| calls.get(name).copied().unwrap_or(0);
+    of(after) - of(before)
+}
+
+fn round_trips(before: &HashMap<String, u64>, after: &HashMap<String, u64>) -> u64 {
+    let outside =
+        after.keys().filter(|name| !INSIDE_FUNCTIONS.contains(&name.as_str()) && *name != "info");
+    outside.map(|name| since(before, after, name)).sum()
+}
+
+#[tokio::test]
+async fn an_order_takes_at_most_three_round_trips_to_the_stores() {
+    const ORDERS: u64 = 20;
+    let quiet = Shop::builder().without("inventory consume").without("payments consume");
+    let shop = Shop::start(quiet.env("PRODUCT_CACHE_TTL", "0")).await;
+    let product = shop.create_product("thing", 10).await;
+    shop.place_order(product, 1).await;
+    let before = (calls(&shop.inventory).await, calls(&shop.payments).await);
+    for _ in 0..ORDERS {
+        shop.place_order(product, 1).await;
+    }
+    let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
+    let trips = round_trips(&before.0, &after.0) + round_trips(&before.1, &after.1);
+    assert!(trips >= ORDERS, "nothing was counted");
+    assert!(trips <= 3 * ORDERS, "{trips} round trips for {ORDERS} orders: {before:?} {after:?}");
+}
+
+#[tokio::test]
+async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
+    const EVENTS: usize = 1_000;
+    let shop = Shop::start(Shop::builder().without("inventory consume")).await;
+    let product = shop.create_product("thing", 1_000).await;
+    let events: Vec<OrderCompleted> = (0..EVENTS).map(|_| completed(product, 1)).collect();
+    shop.emit(&events).await;
+    let before = (calls(&shop.inventory).await, calls(&shop.payments).await);
+    shop.system.start_replica("inventory consume", 1).await.unwrap();
+    shop.wait_drained().await;
+    let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
+    assert_eq!(shop.stock(product).await, 0);
+    let batches = u64::try_from(EVENTS.div_ceil(shared::consumer::BATCH)).unwrap();
+    assert_eq!(since(&before.0, &after.0, "fcall"), batches, "calls of {}", OrderCompleted::STREAM);
+    assert_eq!(since(&before.1, &after.1, "xack"), batches);
+}

@@ -1,0 +1,154 @@
+//! A store that has lost some of its data, or all of it.
+
+use reqwest::Method;
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use stack::{role::Role, wait::wait_until};
+
+use crate::harness::{Answer, LIMIT, Shop, completed, programs::text};
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+#[tokio::test]
+async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_accepted() {
+    let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", "1s")).await;
+    let product = shop.create_product("thing", 10).await;
+    let (served, _) = shop.place_order(product, 1).await;
+    shop.wait_status(served, "paid").await;
+    shop.assert_quiet().await;
+    let (id, _) = shop.place_order(product, 1).await;
+    shop.inventory.ask("FLUSHALL", &[]).await;
+    let processes = ["inventory serve", "inventory consume"];
+    for process in processes {
+        assert_eq!(shop.readiness(process).await, 503, "{process}");
+    }
+    // "There is no such product" would be a lie.
+    let lost = shop.to_inventory(Method::GET, &format!("/products/{product}"));
+    let lost = Answer::to(lost).await;
+    lost.assert_unavailable("store-unavailable");
+    let refused = shop.try_order(product, 1).await;
+    refused.assert_unavailable("inventory-unavailable");
+    shop.wait_status(id, "paid").await;
+    let given = wait_until("the event to be given to inventory", LIMIT, || async {
+        let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        group.await.unwrap().pending == 1
+    });
+    given.await.unwrap();
+    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
+
+    // A restart is no reason to forget that something is missing.
+    for process in processes {
+        let process = shop.system.process(process);
+        let alarms = || {
+            let lines = process.last_lines(usize::MAX);
+            let alarms = lines.iter().filter(|line| line.contains("lost its data"));
+            alarms.count()
+        };
+        let before = alarms();
+        process.restart().unwrap();
+        let noticed = wait_until("the loss to be noticed", LIMIT, || async { alarms() > before });
+        noticed.await.unwrap();
+        assert_eq!(shop.readiness(process.name()).await, 503);
+    }
+    assert_eq!(shop.order(id).await["status"], "paid");
+    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
+
+    let adopted = shop.run(Role::InventoryServe, &["adopt-store"]).await;
+    assert!(adopted.status.success(), "{}", text(&adopted));
+    shop.system.wait_ready().await.unwrap();
+    let product = shop.create_product("another", 5).await;
+    let (other, _) = shop.place_order(product, 2).await;
+    shop.wait_status(other, "paid").await;
+    // Whoever accepts the loss accepts that this product is gone.
+    shop.wait_status(id, "refunded").await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 3);
+    // Whoever was served before the loss keeps what they have paid for.
+    assert_eq!(shop.order(served).await["status"], "paid");
+}
+
+#[tokio::test]
+async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_accepted() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 10).await;
+    let (id, _) = shop.place_order(product, 11).await;
+    shop.wait_status(id, "refunded").await;
+    shop.assert_quiet().await;
+    shop.payments.ask("FLUSHALL", &[]).await;
+    let processes = ["payments serve", "payments consume"];
+    for process in processes {
+        assert_eq!(shop.readiness(process).await, 503, "{process}");
+    }
+    let answer = shop.try_order(product, 1).await;
+    answer.assert_unavailable("store-unavailable");
+
+    let adopted = shop.run(Role::PaymentsServe, &["adopt-store"]).await;
+    assert!(adopted.status.success(), "{}", text(&adopted));
+    shop.system.wait_ready().await.unwrap();
+    let (id, _) = shop.place_order(product, 1).await;
+    shop.wait_status(id, "paid").await;
+    shop.wait_drained().await;
+    assert_eq!(shop.stock(product).await, 9);
+}
+
+#[tokio::test]
+async fn inventory_does_again_what_its_store_forgot_after_the_acknowledgement() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1_000).await;
+    let scarce = shop.create_product("scarce", 1).await;
+    let mut events: Vec<_> = (0..300).map(|_| completed(product, 2)).collect();
+    events.push(completed(scarce, 1));
+    shop.emit(&events).await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 400);
+
+    // As if the last writes had never reached the disk.
+    for event in &events[250..] {
+        let bucket = format!("applied:{}", event.ordered_at.as_millis() / HOUR_MS);
+        let order = event.order_id.to_string();
+        let forgotten = shop.inventory.ask("HDEL", &[&bucket, &order]).await;
+        assert_eq!(forgotten.int().unwrap(), 1);
+        let key = format!("movements:{}", event.product_id);
+        let last = shop.inventory.entries(&key).await.pop().unwrap();
+        shop.inventory.ask("XDEL", &[&key, &last.id]).await;
+    }
+    for (product, quantity) in [(product, "500"), (scarce, "1")] {
+        let key = format!("product:{product}");
+        let give_back = [&key, "quantity", quantity];
+        shop.inventory.ask("HSET", &give_back).await;
+    }
+    shop.system.inventory_redis().kill();
+    shop.system.inventory_redis().restart().await.unwrap();
+    shop.system.wait_ready().await.unwrap();
+
+    let whole = wait_until("the stock to be whole again", LIMIT, || async {
+        shop.stock(product).await == 400 && shop.stock(scarce).await == 0
+    });
+    whole.await.unwrap();
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 400);
+    assert_eq!(shop.movements(product).await, 1 + 300, "one for each sale");
+    assert_eq!(shop.movements(scarce).await, 1 + 1);
+    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
+}
+
+#[tokio::test]
+async fn payments_refunds_again_what_its_store_forgot_after_the_acknowledgement() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1).await;
+    let (id, _) = shop.place_order(product, 2).await;
+    shop.wait_status(id, "refunded").await;
+    shop.assert_quiet().await;
+
+    let key = format!("order:{id}");
+    let forget = [&key, "reason", "refunded_at"];
+    shop.payments.ask("HSET", &[&key, "status", "paid"]).await;
+    shop.payments.ask("HDEL", &forget).await;
+    assert_eq!(shop.order(id).await["status"], "paid");
+    shop.system.payments_redis().kill();
+    shop.system.payments_redis().restart().await.unwrap();
+
+    shop.system.wait_ready().await.unwrap();
+    let refunded = shop.wait_status(id, "refunded").await;
+    assert_eq!(refunded["reason"], "insufficient_stock");
+    shop.assert_quiet().await;
+}

@@ -1,0 +1,252 @@
+//! One running system, and the words in which tests speak to it.
+
+use std::{num::NonZeroU16, time::Duration};
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use shared::{
+    event::{Event, OrderCompleted, RefundOrder},
+    id::{OrderId, Partitions, ProductId},
+    own_store::all,
+    time::Timestamp,
+};
+use stack::{
+    system::{Builder, System},
+    wait::{wait_for, wait_until},
+};
+
+pub(crate) use answer::Answer;
+pub(crate) use store::Store;
+pub(crate) use traffic::Traffic;
+
+mod answer;
+pub(crate) mod programs;
+mod store;
+mod traffic;
+
+/// How long anything may take that a test waits for. Generous, because tests share the machine with a compiler.
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+/// Entries that are emitted by hand at once.
+const EMIT_BATCH: usize = 500;
+
+/// A running system with clients for its services and its stores.
+pub(crate) struct Shop {
+    pub(crate) system: System,
+    pub(crate) inventory: Store,
+    pub(crate) payments: Store,
+    http: Client,
+}
+
+impl Shop {
+    /// A system with a short delay, whose prices are never out of date and whose dead consumers are soon noticed.
+    pub(crate) fn builder() -> Builder {
+        System::builder()
+            .env("COMPLETION_DELAY", "100ms")
+            .env("PRODUCT_CACHE_TTL", "0")
+            .env("RECLAIM_IDLE", "1s")
+    }
+
+    pub(crate) async fn open() -> Self {
+        Self::start(Self::builder()).await
+    }
+
+    pub(crate) async fn start(builder: Builder) -> Self {
+        Self::start_partitioned(builder, Partitions::NONE).await
+    }
+
+    /// A system whose keys are spread over `count` partitions.
+    pub(crate) async fn open_partitioned(count: u16) -> Self {
+        let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
+        Self::start_partitioned(Self::builder().partitions(count), partitions).await
+    }
+
+    async fn start_partitioned(builder: Builder, partitions: Partitions) -> Self {
+        let system = builder.start().await.unwrap();
+        let inventory = Store::new(system.inventory_redis(), partitions);
+        let payments = Store::new(system.payments_redis(), partitions);
+        let http = Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
+        Self { system, inventory, payments, http }
+    }
+
+    /// A request to inventory.
+    pub(crate) fn to_inventory(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.system.inventory_url());
+        self.http.request(method, url)
+    }
+
+    /// A request to payments.
+    pub(crate) fn to_payments(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.system.payments_url());
+        self.http.request(method, url)
+    }
+
+    /// The status of `/readyz` of a process.
+    pub(crate) async fn readiness(&self, process: &str) -> u16 {
+        let url = format!("{}/readyz", self.system.url(process));
+        Answer::to(self.http.get(url)).await.status
+    }
+
+    /// Puts `quantity` pieces of a new product up for sale.
+    pub(crate) async fn create_product(&self, name: &str, quantity: u32) -> ProductId {
+        let body = serde_json::json!({"name": name, "price": "2.50", "quantity": quantity});
+        let request = self.to_inventory(Method::POST, "/products").json(&body);
+        let answer = Answer::to(request).await.expect(201);
+        answer.text("id").parse().unwrap()
+    }
+
+    /// Places an order that must be accepted.
+    pub(crate) async fn place_order(&self, product: ProductId, quantity: u32) -> (OrderId, Value) {
+        let answer = self.try_order(product, quantity).await.expect(201);
+        (answer.text("id").parse().unwrap(), answer.json())
+    }
+
+    /// Asks for an order, whatever the answer is.
+    pub(crate) async fn try_order(&self, product: ProductId, quantity: u32) -> Answer {
+        Answer::to(self.order_request(product, quantity)).await
+    }
+
+    pub(crate) fn order_request(&self, product: ProductId, quantity: u32) -> RequestBuilder {
+        let body = serde_json::json!({"product_id": product, "quantity": quantity});
+        self.to_payments(Method::POST, "/orders").json(&body)
+    }
+
+    /// Asks for a cancellation, whatever the answer is.
+    pub(crate) async fn cancel(&self, id: OrderId) -> Answer {
+        Answer::to(self.to_payments(Method::POST, &format!("/orders/{id}/cancel"))).await
+    }
+
+    /// An order as payments shows it.
+    pub(crate) async fn order(&self, id: OrderId) -> Value {
+        let request = self.to_payments(Method::GET, &format!("/orders/{id}"));
+        Answer::to(request).await.expect(200).json()
+    }
+
+    /// Waits until an order is in this status, and shows it.
+    pub(crate) async fn wait_status(&self, id: OrderId, status: &str) -> Value {
+        wait_for(&format!("order {id} to be {status}"), LIMIT, || async {
+            let order = self.order(id).await;
+            (order["status"] == status).then_some(order)
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Every order there is, newest first, page by page.
+    pub(crate) async fn orders(&self) -> Vec<Value> {
+        self.pages(|path| self.to_payments(Method::GET, path), "/orders?limit=100").await
+    }
+
+    /// The items of all pages from `first` on.
+    pub(crate) async fn pages(
+        &self,
+        request: impl Fn(&str) -> RequestBuilder,
+        first: &str,
+    ) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut next = Some(first.to_owned());
+        while let Some(path) = next {
+            let page = Answer::to(request(&path)).await.expect(200);
+            items.extend(page.json().as_array().unwrap().iter().cloned());
+            next = page.next_page();
+        }
+        items
+    }
+
+    /// Pieces on hand as inventory shows them.
+    pub(crate) async fn stock(&self, product: ProductId) -> u64 {
+        let request = self.to_inventory(Method::GET, &format!("/products/{product}"));
+        let product = Answer::to(request).await.expect(200).json();
+        product["quantity"].as_u64().unwrap()
+    }
+
+    /// How often the stock of a product changed, its creation included.
+    pub(crate) async fn movements(&self, product: ProductId) -> u64 {
+        self.inventory.length(&format!("movements:{product}")).await
+    }
+
+    /// Emits `order_completed` by hand, as if payments had been paid, in this order.
+    pub(crate) async fn emit(&self, events: &[OrderCompleted]) {
+        for batch in events.chunks(EMIT_BATCH) {
+            all(batch.iter().map(|event| {
+                let stream = self.payments.partitions.of_order(event.order_id);
+                let fields = event.encode();
+                let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into()));
+                self.payments.add(stream.key(OrderCompleted::STREAM), fields.collect())
+            }))
+            .await;
+        }
+    }
+
+    /// Waits until everything that is due is done: no order is pending, and both groups have been given and have
+    /// acknowledged everything there is.
+    pub(crate) async fn wait_drained(&self) {
+        let drained = wait_until("the system to come to rest", LIMIT, || async {
+            self.unrest().await.is_none()
+        });
+        if let Err(error) = drained.await {
+            panic!("{error}: {:?}", self.unrest().await);
+        }
+    }
+
+    /// Waits until both consumer groups exist.
+    pub(crate) async fn wait_groups(&self) {
+        let made = wait_until("both groups to be made again", LIMIT, || async {
+            let completed = self.payments.has_group::<OrderCompleted>();
+            completed.await && self.inventory.has_group::<RefundOrder>().await
+        });
+        made.await.unwrap();
+    }
+
+    /// Waits until everything is done, and finds nothing set aside.
+    pub(crate) async fn assert_quiet(&self) {
+        self.wait_drained().await;
+        assert_eq!(self.inventory.dead_letters().await, []);
+        assert_eq!(self.payments.dead_letters().await, []);
+    }
+
+    /// What is still to be done, looked for in the order in which an order travels: whatever one step finds done cannot
+    /// make work for the next one any more.
+    async fn unrest(&self) -> Option<String> {
+        for partition in self.payments.partitions.all() {
+            let due = partition.key("due");
+            let pending = self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
+            if pending > 0 {
+                return Some(format!("{pending} orders in {due}"));
+            }
+        }
+        let completed = self.payments.backlog::<OrderCompleted>();
+        match completed.await {
+            Some(backlog) => Some(backlog),
+            None => self.inventory.backlog::<RefundOrder>().await,
+        }
+    }
+}
+
+/// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as there is stock.
+pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted {
+    let order_id = OrderId::mint();
+    let ordered_at = order_id.minted_at().unwrap();
+    OrderCompleted {
+        order_id,
+        ordered_at,
+        product_id,
+        quantity,
+        price: "2.50".parse().unwrap(),
+        fee: "0.50".parse().unwrap(),
+        total: "3.00".parse().unwrap(),
+        time: ordered_at,
+        traceparent: shared::trace::TraceParent::mint(),
+    }
+}
+
+/// A point in time in a body, in milliseconds.
+pub(crate) fn millis(body: &Value, field: &str) -> u64 {
+    let time: Timestamp = body[field].as_str().unwrap().parse().unwrap();
+    time.as_millis()
+}
+
+/// How many of these orders are in this status.
+pub(crate) fn count(orders: &[Value], status: &str) -> usize {
+    let found = orders.iter().filter(|order| order["status"] == status);
+    found.count()
+}

@@ -1,0 +1,77 @@
+//! An answer of a service.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use reqwest::{RequestBuilder, header::HeaderMap};
+use serde_json::{Value, value::RawValue};
+
+/// An answer with everything a test may want to know about it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    /// From the request to the last byte.
+    pub(crate) took: Duration,
+}
+
+impl Answer {
+    /// Sends a request that must be answered.
+    pub(crate) async fn to(request: RequestBuilder) -> Self {
+        Self::attempt(request).await.unwrap()
+    }
+
+    /// Sends a request that may find nobody there.
+    pub(crate) async fn attempt(request: RequestBuilder) -> reqwest::Result<Self> {
+        let asked = Instant::now();
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.text().await?;
+        Ok(Self { status, headers, body, took: asked.elapsed() })
+    }
+
+    /// The answer, which must have this status.
+    pub(crate) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{self:?}");
+        self
+    }
+
+    /// The value of a header; empty when it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// A field of text.
+    pub(crate) fn text(&self, field: &str) -> String {
+        self.json()[field].as_str().unwrap().to_owned()
+    }
+
+    /// A field as it is written in the body: a number read as a double could be any of its neighbours.
+    pub(crate) fn raw(&self, field: &str) -> String {
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&self.body).unwrap();
+        fields[field].get().to_owned()
+    }
+
+    /// Where the next page of a list is.
+    pub(crate) fn next_page(&self) -> Option<String> {
+        let link = self.header("link").strip_suffix(">; rel=\"next\"")?;
+        link.strip_prefix('<').map(str::to_owned)
+    }
+
+    /// The answer, which must be a problem of this kind that asks to come back later.
+    pub(crate) fn assert_unavailable(&self, slug: &str) {
+        assert_eq!(self.status, 503, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let seconds: u64 = self.header("retry-after").parse().unwrap();
+        assert!((1..=60).contains(&seconds), "{self:?}");
+        assert_eq!(self.json()["type"], format!("/problems/{slug}"));
+    }
+}

@@ -1,0 +1,105 @@
+//! The programs themselves, run for a moment with a verb, or started with somebody listening to every line.
+
+use std::{
+    process::{Output, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use stack::{
+    binaries::{self, Binaries},
+    guard::{Farewell, Guard},
+    ports::Ports,
+    process::{Launch, Process},
+    redis::Store,
+    role::{Role, SETTINGS, Stores},
+    wait::wait_until,
+};
+use tokio::{process::Command, time::timeout};
+
+use super::{LIMIT, Shop};
+
+/// Every line of one process.
+pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
+
+/// Runs a program with these arguments and nothing but these variables, to its end.
+pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let binaries = binaries();
+    let program = match service {
+        Store::Inventory => binaries.inventory,
+        Store::Payments => binaries.payments,
+    };
+    let mut command = Command::new(program);
+    command.args(args).env_clear().envs(env.iter().copied());
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    timeout(LIMIT, command.output()).await.unwrap().unwrap()
+}
+
+/// Freezes a process and waits until none of its threads runs any more, which may be a moment after the signal.
+pub(crate) async fn freeze(process: &Process) {
+    process.pause();
+    let tasks = format!("/proc/{}/task", process.pid());
+    let is_stopped = |stat: String| stat.rsplit(") ").next().unwrap().starts_with('T');
+    let frozen = wait_until("every thread to stop", LIMIT, || async {
+        let mut tasks = std::fs::read_dir(&tasks).unwrap();
+        tasks.all(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            stat.is_ok_and(is_stopped)
+        })
+    });
+    frozen.await.unwrap();
+}
+
+/// What a program wrote to both its outputs.
+pub(crate) fn text(output: &Output) -> String {
+    let bytes = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8(bytes).unwrap()
+}
+
+impl Shop {
+    /// Runs a verb with the environment that the process of this role has.
+    pub(crate) async fn run(&self, role: Role, args: &[&str]) -> Output {
+        let launch = self.launch(role);
+        let env = launch.env.iter();
+        let env: Vec<_> = env.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        run(role.service(), args, &env).await
+    }
+
+    /// Starts a process of this role that stands beside the system, with every line it writes.
+    pub(crate) fn start_overheard(&self, role: Role, env: &[(&str, &str)]) -> (Process, Lines) {
+        let mut launch = self.launch(role);
+        launch.env_remove = SETTINGS.map(str::to_owned).into();
+        let env = env.iter();
+        launch.env.extend(env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let lines = Lines::default();
+        let sink = lines.clone();
+        let guard = Guard { stack: binaries().stack, farewell: Farewell::Kill };
+        let sink = move |line: &str| sink.lock().unwrap().push(line.to_owned());
+        let process = Process::start(launch, guard, Some(Arc::new(sink))).unwrap();
+        (process, lines)
+    }
+
+    fn launch(&self, role: Role) -> Launch {
+        let port = |name| {
+            let url = self.system.url(name);
+            url.rsplit(':').next().unwrap().parse().unwrap()
+        };
+        let stores = Stores {
+            inventory: self.system.inventory_redis(),
+            payments: self.system.payments_redis(),
+        };
+        let ports = Ports {
+            inventory_http: port("inventory serve"),
+            inventory_consumer: port("inventory consume"),
+            inventory_redis: stores.inventory.port(),
+            payments_http: port("payments serve"),
+            payments_consumer: port("payments consume"),
+            payments_redis: stores.payments.port(),
+        };
+        role.launch(&binaries(), &ports, stores)
+    }
+}
+
+/// They were built when the first system started; here they are only looked up.
+fn binaries() -> Binaries {
+    binaries::shared().unwrap()
+}

@@ -1,0 +1,96 @@
+//! Clients that go on ordering whatever happens to the system.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::RequestBuilder;
+use shared::id::{OrderId, ProductId};
+use stack::{process::Process, wait::wait_until};
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{Answer, LIMIT, Shop};
+
+/// Between two attempts of the same request; a real client would heed `Retry-After`.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Clients at work. Each order has a key, and is asked for with this key until it is accepted.
+pub(crate) struct Traffic {
+    clients: JoinSet<()>,
+    accepted: Arc<Mutex<Vec<Accepted>>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// An order, and the key with which it was placed.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) key: String,
+    pub(crate) id: OrderId,
+}
+
+impl Traffic {
+    /// Sets clients to work, each of which orders one piece after the other.
+    pub(crate) fn start(shop: &Shop, product: ProductId, clients: usize) -> Self {
+        let mut traffic =
+            Self { clients: JoinSet::new(), accepted: Arc::default(), stop: Arc::default() };
+        for client in 0..clients {
+            let request = shop.order_request(product, 1);
+            let service = shop.system.process("payments serve");
+            let (accepted, ending) = (traffic.accepted.clone(), traffic.stop.clone());
+            traffic.clients.spawn(async move {
+                for number in 0.. {
+                    if ending.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let key = format!("client-{client}-order-{number}");
+                    let id = insist(&request, &key, &service).await;
+                    accepted.lock().unwrap().push(Accepted { key, id });
+                }
+            });
+        }
+        traffic
+    }
+
+    /// Waits until this many more orders are accepted than now.
+    pub(crate) async fn more(&self, orders: usize) {
+        let count = || self.accepted.lock().unwrap().len();
+        let enough = count() + orders;
+        let came = wait_until("more orders to be accepted", LIMIT, || async { count() >= enough });
+        came.await.unwrap();
+    }
+
+    /// Lets every client finish the order it has begun, and returns all of them.
+    pub(crate) async fn stop(mut self) -> Vec<Accepted> {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+        self.accepted.lock().unwrap().clone()
+    }
+}
+
+/// Repeats a request until it is accepted. Nothing else may be answered than "not now".
+async fn insist(request: &RequestBuilder, key: &str, service: &Process) -> OrderId {
+    loop {
+        let request = request.try_clone().unwrap();
+        match Answer::attempt(request.header("Idempotency-Key", key)).await {
+            Ok(answer) if answer.status == 201 => return answer.text("id").parse().unwrap(),
+            Ok(answer) if answer.status == 503 => {}
+            Ok(answer) => panic!("{answer:?}\n{}", errors(service)),
+            // The process is being restarted.
+            Err(error) => assert!(!error.is_timeout(), "{error}"),
+        }
+        sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// What the service says about it.
+fn errors(service: &Process) -> String {
+    let mut lines = service.last_lines(usize::MAX);
+    lines.retain(|line| line.contains(" ERROR "));
+    lines.join("\n")
+}

@@ -1,0 +1,86 @@
+//! More than one process of the same kind.
+
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use stack::{process::Process, wait::wait_until};
+
+use crate::harness::{LIMIT, Shop, completed, count, programs::freeze};
+
+#[tokio::test]
+async fn two_replicas_of_each_consumer_share_the_work_exactly() {
+    const ORDERS: usize = 300;
+    let shop = Shop::open().await;
+    for role in ["inventory consume", "payments consume"] {
+        shop.system.start_replica(role, 2).await.unwrap();
+    }
+    // Every third order wants more than there ever is.
+    let product = shop.create_product("thing", 100_000).await;
+    let scarce = shop.create_product("scarce", 1).await;
+    let orders = (0..ORDERS).map(|index| match index % 3 {
+        0 => shop.place_order(scarce, 2),
+        _ => shop.place_order(product, 1),
+    });
+    futures_util::future::join_all(orders).await;
+    shop.assert_quiet().await;
+
+    let orders = shop.orders().await;
+    let (paid, refunded) = (count(&orders, "paid"), count(&orders, "refunded"));
+    assert_eq!((paid, refunded), (ORDERS / 3 * 2, ORDERS / 3));
+    let emitted = shop.payments.length(OrderCompleted::STREAM).await;
+    assert_eq!(emitted, ORDERS as u64, "each is paid once");
+    let refunds = shop.inventory.length(RefundOrder::STREAM).await;
+    assert_eq!(refunds, refunded as u64, "each is rejected once");
+    assert_eq!(shop.stock(product).await, 100_000 - paid as u64);
+    assert_eq!(shop.movements(product).await, 1 + paid as u64);
+    for (store, stream, group) in [
+        (&shop.payments, OrderCompleted::STREAM, OrderCompleted::GROUP),
+        (&shop.inventory, RefundOrder::STREAM, RefundOrder::GROUP),
+    ] {
+        assert_eq!(store.group(stream, group).await.unwrap().consumers, 2);
+    }
+}
+
+#[tokio::test]
+async fn entries_of_a_frozen_consumer_are_taken_over_and_nothing_doubles_when_it_thaws() {
+    const EVENTS: u64 = 10_000;
+    let shop = Shop::start(Shop::builder().without("inventory consume")).await;
+    let product = shop.create_product("thing", 100_000).await;
+    let events: Vec<_> = (0..EVENTS).map(|_| completed(product, 1)).collect();
+    shop.emit(&events).await;
+    let frozen = shop.system.process("inventory consume");
+    frozen.restart().unwrap();
+    freeze_with_work_in_hand(&shop, &frozen).await;
+
+    let role = "inventory consume";
+    shop.system.start_replica(role, 2).await.unwrap();
+    shop.assert_quiet().await;
+    assert!(frozen.is_running());
+    assert_eq!(shop.stock(product).await, 100_000 - EVENTS);
+
+    frozen.resume();
+    shop.system.wait_ready().await.unwrap();
+    // Whatever it had in hand is done again before it takes up anything new.
+    shop.emit(&[completed(product, 1)]).await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 100_000 - EVENTS - 1);
+    assert_eq!(shop.movements(product).await, 1 + EVENTS + 1);
+}
+
+/// A freeze may fall between two batches; then it is tried again.
+async fn freeze_with_work_in_hand(shop: &Shop, process: &Process) {
+    let group = || async {
+        let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        group.await.is_some_and(|group| group.pending > 0)
+    };
+    let frozen = wait_until("a freeze with work in hand", LIMIT, || async {
+        if !group().await {
+            return false;
+        }
+        freeze(process).await;
+        let has_work = group().await;
+        if !has_work {
+            process.resume();
+        }
+        has_work
+    });
+    frozen.await.unwrap();
+}
