@@ -10,6 +10,7 @@ use crate::function::IDENTITY;
 use crate::id::Partition;
 use crate::own_store::{OwnStore, info_field};
 use crate::redis::{Command, Redis, RedisError};
+use crate::rewind::EPOCH;
 use crate::shutdown::{Shutdown, sleep_unless};
 
 /// Where the other service proves that this store once had data: the stream this service reads.
@@ -81,9 +82,16 @@ impl OwnStore {
         self.ensure_identity(witness).await
     }
 
-    /// Gives an empty store its identity, whatever was lost before.
+    /// Gives an empty store its identity, whatever was lost before. With the data went all memory of what was done; acting
+    /// on the recent past again would find no product and refund orders that were served, so none of it is repeated.
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
+            if self.is_identified(partition).await? {
+                continue;
+            }
+            let epoch = self.epoch(partition).await?;
+            let remember = Command::new("SET").key(partition.key(EPOCH)).arg(epoch);
+            self.run(remember).await?;
             let set = Command::new("SET").key(partition.key(IDENTITY));
             self.run(set.arg(Uuid::now_v7().to_string()).arg("NX")).await?;
         }
@@ -96,13 +104,18 @@ impl OwnStore {
         if self.has_identity().await? {
             return Ok(());
         }
+        let mut known = None;
         for partition in self.partitions().all() {
             let stream = partition.key(witness.stream);
             if is_known(witness, &stream).await? {
-                return Err(OpenError::DataLost { stream });
+                known = Some(stream);
             }
         }
-        Ok(self.adopt().await?)
+        // Another process of this service may have opened the new store in between, and made the group.
+        match known {
+            Some(stream) if !self.has_identity().await? => Err(OpenError::DataLost { stream }),
+            _ => Ok(self.adopt().await?),
+        }
     }
 
     async fn check_server(&self, partition: Partition) -> Result<(), OpenError> {

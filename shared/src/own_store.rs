@@ -48,21 +48,25 @@ impl OwnStore {
     /// Answers whether every partition still has its identity.
     pub async fn has_identity(&self) -> Result<bool, RedisError> {
         for partition in self.partitions.all() {
-            let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
-            if self.redis.run(exists).await?.int()? == 0 {
+            if !self.is_identified(partition).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
+    /// Answers whether one partition still has its identity.
+    pub(crate) async fn is_identified(&self, partition: Partition) -> Result<bool, RedisError> {
+        let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
+        Ok(self.run(exists).await?.int()? == 1)
+    }
+
     /// Makes sure that something was not found because it does not exist, and not because the store has lost everything.
     pub async fn confirm_absence(&self, partition: Partition) -> Result<(), RedisError> {
-        let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
-        match self.run(exists).await?.int()? {
-            0 => Err(RedisError::Unavailable("NOIDENTITY this store has lost its data".to_owned())),
-            _ => Ok(()),
+        if self.is_identified(partition).await? {
+            return Ok(());
         }
+        Err(RedisError::Unavailable("NOIDENTITY this store has lost its data".to_owned()))
     }
 
     /// The time on the clock of the store.

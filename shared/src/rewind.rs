@@ -16,7 +16,7 @@ pub const REWIND: Duration = Duration::from_mins(10);
 /// Pause between two looks at whether the own store was restarted.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Where it is kept up to which life of the own store everything was acted on.
-const EPOCH: &str = "epoch";
+pub(crate) const EPOCH: &str = "epoch";
 
 /// Watches over the lives of the own store.
 #[derive(Debug)]

@@ -113,7 +113,7 @@ async fn nothing_is_parked_because_its_acknowledgement_fails() {
     let events: Vec<_> = (0..20).map(|_| completed(product, 1)).collect();
     shop.emit(&events).await;
     let applied =
-        wait_until("the stock to be taken", LIMIT, || async { shop.stock(product).await == 980 });
+        wait_until("some stock to be taken", LIMIT, || async { shop.stock(product).await < 1_000 });
     applied.await.unwrap();
     consumer.kill();
     consumer.restart().unwrap();
