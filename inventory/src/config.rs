@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::config::{Mistakes, Reader, Setting};
+use shared::config::{Configuration, Reader, Setting};
 use shared::settings::{Common, Defaults};
 
 /// Everything inventory can be told.
@@ -28,21 +28,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// Longer than the longest delay of payments, or an order could be forgotten before it is paid.
 const MIN_DEDUPE_RETENTION: Duration = Duration::from_hours(8 * 24);
 
-impl Config {
-    /// Reads the environment, or lists everything that is wrong with it.
-    pub fn from_env() -> Result<Self, Mistakes> {
-        let mut reader = Reader::environment();
-        let config = Self::read(&mut reader);
-        reader.finish(config)
-    }
-
-    /// What `--help` says about the environment.
-    pub fn describe() -> String {
-        let mut reader = Reader::from_source(|_| None);
-        Self::read(&mut reader);
-        reader.describe()
-    }
-
+impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);

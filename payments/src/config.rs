@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use shared::config::{Mistakes, Reader, Setting};
+use shared::config::{Configuration, Reader, Setting};
 use shared::money::FeeRate;
 use shared::settings::{Common, Defaults};
 
@@ -54,21 +54,7 @@ const EARLY_STOCK_CHECK: Setting = Setting {
 /// Below the shortest time for which inventory remembers what became of an order.
 const MAX_DELAY: Duration = Duration::from_hours(7 * 24);
 
-impl Config {
-    /// Reads the environment, or lists everything that is wrong with it.
-    pub fn from_env() -> Result<Self, Mistakes> {
-        let mut reader = Reader::environment();
-        let config = Self::read(&mut reader);
-        reader.finish(config)
-    }
-
-    /// What `--help` says about the environment.
-    pub fn describe() -> String {
-        let mut reader = Reader::from_source(|_| None);
-        Self::read(&mut reader);
-        reader.describe()
-    }
-
+impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);

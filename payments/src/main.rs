@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use payments::app;
 use payments::config::Config;
 use shared::cli::{self, Verb};
+use shared::config::Configuration;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -30,6 +30,27 @@ pub struct Reader {
     mistakes: Vec<String>,
 }
 
+/// A configuration: a value for each of its settings.
+pub trait Configuration: Sized {
+    /// Reads the settings. `None` means that at least one is wrong. Every setting is read before the first wrong one may
+    /// end this function, so that all mistakes are reported together.
+    fn read(reader: &mut Reader) -> Option<Self>;
+
+    /// Reads the environment, or lists everything that is wrong with it.
+    fn from_env() -> Result<Self, Mistakes> {
+        let mut reader = Reader::environment();
+        let config = Self::read(&mut reader);
+        reader.finish(config)
+    }
+
+    /// What `--help` says about the environment.
+    fn describe() -> String {
+        let mut reader = Reader::from_source(|_| None);
+        Self::read(&mut reader);
+        reader.describe()
+    }
+}
+
 /// Everything that is wrong with the configuration, one line each.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the configuration has {} mistake(s):\n  {}", .0.len(), .0.join("\n  "))]

@@ -17,6 +17,7 @@ pub mod guard;
 pub mod health;
 pub mod lock;
 pub mod ports;
+pub mod private_store;
 pub mod process;
 pub mod project;
 pub mod redis;

@@ -1,6 +1,6 @@
 //! A private API process with a client, and a private store without any process.
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::time::Duration;
 
 use inventory::domain::NewProduct;
@@ -10,15 +10,12 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
-use shared::redis::{Command, Entry, Redis};
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
-use stack::binaries;
 use stack::credentials::User;
-use stack::guard::{Farewell, Guard};
-use stack::redis::{RedisOptions, RedisServer, Store as Owner};
+use stack::private_store::PrivateStore;
+use stack::redis::Store as Owner;
 use stack::system::System;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -44,9 +41,15 @@ pub(crate) struct Answer {
 /// A private store of inventory: as the service sees it, and as its operator does.
 pub(crate) struct TestStore {
     pub(crate) store: Store,
-    pub(crate) operator: Redis,
-    _server: RedisServer,
-    _dir: TempDir,
+    private: PrivateStore,
+}
+
+impl Deref for TestStore {
+    type Target = PrivateStore;
+
+    fn deref(&self) -> &PrivateStore {
+        &self.private
+    }
 }
 
 impl Service {
@@ -154,52 +157,10 @@ impl Answer {
 
 impl TestStore {
     pub(crate) async fn start(partitions: Partitions) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (server, stack) = tokio::task::spawn_blocking(|| {
-            (stack::server::shared().unwrap(), binaries::shared().unwrap().stack)
-        })
-        .await
-        .unwrap();
-        let server = RedisServer::start(RedisOptions {
-            store: Owner::Inventory,
-            dir: dir.path().join("store"),
-            server,
-            guard: Guard { stack, farewell: Farewell::Kill },
-            sink: None,
-        });
-        let server = server.await.unwrap();
-        let client = |user| Redis::worker(&server.url(user).parse().unwrap());
-        let test = Self {
-            store: Store::new(client(User::Inventory), partitions),
-            operator: client(User::Operator),
-            _server: server,
-            _dir: dir,
-        };
-        test.store.own.adopt().await.unwrap();
-        test
-    }
-
-    /// Sends words that are separated by spaces, as the operator.
-    pub(crate) async fn operate(&self, name: &'static str, words: &str) {
-        let command = Command::new(name).args(words.split(' ').filter(|word| !word.is_empty()));
-        self.operator.run(command).await.unwrap();
-    }
-
-    /// Every key with everything in it.
-    pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<u8>> {
-        let keys = self.operator.run(Command::new("KEYS").arg("*")).await;
-        let mut dump = BTreeMap::new();
-        for key in keys.unwrap().texts().unwrap() {
-            let value = self.operator.run(Command::new("DUMP").key(key.as_str())).await;
-            dump.insert(key, value.unwrap().bytes().unwrap().to_vec());
-        }
-        dump
-    }
-
-    /// All entries of a stream.
-    pub(crate) async fn entries(&self, stream: &str) -> Vec<Entry> {
-        let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
-        self.operator.run(range).await.unwrap().entries().unwrap()
+        let private = PrivateStore::start(Owner::Inventory).await.unwrap();
+        let store = Store::new(private.client(User::Inventory).unwrap(), partitions);
+        store.own.adopt().await.unwrap();
+        Self { store, private }
     }
 
     /// Creates a product with so many on hand.
