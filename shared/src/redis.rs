@@ -191,13 +191,15 @@ impl Command {
         Self { name, route: ClusterHash::Random, args: Vec::with_capacity(8) }
     }
 
-    /// Adds a key. The first one decides which node of a cluster receives the command.
+    /// Adds a key. The first one decides which node of a cluster receives the command. Its slot is computed here, because the
+    /// client heeds no other route of a custom command.
     #[must_use]
     pub fn key(mut self, key: impl Into<Arg>) -> Self {
-        if self.route == ClusterHash::Random {
-            self.route = ClusterHash::Offset(self.args.len());
+        let key = key.into();
+        if let (ClusterHash::Random, Some(bytes)) = (&self.route, key.as_bytes()) {
+            self.route = ClusterHash::Custom(fred::util::redis_keyslot(bytes));
         }
-        self.args.push(key.into());
+        self.args.push(key);
         self
     }
 
@@ -220,5 +222,20 @@ impl Command {
     pub fn to_owner_of(mut self, key: &str) -> Self {
         self.route = ClusterHash::Custom(fred::util::redis_keyslot(key.as_bytes()));
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_goes_to_the_node_of_its_first_key() {
+        let slot = fred::util::redis_keyslot(b"3");
+        let command =
+            Command::new("FCALL").arg("place_order_v1").arg(2).key("identity:{3}").key("due:{4}");
+        assert_eq!(command.route, ClusterHash::Custom(slot));
+        assert_eq!(Command::new("TIME").to_owner_of("due:{3}").route, ClusterHash::Custom(slot));
+        assert_eq!(Command::new("PING").route, ClusterHash::Random);
     }
 }
