@@ -27,7 +27,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.serve(config.common.http_addr, routes, &spec).await
 }
 
-/// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until it is to stop.
+/// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
+/// it is to stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);

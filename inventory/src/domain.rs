@@ -81,8 +81,9 @@ impl Product {
     }
 }
 
-/// The rule of stock, stated once more beside `lua/apply_orders.lua`, which executes it: an order is applied when there is
-/// such a product with enough on hand, and stock never goes below zero. Tests hold the two together.
+/// The rule of stock, stated once more beside `lua/apply_orders.lua`, which executes it: an order
+/// is applied when there is such a product with enough on hand, and stock never goes below zero.
+/// Tests hold the two together.
 pub fn decide(on_hand: Option<u32>, wanted: u32) -> (Decision, Option<u32>) {
     match on_hand {
         None => (Decision::Rejected(RefundReason::ProductNotFound), None),

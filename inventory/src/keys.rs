@@ -34,7 +34,8 @@ pub(crate) fn applied_buckets(partition: Partition) -> String {
     partition.key("applied")
 }
 
-/// The bucket of an order. It comes from the id alone, so a redelivery finds it whatever the clocks say.
+/// The bucket of an order. It comes from the id alone, so a redelivery finds it whatever the clocks
+/// say.
 pub(crate) fn bucket(ordered_at: Timestamp) -> u64 {
     ordered_at.as_millis() / BUCKET_MS
 }

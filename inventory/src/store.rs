@@ -69,7 +69,8 @@ impl Store {
         }
     }
 
-    /// The newest products, or those created before `before`; one more than `limit` when there are more.
+    /// The newest products, or those created before `before`; one more than `limit` when there are
+    /// more.
     pub async fn list_products(
         &self,
         before: Option<ProductId>,
@@ -84,7 +85,8 @@ impl Store {
         Ok(products)
     }
 
-    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each partition they touch.
+    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
+    /// partition they touch.
     pub async fn apply_orders(
         &self,
         orders: &[OrderCompleted],
@@ -104,7 +106,8 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Forgets what became of orders minted before `keep`. Orders that old are never applied, so nobody will ask.
+    /// Forgets what became of orders minted before `keep`. Orders that old are never applied, so
+    /// nobody will ask.
     pub async fn sweep_applied(&self, keep: Duration) -> Result<usize, RedisError> {
         let mut swept = 0;
         for partition in self.own.partitions().all() {
@@ -118,7 +121,8 @@ impl Store {
                 list.arg(format!("({}", keys::bucket(oldest))).arg("LIMIT").arg(0).arg(SWEEP_LIMIT);
             for bucket in self.own.run(list).await?.texts()? {
                 let records = keys::applied(partition, bucket.parse().unwrap_or_default());
-                // First the records, then their place in the index: a crash in between is swept next time.
+                // First the records, then their place in the index: a crash in between is swept
+                // next time.
                 self.own.run(Command::new("UNLINK").key(records)).await?;
                 self.own.run(Command::new("ZREM").key(index.as_str()).arg(bucket)).await?;
                 swept += 1;

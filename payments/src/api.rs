@@ -84,13 +84,15 @@ enum ListResponse {
 impl Api {
     /// Place an order.
     ///
-    /// More than the stock on hand is accepted: the order is paid, rejected by inventory and refunded.
+    /// More than the stock on hand is accepted: the order is paid, rejected by inventory and
+    /// refunded.
     #[oai(path = "/orders", method = "post", tag = "Tag::Orders", operation_id = "placeOrder")]
     async fn place_order(
         &self,
         request: &Request,
         context: Data<&RequestContext>,
-        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible ASCII characters.
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
+        /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         body: Body<PlaceOrder>,
@@ -210,8 +212,8 @@ pub fn routes(api: Api) -> (Route, String) {
     (routes, spec)
 }
 
-/// The key of a request, read from the header itself: a value that is no text would otherwise count as no key, and a repeated
-/// request would place a second order.
+/// The key of a request, read from the header itself: a value that is no text would otherwise count
+/// as no key, and a repeated request would place a second order.
 fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |detail: &dyn std::fmt::Display| {
         Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))

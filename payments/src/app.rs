@@ -23,7 +23,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.serve(config.common.http_addr, routes, &spec).await
 }
 
-/// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to stop.
+/// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to
+/// stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);

@@ -34,8 +34,9 @@ pub struct Quote {
 
 /// Where an order is in its life.
 ///
-/// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in time; `paid` becomes
-/// `refunded` when inventory rejects it. Nothing else becomes anything. The moves are made in `lua/`.
+/// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in
+/// time; `paid` becomes `refunded` when inventory rejects it. Nothing else becomes anything. The
+/// moves are made in `lua/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStatus {
     /// Accepted, not paid yet.
@@ -120,8 +121,9 @@ pub enum Refund {
 }
 
 impl Quote {
-    /// The cost of `quantity` pieces: `fee = rate * price * quantity`, rounded half up to the cent once, and
-    /// `total = price * quantity + fee`. `None` when an amount is larger than money can be.
+    /// The cost of `quantity` pieces: `fee = rate * price * quantity`, rounded half up to the cent
+    /// once, and `total = price * quantity + fee`. `None` when an amount is larger than money can
+    /// be.
     pub fn of(price: Money, quantity: u32, rate: FeeRate) -> Option<Self> {
         let subtotal = price.times(quantity)?;
         let fee = subtotal.fee(rate);

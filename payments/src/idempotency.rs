@@ -1,7 +1,8 @@
 //! Idempotency keys: one order for one intent, however often the request is repeated.
 //!
-//! After the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of Stripe. A key is kept as long as the
-//! order it placed, and does not expire: a clock that jumps must not turn a repeated request into a second order.
+//! After the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of Stripe. A key
+//! is kept as long as the order it placed, and does not expire: a clock that jumps must not turn a
+//! repeated request into a second order.
 
 use std::str::FromStr;
 

@@ -1,7 +1,8 @@
 //! The one call to inventory: what does a product cost?
 //!
-//! Its answers are untrusted, its time is bounded, and while inventory is down it is not asked. The price charged is at
-//! most as old as the cache allows; whether there is such a product, and enough of it, is decided later by inventory.
+//! Its answers are untrusted, its time is bounded, and while inventory is down it is not asked. The
+//! price charged is at most as old as the cache allows; whether there is such a product, and enough
+//! of it, is decided later by inventory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -78,7 +79,8 @@ struct Answer<'a> {
 }
 
 impl InventoryClient {
-    /// A client of the inventory service at `base`, which remembers prices for `cache_ttl` (not at all when it is zero).
+    /// A client of the inventory service at `base`, which remembers prices for `cache_ttl` (not at
+    /// all when it is zero).
     pub fn new(base: Url, cache_ttl: Duration) -> reqwest::Result<Self> {
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -129,7 +131,8 @@ impl Inner {
         let _slot = self.slots.acquire().await.map_err(|error| unavailable(&error))?;
         let url = self.product_url(id)?;
         let response = match self.get(&url, context).await {
-            // Nothing was answered and a GET changes nothing: once more, a little later than everybody else.
+            // Nothing was answered and a GET changes nothing: once more, a little later than
+            // everybody else.
             Err(error) if !error.is_timeout() => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=RETRY_PAUSE_MS))).await;
                 self.get(&url, context).await
@@ -139,7 +142,8 @@ impl Inner {
         read(response.map_err(|error| unavailable(&error.without_url()))?, id).await
     }
 
-    /// The id is pushed as one segment: whatever it contained, it could not name another path or host.
+    /// The id is pushed as one segment: whatever it contained, it could not name another path or
+    /// host.
     fn product_url(&self, id: ProductId) -> Result<Url, NoOffer> {
         let mut url = self.base.clone();
         let no_base = |()| NoOffer::Unavailable("INVENTORY_URL cannot have a path".to_owned());

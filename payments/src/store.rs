@@ -115,7 +115,8 @@ impl Store {
         }
     }
 
-    /// The newest orders, or those placed before `before`; one more than `limit` when there are more.
+    /// The newest orders, or those placed before `before`; one more than `limit` when there are
+    /// more.
     pub async fn list_orders(
         &self,
         before: Option<OrderId>,
@@ -129,7 +130,8 @@ impl Store {
         Ok(orders)
     }
 
-    /// Pays up to [`COMPLETION_BATCH`] orders of a partition whose delay has elapsed, and emits their events.
+    /// Pays up to [`COMPLETION_BATCH`] orders of a partition whose delay has elapsed, and emits
+    /// their events.
     pub async fn complete_due(&self, partition: Partition) -> Result<Completion, RedisError> {
         let call = Call::new("complete_due")
             .key(keys::due(partition))
@@ -162,7 +164,8 @@ impl Store {
         }
     }
 
-    /// Marks orders refunded that inventory rejected; all of them in one call for each partition they touch.
+    /// Marks orders refunded that inventory rejected; all of them in one call for each partition
+    /// they touch.
     pub async fn refund_orders(&self, refunds: &[RefundOrder]) -> Result<Vec<Refund>, RedisError> {
         let partitions = self.own.partitions();
         let mut outcomes = vec![Refund::NotFound; refunds.len()];

@@ -1,4 +1,5 @@
-//! What payments does by itself: it pays orders that are due, and refunds those that inventory rejected.
+//! What payments does by itself: it pays orders that are due, and refunds those that inventory
+//! rejected.
 
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use shared::shutdown::{Shutdown, sleep_unless};
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, Store};
 
-/// Shortest pause between two looks for due orders. Under load it fills batches; an order waits at most this much longer.
+/// Shortest pause between two looks for due orders. Under load it fills batches; an order waits at
+/// most this much longer.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -22,8 +24,9 @@ const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duratio
 
 /// Pays the orders of one partition when their time has come.
 ///
-/// Any number of replicas may do this at the same time: the function that pays an order also takes it off the list. A crash
-/// leaves the list as it was, and the next replica, or the next start, goes on with it.
+/// Any number of replicas may do this at the same time: the function that pays an order also takes
+/// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
+/// goes on with it.
 pub async fn complete_orders(
     store: Store,
     partition: Partition,
@@ -52,8 +55,8 @@ pub async fn complete_orders(
     }
 }
 
-/// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look, unless somebody is waiting
-/// already.
+/// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look,
+/// unless somebody is waiting already.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
     if completion.paid.len() + completion.broken.len() >= COMPLETION_BATCH {
         return Duration::ZERO;

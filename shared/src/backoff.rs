@@ -13,7 +13,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait after `failures` failures in a row: random, between half and all of `first * 2^(failures - 1)`.
+    /// The wait after `failures` failures in a row: random, between half and all of `first *
+    /// 2^(failures - 1)`.
     pub fn wait(&self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.first.saturating_mul(factor).min(self.max);

@@ -61,7 +61,8 @@ pub fn verb(name: &'static str, about: &'static str, environment: String) -> Ver
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
 }
 
-/// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit status.
+/// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
+/// status.
 pub fn run<C, F>(config: Result<C, Mistakes>, start: impl FnOnce(C) -> F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<()>>,
@@ -116,8 +117,9 @@ fn fail(status: u8, error: &dyn Display) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads; otherwise half the cores, because four processes
-/// and two Redis servers commonly share a machine, and fewer threads then do more work.
+/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads; otherwise half the cores,
+/// because four processes and two Redis servers commonly share a machine, and fewer threads then do
+/// more work.
 #[expect(
     clippy::disallowed_methods,
     reason = "the runtime exists before the configuration is read"

@@ -1,7 +1,8 @@
 //! Configuration from the environment, twelve-factor style.
 //!
-//! A service describes its settings once, by reading them: the same function fills the configuration and, with
-//! `--help`, lists every variable with its default and unit. All mistakes are reported together.
+//! A service describes its settings once, by reading them: the same function fills the
+//! configuration and, with `--help`, lists every variable with its default and unit. All mistakes
+//! are reported together.
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
@@ -32,8 +33,8 @@ pub struct Reader {
 
 /// A configuration: a value for each of its settings.
 pub trait Configuration: Sized {
-    /// Reads the settings. `None` means that at least one is wrong. Every setting is read before the first wrong one may
-    /// end this function, so that all mistakes are reported together.
+    /// Reads the settings. `None` means that at least one is wrong. Every setting is read before
+    /// the first wrong one may end this function, so that all mistakes are reported together.
     fn read(reader: &mut Reader) -> Option<Self>;
 
     /// Reads the environment, or lists everything that is wrong with it.

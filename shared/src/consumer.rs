@@ -1,14 +1,15 @@
 //! The consumer loop, the only one in the workspace.
 //!
-//! In this order: what this consumer held when it died, what other dead consumers held, what is to be tried again, and
-//! then new entries. The next batch is read while the last one is settled.
+//! In this order: what this consumer held when it died, what other dead consumers held, what is to
+//! be tried again, and then new entries. The next batch is read while the last one is settled.
 //!
 //! Two races are known, and answered:
 //!
-//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Every path answers `NOGROUP` by creating it again at the
-//!   beginning. Entries that were acknowledged are then delivered once more, and change nothing.
-//! * *The own store forgets* what was acknowledged already, because it was restarted without its last writes or failed
-//!   over. No redelivery would ever come: see [`crate::rewind`].
+//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Every path answers `NOGROUP` by
+//!   creating it again at the beginning. Entries that were acknowledged are then delivered once
+//!   more, and change nothing.
+//! * *The own store forgets* what was acknowledged already, because it was restarted without its
+//!   last writes or failed over. No redelivery would ever come: see [`crate::rewind`].
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,8 @@ use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
 /// Entries handed over at once; also the most a consumer holds.
 pub const BATCH: usize = 100;
-/// How long a read waits for the first new entry. Never for ever: a reader must notice that its stream is gone.
+/// How long a read waits for the first new entry. Never for ever: a reader must notice that its
+/// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
 /// A consumer with nothing pending that was not heard of for this long is removed from the group.
 const IDLE_CONSUMER: Duration = Duration::from_hours(1);
@@ -57,7 +59,8 @@ pub struct Settings {
 }
 
 impl<H: Handler> Consumer<H> {
-    /// A consumer of the stream of the handler's event type in one partition. `own_store` is the one the handler writes.
+    /// A consumer of the stream of the handler's event type in one partition. `own_store` is the
+    /// one the handler writes.
     pub fn new(
         handler: H,
         own_store: OwnStore,
@@ -80,8 +83,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// Reads until the process is to stop, then finishes what it has in hand. Never gives up: a store that is away is
-    /// waited for.
+    /// Reads until the process is to stop, then finishes what it has in hand. Never gives up: a
+    /// store that is away is waited for.
     pub async fn run(mut self, shutdown: Shutdown) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
@@ -109,7 +112,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// One round. An error leaves nothing behind but pending entries, which the next round reads again.
+    /// One round. An error leaves nothing behind but pending entries, which the next round reads
+    /// again.
     async fn step(&mut self) -> Result<(), RedisError> {
         if !self.state.group_exists {
             self.membership().ensure_group(&self.settler.stream_store).await?;
@@ -166,13 +170,14 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Takes over what dead consumers left. The cursor is kept between rounds: starting over each time would never get
-    /// past a long list.
+    /// Takes over what dead consumers left. The cursor is kept between rounds: starting over each
+    /// time would never get past a long list.
     async fn reclaim(&mut self) -> Result<(), RedisError> {
         let store = &self.settler.stream_store;
         let cursor = &self.state.reclaim_cursor;
         let found = self.membership().reclaim(store, self.reclaim_idle, cursor, BATCH).await?;
-        // What is in hand here is pending in this name too; its turn comes in this very round, or in `retry_due`.
+        // What is in hand here is pending in this name too; its turn comes in this very round, or
+        // in `retry_due`.
         let entries = found.entries.into_iter().filter(|entry| !self.state.holds(&entry.id));
         let entries: Vec<Entry> = entries.collect();
         if !entries.is_empty() {
@@ -195,7 +200,8 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Hands over what is due, each alone: a batch fails as a whole, and only one of it may be to blame.
+    /// Hands over what is due, each alone: a batch fails as a whole, and only one of it may be to
+    /// blame.
     async fn retry_due(&mut self) -> Result<(), RedisError> {
         let now = Instant::now();
         let (due, later) =
@@ -208,7 +214,8 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// After a failure nothing in memory counts: whatever was read is pending in this name and is read again.
+    /// After a failure nothing in memory counts: whatever was read is pending in this name and is
+    /// read again.
     fn start_over(&mut self, error: &RedisError, failures: u32) {
         if failures.is_power_of_two() {
             tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");

@@ -1,8 +1,9 @@
 //! Dead letters: entries set aside, so that those after them flow.
 //!
-//! They are kept in the consumer's own store, oldest first, with the fields as they came and what is known about the
-//! failure. This is not a function, as other changes are: an entry may have more fields than Lua can pass on. A crash
-//! between the two writes leaves a dead letter twice rather than not at all.
+//! They are kept in the consumer's own store, oldest first, with the fields as they came and what
+//! is known about the failure. This is not a function, as other changes are: an entry may have more
+//! fields than Lua can pass on. A crash between the two writes leaves a dead letter twice rather
+//! than not at all.
 
 use crate::delivery::{Delivery, Parking};
 use crate::digest::digest;
@@ -13,8 +14,9 @@ use crate::redis::{Command, Entry, RedisError};
 
 /// The stream of dead letters.
 const DEAD_LETTERS: &str = "dead_letters";
-/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. An entry is known by its id and
-/// a digest of its fields, because a stream that lost its tail may give the same id again to another event.
+/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. An
+/// entry is known by its id and a digest of its fields, because a stream that lost its tail may
+/// give the same id again to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 
 /// The dead letters of one partition.

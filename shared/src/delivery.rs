@@ -12,8 +12,9 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Acts on a batch and answers one settlement per event, in the same order.
     ///
-    /// An [`RedisError::Unavailable`] says that nothing is known about any of them: the loop waits and hands them over
-    /// again, without counting. A [`RedisError::Refused`] is a retry of each, alone.
+    /// An [`RedisError::Unavailable`] says that nothing is known about any of them: the loop waits
+    /// and hands them over again, without counting. A [`RedisError::Refused`] is a retry of each,
+    /// alone.
     fn handle(
         &self,
         events: &[Self::Event],

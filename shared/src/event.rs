@@ -1,11 +1,12 @@
 //! The events, field by field as they stand in a stream entry.
 //!
-//! An entry is CloudEvents 1.0 with flat text fields: attributes carry the prefix `ce_`, the data stands beside them,
-//! so that `redis-cli XRANGE order_completed - +` is readable and a consumer in any language takes the fields as they
-//! are. Changes are additive: unknown fields are ignored, a change of meaning is a new `ce_type`.
+//! An entry is CloudEvents 1.0 with flat text fields: attributes carry the prefix `ce_`, the data
+//! stands beside them, so that `redis-cli XRANGE order_completed - +` is readable and a consumer in
+//! any language takes the fields as they are. Changes are additive: unknown fields are ignored, a
+//! change of meaning is a new `ce_type`.
 //!
-//! The events are emitted by Redis Functions, in one step with the change they report. [`Event::encode`] states what
-//! those functions must write; tests hold the two together.
+//! The events are emitted by Redis Functions, in one step with the change they report.
+//! [`Event::encode`] states what those functions must write; tests hold the two together.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ use crate::money::Money;
 use crate::time::Timestamp;
 use crate::trace::TraceParent;
 
-/// The fields of a stream entry in their order, as bytes: an entry that nobody can decode is kept to the last byte.
+/// The fields of a stream entry in their order, as bytes: an entry that nobody can decode is kept
+/// to the last byte.
 pub type RawFields = Vec<(Bytes, Bytes)>;
 
 /// An event type: where it travels, and how it reads.
@@ -247,7 +249,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A broken trace must not keep an order from its stock, so a missing or malformed one starts anew.
+    /// A broken trace must not keep an order from its stock, so a missing or malformed one starts
+    /// anew.
     fn traceparent(&self) -> TraceParent {
         self.text("traceparent")
             .ok()

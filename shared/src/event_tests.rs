@@ -9,7 +9,8 @@ fn raw(fields: &[(&str, &str)]) -> RawFields {
         .collect()
 }
 
-/// The bytes on the wire. A change here breaks consumers in other languages: add a field, or add a type.
+/// The bytes on the wire. A change here breaks consumers in other languages: add a field, or add a
+/// type.
 const ORDER_COMPLETED: [(&str, &str); 13] = [
     ("ce_specversion", "1.0"),
     ("ce_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e:completed"),

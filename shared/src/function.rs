@@ -11,8 +11,9 @@ pub const IDENTITY: &str = "identity";
 
 /// The functions of one service in one version.
 ///
-/// The version is part of the library's name and of every function's, so that two releases run side by side on one store.
-/// Whoever changes what a function does, or what it takes or answers, raises the version.
+/// The version is part of the library's name and of every function's, so that two releases run side
+/// by side on one store. Whoever changes what a function does, or what it takes or answers, raises
+/// the version.
 #[derive(Clone, Debug)]
 pub struct Library {
     name: String,
@@ -32,7 +33,8 @@ impl Library {
     /// Joins the Lua files of a service into one library.
     pub fn new(service: &str, version: u32, files: &[&str]) -> Self {
         let name = format!("{service}_v{version}");
-        // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals stays far away.
+        // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals
+        // stays far away.
         let mut code = format!(
             "#!lua name={name}
 local VERSION = {version}
@@ -49,7 +51,8 @@ end",
         Self { name, version, code }
     }
 
-    /// Loads the library on the node that owns `partition`, in place of an earlier copy of the same version.
+    /// Loads the library on the node that owns `partition`, in place of an earlier copy of the same
+    /// version.
     pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
         let load = Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.code.as_str());
         redis.run(load.to_owner_of(&partition.key(IDENTITY))).await?;
@@ -57,8 +60,9 @@ end",
         Ok(())
     }
 
-    /// Calls a function. Where the store has lost its functions (`FUNCTION FLUSH`, a new primary), they are loaded again
-    /// and the call is made once more: the first attempt cannot have done anything.
+    /// Calls a function. Where the store has lost its functions (`FUNCTION FLUSH`, a new primary),
+    /// they are loaded again and the call is made once more: the first attempt cannot have done
+    /// anything.
     pub async fn call(
         &self,
         redis: &Redis,

@@ -11,7 +11,8 @@ pub struct Membership {
     pub stream: String,
     /// The consumer group.
     pub group: &'static str,
-    /// The name of this consumer in the group: another one for each process, the same after a restart.
+    /// The name of this consumer in the group: another one for each process, the same after a
+    /// restart.
     pub consumer: String,
 }
 
@@ -24,11 +25,13 @@ pub struct Reclaimed {
     pub entries: Vec<Entry>,
 }
 
-/// The id before all others: a group created there misses nothing, a scan started there sees everything.
+/// The id before all others: a group created there misses nothing, a scan started there sees
+/// everything.
 pub const BEGINNING: &str = "0-0";
 
 impl Membership {
-    /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing emitted before is missed.
+    /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
+    /// emitted before is missed.
     pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
         let create = Command::new("XGROUP").arg("CREATE").key(self.stream.as_str());
         match redis.run(create.arg(self.group).arg("0").arg("MKSTREAM")).await {
@@ -120,9 +123,9 @@ impl Membership {
         Ok(BEGINNING.to_owned())
     }
 
-    /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers how many pending entries
-    /// went with them after all: not 0 if one came back to life between the look and the removal, and then somebody has
-    /// to read them again.
+    /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers
+    /// how many pending entries went with them after all: not 0 if one came back to life between
+    /// the look and the removal, and then somebody has to read them again.
     pub async fn remove_idle_consumers(
         &self,
         redis: &Redis,

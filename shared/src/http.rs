@@ -1,7 +1,8 @@
 //! Accepting HTTP connections.
 //!
-//! The framework's own server waits for ever for the rest of a half-sent request, has no limit on connections and spins
-//! when descriptors run out. This loop has none of that, and serves the same endpoints.
+//! The framework's own server waits for ever for the rest of a half-sent request, has no limit on
+//! connections and spins when descriptors run out. This loop has none of that, and serves the same
+//! endpoints.
 
 use std::io;
 use std::net::SocketAddr;
@@ -114,7 +115,8 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer, place)) => {
-                // A small answer must not wait for the next one. If this fails the connection is gone already.
+                // A small answer must not wait for the next one. If this fails the connection is
+                // gone already.
                 let _ = stream.set_nodelay(true);
                 return Some((stream, peer, place));
             }

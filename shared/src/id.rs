@@ -14,7 +14,8 @@ use crate::time::Timestamp;
 #[error("expected a UUID such as 01932c4e-7c1a-7000-8000-2f0d6a1b9c3e")]
 pub struct InvalidId;
 
-/// Length of a hyphenated UUID. The shorter and longer notations name the same id twice and are refused.
+/// Length of a hyphenated UUID. The shorter and longer notations name the same id twice and are
+/// refused.
 const HYPHENATED_LENGTH: usize = 36;
 
 macro_rules! id {
@@ -72,13 +73,16 @@ id! {
     ProductId
 }
 
-/// How many partitions the keys of a store are spread over; `None` keeps them in one place and without a tag.
+/// How many partitions the keys of a store are spread over; `None` keeps them in one place and
+/// without a tag.
 ///
-/// Every process of the system must be given the same number, and it cannot change while there is data.
+/// Every process of the system must be given the same number, and it cannot change while there is
+/// data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partitions(Option<NonZeroU16>);
 
-/// One partition of a store: a Redis Cluster hash tag, or nothing where the store is not partitioned.
+/// One partition of a store: a Redis Cluster hash tag, or nothing where the store is not
+/// partitioned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(Option<u16>);
 
@@ -107,8 +111,8 @@ impl Partitions {
         self.of(id.tail())
     }
 
-    /// A new order id in the partition that `seed` falls into. An idempotency key and the order it names must share a
-    /// partition, because one function claims the one and writes the other.
+    /// A new order id in the partition that `seed` falls into. An idempotency key and the order it
+    /// names must share a partition, because one function claims the one and writes the other.
     pub fn mint_order(self, seed: u32) -> OrderId {
         let id = OrderId::mint();
         let (Some(count), Partition(Some(wanted))) = (self.0, self.of(seed)) else {

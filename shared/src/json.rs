@@ -1,7 +1,8 @@
 //! JSON bodies.
 //!
-//! A request body is read field by field from its text, so that money is exact and every invalid field is reported, not
-//! only the first. The schema in the OpenAPI document comes from a plain `Object` beside it.
+//! A request body is read field by field from its text, so that money is exact and every invalid
+//! field is reported, not only the first. The schema in the OpenAPI document comes from a plain
+//! `Object` beside it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -78,7 +79,8 @@ impl BodyFields {
         text.parse().map_err(|error| self.invalid(name, error)).ok()
     }
 
-    /// Takes a number, given as a JSON number or as a text, and reads it from its digits: nothing is rounded on the way.
+    /// Takes a number, given as a JSON number or as a text, and reads it from its digits: nothing
+    /// is rounded on the way.
     pub fn number<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let raw = self.required(name)?;
         let digits = match raw.get() {
@@ -202,7 +204,8 @@ impl<T: Type> Payload for Json<T> {
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        // Only a map with keys that are no texts, or a failing `Serialize`, can fail: neither exists here.
+        // Only a map with keys that are no texts, or a failing `Serialize`, can fail: neither
+        // exists here.
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         Response::builder().header(header::CONTENT_TYPE, APPLICATION_JSON).body(body)
     }

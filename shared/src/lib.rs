@@ -1,6 +1,7 @@
 //! What the two services share: the contract between them, and the plumbing both stand on.
 //!
-//! Nothing here knows a product or an order beyond their ids and events. A rule of one service's domain never moves in.
+//! Nothing here knows a product or an order beyond their ids and events. A rule of one service's
+//! domain never moves in.
 
 // The contract, in reading order: ids and money in the API, events between the services.
 pub mod event;

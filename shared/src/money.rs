@@ -1,4 +1,5 @@
-//! Money: whole minor units inside, an exact decimal with two places outside. No floating point anywhere.
+//! Money: whole minor units inside, an exact decimal with two places outside. No floating point
+//! anywhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ pub struct FeeRate(i64);
 /// Why a text is no amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMoney {
-    /// Not an unsigned decimal with at most two places: a sign, an exponent, spaces, `NaN`, a third decimal.
+    /// Not an unsigned decimal with at most two places: a sign, an exponent, spaces, `NaN`, a third
+    /// decimal.
     #[error(
         "expected an amount such as 19.90: digits, at most two decimals, no sign and no exponent"
     )]
@@ -40,7 +42,8 @@ const RATE_SCALE: i64 = 10_000;
 const MAX_MAJOR_DIGITS: usize = 10;
 
 impl Money {
-    /// The largest amount; a JSON number of this size is still exact in every client that reads doubles.
+    /// The largest amount; a JSON number of this size is still exact in every client that reads
+    /// doubles.
     pub const MAX: Self = Self(999_999_999_999);
 
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
@@ -84,7 +87,8 @@ impl fmt::Display for Money {
     }
 }
 
-/// A JSON number with two decimals. It is written as text, since going through `f64` would drop the trailing zero.
+/// A JSON number with two decimals. It is written as text, since going through `f64` would drop the
+/// trailing zero.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         RawValue::from_string(self.to_string())
@@ -113,8 +117,8 @@ impl fmt::Display for FeeRate {
     }
 }
 
-/// Splits `19.9` into `19` and the fraction scaled to `places` digits (`90`). Only digits and one point get through, and
-/// no needless leading zero, as in JSON.
+/// Splits `19.9` into `19` and the fraction scaled to `places` digits (`90`). Only digits and one
+/// point get through, and no needless leading zero, as in JSON.
 fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
     let (whole, fraction) = match text.split_once('.') {
         Some((_, "")) => return None,

@@ -1,5 +1,5 @@
-//! What must hold before a service may use its store: the server is fit to keep data, the functions are loaded, and the
-//! store is the one that it was.
+//! What must hold before a service may use its store: the server is fit to keep data, the functions
+//! are loaded, and the store is the one that it was.
 
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ const OPEN_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
 
 impl OwnStore {
-    /// Tries until the store is fit for use; gives up only when it is unfit, or when the process stops.
+    /// Tries until the store is fit for use; gives up only when it is unfit, or when the process
+    /// stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
         let mut last = String::new();
@@ -82,8 +83,9 @@ impl OwnStore {
         self.ensure_identity(witness).await
     }
 
-    /// Gives an empty store its identity, whatever was lost before. With the data went all memory of what was done; acting
-    /// on the recent past again would find no product and refund orders that were served, so none of it is repeated.
+    /// Gives an empty store its identity, whatever was lost before. With the data went all memory
+    /// of what was done; acting on the recent past again would find no product and refund orders
+    /// that were served, so none of it is repeated.
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             if self.is_identified(partition).await? {
@@ -98,8 +100,9 @@ impl OwnStore {
         Ok(())
     }
 
-    /// A store without identity is either new or has lost everything. The stream that this service reads tells which: its
-    /// group is made only by a service that has opened its store, and entries come only from orders.
+    /// A store without identity is either new or has lost everything. The stream that this service
+    /// reads tells which: its group is made only by a service that has opened its store, and
+    /// entries come only from orders.
     async fn ensure_identity(&self, witness: &Witness) -> Result<(), OpenError> {
         if self.has_identity().await? {
             return Ok(());
@@ -111,7 +114,8 @@ impl OwnStore {
                 known = Some(stream);
             }
         }
-        // Another process of this service may have opened the new store in between, and made the group.
+        // Another process of this service may have opened the new store in between, and made the
+        // group.
         match known {
             Some(stream) if !self.has_identity().await? => Err(OpenError::DataLost { stream }),
             _ => Ok(self.adopt().await?),

@@ -61,7 +61,8 @@ impl OwnStore {
         Ok(self.run(exists).await?.int()? == 1)
     }
 
-    /// Makes sure that something was not found because it does not exist, and not because the store has lost everything.
+    /// Makes sure that something was not found because it does not exist, and not because the store
+    /// has lost everything.
     pub async fn confirm_absence(&self, partition: Partition) -> Result<(), RedisError> {
         if self.is_identified(partition).await? {
             return Ok(());
@@ -76,7 +77,8 @@ impl OwnStore {
         Ok(Timestamp::from_millis(seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000))
     }
 
-    /// The newest ids of an index, or those before `before`, newest first. Every partition has an index of its own.
+    /// The newest ids of an index, or those before `before`, newest first. Every partition has an
+    /// index of its own.
     pub async fn newest_ids<Id>(
         &self,
         index: impl Fn(Partition) -> String,
@@ -112,7 +114,8 @@ impl OwnStore {
         Ok(ids)
     }
 
-    /// Identifies one life of the server that keeps `partition`: another one after each restart and failover.
+    /// Identifies one life of the server that keeps `partition`: another one after each restart and
+    /// failover.
     pub async fn epoch(&self, partition: Partition) -> Result<String, RedisError> {
         let info = self.info(partition, "server").await?;
         Ok(info_field(&info, "run_id").unwrap_or_default().to_owned())
@@ -141,7 +144,8 @@ pub fn by_partition<T>(
     groups
 }
 
-/// Runs commands at the same time; they share one connection and one write. Results come in the order of the commands.
+/// Runs commands at the same time; they share one connection and one write. Results come in the
+/// order of the commands.
 pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output> {
     futures_util::future::join_all(commands).await
 }

@@ -1,4 +1,5 @@
-//! Errors as clients see them: RFC 9457 `application/problem+json`, the same shape for every one of them.
+//! Errors as clients see them: RFC 9457 `application/problem+json`, the same shape for every one of
+//! them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -222,8 +223,8 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Lets handlers return problems as errors. The HTTP layer turns them into responses, since only it knows the path and
-/// the request id; [`ResponseError::as_response`] never runs there.
+/// Lets handlers return problems as errors. The HTTP layer turns them into responses, since only it
+/// knows the path and the request id; [`ResponseError::as_response`] never runs there.
 impl ResponseError for Problem {
     fn status(&self) -> StatusCode {
         self.kind.status

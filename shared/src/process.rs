@@ -1,4 +1,5 @@
-//! What every process of the system is made of: an opened store, a listener, loops that end together.
+//! What every process of the system is made of: an opened store, a listener, loops that end
+//! together.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -29,8 +30,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// A process that opens `store` in the background. It listens before the store is there, so that probes and clients
-    /// are told what it waits for.
+    /// A process that opens `store` in the background. It listens before the store is there, so
+    /// that probes and clients are told what it waits for.
     pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
         let opened = Opened::default();
         let checks = vec![Check::store(store.clone(), opened.clone())];
@@ -48,7 +49,8 @@ impl Process {
         process
     }
 
-    /// Adds consumers of one event type: one for each partition, because a blocking read needs a connection of its own.
+    /// Adds consumers of one event type: one for each partition, because a blocking read needs a
+    /// connection of its own.
     pub fn consume<H: Handler + Clone>(
         &mut self,
         handler: &H,
@@ -70,7 +72,8 @@ impl Process {
         }
     }
 
-    /// Adds a task that runs `act` every `interval`. A failure is logged; the next round tries again.
+    /// Adds a task that runs `act` every `interval`. A failure is logged; the next round tries
+    /// again.
     pub fn repeat<F>(
         &mut self,
         name: &'static str,
@@ -108,7 +111,8 @@ impl Process {
         });
     }
 
-    /// Serves `routes` together with the health routes, and runs until the process is told to stop or a task fails.
+    /// Serves `routes` together with the health routes, and runs until the process is told to stop
+    /// or a task fails.
     pub async fn serve(
         mut self,
         address: SocketAddr,

@@ -1,15 +1,17 @@
 //! The one place that knows `fred`, and with it every rule that makes this client safe to use.
 //!
-//! * Every command goes out as a custom, non-blocking one. `fred` takes its typed `FCALL` for a blocking command and then
-//!   never notices that the server stopped answering.
-//! * No reply may be an array whose first element is a user's text: `fred` takes a short array led by `message` for a
-//!   pub/sub push, drops it, and hands every later reply to the wrong caller. So functions answer integers first, and
-//!   hashes are read with `HGETALL`, which is a map in RESP3.
-//! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice. Whether a command that failed
-//!   here took effect is unknown, and everything above is built for that.
-//! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the entries of a cancelled read
-//!   would stay in its name without anybody handling them.
-//! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it believes of itself.
+//! * Every command goes out as a custom, non-blocking one. `fred` takes its typed `FCALL` for a
+//!   blocking command and then never notices that the server stopped answering.
+//! * No reply may be an array whose first element is a user's text: `fred` takes a short array led
+//!   by `message` for a pub/sub push, drops it, and hands every later reply to the wrong caller. So
+//!   functions answer integers first, and hashes are read with `HGETALL`, which is a map in RESP3.
+//! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice.
+//!   Whether a command that failed here took effect is unknown, and everything above is built for
+//!   that.
+//! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the
+//!   entries of a cancelled read would stay in its name without anybody handling them.
+//! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it
+//!   believes of itself.
 
 mod error;
 mod reply;
@@ -36,14 +38,15 @@ pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 const READ_MARGIN: Duration = Duration::from_secs(2);
 /// Longest wait for a connection, and for the greeting on it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// An otherwise quiet connection that owes an answer for this long is closed. The client does not notice it on a busy one;
-/// there, [`STUCK_AFTER`] is the limit.
+/// An otherwise quiet connection that owes an answer for this long is closed. The client does not
+/// notice it on a busy one; there, [`STUCK_AFTER`] is the limit.
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
 /// A client without a single success for this long is replaced.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 /// First and longest wait between two attempts to connect, in milliseconds.
 const RECONNECT_MS: (u32, u32) = (50, 1_000);
-/// Commands that may wait for the connection; more are refused at once, so that a stalled store cannot fill the memory.
+/// Commands that may wait for the connection; more are refused at once, so that a stalled store
+/// cannot fill the memory.
 const MAX_QUEUED_COMMANDS: usize = 10_000;
 
 /// A client of one Redis store. Cheap to clone; clones share the connection.
@@ -55,7 +58,8 @@ struct Inner {
     timeout: Duration,
     connection: ArcSwap<Connection>,
     started: Instant,
-    /// Milliseconds after `started` at which the present row of failures began; 0 while all is well.
+    /// Milliseconds after `started` at which the present row of failures began; 0 while all is
+    /// well.
     failing_since_ms: AtomicU64,
 }
 
@@ -81,7 +85,8 @@ pub(crate) fn is_url(text: &str) -> bool {
 }
 
 impl Redis {
-    /// A client for commands that answer at once. Connects in the background, for as long as it takes.
+    /// A client for commands that answer at once. Connects in the background, for as long as it
+    /// takes.
     pub fn worker(url: &RedisUrl) -> Self {
         Self::connect(url, COMMAND_TIMEOUT)
     }
@@ -118,7 +123,8 @@ impl Redis {
         }
     }
 
-    /// The watchdog: an answer of any kind proves the connection; a row of failures that lasts too long replaces it.
+    /// The watchdog: an answer of any kind proves the connection; a row of failures that lasts too
+    /// long replaces it.
     fn watch(&self, error: &RedisError, connection: &Arc<Connection>) {
         if matches!(error, RedisError::Refused(_)) {
             self.0.failing_since_ms.store(0, Ordering::Relaxed);
@@ -191,8 +197,8 @@ impl Command {
         Self { name, route: ClusterHash::Random, args: Vec::with_capacity(8) }
     }
 
-    /// Adds a key. The first one decides which node of a cluster receives the command. Its slot is computed here, because the
-    /// client heeds no other route of a custom command.
+    /// Adds a key. The first one decides which node of a cluster receives the command. Its slot is
+    /// computed here, because the client heeds no other route of a custom command.
     #[must_use]
     pub fn key(mut self, key: impl Into<Arg>) -> Self {
         let key = key.into();
@@ -217,7 +223,8 @@ impl Command {
         self
     }
 
-    /// Sends the command to the node that owns `key`, without naming it: for commands about the node itself.
+    /// Sends the command to the node that owns `key`, without naming it: for commands about the
+    /// node itself.
     #[must_use]
     pub fn to_owner_of(mut self, key: &str) -> Self {
         self.route = ClusterHash::Custom(fred::util::redis_keyslot(key.as_bytes()));

@@ -1,5 +1,5 @@
-//! What every request goes through before and after its handler: an id, a trace, limits, one shape for errors, one line
-//! in the log.
+//! What every request goes through before and after its handler: an id, a trace, limits, one shape
+//! for errors, one line in the log.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -126,7 +126,8 @@ impl RequestContext {
     }
 }
 
-/// Reads the body before the handler runs, within its limits of size and time, so that no handler can forget them.
+/// Reads the body before the handler runs, within its limits of size and time, so that no handler
+/// can forget them.
 async fn buffer_body(request: &mut Request) -> Result<(), Problem> {
     let too_large =
         || Problem::new(&BODY_TOO_LARGE, format!("the limit is {MAX_BODY_BYTES} bytes"));
@@ -185,7 +186,8 @@ fn explain(error: poem::Error) -> Problem {
     }
 }
 
-/// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong. Probes are silent.
+/// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong.
+/// Probes are silent.
 fn log(method: &Method, path: &str, status: StatusCode, took: Duration, context: &RequestContext) {
     // Microseconds are as far as anybody looks.
     let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;

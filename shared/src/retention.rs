@@ -1,4 +1,5 @@
-//! Trimming: a stream keeps what some group still needs, and what is younger than its retention. Nothing else.
+//! Trimming: a stream keeps what some group still needs, and what is younger than its retention.
+//! Nothing else.
 
 use std::time::Duration;
 
@@ -10,17 +11,18 @@ use crate::redis::{Command, RedisError};
 
 /// Pause between two trims.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
-/// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call takes long.
+/// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call
+/// takes long.
 const MAX_CALLS: usize = 1_000;
 
 /// An entry id, in the order of the stream.
 type EntryId = (u64, u64);
 
-/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what is older
-/// by `retention` than the oldest entry that some group still needs.
+/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what
+/// is older by `retention` than the oldest entry that some group still needs.
 ///
-/// While the group of `E` does not exist, nothing is removed: it is created again at the beginning of the stream, and must
-/// find there whatever it had not acknowledged.
+/// While the group of `E` does not exist, nothing is removed: it is created again at the beginning
+/// of the stream, and must find there whatever it had not acknowledged.
 pub async fn trim<E: Event>(store: OwnStore, retention: Duration) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         trim_stream(&store, partition, &partition.key(E::STREAM), E::GROUP, retention).await?;
@@ -40,7 +42,8 @@ async fn trim_stream(
     };
     let now_ms = store.now(partition).await?.as_millis();
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
-    // From the oldest entry still needed, not from now: a reader that was behind keeps the past it may have to repeat.
+    // From the oldest entry still needed, not from now: a reader that was behind keeps the past it
+    // may have to repeat.
     let ms = needed.0.min(now_ms).saturating_sub(retention_ms);
     let mut removed = 0;
     for _ in 0..MAX_CALLS {
@@ -56,7 +59,8 @@ async fn trim_stream(
     Ok(())
 }
 
-/// The oldest entry that some group has not acknowledged, or would be given next. `None` when that cannot be told.
+/// The oldest entry that some group has not acknowledged, or would be given next. `None` when that
+/// cannot be told.
 async fn oldest_needed(
     store: &OwnStore,
     key: &str,

@@ -1,7 +1,8 @@
 //! Acting once more on the recent past of a stream, after the own store began a new life.
 //!
-//! A store that was restarted without its last writes, or failed over, may have forgotten effects that are acknowledged
-//! already. No redelivery would ever bring them back. Effects are idempotent, so the remedy is to repeat them.
+//! A store that was restarted without its last writes, or failed over, may have forgotten effects
+//! that are acknowledged already. No redelivery would ever bring them back. Effects are idempotent,
+//! so the remedy is to repeat them.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,8 @@ use crate::group::BEGINNING;
 use crate::redis::{Command, RedisError};
 use crate::settle::Settler;
 
-/// How much of the stream is acted on again. The owner of the stream keeps entries at least this long.
+/// How much of the stream is acted on again. The owner of the stream keeps entries at least this
+/// long.
 pub const REWIND: Duration = Duration::from_mins(10);
 /// Pause between two looks at whether the own store was restarted.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -75,7 +77,8 @@ impl Rewind {
         self.begin(settler, Some(epoch)).await
     }
 
-    /// Begins a pass over the last [`REWIND`] of what the group was given. The rest is still to come by itself.
+    /// Begins a pass over the last [`REWIND`] of what the group was given. The rest is still to
+    /// come by itself.
     pub(crate) async fn begin<H: Handler>(
         &mut self,
         settler: &Settler<H>,

@@ -95,7 +95,8 @@ impl Common {
             default: consumer_http_addr,
             help: "where consume answers /livez and /readyz",
         };
-        // Every setting is read before the first one may end this function: all mistakes are reported together.
+        // Every setting is read before the first one may end this function: all mistakes are
+        // reported together.
         let inventory_store = reader.read(INVENTORY_REDIS_URL);
         let payments_store = reader.read(PAYMENTS_REDIS_URL);
         let http_addr = reader.read(http_addr);

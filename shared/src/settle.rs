@@ -1,7 +1,7 @@
 //! From a delivery to its end: decode, act, set aside what cannot be acted on, acknowledge.
 //!
-//! The acknowledgement comes last. A crash anywhere before it hands the entry over again, and a second time changes
-//! nothing.
+//! The acknowledgement comes last. A crash anywhere before it hands the entry over again, and a
+//! second time changes nothing.
 
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
@@ -49,8 +49,9 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
-    /// Acts on entries that were read again without the group, because the own store may have forgotten them. Nothing is
-    /// acknowledged; what cannot be acted on is set aside, if it is not already.
+    /// Acts on entries that were read again without the group, because the own store may have
+    /// forgotten them. Nothing is acknowledged; what cannot be acted on is set aside, if it is not
+    /// already.
     pub(crate) async fn repeat(&self, entries: Vec<Entry>) -> Result<(), RedisError> {
         let batch: Vec<Delivery> = entries.into_iter().map(Delivery::first).collect();
         for (delivery, settlement) in batch.iter().zip(self.judge(&batch).await?) {
@@ -68,10 +69,12 @@ impl<H: Handler> Settler<H> {
         Ok(())
     }
 
-    /// Settles entries that this consumer held when its process died, or that belonged to a consumer which did.
+    /// Settles entries that this consumer held when its process died, or that belonged to a
+    /// consumer which did.
     ///
-    /// One of them may be what killed it. Those that were recovered before are therefore handed over alone, each
-    /// counted before its turn, so that the culprit reaches its limit and its neighbours do not.
+    /// One of them may be what killed it. Those that were recovered before are therefore handed
+    /// over alone, each counted before its turn, so that the culprit reaches its limit and its
+    /// neighbours do not.
     pub(crate) async fn settle_recovered(
         &self,
         entries: Vec<Entry>,
@@ -101,7 +104,8 @@ impl<H: Handler> Settler<H> {
             self.set_recovery_count(&ids, attempts + 1).await?;
             let settled = self.settle(batch).await;
             if settled.is_err() {
-                // A store was in trouble and nobody died. If this fails too, the count is one too high.
+                // A store was in trouble and nobody died. If this fails too, the count is one too
+                // high.
                 let _ = self.set_recovery_count(&ids, attempts).await;
             }
             settled?
@@ -120,7 +124,8 @@ impl<H: Handler> Settler<H> {
         Ok(Vec::new())
     }
 
-    /// One settlement for each delivery: what is no event is parked, the others go to the handler together.
+    /// One settlement for each delivery: what is no event is parked, the others go to the handler
+    /// together.
     async fn judge(&self, batch: &[Delivery]) -> Result<Vec<Settlement>, RedisError> {
         let mut events = Vec::with_capacity(batch.len());
         let mut undecodable = Vec::with_capacity(batch.len());
@@ -180,7 +185,8 @@ impl<H: Handler> Settler<H> {
             .collect())
     }
 
-    /// Without room for the count, an entry that kills the process may do so more often; the orders behind it matter more.
+    /// Without room for the count, an entry that kills the process may do so more often; the orders
+    /// behind it matter more.
     async fn set_recovery_count(&self, ids: &[String], attempts: u32) -> Result<(), RedisError> {
         let mut count = Command::new("HSET").key(self.partition.key(ATTEMPTS));
         for id in ids {

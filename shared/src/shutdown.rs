@@ -8,8 +8,8 @@ pub use tokio_util::sync::CancellationToken as Shutdown;
 /// How long a process may take to finish what it has in hand once it was told to stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. A second signal ends the process at once: whatever it had
-/// in hand is redelivered, as after a crash.
+/// A token that is cancelled by the first SIGTERM or SIGINT. A second signal ends the process at
+/// once: whatever it had in hand is redelivered, as after a crash.
 pub fn on_signal() -> std::io::Result<Shutdown> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,4 +1,5 @@
-//! Points in time. Whole milliseconds since the Unix epoch, because that is what Redis stream ids and UUIDv7 carry.
+//! Points in time. Whole milliseconds since the Unix epoch, because that is what Redis stream ids
+//! and UUIDv7 carry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +7,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
-/// A point in time in milliseconds since the Unix epoch, shown as RFC 3339 in UTC (`2026-11-20T10:00:00.123Z`).
+/// A point in time in milliseconds since the Unix epoch, shown as RFC 3339 in UTC
+/// (`2026-11-20T10:00:00.123Z`).
 ///
-/// There is no `now`: the clock of the owning Redis store is the only one that decides anything, and its readings
-/// arrive in the replies of its functions.
+/// There is no `now`: the clock of the owning Redis store is the only one that decides anything,
+/// and its readings arrive in the replies of its functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
@@ -22,7 +24,8 @@ pub struct InvalidTimestamp;
 const LATEST_MS: u64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// The point `ms` milliseconds after the epoch; anything after the year 9999 becomes its last millisecond.
+    /// The point `ms` milliseconds after the epoch; anything after the year 9999 becomes its last
+    /// millisecond.
     pub fn from_millis(ms: u64) -> Self {
         Self(ms.min(LATEST_MS))
     }

@@ -1,9 +1,11 @@
-//! W3C Trace Context: the one header that ties a request, its order and the events of that order together.
+//! W3C Trace Context: the one header that ties a request, its order and the events of that order
+//! together.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header> defines it.
+/// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
+/// defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
 

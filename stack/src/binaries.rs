@@ -23,7 +23,8 @@ pub struct Binaries {
     pub inventory: PathBuf,
     /// The payments service.
     pub payments: PathBuf,
-    /// This crate's own binary, which starts children that cannot outlive it (see [`crate::guard`]).
+    /// This crate's own binary, which starts children that cannot outlive it (see
+    /// [`crate::guard`]).
     pub stack: PathBuf,
 }
 
@@ -83,7 +84,8 @@ impl Build {
     }
 }
 
-/// Binaries somebody else has built. `stack` may be missing there; then it is the running program or stands beside it.
+/// Binaries somebody else has built. `stack` may be missing there; then it is the running program
+/// or stands beside it.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     let existing = |path: PathBuf| {
         ensure!(path.is_file(), "{} is missing (PAS_DE_DEUX_BIN_DIR is set)", path.display());

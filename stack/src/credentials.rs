@@ -75,7 +75,8 @@ impl Credentials {
         self.0.iter().find(|(name, _)| *name == user).map_or("", |(_, password)| password)
     }
 
-    /// The ACL file the server reads: the template without comments, with passwords in place of the placeholders.
+    /// The ACL file the server reads: the template without comments, with passwords in place of the
+    /// placeholders.
     pub fn render(&self, template: &str) -> String {
         let mut text: String =
             template.split_inclusive('\n').filter(|line| line.starts_with("user ")).collect();
@@ -112,7 +113,8 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
 }
 
 fn random_password() -> Result<String> {
-    // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is equally likely.
+    // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is
+    // equally likely.
     let limit = 256 / ALPHABET.len() * ALPHABET.len();
     let mut source = fs::File::open("/dev/urandom").context("cannot open /dev/urandom")?;
     let mut password = String::new();

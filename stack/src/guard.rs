@@ -1,8 +1,9 @@
 //! Children that cannot outlive their parent, not even when it is killed with SIGKILL.
 //!
-//! A child is started as `stack exec-child SIGNAL PARENT COMMAND...`. That program asks the kernel for a signal at the death of its
-//! parent and then becomes the command, keeping its process id. Asking between fork and exec would need `unsafe`; asking after
-//! an exec does not. The kernel watches the *thread* that started the child, so all children are started from one thread that
+//! A child is started as `stack exec-child SIGNAL PARENT COMMAND...`. That program asks the kernel
+//! for a signal at the death of its parent and then becomes the command, keeping its process id.
+//! Asking between fork and exec would need `unsafe`; asking after an exec does not. The kernel
+//! watches the *thread* that started the child, so all children are started from one thread that
 //! lives as long as the process.
 
 use std::{
@@ -50,8 +51,9 @@ impl Farewell {
 }
 
 impl Guard {
-    /// The command that becomes `program` and dies with this process. It leads its own process group, so that Ctrl-C in a
-    /// terminal reaches this process only, which then stops its children in order.
+    /// The command that becomes `program` and dies with this process. It leads its own process
+    /// group, so that Ctrl-C in a terminal reaches this process only, which then stops its children
+    /// in order.
     pub fn command(&self, program: &std::path::Path) -> Command {
         let mut command = Command::new(&self.stack);
         command
@@ -83,7 +85,8 @@ pub fn spawn(command: Command) -> io::Result<Child> {
     child.recv().map_err(|_| gone())?
 }
 
-/// Becomes `command` after asking for `farewell` at the death of `parent`. Returns only if that fails.
+/// Becomes `command` after asking for `farewell` at the death of `parent`. Returns only if that
+/// fails.
 pub fn exec(farewell: Farewell, parent: u32, command: &[OsString]) -> Result<Infallible> {
     ask(farewell)?;
     // The parent may have died before the kernel was asked; then nobody would ever send the signal.
@@ -103,7 +106,8 @@ fn ask(farewell: Farewell) -> Result<()> {
     prctl::set_pdeathsig(signal).context("cannot ask for a signal at the parent's death")
 }
 
-/// Other systems have no such call: there a parent that is killed with SIGKILL leaves its children behind.
+/// Other systems have no such call: there a parent that is killed with SIGKILL leaves its children
+/// behind.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
 fn ask(_: Farewell) -> Result<()> {

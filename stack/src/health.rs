@@ -47,7 +47,8 @@ pub async fn obituary(process: &Process) -> String {
     format!("`{}` {state}; {log}", process.name())
 }
 
-/// Waits until each member answers 200 on `/readyz`. Fails at once when one has ended, with the last lines of its log.
+/// Waits until each member answers 200 on `/readyz`. Fails at once when one has ended, with the
+/// last lines of its log.
 pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
     let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
     for member in members {

@@ -1,12 +1,14 @@
 //! The whole system as children of one process: two Redis servers and the four service processes.
 //!
-//! `cargo run-all` (the binary of this crate) and every test start it from here, so that what the tests prove is what people
-//! run. In reading order:
+//! `cargo run-all` (the binary of this crate) and every test start it from here, so that what the
+//! tests prove is what people run. In reading order:
 //!
-//! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the services.
+//! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the
+//!   services.
 //! - [`process`] runs one child that never outlives its parent; [`guard`] is how.
 //! - [`redis`] is one private store; [`credentials`] are its users' passwords.
-//! - [`role`] says which processes there are and what each is told; [`ports`] where they listen; [`health`] when they are ready.
+//! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
+//!   [`health`] when they are ready.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 
 pub mod server;

@@ -1,4 +1,5 @@
-//! `stack up` runs the whole system in the foreground; `cargo run-all` is its short name. `stack order` and `stack demo` show it at work.
+//! `stack up` runs the whole system in the foreground; `cargo run-all` is its short name. `stack
+//! order` and `stack demo` show it at work.
 
 use std::process::ExitCode;
 

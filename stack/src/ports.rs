@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Tests take ports below every system's range for outgoing connections. Inside it, a client that reconnects to a server which is
-/// down may be given the server's port as its own, connect to itself, and keep the server from coming back.
+/// Tests take ports below every system's range for outgoing connections. Inside it, a client that
+/// reconnects to a server which is down may be given the server's port as its own, connect to
+/// itself, and keep the server from coming back.
 const TEST_PORTS: std::ops::Range<u16> = 20_000..32_000;
 const ATTEMPTS: usize = 200;
 
@@ -18,8 +19,8 @@ const ATTEMPTS: usize = 200;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// The UDP port of the same number is the reservation: nobody here serves UDP, no other process can hold it at the same
-    /// time, and it is given back when the process ends, however it ends.
+    /// The UDP port of the same number is the reservation: nobody here serves UDP, no other process
+    /// can hold it at the same time, and it is given back when the process ends, however it ends.
     _reservation: UdpSocket,
 }
 
@@ -86,7 +87,8 @@ impl Ports {
     }
 }
 
-/// Chooses a free port for a test. No other test, in this process or another, gets the same while it lives.
+/// Chooses a free port for a test. No other test, in this process or another, gets the same while
+/// it lives.
 pub fn free() -> Result<Port> {
     (0..ATTEMPTS)
         .map(|_| fastrand::u16(TEST_PORTS))

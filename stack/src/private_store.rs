@@ -1,4 +1,5 @@
-//! One private store, for tests that need no more of the system than that. What goes wrong here fails the test.
+//! One private store, for tests that need no more of the system than that. What goes wrong here
+//! fails the test.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -19,7 +20,8 @@ use crate::{
     server,
 };
 
-/// A Redis server of its own with the users of one store, gone with everything in it when this is dropped.
+/// A Redis server of its own with the users of one store, gone with everything in it when this is
+/// dropped.
 pub struct PrivateStore {
     /// A client that may do everything.
     pub operator: Redis,

@@ -94,12 +94,14 @@ impl Process {
         state.exit
     }
 
-    /// Kills it with SIGKILL, and whatever it started in its process group. Returns when it is gone.
+    /// Kills it with SIGKILL, and whatever it started in its process group. Returns when it is
+    /// gone.
     pub fn kill(&self) {
         let mut state = self.state();
         state.poll();
         if let Some(mut child) = state.child.take() {
-            // Between the look and the signal it can only have ended by itself, and it stays a zombie until the wait.
+            // Between the look and the signal it can only have ended by itself, and it stays a
+            // zombie until the wait.
             let _ = killpg(raw(state.pid), Signal::SIGKILL);
             let _ = child.kill();
             state.exit = child.wait().ok();
@@ -137,7 +139,8 @@ impl Process {
         ended
     }
 
-    /// Starts it again with the same command, killing it first if it still runs. Lines of earlier runs stay readable.
+    /// Starts it again with the same command, killing it first if it still runs. Lines of earlier
+    /// runs stay readable.
     pub fn restart(&self) -> Result<()> {
         self.kill();
         let mut state = self.state();

@@ -8,8 +8,8 @@ use std::{
 
 /// The root of the checkout: the folder that holds `deploy/redis.conf` and `Cargo.lock`.
 ///
-/// Cargo names the package it runs in the environment; without it (the binary was started by hand) the folder this crate was
-/// compiled in is the answer.
+/// Cargo names the package it runs in the environment; without it (the binary was started by hand)
+/// the folder this crate was compiled in is the answer.
 pub fn root() -> PathBuf {
     variable("CARGO_MANIFEST_DIR")
         .and_then(|package| find_root(Path::new(&package)))
@@ -23,7 +23,8 @@ pub fn data_dir() -> PathBuf {
     root().join(".data")
 }
 
-/// A variable of the environment, if it is set and not empty. Nothing else in this crate reads the environment.
+/// A variable of the environment, if it is set and not empty. Nothing else in this crate reads the
+/// environment.
 #[expect(
     clippy::disallowed_methods,
     reason = "the services' configuration is not in play here, and a tool has its own variables"

@@ -1,4 +1,5 @@
-//! One private store: a Redis or Valkey with the shipped configuration, its own port, folder, users and passwords.
+//! One private store: a Redis or Valkey with the shipped configuration, its own port, folder, users
+//! and passwords.
 
 use std::{
     fs,
@@ -161,7 +162,8 @@ impl RedisServer {
         self.process.resume();
     }
 
-    /// Starts it again on the same folder and port (killing it first if it still runs), and waits until it answers.
+    /// Starts it again on the same folder and port (killing it first if it still runs), and waits
+    /// until it answers.
     pub async fn restart(&self) -> Result<()> {
         self.process.restart()?;
         self.wait_ready().await
@@ -225,7 +227,8 @@ impl RedisServer {
             format!("AUTH operator {}\r\nPING\r\n", self.credentials.password(User::Operator));
         stream.write_all(request.as_bytes()).await?;
         let mut answer = vec![0; b"+OK\r\n+PONG\r\n".len()];
-        // While it loads it answers with an error, which is longer than what is expected and different.
+        // While it loads it answers with an error, which is longer than what is expected and
+        // different.
         stream.read_exact(&mut answer).await?;
         anyhow::ensure!(answer == b"+OK\r\n+PONG\r\n", "not ready");
         Ok(())

@@ -12,7 +12,8 @@ use crate::{
     redis::{RedisServer, Store},
 };
 
-/// Every setting of the services. A test starts from none of them, whatever stands in the environment it was started from.
+/// Every setting of the services. A test starts from none of them, whatever stands in the
+/// environment it was started from.
 pub const SETTINGS: [&str; 16] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",

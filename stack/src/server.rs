@@ -1,6 +1,8 @@
-//! Finds the program that plays Redis: the one named by `REDIS_SERVER`, one on PATH, or a pinned Valkey from a Python wheel.
+//! Finds the program that plays Redis: the one named by `REDIS_SERVER`, one on PATH, or a pinned
+//! Valkey from a Python wheel.
 //!
-//! A program is believed only by what it answers to `--version`: there are other programs called `redis-server`.
+//! A program is believed only by what it answers to `--version`: there are other programs called
+//! `redis-server`.
 
 use std::{
     env,

@@ -13,7 +13,8 @@ use anyhow::{Context, Result, bail};
 /// How often a running helper is looked at.
 const POLL: Duration = Duration::from_millis(5);
 
-/// How long the last output may take to arrive after the helper has ended. A grandchild that holds the pipe is not waited for.
+/// How long the last output may take to arrive after the helper has ended. A grandchild that holds
+/// the pipe is not waited for.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
 /// What a helper said.
@@ -23,7 +24,8 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
-/// Runs `command` and collects its output. Fails when it cannot be started or runs longer than `limit`, in which case it is killed.
+/// Runs `command` and collects its output. Fails when it cannot be started or runs longer than
+/// `limit`, in which case it is killed.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     run_with_stderr(command, limit, Stdio::piped())
 }
@@ -50,7 +52,8 @@ pub(crate) fn run_with_stderr(
             break status;
         }
         if Instant::now() >= deadline {
-            // The kill can only fail if the child has just ended, and then the wait returns at once as well.
+            // The kill can only fail if the child has just ended, and then the wait returns at once
+            // as well.
             let _ = child.kill();
             let _ = child.wait();
             bail!("`{name}` did not end within {} s", limit.as_secs());

@@ -1,4 +1,5 @@
-//! The whole system for one test: two stores and four processes on free ports, with data that is thrown away.
+//! The whole system for one test: two stores and four processes on free ports, with data that is
+//! thrown away.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,9 +25,11 @@ mod builder;
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
-/// A running system. Dropping it kills every process and removes its data. All methods take `&self`.
+/// A running system. Dropping it kills every process and removes its data. All methods take
+/// `&self`.
 pub struct System {
-    // Fields are dropped in this order: the services first, then the stores, then their data and the ports.
+    // Fields are dropped in this order: the services first, then the stores, then their data and
+    // the ports.
     members: Mutex<Vec<Named>>,
     inventory_redis: RedisServer,
     payments_redis: RedisServer,
@@ -87,8 +90,8 @@ impl System {
         self.member(name).url
     }
 
-    /// Starts one more process of a role with its own ports and consumer name, and waits until it is ready. It is called
-    /// `<role> <number>`.
+    /// Starts one more process of a role with its own ports and consumer name, and waits until it
+    /// is ready. It is called `<role> <number>`.
     pub async fn start_replica(&self, role: &str, number: usize) -> Result<Arc<Process>> {
         let role = Role::by_name(role)?;
         let (mut ports, port) = (self.ports.clone(), ports::free()?);
@@ -106,8 +109,9 @@ impl System {
         Ok(process)
     }
 
-    /// Waits until every process that was ever started answers 200 on `/readyz` (at most 30 s). One that has ended is an error,
-    /// which shows the last lines of its log; so after a kill, restart it first or use [`System::wait_process_ready`].
+    /// Waits until every process that was ever started answers 200 on `/readyz` (at most 30 s). One
+    /// that has ended is an error, which shows the last lines of its log; so after a kill, restart
+    /// it first or use [`System::wait_process_ready`].
     pub async fn wait_ready(&self) -> Result<()> {
         let members: Vec<Member> = self.with_members(|members| {
             let started = members.iter().filter(|named| named.member.process.pid() != 0);

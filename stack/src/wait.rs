@@ -21,7 +21,8 @@ where
     .await
 }
 
-/// Polls `probe` every 10 ms until it answers `Some`, and returns the value. A probe that hangs is cut off at the limit as well.
+/// Polls `probe` every 10 ms until it answers `Some`, and returns the value. A probe that hangs is
+/// cut off at the limit as well.
 pub async fn wait_for<T, F, Fut>(what: &str, limit: Duration, mut probe: F) -> Result<T>
 where
     F: FnMut() -> Fut,

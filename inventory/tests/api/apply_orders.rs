@@ -1,4 +1,5 @@
-//! `lua/apply_orders.lua` against the rule it executes, `domain::decide`, on random histories: the twin test.
+//! `lua/apply_orders.lua` against the rule it executes, `domain::decide`, on random histories: the
+//! twin test.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -229,7 +230,8 @@ async fn check_refunds(test: &TestStore, model: &Model) {
     assert_eq!(found, expected);
 }
 
-/// Every order that was decided is answered the same again, and again changes nothing but the stream of refunds.
+/// Every order that was decided is answered the same again, and again changes nothing but the
+/// stream of refunds.
 async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderCompleted]) {
     let stock = model.stock.clone();
     for batch in orders.chunks(100) {

@@ -1,4 +1,5 @@
-//! What every function of the library promises: all or nothing, and nothing at all on a store that has lost its identity.
+//! What every function of the library promises: all or nothing, and nothing at all on a store that
+//! has lost its identity.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +11,8 @@ use shared::redis::{Command, RedisError};
 
 use crate::harness::{KEEP, TestStore, order};
 
-/// A product with stock, one without, and an order for each, for one that is deleted and for one that never was.
+/// A product with stock, one without, and an order for each, for one that is deleted and for one
+/// that never was.
 struct Batch {
     product: ProductId,
     orders: Vec<OrderCompleted>,

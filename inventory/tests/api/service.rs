@@ -1,4 +1,5 @@
-//! What every process answers beside its API, and how it behaves towards clients that dawdle and a store that is away.
+//! What every process answers beside its API, and how it behaves towards clients that dawdle and a
+//! store that is away.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What every function of the library promises: all or nothing, and nothing at all on a store that has lost its identity.
+//! What every function of the library promises: all or nothing, and nothing at all on a store that
+//! has lost its identity.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -200,7 +201,8 @@ async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
     assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 1);
 }
 
-/// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must not hold up the others.
+/// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must
+/// not hold up the others.
 #[tokio::test]
 async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
     let test = start().await;

@@ -49,7 +49,8 @@ impl Deref for TestStore {
 }
 
 impl Service {
-    /// Starts it with these settings. Orders are due at once, but nobody completes them unless the test does.
+    /// Starts it with these settings. Orders are due at once, but nobody completes them unless the
+    /// test does.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         let inventory = FakeInventory::start().await;
         let mut builder = System::builder()

@@ -1,4 +1,5 @@
-//! One order for one intent, however often the request is repeated, and whatever has happened meanwhile.
+//! One order for one intent, however often the request is repeated, and whatever has happened
+//! meanwhile.
 
 use std::collections::BTreeSet;
 

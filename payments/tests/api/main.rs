@@ -1,5 +1,5 @@
-//! What payments promises, shown through its HTTP API and its store, on private Redis servers and beside an inventory that
-//! answers whatever a test wants.
+//! What payments promises, shown through its HTTP API and its store, on private Redis servers and
+//! beside an inventory that answers whatever a test wants.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 

@@ -1,5 +1,5 @@
-//! The one call to inventory: whatever comes back, and however late, the client is told quickly and no order is made by
-//! mistake.
+//! The one call to inventory: whatever comes back, and however late, the client is told quickly and
+//! no order is made by mistake.
 
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use crate::delivery::Delivery;
 use crate::group::BEGINNING;
 use crate::rewind::Rewind;
 
-/// Wait before an entry is handed over again. All waits together stay far below the time after which another consumer
-/// takes the entry over.
+/// Wait before an entry is handed over again. All waits together stay far below the time after
+/// which another consumer takes the entry over.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
 
 pub(super) struct State {
@@ -52,7 +52,8 @@ impl State {
         self.in_hand.iter().chain(retries).any(|delivery| delivery.entry.id == id)
     }
 
-    /// A read must not outlast the next retry, nor hold up a rewind or a scan for abandoned entries.
+    /// A read must not outlast the next retry, nor hold up a rewind or a scan for abandoned
+    /// entries.
     pub(super) fn longest_block(&self) -> Duration {
         if self.rewind.is_under_way() || self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);

@@ -5,8 +5,8 @@ use crate::redis::reply::UnexpectedReply;
 /// Why a command failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RedisError {
-    /// The store cannot be reached, does not answer in time, or refuses to work just now. Whether the command took
-    /// effect is unknown. Worth trying again.
+    /// The store cannot be reached, does not answer in time, or refuses to work just now. Whether
+    /// the command took effect is unknown. Worth trying again.
     #[error("the Redis store is not available: {0}")]
     Unavailable(String),
     /// The store answered with an error; trying again changes nothing. The first word is its code.
@@ -14,9 +14,10 @@ pub enum RedisError {
     Refused(String),
 }
 
-/// Answers that say "not now" rather than "never": the server is busy, starting, full or failing over, slots are on the
-/// move, the store has lost its data or is damaged, or was told wrong users. None of them is the fault of the command, so
-/// none may count against an event. The last five words are those of our own functions or of the server's users.
+/// Answers that say "not now" rather than "never": the server is busy, starting, full or failing
+/// over, slots are on the move, the store has lost its data or is damaged, or was told wrong users.
+/// None of them is the fault of the command, so none may count against an event. The last five
+/// words are those of our own functions or of the server's users.
 const NOT_NOW: [&str; 18] = [
     "ASK",
     "BUSY",
@@ -54,7 +55,8 @@ impl From<fred::error::Error> for RedisError {
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Unknown};
         let code = error.details().split_whitespace().next().unwrap_or_default();
-        // The client files its own troubles under the same kinds. Codes of a server are in capitals, its texts are not.
+        // The client files its own troubles under the same kinds. Codes of a server are in
+        // capitals, its texts are not.
         let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
         let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster) && is_code;
         let undecodable = matches!(error.kind(), Parse);

@@ -1,4 +1,5 @@
-//! The way of an entry through the consumer: handed over in bounded batches, settled, acknowledged last.
+//! The way of an entry through the consumer: handed over in bounded batches, settled, acknowledged
+//! last.
 
 use shared::consumer::BATCH;
 use shared::redis::Command;

@@ -1,4 +1,5 @@
-//! Two private stores, seen as inventory sees them: the one that has the stream it reads, and its own.
+//! Two private stores, seen as inventory sees them: the one that has the stream it reads, and its
+//! own.
 
 use std::time::Duration;
 
@@ -80,7 +81,8 @@ impl Stores {
             own,
             _dir: dir,
         };
-        // As if everything had been acted on up to now, so that no test sees events twice without asking for it.
+        // As if everything had been acted on up to now, so that no test sees events twice without
+        // asking for it.
         let life = stores.own_store().epoch(partition()).await.unwrap();
         let set = Command::new("SET").key("epoch").arg(life);
         stores.operator.run(set).await.unwrap();

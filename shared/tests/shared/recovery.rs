@@ -46,7 +46,8 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
     drop(patient);
 }
 
-/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never get past the others.
+/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never
+/// get past the others.
 #[tokio::test]
 async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_over() {
     let stores = Stores::start().await;
@@ -81,7 +82,8 @@ async fn a_long_list_of_a_dead_consumer_is_taken_over_in_several_scans() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-/// The next batch is read while one is settled, and then waits for its turn in the hands of a consumer that is alive.
+/// The next batch is read while one is settled, and then waits for its turn in the hands of a
+/// consumer that is alive.
 #[tokio::test]
 async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
     let stores = Stores::start().await;

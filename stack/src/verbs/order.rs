@@ -83,8 +83,8 @@ impl Order {
 }
 
 impl Watch<'_> {
-    /// Shows each status until nothing more will happen: cancelled, refunded, or paid with the stock taken. That inventory has
-    /// acted on a paid order shows in nothing but the stock.
+    /// Shows each status until nothing more will happen: cancelled, refunded, or paid with the
+    /// stock taken. That inventory has acted on a paid order shows in nothing but the stock.
     async fn until_final(&self, order: Answer) -> Result<()> {
         let screen = &self.api.screen;
         let request = Request::order(order.text("id")?);

@@ -70,7 +70,8 @@ impl Up {
 }
 
 impl Plan {
-    /// Runs until Ctrl-C, SIGTERM or the end of any child, and leaves no process behind in any case.
+    /// Runs until Ctrl-C, SIGTERM or the end of any child, and leaves no process behind in any
+    /// case.
     async fn run(self) -> Result<ExitCode> {
         let mut signals = Signals::new()?;
         let running = Running::default();

@@ -85,7 +85,8 @@ async fn a_dropped_process_and_what_it_started_are_gone() {
     wait_dead(&pids).await;
 }
 
-/// A thread of the test ends, the process it started lives on; only the death of the whole parent counts.
+/// A thread of the test ends, the process it started lives on; only the death of the whole parent
+/// counts.
 #[tokio::test]
 async fn a_child_survives_the_thread_that_asked_for_it() {
     let process =

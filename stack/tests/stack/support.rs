@@ -17,7 +17,8 @@ use stack::{
 };
 use tempfile::TempDir;
 
-/// A service that is ready as soon as it listens. It ends with status 3 and a reason when the file `crash` appears beside it.
+/// A service that is ready as soon as it listens. It ends with status 3 and a reason when the file
+/// `crash` appears beside it.
 const STAND_IN: &str = r#"#!/usr/bin/env python3
 import http.server, os, signal, sys, threading, time
 if "STUBBORN" in os.environ:
@@ -109,7 +110,8 @@ pub(crate) async fn wait_dead(pids: &[u32]) {
     .unwrap();
 }
 
-/// An offset whose six ports are free, below those of the systems in other tests. Each test gets its own range.
+/// An offset whose six ports are free, below those of the systems in other tests. Each test gets
+/// its own range.
 pub(crate) fn free_offset(test: u16) -> u16 {
     let base = 1_000 + test * 600;
     (base..base + 500)

@@ -233,7 +233,8 @@ fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
     {
         script(&bin.path().join(name), &format!("#!/bin/sh\necho '{version}'\n"));
     }
-    // Neither is a real server: the start fails, but only after the folder has noted who was to write it.
+    // Neither is a real server: the start fails, but only after the folder has noted who was to
+    // write it.
     let mut first = command(bin.path(), data.path(), free_offset(9));
     first.env("REDIS_SERVER", bin.path().join("new"));
     assert!(refused(first).contains("`inventory redis` did not start"));

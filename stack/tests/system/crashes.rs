@@ -117,8 +117,8 @@ impl Drain {
         Self { shop, products, events }
     }
 
-    /// Starts the consumer and interrupts it this many times, evenly spread over the work: each time some of it is done
-    /// and some is left.
+    /// Starts the consumer and interrupts it this many times, evenly spread over the work: each
+    /// time some of it is done and some is left.
     async fn interrupt(&self, times: u64, mut interruption: impl AsyncFnMut()) {
         let consumer = self.shop.system.process("inventory consume");
         consumer.restart().unwrap();

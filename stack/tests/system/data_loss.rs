@@ -74,7 +74,8 @@ async fn whoever_was_served_before_an_accepted_loss_keeps_what_they_have_paid_fo
     assert!(adopted.status.success(), "{}", text(&adopted));
     shop.system.wait_ready().await.unwrap();
 
-    // Its recent past is acted on before a consumer takes up anything new; this order comes after all that.
+    // Its recent past is acted on before a consumer takes up anything new; this order comes after
+    // all that.
     let another = shop.create_product("another", 1).await;
     let (after, _) = shop.place_order(another, 2).await;
     shop.wait_status(after, "refunded").await;

@@ -60,7 +60,8 @@ async fn an_order_keeps_its_answer_when_the_stock_has_changed_since() {
     shop.assert_quiet().await;
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 
-    // Rejected once, it stays rejected, although there would be enough now. Payments knows no such order and says so.
+    // Rejected once, it stays rejected, although there would be enough now. Payments knows no such
+    // order and says so.
     shop.emit(slice::from_ref(&too_many)).await;
     shop.wait_drained().await;
     let key = format!("product:{product}");

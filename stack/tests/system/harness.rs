@@ -24,7 +24,8 @@ pub(crate) mod programs;
 mod store;
 mod traffic;
 
-/// How long anything may take that a test waits for. Generous, because tests share the machine with a compiler.
+/// How long anything may take that a test waits for. Generous, because tests share the machine with
+/// a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 /// Entries that are emitted by hand at once.
 const EMIT_BATCH: usize = 500;
@@ -38,7 +39,8 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A system with a short delay, whose prices are never out of date and whose dead consumers are soon noticed.
+    /// A system with a short delay, whose prices are never out of date and whose dead consumers are
+    /// soon noticed.
     pub(crate) fn builder() -> Builder {
         System::builder()
             .env("COMPLETION_DELAY", "100ms")
@@ -177,8 +179,8 @@ impl Shop {
         }
     }
 
-    /// Waits until everything that is due is done: no order is pending, and both groups have been given and have
-    /// acknowledged everything there is.
+    /// Waits until everything that is due is done: no order is pending, and both groups have been
+    /// given and have acknowledged everything there is.
     pub(crate) async fn wait_drained(&self) {
         let drained = wait_until("the system to come to rest", LIMIT, || async {
             self.unrest().await.is_none()
@@ -204,8 +206,8 @@ impl Shop {
         assert_eq!(self.payments.dead_letters().await, []);
     }
 
-    /// What is still to be done, looked for in the order in which an order travels: whatever one step finds done cannot
-    /// make work for the next one any more.
+    /// What is still to be done, looked for in the order in which an order travels: whatever one
+    /// step finds done cannot make work for the next one any more.
     async fn unrest(&self) -> Option<String> {
         for partition in self.payments.partitions.all() {
             let due = partition.key("due");
@@ -222,7 +224,8 @@ impl Shop {
     }
 }
 
-/// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as there is stock.
+/// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as
+/// there is stock.
 pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted {
     let order_id = OrderId::mint();
     let ordered_at = order_id.minted_at().unwrap();

@@ -1,7 +1,9 @@
-//! What the system promises, shown on the whole of it: two private Redis servers and the four processes that people run.
+//! What the system promises, shown on the whole of it: two private Redis servers and the four
+//! processes that people run.
 //!
-//! Every test starts a system of its own through [`harness::Shop`], and those that should end quiet end with
-//! [`harness::Shop::assert_quiet`]: nothing due, nothing undelivered, nothing pending, nothing set aside.
+//! Every test starts a system of its own through [`harness::Shop`], and those that should end quiet
+//! end with [`harness::Shop::assert_quiet`]: nothing due, nothing undelivered, nothing pending,
+//! nothing set aside.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 

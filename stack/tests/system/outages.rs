@@ -60,7 +60,8 @@ async fn no_order_is_lost_or_doubled_when_a_store_freezes_under_load() {
                 let answer = Answer::to(request.try_clone().unwrap()).await;
                 answer.assert_unavailable("store-unavailable");
             }
-            // What was sent before takes effect now, although its sender was told that nobody knows.
+            // What was sent before takes effect now, although its sender was told that nobody
+            // knows.
             store.resume();
             traffic.more(50).await;
         }
@@ -99,8 +100,8 @@ async fn lost_functions_are_loaded_again_and_nothing_is_lost_or_doubled() {
     .await;
 }
 
-/// Orders go on being placed while something happens; afterwards every one of them is there once, paid, and has its
-/// stock.
+/// Orders go on being placed while something happens; afterwards every one of them is there once,
+/// paid, and has its stock.
 pub(crate) async fn assert_orders_survive(happening: impl AsyncFnOnce(&Shop, &Traffic)) {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;

@@ -107,7 +107,8 @@ async fn nothing_is_parked_because_its_acknowledgement_fails() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
     let consumer = shop.system.process("inventory consume");
-    // The stock is taken, but nobody can be told. No process dies of it, so no entry is to blame for a death.
+    // The stock is taken, but nobody can be told. No process dies of it, so no entry is to blame
+    // for a death.
     let forbid = ["SETUSER", "inventory", "-xack"];
     shop.payments.ask("ACL", &forbid).await;
     let events: Vec<_> = (0..20).map(|_| completed(product, 1)).collect();
@@ -138,7 +139,8 @@ fn to_raw(fields: Vec<(&'static str, String)>) -> RawFields {
     fields.map(|(name, value)| (Bytes::from(name), Bytes::from(value))).collect()
 }
 
-/// No field that any event has, bytes that are no text, and the word that a client may take for a push message.
+/// No field that any event has, bytes that are no text, and the word that a client may take for a
+/// push message.
 fn unheard_of() -> RawFields {
     let field = |name: &'static [u8], value: &'static [u8]| (name.into(), value.into());
     vec![field(b"message", b"message"), field(b"\xc3\x28\x00", b"\x80\xff\r\n"), field(b"", b"")]

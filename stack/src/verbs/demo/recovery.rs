@@ -14,7 +14,8 @@ use super::{api::Api, request::Request, stage::Stage, streams::Pending};
 
 const ORDERS: u64 = 200;
 const STOCK: u64 = 1_000;
-/// They are placed one after the other, so that they are also paid one after the other and there is a middle to be killed in.
+/// They are placed one after the other, so that they are also paid one after the other and there is
+/// a middle to be killed in.
 const ORDER_INTERVAL: Duration = Duration::from_millis(5);
 /// The consumer is killed when it has taken the stock of so many orders.
 const TAKEN: u64 = 50;
@@ -84,9 +85,9 @@ async fn place_order(api: Api, product: String) -> Result<String> {
 
 /// Kills the consumer while it holds entries, and returns what it held.
 ///
-/// Chance would rarely hit the moment between the taking of stock and the acknowledgement, so the store that is to answer is
-/// stopped first. When it goes on, it may still carry out what the dead consumer asked for: the worst case, an effect that
-/// nobody has acknowledged.
+/// Chance would rarely hit the moment between the taking of stock and the acknowledgement, so the
+/// store that is to answer is stopped first. When it goes on, it may still carry out what the dead
+/// consumer asked for: the worst case, an effect that nobody has acknowledged.
 async fn kill_in_the_middle(stage: &Stage, product: &str) -> Result<Pending> {
     stage
         .until("the first orders to be taken", || async {

@@ -1,4 +1,5 @@
-//! What people read: labelled lines on standard output, in colour where that is wanted and possible.
+//! What people read: labelled lines on standard output, in colour where that is wanted and
+//! possible.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -88,8 +89,8 @@ impl Screen {
     }
 }
 
-/// The members of a JSON object, each with the comma after it. A text that ends with a comma is cut off as well, which looks
-/// odd and changes nothing.
+/// The members of a JSON object, each with the comma after it. A text that ends with a comma is cut
+/// off as well, which looks odd and changes nothing.
 pub(super) fn members(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

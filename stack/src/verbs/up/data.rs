@@ -48,8 +48,9 @@ impl DataDir {
         self.path.join(store.name())
     }
 
-    /// The server to run on this folder. What one server wrote an older or another one often cannot read, so the program of the
-    /// last run stays in use while it exists, whatever was installed in between; only `REDIS_SERVER` overrules that.
+    /// The server to run on this folder. What one server wrote an older or another one often cannot
+    /// read, so the program of the last run stays in use while it exists, whatever was installed in
+    /// between; only `REDIS_SERVER` overrules that.
     pub(super) fn server(&self) -> Result<Server> {
         let record = self.path.join(SERVER);
         let text = fs::read_to_string(&record).unwrap_or_default();
@@ -76,7 +77,8 @@ impl DataDir {
         Ok(server)
     }
 
-    /// Removes the two store folders, the record of who wrote them, and nothing else, whatever else lies there.
+    /// Removes the two store folders, the record of who wrote them, and nothing else, whatever else
+    /// lies there.
     fn clear(&self) -> Result<()> {
         for store in [Store::Inventory, Store::Payments] {
             let dir = self.store(store);
@@ -96,7 +98,8 @@ impl DataDir {
     }
 }
 
-/// Takes an empty folder by putting the marker into it, and refuses a folder that somebody else filled.
+/// Takes an empty folder by putting the marker into it, and refuses a folder that somebody else
+/// filled.
 fn claim(path: &Path) -> Result<()> {
     let marker = path.join(MARKER);
     if marker.is_file() {

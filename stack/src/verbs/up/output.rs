@@ -44,8 +44,9 @@ impl Output {
         Arc::new(move |line| write(&format!("{prefix} {line}\n")))
     }
 
-    /// The same for a store, but only what it marks as a warning (`#`), and only between start and stop: each of them is a dozen
-    /// such lines that say nothing. A store that fails is quoted in full anyway.
+    /// The same for a store, but only what it marks as a warning (`#`), and only between start and
+    /// stop: each of them is a dozen such lines that say nothing. A store that fails is quoted in
+    /// full anyway.
     pub(super) fn warnings_sink(&self, name: &str) -> LineSink {
         let (all, speak) = (self.sink(name), self.stores_speak.clone());
         Arc::new(move |line| {
@@ -80,7 +81,8 @@ pub(super) fn note(text: &str) {
     eprintln!("stack: {text}");
 }
 
-/// One call per line, so that lines of different processes never mix. Nobody reading any more is no reason to stop the system.
+/// One call per line, so that lines of different processes never mix. Nobody reading any more is no
+/// reason to stop the system.
 fn write(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

@@ -52,7 +52,8 @@ impl Running {
         }
     }
 
-    /// The services drain first, all at the same time; the stores they write to stay until they are done.
+    /// The services drain first, all at the same time; the stores they write to stay until they are
+    /// done.
     pub(super) async fn stop(&self) {
         let services = self.services();
         for member in &services {

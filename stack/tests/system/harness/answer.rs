@@ -54,7 +54,8 @@ impl Answer {
         self.json()[field].as_str().unwrap().to_owned()
     }
 
-    /// A field as it is written in the body: a number read as a double could be any of its neighbours.
+    /// A field as it is written in the body: a number read as a double could be any of its
+    /// neighbours.
     pub(crate) fn raw(&self, field: &str) -> String {
         let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&self.body).unwrap();
         fields[field].get().to_owned()

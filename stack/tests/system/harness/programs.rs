@@ -1,4 +1,5 @@
-//! The programs themselves, run for a moment with a verb, or started with somebody listening to every line.
+//! The programs themselves, run for a moment with a verb, or started with somebody listening to
+//! every line.
 
 use std::{
     process::{Output, Stdio},
@@ -34,7 +35,8 @@ pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> 
     timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
 
-/// Freezes a process and waits until none of its threads runs any more, which may be a moment after the signal.
+/// Freezes a process and waits until none of its threads runs any more, which may be a moment after
+/// the signal.
 pub(crate) async fn freeze(process: &Process) {
     process.pause();
     let tasks = format!("/proc/{}/task", process.pid());
