@@ -104,7 +104,8 @@ impl<H: Handler> Consumer<H> {
             }
         }
         let in_hand = std::mem::take(&mut self.state.in_hand);
-        if tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand)).await.is_err() {
+        let drained = tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand)).await;
+        if !matches!(drained, Ok(Ok(_))) {
             tracing::warn!(
                 stream = self.stream(),
                 "stopped with entries in hand: they will be delivered again"
