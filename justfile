@@ -24,6 +24,11 @@ demo *args:
 test *args:
     cargo test {{ args }}
 
+# write openapi/, asyncapi/ and the Postman files anew from the programs and the requests
+[group('check')]
+contracts:
+    WRITE_CONTRACTS=1 cargo test --test contracts
+
 # what the linter finds is an error
 [group('check')]
 check:

@@ -5,7 +5,6 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
 use shared::id::ProductId;
 use shared::json::{Body, Json};
-use shared::openapi::{document, without_font_links};
 use shared::page::{Limit, NextPage};
 use shared::problem::{NOT_FOUND, Problem};
 
@@ -96,7 +95,11 @@ impl Api {
         tag = "Tag::Products",
         operation_id = "getProduct"
     )]
-    async fn get_product(&self, id: Path<ProductId>) -> Result<Json<ProductBody>, Problem> {
+    async fn get_product(
+        &self,
+        /// The product.
+        id: Path<ProductId>,
+    ) -> Result<Json<ProductBody>, Problem> {
         let product = self.store.find_product(id.0).await?.ok_or_else(not_found)?;
         Ok(Json(product.into()))
     }
@@ -108,28 +111,23 @@ impl Api {
         tag = "Tag::Products",
         operation_id = "deleteProduct"
     )]
-    async fn delete_product(&self, id: Path<ProductId>) -> Result<DeleteResponse, Problem> {
+    async fn delete_product(
+        &self,
+        /// The product.
+        id: Path<ProductId>,
+    ) -> Result<DeleteResponse, Problem> {
         let deleted = self.store.delete_product(id.0).await?;
         deleted.then_some(DeleteResponse::Deleted).ok_or_else(not_found)
     }
 }
 
-/// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
-pub fn routes(store: Store) -> (Route, String) {
-    let service = service(Api { store });
-    let spec = service.spec();
-    let explorer = without_font_links(service.openapi_explorer_html());
-    let routes = Route::new()
-        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
-        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
-        .nest("/", service);
-    (routes, spec)
-}
-
-fn service(api: Api) -> OpenApiService<Api, ()> {
-    OpenApiService::new(api, "Inventory", env!("CARGO_PKG_VERSION")).description(
-        "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
-    )
+/// The routes of the API and its documents, and the OpenAPI document.
+pub fn routes(store: Store, asyncapi: String) -> (Route, String) {
+    let service = OpenApiService::new(Api { store }, "Inventory", env!("CARGO_PKG_VERSION"))
+        .description(
+            "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
+        );
+    shared::openapi::routes(service, asyncapi)
 }
 
 fn not_found() -> Problem {

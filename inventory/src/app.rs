@@ -23,7 +23,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let process = Process::new(store.own.clone(), witness(&config), shutdown);
-    let (routes, spec) = api::routes(store);
+    let (routes, spec) = api::routes(store, asyncapi()?);
     process.serve(config.common.http_addr, routes, &spec).await
 }
 
@@ -52,9 +52,17 @@ pub fn store(config: &Config) -> Store {
     Store::new(Redis::worker(&config.common.inventory_store), config.common.partitions)
 }
 
+/// The AsyncAPI document.
+pub fn asyncapi() -> anyhow::Result<String> {
+    shared::asyncapi::document::<RefundOrder, OrderCompleted>(
+        "Inventory",
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
 /// The OpenAPI document.
-pub fn openapi(config: &Config) -> String {
-    api::routes(store(config)).1
+pub fn openapi(config: &Config) -> anyhow::Result<String> {
+    Ok(api::routes(store(config), asyncapi()?).1)
 }
 
 fn witness(config: &Config) -> Witness {

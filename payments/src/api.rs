@@ -9,7 +9,6 @@ use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
 use shared::id::OrderId;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
-use shared::openapi::{document, without_font_links};
 use shared::page::{Limit, NextPage};
 use shared::problem::{
     BAD_UPSTREAM, IDEMPOTENCY_KEY_REUSED, INSUFFICIENT_STOCK, INVALID_PARAMETER,
@@ -137,7 +136,11 @@ impl Api {
 
     /// Get an order.
     #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
-    async fn get_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
+    async fn get_order(
+        &self,
+        /// The order.
+        id: Path<OrderId>,
+    ) -> Result<Json<OrderBody>, Problem> {
         let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
         Ok(Json(order.into()))
     }
@@ -149,7 +152,11 @@ impl Api {
         tag = "Tag::Orders",
         operation_id = "cancelOrder"
     )]
-    async fn cancel_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
+    async fn cancel_order(
+        &self,
+        /// The order.
+        id: Path<OrderId>,
+    ) -> Result<Json<OrderBody>, Problem> {
         match self.store.cancel_order(id.0).await? {
             Cancellation::Cancelled => self.get_order(id).await,
             Cancellation::NotFound => Err(not_found()),
@@ -198,18 +205,12 @@ impl From<NoOffer> for Problem {
     }
 }
 
-/// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
-pub fn routes(api: Api) -> (Route, String) {
+/// The routes of the API and its documents, and the OpenAPI document.
+pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
     let service = OpenApiService::new(api, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );
-    let spec = service.spec();
-    let explorer = without_font_links(service.openapi_explorer_html());
-    let routes = Route::new()
-        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
-        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
-        .nest("/", service);
-    (routes, spec)
+    shared::openapi::routes(service, asyncapi)
 }
 
 /// The key of a request, read from the header itself: a value that is no text would otherwise count

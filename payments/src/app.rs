@@ -19,7 +19,7 @@ use crate::worker::{RefundHandler, complete_orders};
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let api = api(&config)?;
     let process = Process::new(api.store.own.clone(), witness(&config), shutdown);
-    let (routes, spec) = api::routes(api);
+    let (routes, spec) = api::routes(api, asyncapi()?);
     process.serve(config.common.http_addr, routes, &spec).await
 }
 
@@ -52,9 +52,14 @@ pub fn store(config: &Config) -> Store {
     Store::new(Redis::worker(&config.common.payments_store), config.common.partitions)
 }
 
+/// The AsyncAPI document.
+pub fn asyncapi() -> anyhow::Result<String> {
+    shared::asyncapi::document::<OrderCompleted, RefundOrder>("Payments", env!("CARGO_PKG_VERSION"))
+}
+
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    Ok(api::routes(api(config)?).1)
+    Ok(api::routes(api(config)?, asyncapi()?).1)
 }
 
 fn api(config: &Config) -> anyhow::Result<Api> {

@@ -1,19 +1,23 @@
 //! How the contract's own types stand in the OpenAPI documents, and the pages around them.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use poem::http::{HeaderValue, header};
-use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem::{Endpoint, IntoResponse, Response, Route, endpoint::make_sync};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON, Type,
 };
+use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
 use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::money::Money;
 use crate::time::Timestamp;
+
+mod example;
 
 macro_rules! schema {
     ($type:ty, $name:literal, $schema:expr) => {
@@ -54,9 +58,9 @@ macro_rules! schema {
     };
 }
 
-schema!(OrderId, "order_id", MetaSchema::new_with_format("string", "uuid"));
-schema!(ProductId, "product_id", MetaSchema::new_with_format("string", "uuid"));
-schema!(Timestamp, "timestamp", MetaSchema::new_with_format("string", "date-time"));
+schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
+schema!(ProductId, "product_id", text("uuid", ProductId::EXAMPLE));
+schema!(Timestamp, "timestamp", text("date-time", Timestamp::EXAMPLE));
 schema!(
     Money,
     "money",
@@ -67,6 +71,13 @@ schema!(
         ..MetaSchema::new("number")
     }
 );
+
+fn text(format: &'static str, example: impl Display) -> MetaSchema {
+    MetaSchema {
+        example: Some(Value::from(example.to_string())),
+        ..MetaSchema::new_with_format("string", format)
+    }
+}
 
 macro_rules! parameter {
     ($($type:ty),*) => {$(
@@ -89,8 +100,27 @@ impl ToHeader for OrderId {
 /// Where the explorer's page asks a font host for its fonts; ours asks nobody.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
 
+/// The routes of an API with its documents, and the OpenAPI document itself.
+///
+/// The explorer stands at `/docs`, the documents at `/openapi.json` and `/asyncapi.yaml`.
+pub fn routes<A: OpenApi + 'static>(
+    service: OpenApiService<A, ()>,
+    asyncapi: String,
+) -> (Route, String) {
+    let written = service.spec();
+    let spec = example::complete(&written);
+    let explorer = service.openapi_explorer_html().replacen(&written, &spec, 1);
+    let page = |content_type, text| poem::get(document(content_type, text));
+    let routes = Route::new()
+        .at("/docs", page("text/html; charset=utf-8", without_font_links(explorer)))
+        .at("/openapi.json", page("application/json", spec.clone()))
+        .at("/asyncapi.yaml", page("application/yaml", asyncapi))
+        .nest("/", service);
+    (routes, spec)
+}
+
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
-pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
+fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
     let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
     let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\""));
     let body = bytes::Bytes::from(body);
@@ -106,7 +136,7 @@ pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'st
 }
 
 /// The explorer's page, without the links to a font host: it must work where there is no internet.
-pub fn without_font_links(mut page: String) -> String {
+fn without_font_links(mut page: String) -> String {
     let (begin, end) = FONT_LINK;
     while let Some(start) = page.find(begin) {
         let Some(length) = page[start..].find(end) else {

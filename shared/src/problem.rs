@@ -9,10 +9,11 @@ use poem::error::ResponseError;
 use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
-use poem_openapi::types::Type;
+use poem_openapi::types::{Example, Type};
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 
+use crate::id::OrderId;
 use crate::redis::RedisError;
 
 /// Media type of a problem.
@@ -43,6 +44,7 @@ pub struct Problem {
 
 /// One field that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(example)]
 pub struct FieldError {
     /// JSON pointer to the field, such as `#/price`.
     pub pointer: String,
@@ -52,7 +54,7 @@ pub struct FieldError {
 
 /// A problem as it stands in the body.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Problem")]
+#[oai(rename = "Problem", skip_serializing_if_is_none, example)]
 pub struct ProblemBody {
     /// The kind of problem: `/problems/{slug}` is a page about it.
     #[serde(rename = "type")]
@@ -249,6 +251,26 @@ impl ApiResponse for Problem {
 
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
+    }
+}
+
+impl Example for FieldError {
+    fn example() -> Self {
+        Self { pointer: "#/quantity".to_owned(), detail: "is missing".to_owned() }
+    }
+}
+
+impl Example for ProblemBody {
+    fn example() -> Self {
+        Self {
+            kind: format!("/problems/{}", VALIDATION_FAILED.slug),
+            title: VALIDATION_FAILED.title.to_owned(),
+            status: VALIDATION_FAILED.status.as_u16(),
+            detail: "1 field is invalid".to_owned(),
+            instance: "/orders".to_owned(),
+            request_id: OrderId::EXAMPLE.to_string(),
+            errors: Some(vec![FieldError::example()]),
+        }
     }
 }
 

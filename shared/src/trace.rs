@@ -18,6 +18,11 @@ pub struct InvalidTraceParent;
 const FIELD_LENGTHS: [usize; 4] = [2, 32, 16, 2];
 
 impl TraceParent {
+    /// What one looks like, for documents.
+    pub fn example() -> Self {
+        Self("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())
+    }
+
     /// A new trace, marked as sampled.
     pub fn mint() -> Self {
         let trace_id = fastrand::u128(1..);

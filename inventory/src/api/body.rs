@@ -1,6 +1,7 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
 use poem_openapi::Object;
+use poem_openapi::types::Example;
 use serde::Serialize;
 use shared::id::ProductId;
 use shared::json::{BodyFields, FromFields};
@@ -11,7 +12,7 @@ use crate::domain::{MAX_STOCK, NewProduct, Product};
 
 /// A product in the catalogue.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Product")]
+#[oai(rename = "Product", example)]
 pub(super) struct ProductBody {
     /// Its id, a UUIDv7.
     id: ProductId,
@@ -31,7 +32,7 @@ pub(super) struct ProductBody {
 
 /// A product to create.
 #[derive(Object)]
-#[oai(rename = "NewProduct")]
+#[oai(rename = "NewProduct", deny_unknown_fields, example)]
 pub struct NewProductSchema {
     /// What it is called: 1 to 200 characters.
     #[oai(validator(min_length = 1, max_length = 200))]
@@ -66,5 +67,28 @@ impl From<Product> for ProductBody {
             created_at,
             updated_at,
         }
+    }
+}
+
+/// What the product is called in every example.
+const NAME: &str = "Espresso beans 1 kg";
+
+impl Example for ProductBody {
+    fn example() -> Self {
+        Self {
+            id: ProductId::EXAMPLE,
+            name: NAME.to_owned(),
+            price: Money::from_minor(1_990),
+            quantity: 42,
+            version: 1,
+            created_at: Timestamp::EXAMPLE,
+            updated_at: Timestamp::EXAMPLE,
+        }
+    }
+}
+
+impl Example for NewProductSchema {
+    fn example() -> Self {
+        Self { name: NAME.to_owned(), price: Money::from_minor(1_990), quantity: 42 }
     }
 }

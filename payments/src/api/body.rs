@@ -1,5 +1,6 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
+use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use shared::id::{OrderId, ProductId};
@@ -26,7 +27,7 @@ pub(super) enum StatusBody {
 
 /// An order.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Order")]
+#[oai(rename = "Order", skip_serializing_if_is_none, example)]
 pub(super) struct OrderBody {
     /// Its id, a UUIDv7.
     id: OrderId,
@@ -62,7 +63,7 @@ pub(super) struct OrderBody {
 
 /// An order to place.
 #[derive(Object)]
-#[oai(rename = "NewOrder")]
+#[oai(rename = "NewOrder", deny_unknown_fields, example)]
 pub struct NewOrderSchema {
     /// What to order. `id` is understood as well.
     product_id: ProductId,
@@ -110,5 +111,31 @@ impl From<OrderStatus> for StatusBody {
             OrderStatus::Cancelled => Self::Cancelled,
             OrderStatus::Refunded => Self::Refunded,
         }
+    }
+}
+
+impl Example for OrderBody {
+    fn example() -> Self {
+        Self {
+            id: OrderId::EXAMPLE,
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            price: Money::from_minor(1_990),
+            fee: Money::from_minor(796),
+            total: Money::from_minor(4_776),
+            status: StatusBody::Pending,
+            reason: None,
+            created_at: Timestamp::EXAMPLE,
+            completes_at: Timestamp::from_millis(Timestamp::EXAMPLE.as_millis() + 5_000),
+            paid_at: None,
+            cancelled_at: None,
+            refunded_at: None,
+        }
+    }
+}
+
+impl Example for NewOrderSchema {
+    fn example() -> Self {
+        Self { product_id: ProductId::EXAMPLE, quantity: 2 }
     }
 }
