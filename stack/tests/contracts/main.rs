@@ -7,4 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod documents;
+mod hurl;
+mod postman;
+mod requests;
 mod tree;
