@@ -92,7 +92,10 @@ impl Api {
         context: Data<&RequestContext>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
-        #[oai(name = "Idempotency-Key")]
+        #[oai(
+            name = "Idempotency-Key",
+            validator(pattern = r#"^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$"#)
+        )]
         _key: Header<Option<String>>,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {

@@ -67,6 +67,7 @@ schema!(
     MetaSchema {
         minimum: Some(0.0),
         maximum: Some(9_999_999_999.99),
+        multiple_of: Some(0.01),
         example: Some(Value::from(19.9)),
         ..MetaSchema::new("number")
     }

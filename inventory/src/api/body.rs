@@ -32,10 +32,14 @@ pub(super) struct ProductBody {
 
 /// A product to create.
 #[derive(Object)]
-#[oai(rename = "NewProduct", deny_unknown_fields, example)]
+#[oai(rename = "NewProduct", example)]
 pub struct NewProductSchema {
-    /// What it is called: 1 to 200 characters.
-    #[oai(validator(min_length = 1, max_length = 200))]
+    /// What it is called: 1 to 200 characters, not only spaces and no control characters.
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
     name: String,
     /// What one piece costs: a number, or a string, with at most two decimals.
     price: Money,

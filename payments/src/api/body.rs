@@ -63,7 +63,7 @@ pub(super) struct OrderBody {
 
 /// An order to place.
 #[derive(Object)]
-#[oai(rename = "NewOrder", deny_unknown_fields, example)]
+#[oai(rename = "NewOrder", example)]
 pub struct NewOrderSchema {
     /// What to order. `id` is understood as well.
     product_id: ProductId,

@@ -1,10 +1,12 @@
-//! Examples for whatever shows a body, made from the examples of its parts.
+//! What the framework leaves out of a document: examples for whatever shows a body, made from the
+//! examples of its parts, and that a body has no other members than those it names.
 
 use serde_json::{Map, Value, json};
 
-/// The document with an example at every schema that has a name and at every body.
+/// The document with an example at every schema that has a name and at every body, and with
+/// closed request bodies, as [`crate::json`] reads them.
 ///
-/// Objects bring theirs along; those of words and lists follow from what they are made of.
+/// Objects bring their examples along; those of words and lists follow from what they are made of.
 pub(super) fn complete(spec: &str) -> String {
     let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -15,8 +17,11 @@ pub(super) fn complete(spec: &str) -> String {
             }
         }
     }
-    let schemas = document["components"]["schemas"].take();
+    let mut schemas = document["components"]["schemas"].take();
     add_to_bodies(&mut document["paths"], &schemas);
+    for schema in request_schemas(&document["paths"]) {
+        schemas[schema]["additionalProperties"] = json!(false);
+    }
     document["components"]["schemas"] = schemas;
     format!("{document:#}\n")
 }
@@ -35,6 +40,19 @@ fn add_to_bodies(place: &mut Value, schemas: &Value) {
             _ => add_to_bodies(member, schemas),
         }
     }
+}
+
+/// The names of the schemas that request bodies have.
+fn request_schemas(paths: &Value) -> Vec<&str> {
+    members(paths)
+        .flat_map(members)
+        .flat_map(|operation| members(&operation["requestBody"]["content"]))
+        .filter_map(|body| body["schema"]["$ref"].as_str()?.rsplit('/').next())
+        .collect()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_object().into_iter().flat_map(Map::values)
 }
 
 fn add(body: &mut Map<String, Value>, schemas: &Value) {

@@ -127,7 +127,7 @@ impl Entry {
         let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
         match (section, self.answered) {
             ("", false) => self.headers.push((name, value)),
-            ("", true) => self.checks.push(Check::header(name, value)),
+            ("", true) => self.checks.push(Check::header(name, &value)),
             ("Query", false) => self.query.push((name, value)),
             ("Options", false) => self.option(&name, &value)?,
             ("Captures", true) => self.captures.push((name, check::parse_subject(&value)?)),

@@ -64,10 +64,11 @@ fn item(entry: &Entry) -> Value {
             "options": {"raw": {"language": language}},
         });
     }
-    let set = entry.variables.iter().map(|(name, value)| set(name, &text(value)));
-    let mut events = vec![event("test", tests(entry))];
-    if !entry.variables.is_empty() {
-        events.insert(0, event("prerequest", set.collect()));
+    let set: Vec<String> =
+        entry.variables.iter().map(|(name, value)| set(name, &text(value))).collect();
+    let mut events = vec![event("test", &tests(entry))];
+    if !set.is_empty() {
+        events.insert(0, event("prerequest", &set));
     }
     json!({"name": entry.title, "event": events, "request": request})
 }
@@ -147,8 +148,13 @@ fn value(subject: &Subject) -> String {
         Part::Status => "pm.response.code".to_owned(),
         Part::Body => "pm.response.text()".to_owned(),
         Part::Header(name) => format!("pm.response.headers.get({})", quoted(name)),
-        Part::Json(steps) if steps.is_empty() => "json".to_owned(),
-        Part::Json(steps) => format!("_.get(json, {})", quoted(&steps.join("."))),
+        Part::Json(steps) => {
+            let member = |step: &String| match step.parse::<usize>() {
+                Ok(index) => format!("?.[{index}]"),
+                Err(_) => format!("?.{step}"),
+            };
+            format!("json{}", steps.iter().map(member).collect::<String>())
+        }
     };
     subject.filters.iter().fold(part, |value, filter| match filter {
         Filter::Count => format!("{value}.length"),
@@ -214,7 +220,7 @@ fn pair(name: &str, value: &str) -> Value {
     json!({"key": name, "value": dynamic(value)})
 }
 
-fn event(listen: &str, script: Vec<String>) -> Value {
+fn event(listen: &str, script: &[String]) -> Value {
     json!({"listen": listen, "script": {"type": "text/javascript", "exec": script}})
 }
 

@@ -52,7 +52,7 @@ const COMPARISONS: [&str; 9] =
 
 impl Check {
     /// A header of the answer that is written without an assert.
-    pub(crate) fn header(name: String, value: String) -> Self {
+    pub(crate) fn header(name: String, value: &str) -> Self {
         Self {
             text: format!("{name}: {value}"),
             subject: Subject { part: Part::Header(name), filters: Vec::new() },

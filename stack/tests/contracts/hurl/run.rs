@@ -93,9 +93,12 @@ impl Answer {
             Part::Body => json!(self.body),
             Part::Header(name) => json!(self.headers.get(name)?.to_str().ok()?),
             Part::Json(steps) => {
-                let pointer: String = steps.iter().map(|step| format!("/{step}")).collect();
                 let body: Value = serde_json::from_str(&self.body).ok()?;
-                body.pointer(&pointer)?.clone()
+                let step = |place: &Value, step: &String| match step.parse::<usize>() {
+                    Ok(index) => place.get(index).cloned(),
+                    Err(_) => place.get(step).cloned(),
+                };
+                steps.iter().try_fold(body, |place, name| step(&place, name))?
             }
         };
         subject.filters.iter().try_fold(found, |found, filter| match filter {
