@@ -7,13 +7,14 @@ use poem::{Request, Route};
 use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
 use shared::id::OrderId;
+use shared::idempotency::{Claim, InFlight, Once};
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
 use shared::openapi::{document, without_font_links};
 use shared::page::{Limit, NextPage};
 use shared::problem::{
-    BAD_UPSTREAM, IDEMPOTENCY_KEY_REUSED, INSUFFICIENT_STOCK, INVALID_PARAMETER,
-    INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE, PRODUCT_NOT_FOUND, Problem,
+    BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
+    PRODUCT_NOT_FOUND, Problem,
 };
 use shared::request::RequestContext;
 
@@ -21,8 +22,7 @@ mod body;
 
 use crate::api::body::OrderBody;
 use crate::breaker::OPEN_FOR;
-use crate::domain::{Cancellation, PlaceOrder, Placement, Quote};
-use crate::idempotency::{IdempotencyKey, InvalidKey};
+use crate::domain::{Cancellation, Order, PlaceOrder, Quote};
 use crate::inventory_client::{InventoryClient, NoOffer, Offer};
 use crate::store::Store;
 
@@ -34,6 +34,8 @@ pub struct Api {
     pub inventory: InventoryClient,
     /// How orders are priced and paid.
     pub terms: Terms,
+    /// The requests with an idempotency key that are under way.
+    pub in_flight: InFlight,
 }
 
 /// How orders are priced and paid.
@@ -69,6 +71,18 @@ enum PlaceResponse {
 }
 
 #[derive(ApiResponse)]
+enum CancelResponse {
+    /// The order is cancelled, now or since earlier.
+    #[oai(status = 200)]
+    Cancelled(
+        Json<OrderBody>,
+        /// `true` when the same request was made before with this key: nothing was done now.
+        #[oai(header = "Idempotent-Replayed")]
+        Option<bool>,
+    ),
+}
+
+#[derive(ApiResponse)]
 enum ListResponse {
     /// A page of orders, newest first.
     #[oai(status = 200)]
@@ -97,23 +111,19 @@ impl Api {
         _key: Header<Option<String>>,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
-        let (wanted, key) = (body.0, idempotency_key(request)?);
+        let wanted = body.0;
+        let what = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
+        let claim = Claim::of(request, &what)?;
+        let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let placement = match self.quote(wanted, context.0).await {
             Ok(quote) => {
-                let (delay, trace) = (self.terms.completion_delay, &context.0.traceparent);
-                self.store.place_order(wanted, quote, delay, trace, key.as_ref()).await?
+                let delay = self.terms.completion_delay;
+                self.store.place_order(wanted, quote, delay, context.0, claim.as_ref()).await?
             }
             // The same request may have been answered when there still was an offer.
-            Err(problem) => self.find_placement(wanted, key.as_ref()).await?.ok_or(problem)?,
+            Err(problem) => self.find_placement(claim.as_ref()).await?.ok_or(problem)?,
         };
-        let (order, replayed) = match placement {
-            Placement::Placed(order) => (order, None),
-            Placement::Replayed(order) => (order, Some(true)),
-            Placement::KeyReused => {
-                let detail = "this key was used with another product or quantity";
-                return Err(Problem::new(&IDEMPOTENCY_KEY_REUSED, detail));
-            }
-        };
+        let (order, replayed) = placement.into_answer()?;
         let location = format!("/orders/{}", order.id);
         Ok(PlaceResponse::Created(Json(order.into()), location, replayed))
     }
@@ -149,13 +159,26 @@ impl Api {
         tag = "Tag::Orders",
         operation_id = "cancelOrder"
     )]
-    async fn cancel_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
-        match self.store.cancel_order(id.0).await? {
-            Cancellation::Cancelled => self.get_order(id).await,
+    async fn cancel_order(
+        &self,
+        request: &Request,
+        id: Path<OrderId>,
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
+        /// ASCII characters.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+    ) -> Result<CancelResponse, Problem> {
+        let claim = Claim::of(request, &format!("POST /orders/{}/cancel", id.0))?;
+        let _turn = self.in_flight.enter(claim.as_ref()).await?;
+        let cancelled = self.store.cancel_order(id.0, claim.as_ref()).await?;
+        let (cancellation, replayed) = cancelled.into_answer()?;
+        let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
+        match cancellation {
+            Cancellation::Cancelled => Ok(CancelResponse::Cancelled(Json(order.into()), replayed)),
             Cancellation::NotFound => Err(not_found()),
             Cancellation::TooLate => {
-                let status = self.store.find_order(id.0).await?.ok_or_else(not_found)?.status;
-                Err(Problem::new(&ORDER_NOT_CANCELLABLE, format!("the order is {status}")))
+                let detail = format!("the order is {}", order.status);
+                Err(Problem::new(&ORDER_NOT_CANCELLABLE, detail))
             }
         }
     }
@@ -173,13 +196,9 @@ impl Api {
         Quote::of(price, wanted.quantity, self.terms.fee_rate).ok_or_else(too_large)
     }
 
-    async fn find_placement(
-        &self,
-        wanted: PlaceOrder,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Option<Placement>, Problem> {
-        match key {
-            Some(key) => Ok(self.store.find_placement(&wanted, key).await?),
+    async fn find_placement(&self, claim: Option<&Claim>) -> Result<Option<Once<Order>>, Problem> {
+        match claim {
+            Some(claim) => Ok(self.store.find_placement(claim).await?),
             None => Ok(None),
         }
     }
@@ -210,23 +229,6 @@ pub fn routes(api: Api) -> (Route, String) {
         .at("/openapi.json", poem::get(document("application/json", spec.clone())))
         .nest("/", service);
     (routes, spec)
-}
-
-/// The key of a request, read from the header itself: a value that is no text would otherwise count
-/// as no key, and a repeated request would place a second order.
-fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
-    let invalid = |detail: &dyn std::fmt::Display| {
-        Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))
-    };
-    let mut keys = request.headers().get_all("idempotency-key").iter();
-    let Some(key) = keys.next() else {
-        return Ok(None);
-    };
-    if keys.next().is_some() {
-        return Err(invalid(&"must be given once"));
-    }
-    let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
-    text.parse().map(Some).map_err(|error: InvalidKey| invalid(&error))
 }
 
 fn not_found() -> Problem {

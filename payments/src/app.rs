@@ -3,6 +3,7 @@
 use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::idempotency::{self, InFlight};
 use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
@@ -44,6 +45,8 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.repeat("trim", TRIM_INTERVAL, move || {
         retention::trim::<OrderCompleted>(own.clone(), retention)
     });
+    let own = store.own.clone();
+    process.repeat("sweep", idempotency::SWEEP_INTERVAL, move || idempotency::sweep(own.clone()));
     process.serve(config.common.consumer_http_addr, Route::new(), "").await
 }
 
@@ -64,7 +67,7 @@ fn api(config: &Config) -> anyhow::Result<Api> {
         early_stock_check: config.early_stock_check,
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
-    Ok(Api { store: store(config), inventory, terms })
+    Ok(Api { store: store(config), inventory, terms, in_flight: InFlight::default() })
 }
 
 fn witness(config: &Config) -> Witness {

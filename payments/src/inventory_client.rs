@@ -119,7 +119,7 @@ impl Inner {
         match &answer {
             Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
             Err(error) => {
-                tracing::warn!(%error, request_id = context.request_id, "no offer");
+                tracing::warn!(%error, request_id = %context.request_id, "no offer");
                 self.breaker.failed(Instant::now());
             }
         }
@@ -158,7 +158,7 @@ impl Inner {
     async fn get(&self, url: &Url, context: &RequestContext) -> reqwest::Result<Response> {
         self.http
             .get(url.clone())
-            .header(X_REQUEST_ID, &context.request_id)
+            .header(X_REQUEST_ID, context.request_id.as_str())
             .header(TRACEPARENT, context.traceparent.as_str())
             .send()
             .await

@@ -11,7 +11,6 @@ pub mod domain;
 
 pub mod api;
 mod breaker;
-pub mod idempotency;
 pub mod inventory_client;
 
 pub mod store;

@@ -37,8 +37,10 @@ mod settle;
 
 // ... and its HTTP side.
 pub mod allow;
+pub mod feed;
 pub mod health;
 pub mod http;
+pub mod idempotency;
 pub mod json;
 pub mod openapi;
 pub mod page;

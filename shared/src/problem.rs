@@ -104,6 +104,9 @@ kinds! {
         "Order fewer, or try again once there is more."
     ORDER_NOT_CANCELLABLE "order-not-cancellable" CONFLICT "The order can no longer be cancelled"
         "Only a pending order can be cancelled."
+    IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
+        "A request with this idempotency key is still running"
+        "Repeat the request after the time in Retry-After: it will be answered like the first."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
