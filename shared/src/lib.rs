@@ -30,6 +30,8 @@ pub mod redis;
 pub mod consumer;
 mod dead_letter;
 pub mod delivery;
+pub mod entry_id;
+pub mod feed;
 pub mod group;
 pub mod retention;
 pub mod rewind;
@@ -37,7 +39,6 @@ mod settle;
 
 // ... and its HTTP side.
 pub mod allow;
-pub mod feed;
 pub mod health;
 pub mod http;
 pub mod idempotency;
@@ -47,3 +48,4 @@ pub mod page;
 pub mod problem;
 pub mod process;
 pub mod request;
+pub mod sse;
