@@ -39,6 +39,7 @@ mod settle;
 
 // ... and its HTTP side.
 pub mod allow;
+pub mod conditional;
 pub mod health;
 pub mod http;
 pub mod idempotency;
