@@ -36,8 +36,10 @@ pub mod group;
 pub mod retention;
 pub mod rewind;
 mod settle;
+pub mod standing;
 
 // ... and its HTTP side.
+pub mod admission;
 pub mod allow;
 pub mod conditional;
 pub mod health;

@@ -100,8 +100,10 @@ impl<E: Endpoint> Enveloped<E> {
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
         buffer_body(&mut request).await?;
         // A panic was logged where it happened; the client gets an answer all the same.
+        let lease = crate::admission::Lease::unlimited();
+        request.set_data(lease.clone());
         let call = AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
-        match tokio::time::timeout(HANDLER_TIMEOUT, call).await {
+        match lease.run(call).await {
             Ok(Ok(Ok(response))) => Ok(response.into_response()),
             Ok(Ok(Err(error))) => Err(explain(error)),
             Ok(Err(_panic)) => Err(Problem::new(&INTERNAL, LOGGED)),
