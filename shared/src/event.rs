@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::id::{OrderId, ProductId};
 use crate::money::Money;
 use crate::time::Timestamp;
-use crate::trace::TraceParent;
+use crate::trace::{RequestId, TraceParent};
 
 pub use decode::{DecodeError, Fields};
 pub use field::{Field, Form};
@@ -92,6 +92,8 @@ pub struct OrderCompleted {
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
+    /// The id of that request.
+    pub request_id: RequestId,
 }
 
 /// inventory -> payments: an order cannot be fulfilled, give the money back.
@@ -109,6 +111,8 @@ pub struct RefundOrder {
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
+    /// The id of that request.
+    pub request_id: RequestId,
 }
 
 /// Why an order is refunded.
@@ -139,11 +143,13 @@ impl Event for OrderCompleted {
             total: Money::from_minor(4_776),
             time: Timestamp::EXAMPLE,
             traceparent: TraceParent::example(),
+            request_id: RequestId::example(),
         }
     }
 
     fn attributes(&self) -> Vec<Field> {
-        attributes::<Self>(&format!("{}:completed", self.order_id), self.time, &self.traceparent)
+        let id = format!("{}:completed", self.order_id);
+        attributes::<Self>(&id, self.time, &self.traceparent, &self.request_id)
     }
 
     fn data(&self) -> Vec<Field> {
@@ -174,6 +180,7 @@ impl Event for OrderCompleted {
             total: fields.parse("total")?,
             time: fields.parse("ce_time")?,
             traceparent: fields.traceparent(),
+            request_id: fields.request_id(),
         })
     }
 }
@@ -194,11 +201,13 @@ impl Event for RefundOrder {
             reason: RefundReason::InsufficientStock,
             time: Timestamp::EXAMPLE,
             traceparent: TraceParent::example(),
+            request_id: RequestId::example(),
         }
     }
 
     fn attributes(&self) -> Vec<Field> {
-        attributes::<Self>(&format!("{}:refund", self.order_id), self.time, &self.traceparent)
+        let id = format!("{}:refund", self.order_id);
+        attributes::<Self>(&id, self.time, &self.traceparent, &self.request_id)
     }
 
     fn data(&self) -> Vec<Field> {
@@ -218,6 +227,7 @@ impl Event for RefundOrder {
             reason: fields.parse("reason")?,
             time: fields.parse("ce_time")?,
             traceparent: fields.traceparent(),
+            request_id: fields.request_id(),
         })
     }
 }
@@ -252,7 +262,12 @@ impl FromStr for RefundReason {
     }
 }
 
-fn attributes<E: Event>(id: &str, time: Timestamp, trace: &TraceParent) -> Vec<Field> {
+fn attributes<E: Event>(
+    id: &str,
+    time: Timestamp,
+    trace: &TraceParent,
+    request: &RequestId,
+) -> Vec<Field> {
     let (id_says, time_says) =
         ("The same in every copy of the event.", "When it happened, in UTC.");
     vec![
@@ -262,6 +277,7 @@ fn attributes<E: Event>(id: &str, time: Timestamp, trace: &TraceParent) -> Vec<F
         Field::new("ce_type", "The event and its version.", Form::OneOf(&[E::TYPE]), &E::TYPE),
         Field::new("ce_time", time_says, Form::TIME, &time),
         Field::new("traceparent", "The W3C trace of the order.", Form::TRACE, trace),
+        Field::new("request_id", "The request that placed the order.", Form::REQUEST_ID, request),
     ]
 }
 

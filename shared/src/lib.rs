@@ -30,19 +30,26 @@ pub mod redis;
 pub mod consumer;
 mod dead_letter;
 pub mod delivery;
+pub mod entry_id;
+pub mod feed;
 pub mod group;
 pub mod retention;
 pub mod rewind;
 mod settle;
+pub mod standing;
 
 // ... and its HTTP side.
+pub mod admission;
 pub mod allow;
 pub mod asyncapi;
+pub mod conditional;
 pub mod health;
 pub mod http;
+pub mod idempotency;
 pub mod json;
 pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod process;
 pub mod request;
+pub mod sse;

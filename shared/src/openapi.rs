@@ -12,8 +12,10 @@ use poem_openapi::types::{
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
+use crate::conditional::ETag;
 use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
+use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
 use crate::time::Timestamp;
 
@@ -42,7 +44,11 @@ macro_rules! schema {
                 Box::new(std::iter::once(self))
             }
         }
+    };
+}
 
+macro_rules! json {
+    ($($type:ty),*) => {$(
         impl ParseFromJSON for $type {
             fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                 let text = value.unwrap_or_default().to_string();
@@ -55,7 +61,7 @@ macro_rules! schema {
                 serde_json::to_value(self).ok()
             }
         }
-    };
+    )*};
 }
 
 schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
@@ -66,12 +72,30 @@ schema!(
     "money",
     MetaSchema {
         minimum: Some(0.0),
-        maximum: Some(9_999_999_999.99),
+        maximum: Some(Money::MAX_NUMBER),
         multiple_of: Some(0.01),
         example: Some(Value::from(19.9)),
         ..MetaSchema::new("number")
     }
 );
+
+schema!(
+    ETag,
+    "etag",
+    MetaSchema {
+        pattern: Some("^\"[1-9][0-9]*\"$".to_owned()),
+        example: Some(Value::from("\"7\"")),
+        ..MetaSchema::new("string")
+    }
+);
+
+schema!(
+    IdempotencyKey,
+    "idempotency_key",
+    MetaSchema { pattern: Some(KEY_PATTERN.to_owned()), ..MetaSchema::new("string") }
+);
+
+json!(OrderId, ProductId, Timestamp, Money);
 
 fn text(format: &'static str, example: impl Display) -> MetaSchema {
     MetaSchema {
@@ -90,7 +114,7 @@ macro_rules! parameter {
     )*};
 }
 
-parameter!(OrderId, ProductId);
+parameter!(IdempotencyKey, OrderId, ProductId);
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {

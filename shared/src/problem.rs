@@ -106,6 +106,11 @@ kinds! {
         "Order fewer, or try again once there is more."
     ORDER_NOT_CANCELLABLE "order-not-cancellable" CONFLICT "The order can no longer be cancelled"
         "Only a pending order can be cancelled."
+    IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
+        "The first request with this idempotency key is still running"
+        "Send the same request again after the time in Retry-After."
+    PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED "It has changed in the meantime"
+        "Get it again, look at what changed, and send the new ETag in If-Match."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
@@ -115,6 +120,11 @@ kinds! {
     IDEMPOTENCY_KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY
         "The idempotency key belongs to another request"
         "Use a new Idempotency-Key for a new intent."
+    PRECONDITION_REQUIRED "precondition-required" PRECONDITION_REQUIRED
+        "This change must name the version it is meant for"
+        "Get it first, and send its ETag in If-Match."
+    RATE_LIMITED "rate-limited" TOO_MANY_REQUESTS "Too many requests from this address"
+        "Try again after the time in Retry-After. The RateLimit headers tell what is left."
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
         "Try again; if it stays, quote the request_id."
     BAD_UPSTREAM "bad-upstream" BAD_GATEWAY "The inventory service answered nonsense"

@@ -10,14 +10,13 @@ use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
-use uuid::Uuid;
 
 use crate::allow::AllowedMethods;
 use crate::problem::{
     BODY_TOO_LARGE, DEADLINE_EXCEEDED, INTERNAL, INVALID_PARAMETER, MALFORMED_BODY,
     METHOD_NOT_ALLOWED, NOT_FOUND, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
 };
-use crate::trace::TraceParent;
+use crate::trace::{RequestId, TraceParent};
 
 /// The largest body, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -25,8 +24,6 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest request id that is taken from a client.
-const MAX_REQUEST_ID: usize = 128;
 
 /// What a client is told about an error that is not its business.
 const LOGGED: &str = "an unexpected error; it has been logged";
@@ -40,7 +37,7 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The client's `X-Request-Id`, or one made here.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The client's trace, or a new one.
     pub traceparent: TraceParent,
 }
@@ -86,11 +83,11 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
                 let refused = problem.kind() == &METHOD_NOT_ALLOWED;
                 let allow = refused.then(|| self.allowed.of(&path)).flatten();
                 let problem = allow.into_iter().fold(problem, Problem::allow);
-                problem.respond(&path, &context.request_id)
+                problem.respond(&path, context.request_id.as_str())
             }
         };
         log(&method, &path, response.status(), started.elapsed(), &context);
-        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+        if let Ok(id) = HeaderValue::from_str(context.request_id.as_str()) {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         let headers = response.headers_mut();
@@ -103,8 +100,10 @@ impl<E: Endpoint> Enveloped<E> {
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
         buffer_body(&mut request).await?;
         // A panic was logged where it happened; the client gets an answer all the same.
+        let lease = crate::admission::Lease::unlimited();
+        request.set_data(lease.clone());
         let call = AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
-        match tokio::time::timeout(HANDLER_TIMEOUT, call).await {
+        match lease.run(call).await {
             Ok(Ok(Ok(response))) => Ok(response.into_response()),
             Ok(Ok(Err(error))) => Err(explain(error)),
             Ok(Err(_panic)) => Err(Problem::new(&INTERNAL, LOGGED)),
@@ -114,12 +113,15 @@ impl<E: Endpoint> Enveloped<E> {
 }
 
 impl RequestContext {
+    /// That of a request which says nothing about itself.
+    pub fn mint() -> Self {
+        Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
+    }
+
     fn of(request: &Request) -> Self {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let request_id = text(X_REQUEST_ID)
-            .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed))
-            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+        let request_id =
+            text(X_REQUEST_ID).and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint);
         let traceparent =
             text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
         Self { request_id, traceparent }

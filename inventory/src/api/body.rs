@@ -3,12 +3,22 @@
 use poem_openapi::Object;
 use poem_openapi::types::Example;
 use serde::Serialize;
+use serde_json::json;
 use shared::id::ProductId;
+use shared::json::schema::{self, ObjectSchema};
 use shared::json::{BodyFields, FromFields};
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::domain::{MAX_STOCK, NewProduct, Product};
+use crate::domain::{MAX_NAME_CHARS, MAX_STOCK, NewProduct, Product};
+
+/// What [`ProductName`](crate::domain::ProductName) takes: no control characters, and one that is
+/// not white space.
+const NAME_PATTERN: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f]*",
+    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+    r"[^\x00-\x1f\x7f-\x9f]*$",
+);
 
 /// A product in the catalogue.
 #[derive(Debug, Serialize, Object)]
@@ -30,26 +40,15 @@ pub(super) struct ProductBody {
     updated_at: Timestamp,
 }
 
-/// A product to create.
-#[derive(Object)]
-#[oai(rename = "NewProduct", example)]
-pub struct NewProductSchema {
-    /// What it is called: 1 to 200 characters, not only spaces and no control characters.
-    #[oai(validator(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    ))]
-    name: String,
-    /// What one piece costs: a number, or a string, with at most two decimals.
-    price: Money,
-    /// Pieces on hand, 0 to 1000000000.
-    #[oai(validator(minimum(value = "0"), maximum(value = "1000000000")))]
-    quantity: u32,
-}
-
 impl FromFields for NewProduct {
-    type Schema = NewProductSchema;
+    fn schema() -> ObjectSchema {
+        let name = schema::text(MAX_NAME_CHARS, NAME_PATTERN);
+        ObjectSchema::new("NewProduct", "A product to create.")
+            .required("name", "What it is called.", name)
+            .required("price", "What one piece costs.", schema::money())
+            .required("quantity", "Pieces on hand.", schema::whole(0, MAX_STOCK))
+            .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))
+    }
 
     fn from_fields(fields: &mut BodyFields) -> Option<Self> {
         let name = fields.parsed("name");
@@ -74,25 +73,16 @@ impl From<Product> for ProductBody {
     }
 }
 
-/// What the product is called in every example.
-const NAME: &str = "Espresso beans 1 kg";
-
 impl Example for ProductBody {
     fn example() -> Self {
         Self {
             id: ProductId::EXAMPLE,
-            name: NAME.to_owned(),
+            name: "Espresso beans 1 kg".to_owned(),
             price: Money::from_minor(1_990),
             quantity: 42,
             version: 1,
             created_at: Timestamp::EXAMPLE,
             updated_at: Timestamp::EXAMPLE,
         }
-    }
-}
-
-impl Example for NewProductSchema {
-    fn example() -> Self {
-        Self { name: NAME.to_owned(), price: Money::from_minor(1_990), quantity: 42 }
     }
 }

@@ -3,12 +3,14 @@
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
+use serde_json::json;
 use shared::id::{OrderId, ProductId};
+use shared::json::schema::{self, ObjectSchema};
 use shared::json::{BodyFields, FromFields};
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder};
+use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder, Quote};
 
 /// Where an order is in its life.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
@@ -46,6 +48,8 @@ pub(super) struct OrderBody {
     /// Why it was refunded: `product_not_found` or `insufficient_stock`. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Counts its changes, from 1.
+    version: u64,
     /// When it was placed.
     created_at: Timestamp,
     /// When it is due to be paid.
@@ -61,19 +65,43 @@ pub(super) struct OrderBody {
     refunded_at: Option<Timestamp>,
 }
 
-/// An order to place.
-#[derive(Object)]
-#[oai(rename = "NewOrder", example)]
-pub struct NewOrderSchema {
-    /// What to order. `id` is understood as well.
+/// What an order would cost now.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Quote", example)]
+pub(super) struct QuoteBody {
+    /// What would be ordered.
     product_id: ProductId,
-    /// How many, 1 to 1000000.
-    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
+    /// How many.
     quantity: u32,
+    /// Price of one piece.
+    price: Money,
+    /// `price * quantity`.
+    subtotal: Money,
+    /// Our fee on the whole order, rounded half up to the cent once.
+    fee: Money,
+    /// `subtotal + fee`.
+    total: Money,
+}
+
+impl QuoteBody {
+    pub(super) fn new(wanted: PlaceOrder, quote: Quote) -> Self {
+        let Quote { price, fee, total } = quote;
+        let PlaceOrder { product_id, quantity } = wanted;
+        // A quote exists only where this product does.
+        let subtotal = price.times(quantity).unwrap_or(total);
+        Self { product_id, quantity, price, subtotal, fee, total }
+    }
 }
 
 impl FromFields for PlaceOrder {
-    type Schema = NewOrderSchema;
+    fn schema() -> ObjectSchema {
+        ObjectSchema::new("NewOrder", "An order to place.")
+            .optional("product_id", "What to order.", schema::id())
+            .optional("id", "The same as `product_id`: give one of the two.", schema::id())
+            .one_of(&["product_id", "id"])
+            .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
+            .example(json!({ "product_id": ProductId::EXAMPLE, "quantity": 2 }))
+    }
 
     fn from_fields(fields: &mut BodyFields) -> Option<Self> {
         fields.alias("id", "product_id");
@@ -94,6 +122,7 @@ impl From<Order> for OrderBody {
             total: order.quote.total,
             status: order.status.into(),
             reason: order.reason.map(|reason| reason.to_string()),
+            version: order.version(),
             created_at: order.created_at,
             completes_at: order.completes_at,
             paid_at: order.paid_at,
@@ -125,6 +154,7 @@ impl Example for OrderBody {
             total: Money::from_minor(4_776),
             status: StatusBody::Pending,
             reason: None,
+            version: 1,
             created_at: Timestamp::EXAMPLE,
             completes_at: Timestamp::from_millis(Timestamp::EXAMPLE.as_millis() + 5_000),
             paid_at: None,
@@ -134,8 +164,15 @@ impl Example for OrderBody {
     }
 }
 
-impl Example for NewOrderSchema {
+impl Example for QuoteBody {
     fn example() -> Self {
-        Self { product_id: ProductId::EXAMPLE, quantity: 2 }
+        Self {
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            price: Money::from_minor(1_990),
+            subtotal: Money::from_minor(3_980),
+            fee: Money::from_minor(796),
+            total: Money::from_minor(4_776),
+        }
     }
 }

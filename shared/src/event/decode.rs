@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 
 use crate::event::RawFields;
-use crate::trace::TraceParent;
+use crate::trace::{RequestId, TraceParent};
 
 /// Why an entry is no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +75,12 @@ impl<'a> Fields<'a> {
             .ok()
             .and_then(|text| text.parse().ok())
             .unwrap_or_else(TraceParent::mint)
+    }
+
+    /// The same holds for the id of the request.
+    pub(super) fn request_id(&self) -> RequestId {
+        let text = self.text("request_id").ok();
+        text.and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint)
     }
 }
 

@@ -45,6 +45,8 @@ impl Form {
     );
     /// A W3C `traceparent`.
     pub const TRACE: Self = Self::Pattern("^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", None);
+    /// The id of a request.
+    pub const REQUEST_ID: Self = Self::Pattern("^[A-Za-z0-9._-]{1,128}$", None);
 }
 
 impl Field {
