@@ -1,6 +1,5 @@
 //! The processes of payments, put together.
 
-use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::opening::Witness;
@@ -20,7 +19,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let api = api(&config)?;
     let process = Process::new(api.store.own.clone(), witness(&config), shutdown);
     let (routes, spec) = api::routes(api);
-    process.serve(config.common.http_addr, routes, &spec).await
+    process.serve(&config.common, routes, &spec).await
 }
 
 /// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to
@@ -44,7 +43,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.repeat("trim", TRIM_INTERVAL, move || {
         retention::trim::<OrderCompleted>(own.clone(), retention)
     });
-    process.serve(config.common.consumer_http_addr, Route::new(), "").await
+    process.serve_probes(&config.common).await
 }
 
 /// The store that payments owns.

@@ -36,8 +36,11 @@ pub mod rewind;
 mod settle;
 
 // ... and its HTTP side.
+pub mod admission;
 pub mod allow;
 pub mod conditional;
+pub mod cors;
+mod descriptors;
 pub mod health;
 pub mod http;
 pub mod json;
@@ -45,4 +48,5 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod process;
+pub mod rate_limit;
 pub mod request;
