@@ -30,15 +30,19 @@ pub(super) fn explain(error: poem::Error) -> Problem {
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
         return Problem::new(&INVALID_PARAMETER, format!("{name}: {reason}"));
     }
-    if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
-        return Problem::new(&MALFORMED_BODY, reason.clone());
-    }
+    // The texts of the framework were written for those who program with it.
     match error.status() {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::new(&UNSUPPORTED_MEDIA_TYPE, error.to_string())
+        _ if error.is::<ParseRequestPayloadError>() => {
+            Problem::new(&MALFORMED_BODY, "the body could not be read")
         }
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, error.to_string()),
-        status if status.is_client_error() => Problem::new(&INVALID_PARAMETER, error.to_string()),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            Problem::new(&UNSUPPORTED_MEDIA_TYPE, "see the document for what is understood")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, "the body is too large"),
+        status if status.is_client_error() => {
+            tracing::info!(%error, "the framework refused a request");
+            Problem::new(&INVALID_PARAMETER, "the request could not be read")
+        }
         _ => {
             tracing::error!(%error, "unexpected error");
             Problem::new(&INTERNAL, LOGGED)
