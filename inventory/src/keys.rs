@@ -1,5 +1,6 @@
 //! Every key of the inventory store.
 
+use shared::feed::CHANGES;
 use shared::id::{Partition, ProductId};
 use shared::time::Timestamp;
 
@@ -24,7 +25,12 @@ pub(crate) fn movements(partition: Partition, id: ProductId) -> String {
     partition.key_of("movements", id)
 }
 
-/// Hash of what became of the orders minted in one hour: order id -> outcome.
+/// Stream of what changed, for whoever watches.
+pub(crate) fn changes(partition: Partition) -> String {
+    partition.key(CHANGES)
+}
+
+/// Hash of what became of the orders minted in one hour: order id -> movement, or outcome.
 pub(crate) fn applied(partition: Partition, bucket: u64) -> String {
     partition.key_of("applied", bucket)
 }

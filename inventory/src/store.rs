@@ -137,6 +137,7 @@ fn product_call(function: &'static str, partition: Partition, id: ProductId) -> 
         .key(keys::product(partition, id))
         .key(keys::products(partition))
         .key(keys::movements(partition, id))
+        .key(keys::changes(partition))
 }
 
 fn apply_call<'a>(
@@ -147,6 +148,7 @@ fn apply_call<'a>(
     let mut call = Call::new("apply_orders")
         .key(partition.key(keys::REFUND_ORDER))
         .key(keys::applied_buckets(partition))
+        .key(keys::changes(partition))
         .text(keep.as_millis());
     for order in orders {
         let bucket = keys::bucket(order.ordered_at);
@@ -159,6 +161,7 @@ fn apply_call<'a>(
             .text(order.product_id)
             .arg(i64::from(order.quantity))
             .arg(order.traceparent.as_str())
+            .arg(order.request_id.as_str())
             .text(bucket);
     }
     call

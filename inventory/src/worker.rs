@@ -21,7 +21,11 @@ pub struct OrderHandler {
 impl Handler for OrderHandler {
     type Event = OrderCompleted;
 
-    async fn handle(&self, orders: &[OrderCompleted]) -> Result<Vec<Settlement>, RedisError> {
+    async fn handle(
+        &self,
+        orders: &[OrderCompleted],
+        _entry_ids: &[&str],
+    ) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = self.store.apply_orders(orders, self.dedupe_retention).await?;
         Ok(orders.iter().zip(outcomes).map(|(order, outcome)| settle(order, outcome)).collect())
     }

@@ -8,6 +8,7 @@ use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
 use shared::money::{FeeRate, Money};
 use shared::time::Timestamp;
+use shared::trace::{RequestId, TraceParent};
 
 /// Most pieces in one order.
 pub const MAX_QUANTITY: u32 = 1_000_000;
@@ -72,17 +73,21 @@ pub struct Order {
     pub cancelled_at: Option<Timestamp>,
     /// When it was refunded.
     pub refunded_at: Option<Timestamp>,
+    /// Where its events are.
+    pub trail: Trail,
 }
 
-/// What became of a request to place an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// There is a new order.
-    Placed(Order),
-    /// The same request was made before with the same key; this is the order as it was placed then.
-    Replayed(Order),
-    /// The key was used for another request.
-    KeyReused,
+/// What ties an order to the request that placed it and to its events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trail {
+    /// The id of the request.
+    pub request_id: Option<RequestId>,
+    /// The trace of the request.
+    pub traceparent: Option<TraceParent>,
+    /// The entry of `order_completed` that was emitted when it was paid.
+    pub completed_entry: Option<String>,
+    /// The entry of `refund_order` by which it was refunded.
+    pub refund_entry: Option<String>,
 }
 
 /// What became of a request to cancel an order.
@@ -151,6 +156,16 @@ impl Order {
             paid_at: None,
             cancelled_at: None,
             refunded_at: None,
+            trail: Trail::default(),
+        }
+    }
+
+    /// Counts its transitions, from 1: what its `ETag` shows.
+    pub fn version(&self) -> u64 {
+        match self.status {
+            OrderStatus::Pending => 1,
+            OrderStatus::Paid | OrderStatus::Cancelled => 2,
+            OrderStatus::Refunded => 3,
         }
     }
 
@@ -158,6 +173,17 @@ impl Order {
     #[must_use]
     pub fn as_placed(&self) -> Self {
         Self::placed(self.id, self.wanted, self.quote, self.created_at, self.completes_at)
+    }
+
+    /// This order as it stood right after it came to `status`.
+    #[must_use]
+    pub fn as_of(self, status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::Pending => self.as_placed(),
+            OrderStatus::Paid => Self { status, reason: None, refunded_at: None, ..self },
+            // Nothing comes after these.
+            OrderStatus::Cancelled | OrderStatus::Refunded => self,
+        }
     }
 }
 

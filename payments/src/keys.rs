@@ -1,5 +1,6 @@
 //! Every key of the payments store.
 
+use shared::feed::CHANGES;
 use shared::id::{OrderId, Partition};
 
 /// The event stream, read by inventory.
@@ -25,7 +26,7 @@ pub(crate) fn due(partition: Partition) -> String {
     partition.key("due")
 }
 
-/// Which order an idempotency key placed, by the hash of the key.
-pub(crate) fn idempotency(partition: Partition, hash: &str) -> String {
-    partition.key_of("idempotency", hash)
+/// Stream of what changed, for whoever watches.
+pub(crate) fn changes(partition: Partition) -> String {
+    partition.key(CHANGES)
 }

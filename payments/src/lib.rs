@@ -11,8 +11,8 @@ pub mod domain;
 
 pub mod api;
 mod breaker;
-pub mod idempotency;
 pub mod inventory_client;
+pub mod settlement;
 
 pub mod store;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 use shared::event::RefundOrder;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions};
+use shared::idempotency::{Claim, Once};
 use shared::own_store::{OwnStore, all, by_partition};
 use shared::record::Record;
 use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::request::RequestContext;
 use shared::time::Timestamp;
-use shared::trace::TraceParent;
 
-use crate::domain::{Cancellation, Completion, Order, PlaceOrder, Placement, Quote, Refund};
-use crate::idempotency::IdempotencyKey;
+use crate::domain::{Cancellation, Completion, Order, PlaceOrder, Quote, Refund, Trail};
 use crate::keys;
 
 /// Raised whenever a function changes what it does, takes or answers.
@@ -41,67 +41,50 @@ impl Store {
         Self { own: OwnStore::new(redis, library, partitions) }
     }
 
-    /// Places an order, due after `delay`; with a key, at most one order for that key, ever.
+    /// Places an order, due after `delay`; with a claim, at most one for its key.
     pub async fn place_order(
         &self,
         wanted: PlaceOrder,
         quote: Quote,
         delay: Duration,
-        traceparent: &TraceParent,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Placement, RedisError> {
-        let id = match key {
-            Some(key) => self.own.partitions().mint_order(key.seed()),
+        context: &RequestContext,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Order>, RedisError> {
+        let id = match claim {
+            Some(claim) => self.own.partitions().mint_order(claim.key().seed()),
             None => OrderId::mint(),
         };
         let partition = self.own.partitions().of_order(id);
-        let mut call = Call::new("place_order")
+        let call = Call::new("place_order")
             .key(keys::order(partition, id))
             .key(keys::orders(partition))
             .key(keys::due(partition))
+            .key(keys::changes(partition))
             .text(id)
             .text(wanted.product_id)
             .arg(i64::from(wanted.quantity))
             .text(quote.price)
             .text(quote.fee)
             .text(quote.total)
-            .arg(traceparent.as_str())
-            .text(delay.as_millis());
-        call = call.arg(key.map(|key| key.fingerprint(&wanted)).unwrap_or_default());
-        call = call.text(id.minted_at().map_or(0, Timestamp::as_millis));
-        if let Some(key) = key {
-            call = call.key(keys::idempotency(partition, key.hash()));
-        }
-        let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
-        let mut next = || reply.next().ok_or_else(|| unexpected("place_order", "too little"));
-        match next()?.int()? {
-            1 => {
-                let (created_at, due) = (timestamp(&next()?)?, timestamp(&next()?)?);
-                Ok(Placement::Placed(Order::placed(id, wanted, quote, created_at, due)))
-            }
-            2 => self.replay(&next()?.text()?).await,
-            3 => Ok(Placement::KeyReused),
-            other => Err(unexpected("place_order", other)),
-        }
+            .arg(context.traceparent.as_str())
+            .arg(context.request_id.as_str())
+            .text(delay.as_millis())
+            .text(id.minted_at().map_or(0, Timestamp::as_millis))
+            .claim(partition, claim);
+        Ok(match Once::read(self.own.call(partition, &call).await?)? {
+            Once::Now(times) => Once::Now(placed(id, wanted, quote, &times)?),
+            Once::Before(id) => Once::Before(self.placed_before(&id).await?),
+            Once::KeyReused => Once::KeyReused,
+        })
     }
 
-    /// Finds what a key placed before, without placing anything.
-    pub async fn find_placement(
-        &self,
-        wanted: &PlaceOrder,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Placement>, RedisError> {
-        let partition = self.own.partitions().of(key.seed());
-        let claim =
-            self.own.run(Command::new("GET").key(keys::idempotency(partition, key.hash()))).await?;
-        if claim.is_null() {
-            return Ok(None);
-        }
-        match claim.text()?.split_once(' ') {
-            Some((fingerprint, id)) if fingerprint == key.fingerprint(wanted) => {
-                self.replay(id).await.map(Some)
-            }
-            _ => Ok(Some(Placement::KeyReused)),
+    /// Finds what a claim placed before, without placing anything.
+    pub async fn find_placement(&self, claim: &Claim) -> Result<Option<Once<Order>>, RedisError> {
+        let partition = self.own.partitions().of(claim.key().seed());
+        match claim.find(&self.own, partition).await? {
+            Some(Once::Before(id)) => self.placed_before(&id).await.map(Once::Before).map(Some),
+            Some(_) => Ok(Some(Once::KeyReused)),
+            None => Ok(None),
         }
     }
 
@@ -136,6 +119,7 @@ impl Store {
         let call = Call::new("complete_due")
             .key(keys::due(partition))
             .key(partition.key(keys::ORDER_COMPLETED))
+            .key(keys::changes(partition))
             .arg(keys::order_prefix(partition))
             .text(COMPLETION_BATCH);
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
@@ -150,32 +134,45 @@ impl Store {
     }
 
     /// Cancels an order that is still pending.
-    pub async fn cancel_order(&self, id: OrderId) -> Result<Cancellation, RedisError> {
+    pub async fn cancel_order(
+        &self,
+        id: OrderId,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Cancellation>, RedisError> {
         let partition = self.own.partitions().of_order(id);
         let call = Call::new("cancel_order")
             .key(keys::order(partition, id))
             .key(keys::due(partition))
-            .text(id);
-        match self.own.call(partition, &call).await?.int()? {
-            1 | 2 => Ok(Cancellation::Cancelled),
-            3 => Ok(Cancellation::TooLate),
-            0 => Ok(Cancellation::NotFound),
-            other => Err(unexpected("cancel_order", other)),
-        }
+            .key(keys::changes(partition))
+            .text(id)
+            .claim(partition, claim);
+        Ok(match Once::read(self.own.call(partition, &call).await?)? {
+            Once::Now(outcome) => Once::Now(parse_cancellation(&outcome)?),
+            Once::Before(_) => Once::Before(Cancellation::Cancelled),
+            Once::KeyReused => Once::KeyReused,
+        })
     }
 
     /// Marks orders refunded that inventory rejected; all of them in one call for each partition
-    /// they touch.
-    pub async fn refund_orders(&self, refunds: &[RefundOrder]) -> Result<Vec<Refund>, RedisError> {
+    /// they touch. `entry_ids` are those of the entries that asked for it.
+    pub async fn refund_orders(
+        &self,
+        refunds: &[RefundOrder],
+        entry_ids: &[&str],
+    ) -> Result<Vec<Refund>, RedisError> {
         let partitions = self.own.partitions();
         let mut outcomes = vec![Refund::NotFound; refunds.len()];
         for (partition, places) in
             by_partition(refunds, |refund| partitions.of_order(refund.order_id))
         {
-            let mut call = Call::new("refund_orders");
-            for refund in places.iter().map(|&place| &refunds[place]) {
-                call =
-                    call.key(keys::order(partition, refund.order_id)).arg(refund.reason.as_str());
+            let mut call = Call::new("refund_orders").key(keys::changes(partition));
+            for &place in &places {
+                let refund = &refunds[place];
+                call = call
+                    .key(keys::order(partition, refund.order_id))
+                    .text(refund.order_id)
+                    .arg(refund.reason.as_str())
+                    .arg(entry_ids[place]);
             }
             let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
@@ -186,12 +183,33 @@ impl Store {
     }
 
     /// The order that a claimed key placed. It is there: key and order were written in one step.
-    async fn replay(&self, id: &str) -> Result<Placement, RedisError> {
+    async fn placed_before(&self, id: &str) -> Result<Order, RedisError> {
         let id = id.parse().map_err(|error| unexpected("place_order", error))?;
-        let order = self.find_order(id).await?;
-        order
-            .map(|order| Placement::Replayed(order.as_placed()))
-            .ok_or_else(|| unexpected("place_order", id))
+        let order = self.find_order(id).await?.ok_or_else(|| unexpected("place_order", id))?;
+        Ok(order.as_placed())
+    }
+}
+
+fn placed(
+    id: OrderId,
+    wanted: PlaceOrder,
+    quote: Quote,
+    times: &[Reply],
+) -> Result<Order, RedisError> {
+    match times {
+        [created_at, due] => {
+            Ok(Order::placed(id, wanted, quote, timestamp(created_at)?, timestamp(due)?))
+        }
+        _ => Err(unexpected("place_order", "no times")),
+    }
+}
+
+fn parse_cancellation(outcome: &[Reply]) -> Result<Cancellation, RedisError> {
+    match outcome.first().map_or(Ok(-1), Reply::int)? {
+        1 => Ok(Cancellation::Cancelled),
+        3 => Ok(Cancellation::TooLate),
+        0 => Ok(Cancellation::NotFound),
+        other => Err(unexpected("cancel_order", other)),
     }
 }
 
@@ -224,6 +242,12 @@ fn parse_order(record: &Record) -> Result<Order, RedisError> {
         paid_at: record.optional_time("paid_at")?,
         cancelled_at: record.optional_time("cancelled_at")?,
         refunded_at: record.optional_time("refunded_at")?,
+        trail: Trail {
+            request_id: record.optional("request_id")?,
+            traceparent: record.optional("traceparent")?,
+            completed_entry: record.optional("completed_entry")?,
+            refund_entry: record.optional("refund_entry")?,
+        },
     })
 }
 

@@ -83,8 +83,12 @@ pub struct RefundHandler {
 impl Handler for RefundHandler {
     type Event = RefundOrder;
 
-    async fn handle(&self, refunds: &[RefundOrder]) -> Result<Vec<Settlement>, RedisError> {
-        let outcomes = self.store.refund_orders(refunds).await?;
+    async fn handle(
+        &self,
+        refunds: &[RefundOrder],
+        entry_ids: &[&str],
+    ) -> Result<Vec<Settlement>, RedisError> {
+        let outcomes = self.store.refund_orders(refunds, entry_ids).await?;
         Ok(refunds.iter().zip(outcomes).map(|(refund, outcome)| settle(refund, outcome)).collect())
     }
 }

@@ -10,7 +10,8 @@ pub trait Handler: Send + Sync + 'static {
     /// The event it acts on.
     type Event: Event;
 
-    /// Acts on a batch and answers one settlement per event, in the same order.
+    /// Acts on a batch and answers one settlement per event, in the same order. `entry_ids` tells
+    /// which stream entry brought which event.
     ///
     /// An [`RedisError::Unavailable`] says that nothing is known about any of them: the loop waits
     /// and hands them over again, without counting. A [`RedisError::Refused`] is a retry of each,
@@ -18,6 +19,7 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(
         &self,
         events: &[Self::Event],
+        entry_ids: &[&str],
     ) -> impl Future<Output = Result<Vec<Settlement>, RedisError>> + Send;
 }
 

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::id::{OrderId, ProductId};
 use crate::money::Money;
 use crate::time::Timestamp;
-use crate::trace::TraceParent;
+use crate::trace::{RequestId, TraceParent};
 
 /// The fields of a stream entry in their order, as bytes: an entry that nobody can decode is kept
 /// to the last byte.
@@ -70,6 +70,8 @@ pub struct OrderCompleted {
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
+    /// The id of that request.
+    pub request_id: RequestId,
 }
 
 /// inventory -> payments: an order cannot be fulfilled, give the money back.
@@ -87,6 +89,8 @@ pub struct RefundOrder {
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
+    /// The id of that request.
+    pub request_id: RequestId,
 }
 
 /// Why an order is refunded.
@@ -127,8 +131,8 @@ impl Event for OrderCompleted {
     const SOURCE: &'static str = "/payments";
 
     fn encode(&self) -> Vec<(&'static str, String)> {
-        let mut fields =
-            envelope::<Self>(format!("{}:completed", self.order_id), self.time, &self.traceparent);
+        let id = format!("{}:completed", self.order_id);
+        let mut fields = envelope::<Self>(id, self.time, &self.traceparent, &self.request_id);
         fields.extend([
             ("order_id", self.order_id.to_string()),
             ("product_id", self.product_id.to_string()),
@@ -157,6 +161,7 @@ impl Event for OrderCompleted {
             total: fields.parse("total")?,
             time: fields.parse("ce_time")?,
             traceparent: fields.traceparent(),
+            request_id: fields.request_id(),
         })
     }
 }
@@ -168,8 +173,8 @@ impl Event for RefundOrder {
     const SOURCE: &'static str = "/inventory";
 
     fn encode(&self) -> Vec<(&'static str, String)> {
-        let mut fields =
-            envelope::<Self>(format!("{}:refund", self.order_id), self.time, &self.traceparent);
+        let id = format!("{}:refund", self.order_id);
+        let mut fields = envelope::<Self>(id, self.time, &self.traceparent, &self.request_id);
         fields.extend([
             ("order_id", self.order_id.to_string()),
             ("product_id", self.product_id.to_string()),
@@ -187,6 +192,7 @@ impl Event for RefundOrder {
             reason: fields.parse("reason")?,
             time: fields.parse("ce_time")?,
             traceparent: fields.traceparent(),
+            request_id: fields.request_id(),
         })
     }
 }
@@ -257,12 +263,19 @@ impl Fields<'_> {
             .and_then(|text| text.parse().ok())
             .unwrap_or_else(TraceParent::mint)
     }
+
+    /// The same holds for the id of the request.
+    fn request_id(&self) -> RequestId {
+        let text = self.text("request_id").ok();
+        text.and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint)
+    }
 }
 
 fn envelope<E: Event>(
     id: String,
     time: Timestamp,
     traceparent: &TraceParent,
+    request_id: &RequestId,
 ) -> Vec<(&'static str, String)> {
     vec![
         ("ce_specversion", "1.0".to_owned()),
@@ -271,6 +284,7 @@ fn envelope<E: Event>(
         ("ce_type", E::TYPE.to_owned()),
         ("ce_time", time.to_string()),
         ("traceparent", traceparent.to_string()),
+        ("request_id", request_id.to_string()),
     ]
 }
 

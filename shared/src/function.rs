@@ -1,6 +1,7 @@
 //! Function libraries: the Lua of a service, loaded into its store and called by name.
 
 use crate::id::Partition;
+use crate::idempotency::{CLAIMS, Claim};
 use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
@@ -110,6 +111,14 @@ impl Call {
     pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
         self.args.push(arg.into());
         self
+    }
+
+    /// Adds the claim of a request: the last three arguments of a function that takes one.
+    #[must_use]
+    pub fn claim(self, partition: Partition, claim: Option<&Claim>) -> Self {
+        self.arg(partition.key_of(CLAIMS, ""))
+            .arg(claim.map_or("", |claim| claim.key().hash()))
+            .arg(claim.map_or("", Claim::fingerprint))
     }
 
     /// Adds the text of an argument.

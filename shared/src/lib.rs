@@ -30,10 +30,13 @@ pub mod redis;
 pub mod consumer;
 mod dead_letter;
 pub mod delivery;
+pub mod entry_id;
+pub mod feed;
 pub mod group;
 pub mod retention;
 pub mod rewind;
 mod settle;
+pub mod standing;
 
 // ... and its HTTP side.
 pub mod admission;
@@ -43,6 +46,7 @@ pub mod cors;
 mod descriptors;
 pub mod health;
 pub mod http;
+pub mod idempotency;
 pub mod json;
 pub mod openapi;
 pub mod page;
@@ -50,3 +54,4 @@ pub mod problem;
 pub mod process;
 pub mod rate_limit;
 pub mod request;
+pub mod sse;

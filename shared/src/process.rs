@@ -11,14 +11,16 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::allow::AllowedMethods;
+use crate::config::RedisUrl;
 use crate::consumer::{Consumer, Settings};
 use crate::delivery::Handler;
 use crate::descriptors;
+use crate::feed::{FEED_BLOCK, Feed, Show};
 use crate::health::{Check, Opened, Progress, Readiness};
 use crate::http::{self, About};
 use crate::opening::Witness;
 use crate::own_store::OwnStore;
-use crate::redis::RedisError;
+use crate::redis::{Redis, RedisError};
 use crate::settings::{Common, HttpSettings};
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
@@ -113,6 +115,15 @@ impl Process {
             work.await;
             Ok(())
         });
+    }
+
+    /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
+    /// reads block.
+    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &OwnStore, url: &RedisUrl) {
+        for partition in store.partitions().all() {
+            let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
+            self.run_loop("feed", |progress, stop| feed.run(partition, reader, progress, stop));
+        }
     }
 
     /// Serves the API, and runs until the process is told to stop or a task fails.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Addr, Endpoint, IntoResponse, Middleware, Request, Response};
-use uuid::Uuid;
 
 mod body;
 mod explain;
@@ -20,12 +19,10 @@ use crate::cors::Origins;
 use crate::problem::{METHOD_NOT_ALLOWED, Problem};
 use crate::rate_limit::{RateLimit, Standing};
 use crate::settings::HttpSettings;
-use crate::trace::TraceParent;
+use crate::trace::{RequestId, TraceParent};
 
 pub use body::MAX_BODY_BYTES;
 
-/// Longest request id that is taken from a client.
-const MAX_REQUEST_ID: usize = 128;
 /// Paths that are always answered, and of which no log is full.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
@@ -38,7 +35,7 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The client's `X-Request-Id`, or one made here.
-    pub request_id: String,
+    pub request_id: RequestId,
     /// The client's trace, or a new one.
     pub traceparent: TraceParent,
 }
@@ -141,14 +138,14 @@ impl Rules {
     /// The answer to a request that was not understood, or could not be fulfilled.
     fn refuse(&self, problem: Problem, asked: &Asked, context: &RequestContext) -> Response {
         if problem.kind() != &METHOD_NOT_ALLOWED {
-            return problem.respond(&asked.path, &context.request_id);
+            return problem.respond(&asked.path, context.request_id.as_str());
         }
         let allow = self.allowed.of(&asked.path);
         let mut response = if asked.method == Method::OPTIONS {
             // Every path that exists may be asked what it allows.
             StatusCode::NO_CONTENT.into_response()
         } else {
-            problem.respond(&asked.path, &context.request_id)
+            problem.respond(&asked.path, context.request_id.as_str())
         };
         response.headers_mut().insert(header::ALLOW, allow);
         response
@@ -162,12 +159,15 @@ impl Asked {
 }
 
 impl RequestContext {
+    /// That of a request which says nothing about itself.
+    pub fn mint() -> Self {
+        Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
+    }
+
     fn of(request: &Request) -> Self {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let request_id = text(X_REQUEST_ID)
-            .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(allowed))
-            .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
+        let request_id =
+            text(X_REQUEST_ID).and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint);
         let traceparent =
             text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
         Self { request_id, traceparent }

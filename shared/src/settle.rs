@@ -127,13 +127,16 @@ impl<H: Handler> Settler<H> {
     /// One settlement for each delivery: what is no event is parked, the others go to the handler
     /// together.
     async fn judge(&self, batch: &[Delivery]) -> Result<Vec<Settlement>, RedisError> {
-        let mut events = Vec::with_capacity(batch.len());
+        let (mut events, mut entry_ids) = (Vec::with_capacity(batch.len()), Vec::new());
         let mut undecodable = Vec::with_capacity(batch.len());
-        for delivery in batch {
-            let event = decode(&delivery.entry);
-            undecodable.push(event.map(|event| events.push(event)).err());
+        for Delivery { entry, .. } in batch {
+            let event = decode(entry).map(|event| {
+                events.push(event);
+                entry_ids.push(entry.id.as_str());
+            });
+            undecodable.push(event.err());
         }
-        let mut handled = self.hand_over(&events).await?.into_iter();
+        let mut handled = self.hand_over(&events, &entry_ids).await?.into_iter();
         let missing =
             || Settlement::Retry("the handler answered fewer settlements than events".to_owned());
         let settlements = undecodable.into_iter().map(|parking| match parking {
@@ -143,11 +146,15 @@ impl<H: Handler> Settler<H> {
         Ok(settlements.collect())
     }
 
-    async fn hand_over(&self, events: &[H::Event]) -> Result<Vec<Settlement>, RedisError> {
+    async fn hand_over(
+        &self,
+        events: &[H::Event],
+        entry_ids: &[&str],
+    ) -> Result<Vec<Settlement>, RedisError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        match self.handler.handle(events).await {
+        match self.handler.handle(events, entry_ids).await {
             Err(RedisError::Refused(error)) => Ok(vec![Settlement::Retry(error); events.len()]),
             settlements => settlements,
         }

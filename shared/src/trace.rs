@@ -1,13 +1,27 @@
-//! W3C Trace Context: the one header that ties a request, its order and the events of that order
-//! together.
+//! What ties a request, its order and the events of that order together: the W3C Trace Context, and
+//! the id under which a client asks for help.
 
 use std::fmt;
 use std::str::FromStr;
+
+use uuid::Uuid;
 
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
 /// defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
+
+/// The id of a request: 1 to [`MAX_REQUEST_ID`] letters, digits, dots, underscores and hyphens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(String);
+
+/// The text is no id of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 128 letters, digits, dots, underscores and hyphens")]
+pub struct InvalidRequestId;
+
+/// Longest request id that is taken from a client.
+pub const MAX_REQUEST_ID: usize = 128;
 
 /// The text is no `traceparent` of version 00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +72,37 @@ impl FromStr for TraceParent {
 }
 
 impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl RequestId {
+    /// A new id.
+    pub fn mint() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+
+    /// The text of the header.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidRequestId)
+        }
+    }
+}
+
+impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -210,5 +210,6 @@ fn order_with_id(order_id: OrderId, product_id: ProductId, quantity: u32) -> Ord
         total: "1.20".parse().unwrap(),
         time: Timestamp::from_millis(ordered_at.as_millis()),
         traceparent: TraceParent::mint(),
+        request_id: shared::trace::RequestId::mint(),
     }
 }

@@ -1,21 +1,34 @@
 --[[ cancel_order: cancel an order that is still pending. Completion and cancellation race for the status; one wins.
 
-  KEYS  1 identity   2 order   3 due
-  ARGV  1 order id
-  Reply 1 cancelled   2 was cancelled before   3 too late   0 there is no such order ]]
+  KEYS  1 identity   2 order   3 due   4 stream of changes
+  ARGV  1 order id   2, 3, 4 the claim
+  Reply {1, 1}             it is cancelled, now or since earlier
+        {1, 3}             too late
+        {1, 0}             there is no such order
+        {2, order id}      the key was used for the same request, and the order was cancelled
+        {3}                the key was used for another request ]]
+local DONE, CANCELLED, TOO_LATE, NOT_FOUND = 1, 1, 3, 0
+
 local function cancel_order(keys, args)
-  local order, due = keys[2], keys[3]
+  local order, due, changes = keys[2], keys[3], keys[4]
+  local now = now_ms()
+  local answered = replay(args, now)
+  if answered then
+    return answered
+  end
   local status = redis.call('HGET', order, 'status')
   if not status then
-    return 0
-  elseif status == 'cancelled' then
-    return 2
-  elseif status ~= 'pending' then
-    return 3
+    return {DONE, NOT_FOUND}
+  elseif status ~= 'pending' and status ~= 'cancelled' then
+    return {DONE, TOO_LATE}
   end
-  redis.call('ZREM', due, args[1])
-  redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now_ms()))
-  return 1
+  if status == 'pending' then
+    redis.call('ZREM', due, args[1])
+    redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now))
+    announce(changes, 'order.cancelled', args[1])
+  end
+  remember(args, now, args[1])
+  return {DONE, CANCELLED}
 end
 
 register('cancel_order', cancel_order, {'allow-oom'})

@@ -2,7 +2,7 @@
   The keys of the orders are made from the ids in `due`; they carry the partition tag of the prefix, so they lie in the
   slot of the declared keys.
 
-  KEYS  1 identity   2 due   3 order_completed stream
+  KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes
   ARGV  1 prefix of order keys   2 how many orders at most
   Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then those
         that were due without being a pending order}
@@ -14,14 +14,14 @@ local function read_batch(prefix, ids)
   local payable, broken = {}, {}
   for _, id in ipairs(ids) do
     local fields = redis.pcall('HMGET', prefix .. id,
-      'status', 'product_id', 'quantity', 'price', 'fee', 'total', 'traceparent')
+      'status', 'product_id', 'quantity', 'price', 'fee', 'total', 'traceparent', 'request_id')
     local complete = fields[1] == 'pending'
-    for i = 2, 7 do
+    for i = 2, 8 do
       complete = complete and fields[i]
     end
     if complete then
       payable[#payable + 1] = {id = id, key = prefix .. id, product_id = fields[2], quantity = fields[3],
-        price = fields[4], fee = fields[5], total = fields[6], traceparent = fields[7]}
+        price = fields[4], fee = fields[5], total = fields[6], traceparent = fields[7], request_id = fields[8]}
     else
       broken[#broken + 1] = id
     end
@@ -30,16 +30,16 @@ local function read_batch(prefix, ids)
 end
 
 local function pay(order, stream, now)
-  redis.call('HSET', order.key, 'status', 'paid', 'paid_at', int(now))
-  redis.call('XADD', stream, '*',
+  local entry = redis.call('XADD', stream, '*',
     'ce_specversion', '1.0', 'ce_id', order.id .. ':completed', 'ce_source', '/payments',
     'ce_type', 'order.completed.v1', 'ce_time', rfc3339(now), 'traceparent', order.traceparent,
-    'order_id', order.id, 'product_id', order.product_id, 'quantity', order.quantity,
-    'price', order.price, 'fee', order.fee, 'total', order.total, 'status', 'paid')
+    'request_id', order.request_id, 'order_id', order.id, 'product_id', order.product_id,
+    'quantity', order.quantity, 'price', order.price, 'fee', order.fee, 'total', order.total, 'status', 'paid')
+  redis.call('HSET', order.key, 'status', 'paid', 'paid_at', int(now), 'completed_entry', entry)
 end
 
 local function complete_due(keys, args)
-  local due, stream = keys[2], keys[3]
+  local due, stream, changes = keys[2], keys[3], keys[4]
   local now = now_ms()
   local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, args[2])
   local reply = {0, -1}
@@ -50,6 +50,7 @@ local function complete_due(keys, args)
     local payable, broken = read_batch(args[1], ids)
     for _, order in ipairs(payable) do
       pay(order, stream, now)
+      announce(changes, 'order.paid', order.id)
       reply[#reply + 1] = order.id
     end
     redis.call('ZREM', due, unpack(ids))

@@ -1,17 +1,19 @@
 --[[ refund_orders: mark paid orders refunded that inventory rejected. A duplicate changes nothing.
 
-  KEYS  1 identity   then the order of each refund
-  ARGV  the reason of each refund
+  KEYS  1 identity   2 stream of changes   then the order of each refund
+  ARGV  for each refund: order id, reason, id of the entry that asked for it
   Reply an integer for each: 1 refunded   2 was refunded before   3 is not paid   0 there is no such order ]]
 local function refund_orders(keys, args)
+  local changes = keys[2]
   local now = int(now_ms())
   local status = {}
-  for i = 1, #args do
-    status[i] = redis.call('HGET', keys[i + 1], 'status')
+  for i = 1, #keys - 2 do
+    status[i] = redis.call('HGET', keys[i + 2], 'status')
   end
 
   local reply = {}
-  for i, reason in ipairs(args) do
+  for i = 1, #keys - 2 do
+    local order, a = keys[i + 2], 3 * i - 2
     if not status[i] then
       reply[i] = 0
     elseif status[i] == 'refunded' then
@@ -19,7 +21,8 @@ local function refund_orders(keys, args)
     elseif status[i] ~= 'paid' then
       reply[i] = 3
     else
-      redis.call('HSET', keys[i + 1], 'status', 'refunded', 'reason', reason, 'refunded_at', now)
+      redis.call('HSET', order, 'status', 'refunded', 'reason', args[a + 1], 'refunded_at', now, 'refund_entry', args[a + 2])
+      announce(changes, 'order.refunded', args[a])
       reply[i] = 1
     end
   end

@@ -57,3 +57,38 @@ local function writable_as(key, kind)
   local found = redis.call('TYPE', key).ok
   return found == 'none' or found == kind
 end
+
+-- Changes that a client may still ask for after it was cut off. About as many entries are kept, in about 6 MB.
+local CHANGES_KEPT = 100000
+
+-- Tells whoever watches that something changed (see `shared::feed`). Nothing depends on it: a stream of changes that
+-- cannot be written to keeps nobody from an order.
+local function announce(changes, kind, id)
+  redis.pcall('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id)
+end
+
+-- Claims of idempotency keys lie in one hash for each day. Two days are looked at, so a claim is kept for 24 to 48 hours.
+local DAY_MS = 24 * 60 * 60 * 1000
+
+-- The last three arguments of a function that takes a claim: what the keys of claims begin with, the hash of the
+-- idempotency key (empty when the client sent none), and the fingerprint of the request.
+-- Answers what the function has to reply when the key was used before: {2, the answer of then} or {3}.
+local function replay(args, now)
+  local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
+  local today = math.floor(now / DAY_MS)
+  for day = today, hash == '' and today + 1 or today - 1, -1 do
+    local claim = redis.call('HGET', prefix .. int(day), hash)
+    if claim then
+      local claimed_fingerprint, answer = string.match(claim, '^(%S+) (.*)$')
+      return claimed_fingerprint == fingerprint and {2, answer} or {3}
+    end
+  end
+end
+
+-- Writes down what the request was answered.
+local function remember(args, now, answer)
+  local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
+  if hash ~= '' then
+    redis.call('HSET', prefix .. int(math.floor(now / DAY_MS)), hash, fingerprint .. ' ' .. answer)
+  end
+end

@@ -88,7 +88,11 @@ impl Script {
 impl Handler for Script {
     type Event = OrderCompleted;
 
-    async fn handle(&self, events: &[OrderCompleted]) -> Result<Vec<Settlement>, RedisError> {
+    async fn handle(
+        &self,
+        events: &[OrderCompleted],
+        _: &[&str],
+    ) -> Result<Vec<Settlement>, RedisError> {
         let orders = events.iter().map(|event| (event.order_id, event.quantity)).collect();
         let at = Instant::now();
         self.0.lock().unwrap().push(Call { at, orders });

@@ -1,0 +1,300 @@
+//! Idempotency keys: one effect for one intent, however often the request is repeated.
+//!
+//! After the IETF draft "The Idempotency-Key HTTP Header Field" and the practice of Stripe. The
+//! function that has the effect also writes down the key, so there is no moment at which one of the
+//! two exists without the other. A key is kept for at least 24 hours, and is removed by an explicit
+//! sweep and not by a TTL: a clock that jumps must not turn a repeated request into a second order.
+//!
+//! Only what had an effect is written down. A request that was refused, or failed, may be repeated
+//! with the same key.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use poem::Request;
+use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
+
+use crate::digest::digest;
+use crate::id::Partition;
+use crate::own_store::OwnStore;
+use crate::problem::{IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, INVALID_PARAMETER, Problem};
+use crate::redis::{Command, RedisError, Reply};
+
+/// A key, hashed: what clients choose never becomes part of a Redis key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    hash: String,
+    seed: u32,
+}
+
+/// The text is no idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must have between 1 and 255 visible ASCII characters")]
+pub struct InvalidKey;
+
+/// The claim of one request to its effect: its key, and what tells it from another request that
+/// uses the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    key: IdempotencyKey,
+    fingerprint: String,
+}
+
+/// What became of something that happens at most once for each key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Once<Now, Before = Now> {
+    /// It happened now.
+    Now(Now),
+    /// It happened before, for the same request with the same key; this is the answer of then.
+    Before(Before),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// The claims of the requests that this process is working on.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<Mutex<HashMap<String, Arc<Turnstile<()>>>>>);
+
+/// The turn of one request among those with the same key.
+#[derive(Debug)]
+pub struct Turn {
+    in_flight: InFlight,
+    hash: String,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+/// What the keys of claims begin with; the day follows.
+pub const CLAIMS: &str = "idempotency";
+/// Most characters of a key.
+const MAX_KEY_LENGTH: usize = 255;
+/// Longest wait for an earlier request with the same key.
+const TURN_TIMEOUT: Duration = Duration::from_secs(1);
+/// What a client is asked to wait while an earlier request with its key is running.
+const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Days whose claims a sweep removes: from the day before yesterday back. A service that was off for
+/// longer leaves the rest.
+const SWEPT_DAYS: std::ops::RangeInclusive<u64> = 2..=366;
+/// Pause between two sweeps.
+pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+impl IdempotencyKey {
+    /// The key of a request, read from the header itself: a value that is no text would otherwise
+    /// count as no key, and a repeated request would have a second effect.
+    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
+        let invalid = |detail: &dyn Display| {
+            Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))
+        };
+        let mut keys = request.headers().get_all("idempotency-key").iter();
+        let Some(key) = keys.next() else {
+            return Ok(None);
+        };
+        if keys.next().is_some() {
+            return Err(invalid(&"must be given once"));
+        }
+        let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
+        text.parse().map(Some).map_err(|error: InvalidKey| invalid(&error))
+    }
+
+    /// The name under which the key is stored.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Decides the partition of the key and of what it makes.
+    pub fn seed(&self) -> u32 {
+        self.seed
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidKey;
+
+    /// Takes the key bare or as a structured string in quotes, as the draft has it.
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let key = quoted.unwrap_or(text);
+        let length = (1..=MAX_KEY_LENGTH).contains(&key.len());
+        if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidKey);
+        }
+        let hash = digest(key);
+        let seed = u32::from_str_radix(&hash[..8], 16).unwrap_or_default();
+        Ok(Self { hash, seed })
+    }
+}
+
+impl Claim {
+    /// The claim of a request that has a key. `what` tells it from every other request: method, path
+    /// and the values that were read from its body.
+    pub fn of(request: &Request, what: &dyn Display) -> Result<Option<Self>, Problem> {
+        Ok(IdempotencyKey::of(request)?.map(|key| Self::new(key, what)))
+    }
+
+    /// The claim of `key` to `what`.
+    pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
+        Self { key, fingerprint: digest(what.to_string()) }
+    }
+
+    /// Looks in the store for what the request was answered before, without claiming anything.
+    pub async fn find(
+        &self,
+        store: &OwnStore,
+        partition: Partition,
+    ) -> Result<Option<Once<(), String>>, RedisError> {
+        let today = store.now(partition).await?.as_millis() / DAY_MS;
+        for day in [today, today.saturating_sub(1)] {
+            let claims = Command::new("HGET").key(partition.key_of(CLAIMS, day));
+            let claim = store.run(claims.arg(self.key.hash.as_str())).await?;
+            if claim.is_null() {
+                continue;
+            }
+            return Ok(Some(match claim.text()?.split_once(' ') {
+                Some((fingerprint, answer)) if fingerprint == self.fingerprint => {
+                    Once::Before(answer.to_owned())
+                }
+                _ => Once::KeyReused,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &IdempotencyKey {
+        &self.key
+    }
+
+    /// What tells the request from others with the same key.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+impl<T> Once<T> {
+    /// The value, and whether it is an answer of before: `Some(true)` then, as the header
+    /// `Idempotent-Replayed` has it.
+    pub fn into_answer(self) -> Result<(T, Option<bool>), Problem> {
+        match self {
+            Self::Now(value) => Ok((value, None)),
+            Self::Before(value) => Ok((value, Some(true))),
+            Self::KeyReused => Err(Problem::new(
+                &IDEMPOTENCY_KEY_REUSED,
+                "this key was used with another path or body",
+            )),
+        }
+    }
+}
+
+impl Once<Vec<Reply>, String> {
+    /// Reads the reply of a function that takes a claim: `{1, ...}`, `{2, answer}` or `{3}`.
+    pub fn read(reply: Reply) -> Result<Self, RedisError> {
+        let mut parts = reply.list()?.into_iter();
+        let code = parts.next().map_or(Ok(0), |code| code.int())?;
+        match (code, parts.next()) {
+            (1, first) => Ok(Self::Now(first.into_iter().chain(parts).collect())),
+            (2, Some(answer)) => Ok(Self::Before(answer.text()?)),
+            (3, _) => Ok(Self::KeyReused),
+            (other, _) => Err(RedisError::Refused(format!("a claim was answered {other}"))),
+        }
+    }
+}
+
+impl InFlight {
+    /// Waits for the requests with the same key that came before, for a moment. Most of them are
+    /// done by then, and this one is answered like them; the others make it a conflict.
+    ///
+    /// What keeps two processes from doing the same twice is the claim in the store, not this.
+    pub async fn enter(&self, claim: Option<&Claim>) -> Result<Option<Turn>, Problem> {
+        let Some(claim) = claim else {
+            return Ok(None);
+        };
+        let hash = claim.key.hash.clone();
+        let turnstile = self.lock().entry(hash.clone()).or_default().clone();
+        let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
+        match tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await {
+            Ok(guard) => {
+                turn.guard = Some(guard);
+                Ok(Some(turn))
+            }
+            Err(_) => {
+                let detail = "an earlier request with this key is still running";
+                Err(Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER))
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Turnstile<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.guard = None;
+        let mut running = self.in_flight.lock();
+        // Whoever still waits has a handle of its own.
+        if running.get(&self.hash).is_some_and(|turnstile| Arc::strong_count(turnstile) == 1) {
+            running.remove(&self.hash);
+        }
+    }
+}
+
+/// Removes the claims of the days before yesterday. Functions look no further back.
+pub async fn sweep(store: OwnStore) -> Result<(), RedisError> {
+    for partition in store.partitions().all() {
+        let today = store.now(partition).await?.as_millis() / DAY_MS;
+        let days = SWEPT_DAYS.filter_map(|ago| today.checked_sub(ago));
+        let mut unlink = Command::new("UNLINK");
+        for day in days {
+            unlink = unlink.key(partition.key_of(CLAIMS, day));
+        }
+        store.run(unlink).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(key: &str) -> Claim {
+        Claim::new(key.parse().unwrap(), &"POST /things 1")
+    }
+
+    #[test]
+    fn a_key_may_be_quoted_or_bare() {
+        let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
+        assert_eq!("\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(), Ok(bare.clone()));
+        assert_ne!("another".parse(), Ok(bare));
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_of_bounded_length() {
+        for text in ["", "\"\"", "a b", "ключ", "a\u{7f}", &"x".repeat(MAX_KEY_LENGTH + 1)] {
+            assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
+        }
+        assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_for_one_with_the_same_key_and_gives_up_after_a_moment() {
+        let in_flight = InFlight::default();
+        let first = in_flight.enter(Some(&claim("a"))).await.unwrap();
+        assert!(in_flight.enter(Some(&claim("b"))).await.unwrap().is_some());
+        assert!(in_flight.enter(None).await.unwrap().is_none());
+        let refused = in_flight.enter(Some(&claim("a"))).await.unwrap_err();
+        assert_eq!(refused.kind(), &IDEMPOTENCY_IN_PROGRESS);
+
+        let waiting = tokio::spawn({
+            let in_flight = in_flight.clone();
+            async move { in_flight.enter(Some(&claim("a"))).await.is_ok() }
+        });
+        tokio::task::yield_now().await;
+        drop(first);
+        assert!(waiting.await.unwrap());
+        assert!(in_flight.lock().is_empty(), "nothing is left behind");
+    }
+}
