@@ -37,6 +37,7 @@ mod settle;
 
 // ... and its HTTP side.
 pub mod allow;
+pub mod conditional;
 pub mod feed;
 pub mod health;
 pub mod http;

@@ -10,6 +10,7 @@ use poem_openapi::types::{
 };
 use serde_json::Value;
 
+use crate::conditional::ETag;
 use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::money::Money;
@@ -38,7 +39,11 @@ macro_rules! schema {
                 Box::new(std::iter::once(self))
             }
         }
+    };
+}
 
+macro_rules! json {
+    ($($type:ty),*) => {$(
         impl ParseFromJSON for $type {
             fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
                 let text = value.unwrap_or_default().to_string();
@@ -51,7 +56,7 @@ macro_rules! schema {
                 serde_json::to_value(self).ok()
             }
         }
-    };
+    )*};
 }
 
 schema!(OrderId, "order_id", MetaSchema::new_with_format("string", "uuid"));
@@ -67,6 +72,18 @@ schema!(
         ..MetaSchema::new("number")
     }
 );
+
+schema!(
+    ETag,
+    "etag",
+    MetaSchema {
+        pattern: Some("^\"[1-9][0-9]*\"$".to_owned()),
+        example: Some(Value::from("\"7\"")),
+        ..MetaSchema::new("string")
+    }
+);
+
+json!(OrderId, ProductId, Timestamp, Money);
 
 macro_rules! parameter {
     ($($type:ty),*) => {$(

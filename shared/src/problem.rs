@@ -107,6 +107,8 @@ kinds! {
     IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
         "A request with this idempotency key is still running"
         "Repeat the request after the time in Retry-After: it will be answered like the first."
+    PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED "It has changed in the meantime"
+        "Get it again, look at what changed, and send the new ETag in If-Match."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
@@ -116,6 +118,11 @@ kinds! {
     IDEMPOTENCY_KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY
         "The idempotency key belongs to another request"
         "Use a new Idempotency-Key for a new intent."
+    PRECONDITION_REQUIRED "precondition-required" PRECONDITION_REQUIRED
+        "This change must name the version it is meant for"
+        "Get it first, and send its ETag in If-Match."
+    RATE_LIMITED "rate-limited" TOO_MANY_REQUESTS "Too many requests from this address"
+        "Try again after the time in Retry-After. The RateLimit headers tell what is left."
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
         "Try again; if it stays, quote the request_id."
     BAD_UPSTREAM "bad-upstream" BAD_GATEWAY "The inventory service answered nonsense"
