@@ -5,7 +5,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
 use shared::id::ProductId;
 use shared::json::{Body, Json};
-use shared::openapi::{document, without_font_links};
+use shared::openapi::{document, with_closed_bodies, without_font_links};
 use shared::page::{Limit, NextPage};
 use shared::problem::{NOT_FOUND, Problem};
 
@@ -117,7 +117,7 @@ impl Api {
 /// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
 pub fn routes(store: Store) -> (Route, String) {
     let service = service(Api { store });
-    let spec = service.spec();
+    let spec = with_closed_bodies(&service.spec());
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
         .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))

@@ -106,12 +106,9 @@ impl FromStr for ProductName {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let name = text.trim();
-        let length = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
-        if length && !name.chars().any(char::is_control) {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(InvalidName)
-        }
+        // White space around the name counts as well: the schema in the API document cannot trim.
+        let fits = text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control);
+        if fits && !name.is_empty() { Ok(Self(name.to_owned())) } else { Err(InvalidName) }
     }
 }
 
@@ -124,7 +121,7 @@ mod tests {
         assert_eq!("  Tea  ".parse::<ProductName>().unwrap().as_str(), "Tea");
         let long = "é".repeat(MAX_NAME_CHARS);
         assert_eq!(long.parse::<ProductName>().unwrap().as_str(), long);
-        for text in ["", "   ", "a\nb", "a\0b", &"x".repeat(MAX_NAME_CHARS + 1)] {
+        for text in ["", "   ", "a\nb", "a\n", "a\0b", &"x".repeat(MAX_NAME_CHARS + 1)] {
             assert_eq!(text.parse::<ProductName>(), Err(InvalidName), "{text:?}");
         }
     }

@@ -10,7 +10,7 @@ use shared::id::OrderId;
 use shared::idempotency::{Claim, InFlight, Once};
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
-use shared::openapi::{document, without_font_links};
+use shared::openapi::{document, with_closed_bodies, without_font_links};
 use shared::page::{Limit, NextPage};
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
@@ -222,7 +222,7 @@ pub fn routes(api: Api) -> (Route, String) {
     let service = OpenApiService::new(api, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );
-    let spec = service.spec();
+    let spec = with_closed_bodies(&service.spec());
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
         .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))

@@ -34,17 +34,20 @@ enum Condition<'a> {
     Tags(Vec<Tag<'a>>),
 }
 
+/// The header is no list of tags.
+struct Unreadable;
+
 /// A version that nothing has: versions count from 1.
 const NO_VERSION: &str = "0";
 
 impl IfMatch {
     /// The condition of a request, if it has one.
     pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
-        let unreadable = || {
+        let unreadable = |Unreadable| {
             let detail = "If-Match: expected * or entity tags in quotes, such as \"7\"";
             Problem::new(&INVALID_PARAMETER, detail)
         };
-        Ok(match Condition::of(request, &header::IF_MATCH).ok_or_else(unreadable)? {
+        Ok(match Condition::of(request, &header::IF_MATCH).map_err(unreadable)? {
             None => None,
             Some(Condition::Any) => Some(Self::Any),
             Some(Condition::Tags(tags)) => {
@@ -84,35 +87,34 @@ impl IfMatch {
 /// Whether the client has this version already, so that a 304 tells it everything. An unreadable
 /// `If-None-Match` is ignored: the whole answer is never wrong.
 pub fn not_modified(request: &Request, etag: ETag) -> bool {
-    match Condition::of(request, &header::IF_NONE_MATCH).flatten() {
-        None => false,
-        Some(Condition::Any) => true,
-        Some(Condition::Tags(tags)) => tags.iter().any(|tag| tag.version() == Some(etag.0)),
+    match Condition::of(request, &header::IF_NONE_MATCH) {
+        Err(Unreadable) | Ok(None) => false,
+        Ok(Some(Condition::Any)) => true,
+        Ok(Some(Condition::Tags(tags))) => tags.iter().any(|tag| tag.version() == Some(etag.0)),
     }
 }
 
 impl<'a> Condition<'a> {
-    /// All lines of a header together. `None` when they cannot be read, `Some(None)` when there
-    /// are none.
-    fn of(request: &'a Request, name: &HeaderName) -> Option<Option<Self>> {
+    /// All lines of a header together, if there are any.
+    fn of(request: &'a Request, name: &HeaderName) -> Result<Option<Self>, Unreadable> {
         let lines: Vec<&[u8]> =
             request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
         match lines.as_slice() {
-            [] => return Some(None),
-            [line] if line.trim_ascii() == b"*" => return Some(Some(Self::Any)),
+            [] => return Ok(None),
+            [line] if line.trim_ascii() == b"*" => return Ok(Some(Self::Any)),
             _ => {}
         }
         let mut tags = Vec::new();
         for line in lines {
             read_tags(line, &mut tags)?;
         }
-        (!tags.is_empty()).then_some(Some(Self::Tags(tags)))
+        if tags.is_empty() { Err(Unreadable) } else { Ok(Some(Self::Tags(tags))) }
     }
 }
 
 /// Reads tags between commas. A comma inside the quotes is part of the tag, and two in a row mean
 /// nothing.
-fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
+fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Result<(), Unreadable> {
     loop {
         line = line.trim_ascii_start();
         if let Some(rest) = line.strip_prefix(b",") {
@@ -120,18 +122,18 @@ fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Option<()> {
             continue;
         }
         if line.is_empty() {
-            return Some(());
+            return Ok(());
         }
         let (weak, quoted) = match line.strip_prefix(b"W/") {
             Some(rest) => (true, rest),
             None => (false, line),
         };
-        let inner = quoted.strip_prefix(b"\"")?;
-        let end = inner.iter().position(|&byte| byte == b'"')?;
+        let inner = quoted.strip_prefix(b"\"").ok_or(Unreadable)?;
+        let end = inner.iter().position(|&byte| byte == b'"').ok_or(Unreadable)?;
         let (opaque, rest) = (&inner[..end], inner[end + 1..].trim_ascii_start());
         let tag_byte = |&byte: &u8| byte > b' ' && byte != 0x7f;
         if !opaque.iter().all(tag_byte) || !(rest.is_empty() || rest.starts_with(b",")) {
-            return None;
+            return Err(Unreadable);
         }
         tags.push(Tag { weak, opaque });
         line = rest;
@@ -162,7 +164,7 @@ impl ToHeader for ETag {
 mod tests {
     use super::*;
 
-    fn request(name: HeaderName, lines: &[&str]) -> Request {
+    fn request(name: &HeaderName, lines: &[&str]) -> Request {
         let request = lines.iter().fold(Request::builder(), |request, line| {
             let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
             request.header(name.clone(), value)
@@ -171,7 +173,7 @@ mod tests {
     }
 
     fn if_match(lines: &[&str]) -> Result<Option<IfMatch>, Problem> {
-        IfMatch::of(&request(header::IF_MATCH, lines))
+        IfMatch::of(&request(&header::IF_MATCH, lines))
     }
 
     fn arg(lines: &[&str]) -> String {
@@ -217,7 +219,7 @@ mod tests {
             assert!(if_match(&lines).is_err(), "{lines:?}");
         }
         assert!(if_match(&["*, \"7\""]).is_err());
-        let missing = IfMatch::required(&request(header::IF_MATCH, &[])).unwrap_err();
+        let missing = IfMatch::required(&request(&header::IF_MATCH, &[])).unwrap_err();
         assert_eq!(missing.kind().slug, "precondition-required");
     }
 
@@ -234,7 +236,7 @@ mod tests {
             (vec!["7"], false),
             (vec!["\"7\" nonsense"], false),
         ] {
-            let request = request(header::IF_NONE_MATCH, &lines);
+            let request = request(&header::IF_NONE_MATCH, &lines);
             assert_eq!(not_modified(&request, ETag(7)), known, "{lines:?}");
         }
     }

@@ -11,13 +11,14 @@ fn raw(fields: &[(&str, &str)]) -> RawFields {
 
 /// The bytes on the wire. A change here breaks consumers in other languages: add a field, or add a
 /// type.
-const ORDER_COMPLETED: [(&str, &str); 13] = [
+const ORDER_COMPLETED: [(&str, &str); 14] = [
     ("ce_specversion", "1.0"),
     ("ce_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e:completed"),
     ("ce_source", "/payments"),
     ("ce_type", "order.completed.v1"),
     ("ce_time", "2026-11-20T10:00:05.123Z"),
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("request_id", "req-1"),
     ("order_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
     ("product_id", "01932c4e-0000-7000-8000-000000000001"),
     ("quantity", "2"),
@@ -27,13 +28,14 @@ const ORDER_COMPLETED: [(&str, &str); 13] = [
     ("status", "paid"),
 ];
 
-const REFUND_ORDER: [(&str, &str); 10] = [
+const REFUND_ORDER: [(&str, &str); 11] = [
     ("ce_specversion", "1.0"),
     ("ce_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e:refund"),
     ("ce_source", "/inventory"),
     ("ce_type", "order.refund_requested.v1"),
     ("ce_time", "2026-11-20T10:00:05.456Z"),
     ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("request_id", "req-1"),
     ("order_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
     ("product_id", "01932c4e-0000-7000-8000-000000000001"),
     ("quantity", "2"),
@@ -120,11 +122,14 @@ fn every_field_of_the_data_is_needed_and_checked() {
 #[test]
 fn bytes_that_are_no_text_are_an_error_and_not_a_panic() {
     let mut fields = raw(&ORDER_COMPLETED);
-    fields[8].1 = Bytes::from_static(&[0xff, 0xfe]);
+    fields[9].1 = Bytes::from_static(&[0xff, 0xfe]);
     assert_eq!(OrderCompleted::decode(&fields).unwrap_err().reason(), "undecodable");
 }
 
 #[test]
 fn a_broken_trace_does_not_keep_an_order_from_its_stock() {
-    assert!(OrderCompleted::decode(&with(&ORDER_COMPLETED, "traceparent", "rubbish")).is_ok());
+    for name in ["traceparent", "request_id"] {
+        assert!(OrderCompleted::decode(&with(&ORDER_COMPLETED, name, "rub bish")).is_ok());
+        assert!(OrderCompleted::decode(&raw(&without(&ORDER_COMPLETED, name))).is_ok());
+    }
 }

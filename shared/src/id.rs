@@ -139,6 +139,16 @@ impl Partitions {
 }
 
 impl Partition {
+    /// The partition of that index; `None` is the one place of a store without partitions.
+    pub fn at(index: Option<u16>) -> Self {
+        Self(index)
+    }
+
+    /// Its index, where the store is partitioned.
+    pub fn index(self) -> Option<u16> {
+        self.0
+    }
+
     /// The key `name` in this partition: `name`, or `name:{3}`.
     pub fn key(self, name: &str) -> String {
         match self.0 {

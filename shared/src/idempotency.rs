@@ -279,7 +279,7 @@ mod tests {
         assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_request_waits_for_one_with_the_same_key_and_gives_up_after_a_moment() {
         let in_flight = InFlight::default();
         let first = in_flight.enter(Some(&claim("a"))).await.unwrap();

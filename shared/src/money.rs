@@ -45,6 +45,8 @@ impl Money {
     /// The largest amount; a JSON number of this size is still exact in every client that reads
     /// doubles.
     pub const MAX: Self = Self(999_999_999_999);
+    /// The same as documents of the API give it.
+    pub const MAX_NUMBER: f64 = 9_999_999_999.99;
 
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {

@@ -67,7 +67,7 @@ schema!(
     "money",
     MetaSchema {
         minimum: Some(0.0),
-        maximum: Some(9_999_999_999.99),
+        maximum: Some(Money::MAX_NUMBER),
         example: Some(Value::from(19.9)),
         ..MetaSchema::new("number")
     }
@@ -120,6 +120,26 @@ pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'st
         }
         builder.content_type(content_type).body(body.clone()).into_response()
     })
+}
+
+/// The OpenAPI document, in which every request body is closed: a field that its schema does not
+/// name is a mistake. The framework has no way to say so.
+pub fn with_closed_bodies(spec: &str) -> String {
+    let mut spec: Value = serde_json::from_str(spec).unwrap_or_default();
+    let paths = spec["paths"].as_object().into_iter().flat_map(serde_json::Map::values);
+    let operations = paths.filter_map(Value::as_object).flat_map(serde_json::Map::values);
+    let contents =
+        operations.filter_map(|operation| operation["requestBody"]["content"].as_object());
+    let schemas =
+        contents.flat_map(serde_json::Map::values).map(|content| &content["schema"]["$ref"]);
+    let pointers: Vec<String> =
+        schemas.filter_map(|name| Some(name.as_str()?.strip_prefix('#')?.to_owned())).collect();
+    for pointer in pointers {
+        if let Some(Value::Object(schema)) = spec.pointer_mut(&pointer) {
+            schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
+    }
+    format!("{spec:#}")
 }
 
 /// The explorer's page, without the links to a font host: it must work where there is no internet.

@@ -105,8 +105,8 @@ kinds! {
     ORDER_NOT_CANCELLABLE "order-not-cancellable" CONFLICT "The order can no longer be cancelled"
         "Only a pending order can be cancelled."
     IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
-        "A request with this idempotency key is still running"
-        "Repeat the request after the time in Retry-After: it will be answered like the first."
+        "The first request with this idempotency key is still running"
+        "Send the same request again after the time in Retry-After."
     PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED "It has changed in the meantime"
         "Get it again, look at what changed, and send the new ETag in If-Match."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"

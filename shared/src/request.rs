@@ -111,6 +111,11 @@ impl<E: Endpoint> Enveloped<E> {
 }
 
 impl RequestContext {
+    /// That of a request which says nothing about itself.
+    pub fn mint() -> Self {
+        Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
+    }
+
     fn of(request: &Request) -> Self {
         let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let request_id =

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use crate::entry_id::EntryId;
 use crate::event::Event;
-use crate::group::BEGINNING;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, RedisError};
@@ -14,9 +14,6 @@ pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call
 /// takes long.
 const MAX_CALLS: usize = 1_000;
-
-/// An entry id, in the order of the stream.
-type EntryId = (u64, u64);
 
 /// Removes from the stream of `E`, in every partition, what every group has acknowledged and what
 /// is older by `retention` than the oldest entry that some group still needs.
@@ -44,7 +41,7 @@ async fn trim_stream(
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
     // From the oldest entry still needed, not from now: a reader that was behind keeps the past it
     // may have to repeat.
-    let ms = needed.0.min(now_ms).saturating_sub(retention_ms);
+    let ms = needed.ms.min(now_ms).saturating_sub(retention_ms);
     let mut removed = 0;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
@@ -74,16 +71,16 @@ async fn oldest_needed(
     let mut found = false;
     for info in groups {
         let name = info.clone().field("name")?.text()?;
-        let mut needed = info.clone().field("last-delivered-id")?.text()?;
+        let mut needed = parse_id(&info.clone().field("last-delivered-id")?.text()?);
         if info.field("pending")?.unsigned()? > 0 {
             let summary = Command::new("XPENDING").key(key).arg(name.as_str());
             let [_, smallest, _, _] =
                 store.run(summary).await?.exactly("a summary of what is pending")?;
             // It was acknowledged in between if there is none; the next trim will see.
-            needed = if smallest.is_null() { BEGINNING.to_owned() } else { smallest.text()? };
+            needed =
+                if smallest.is_null() { EntryId::default() } else { parse_id(&smallest.text()?) };
         }
         found |= name == group;
-        let needed = parse_id(&needed);
         oldest = Some(oldest.map_or(needed, |oldest: EntryId| oldest.min(needed)));
     }
     Ok(oldest.filter(|_| found))
@@ -91,8 +88,5 @@ async fn oldest_needed(
 
 /// An id that does not read as one keeps everything.
 fn parse_id(id: &str) -> EntryId {
-    let parts = id
-        .split_once('-')
-        .and_then(|(ms, sequence)| Some((ms.parse().ok()?, sequence.parse().ok()?)));
-    parts.unwrap_or((0, 0))
+    id.parse().unwrap_or_default()
 }

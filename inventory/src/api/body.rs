@@ -2,12 +2,22 @@
 
 use poem_openapi::Object;
 use serde::Serialize;
+use serde_json::json;
 use shared::id::ProductId;
+use shared::json::schema::{self, ObjectSchema};
 use shared::json::{BodyFields, FromFields};
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::domain::{MAX_STOCK, NewProduct, Product};
+use crate::domain::{MAX_NAME_CHARS, MAX_STOCK, NewProduct, Product};
+
+/// What [`ProductName`](crate::domain::ProductName) takes: no control characters, and one that is
+/// not white space.
+const NAME_PATTERN: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f]*",
+    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+    r"[^\x00-\x1f\x7f-\x9f]*$",
+);
 
 /// A product in the catalogue.
 #[derive(Debug, Serialize, Object)]
@@ -29,22 +39,15 @@ pub(super) struct ProductBody {
     updated_at: Timestamp,
 }
 
-/// A product to create.
-#[derive(Object)]
-#[oai(rename = "NewProduct")]
-pub struct NewProductSchema {
-    /// What it is called: 1 to 200 characters.
-    #[oai(validator(min_length = 1, max_length = 200))]
-    name: String,
-    /// What one piece costs: a number, or a string, with at most two decimals.
-    price: Money,
-    /// Pieces on hand, 0 to 1000000000.
-    #[oai(validator(minimum(value = "0"), maximum(value = "1000000000")))]
-    quantity: u32,
-}
-
 impl FromFields for NewProduct {
-    type Schema = NewProductSchema;
+    fn schema() -> ObjectSchema {
+        let name = schema::text(MAX_NAME_CHARS, NAME_PATTERN);
+        ObjectSchema::new("NewProduct", "A product to create.")
+            .required("name", "What it is called.", name)
+            .required("price", "What one piece costs.", schema::money())
+            .required("quantity", "Pieces on hand.", schema::whole(0, MAX_STOCK))
+            .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))
+    }
 
     fn from_fields(fields: &mut BodyFields) -> Option<Self> {
         let name = fields.parsed("name");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::time::Timestamp;
-use shared::trace::{RequestId, TraceParent};
+use shared::trace::TraceParent;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Store as Owner;
@@ -204,6 +204,6 @@ fn order_with_id(order_id: OrderId, product_id: ProductId, quantity: u32) -> Ord
         total: "1.20".parse().unwrap(),
         time: Timestamp::from_millis(ordered_at.as_millis()),
         traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
+        request_id: shared::trace::RequestId::mint(),
     }
 }

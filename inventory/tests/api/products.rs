@@ -116,3 +116,28 @@ async fn head_answers_like_get_without_a_body() {
     let missing = Answer::to(service.request(Method::HEAD, "/nowhere")).await;
     assert_eq!((missing.status, missing.text.as_str()), (404, ""));
 }
+
+#[tokio::test]
+async fn a_quantity_may_be_the_text_of_a_number() {
+    let service = Service::start().await;
+    for (sent, stored) in
+        [("0", 0), ("\"0\"", 0), ("\"12\"", 12), ("\"1000000000\"", 1_000_000_000)]
+    {
+        let body = format!(r#"{{"name":"Tea","price":"1","quantity":{sent}}}"#);
+        let created = service.post("/products", body).await;
+        assert_eq!(created.status, 201, "{sent}: {created:?}");
+        assert_eq!(created.json()["quantity"], stored, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn the_document_tells_what_a_new_product_may_be() {
+    let service = Service::start().await;
+    let document = service.get("/openapi.json").await.json();
+    let schema = &document["components"]["schemas"]["NewProduct"];
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["required"], json!(["name", "price", "quantity"]));
+    assert_eq!(schema["properties"]["quantity"]["oneOf"][0]["maximum"], 1_000_000_000.0);
+    let created = service.post("/products", schema["example"].to_string()).await;
+    assert_eq!(created.status, 201, "the example is one: {created:?}");
+}

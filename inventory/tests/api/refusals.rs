@@ -13,7 +13,7 @@ async fn every_invalid_field_is_reported_at_once() {
     for (body, pointers) in [
         (r#"{"name":" ","price":-1,"quantity":1.5}"#, vec![name, price, quantity]),
         ("{}", vec![name, price, quantity]),
-        (r#"{"name":7,"price":true,"quantity":"3"}"#, vec![name, price, quantity]),
+        (r#"{"name":7,"price":true,"quantity":"three"}"#, vec![name, price, quantity]),
         (r#"{"name":null,"price":null,"quantity":null}"#, vec![name, price, quantity]),
         (r#"{"name":["x"],"price":{"a":1},"quantity":[1]}"#, vec![name, price, quantity]),
         (r#"{"name":"x","price":1,"quantity":1,"colour":"red"}"#, vec!["#/colour"]),
@@ -80,7 +80,16 @@ async fn a_quantity_that_is_no_whole_number_in_range_is_refused() {
         "1000000001",
         "4294967296",
         "18446744073709551616",
-        "\"3\"",
+        "\"\"",
+        "\"1.0\"",
+        "\"+1\"",
+        "\"-1\"",
+        "\"01\"",
+        "\" 1\"",
+        "\"1e3\"",
+        "\"0x1\"",
+        "\"1000000001\"",
+        "\"١\"",
         "null",
         "true",
         "[]",
@@ -128,8 +137,14 @@ async fn a_body_that_is_no_json_object_is_malformed() {
     ];
     for body in bodies {
         let answer = service.post("/products", body.to_vec()).await;
-        answer.problem(400, "malformed-body");
+        let problem = answer.problem(400, "malformed-body");
+        let detail = problem["detail"].as_str().unwrap();
+        let ours =
+            ["the body ends too early", "the body is JSON, but not an object", "not JSON at"];
+        assert!(ours.iter().any(|text| detail.starts_with(text)), "{detail}");
     }
+    let answer = service.post("/products", "{\n  \"name\": x\n}").await;
+    assert_eq!(answer.json()["detail"], "not JSON at line 2, column 11");
 }
 
 #[tokio::test]
@@ -141,7 +156,8 @@ async fn only_json_is_understood() {
     {
         let request = service.request(Method::POST, "/products").body(body);
         let answer = Answer::to(request.header("content-type", media_type)).await;
-        answer.problem(415, "unsupported-media-type");
+        let problem = answer.problem(415, "unsupported-media-type");
+        assert!(problem["detail"].as_str().unwrap().ends_with("not application/json"), "{problem}");
     }
     let without = Answer::to(service.request(Method::POST, "/products").body(body)).await;
     without.problem(415, "unsupported-media-type");

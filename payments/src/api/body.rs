@@ -2,7 +2,9 @@
 
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
+use serde_json::json;
 use shared::id::{OrderId, ProductId};
+use shared::json::schema::{self, ObjectSchema};
 use shared::json::{BodyFields, FromFields};
 use shared::money::Money;
 use shared::time::Timestamp;
@@ -60,19 +62,16 @@ pub(super) struct OrderBody {
     refunded_at: Option<Timestamp>,
 }
 
-/// An order to place.
-#[derive(Object)]
-#[oai(rename = "NewOrder")]
-pub struct NewOrderSchema {
-    /// What to order. `id` is understood as well.
-    product_id: ProductId,
-    /// How many, 1 to 1000000.
-    #[oai(validator(minimum(value = "1"), maximum(value = "1000000")))]
-    quantity: u32,
-}
-
 impl FromFields for PlaceOrder {
-    type Schema = NewOrderSchema;
+    fn schema() -> ObjectSchema {
+        let product_id = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+        ObjectSchema::new("NewOrder", "An order to place.")
+            .optional("product_id", "What to order.", schema::id())
+            .optional("id", "The same as `product_id`: give one of the two.", schema::id())
+            .one_of(&["product_id", "id"])
+            .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
+            .example(json!({ "product_id": product_id, "quantity": 2 }))
+    }
 
     fn from_fields(fields: &mut BodyFields) -> Option<Self> {
         fields.alias("id", "product_id");

@@ -5,18 +5,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Placement, Quote, Refund};
-use payments::idempotency::IdempotencyKey;
+use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Quote, Refund};
 use payments::store::COMPLETION_BATCH;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::{Claim, Once};
 use shared::redis::{Command, RedisError};
+use shared::request::RequestContext;
 use shared::time::Timestamp;
-use shared::trace::TraceParent;
+use shared::trace::{RequestId, TraceParent};
 
 use crate::harness::{TestStore, only_partition};
 
 const LATER: Duration = Duration::from_hours(1);
+const ENTRY: &str = "1-0";
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 async fn start() -> TestStore {
     TestStore::start(Partitions::NONE).await
@@ -26,17 +29,16 @@ async fn try_place(
     test: &TestStore,
     delay: Duration,
     key: Option<&str>,
-) -> Result<Placement, RedisError> {
+) -> Result<Once<Order>, RedisError> {
     let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
-    let key: Option<IdempotencyKey> = key.map(|key| key.parse().unwrap());
-    let trace = TraceParent::mint();
-    test.store.place_order(wanted, quote, delay, &trace, key.as_ref()).await
+    let claim = key.map(|key| Claim::new(key.parse().unwrap(), &"POST /orders"));
+    test.store.place_order(wanted, quote, delay, &RequestContext::mint(), claim.as_ref()).await
 }
 
 async fn place(test: &TestStore, delay: Duration) -> Order {
     match try_place(test, delay, None).await.unwrap() {
-        Placement::Placed(order) => order,
+        Once::Now(order) => order,
         other => panic!("{other:?}"),
     }
 }
@@ -59,6 +61,7 @@ fn refund(order_id: OrderId) -> RefundOrder {
         reason: RefundReason::InsufficientStock,
         time: Timestamp::from_millis(0),
         traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
     }
 }
 
@@ -101,8 +104,8 @@ async fn a_store_without_identity_refuses_every_function() {
     for error in [
         try_place(&test, LATER, Some("k")).await.unwrap_err(),
         test.store.complete_due(only_partition()).await.unwrap_err(),
-        test.store.cancel_order(later).await.unwrap_err(),
-        test.store.refund_orders(&[refund(due)]).await.unwrap_err(),
+        test.store.cancel_order(later, None).await.unwrap_err(),
+        test.store.refund_orders(&[refund(due)], &[ENTRY]).await.unwrap_err(),
     ] {
         // Waited for, not parked: somebody may bring the data back.
         assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
@@ -119,27 +122,30 @@ async fn functions_that_are_flushed_are_loaded_again() {
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(complete(&test).await, [order]);
     test.operate("FUNCTION", "FLUSH").await;
-    let refunded = test.store.refund_orders(&[refund(order)]).await.unwrap();
+    let refunded = test.store.refund_orders(&[refund(order)], &[ENTRY]).await.unwrap();
     assert_eq!(refunded, [Refund::Refunded]);
     test.operate("FUNCTION", "FLUSH").await;
     let order = place(&test, LATER).await.id;
     test.operate("FUNCTION", "FLUSH").await;
-    assert_eq!(test.store.cancel_order(order).await.unwrap(), Cancellation::Cancelled);
+    assert_eq!(
+        test.store.cancel_order(order, None).await.unwrap(),
+        Once::Now(Cancellation::Cancelled)
+    );
 }
 
 #[tokio::test]
 async fn a_key_of_a_wrong_type_leaves_an_order_unplaced() {
     let test = start().await;
     place(&test, LATER).await;
-    let key: IdempotencyKey = "k".parse().unwrap();
-    let claim = format!("idempotency:{}", key.hash());
+    let now = test.store.own.now(only_partition()).await.unwrap();
+    let claims = format!("idempotency:{}", now.as_millis() / DAY_MS);
     for (name, wrong) in [
         ("orders", "SET"),
         ("orders", "HSET"),
         ("due", "SET"),
         ("due", "LPUSH"),
-        (claim.as_str(), "HSET"),
-        (claim.as_str(), "LPUSH"),
+        (claims.as_str(), "SET"),
+        (claims.as_str(), "LPUSH"),
     ] {
         let original = spoil(&test, name, wrong).await;
         let before = test.dump().await;
@@ -147,7 +153,19 @@ async fn a_key_of_a_wrong_type_leaves_an_order_unplaced() {
         assert_eq!(test.dump().await, before, "{wrong} {name}");
         restore(&test, name, original).await;
     }
-    assert!(matches!(try_place(&test, LATER, Some("k")).await, Ok(Placement::Placed(_))));
+    assert!(matches!(try_place(&test, LATER, Some("k")).await, Ok(Once::Now(_))));
+}
+
+#[tokio::test]
+async fn a_stream_of_changes_that_cannot_be_written_holds_up_nobody() {
+    let test = start().await;
+    test.operate("SET", "changes x").await;
+    let (due, later) = (place(&test, Duration::ZERO).await.id, place(&test, LATER).await.id);
+    assert_eq!(complete(&test).await, [due]);
+    let refunded = test.store.refund_orders(&[refund(due)], &[ENTRY]).await.unwrap();
+    assert_eq!(refunded, [Refund::Refunded]);
+    let cancelled = test.store.cancel_order(later, None).await.unwrap();
+    assert_eq!(cancelled, Once::Now(Cancellation::Cancelled));
 }
 
 #[tokio::test]
@@ -163,7 +181,7 @@ async fn a_key_of_a_wrong_type_leaves_orders_as_they_are() {
             test.store.complete_due(only_partition()).await.unwrap_err();
             assert_eq!(test.dump().await, before, "{wrong} {key}");
             if key == "due" {
-                test.store.cancel_order(later).await.unwrap_err();
+                test.store.cancel_order(later, None).await.unwrap_err();
                 assert_eq!(test.dump().await, before, "{wrong} {key}");
             }
             restore(&test, key, original).await;
@@ -173,8 +191,8 @@ async fn a_key_of_a_wrong_type_leaves_orders_as_they_are() {
         let key = format!("order:{later}");
         let original = spoil(&test, &key, wrong).await;
         let before = test.dump().await;
-        test.store.cancel_order(later).await.unwrap_err();
-        test.store.refund_orders(&[refund(paid), refund(later)]).await.unwrap_err();
+        test.store.cancel_order(later, None).await.unwrap_err();
+        test.store.refund_orders(&[refund(paid), refund(later)], &[ENTRY; 2]).await.unwrap_err();
         assert_eq!(test.dump().await, before, "{wrong} {key}");
         restore(&test, &key, original).await;
     }

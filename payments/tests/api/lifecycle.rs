@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use payments::domain::{OrderStatus, PlaceOrder, Placement, Quote};
+use payments::domain::{OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::{Claim, Once};
 use shared::redis::Command;
+use shared::request::RequestContext;
 use shared::time::Timestamp;
-use shared::trace::TraceParent;
+use shared::trace::{RequestId, TraceParent};
 use tokio::runtime::Runtime;
 
 use crate::harness::TestStore;
@@ -100,14 +102,15 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
         }
         Step::Cancel { order } => {
             let id = *order.get(&model.ids());
-            let cancelled = test.store.cancel_order(id).await.unwrap();
-            assert_eq!(cancelled, model.cancel(id));
+            let cancelled = test.store.cancel_order(id, None).await.unwrap();
+            assert_eq!(cancelled, Once::Now(model.cancel(id)));
         }
         Step::Refund { orders, reason } => {
             let ids = model.ids();
             let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
             let refunds: Vec<_> = ids.iter().map(|&id| refund(id, *reason)).collect();
-            let outcomes = test.store.refund_orders(&refunds).await.unwrap();
+            let entries = vec!["1-0"; refunds.len()];
+            let outcomes = test.store.refund_orders(&refunds, &entries).await.unwrap();
             let expected: Vec<_> = ids.iter().map(|&id| model.refund(id, *reason)).collect();
             assert_eq!(outcomes, expected);
         }
@@ -119,25 +122,25 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
     let wanted = PlaceOrder { product_id, quantity: 1 + u32::from(due) };
     let rate = "0.20".parse().unwrap();
     let quote = Quote::of("19.90".parse().unwrap(), wanted.quantity, rate).unwrap();
-    let (delay, trace) = (if due { Duration::ZERO } else { LATER }, TraceParent::mint());
-    let parsed = key.map(|key| format!("key-{key}").parse().unwrap());
+    let (delay, context) = (if due { Duration::ZERO } else { LATER }, RequestContext::mint());
+    let claim = key.map(|key| Claim::new(format!("key-{key}").parse().unwrap(), &wanted.quantity));
     let placed =
-        test.store.place_order(wanted, quote, delay, &trace, parsed.as_ref()).await.unwrap();
+        test.store.place_order(wanted, quote, delay, &context, claim.as_ref()).await.unwrap();
     let earlier = key.and_then(|key| model.keys.get(&key));
     match earlier.map(|id| (*id, &model.orders[id])) {
-        Some((_, known)) if known.wanted != wanted => assert_eq!(placed, Placement::KeyReused),
+        Some((_, known)) if known.wanted != wanted => assert_eq!(placed, Once::KeyReused),
         Some((id, _)) => {
-            let Placement::Replayed(order) = placed else {
+            let Once::Before(order) = placed else {
                 panic!("{placed:?}");
             };
             assert_eq!((order.id, order.status), (id, OrderStatus::Pending));
         }
         None => {
-            let Placement::Placed(order) = placed else {
+            let Once::Now(order) = placed else {
                 panic!("{placed:?}");
             };
             let status = OrderStatus::Pending;
-            let known = Known { status, due, reason: None, wanted, quote, trace };
+            let known = Known { status, due, reason: None, wanted, quote, context };
             model.orders.insert(order.id, known);
             key.map(|key| model.keys.insert(key, order.id));
         }
@@ -152,6 +155,7 @@ fn refund(order_id: OrderId, reason: RefundReason) -> RefundOrder {
         reason,
         time: Timestamp::from_millis(0),
         traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
     }
 }
 
@@ -199,11 +203,13 @@ async fn check_events(test: &TestStore, model: &Model) {
             assert_eq!(encoded, fields, "Lua and Rust write an event differently");
             let known = &model.orders[&event.order_id];
             let quote = Quote { price: event.price, fee: event.fee, total: event.total };
-            assert_eq!((quote, &event.traceparent), (known.quote, &known.trace));
+            assert_eq!((quote, &event.traceparent), (known.quote, &known.context.traceparent));
+            assert_eq!(event.request_id, known.context.request_id);
             assert_eq!(event.product_id, known.wanted.product_id);
             assert_eq!(event.quantity, known.wanted.quantity);
             let order = test.store.find_order(event.order_id).await.unwrap().unwrap();
             assert_eq!(order.paid_at, Some(event.time));
+            assert_eq!(order.trail.completed_entry.as_ref(), Some(&entry.id));
             assert!(found.insert(event.order_id), "emitted twice");
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use payments::domain::{Cancellation, OrderStatus, PlaceOrder, Quote, Refund};
 use shared::event::RefundReason;
 use shared::id::OrderId;
-use shared::trace::TraceParent;
+use shared::request::RequestContext;
 
 /// An order as the model knows it.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Known {
     pub(crate) reason: Option<RefundReason>,
     pub(crate) wanted: PlaceOrder,
     pub(crate) quote: Quote,
-    pub(crate) trace: TraceParent,
+    pub(crate) context: RequestContext,
 }
 
 /// All orders, and which of them a key placed.

@@ -226,5 +226,6 @@ fn order(quantity: u32) -> OrderCompleted {
         total: "1.20".parse().unwrap(),
         time: Timestamp::from_millis(1_763_632_806_410),
         traceparent: TraceParent::mint(),
+        request_id: shared::trace::RequestId::mint(),
     }
 }

@@ -239,6 +239,7 @@ pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted 
         total: "3.00".parse().unwrap(),
         time: ordered_at,
         traceparent: shared::trace::TraceParent::mint(),
+        request_id: shared::trace::RequestId::mint(),
     }
 }
 

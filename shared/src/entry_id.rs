@@ -1,0 +1,63 @@
+//! Ids of stream entries, in the order of the stream.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The id of a stream entry: `<milliseconds>-<sequence>`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Milliseconds since the epoch, on the clock of the store.
+    pub ms: u64,
+    /// Which entry of that millisecond.
+    pub sequence: u64,
+}
+
+/// The text is no id of a stream entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the id of a stream entry such as 1763632806410-0")]
+pub struct InvalidEntryId;
+
+impl EntryId {
+    /// The first id of a millisecond.
+    pub fn first_of(ms: u64) -> Self {
+        Self { ms, sequence: 0 }
+    }
+}
+
+impl FromStr for EntryId {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        // Only the one notation that Redis itself writes: no sign, no leading zero.
+        let number = |text: &str| {
+            let number: u64 = text.parse().ok()?;
+            (number.to_string() == text).then_some(number)
+        };
+        let parts = text
+            .split_once('-')
+            .and_then(|(ms, sequence)| Some(Self { ms: number(ms)?, sequence: number(sequence)? }));
+        parts.ok_or(InvalidEntryId)
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.sequence)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_like_the_entries_of_a_stream() {
+        let id = |text: &str| text.parse::<EntryId>().unwrap();
+        assert!(id("9-10") < id("10-0") && id("10-2") < id("10-10"));
+        assert_eq!(id("1763632806410-7").to_string(), "1763632806410-7");
+        for text in ["", "1", "1-", "-1", "+1-0", "01-0", "1-0-0", "a-b", "18446744073709551616-0"]
+        {
+            assert_eq!(text.parse::<EntryId>(), Err(InvalidEntryId), "{text}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a request body must look like, as the OpenAPI document tells it: exactly what
+//! [`BodyFields`](super::BodyFields) takes, and nothing else.
+
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use serde_json::Value;
+
+use crate::money::Money;
+
+/// The schema of a JSON object. It is closed: a field it does not name is a mistake.
+#[derive(Debug)]
+pub struct ObjectSchema {
+    name: &'static str,
+    meta: MetaSchema,
+}
+
+impl ObjectSchema {
+    /// An object without fields.
+    pub fn new(name: &'static str, description: &'static str) -> Self {
+        let meta = MetaSchema { description: Some(description), ..MetaSchema::new("object") };
+        Self { name, meta }
+    }
+
+    /// Adds a field that must be there.
+    #[must_use]
+    pub fn required(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        schema: MetaSchema,
+    ) -> Self {
+        self.meta.required.push(name);
+        self.optional(name, description, schema)
+    }
+
+    /// Adds a field that may be left out.
+    #[must_use]
+    pub fn optional(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        schema: MetaSchema,
+    ) -> Self {
+        let schema = MetaSchema { description: Some(description), ..schema };
+        self.meta.properties.push((name, inline(schema)));
+        self
+    }
+
+    /// Asks for exactly one of these fields.
+    #[must_use]
+    pub fn one_of(mut self, names: &[&'static str]) -> Self {
+        let alone = |name: &&'static str| {
+            inline(MetaSchema { required: vec![*name], ..MetaSchema::new("object") })
+        };
+        self.meta.one_of = names.iter().map(alone).collect();
+        self
+    }
+
+    /// Shows what such an object looks like.
+    #[must_use]
+    pub fn example(mut self, example: Value) -> Self {
+        self.meta.example = Some(example);
+        self
+    }
+
+    /// Its name in the document.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn into_meta(self) -> MetaSchema {
+        self.meta
+    }
+}
+
+/// A text of at most so many characters, and at least one, that matches `pattern` as a whole.
+pub fn text(max_length: usize, pattern: &str) -> MetaSchema {
+    MetaSchema {
+        min_length: Some(1),
+        max_length: Some(max_length),
+        pattern: Some(pattern.to_owned()),
+        ..MetaSchema::new("string")
+    }
+}
+
+/// The id of something.
+pub fn id() -> MetaSchema {
+    MetaSchema::new_with_format("string", "uuid")
+}
+
+/// An amount: a number with at most two decimals, or its text.
+pub fn money() -> MetaSchema {
+    let number = MetaSchema {
+        minimum: Some(0.0),
+        maximum: Some(Money::MAX_NUMBER),
+        multiple_of: Some(0.01),
+        ..MetaSchema::new("number")
+    };
+    number_or_text(number, r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$".to_owned())
+}
+
+/// A whole number from `min`, which is 0 or 1, to `max`, which is a power of ten; or its text.
+pub fn whole(min: u32, max: u32) -> MetaSchema {
+    debug_assert!(min <= 1 && max == 10_u32.pow(max.ilog10()), "the pattern cannot tell");
+    let number = MetaSchema {
+        minimum: Some(f64::from(min)),
+        maximum: Some(f64::from(max)),
+        ..MetaSchema::new("integer")
+    };
+    let zero = if min == 0 { "0|" } else { "" };
+    let places = max.ilog10().saturating_sub(1);
+    number_or_text(number, format!("^({zero}[1-9][0-9]{{0,{places}}}|{max})$"))
+}
+
+fn number_or_text(number: MetaSchema, pattern: String) -> MetaSchema {
+    let text = MetaSchema { pattern: Some(pattern), ..MetaSchema::new("string") };
+    MetaSchema { one_of: vec![inline(number), inline(text)], ..MetaSchema::ANY }
+}
+
+fn inline(schema: MetaSchema) -> MetaSchemaRef {
+    MetaSchemaRef::Inline(Box::new(schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_also_be_its_text() {
+        let pattern = |schema: MetaSchema| match &schema.one_of[1] {
+            MetaSchemaRef::Inline(text) => text.pattern.clone().unwrap(),
+            MetaSchemaRef::Reference(name) => panic!("{name}"),
+        };
+        assert_eq!(pattern(whole(0, 1_000_000)), "^(0|[1-9][0-9]{0,5}|1000000)$");
+        assert_eq!(pattern(whole(1, 100)), "^([1-9][0-9]{0,1}|100)$");
+    }
+}

@@ -1,0 +1,221 @@
+//! Live streams: server-sent events, as <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+//! defines them.
+//!
+//! Each event carries the mark of its change as `id`, so that a client which was cut off goes on
+//! where it stopped. Where that is not possible it receives `reset`, and has to read the lists again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use poem::http::{HeaderValue, header};
+use poem::{Body, IntoResponse, Request, Response};
+use poem_openapi::ApiResponse;
+use poem_openapi::registry::{
+    MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
+};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::entry_id::EntryId;
+use crate::feed::{Feed, Mark, Notice, Show, Signal};
+use crate::id::Partition;
+use crate::problem::{INVALID_PARAMETER, OVERLOADED, Problem};
+use crate::shutdown::Shutdown;
+
+/// Media type of a live stream.
+const EVENT_STREAM: &str = "text/event-stream";
+/// Clients of one process at once.
+pub const MAX_CLIENTS: usize = 2_048;
+/// What a client beyond is asked to wait.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Missed changes are read for this many clients at once; the others wait their turn.
+const MAX_REPLAYS: usize = 16;
+/// What a client is asked to wait before it connects again, in milliseconds.
+const RECONNECT_MS: u64 = 2_000;
+/// A silent connection is shown to be alive this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Opens live streams. Cheap to clone.
+#[derive(Clone)]
+pub struct Live<S> {
+    feed: Feed<S>,
+    clients: Arc<Semaphore>,
+    replays: Arc<Semaphore>,
+    shutdown: Shutdown,
+}
+
+/// The answer that is a live stream.
+pub struct EventStream(Body);
+
+/// One client.
+struct Client<S> {
+    live: Live<S>,
+    receiver: Receiver<Signal>,
+    /// Where the client stopped; taken when what it missed has been sent.
+    last_event: Option<Mark>,
+    /// What is to be sent before anything new.
+    queue: VecDeque<Bytes>,
+    /// The newest change that was repeated, in each partition: it may come live as well.
+    repeated: BTreeMap<Partition, EntryId>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl<S: Show> Live<S> {
+    /// Streams of `feed`, which end when the process is to stop.
+    pub fn new(feed: Feed<S>, shutdown: Shutdown) -> Self {
+        let (clients, replays) = (Semaphore::new(MAX_CLIENTS), Semaphore::new(MAX_REPLAYS));
+        Self { feed, clients: Arc::new(clients), replays: Arc::new(replays), shutdown }
+    }
+
+    /// The changes it reads.
+    pub fn feed(&self) -> &Feed<S> {
+        &self.feed
+    }
+
+    /// Opens the stream that a request asks for.
+    pub fn open(&self, request: &Request) -> Result<EventStream, Problem> {
+        let last_event = last_event_id(request)?;
+        let place = self.clients.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!("{MAX_CLIENTS} live streams are open already");
+            Problem::new(&OVERLOADED, detail).retry_after(BUSY_RETRY_AFTER)
+        })?;
+        let (receiver, now) = self.feed.subscribe();
+        let client = Client {
+            live: self.clone(),
+            receiver,
+            last_event,
+            queue: VecDeque::from([greeting(now.filter(|_| last_event.is_none()))]),
+            repeated: BTreeMap::new(),
+            _place: place,
+        };
+        let events = stream::unfold(client, |mut client| async {
+            let event = client.next().await?;
+            Some((Ok::<_, io::Error>(event), client))
+        });
+        Ok(EventStream(Body::from_bytes_stream(events)))
+    }
+}
+
+impl<S: Show> Client<S> {
+    /// The next piece of the stream; `None` at its end.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(event) = self.queue.pop_front() {
+                return Some(event);
+            }
+            if let Some(mark) = self.last_event.take() {
+                self.repeat_since(mark).await;
+                continue;
+            }
+            tokio::select! {
+                () = self.live.shutdown.cancelled() => return None,
+                () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b": ping\n\n")),
+                signal = self.receiver.recv() => match signal {
+                    Ok(Signal::Notice(notice)) if self.has(notice.change.mark) => {}
+                    Ok(Signal::Notice(notice)) => return Some(event(&notice)),
+                    Ok(Signal::Reset) | Err(RecvError::Lagged(_)) => return Some(self.reset()),
+                    Err(RecvError::Closed) => return None,
+                },
+            }
+        }
+    }
+
+    async fn repeat_since(&mut self, mark: Mark) {
+        let turn = self.live.replays.acquire().await;
+        let missed = self.live.feed.since(mark).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read what a live stream has missed");
+            None
+        });
+        drop(turn);
+        let Some(missed) = missed else {
+            let reset = self.reset();
+            self.queue.push_back(reset);
+            return;
+        };
+        for notice in missed {
+            let mark = notice.change.mark;
+            self.repeated.insert(mark.partition, mark.entry);
+            self.queue.push_back(event(&notice));
+        }
+    }
+
+    fn has(&self, mark: Mark) -> bool {
+        self.repeated.get(&mark.partition).is_some_and(|&repeated| mark.entry <= repeated)
+    }
+
+    /// Tells the client to start over, from the place where the changes are now.
+    fn reset(&mut self) -> Bytes {
+        let (receiver, now) = self.live.feed.subscribe();
+        self.receiver = receiver;
+        self.repeated.clear();
+        let id = now.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
+        format!("{id}event: reset\ndata: {{}}\n\n").into()
+    }
+}
+
+/// The first piece: how long to wait before connecting again, and where the stream begins. A block
+/// without data sets the id of the last event and dispatches nothing.
+fn greeting(now: Option<Mark>) -> Bytes {
+    let id = now.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
+    format!("retry: {RECONNECT_MS}\n{id}\n").into()
+}
+
+/// Written once, for all clients. JSON as it is written here has no line breaks, and neither have
+/// kinds and marks.
+fn event(notice: &Notice) -> Bytes {
+    let Notice { change, data, frame } = notice;
+    let write = || format!("id: {}\nevent: {}\ndata: {data}\n\n", change.mark, change.kind).into();
+    frame.get_or_init(write).clone()
+}
+
+fn last_event_id(request: &Request) -> Result<Option<Mark>, Problem> {
+    let Some(value) = request.headers().get("last-event-id").filter(|value| !value.is_empty())
+    else {
+        return Ok(None);
+    };
+    let mark = value.to_str().ok().and_then(|text| text.parse().ok());
+    mark.map(Some).ok_or_else(|| {
+        let detail = "Last-Event-ID: must be the id of an event of this stream";
+        Problem::new(&INVALID_PARAMETER, detail)
+    })
+}
+
+impl IntoResponse for EventStream {
+    fn into_response(self) -> Response {
+        let mut response = Response::builder().content_type(EVENT_STREAM).body(self.0);
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Asks a proxy in between to pass on each event at once.
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        response
+    }
+}
+
+impl ApiResponse for EventStream {
+    fn meta() -> MetaResponses {
+        let schema = MetaSchema {
+            description: Some("Server-sent events: `id`, `event`, and the resource as `data`."),
+            ..MetaSchema::new("string")
+        };
+        let content = MetaMediaType {
+            content_type: EVENT_STREAM,
+            schema: MetaSchemaRef::Inline(Box::new(schema)),
+        };
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "A stream that stays open",
+                status: Some(200),
+                status_range: None,
+                content: vec![content],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
