@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::idempotency;
 use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
@@ -24,7 +24,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let process = Process::new(store.own.clone(), witness(&config), shutdown);
     let (routes, spec) = api::routes(store, asyncapi()?);
-    process.serve(config.common.http_addr, routes, &spec).await
+    process.serve(&config.common, routes, &spec).await
 }
 
 /// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
@@ -40,11 +40,14 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.repeat("trim", TRIM_INTERVAL, move || {
         retention::trim::<RefundOrder>(own.clone(), retention)
     });
+    let own = store.own.clone();
     process.repeat("sweep", SWEEP_INTERVAL, move || {
         let store = store.clone();
         async move { store.sweep_applied(keep).await.map(drop) }
     });
-    process.serve(config.common.consumer_http_addr, Route::new(), "").await
+    let interval = idempotency::SWEEP_INTERVAL;
+    process.repeat("sweep claims", interval, move || idempotency::sweep(own.clone()));
+    process.serve_probes(&config.common).await
 }
 
 /// The store that inventory owns.

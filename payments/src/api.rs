@@ -377,7 +377,8 @@ pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
     let service = OpenApiService::new(api, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );
-    shared::openapi::routes(service, asyncapi)
+    let (pages, spec) = shared::openapi::pages(&service, asyncapi);
+    (pages.nest("/", service), spec)
 }
 
 fn not_found() -> Problem {

@@ -1,6 +1,5 @@
 //! The processes of payments, put together.
 
-use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
@@ -27,7 +26,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let settlements = api.finals.settlements.clone();
     process.run_loop("settlements", |progress, stop| settlements.run(progress, stop));
     let (routes, spec) = api::routes(api, asyncapi()?);
-    process.serve(config.common.http_addr, routes, &spec).await
+    process.serve(&config.common, routes, &spec).await
 }
 
 /// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to
@@ -53,7 +52,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     });
     let own = store.own.clone();
     process.repeat("sweep", idempotency::SWEEP_INTERVAL, move || idempotency::sweep(own.clone()));
-    process.serve(config.common.consumer_http_addr, Route::new(), "").await
+    process.serve_probes(&config.common).await
 }
 
 /// The store that payments owns.

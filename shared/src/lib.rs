@@ -21,6 +21,7 @@ pub mod telemetry;
 
 // ... its stores and functions ...
 pub mod function;
+pub mod index;
 pub mod opening;
 pub mod own_store;
 pub mod record;
@@ -43,6 +44,8 @@ pub mod admission;
 pub mod allow;
 pub mod asyncapi;
 pub mod conditional;
+pub mod cors;
+mod descriptors;
 pub mod health;
 pub mod http;
 pub mod idempotency;
@@ -51,5 +54,6 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod process;
+pub mod rate_limit;
 pub mod request;
 pub mod sse;

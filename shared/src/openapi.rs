@@ -125,23 +125,22 @@ impl ToHeader for OrderId {
 /// Where the explorer's page asks a font host for its fonts; ours asks nobody.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
 
-/// The routes of an API with its documents, and the OpenAPI document itself.
+/// The pages about an API, and its OpenAPI document.
 ///
 /// The explorer stands at `/docs`, the documents at `/openapi.json` and `/asyncapi.yaml`.
-pub fn routes<A: OpenApi + 'static>(
-    service: OpenApiService<A, ()>,
+pub fn pages<A: OpenApi + 'static>(
+    service: &OpenApiService<A, ()>,
     asyncapi: String,
 ) -> (Route, String) {
     let written = service.spec();
     let spec = example::complete(&written);
     let explorer = service.openapi_explorer_html().replacen(&written, &spec, 1);
     let page = |content_type, text| poem::get(document(content_type, text));
-    let routes = Route::new()
+    let pages = Route::new()
         .at("/docs", page("text/html; charset=utf-8", without_font_links(explorer)))
         .at("/openapi.json", page("application/json", spec.clone()))
-        .at("/asyncapi.yaml", page("application/yaml", asyncapi))
-        .nest("/", service);
-    (routes, spec)
+        .at("/asyncapi.yaml", page("application/yaml", asyncapi));
+    (pages, spec)
 }
 
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.

@@ -10,6 +10,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::Once;
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
 use stack::credentials::User;
@@ -54,10 +55,16 @@ impl Deref for TestStore {
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with these settings.
+    pub(crate) async fn start_with(env: &[(&str, &str)]) -> Self {
         let builder = System::builder()
             .without("inventory consume")
             .without("payments serve")
             .without("payments consume");
+        let builder = env.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         Self {
             system: builder.start().await.unwrap(),
             client: Client::builder().no_proxy().build().unwrap(),
@@ -167,7 +174,10 @@ impl TestStore {
     pub(crate) async fn product(&self, quantity: u32) -> ProductId {
         let new =
             NewProduct { name: "Tea".parse().unwrap(), price: "19.90".parse().unwrap(), quantity };
-        self.store.create_product(new).await.unwrap().id
+        let Once::Now(product) = self.store.create_product(new, None).await.unwrap() else {
+            panic!("a product without a key was created before");
+        };
+        product.id
     }
 }
 

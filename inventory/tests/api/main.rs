@@ -4,6 +4,8 @@
 
 mod harness;
 
+mod browsers;
+mod limits;
 mod pages;
 mod paths;
 mod products;
