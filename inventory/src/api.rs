@@ -12,14 +12,18 @@ use shared::json::{Body, BodyFields, Json};
 use shared::openapi::{document, with_closed_bodies, without_font_links};
 use shared::page::{Limit, Listing};
 use shared::problem::{INVALID_PARAMETER, NOT_FOUND, PRECONDITION_FAILED, Problem};
+use shared::sse::Live;
 
 mod answer;
 mod body;
+mod live;
 mod stock;
 
 use crate::api::answer::{
     ChangeResponse, CreateResponse, DeleteResponse, GetResponse, ListResponse,
 };
+use crate::api::live::LiveApi;
+pub use crate::api::live::ShowProduct;
 use crate::api::stock::StockApi;
 use crate::domain::{
     Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
@@ -215,8 +219,8 @@ impl From<SortParam> for Sort {
 }
 
 /// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
-pub fn routes(store: Store) -> (Route, String) {
-    let service = service(Api { store, in_flight: InFlight::default() });
+pub fn routes(store: Store, live: Live<ShowProduct>) -> (Route, String) {
+    let service = service(Api { store, in_flight: InFlight::default() }, live);
     let spec = with_closed_bodies(&service.spec());
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
@@ -226,8 +230,8 @@ pub fn routes(store: Store) -> (Route, String) {
     (routes, spec)
 }
 
-fn service(api: Api) -> OpenApiService<(Api, StockApi), ()> {
-    let apis = (api.clone(), StockApi(api));
+fn service(api: Api, live: Live<ShowProduct>) -> OpenApiService<(Api, StockApi, LiveApi), ()> {
+    let apis = (api.clone(), StockApi(api), LiveApi(live));
     OpenApiService::new(apis, "Inventory", env!("CARGO_PKG_VERSION")).description(
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
     )

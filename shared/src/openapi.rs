@@ -95,7 +95,7 @@ macro_rules! parameter {
     )*};
 }
 
-parameter!(OrderId, ProductId);
+parameter!(OrderId, ProductId, Timestamp);
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {
