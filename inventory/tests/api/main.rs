@@ -4,6 +4,10 @@
 
 mod harness;
 
+mod changes;
+mod idempotency;
+mod lists;
+mod movements;
 mod pages;
 mod paths;
 mod products;
