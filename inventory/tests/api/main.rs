@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod harness;
+mod model;
 
 mod changes;
 mod idempotency;
@@ -11,6 +12,7 @@ mod movements;
 mod pages;
 mod paths;
 mod products;
+mod races;
 mod refusals;
 mod service;
 
