@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::idempotency;
@@ -25,7 +24,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let process = Process::new(store.own.clone(), witness(&config), shutdown);
     let (routes, spec) = api::routes(store);
-    process.serve(config.common.http_addr, routes, &spec).await
+    process.serve(&config.common, routes, &spec).await
 }
 
 /// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
@@ -48,7 +47,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     });
     let interval = idempotency::SWEEP_INTERVAL;
     process.repeat("sweep claims", interval, move || idempotency::sweep(own.clone()));
-    process.serve(config.common.consumer_http_addr, Route::new(), "").await
+    process.serve_probes(&config.common).await
 }
 
 /// The store that inventory owns.

@@ -5,9 +5,11 @@ use std::time::Duration;
 use poem::web::Data;
 use poem::{Request, Route};
 use poem_openapi::param::{Header, Path, Query};
-use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
+use poem_openapi::{ApiResponse, Enum, OpenApi, OpenApiService, Tags};
+use shared::admission::Lease;
+use shared::conditional::{ETag, not_modified};
 use shared::id::OrderId;
-use shared::idempotency::{Claim, InFlight, Once};
+use shared::idempotency::{Claim, IdempotencyKey, InFlight, Once};
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
 use shared::openapi::{document, with_closed_bodies, without_font_links};
@@ -17,14 +19,23 @@ use shared::problem::{
     PRODUCT_NOT_FOUND, Problem,
 };
 use shared::request::RequestContext;
+use shared::sse::{EventStream, Live};
 
 mod body;
+mod live;
+mod timeline;
 
-use crate::api::body::OrderBody;
+use crate::api::body::{OrderBody, QuoteBody};
+use crate::api::live::Waited;
+pub use crate::api::live::{Finals, ShowOrder};
+use crate::api::timeline::{TimelineBody, timeline};
 use crate::breaker::OPEN_FOR;
 use crate::domain::{Cancellation, Order, PlaceOrder, Quote};
 use crate::inventory_client::{InventoryClient, NoOffer, Offer};
 use crate::store::Store;
+
+/// Longest wait for an order to be final.
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// Handlers, and what they need.
 pub struct Api {
@@ -36,6 +47,10 @@ pub struct Api {
     pub terms: Terms,
     /// The requests with an idempotency key that are under way.
     pub in_flight: InFlight,
+    /// Waits for orders to be final.
+    pub finals: Finals,
+    /// Opens live streams.
+    pub live: Live<ShowOrder>,
 }
 
 /// How orders are priced and paid.
@@ -67,7 +82,44 @@ enum PlaceResponse {
         /// `true` when the same request was made before with this key: nothing was done now.
         #[oai(header = "Idempotent-Replayed")]
         Option<bool>,
+        /// The version of the order.
+        #[oai(header = "ETag")]
+        ETag,
     ),
+}
+
+#[derive(ApiResponse)]
+enum GetResponse {
+    /// The order.
+    #[oai(status = 200)]
+    Found(
+        Json<OrderBody>,
+        /// The version of the order.
+        #[oai(header = "ETag")]
+        ETag,
+        /// With `wait`: whether anything will still happen to the order. `false` means that the
+        /// time was up.
+        #[oai(header = "Order-Final")]
+        Option<bool>,
+    ),
+    /// The client has this version already.
+    #[oai(status = 304)]
+    NotModified(
+        /// The version of the order.
+        #[oai(header = "ETag")]
+        ETag,
+        /// With `wait`: whether anything will still happen to the order.
+        #[oai(header = "Order-Final")]
+        Option<bool>,
+    ),
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+enum WaitFor {
+    /// Until nothing will happen to the order any more.
+    Final,
 }
 
 #[derive(ApiResponse)]
@@ -79,6 +131,9 @@ enum CancelResponse {
         /// `true` when the same request was made before with this key: nothing was done now.
         #[oai(header = "Idempotent-Replayed")]
         Option<bool>,
+        /// The version of the order.
+        #[oai(header = "ETag")]
+        ETag,
     ),
 }
 
@@ -124,8 +179,8 @@ impl Api {
             Err(problem) => self.find_placement(claim.as_ref()).await?.ok_or(problem)?,
         };
         let (order, replayed) = placement.into_answer()?;
-        let location = format!("/orders/{}", order.id);
-        Ok(PlaceResponse::Created(Json(order.into()), location, replayed))
+        let (location, etag) = (format!("/orders/{}", order.id), ETag(order.version()));
+        Ok(PlaceResponse::Created(Json(order.into()), location, replayed, etag))
     }
 
     /// List orders, newest first.
@@ -145,11 +200,106 @@ impl Api {
         Ok(ListResponse::Page(Json(items.into_iter().map(Into::into).collect()), link))
     }
 
+    /// Say what an order would cost now. Nothing is stored, so repeating it is always safe.
+    #[oai(
+        path = "/orders/quote",
+        method = "post",
+        tag = "Tag::Orders",
+        operation_id = "quoteOrder"
+    )]
+    async fn quote_order(
+        &self,
+        request: &Request,
+        context: Data<&RequestContext>,
+        /// Checked like that of any other request, and of no effect.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        body: Body<PlaceOrder>,
+    ) -> Result<Json<QuoteBody>, Problem> {
+        IdempotencyKey::of(request)?;
+        let quote = self.quote(body.0, context.0).await?;
+        Ok(Json(QuoteBody::new(body.0, quote)))
+    }
+
+    /// Follow all orders live.
+    ///
+    /// Server-sent events `order.created`, `order.paid`, `order.cancelled` and `order.refunded`, each
+    /// with the order as it stood right after that. After `reset`, changes may have been missed:
+    /// read the list again.
+    #[oai(
+        path = "/orders/stream",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "streamOrders"
+    )]
+    async fn stream_orders(
+        &self,
+        request: &Request,
+        /// The `id` of the last event that was received: the stream goes on behind it.
+        #[oai(name = "Last-Event-ID")]
+        _last: Header<Option<String>>,
+    ) -> Result<EventStream, Problem> {
+        self.live.open(request)
+    }
+
     /// Get an order.
+    ///
+    /// With `wait=final` the answer comes once nothing will happen to the order any more: it is
+    /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
+    /// the order as it is then, and `Order-Final: false`.
     #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
-    async fn get_order(&self, id: Path<OrderId>) -> Result<Json<OrderBody>, Problem> {
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn get_order(
+        &self,
+        request: &Request,
+        context: Data<&RequestContext>,
+        lease: Data<&Lease>,
+        id: Path<OrderId>,
+        /// `final`: answer when the order is final.
+        wait: Query<Option<WaitFor>>,
+        /// Longest wait in seconds, 1 to 30. Without it, 30.
+        #[oai(validator(minimum(value = "1"), maximum(value = "30")))]
+        timeout: Query<Option<u64>>,
+        /// Versions that the client has. If the order still has one of them, the answer is 304.
+        #[oai(name = "If-None-Match")]
+        _if_none_match: Header<Option<String>>,
+    ) -> Result<GetResponse, Problem> {
+        let (order, is_final) = match wait.0 {
+            None => (self.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
+            Some(WaitFor::Final) => {
+                let limit = timeout.0.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
+                lease.wait_up_to(limit);
+                let parts = (&self.store, &self.inventory);
+                let waited = self.finals.wait(parts, id.0, limit, context.0).await?;
+                let Waited { order, is_final } = waited.ok_or_else(not_found)?;
+                (order, Some(is_final))
+            }
+        };
+        let etag = ETag(order.version());
+        if not_modified(request, etag) {
+            return Ok(GetResponse::NotModified(etag, is_final));
+        }
+        Ok(GetResponse::Found(Json(order.into()), etag, is_final))
+    }
+
+    /// Get the life of an order, step by step, from both services.
+    ///
+    /// While inventory cannot be asked, its part is missing and `degraded` says so.
+    #[oai(
+        path = "/orders/:id/timeline",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "getTimeline"
+    )]
+    async fn get_timeline(
+        &self,
+        context: Data<&RequestContext>,
+        id: Path<OrderId>,
+    ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
-        Ok(Json(order.into()))
+        let partition = self.store.own.partitions().of_order(order.id);
+        let settlements = &self.finals.settlements;
+        Ok(Json(timeline(&order, settlements, partition, &self.inventory, context.0).await))
     }
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
@@ -174,7 +324,10 @@ impl Api {
         let (cancellation, replayed) = cancelled.into_answer()?;
         let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
         match cancellation {
-            Cancellation::Cancelled => Ok(CancelResponse::Cancelled(Json(order.into()), replayed)),
+            Cancellation::Cancelled => {
+                let etag = ETag(order.version());
+                Ok(CancelResponse::Cancelled(Json(order.into()), replayed, etag))
+            }
             Cancellation::NotFound => Err(not_found()),
             Cancellation::TooLate => {
                 let detail = format!("the order is {}", order.status);

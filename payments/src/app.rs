@@ -1,27 +1,32 @@
 //! The processes of payments, put together.
 
-use poem::Route;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::feed::Feed;
 use shared::idempotency::{self, InFlight};
 use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::shutdown::Shutdown;
+use shared::sse::Live;
 
-use crate::api::{self, Api, Terms};
+use crate::api::{self, Api, Finals, ShowOrder, Terms};
 use crate::config::Config;
 use crate::inventory_client::InventoryClient;
+use crate::settlement::Settlements;
 use crate::store::Store;
 use crate::worker::{RefundHandler, complete_orders};
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
-    let api = api(&config)?;
-    let process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    let api = api(&config, shutdown.clone())?;
+    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    process.follow(api.live.feed(), &api.store.own, &config.common.payments_store);
+    let settlements = api.finals.settlements.clone();
+    process.run_loop("settlements", |progress, stop| settlements.run(progress, stop));
     let (routes, spec) = api::routes(api);
-    process.serve(config.common.http_addr, routes, &spec).await
+    process.serve(&config.common, routes, &spec).await
 }
 
 /// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to
@@ -47,7 +52,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     });
     let own = store.own.clone();
     process.repeat("sweep", idempotency::SWEEP_INTERVAL, move || idempotency::sweep(own.clone()));
-    process.serve(config.common.consumer_http_addr, Route::new(), "").await
+    process.serve_probes(&config.common).await
 }
 
 /// The store that payments owns.
@@ -57,17 +62,27 @@ pub fn store(config: &Config) -> Store {
 
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    Ok(api::routes(api(config)?).1)
+    Ok(api::routes(api(config, Shutdown::new())?).1)
 }
 
-fn api(config: &Config) -> anyhow::Result<Api> {
+fn api(config: &Config, shutdown: Shutdown) -> anyhow::Result<Api> {
     let terms = Terms {
         fee_rate: config.fee_rate,
         completion_delay: config.completion_delay,
         early_stock_check: config.early_stock_check,
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
-    Ok(Api { store: store(config), inventory, terms, in_flight: InFlight::default() })
+    let store = store(config);
+    let feed = Feed::new(store.own.clone(), ShowOrder { store: store.clone() });
+    let settlements = Settlements::new(store.own.clone());
+    Ok(Api {
+        inventory,
+        terms,
+        in_flight: InFlight::default(),
+        finals: Finals { feed: feed.clone(), settlements, shutdown: shutdown.clone() },
+        live: Live::new(feed, shutdown),
+        store,
+    })
 }
 
 fn witness(config: &Config) -> Witness {

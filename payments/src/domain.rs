@@ -174,6 +174,17 @@ impl Order {
     pub fn as_placed(&self) -> Self {
         Self::placed(self.id, self.wanted, self.quote, self.created_at, self.completes_at)
     }
+
+    /// This order as it stood right after it came to `status`.
+    #[must_use]
+    pub fn as_of(self, status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::Pending => self.as_placed(),
+            OrderStatus::Paid => Self { status, reason: None, refunded_at: None, ..self },
+            // Nothing comes after these.
+            OrderStatus::Cancelled | OrderStatus::Refunded => self,
+        }
+    }
 }
 
 impl OrderStatus {

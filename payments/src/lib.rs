@@ -12,6 +12,7 @@ pub mod domain;
 pub mod api;
 mod breaker;
 pub mod inventory_client;
+pub mod settlement;
 
 pub mod store;
 

@@ -4,8 +4,11 @@
 //! connections and spins when descriptors run out. This loop has none of that, and serves the same
 //! endpoints.
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,24 +17,28 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use poem::endpoint::make_sync;
 use poem::http::uri::Scheme;
-use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Endpoint, EndpointExt, Route, handler, web::Data, web::Path};
+use poem::http::{HeaderValue, header};
+use poem::web::{Data, Html, LocalAddr, Path, RemoteAddr};
+use poem::{Endpoint, EndpointExt, Response, Route, handler};
+use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
+use crate::allow::AllowedMethods;
 use crate::health::Readiness;
+use crate::json::Json;
 use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
 use crate::request::Envelope;
+use crate::settings::HttpSettings;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown};
 
 /// Longest time for a request head to arrive; an idle connection is closed after it as well.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for a client to take the next piece of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections at once; more wait in the backlog of the socket.
-const MAX_CONNECTIONS: usize = 1_024;
 /// Bytes of a request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Headers of a request.
@@ -39,26 +46,44 @@ const MAX_HEADERS: usize = 64;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `routes` until the process is to stop, then finishes the requests that are under way.
+/// What a process says about itself.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct About {
+    /// The service.
+    pub service: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Which of its processes this is.
+    pub process: &'static str,
+}
+
+/// Serves `routes` until the process is to stop, and for the time of the drain delay after that, so
+/// that whoever sends requests here may notice first. Then finishes the requests that are under
+/// way.
 pub async fn serve(
     listener: TcpListener,
     routes: impl Endpoint + 'static,
-    envelope: Envelope,
+    allowed: AllowedMethods,
+    settings: HttpSettings,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let endpoint = Arc::new(routes.with(envelope).map_to_response());
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let endpoint = Arc::new(routes.with(Envelope::new(allowed, &settings)).map_to_response());
+    let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
     let graceful = GracefulShutdown::new();
+    let mut end = pin!(async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(settings.drain_delay).await;
+    });
     tracing::info!(%address, "listening");
-    while let Some((stream, peer, place)) = accept(&listener, &places, &shutdown).await {
-        let endpoint = endpoint.clone();
+    while let Some((stream, peer, place)) = accept(&listener, &places, &mut end).await {
+        let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
         let service = service_fn(move |request: hyper::Request<Incoming>| {
             let local = LocalAddr(address.into());
             let remote = RemoteAddr(peer.into());
             let request = poem::Request::from((request, local, remote, Scheme::HTTP));
-            let endpoint = endpoint.clone();
-            async move { Ok::<_, std::convert::Infallible>(endpoint.get_response(request).await.into()) }
+            let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
+            async move { Ok::<_, Infallible>(answer(&*endpoint, request, &shutdown).await.into()) }
         });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -78,11 +103,25 @@ pub async fn serve(
     Ok(())
 }
 
-/// Routes that every process has: `/livez`, `/readyz` and the pages about problems.
-pub fn with_health(routes: Route, readiness: Readiness) -> impl Endpoint {
+async fn answer(
+    endpoint: &impl Endpoint<Output = Response>,
+    request: poem::Request,
+    shutdown: &Shutdown,
+) -> Response {
+    let mut response = endpoint.get_response(request).await;
+    if shutdown.is_cancelled() {
+        // The next request of this client goes to a process that stays.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// Routes that every process has: probes, what it is, and the pages about problems.
+pub fn with_pages(routes: Route, readiness: Readiness, about: About) -> impl Endpoint {
     routes
         .at("/livez", poem::get(livez))
         .at("/readyz", poem::get(readyz))
+        .at("/version", poem::get(make_sync(move |_| Json(about))))
         .at("/problems/:slug", poem::get(problem_page))
         .data(readiness)
 }
@@ -102,7 +141,7 @@ fn connection_builder() -> http1::Builder {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-    shutdown: &Shutdown,
+    end: &mut (impl Future<Output = ()> + Unpin),
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     loop {
         let accepted = async {
@@ -110,7 +149,7 @@ async fn accept(
             listener.accept().await.map(|(stream, peer)| (stream, peer, place))
         };
         let accepted = tokio::select! {
-            () = shutdown.cancelled() => return None,
+            () = &mut *end => return None,
             accepted = accepted => accepted,
         };
         match accepted {
@@ -142,6 +181,8 @@ async fn readyz(readiness: Data<&Readiness>) -> Result<&'static str, Problem> {
 }
 
 #[handler]
-fn problem_page(Path(slug): Path<String>) -> Result<String, Problem> {
-    problem::page(&slug).ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
+fn problem_page(Path(slug): Path<String>) -> Result<Html<String>, Problem> {
+    problem::page(&slug)
+        .map(Html)
+        .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
 }

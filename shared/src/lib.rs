@@ -37,10 +37,14 @@ pub mod group;
 pub mod retention;
 pub mod rewind;
 mod settle;
+pub mod standing;
 
 // ... and its HTTP side.
+pub mod admission;
 pub mod allow;
 pub mod conditional;
+pub mod cors;
+mod descriptors;
 pub mod health;
 pub mod http;
 pub mod idempotency;
@@ -49,5 +53,6 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod process;
+pub mod rate_limit;
 pub mod request;
 pub mod sse;

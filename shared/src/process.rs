@@ -6,20 +6,26 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use poem::{Endpoint, Route};
+use poem::Route;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::allow::AllowedMethods;
+use crate::config::RedisUrl;
 use crate::consumer::{Consumer, Settings};
 use crate::delivery::Handler;
+use crate::descriptors;
+use crate::feed::{FEED_BLOCK, Feed, Show};
 use crate::health::{Check, Opened, Progress, Readiness};
-use crate::http;
+use crate::http::{self, About};
 use crate::opening::Witness;
 use crate::own_store::OwnStore;
-use crate::redis::RedisError;
-use crate::request::Envelope;
+use crate::redis::{Redis, RedisError};
+use crate::settings::{Common, HttpSettings};
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
+
+/// Version of the workspace: its crates are released together.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The tasks of one process. When one of them fails, the process stops.
 pub struct Process {
@@ -111,24 +117,50 @@ impl Process {
         });
     }
 
-    /// Serves `routes` together with the health routes, and runs until the process is told to stop
-    /// or a task fails.
-    pub async fn serve(
+    /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
+    /// reads block.
+    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &OwnStore, url: &RedisUrl) {
+        for partition in store.partitions().all() {
+            let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
+            self.run_loop("feed", |progress, stop| feed.run(partition, reader, progress, stop));
+        }
+    }
+
+    /// Serves the API, and runs until the process is told to stop or a task fails.
+    pub async fn serve(self, common: &Common, routes: Route, spec: &str) -> anyhow::Result<()> {
+        let about = About { service: common.service, version: VERSION, process: "serve" };
+        let settings = common.http.clone();
+        self.run(common.http_addr, routes, AllowedMethods::from_spec(spec), settings, about).await
+    }
+
+    /// Answers probes, and runs until the process is told to stop or a task fails.
+    pub async fn serve_probes(self, common: &Common) -> anyhow::Result<()> {
+        let about = About { service: common.service, version: VERSION, process: "consume" };
+        let (address, settings) = (common.consumer_http_addr, common.http.for_probes());
+        self.run(address, Route::new(), AllowedMethods::default(), settings, about).await
+    }
+
+    async fn run(
         mut self,
         address: SocketAddr,
         routes: Route,
-        spec: &str,
+        allowed: AllowedMethods,
+        settings: HttpSettings,
+        about: About,
     ) -> anyhow::Result<()> {
+        descriptors::make_room_for(settings.max_connections);
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
         let readiness = Readiness::new(std::mem::take(&mut self.checks), self.shutdown.clone());
-        let routes = http::with_health(routes, readiness);
-        let envelope = Envelope::new(AllowedMethods::from_spec(spec));
-        self.listen(listener, routes, envelope);
+        let routes = http::with_pages(routes, readiness, about);
+        let (stop, grace) = (self.shutdown.clone(), settings.drain_delay + DRAIN_LIMIT);
+        self.spawn(
+            async move { Ok(http::serve(listener, routes, allowed, settings, stop).await?) },
+        );
         let finish = async {
             self.shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN_LIMIT).await;
+            tokio::time::sleep(grace).await;
         };
         let mut failure = None;
         tokio::select! {
@@ -136,16 +168,6 @@ impl Process {
             () = finish => tracing::warn!("stopped with work in hand: it will be done again"),
         }
         failure.map_or(Ok(()), Err)
-    }
-
-    fn listen(
-        &mut self,
-        listener: TcpListener,
-        routes: impl Endpoint + 'static,
-        envelope: Envelope,
-    ) {
-        let stop = self.shutdown.clone();
-        self.spawn(async move { Ok(http::serve(listener, routes, envelope, stop).await?) });
     }
 
     fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {

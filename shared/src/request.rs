@@ -1,32 +1,30 @@
 //! What every request goes through before and after its handler: an id, a trace, limits, one shape
 //! for errors, one line in the log.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use poem::error::{MethodNotAllowedError, NotFoundError};
-use poem::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Middleware, Request, Response};
-use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use poem::{Addr, Endpoint, IntoResponse, Middleware, Request, Response};
 
+mod body;
+mod explain;
+
+use crate::admission::{Admission, Lease};
 use crate::allow::AllowedMethods;
-use crate::problem::{
-    BODY_TOO_LARGE, DEADLINE_EXCEEDED, INTERNAL, INVALID_PARAMETER, MALFORMED_BODY,
-    METHOD_NOT_ALLOWED, NOT_FOUND, Problem, REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE,
-};
+use crate::cors::Origins;
+use crate::problem::{METHOD_NOT_ALLOWED, Problem};
+use crate::rate_limit::{RateLimit, Standing};
+use crate::settings::HttpSettings;
 use crate::trace::{RequestId, TraceParent};
 
-/// The largest body, in bytes.
-pub const MAX_BODY_BYTES: usize = 16 * 1024;
-/// Longest time for a whole body to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time for an answer once the request is complete.
-const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
+pub use body::MAX_BODY_BYTES;
 
-/// What a client is told about an error that is not its business.
-const LOGGED: &str = "an unexpected error; it has been logged";
+/// Paths that are always answered, and of which no log is full.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// Name of the header that carries the request id.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,21 +41,38 @@ pub struct RequestContext {
 }
 
 /// The middleware.
-#[derive(Clone, Debug)]
-pub struct Envelope {
-    allowed: Arc<AllowedMethods>,
-}
+#[derive(Clone)]
+pub struct Envelope(Arc<Rules>);
 
 /// An endpoint in its envelope. Answers every request, errors included.
 pub struct Enveloped<E> {
     endpoint: E,
-    allowed: Arc<AllowedMethods>,
+    rules: Arc<Rules>,
+}
+
+/// What holds for every request.
+struct Rules {
+    allowed: AllowedMethods,
+    origins: Origins,
+    admission: Admission,
+    rate_limit: Option<RateLimit>,
+}
+
+/// What was asked for.
+struct Asked {
+    method: Method,
+    path: String,
 }
 
 impl Envelope {
     /// An envelope for endpoints whose methods are listed in `allowed`.
-    pub fn new(allowed: AllowedMethods) -> Self {
-        Self { allowed: Arc::new(allowed) }
+    pub fn new(allowed: AllowedMethods, settings: &HttpSettings) -> Self {
+        Self(Arc::new(Rules {
+            allowed,
+            origins: settings.cors_origins.clone(),
+            admission: Admission::new(settings.max_requests),
+            rate_limit: settings.rate_limit.map(RateLimit::new),
+        }))
     }
 }
 
@@ -65,7 +80,7 @@ impl<E: Endpoint> Middleware<E> for Envelope {
     type Output = Enveloped<E>;
 
     fn transform(&self, endpoint: E) -> Enveloped<E> {
-        Enveloped { endpoint, allowed: self.allowed.clone() }
+        Enveloped { endpoint, rules: self.0.clone() }
     }
 }
 
@@ -75,38 +90,71 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let context = RequestContext::of(&request);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let asked =
+            Asked { method: request.method().clone(), path: request.uri().path().to_owned() };
+        let cross_origin = self.rules.origins.of(&request);
+        let standing = self.rules.count(&request, &asked);
         request.set_data(context.clone());
-        let mut response = match self.answer(request).await {
-            Ok(response) => response,
-            Err(problem) => {
-                let refused = problem.kind() == &METHOD_NOT_ALLOWED;
-                let allow = refused.then(|| self.allowed.of(&path)).flatten();
-                let problem = allow.into_iter().fold(problem, Problem::allow);
-                problem.respond(&path, context.request_id.as_str())
-            }
+        let answer = match standing.as_ref().and_then(Standing::refusal) {
+            Some(refusal) => Err(refusal),
+            None => self.answer(request, &asked).await,
         };
-        log(&method, &path, response.status(), started.elapsed(), &context);
-        if let Ok(id) = HeaderValue::from_str(context.request_id.as_str()) {
-            response.headers_mut().insert(X_REQUEST_ID, id);
-        }
+        let mut response =
+            answer.unwrap_or_else(|problem| self.rules.refuse(problem, &asked, &context));
+        log(&asked, response.status(), started.elapsed(), &context);
         let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(standing) = standing {
+            standing.finish(headers);
+        }
+        cross_origin.finish(headers);
+        context.finish(headers);
         Ok(response)
     }
 }
 
 impl<E: Endpoint> Enveloped<E> {
-    async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
-        buffer_body(&mut request).await?;
+    async fn answer(&self, mut request: Request, asked: &Asked) -> Result<Response, Problem> {
+        body::buffer_body(&mut request).await?;
+        let lease =
+            if asked.is_probe() { Lease::unlimited() } else { self.rules.admission.enter()? };
+        request.set_data(lease.clone());
         // A panic was logged where it happened; the client gets an answer all the same.
         let call = AssertUnwindSafe(self.endpoint.call(request)).catch_unwind();
-        match tokio::time::timeout(HANDLER_TIMEOUT, call).await {
-            Ok(Ok(Ok(response))) => Ok(response.into_response()),
-            Ok(Ok(Err(error))) => Err(explain(error)),
-            Ok(Err(_panic)) => Err(Problem::new(&INTERNAL, LOGGED)),
-            Err(_) => Err(Problem::new(&DEADLINE_EXCEEDED, "no answer within 10 s")),
+        match lease.run(call).await? {
+            Ok(Ok(response)) => Ok(response.into_response()),
+            Ok(Err(error)) => Err(explain::explain(error)),
+            Err(_panic) => Err(explain::panicked()),
         }
+    }
+}
+
+impl Rules {
+    /// Counts a request against the quota of its client, where there is one.
+    fn count(&self, request: &Request, asked: &Asked) -> Option<Standing> {
+        let limit = self.rate_limit.as_ref().filter(|_| !asked.is_probe())?;
+        Some(limit.count(client_address(request)?))
+    }
+
+    /// The answer to a request that was not understood, or could not be fulfilled.
+    fn refuse(&self, problem: Problem, asked: &Asked, context: &RequestContext) -> Response {
+        if problem.kind() != &METHOD_NOT_ALLOWED {
+            return problem.respond(&asked.path, context.request_id.as_str());
+        }
+        let allow = self.allowed.of(&asked.path);
+        let mut response = if asked.method == Method::OPTIONS {
+            // Every path that exists may be asked what it allows.
+            StatusCode::NO_CONTENT.into_response()
+        } else {
+            problem.respond(&asked.path, context.request_id.as_str())
+        };
+        response.headers_mut().insert(header::ALLOW, allow);
+        response
+    }
+}
+
+impl Asked {
+    fn is_probe(&self) -> bool {
+        PROBES.contains(&self.path.as_str())
     }
 }
 
@@ -124,76 +172,38 @@ impl RequestContext {
             text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
         Self { request_id, traceparent }
     }
+
+    /// What an answer tells about its request, and what holds where a handler says nothing else.
+    fn finish(&self, headers: &mut HeaderMap) {
+        for (name, value) in
+            [(X_REQUEST_ID, self.request_id.as_str()), (TRACEPARENT, self.traceparent.as_str())]
+        {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let caching = headers.entry(header::CACHE_CONTROL);
+        caching.or_insert(HeaderValue::from_static("no-store"));
+    }
 }
 
-/// Reads the body before the handler runs, within its limits of size and time, so that no handler
-/// can forget them.
-async fn buffer_body(request: &mut Request) -> Result<(), Problem> {
-    let too_large =
-        || Problem::new(&BODY_TOO_LARGE, format!("the limit is {MAX_BODY_BYTES} bytes"));
-    let declared =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    match declared.map(str::parse::<usize>) {
-        Some(Ok(0)) => return Ok(()),
-        Some(Ok(length)) if length > MAX_BODY_BYTES => return Err(too_large()),
-        None if !request.headers().contains_key(header::TRANSFER_ENCODING) => return Ok(()),
-        _ => {}
-    }
-    let read = request.take_body().into_bytes_limit(MAX_BODY_BYTES);
-    let bytes = match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => return Err(too_large()),
-        Ok(Err(error)) => return Err(Problem::new(&MALFORMED_BODY, error.to_string())),
-        Err(_) => {
-            return Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s"));
-        }
-    };
-    request.set_body(bytes);
-    Ok(())
-}
-
-/// Finds the problem behind an error of the framework.
-fn explain(error: poem::Error) -> Problem {
-    let error = match error.downcast::<Problem>() {
-        Ok(problem) => return problem,
-        Err(error) => error,
-    };
-    if error.is::<NotFoundError>() {
-        return Problem::new(&NOT_FOUND, "there is no such path");
-    }
-    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
-        return Problem::new(&NOT_FOUND, "there is no such id");
-    }
-    if error.is::<MethodNotAllowedError>() {
-        return Problem::new(&METHOD_NOT_ALLOWED, "see the Allow header");
-    }
-    if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return Problem::new(&INVALID_PARAMETER, format!("{name}: {reason}"));
-    }
-    if let Some(ParseRequestPayloadError { reason }) = error.downcast_ref() {
-        return Problem::new(&MALFORMED_BODY, reason.clone());
-    }
-    match error.status() {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::new(&UNSUPPORTED_MEDIA_TYPE, error.to_string())
-        }
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, error.to_string()),
-        status if status.is_client_error() => Problem::new(&INVALID_PARAMETER, error.to_string()),
-        _ => {
-            tracing::error!(%error, "unexpected error");
-            Problem::new(&INTERNAL, LOGGED)
-        }
+fn client_address(request: &Request) -> Option<IpAddr> {
+    match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => Some(address.ip()),
+        _ => None,
     }
 }
 
 /// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong.
 /// Probes are silent.
-fn log(method: &Method, path: &str, status: StatusCode, took: Duration, context: &RequestContext) {
+fn log(asked: &Asked, status: StatusCode, took: Duration, context: &RequestContext) {
+    let Asked { method, path } = asked;
     // Microseconds are as far as anybody looks.
     let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let (status, request_id) = (status.as_u16(), context.request_id.as_str());
     let trace_id = context.traceparent.trace_id();
-    if matches!(path, "/livez" | "/readyz") {
+    if asked.is_probe() {
         tracing::debug!(target: "http", %method, path, status, ms, request_id, trace_id, "probe");
     } else if status >= 500 {
         tracing::warn!(target: "http", %method, path, status, ms, request_id, trace_id, "request failed");

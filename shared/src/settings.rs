@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+mod http;
+
+pub use http::HttpSettings;
+
 use crate::config::{Reader, RedisUrl, Setting};
 use crate::id::Partitions;
 use crate::rewind::REWIND;
@@ -11,6 +15,8 @@ use crate::telemetry::{LogFilter, LogFormat};
 /// What every process of the system is told.
 #[derive(Debug)]
 pub struct Common {
+    /// The service: `inventory` or `payments`.
+    pub service: &'static str,
     /// The store of inventory. Read from `INVENTORY_REDIS_URL`.
     pub inventory_store: RedisUrl,
     /// The store of payments. Read from `PAYMENTS_REDIS_URL`.
@@ -19,6 +25,8 @@ pub struct Common {
     pub http_addr: SocketAddr,
     /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
     pub consumer_http_addr: SocketAddr,
+    /// How HTTP is served.
+    pub http: HttpSettings,
     /// How keys are spread. Read from `PARTITIONS`.
     pub partitions: Partitions,
     /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
@@ -101,6 +109,7 @@ impl Common {
         let payments_store = reader.read(PAYMENTS_REDIS_URL);
         let http_addr = reader.read(http_addr);
         let consumer_http_addr = reader.read(consumer_http_addr);
+        let http = HttpSettings::read(reader);
         let partitions = reader.optional(PARTITIONS);
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
@@ -110,10 +119,12 @@ impl Common {
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
         Some(Self {
+            service,
             inventory_store: inventory_store?,
             payments_store: payments_store?,
             http_addr: http_addr?,
             consumer_http_addr: consumer_http_addr?,
+            http: http?,
             partitions: partitions?.map_or(Partitions::NONE, Partitions::new),
             stream_retention: stream_retention?,
             consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),

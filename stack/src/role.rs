@@ -14,11 +14,16 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 16] = [
+pub const SETTINGS: [&str; 21] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
     "CONSUMER_HTTP_ADDR",
+    "MAX_CONNECTIONS",
+    "MAX_REQUESTS",
+    "DRAIN_DELAY",
+    "CORS_ORIGINS",
+    "RATE_LIMIT",
     "INVENTORY_URL",
     "COMPLETION_DELAY",
     "FEE_RATE",

@@ -56,10 +56,16 @@ impl Deref for TestStore {
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with these settings.
+    pub(crate) async fn start_with(env: &[(&str, &str)]) -> Self {
         let builder = System::builder()
             .without("inventory consume")
             .without("payments serve")
             .without("payments consume");
+        let builder = env.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
         Self {
             system: builder.start().await.unwrap(),
             client: Client::builder().no_proxy().build().unwrap(),

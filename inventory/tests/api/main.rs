@@ -5,8 +5,10 @@
 mod harness;
 mod model;
 
+mod browsers;
 mod changes;
 mod idempotency;
+mod limits;
 mod lists;
 mod movements;
 mod pages;

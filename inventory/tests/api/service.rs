@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use serde_json::json;
 use shared::problem::KINDS;
+use shared::trace::TraceParent;
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -52,8 +54,11 @@ async fn every_kind_of_problem_has_a_page() {
     for kind in KINDS {
         let page = service.get(&format!("/problems/{}", kind.slug)).await;
         assert_eq!(page.status, 200, "{}", kind.slug);
+        assert!(page.header("content-type").starts_with("text/html"), "{page:?}");
         assert!(page.text.contains(kind.title) && page.text.contains(kind.advice));
+        assert!(page.text.contains(kind.status.as_str()) && page.text.contains("\"/docs\""));
     }
+    service.get("/problems/nothing").await.problem(404, "not-found");
 }
 
 #[tokio::test]
@@ -77,6 +82,41 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
     }
     let (one, two) = (service.get("/livez").await, service.get("/livez").await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_trace_is_carried_on_or_begun() {
+    let service = Service::start().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for path in ["/products", "/nowhere", "/livez"] {
+        let request = service.request(Method::GET, path);
+        let answer = Answer::to(request.header("traceparent", trace)).await;
+        assert_eq!(answer.header("traceparent"), trace, "{path}");
+        let request = service.request(Method::GET, path);
+        let answer = Answer::to(request.header("traceparent", "nonsense")).await;
+        let minted = answer.header("traceparent").parse::<TraceParent>();
+        assert!(minted.is_ok(), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_by_nobody_unless_it_says_so() {
+    let service = Service::start().await;
+    for (path, expected) in
+        [("/nowhere", "no-store"), ("/livez", "no-store"), ("/docs", "no-cache")]
+    {
+        assert_eq!(service.get(path).await.header("cache-control"), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_process_tells_which_one_it_is() {
+    let service = Service::start().await;
+    let version = service.get("/version").await;
+    assert_eq!(version.header("content-type"), "application/json");
+    let expected =
+        json!({ "service": "inventory", "version": env!("CARGO_PKG_VERSION"), "process": "serve" });
+    assert_eq!(version.json(), expected);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use shared::json::{BodyFields, FromFields};
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder};
+use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder, Quote};
 
 /// Where an order is in its life.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
@@ -47,6 +47,8 @@ pub(super) struct OrderBody {
     /// Why it was refunded: `product_not_found` or `insufficient_stock`. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Counts its changes, from 1.
+    version: u64,
     /// When it was placed.
     created_at: Timestamp,
     /// When it is due to be paid.
@@ -60,6 +62,34 @@ pub(super) struct OrderBody {
     /// When it was refunded.
     #[serde(skip_serializing_if = "Option::is_none")]
     refunded_at: Option<Timestamp>,
+}
+
+/// What an order would cost now.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Quote")]
+pub(super) struct QuoteBody {
+    /// What would be ordered.
+    product_id: ProductId,
+    /// How many.
+    quantity: u32,
+    /// Price of one piece.
+    price: Money,
+    /// `price * quantity`.
+    subtotal: Money,
+    /// Our fee on the whole order, rounded half up to the cent once.
+    fee: Money,
+    /// `subtotal + fee`.
+    total: Money,
+}
+
+impl QuoteBody {
+    pub(super) fn new(wanted: PlaceOrder, quote: Quote) -> Self {
+        let Quote { price, fee, total } = quote;
+        let PlaceOrder { product_id, quantity } = wanted;
+        // A quote exists only where this product does.
+        let subtotal = price.times(quantity).unwrap_or(total);
+        Self { product_id, quantity, price, subtotal, fee, total }
+    }
 }
 
 impl FromFields for PlaceOrder {
@@ -92,6 +122,7 @@ impl From<Order> for OrderBody {
             total: order.quote.total,
             status: order.status.into(),
             reason: order.reason.map(|reason| reason.to_string()),
+            version: order.version(),
             created_at: order.created_at,
             completes_at: order.completes_at,
             paid_at: order.paid_at,

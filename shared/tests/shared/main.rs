@@ -13,4 +13,6 @@ mod recovery;
 mod retention;
 mod retries;
 
+mod http;
+
 mod tidy;

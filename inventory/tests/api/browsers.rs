@@ -1,0 +1,125 @@
+//! Pages of other origins, and the methods that browsers and proxies use on their own.
+
+use reqwest::Method;
+
+use crate::harness::{Answer, Service};
+
+const SHOP: &str = "https://shop.example";
+const UNKNOWN_ID: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+
+async fn ask(service: &Service, method: Method, path: &str, origin: &str) -> Answer {
+    Answer::to(service.request(method, path).header("origin", origin)).await
+}
+
+async fn preflight(service: &Service, path: &str, origin: &str) -> Answer {
+    let request = service.request(Method::OPTIONS, path).header("origin", origin);
+    let request = request.header("access-control-request-headers", "content-type,if-match");
+    Answer::to(request.header("access-control-request-method", "POST")).await
+}
+
+fn speaks_of_origins(answer: &Answer) -> bool {
+    answer.headers.keys().any(|name| name.as_str().starts_with("access-control-"))
+}
+
+#[tokio::test]
+async fn a_listed_origin_may_read_every_answer() {
+    let origins = "https://shop.example, http://localhost:3000";
+    let service = Service::start_with(&[("CORS_ORIGINS", origins)]).await;
+    for (method, path, status) in [
+        (Method::GET, "/products", 200),
+        (Method::HEAD, "/products", 200),
+        (Method::GET, "/livez", 200),
+        (Method::GET, "/openapi.json", 200),
+        (Method::GET, UNKNOWN_ID, 404),
+        (Method::GET, "/nowhere", 404),
+        (Method::PUT, "/products", 405),
+        (Method::POST, "/products", 415),
+    ] {
+        for origin in [SHOP, "http://localhost:3000"] {
+            let answer = ask(&service, method.clone(), path, origin).await;
+            assert_eq!(answer.status, status, "{method} {path}");
+            assert_eq!(answer.header("access-control-allow-origin"), origin, "{method} {path}");
+            assert_eq!(answer.header("vary"), "Origin");
+            let exposed = answer.header("access-control-expose-headers").to_lowercase();
+            let exposed: Vec<&str> = exposed.split(", ").collect();
+            for name in ["etag", "link", "location", "x-request-id", "idempotent-replayed"] {
+                assert!(exposed.contains(&name), "{name}: {exposed:?}");
+            }
+            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow"] {
+                assert!(exposed.contains(&name), "{name}: {exposed:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_is_not_listed_is_served_and_told_nothing() {
+    let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
+    for origin in
+        ["https://evil.example", "http://shop.example", "https://shop.example:8443", "null", ""]
+    {
+        let answer = ask(&service, Method::GET, "/products", origin).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, "[]"), "{origin}");
+        assert!(!speaks_of_origins(&answer), "{origin}: {answer:?}");
+        assert_eq!(answer.header("vary"), "Origin", "a cache must keep the answers apart");
+        let answer = preflight(&service, "/products", origin).await;
+        assert!(!speaks_of_origins(&answer), "{origin}: {answer:?}");
+    }
+    let closed = Service::start().await;
+    let answer = ask(&closed, Method::GET, "/products", SHOP).await;
+    assert!(answer.status == 200 && !speaks_of_origins(&answer));
+    assert_eq!(answer.header("vary"), "");
+}
+
+#[tokio::test]
+async fn a_preflight_is_told_what_the_path_allows() {
+    let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
+    for (path, methods) in [
+        ("/products", "GET, HEAD, POST"),
+        (UNKNOWN_ID, "DELETE, GET, HEAD"),
+        ("/docs", "GET, HEAD"),
+    ] {
+        let answer = preflight(&service, path, SHOP).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), SHOP);
+        assert_eq!(answer.header("access-control-allow-methods"), methods, "{path}");
+        assert_eq!(answer.header("access-control-allow-headers"), "*");
+        assert_eq!(answer.header("access-control-max-age"), "600");
+        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    }
+    let nowhere = preflight(&service, "/nowhere", SHOP).await;
+    nowhere.problem(404, "not-found");
+    assert_eq!(nowhere.header("access-control-allow-origin"), SHOP);
+}
+
+#[tokio::test]
+async fn everybody_is_allowed_where_the_setting_says_so() {
+    let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
+    for origin in [SHOP, "null"] {
+        let answer = ask(&service, Method::GET, "/products", origin).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{origin}");
+        assert_eq!(answer.header("vary"), "");
+    }
+    assert!(!speaks_of_origins(&service.get("/products").await), "nobody asked");
+}
+
+#[tokio::test]
+async fn every_path_may_be_asked_for_its_head_and_its_methods() {
+    let service = Service::start().await;
+    service.create("Tea").await;
+    for path in ["/products", "/openapi.json", "/docs", "/livez", "/readyz", "/version"] {
+        let get = service.get(path).await;
+        let head = Answer::to(service.request(Method::HEAD, path)).await;
+        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        for name in ["content-type", "etag", "cache-control"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+        let options = Answer::to(service.request(Method::OPTIONS, path)).await;
+        assert_eq!((options.status, options.text.as_str()), (204, ""), "{path}");
+        assert!(options.header("allow").starts_with("GET, HEAD"), "{path}: {options:?}");
+    }
+    let gone = Answer::to(service.request(Method::HEAD, UNKNOWN_ID)).await;
+    assert_eq!((gone.status, gone.text.as_str()), (404, ""));
+    let nowhere = Answer::to(service.request(Method::OPTIONS, "/nowhere")).await;
+    nowhere.problem(404, "not-found");
+}

@@ -1,0 +1,83 @@
+//! How much the service takes on, and how it stops.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method};
+use stack::wait::wait_until;
+
+use crate::harness::{Answer, LIMIT, Service};
+
+/// The parts of `"default";r=1;t=30` as numbers.
+fn numbers(header: &str) -> Vec<u64> {
+    let (name, numbers) = header.split_once(';').unwrap_or_default();
+    assert_eq!(name, "\"default\"", "{header}");
+    numbers.split(';').map(|part| part.split_once('=').unwrap().1.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_address_that_asks_too_often_has_to_wait() {
+    let service = Service::start_with(&[("RATE_LIMIT", "3/3s")]).await;
+    for (path, remaining) in [("/products", 2), ("/nowhere", 1), ("/products/x", 0)] {
+        let answer = service.get(path).await;
+        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=3", "{path}");
+        assert_eq!(numbers(answer.header("ratelimit")), [remaining, 3 - remaining], "{path}");
+    }
+    let refused = service.get("/products").await;
+    refused.problem(429, "rate-limited");
+    assert_eq!(numbers(refused.header("ratelimit")), [0, 3]);
+    assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=3");
+    assert_eq!(refused.header("retry-after"), "1");
+    for path in ["/livez", "/readyz"] {
+        let probe = service.get(path).await;
+        assert_eq!((probe.status, probe.header("ratelimit")), (200, ""), "{path}");
+    }
+    wait_until("another request is allowed", LIMIT, || async {
+        service.get("/products").await.status == 200
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn nobody_is_limited_unless_the_setting_says_so() {
+    let service = Service::start().await;
+    for _ in 0..200 {
+        let answer = service.get("/products").await;
+        assert_eq!((answer.status, answer.header("ratelimit")), (200, ""));
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
+    let service = Service::start_with(&[("DRAIN_DELAY", "3s")]).await;
+    let id = service.create("Tea").await;
+    let path = format!("/products/{id}");
+    let process = service.system.process("inventory serve");
+    process.terminate();
+    // Every request comes on a connection of its own.
+    let fresh = |path: &str| {
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+        client.request(Method::GET, format!("{}{path}", service.system.inventory_url()))
+    };
+    wait_until("not ready", LIMIT, || async { Answer::to(fresh("/readyz")).await.status == 503 })
+        .await
+        .unwrap();
+    let not_ready = Answer::to(fresh("/readyz")).await.problem(503, "not-ready");
+    assert_eq!(not_ready["detail"], "stopping");
+    for _ in 0..50 {
+        let new = Answer::to(fresh(&path)).await;
+        assert_eq!((new.status, new.header("connection")), (200, "close"));
+        assert_eq!(service.get(&path).await.status, 200, "on a connection from before");
+    }
+    assert_eq!(Answer::to(fresh("/livez")).await.status, 200);
+    let status = process.wait(LIMIT).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert!(fresh("/livez").send().await.is_err(), "it still listens");
+}
+
+#[tokio::test]
+async fn a_process_that_is_told_to_stop_at_once_does() {
+    let service = Service::start_with(&[("DRAIN_DELAY", "0")]).await;
+    let process = service.system.process("inventory serve");
+    assert!(process.stop(Duration::from_secs(3)).await.unwrap().success());
+}

@@ -1,0 +1,174 @@
+//! The life of an order, step by step, from both services.
+
+use poem_openapi::Object;
+use serde::Serialize;
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::OrderId;
+use shared::request::RequestContext;
+use shared::standing::Standing;
+use shared::time::Timestamp;
+
+use crate::api::body::StatusBody;
+use crate::domain::Order;
+use crate::inventory_client::{InventoryClient, Movement};
+use crate::settlement::Settlements;
+
+/// The life of an order.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Timeline")]
+pub(super) struct TimelineBody {
+    /// The order.
+    order_id: OrderId,
+    /// Where it is in its life.
+    status: StatusBody,
+    /// The id of the request that placed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// The trace of that request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    /// What happened, each step after its cause. Times are those of the store that took the step.
+    steps: Vec<StepBody>,
+    /// What could not be asked, and is therefore missing: `store` (how far the events are) or
+    /// `inventory` (the movement of stock). Empty when everything is here.
+    degraded: Vec<String>,
+}
+
+/// A step in the life of an order.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Step")]
+pub(super) struct StepBody {
+    /// `order.created`, `order.paid`, `stock.taken`, `order.cancelled` or `order.refunded`.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    kind: String,
+    /// When.
+    at: Timestamp,
+    /// Why the order was refunded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The event between the services that belongs to the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventBody>,
+    /// What inventory did to its stock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    movement: Option<StepMovement>,
+}
+
+/// An event between the services.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "StepEvent")]
+pub(super) struct EventBody {
+    /// `ce_id` of the event.
+    id: String,
+    /// The stream that carried it.
+    stream: String,
+    /// Its entry in that stream.
+    entry_id: String,
+    /// The consumer group that acts on it.
+    group: String,
+    /// `waiting` (nobody was given it yet), `pending` (a consumer has it), `acknowledged` (it was
+    /// acted on) or `unknown`.
+    delivery: String,
+    /// How often it was given to a consumer: 0 while it waits. Redis keeps no count of what is
+    /// acknowledged, which was at least once; then this is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<u64>,
+}
+
+/// What inventory did to its stock.
+#[derive(Debug, Serialize, Object)]
+pub(super) struct StepMovement {
+    /// Its id in the movements of the product.
+    id: String,
+    /// Pieces that came (or went, below zero).
+    delta: i64,
+    /// Pieces on hand after it.
+    balance: u64,
+}
+
+/// Puts the life of an order together. Whatever cannot be asked is left out, and named.
+pub(super) async fn timeline(
+    order: &Order,
+    settlements: &Settlements,
+    partition: shared::id::Partition,
+    inventory: &InventoryClient,
+    context: &RequestContext,
+) -> TimelineBody {
+    let mut degraded = Vec::new();
+    let entry = order.trail.completed_entry.as_ref().and_then(|entry| entry.parse().ok());
+    let standing = match entry {
+        None => Standing::Unknown,
+        Some(entry) => settlements.standing(partition, entry).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell how far an event is");
+            degraded.push("store".to_owned());
+            Standing::Unknown
+        }),
+    };
+    // Before it is paid, inventory knows nothing of it.
+    let movement = if order.paid_at.is_none() {
+        None
+    } else {
+        let asked = inventory.movement(order.wanted.product_id, order.id, context).await;
+        asked.unwrap_or_else(|_| {
+            degraded.push("inventory".to_owned());
+            None
+        })
+    };
+    TimelineBody {
+        order_id: order.id,
+        status: order.status.into(),
+        request_id: order.trail.request_id.as_ref().map(ToString::to_string),
+        trace_id: order.trail.traceparent.as_ref().map(|trace| trace.trace_id().to_owned()),
+        steps: steps(order, standing, movement),
+        degraded,
+    }
+}
+
+fn steps(order: &Order, standing: Standing, movement: Option<Movement>) -> Vec<StepBody> {
+    let completed = event::<OrderCompleted>(
+        order.trail.completed_entry.as_deref(),
+        format!("{}:completed", order.id),
+        standing,
+    );
+    // It was acted on, or the order would not be refunded.
+    let refund = event::<RefundOrder>(
+        order.trail.refund_entry.as_deref(),
+        format!("{}:refund", order.id),
+        Standing::Acknowledged,
+    );
+    let paid = order.paid_at.map(|at| StepBody { event: completed, ..step("order.paid", at) });
+    let taken = movement.map(|Movement { id, delta, balance, at }| StepBody {
+        movement: Some(StepMovement { id, delta, balance }),
+        ..step("stock.taken", at)
+    });
+    let cancelled = order.cancelled_at.map(|at| step("order.cancelled", at));
+    let refunded = order.refunded_at.map(|at| StepBody {
+        reason: order.reason.map(|reason| reason.to_string()),
+        event: refund,
+        ..step("order.refunded", at)
+    });
+    let created = Some(step("order.created", order.created_at));
+    [created, paid, taken, cancelled, refunded].into_iter().flatten().collect()
+}
+
+fn step(kind: &str, at: Timestamp) -> StepBody {
+    StepBody { kind: kind.to_owned(), at, reason: None, event: None, movement: None }
+}
+
+fn event<E: Event>(entry_id: Option<&str>, id: String, standing: Standing) -> Option<EventBody> {
+    let (delivery, deliveries) = match standing {
+        Standing::Waiting => ("waiting", Some(0)),
+        Standing::Pending { deliveries } => ("pending", Some(deliveries)),
+        Standing::Acknowledged => ("acknowledged", None),
+        Standing::Unknown => ("unknown", None),
+    };
+    Some(EventBody {
+        id,
+        stream: E::STREAM.to_owned(),
+        entry_id: entry_id?.to_owned(),
+        group: E::GROUP.to_owned(),
+        delivery: delivery.to_owned(),
+        deliveries,
+    })
+}

@@ -1,0 +1,125 @@
+//! Which pages of other origins may call the API from a browser (the CORS protocol of the Fetch
+//! standard).
+//!
+//! A request is never refused for its origin: the browser keeps the answer from a page that is not
+//! allowed, and nobody else cares. No credentials are ever allowed, for there are none.
+
+use std::str::FromStr;
+
+use poem::Request;
+use poem::http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::Url;
+
+/// The origins that are allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Every one.
+    Any,
+    /// These. None at all turns CORS off.
+    Listed(Vec<HeaderValue>),
+}
+
+/// What a page asks for.
+#[derive(Debug)]
+pub struct CrossOrigin {
+    allowed: Option<HeaderValue>,
+    preflight: bool,
+    varies: bool,
+}
+
+/// What a page may read of an answer, beside the body.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Allow, ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, \
+     Traceparent, X-Request-Id",
+);
+/// Every header that is no credential.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("*");
+/// How long a browser may remember a preflight, in seconds.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
+
+impl Origins {
+    /// What the page behind a request asks for.
+    pub fn of(&self, request: &Request) -> CrossOrigin {
+        let origin = request.headers().get(header::ORIGIN);
+        let allowed = origin.and_then(|origin| match self {
+            Self::Any => Some(HeaderValue::from_static("*")),
+            Self::Listed(origins) => origins.contains(origin).then(|| origin.clone()),
+        });
+        let preflight = request.method() == Method::OPTIONS
+            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let varies = matches!(self, Self::Listed(origins) if !origins.is_empty());
+        CrossOrigin { allowed, preflight, varies }
+    }
+}
+
+impl CrossOrigin {
+    /// Adds what the browser has to know to an answer. `Allow` tells the methods of a path.
+    pub fn finish(self, headers: &mut HeaderMap) {
+        if self.varies {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        let Some(origin) = self.allowed else {
+            return;
+        };
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        if !self.preflight {
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        } else if let Some(methods) = headers.get(header::ALLOW).cloned() {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+        }
+    }
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "*" => Ok(Self::Any),
+            "" => Ok(Self::Listed(Vec::new())),
+            _ => text.split(',').map(|origin| parse_origin(origin.trim())).collect(),
+        }
+    }
+}
+
+impl FromIterator<HeaderValue> for Origins {
+    fn from_iter<I: IntoIterator<Item = HeaderValue>>(origins: I) -> Self {
+        Self::Listed(origins.into_iter().collect())
+    }
+}
+
+/// An origin exactly as a browser writes it; anything else would never match.
+fn parse_origin(text: &str) -> Result<HeaderValue, String> {
+    let url = Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == text);
+    let origin = url.and_then(|_| HeaderValue::from_str(text).ok());
+    origin.ok_or_else(|| {
+        format!("{text:?}: expected an origin such as https://shop.example:8443, without a path")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_listed_as_browsers_write_them() {
+        for text in ["", "*", "http://localhost:3000", "https://a.example, http://[::1]:8080"] {
+            assert!(text.parse::<Origins>().is_ok(), "{text}");
+        }
+        for text in [
+            "localhost:3000",
+            "null",
+            "https://a.example/",
+            "https://a.example:443",
+            "https://A.example",
+            "https://a.example,,http://b.example",
+            "https://a.example *",
+            "http://*.example",
+            "data:text/plain,",
+        ] {
+            assert!(text.parse::<Origins>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Every kind of problem there is.
+
+use poem::http::StatusCode;
+
+/// A kind of problem: everything that is the same each time it happens.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Last segment of its `type`, and its page under `/problems/`.
+    pub slug: &'static str,
+    /// HTTP status.
+    pub status: StatusCode,
+    /// One line for people.
+    pub title: &'static str,
+    /// What the client can do about it.
+    pub advice: &'static str,
+}
+
+macro_rules! kinds {
+    ($($name:ident $slug:literal $status:ident $title:literal $advice:literal)*) => {
+        $(
+            #[doc = $title]
+            pub static $name: Kind =
+                Kind { slug: $slug, status: StatusCode::$status, title: $title, advice: $advice };
+        )*
+        /// Every kind there is.
+        pub static KINDS: &[&Kind] = &[$(&$name),*];
+    };
+}
+
+kinds! {
+    MALFORMED_BODY "malformed-body" BAD_REQUEST "The body is not JSON"
+        "Send one JSON object."
+    INVALID_PARAMETER "invalid-parameter" BAD_REQUEST "A parameter is invalid"
+        "The detail names the parameter and what it must look like."
+    INVALID_CURSOR "invalid-cursor" BAD_REQUEST "The cursor is invalid"
+        "Take cursors only from the Link header of an earlier page."
+    NOT_FOUND "not-found" NOT_FOUND "There is nothing here"
+        "Check the path and the id."
+    PRODUCT_NOT_FOUND "product-not-found" NOT_FOUND "There is no such product"
+        "Order a product that GET /products of the inventory service lists."
+    METHOD_NOT_ALLOWED "method-not-allowed" METHOD_NOT_ALLOWED "This method is not allowed here"
+        "The Allow header lists the methods that are."
+    REQUEST_TIMEOUT "request-timeout" REQUEST_TIMEOUT "The request took too long to arrive"
+        "Send the whole body without pauses."
+    INSUFFICIENT_STOCK "insufficient-stock" CONFLICT "Not enough stock"
+        "Order fewer, or try again once there is more."
+    ORDER_NOT_CANCELLABLE "order-not-cancellable" CONFLICT "The order can no longer be cancelled"
+        "Only a pending order can be cancelled."
+    IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
+        "The first request with this idempotency key is still running"
+        "Send the same request again after the time in Retry-After."
+    PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED "It has changed in the meantime"
+        "Get it again, look at what changed, and send the new ETag in If-Match."
+    BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
+        "No request needs more than 16 KiB."
+    UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
+        "Send application/json."
+    VALIDATION_FAILED "validation-failed" UNPROCESSABLE_ENTITY "Some fields are invalid"
+        "The list of errors names every field and what is wrong with it."
+    IDEMPOTENCY_KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY
+        "The idempotency key belongs to another request"
+        "Use a new Idempotency-Key for a new intent."
+    PRECONDITION_REQUIRED "precondition-required" PRECONDITION_REQUIRED
+        "This change must name the version it is meant for"
+        "Get it first, and send its ETag in If-Match."
+    RATE_LIMITED "rate-limited" TOO_MANY_REQUESTS "Too many requests from this address"
+        "Try again after the time in Retry-After. The RateLimit headers tell what is left."
+    INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
+        "Try again; if it stays, quote the request_id."
+    BAD_UPSTREAM "bad-upstream" BAD_GATEWAY "The inventory service answered nonsense"
+        "No order was made. Try again later."
+    NOT_READY "not-ready" SERVICE_UNAVAILABLE "This process is not ready"
+        "Try again in a moment; the detail says what is missing."
+    STORE_UNAVAILABLE "store-unavailable" SERVICE_UNAVAILABLE "The store cannot be reached"
+        "Try again. With an Idempotency-Key nothing happens twice."
+    INVENTORY_UNAVAILABLE "inventory-unavailable" SERVICE_UNAVAILABLE "The inventory service cannot be reached"
+        "No order was made. Try again after the time in Retry-After."
+    OVERLOADED "overloaded" SERVICE_UNAVAILABLE "Too many requests at once"
+        "Try again after the time in Retry-After."
+    DEADLINE_EXCEEDED "deadline-exceeded" GATEWAY_TIMEOUT "The request took too long"
+        "Try again. With an Idempotency-Key nothing happens twice."
+}

@@ -1,0 +1,45 @@
+//! The page about a kind of problem, for the person who followed its `type`.
+
+use super::{KINDS, Kind};
+
+/// The page, or `None` where there is no such kind.
+pub fn page(slug: &str) -> Option<String> {
+    let Kind { slug, status, title, advice } = KINDS.iter().find(|kind| kind.slug == slug)?;
+    let (title, advice) = (escape(title), escape(advice));
+    Some(format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+  :root {{ color-scheme: light dark }}
+  body {{ font: 1.1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem }}
+</style>
+<h1>{title}</h1>
+<p>Status <code>{status}</code>, type <code>/problems/{slug}</code></p>
+<h2>What to do</h2>
+<p>{advice}</p>
+<p>The <code>detail</code> of the answer says what happened this time; whoever is asked for help
+wants its <code>request_id</code>.</p>
+<p><a href="/docs">The API</a></p>
+</html>
+"#
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_on_the_page_is_taken_for_markup() {
+        assert_eq!(escape(r#"<b a="&">"#), "&lt;b a=&quot;&amp;&quot;&gt;");
+        assert_eq!(page("nothing"), None);
+        assert_eq!(page("<b>"), None);
+    }
+}

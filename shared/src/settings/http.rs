@@ -1,0 +1,74 @@
+//! What a process is told about its HTTP side.
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use crate::config::{Reader, Setting};
+use crate::cors::Origins;
+use crate::rate_limit::Rate;
+
+/// How HTTP is served.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Connections at once; more wait. Read from `MAX_CONNECTIONS`.
+    pub max_connections: NonZeroU16,
+    /// Requests in handlers at once; more are refused. Read from `MAX_REQUESTS`.
+    pub max_requests: NonZeroU16,
+    /// How long requests are still taken once the process is to stop. Read from `DRAIN_DELAY`.
+    pub drain_delay: Duration,
+    /// Whose pages may call the API. Read from `CORS_ORIGINS`.
+    pub cors_origins: Origins,
+    /// How often one address may ask. Read from `RATE_LIMIT`.
+    pub rate_limit: Option<Rate>,
+}
+
+const MAX_CONNECTIONS: Setting = Setting {
+    name: "MAX_CONNECTIONS",
+    default: "4096",
+    help: "connections at once, 1 to 65535; each takes a file descriptor",
+};
+const MAX_REQUESTS: Setting = Setting {
+    name: "MAX_REQUESTS",
+    default: "512",
+    help: "requests under way at once, 1 to 65535; more are answered 503",
+};
+const DRAIN_DELAY: Setting = Setting {
+    name: "DRAIN_DELAY",
+    default: "500ms",
+    help: "how long serve takes requests after SIGTERM, with /readyz at 503, 0 to 60s",
+};
+const CORS_ORIGINS: Setting = Setting {
+    name: "CORS_ORIGINS",
+    default: "",
+    help: "origins whose pages may call the API, between commas, or *; unset: none",
+};
+const RATE_LIMIT: Setting = Setting {
+    name: "RATE_LIMIT",
+    default: "",
+    help: "requests per time for each client address, such as 100/60s; unset: no limit",
+};
+const MAX_DRAIN_DELAY: Duration = Duration::from_mins(1);
+
+impl HttpSettings {
+    /// Reads the settings. `None` means that at least one is wrong.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        let max_connections = reader.read(MAX_CONNECTIONS);
+        let max_requests = reader.read(MAX_REQUESTS);
+        let drain_delay = reader.span(DRAIN_DELAY, Duration::ZERO, MAX_DRAIN_DELAY);
+        let cors_origins = reader.read(CORS_ORIGINS);
+        let rate_limit = reader.optional(RATE_LIMIT);
+        Some(Self {
+            max_connections: max_connections?,
+            max_requests: max_requests?,
+            drain_delay: drain_delay?,
+            cors_origins: cors_origins?,
+            rate_limit: rate_limit?,
+        })
+    }
+
+    /// The same for a process that only answers probes: nothing has to be drained.
+    #[must_use]
+    pub fn for_probes(&self) -> Self {
+        Self { drain_delay: Duration::ZERO, rate_limit: None, ..self.clone() }
+    }
+}

@@ -1,0 +1,234 @@
+//! What holds for every handler, shown on a server with handlers that misbehave.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::web::Data;
+use poem::{EndpointExt, Route, get, handler};
+use reqwest::Client;
+use serde_json::Value;
+use shared::admission::Lease;
+use shared::allow::AllowedMethods;
+use shared::config::Reader;
+use shared::settings::HttpSettings;
+use shared::shutdown::Shutdown;
+use stack::wait::wait_until;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Generous, because tests share the machine with a compiler.
+const LIMIT: Duration = Duration::from_secs(30);
+/// What a handler may take.
+const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct Server {
+    address: SocketAddr,
+    client: Client,
+    gate: Arc<Gate>,
+    shutdown: Shutdown,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Holds handlers back.
+#[derive(Default)]
+struct Gate {
+    arrived: Notify,
+    opened: Notify,
+}
+
+impl Server {
+    async fn start(env: &'static [(&'static str, &'static str)]) -> Self {
+        let mut reader = Reader::from_source(move |name| {
+            env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        });
+        let settings = HttpSettings::read(&mut reader).unwrap();
+        let gate = Arc::new(Gate::default());
+        let routes = Route::new()
+            .at("/panic", get(panic))
+            .at("/error", get(error))
+            .at("/held", get(held))
+            .at("/waiting", get(waiting))
+            .at("/for-ever", get(for_ever))
+            .at("/announced", get(announced))
+            .at("/livez", get(alive))
+            .data(gate.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
+        let allowed = AllowedMethods::default();
+        let server = shared::http::serve(listener, routes, allowed, settings, shutdown.clone());
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { address, client, gate, shutdown, task: tokio::spawn(server) }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.send(path).await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn send(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+    }
+
+    /// The kind of problem that a path answers, and its text.
+    async fn problem(&self, path: &str) -> (u16, String) {
+        let (status, text) = self.get(path).await;
+        let problem: Value = serde_json::from_str(&text).unwrap();
+        (status, problem["type"].as_str().unwrap().replace("/problems/", ""))
+    }
+}
+
+#[handler]
+fn panic() -> String {
+    panic!("a secret")
+}
+
+#[handler]
+fn error() -> poem::Result<String> {
+    Err(poem::error::InternalServerError(std::io::Error::other("a secret")))
+}
+
+#[handler]
+async fn held(gate: Data<&Arc<Gate>>) -> &'static str {
+    gate.arrived.notify_one();
+    gate.opened.notified().await;
+    "held"
+}
+
+#[handler]
+async fn waiting(gate: Data<&Arc<Gate>>, lease: Data<&Lease>) -> &'static str {
+    lease.wait_up_to(LIMIT);
+    gate.arrived.notify_one();
+    gate.opened.notified().await;
+    "waited"
+}
+
+#[handler]
+async fn for_ever() -> &'static str {
+    std::future::pending().await
+}
+
+#[handler]
+async fn announced(lease: Data<&Lease>) -> &'static str {
+    let wait = HANDLER_TIMEOUT + Duration::from_secs(1);
+    lease.wait_up_to(wait);
+    tokio::time::sleep(wait).await;
+    "in time"
+}
+
+#[handler]
+fn alive() -> &'static str {
+    "ok"
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
+    let server = Server::start(&[]).await;
+    for path in ["/panic", "/error", "/panic"] {
+        let (status, text) = server.get(path).await;
+        assert_eq!(status, 500, "{path}");
+        assert!(text.contains("/problems/internal") && !text.contains("secret"), "{text}");
+    }
+    assert_eq!(server.get("/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
+    let server = Server::start(&[]).await;
+    let started = Instant::now();
+    let (late, waited) = tokio::join!(
+        async { (server.problem("/for-ever").await, started.elapsed()) },
+        server.get("/announced")
+    );
+    assert_eq!(late.0, (504, "deadline-exceeded".to_owned()));
+    assert!((HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&late.1), "{:?}", late.1);
+    assert_eq!(waited, (200, "in time".to_owned()));
+}
+
+#[tokio::test]
+async fn what_is_too_much_at_once_is_refused_at_once() {
+    let server = Server::start(&[("MAX_REQUESTS", "2")]).await;
+    let (_, _, ()) = tokio::join!(server.get("/held"), server.get("/held"), async {
+        server.gate.arrived.notified().await;
+        server.gate.arrived.notified().await;
+        let refused = server.send("/held").await;
+        assert_eq!(refused.status(), 503);
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert!(refused.text().await.unwrap().contains("/problems/overloaded"));
+        assert_eq!(server.get("/livez").await.0, 200, "a probe is always answered");
+        server.gate.opened.notify_waiters();
+    });
+    assert_eq!(server.problem("/panic").await.0, 500, "the places are free again");
+}
+
+#[tokio::test]
+async fn a_request_that_only_waits_takes_nobody_elses_place() {
+    let server = Server::start(&[("MAX_REQUESTS", "1")]).await;
+    let (first, second, ()) = tokio::join!(server.get("/waiting"), server.get("/waiting"), async {
+        server.gate.arrived.notified().await;
+        server.gate.arrived.notified().await;
+        assert_eq!(server.get("/error").await.0, 500, "it has a place");
+        server.gate.opened.notify_waiters();
+    });
+    assert_eq!((first.0, second.0), (200, 200));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_gives_its_place_back() {
+    let server = Server::start(&[("MAX_REQUESTS", "1")]).await;
+    let request = server.client.get(format!("http://{}/held", server.address));
+    let impatient = tokio::spawn(request.send());
+    server.gate.arrived.notified().await;
+    assert_eq!(server.problem("/error").await.1, "overloaded");
+    impatient.abort();
+    wait_until("the place is free", LIMIT, || async { server.get("/error").await.0 == 500 })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_waits_until_another_one_ends() {
+    let server = Server::start(&[("MAX_CONNECTIONS", "1")]).await;
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let (answer, ()) = tokio::join!(server.get("/livez"), async move {
+        tokio::task::yield_now().await;
+        drop(first);
+    });
+    assert_eq!(answer.0, 200);
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_finished_before_the_end() {
+    let server = Server::start(&[("DRAIN_DELAY", "0")]).await;
+    let (answer, ()) = tokio::join!(server.get("/held"), async {
+        server.gate.arrived.notified().await;
+        server.shutdown.cancel();
+        wait_until("nobody listens", LIMIT, || async {
+            TcpStream::connect(server.address).await.is_err()
+        })
+        .await
+        .unwrap();
+        server.gate.opened.notify_waiters();
+    });
+    assert_eq!(answer, (200, "held".to_owned()));
+    tokio::time::timeout(LIMIT, server.task).await.unwrap().unwrap().unwrap();
+}
+
+#[test]
+fn every_setting_that_makes_no_sense_is_named() {
+    let mut reader = Reader::from_source(|name| {
+        let value = match name {
+            "CORS_ORIGINS" => "https://shop.example/",
+            "RATE_LIMIT" => "many",
+            "DRAIN_DELAY" => "2m",
+            "MAX_CONNECTIONS" => "0",
+            "MAX_REQUESTS" => "-1",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    });
+    let settings = HttpSettings::read(&mut reader);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 5);
+}
