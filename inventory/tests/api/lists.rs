@@ -95,6 +95,20 @@ async fn a_product_is_found_by_its_present_name_only() {
 }
 
 #[tokio::test]
+async fn the_longest_names_have_cursors_too() {
+    let service = Service::start().await;
+    // Three characters each once case is folded.
+    let long: Vec<String> = ["ΐ", "ΰ", "𐐀"].map(|letter| letter.repeat(200)).into();
+    for name in &long {
+        create(&service, name, 1).await;
+    }
+    assert_eq!(names(&service, "limit=1&sort=name").await, long);
+    let mut url = reqwest::Url::parse("http://x/").unwrap();
+    url.query_pairs_mut().append_pair("q", &long[0]).append_pair("sort", "name");
+    assert_eq!(names(&service, url.query().unwrap()).await, long[..1]);
+}
+
+#[tokio::test]
 async fn a_cursor_belongs_to_its_list_and_nonsense_is_refused() {
     let service = Service::start().await;
     for name in ["Tea 1", "Tea 2", "Tea 3"] {
