@@ -113,7 +113,6 @@ impl Api {
     /// there are more orders that match: follow `Link` as long as there is one. Each order that is
     /// there all the time is seen exactly once.
     #[oai(path = "/orders", method = "get", tag = "Tag::Orders", operation_id = "listOrders")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list_orders(
         &self,
         /// Orders on the page, 1 to 100.

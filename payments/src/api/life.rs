@@ -46,6 +46,7 @@ impl LifeApi {
         tag = "Tag::Orders",
         operation_id = "streamOrders"
     )]
+    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
     async fn stream_orders(
         &self,
         request: &Request,
