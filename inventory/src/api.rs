@@ -11,14 +11,18 @@ use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::page::{Limit, Listing};
 use shared::problem::{INVALID_PARAMETER, NOT_FOUND, PRECONDITION_FAILED, Problem};
+use shared::sse::Live;
 
 mod answer;
 mod body;
+mod live;
 mod stock;
 
 use crate::api::answer::{
     ChangeResponse, CreateResponse, DeleteResponse, GetResponse, ListResponse,
 };
+use crate::api::live::LiveApi;
+pub use crate::api::live::ShowProduct;
 use crate::api::stock::StockApi;
 use crate::domain::{
     Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
@@ -214,14 +218,14 @@ impl From<SortParam> for Sort {
 }
 
 /// The routes of the API and its documents, and the OpenAPI document.
-pub fn routes(store: Store, asyncapi: String) -> (Route, String) {
-    let service = service(Api { store, in_flight: InFlight::default() });
+pub fn routes(store: Store, live: Live<ShowProduct>, asyncapi: String) -> (Route, String) {
+    let service = service(Api { store, in_flight: InFlight::default() }, live);
     let (pages, spec) = shared::openapi::pages(&service, asyncapi);
     (pages.nest("/", service.into_endpoint().after(revalidated)), spec)
 }
 
-fn service(api: Api) -> OpenApiService<(Api, StockApi), ()> {
-    let apis = (api.clone(), StockApi(api));
+fn service(api: Api, live: Live<ShowProduct>) -> OpenApiService<(Api, StockApi, LiveApi), ()> {
+    let apis = (api.clone(), StockApi(api), LiveApi(live));
     OpenApiService::new(apis, "Inventory", env!("CARGO_PKG_VERSION")).description(
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
     )

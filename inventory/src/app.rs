@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::feed::Feed;
 use shared::idempotency;
 use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::shutdown::Shutdown;
+use shared::sse::Live;
 
-use crate::api;
+use crate::api::{self, ShowProduct};
 use crate::config::Config;
 use crate::store::Store;
 use crate::worker::OrderHandler;
@@ -22,8 +24,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let process = Process::new(store.own.clone(), witness(&config), shutdown);
-    let (routes, spec) = api::routes(store, asyncapi()?);
+    let live = live(&store, shutdown.clone());
+    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    process.follow(live.feed(), &store.own, &config.common.inventory_store);
+    let (routes, spec) = api::routes(store, live, asyncapi()?);
     process.serve(&config.common, routes, &spec).await
 }
 
@@ -65,7 +69,14 @@ pub fn asyncapi() -> anyhow::Result<String> {
 
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    Ok(api::routes(store(config), asyncapi()?).1)
+    let store = store(config);
+    let live = live(&store, Shutdown::new());
+    Ok(api::routes(store, live, asyncapi()?).1)
+}
+
+fn live(store: &Store, shutdown: Shutdown) -> Live<ShowProduct> {
+    let feed = Feed::new(store.own.clone(), ShowProduct { store: store.clone() });
+    Live::new(feed, shutdown)
 }
 
 fn witness(config: &Config) -> Witness {

@@ -5,38 +5,41 @@ use std::time::Duration;
 use poem::web::Data;
 use poem::{Request, Route};
 use poem_openapi::param::{Header, Path, Query};
-use poem_openapi::{ApiResponse, Enum, OpenApi, OpenApiService, Tags};
-use shared::admission::Lease;
-use shared::conditional::{ETag, not_modified};
-use shared::id::OrderId;
+use poem_openapi::{OpenApi, OpenApiService, Tags};
+use shared::conditional::ETag;
+use shared::id::{OrderId, ProductId};
 use shared::idempotency::{Claim, IdempotencyKey, InFlight, Once};
+use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
-use shared::page::{Limit, NextPage};
+use shared::page::{Limit, Listing};
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
     PRODUCT_NOT_FOUND, Problem,
 };
 use shared::request::RequestContext;
-use shared::sse::{EventStream, Live};
+use shared::sse::Live;
+use shared::time::Timestamp;
 
+mod answer;
 mod body;
+mod life;
 mod live;
+mod statuses;
 mod timeline;
 
-use crate::api::body::{OrderBody, QuoteBody};
-use crate::api::live::Waited;
+use crate::api::answer::{CancelResponse, ListResponse, PlaceResponse};
+use crate::api::body::QuoteBody;
+use crate::api::life::LifeApi;
 pub use crate::api::live::{Finals, ShowOrder};
-use crate::api::timeline::{TimelineBody, timeline};
+use crate::api::statuses::Statuses;
 use crate::breaker::OPEN_FOR;
-use crate::domain::{Cancellation, Order, PlaceOrder, Quote};
+use crate::domain::{Cancellation, Order, OrderFilter, PlaceOrder, Quote};
 use crate::inventory_client::{InventoryClient, NoOffer, Offer};
 use crate::store::Store;
 
-/// Longest wait for an order to be final.
-const MAX_WAIT: Duration = Duration::from_secs(30);
-
 /// Handlers, and what they need.
+#[derive(Clone)]
 pub struct Api {
     /// Where orders are kept.
     pub store: Store,
@@ -67,85 +70,6 @@ pub struct Terms {
 enum Tag {
     /// What was ordered, and what became of it.
     Orders,
-}
-
-#[derive(ApiResponse)]
-enum PlaceResponse {
-    /// The order is accepted and will be paid after its delay.
-    #[oai(status = 201)]
-    Created(
-        Json<OrderBody>,
-        /// Where the order is.
-        #[oai(header = "Location")]
-        String,
-        /// `true` when the same request was made before with this key: nothing was done now.
-        #[oai(header = "Idempotent-Replayed")]
-        Option<bool>,
-        /// The version of the order.
-        #[oai(header = "ETag")]
-        ETag,
-    ),
-}
-
-#[derive(ApiResponse)]
-enum GetResponse {
-    /// The order.
-    #[oai(status = 200)]
-    Found(
-        Json<OrderBody>,
-        /// The version of the order.
-        #[oai(header = "ETag")]
-        ETag,
-        /// With `wait`: whether anything will still happen to the order. `false` means that the
-        /// time was up.
-        #[oai(header = "Order-Final")]
-        Option<bool>,
-    ),
-    /// The client has this version already.
-    #[oai(status = 304)]
-    NotModified(
-        /// The version of the order.
-        #[oai(header = "ETag")]
-        ETag,
-        /// With `wait`: whether anything will still happen to the order.
-        #[oai(header = "Order-Final")]
-        Option<bool>,
-    ),
-}
-
-/// What to wait for.
-#[derive(Clone, Copy, Debug, Enum)]
-#[oai(rename_all = "snake_case")]
-enum WaitFor {
-    /// Until nothing will happen to the order any more.
-    Final,
-}
-
-#[derive(ApiResponse)]
-enum CancelResponse {
-    /// The order is cancelled, now or since earlier.
-    #[oai(status = 200)]
-    Cancelled(
-        Json<OrderBody>,
-        /// `true` when the same request was made before with this key: nothing was done now.
-        #[oai(header = "Idempotent-Replayed")]
-        Option<bool>,
-        /// The version of the order.
-        #[oai(header = "ETag")]
-        ETag,
-    ),
-}
-
-#[derive(ApiResponse)]
-enum ListResponse {
-    /// A page of orders, newest first.
-    #[oai(status = 200)]
-    Page(
-        Json<Vec<OrderBody>>,
-        /// The next page, as `<path>; rel="next"`; absent on the last one.
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
 }
 
 #[OpenApi]
@@ -183,20 +107,45 @@ impl Api {
     }
 
     /// List orders, newest first.
+    ///
+    /// What is read for one page is bounded, so that a page may be short, or even empty, although
+    /// there are more orders that match: follow `Link` as long as there is one. Each order that is
+    /// there all the time is seen exactly once.
     #[oai(path = "/orders", method = "get", tag = "Tag::Orders", operation_id = "listOrders")]
     async fn list_orders(
         &self,
         /// Orders on the page, 1 to 100.
         #[oai(default)]
         limit: Query<Limit>,
-        /// Where the page begins; take it from `Link`.
+        /// Where the page begins; take it from `Link`. It belongs to the other parameters of its
+        /// list, except `limit`.
         cursor: Query<Option<String>>,
+        /// Only orders in one of these states, with commas in between.
+        status: Query<Option<Statuses>>,
+        /// Only orders of this product.
+        product_id: Query<Option<ProductId>>,
+        /// Only orders placed after this time, in UTC.
+        created_after: Query<Option<Timestamp>>,
+        /// Only orders placed before this time, in UTC.
+        created_before: Query<Option<Timestamp>>,
     ) -> Result<ListResponse, Problem> {
-        let before = shared::page::parse_cursor(cursor.0.as_deref())?;
-        let orders = self.store.list_orders(before, limit.0.get()).await?;
-        let NextPage { items, link } =
-            shared::page::cut("/orders", limit.0, orders, |order| order.id);
-        Ok(ListResponse::Page(Json(items.into_iter().map(Into::into).collect()), link))
+        let filter = OrderFilter {
+            statuses: status.0.map(|Statuses(statuses)| statuses).unwrap_or_default(),
+            product_id: product_id.0,
+            created_after: created_after.0,
+            created_before: created_before.0,
+        };
+        let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        let listing = Listing::at("/orders")
+            .with("status", Some(statuses.join(",")).filter(|text| !text.is_empty()))
+            .with("product_id", filter.product_id)
+            .with("created_after", filter.created_after)
+            .with("created_before", filter.created_before);
+        let position = listing.position(cursor.0.as_deref())?;
+        let Scanned { items, next } =
+            self.store.list_orders(&filter, position, limit.0.get()).await?;
+        let items = items.into_iter().map(Into::into).collect();
+        Ok(ListResponse::Page(Json(items), listing.link(limit.0, next)))
     }
 
     /// Say what an order would cost now. Nothing is stored, so repeating it is always safe.
@@ -218,89 +167,6 @@ impl Api {
         IdempotencyKey::of(request)?;
         let quote = self.quote(body.0, context.0).await?;
         Ok(Json(QuoteBody::new(body.0, quote)))
-    }
-
-    /// Follow all orders live.
-    ///
-    /// Server-sent events `order.created`, `order.paid`, `order.cancelled` and `order.refunded`, each
-    /// with the order as it stood right after that. After `reset`, changes may have been missed:
-    /// read the list again.
-    #[oai(
-        path = "/orders/stream",
-        method = "get",
-        tag = "Tag::Orders",
-        operation_id = "streamOrders"
-    )]
-    async fn stream_orders(
-        &self,
-        request: &Request,
-        /// The `id` of the last event that was received: the stream goes on behind it.
-        #[oai(name = "Last-Event-ID")]
-        _last: Header<Option<String>>,
-    ) -> Result<EventStream, Problem> {
-        self.live.open(request)
-    }
-
-    /// Get an order.
-    ///
-    /// With `wait=final` the answer comes once nothing will happen to the order any more: it is
-    /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
-    /// the order as it is then, and `Order-Final: false`.
-    #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
-    async fn get_order(
-        &self,
-        request: &Request,
-        context: Data<&RequestContext>,
-        lease: Data<&Lease>,
-        /// The order.
-        id: Path<OrderId>,
-        /// `final`: answer when the order is final.
-        wait: Query<Option<WaitFor>>,
-        /// Longest wait in seconds, 1 to 30. Without it, 30.
-        #[oai(validator(minimum(value = "1"), maximum(value = "30")))]
-        timeout: Query<Option<u64>>,
-        /// Versions that the client has. If the order still has one of them, the answer is 304.
-        #[oai(name = "If-None-Match")]
-        _if_none_match: Header<Option<String>>,
-    ) -> Result<GetResponse, Problem> {
-        let (order, is_final) = match wait.0 {
-            None => (self.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
-            Some(WaitFor::Final) => {
-                let limit = timeout.0.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
-                lease.wait_up_to(limit);
-                let parts = (&self.store, &self.inventory);
-                let waited = self.finals.wait(parts, id.0, limit, context.0).await?;
-                let Waited { order, is_final } = waited.ok_or_else(not_found)?;
-                (order, Some(is_final))
-            }
-        };
-        let etag = ETag(order.version());
-        if not_modified(request, etag) {
-            return Ok(GetResponse::NotModified(etag, is_final));
-        }
-        Ok(GetResponse::Found(Json(order.into()), etag, is_final))
-    }
-
-    /// Get the life of an order, step by step, from both services.
-    ///
-    /// While inventory cannot be asked, its part is missing and `degraded` says so.
-    #[oai(
-        path = "/orders/:id/timeline",
-        method = "get",
-        tag = "Tag::Orders",
-        operation_id = "getTimeline"
-    )]
-    async fn get_timeline(
-        &self,
-        context: Data<&RequestContext>,
-        /// The order.
-        id: Path<OrderId>,
-    ) -> Result<Json<TimelineBody>, Problem> {
-        let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
-        let partition = self.store.own.partitions().of_order(order.id);
-        let settlements = &self.finals.settlements;
-        Ok(Json(timeline(&order, settlements, partition, &self.inventory, context.0).await))
     }
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
@@ -374,7 +240,8 @@ impl From<NoOffer> for Problem {
 
 /// The routes of the API and its documents, and the OpenAPI document.
 pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
-    let service = OpenApiService::new(api, "Payments", env!("CARGO_PKG_VERSION")).description(
+    let apis = (api.clone(), LifeApi(api));
+    let service = OpenApiService::new(apis, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );
     let (pages, spec) = shared::openapi::pages(&service, asyncapi);

@@ -90,6 +90,19 @@ pub struct Trail {
     pub refund_entry: Option<String>,
 }
 
+/// Which orders a list is to show. An empty filter shows all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Only orders in one of these states; in any where there is none.
+    pub statuses: Vec<OrderStatus>,
+    /// Only orders of this product.
+    pub product_id: Option<ProductId>,
+    /// Only orders placed after this.
+    pub created_after: Option<Timestamp>,
+    /// Only orders placed before this.
+    pub created_before: Option<Timestamp>,
+}
+
 /// What became of a request to cancel an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation {
@@ -184,6 +197,16 @@ impl Order {
             // Nothing comes after these.
             OrderStatus::Cancelled | OrderStatus::Refunded => self,
         }
+    }
+}
+
+impl OrderFilter {
+    /// Whether an order is one of them.
+    pub fn admits(&self, order: &Order) -> bool {
+        (self.statuses.is_empty() || self.statuses.contains(&order.status))
+            && self.product_id.is_none_or(|product_id| product_id == order.wanted.product_id)
+            && self.created_after.is_none_or(|after| order.created_at > after)
+            && self.created_before.is_none_or(|before| order.created_at < before)
     }
 }
 

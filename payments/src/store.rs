@@ -6,13 +6,16 @@ use shared::event::RefundOrder;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions};
 use shared::idempotency::{Claim, Once};
-use shared::own_store::{OwnStore, all, by_partition};
+use shared::index::{Order as Direction, Range, Scanned};
+use shared::own_store::{OwnStore, by_partition};
 use shared::record::Record;
 use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::request::RequestContext;
 use shared::time::Timestamp;
 
-use crate::domain::{Cancellation, Completion, Order, PlaceOrder, Quote, Refund, Trail};
+use crate::domain::{
+    Cancellation, Completion, Order, OrderFilter, PlaceOrder, Quote, Refund, Trail,
+};
 use crate::keys;
 
 /// Raised whenever a function changes what it does, takes or answers.
@@ -20,6 +23,10 @@ const LIBRARY_VERSION: u32 = 1;
 
 /// Orders that one call of `complete_due` pays at most.
 pub const COMPLETION_BATCH: usize = 100;
+
+/// How far the time inside an id may be from the time on the clock of the store: `place_order`
+/// refuses more.
+const MAX_SKEW: Duration = Duration::from_hours(24);
 
 /// What payments knows. Cheap to clone.
 #[derive(Clone)]
@@ -98,19 +105,29 @@ impl Store {
         }
     }
 
-    /// The newest orders, or those placed before `before`; one more than `limit` when there are
-    /// more.
+    /// A page of the orders that a filter admits, the newest first, behind `position`. It may be
+    /// short, or empty, although there are more: what is read for it is bounded.
     pub async fn list_orders(
         &self,
-        before: Option<OrderId>,
+        filter: &OrderFilter,
+        position: Option<OrderId>,
         limit: usize,
-    ) -> Result<Vec<Order>, RedisError> {
-        let ids = self.own.newest_ids(keys::orders, before, limit + 1).await?;
-        let mut orders = Vec::with_capacity(ids.len());
-        for found in all(ids.into_iter().map(|id| self.find_order(id))).await {
-            orders.extend(found?);
+    ) -> Result<Scanned<Order>, RedisError> {
+        let mut range = Range::all(Direction::Descending);
+        // The time inside an id is that of the process that minted it, which is only about right.
+        if let Some(after) = filter.created_after {
+            range = range.not_below(&OrderId::prefix_at(after.earlier_by(MAX_SKEW)));
         }
-        Ok(orders)
+        if let Some(before) = filter.created_before {
+            range = range.below(&OrderId::prefix_at(before.later_by(MAX_SKEW)));
+        }
+        let range = position.iter().fold(range, |range, id| range.past(&id.to_string()));
+        let find = |member: String| async move {
+            let id = member.parse();
+            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
+            Ok(self.find_order(id).await?.filter(|order| filter.admits(order)))
+        };
+        self.own.scan(keys::orders, range, limit, find).await
     }
 
     /// Pays up to [`COMPLETION_BATCH`] orders of a partition whose delay has elapsed, and emits

@@ -219,16 +219,12 @@ impl InFlight {
         let hash = claim.key.hash.clone();
         let turnstile = self.lock().entry(hash.clone()).or_default().clone();
         let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
-        match tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await {
-            Ok(guard) => {
-                turn.guard = Some(guard);
-                Ok(Some(turn))
-            }
-            Err(_) => {
-                let detail = "an earlier request with this key is still running";
-                Err(Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER))
-            }
-        }
+        let guard = tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await;
+        turn.guard = Some(guard.map_err(|_| {
+            let detail = "an earlier request with this key is still running";
+            Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER)
+        })?);
+        Ok(Some(turn))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Turnstile<()>>>> {

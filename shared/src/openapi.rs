@@ -114,7 +114,7 @@ macro_rules! parameter {
     )*};
 }
 
-parameter!(IdempotencyKey, OrderId, ProductId);
+parameter!(IdempotencyKey, OrderId, ProductId, Timestamp);
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {

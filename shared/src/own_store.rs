@@ -1,9 +1,7 @@
 //! The store that a service owns: its client, its functions, and how its keys are spread.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::future::Future;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::function::{Call, IDENTITY, Library};
@@ -75,43 +73,6 @@ impl OwnStore {
         let time = Command::new("TIME").to_owner_of(&partition.key(IDENTITY));
         let [seconds, microseconds] = self.redis.run(time).await?.exactly("a time")?;
         Ok(Timestamp::from_millis(seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000))
-    }
-
-    /// The newest ids of an index, or those before `before`, newest first. Every partition has an
-    /// index of its own.
-    pub async fn newest_ids<Id>(
-        &self,
-        index: impl Fn(Partition) -> String,
-        before: Option<Id>,
-        limit: usize,
-    ) -> Result<Vec<Id>, RedisError>
-    where
-        Id: FromStr<Err: Display> + Display + Ord,
-    {
-        let from = before.map_or_else(|| "+".to_owned(), |id| format!("({id}"));
-        let limit_arg = i64::try_from(limit).unwrap_or(i64::MAX);
-        let lists = all(self.partitions.all().map(|partition| {
-            let range = Command::new("ZRANGE").key(index(partition)).arg(from.as_str()).arg("-");
-            self.redis.run(range.arg("BYLEX").arg("REV").arg("LIMIT").arg(0).arg(limit_arg))
-        }));
-        let mut ids: Vec<Id> = Vec::new();
-        for list in lists.await {
-            for text in list?.texts()? {
-                ids.push(
-                    text.parse()
-                        .map_err(|error| RedisError::Refused(format!("{text}: {error}")))?,
-                );
-            }
-        }
-        if ids.is_empty() {
-            all(self.partitions.all().map(|partition| self.confirm_absence(partition)))
-                .await
-                .into_iter()
-                .collect::<Result<(), _>>()?;
-        }
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        ids.truncate(limit);
-        Ok(ids)
     }
 
     /// Identifies one life of the server that keeps `partition`: another one after each restart and

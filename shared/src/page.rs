@@ -26,15 +26,6 @@ pub struct Listing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(usize);
 
-/// A page, and the `Link` to the next one.
-#[derive(Debug)]
-pub struct NextPage<T> {
-    /// The items of this page.
-    pub items: Vec<T>,
-    /// The value of `Link`, while there is more.
-    pub link: Option<String>,
-}
-
 /// Items on a page when nothing is asked for.
 const DEFAULT_LIMIT: usize = 20;
 /// Most items on a page.
@@ -104,37 +95,6 @@ impl Default for Limit {
     }
 }
 
-/// Cuts a list that was read with one item too many down to a page.
-pub fn cut<T, Id: Display>(
-    path: &str,
-    limit: Limit,
-    mut items: Vec<T>,
-    id: impl Fn(&T) -> Id,
-) -> NextPage<T> {
-    let more = items.len() > limit.get();
-    items.truncate(limit.get());
-    let last = items.last().filter(|_| more);
-    let link = last.map(|last| {
-        format!("<{path}?limit={}&cursor={}>; rel=\"next\"", limit.get(), cursor(&id(last)))
-    });
-    NextPage { items, link }
-}
-
-/// Reads a cursor that [`cut`] made.
-pub fn parse_cursor<Id: FromStr>(cursor: Option<&str>) -> Result<Option<Id>, Problem> {
-    let Some(cursor) = cursor else {
-        return Ok(None);
-    };
-    let id = cursor.strip_prefix(CURSOR_PREFIX).and_then(|id| id.parse().ok());
-    id.map(Some).ok_or_else(|| {
-        Problem::new(&INVALID_CURSOR, "take it from the Link header of an earlier page")
-    })
-}
-
-fn cursor(id: &impl Display) -> String {
-    format!("{CURSOR_PREFIX}{id}")
-}
-
 impl Type for Limit {
     const IS_REQUIRED: bool = false;
     type RawValueType = usize;
@@ -181,17 +141,6 @@ impl ParseFromParameter for Limit {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_page_links_to_the_next_only_while_there_is_more() {
-        let NextPage { items, link } = cut("/things", Limit(2), vec![5, 4, 3], |id| *id);
-        assert_eq!(
-            (items, link.unwrap()),
-            (vec![5, 4], "</things?limit=2&cursor=c1.4>; rel=\"next\"".to_owned())
-        );
-        assert_eq!(cut("/things", Limit(3), vec![5, 4, 3], |id| *id).link, None);
-        assert_eq!(cut("/things", Limit(2), Vec::<u8>::new(), |id| *id).link, None);
-    }
-
     fn cursor_of(link: &str) -> &str {
         link.split_once("cursor=").unwrap().1.strip_suffix(">; rel=\"next\"").unwrap()
     }
@@ -225,15 +174,6 @@ mod tests {
         }
         for cursor in ["4", "", "c1.", "c1.4", "c1.x.NA", "c2.x.NA"] {
             assert!(teas.position::<u8>(Some(cursor)).is_err(), "{cursor}");
-        }
-    }
-
-    #[test]
-    fn only_our_own_cursors_are_taken() {
-        assert_eq!(parse_cursor::<u8>(None).unwrap(), None);
-        assert_eq!(parse_cursor::<u8>(Some("c1.4")).unwrap(), Some(4));
-        for cursor in ["4", "", "c1.", "c1.x", "c2.4"] {
-            assert!(parse_cursor::<u8>(Some(cursor)).is_err(), "{cursor}");
         }
     }
 }

@@ -33,6 +33,20 @@ impl Timestamp {
         Self(ms.min(LATEST_MS))
     }
 
+    /// So much later, but not after the year 9999.
+    #[must_use]
+    pub fn later_by(self, time: Duration) -> Self {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.0.saturating_add(ms))
+    }
+
+    /// So much earlier, but not before the epoch.
+    #[must_use]
+    pub fn earlier_by(self, time: Duration) -> Self {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(ms))
+    }
+
     /// Milliseconds since the epoch.
     pub fn as_millis(self) -> u64 {
         self.0

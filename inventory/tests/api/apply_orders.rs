@@ -1,18 +1,21 @@
-//! `lua/apply_orders.lua` against the rule it executes, `domain::decide`, on random histories: the
-//! twin test.
+//! `lua/apply_orders.lua` and `lua/adjust_stock.lua` against the rules they execute,
+//! `domain::decide` and `Adjustment::balance`, on random histories: the twin test.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use inventory::domain::{Decision, Deletion, MAX_STOCK, Outcome, decide};
+use inventory::domain::{
+    Adjustment, Cause, Change, Deletion, Filter, MAX_STOCK, Outcome, ProductPatch, Sort,
+};
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, Partitions, ProductId};
+use shared::id::{Partitions, ProductId};
+use shared::idempotency::Once;
 use tokio::runtime::Runtime;
 
 use crate::harness::{KEEP, TestStore, order};
+use crate::model::Model;
 
 /// Histories, and steps in each.
 const CASES: u32 = 60;
@@ -20,11 +23,17 @@ const STEPS: usize = 30;
 /// The same on a store with partitions.
 const PARTITIONED_CASES: u32 = 20;
 
+/// What products are called, some of them the same when case is folded.
+const NAMES: [&str; 5] = ["Tea", "TEA", "tea", "Teapot", "Éclair"];
+const CAUSES: [Cause; 2] = [Cause::Restock, Cause::Stocktake];
+
 /// One step of a history.
 #[derive(Clone, Debug)]
 enum Step {
     Create { quantity: u32 },
     Delete { product: Index },
+    Rename { product: Index, name: &'static str },
+    Adjust { product: Index, cause: Cause, quantity: u32 },
     Apply { batch: Vec<Pick> },
 }
 
@@ -39,42 +48,6 @@ enum Pick {
     Again {
         order: Index,
     },
-}
-
-/// What the store must know, kept by the rule of the domain.
-#[derive(Default)]
-struct Model {
-    /// What is on hand of each product that ever was; `None` once it is deleted.
-    stock: BTreeMap<ProductId, Option<u32>>,
-    decisions: BTreeMap<OrderId, Decision>,
-    refunds: Vec<(OrderId, ProductId, u32, RefundReason, String)>,
-}
-
-impl Model {
-    fn apply(&mut self, order: &OrderCompleted) -> Outcome {
-        let recorded = self.decisions.get(&order.order_id).copied();
-        let decision = recorded.unwrap_or_else(|| self.decide(order));
-        if let Decision::Rejected(reason) = decision {
-            let trace = order.traceparent.to_string();
-            let refund = (order.order_id, order.product_id, order.quantity, reason, trace);
-            self.refunds.push(refund);
-        }
-        match (recorded, decision) {
-            (Some(_), _) => Outcome::Repeated(decision),
-            (None, Decision::Applied) => Outcome::Applied,
-            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
-        }
-    }
-
-    fn decide(&mut self, order: &OrderCompleted) -> Decision {
-        let on_hand = self.stock.get(&order.product_id).copied().flatten();
-        let (decision, left) = decide(on_hand, order.quantity);
-        if decision == Decision::Applied {
-            self.stock.insert(order.product_id, left);
-        }
-        self.decisions.insert(order.order_id, decision);
-        decision
-    }
 }
 
 #[test]
@@ -118,6 +91,7 @@ fn check_histories(partitions: Partitions, cases: u32) {
             test.store.own.adopt().await.unwrap();
             let (model, orders) = play(&test, &history).await;
             check_stock(&test, &model).await;
+            check_names(&test, &model).await;
             check_refunds(&test, &model).await;
             check_records(&test, model, &orders).await;
         });
@@ -134,8 +108,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Index>().prop_map(|order| Pick::Again { order }),
     ];
     prop_oneof![
-        3 => on_hand.prop_map(|quantity| Step::Create { quantity }),
+        3 => on_hand.clone().prop_map(|quantity| Step::Create { quantity }),
         1 => any::<Index>().prop_map(|product| Step::Delete { product }),
+        1 => (any::<Index>(), select(NAMES.as_slice()))
+            .prop_map(|(product, name)| Step::Rename { product, name }),
+        2 => (any::<Index>(), select(CAUSES.as_slice()), on_hand.clone())
+            .prop_map(|(product, cause, quantity)| Step::Adjust { product, cause, quantity }),
         8 => proptest::collection::vec(pick, 1..6).prop_map(|batch| Step::Apply { batch }),
     ]
 }
@@ -149,7 +127,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
         match step {
             Step::Create { quantity } => {
                 let id = test.product(*quantity).await;
-                model.stock.insert(id, Some(*quantity));
+                model.create(id, *quantity);
                 products.push(id);
             }
             Step::Delete { product } => {
@@ -157,6 +135,16 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
                 let deleted = test.store.delete_product(id, &None).await.unwrap();
                 let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
                 assert_eq!(deleted == Deletion::Deleted, existed);
+                model.names.remove(&id);
+            }
+            Step::Rename { product, name } => {
+                let id = *product.get(&products);
+                rename(test, &mut model, id, name).await;
+            }
+            Step::Adjust { product, cause, quantity } => {
+                let id = *product.get(&products);
+                let adjustment = Adjustment { cause: *cause, quantity: *quantity, note: None };
+                adjust(test, &mut model, id, &adjustment).await;
             }
             Step::Apply { batch } => {
                 let from = orders.len();
@@ -169,6 +157,35 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
         }
     }
     (model, orders)
+}
+
+async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'static str) {
+    let patch = ProductPatch { name: Some(name.parse().unwrap()), price: None };
+    let change = test.store.update_product(id, patch, &None).await.unwrap();
+    match model.names.get_mut(&id) {
+        None => assert_eq!(change, Change::NotFound),
+        Some(known) => {
+            *known = name;
+            assert!(matches!(change, Change::Done(product) if product.name.as_str() == name));
+        }
+    }
+}
+
+async fn adjust(test: &TestStore, model: &mut Model, id: ProductId, adjustment: &Adjustment) {
+    let adjusted = test.store.adjust_stock(id, adjustment, &None, None).await.unwrap();
+    let Once::Now(change) = adjusted else {
+        panic!("an adjustment without a key was made before");
+    };
+    let Some(on_hand) = model.on_hand(id) else {
+        return assert_eq!(change, Change::NotFound);
+    };
+    match adjustment.balance(*on_hand) {
+        None => assert_eq!(change, Change::TooMany),
+        Some(balance) => {
+            *on_hand = balance;
+            assert!(matches!(change, Change::Done(product) if product.quantity == balance));
+        }
+    }
 }
 
 fn choose(pick: &Pick, products: &[ProductId], orders: &mut Vec<OrderCompleted>) -> OrderCompleted {
@@ -202,6 +219,17 @@ async fn check_stock(test: &TestStore, model: &Model) {
         }
         assert_eq!(sum, i64::from(on_hand.unwrap_or(0)));
     }
+}
+
+/// The list by name has each product once, under the name it has.
+async fn check_names(test: &TestStore, model: &Model) {
+    let all = Filter::default();
+    let page = test.store.list_products(&all, Sort::Name, None, 2 * STEPS).await.unwrap();
+    let found: Vec<_> =
+        page.items.iter().map(|product| (product.id, product.name.as_str())).collect();
+    let mut expected: Vec<_> = model.names.iter().map(|(&id, &name)| (id, name)).collect();
+    expected.sort_by_key(|&(id, name)| (name.to_lowercase(), id));
+    assert_eq!(found, expected);
 }
 
 /// The stream has exactly the refunds of the model, written as Rust would write them.

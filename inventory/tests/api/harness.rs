@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use inventory::domain::NewProduct;
 use inventory::store::Store;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::Once;
+use shared::redis::Redis;
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
 use stack::credentials::User;
@@ -90,6 +91,27 @@ impl Service {
         Answer::to(request.header("content-type", "application/json").body(body.into())).await
     }
 
+    /// Sends `body` as JSON, under these headers.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let request = self.request(method, path).header("content-type", "application/json");
+        let request = headers.iter().fold(request, |request, &(name, value)| {
+            request.header(name, HeaderValue::from_str(value).unwrap())
+        });
+        Answer::to(request.body(body.to_owned())).await
+    }
+
+    /// The store of the service, as its consumer has it.
+    pub(crate) fn store(&self) -> Store {
+        let url = self.system.inventory_redis().url(User::Inventory);
+        Store::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE)
+    }
+
     /// Creates a product and answers its id.
     pub(crate) async fn create(&self, name: &str) -> String {
         let body = serde_json::json!({ "name": name, "price": "1", "quantity": 1 });
@@ -144,7 +166,7 @@ impl Answer {
         }
         assert!(problem["instance"].as_str().unwrap().starts_with('/'));
         assert_eq!(problem["request_id"], self.header("x-request-id"));
-        assert_eq!(problem.get("errors").is_some(), status == 422, "{self:?}");
+        assert_eq!(problem.get("errors").is_some(), slug == "validation-failed", "{self:?}");
         problem
     }
 

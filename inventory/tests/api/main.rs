@@ -3,12 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod harness;
+mod model;
 
 mod browsers;
+mod changes;
+mod idempotency;
 mod limits;
+mod lists;
+mod movements;
 mod pages;
 mod paths;
 mod products;
+mod races;
 mod refusals;
 mod service;
 

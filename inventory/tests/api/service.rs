@@ -31,9 +31,16 @@ async fn the_explorer_and_the_document_are_there() {
         ("/products", "get"),
         ("/products", "post"),
         ("/products/{id}", "get"),
+        ("/products/{id}", "patch"),
         ("/products/{id}", "delete"),
+        ("/products/{id}/restock", "post"),
+        ("/products/{id}/stock", "put"),
+        ("/products/{id}/movements", "get"),
     ] {
-        assert!(paths[path][method].is_object(), "{method} {path}");
+        let operation = &paths[path][method];
+        for part in ["summary", "operationId", "tags"] {
+            assert!(!operation[part].is_null(), "{part} of {method} {path}");
+        }
     }
     for path in ["/docs", "/openapi.json", "/asyncapi.yaml"] {
         let etag = service.get(path).await.header("etag").to_owned();

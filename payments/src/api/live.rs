@@ -29,6 +29,7 @@ pub struct ShowOrder {
 }
 
 /// Waits for orders to be final.
+#[derive(Clone)]
 pub struct Finals {
     /// The changes of orders.
     pub feed: Feed<ShowOrder>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use payments::domain::{OrderStatus, PlaceOrder, Quote};
+use payments::domain::{OrderFilter, OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -172,8 +172,8 @@ async fn check_orders(test: &TestStore, model: &Model) {
         let delay_ms = order.completes_at.as_millis() - order.created_at.as_millis();
         assert_eq!(u128::from(delay_ms), if known.due { 0 } else { LATER.as_millis() });
     }
-    let listed = test.store.list_orders(None, 100).await.unwrap();
-    let listed: Vec<OrderId> = listed.iter().map(|order| order.id).collect();
+    let listed = test.store.list_orders(&OrderFilter::default(), None, 100).await.unwrap();
+    let listed: Vec<OrderId> = listed.items.iter().map(|order| order.id).collect();
     assert_eq!(listed, model.orders.keys().rev().copied().collect::<Vec<_>>());
 }
 

@@ -1,0 +1,63 @@
+//! Products as they change.
+
+use poem::Request;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Header;
+use shared::feed::{Change, Show};
+use shared::problem::Problem;
+use shared::redis::RedisError;
+use shared::sse::{EventStream, Live};
+
+use super::Tag;
+use super::body::ProductBody;
+use crate::store::Store;
+
+/// Shows products as they are when a change is told, which may be after a later change as well.
+#[derive(Clone)]
+pub struct ShowProduct {
+    /// Where products are kept.
+    pub store: Store,
+}
+
+/// The operation that follows products.
+pub(super) struct LiveApi(pub(super) Live<ShowProduct>);
+
+impl Show for ShowProduct {
+    async fn show(&self, change: &Change) -> Result<Option<String>, RedisError> {
+        let Ok(id) = change.id.parse() else {
+            return Ok(None);
+        };
+        if change.kind == "product.deleted" {
+            return Ok(Some(serde_json::json!({ "id": change.id }).to_string()));
+        }
+        // One that is deleted by now is told of in its turn.
+        let product = self.store.find_product(id).await?.map(ProductBody::from);
+        Ok(product.and_then(|product| serde_json::to_string(&product).ok()))
+    }
+}
+
+#[OpenApi]
+impl LiveApi {
+    /// Follow all products live.
+    ///
+    /// Server-sent events `product.created`, `product.updated`, `product.stock_changed` and
+    /// `product.deleted`. Each has the product as it is when the event is sent: of several, the one
+    /// with the highest `version` is the newest. `product.deleted` has only the `id`. After `reset`,
+    /// changes may have been missed: read the list again.
+    #[oai(
+        path = "/products/stream",
+        method = "get",
+        tag = "Tag::Products",
+        operation_id = "streamProducts"
+    )]
+    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
+    async fn stream_products(
+        &self,
+        request: &Request,
+        /// The `id` of the last event that was received: the stream goes on behind it.
+        #[oai(name = "Last-Event-ID")]
+        _last: Header<Option<String>>,
+    ) -> Result<EventStream, Problem> {
+        self.0.open(request)
+    }
+}

@@ -1,0 +1,227 @@
+//! Products are changed by name, price and stock, and only as the version that the client means.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Service};
+
+const NOWHERE: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+
+async fn patch(service: &Service, path: &str, body: &str) -> Answer {
+    service.send(Method::PATCH, path, &[], body).await
+}
+
+async fn restock(service: &Service, path: &str, body: &str) -> Answer {
+    service.post(&format!("{path}/restock"), body.to_owned()).await
+}
+
+async fn count(service: &Service, path: &str, version: &str, body: &str) -> Answer {
+    let headers = [("if-match", version)];
+    service.send(Method::PUT, &format!("{path}/stock"), &headers, body).await
+}
+
+/// A product called Tea for 1.00, one on hand.
+async fn tea(service: &Service) -> String {
+    format!("/products/{}", service.create("Tea").await)
+}
+
+/// Asserts that this is the product, and that its version is this one.
+fn assert_version(answer: &Answer, version: u64) -> Value {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("etag"), format!("\"{version}\""));
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    let product = answer.json();
+    assert_eq!(product["version"], version);
+    product
+}
+
+#[tokio::test]
+async fn a_patch_changes_what_it_names_and_counts_only_what_is_different() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let created = service.get(&path).await.json();
+
+    let renamed = assert_version(&patch(&service, &path, r#"{"name":" Green  tea "}"#).await, 2);
+    assert_eq!((&renamed["name"], &renamed["price"]), (&json!("Green  tea"), &json!(1.0)));
+    assert_eq!(renamed["created_at"], created["created_at"]);
+    assert!(renamed["updated_at"].as_str() >= created["updated_at"].as_str());
+    let priced = patch(&service, &path, r#"{"price":"2.5"}"#).await;
+    assert!(priced.text.contains(r#""price":2.50,"#), "{priced:?}");
+    assert_version(&priced, 3);
+    let both = patch(&service, &path, r#"{"price":3,"name":"message"}"#).await;
+    assert_eq!(service.get(&path).await.text, both.text);
+    assert_version(&both, 4);
+
+    for same in ["{}", r#"{"price":3.00}"#, r#"{"name":"message"}"#, r#"{"name":" message"}"#] {
+        let unchanged = patch(&service, &path, same).await;
+        assert_eq!(unchanged.text, both.text, "{same}");
+        assert_version(&unchanged, 4);
+    }
+    patch(&service, NOWHERE, r#"{"price":3}"#).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_patch_is_taken_as_merge_patch_or_as_json() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    for (price, media_type) in
+        [(2, "application/merge-patch+json"), (3, "application/merge-patch+json; charset=utf-8")]
+    {
+        let request = service.request(Method::PATCH, &path).header("content-type", media_type);
+        let answer = Answer::to(request.body(json!({ "price": price }).to_string())).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    for media_type in ["application/json-patch+json", "text/plain", ""] {
+        let request = service.request(Method::PATCH, &path).header("content-type", media_type);
+        let answer = Answer::to(request.body("{}")).await;
+        answer.problem(415, "unsupported-media-type");
+    }
+}
+
+#[tokio::test]
+async fn a_patch_that_cannot_be_made_is_refused_with_every_reason_at_once() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    for (body, pointers) in [
+        (r#"{"name":null}"#, vec!["#/name"]),
+        (r#"{"name":null,"price":null}"#, vec!["#/name", "#/price"]),
+        (r#"{"name":"","price":-1,"colour":"red"}"#, vec!["#/colour", "#/name", "#/price"]),
+        (r#"{"price":2,"quantity":7}"#, vec!["#/quantity"]),
+        (
+            r#"{"id":"x","version":1,"created_at":1,"updated_at":null,"quantity":null}"#,
+            vec!["#/created_at", "#/id", "#/quantity", "#/updated_at", "#/version"],
+        ),
+    ] {
+        assert_eq!(patch(&service, &path, body).await.invalid_fields(), pointers, "{body}");
+    }
+    let quantity = patch(&service, &path, r#"{"quantity":7}"#).await.text;
+    assert!(quantity.contains("/restock") && quantity.contains("/stock"), "{quantity}");
+    let removed = patch(&service, &path, r#"{"name":null}"#).await.text;
+    assert!(removed.contains("cannot be removed"), "{removed}");
+    patch(&service, &path, "[]").await.problem(400, "malformed-body");
+    assert_version(&service.get(&path).await, 1);
+}
+
+#[tokio::test]
+async fn pieces_arrive_and_are_counted() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let more = assert_version(&restock(&service, &path, r#"{"quantity":"11"}"#).await, 2);
+    assert_eq!(more["quantity"], 12);
+    let fewer = count(&service, &path, "\"2\"", r#"{"quantity":7,"note":"5 broken"}"#).await;
+    assert_eq!(assert_version(&fewer, 3)["quantity"], 7);
+    let same = count(&service, &path, "*", r#"{"quantity":7}"#).await;
+    assert_eq!(assert_version(&same, 4)["quantity"], 7, "a count is a change of its own");
+    let none = count(&service, &path, "\"1\", \"4\"", r#"{"quantity":0}"#).await;
+    assert_eq!(assert_version(&none, 5)["quantity"], 0);
+
+    for (body, pointers) in [
+        (r#"{"quantity":0}"#, vec!["#/quantity"]),
+        (r#"{"quantity":-1}"#, vec!["#/quantity"]),
+        (r#"{"quantity":1000000001}"#, vec!["#/quantity"]),
+        (r#"{"note":" ","by":"me"}"#, vec!["#/by", "#/note", "#/quantity"]),
+        (r#"{"quantity":1,"note":null}"#, vec!["#/note"]),
+    ] {
+        assert_eq!(restock(&service, &path, body).await.invalid_fields(), pointers, "{body}");
+    }
+    let counted = count(&service, &path, "*", r#"{"quantity":-1,"note":""}"#).await;
+    assert_eq!(counted.invalid_fields(), ["#/note", "#/quantity"]);
+    assert_version(&service.get(&path).await, 5);
+    restock(&service, NOWHERE, r#"{"quantity":1}"#).await.problem(404, "not-found");
+    count(&service, NOWHERE, "*", r#"{"quantity":1}"#).await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn there_is_never_more_stock_than_a_product_can_have() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let full = restock(&service, &path, r#"{"quantity":999999999}"#).await;
+    assert_eq!(assert_version(&full, 2)["quantity"], 1_000_000_000);
+    for quantity in [1, 1_000_000_000] {
+        let body = json!({ "quantity": quantity }).to_string();
+        let answer = restock(&service, &path, &body).await;
+        assert_eq!(answer.invalid_fields(), ["#/quantity"]);
+    }
+    assert_version(&service.get(&path).await, 2);
+}
+
+#[tokio::test]
+async fn a_change_is_made_only_to_the_version_that_is_meant() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
+    let changes = [
+        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
+        (Method::POST, &restock, r#"{"quantity":1}"#),
+        (Method::PUT, &stock, r#"{"quantity":1}"#),
+        (Method::DELETE, &path, ""),
+    ];
+    for (method, path, body) in &changes {
+        for tags in ["\"2\"", "\"0\"", "W/\"1\"", "\"\"", "\"x\", \"01\"", "\"10\", \"11\""] {
+            let headers = [("if-match", tags)];
+            let answer = service.send(method.clone(), path, &headers, body).await;
+            answer.problem(412, "precondition-failed");
+        }
+        for nonsense in ["", "1", "\"1", "\"1\"x"] {
+            let headers = [("if-match", nonsense)];
+            let answer = service.send(method.clone(), path, &headers, body).await;
+            answer.problem(400, "invalid-parameter");
+        }
+    }
+    let bare = service.send(Method::PUT, &stock, &[], r#"{"quantity":1}"#).await;
+    bare.problem(428, "precondition-required");
+    assert_version(&service.get(&path).await, 1);
+
+    for (version, (method, path, body)) in (1..).zip(&changes) {
+        let tags = format!("\"99\" , \"{version}\"");
+        let headers = [("if-match", tags.as_str())];
+        let answer = service.send(method.clone(), path, &headers, body).await;
+        assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
+    }
+    let gone = service.send(Method::DELETE, &path, &[("if-match", "*")], "").await;
+    gone.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn of_two_clients_that_mean_the_same_version_one_wins() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let rename = |name: usize| {
+        let (service, path, body) = (&service, &path, json!({ "name": format!("Tea {name}") }));
+        async move {
+            let headers = [("if-match", "\"1\"")];
+            service.send(Method::PATCH, path, &headers, &body.to_string()).await.status
+        }
+    };
+    let statuses = shared::own_store::all((0..20).map(rename)).await;
+    assert_eq!(statuses.iter().filter(|&&status| status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|&&status| status == 412).count(), 19, "{statuses:?}");
+    assert_version(&service.get(&path).await, 2);
+}
+
+#[tokio::test]
+async fn a_client_that_has_the_version_receives_no_body() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    for (method, known, status) in [
+        (Method::GET, "\"1\"", 304),
+        (Method::GET, "W/\"1\"", 304),
+        (Method::GET, "*", 304),
+        (Method::GET, "\"7\", \"1\"", 304),
+        (Method::HEAD, "\"1\"", 304),
+        (Method::GET, "\"2\"", 200),
+        (Method::GET, "nonsense", 200),
+    ] {
+        let answer = service.send(method, &path, &[("if-none-match", known)], "").await;
+        assert_eq!(answer.status, status, "{known}: {answer:?}");
+        assert_eq!(answer.text.is_empty(), status == 304, "{known}: {answer:?}");
+        assert_eq!(answer.header("etag"), "\"1\"");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+    }
+    patch(&service, &path, r#"{"price":2}"#).await;
+    let changed = service.send(Method::GET, &path, &[("if-none-match", "\"1\"")], "").await;
+    assert_version(&changed, 2);
+    let missing = service.send(Method::GET, NOWHERE, &[("if-none-match", "*")], "").await;
+    assert_eq!(missing.problem(404, "not-found")["status"], 404);
+    assert_eq!(missing.header("cache-control"), "no-store");
+}

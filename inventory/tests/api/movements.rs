@@ -1,0 +1,118 @@
+//! Movements tell why the stock is what it is.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+
+use crate::harness::{KEEP, Service, order};
+use inventory::domain::{Decision, Outcome};
+
+/// What a movement says, without when.
+fn told(movement: &Value) -> Value {
+    let mut movement = movement.clone();
+    let fields = movement.as_object_mut().unwrap();
+    let id = fields.remove("id").unwrap();
+    let at = fields.remove("at").unwrap();
+    assert!(id.as_str().unwrap().contains('-') && at.as_str().unwrap().ends_with('Z'));
+    movement
+}
+
+fn all_told(page: &Value) -> Vec<Value> {
+    page.as_array().unwrap().iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_product() {
+    let service = Service::start().await;
+    let id: ProductId = service.create("Tea").await.parse().unwrap();
+    let path = format!("/products/{id}");
+    let movements = format!("{path}/movements");
+    service.post(&format!("{path}/restock"), r#"{"quantity":9,"note":"delivery 7"}"#).await;
+    let sold = order(id, 4);
+    let outcomes = service.store().apply_orders(std::slice::from_ref(&sold), KEEP).await;
+    assert_eq!(outcomes.unwrap(), [Outcome::Applied]);
+    let count = [("if-match", "*")];
+    let (stock, counted) = (format!("{path}/stock"), r#"{"quantity":6}"#);
+    service.send(Method::PUT, &stock, &count, counted).await;
+    service.send(Method::PUT, &stock, &count, r#"{"quantity":5,"note":"one fell"}"#).await;
+    // Neither a new name nor a refused change is a movement.
+    service.send(Method::PATCH, &path, &[], r#"{"name":"Green tea"}"#).await;
+    service.post(&format!("{path}/restock"), r#"{"quantity":1000000000}"#).await;
+    service.delete(&path).await;
+
+    let page = service.get(&movements).await;
+    assert_eq!((page.status, page.header("cache-control")), (200, "no-cache"), "{page:?}");
+    let expected = [
+        json!({ "kind": "deleted", "delta": -5, "balance": 0 }),
+        json!({ "kind": "stocktake", "delta": -1, "balance": 5, "note": "one fell" }),
+        json!({ "kind": "stocktake", "delta": 0, "balance": 6 }),
+        json!({ "kind": "sale", "delta": -4, "balance": 6, "order_id": sold.order_id }),
+        json!({ "kind": "restock", "delta": 9, "balance": 10, "note": "delivery 7" }),
+        json!({ "kind": "created", "delta": 1, "balance": 1 }),
+    ];
+    assert_eq!(all_told(&page.json()), expected);
+
+    let mut walked = Vec::new();
+    let mut next = format!("{movements}?limit=4");
+    loop {
+        let page = service.get(&next).await;
+        walked.extend(all_told(&page.json()));
+        let Some((link, _)) = page.header("link").split_once('>') else {
+            break;
+        };
+        link.trim_start_matches('<').clone_into(&mut next);
+    }
+    assert_eq!(walked, expected, "page by page");
+}
+
+#[tokio::test]
+async fn the_movement_of_an_order_is_found_by_its_id() {
+    let service = Service::start().await;
+    let (id, other) = (service.create("Tea").await, service.create("Coffee").await);
+    let product: ProductId = id.parse().unwrap();
+    let (sold, rejected) = (order(product, 1), order(product, 1));
+    let orders = [sold.clone(), rejected.clone()];
+    let outcomes = service.store().apply_orders(&orders, KEEP).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied, Outcome::Rejected(RefundReason::InsufficientStock)]);
+    let again = service.store().apply_orders(&orders[..1], KEEP).await.unwrap();
+    assert_eq!(again, [Outcome::Repeated(Decision::Applied)]);
+
+    let found = service.get(&format!("/products/{id}/movements?order_id={}", sold.order_id)).await;
+    let expected = json!({ "kind": "sale", "delta": -1, "balance": 0, "order_id": sold.order_id });
+    assert_eq!(all_told(&found.json()), [expected], "{found:?}");
+    let all = service.get(&format!("/products/{id}/movements")).await.json();
+    assert_eq!(found.json()[0], all[0]);
+    for (product, order_id) in [
+        (&id, rejected.order_id),
+        (&id, OrderId::mint()),
+        (&id, "6b2f3a1e-0d4c-4f5b-9a77-0c1d2e3f4a5b".parse().unwrap()),
+        (&other, sold.order_id),
+    ] {
+        let path = format!("/products/{product}/movements?order_id={order_id}");
+        let none = service.get(&path).await;
+        assert_eq!((none.status, none.text.as_str()), (200, "[]"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_product_that_never_was_has_no_movements() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    let nowhere = format!("/products/{}/movements", ProductId::mint());
+    service.get(&nowhere).await.problem(404, "not-found");
+    let order = OrderId::mint();
+    service.get(&format!("{nowhere}?order_id={order}")).await.problem(404, "not-found");
+    let movements = format!("/products/{id}/movements");
+    service.get(&format!("{movements}?order_id=7")).await.problem(400, "invalid-parameter");
+    service.get(&format!("{movements}?limit=0")).await.problem(400, "invalid-parameter");
+    service.get(&format!("{movements}?cursor=c1.x.y")).await.problem(400, "invalid-cursor");
+
+    // A cursor of another product, and one that is no place in a stream.
+    let other = service.create("Coffee").await;
+    service.post(&format!("/products/{other}/restock"), r#"{"quantity":1}"#).await;
+    let page = service.get(&format!("/products/{other}/movements?limit=1")).await;
+    let link = page.header("link").trim_start_matches('<').split('>').next().unwrap();
+    assert_eq!(service.get(link).await.status, 200, "{link}");
+    service.get(&link.replace(&other, &id)).await.problem(400, "invalid-cursor");
+}

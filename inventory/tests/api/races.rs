@@ -1,0 +1,85 @@
+//! Sales, deliveries and counts at the same time.
+
+use std::num::NonZeroU16;
+
+use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
+use shared::conditional::IfMatch;
+use shared::id::{Partitions, ProductId};
+use shared::idempotency::Once;
+use shared::own_store::all;
+
+use crate::harness::{KEEP, TestStore, order};
+
+/// Products that are sold, spread over the partitions, and what happens to each.
+const PRODUCTS: usize = 8;
+const ROUNDS: u32 = 25;
+
+/// How many orders of one piece were fulfilled.
+async fn sell(test: &TestStore, id: ProductId) -> u32 {
+    let mut sold = 0;
+    for _ in 0..ROUNDS {
+        let batch = [order(id, 1), order(id, 1)];
+        let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
+        sold += outcomes.into_iter().map(|one| u32::from(one == Outcome::Applied)).sum::<u32>();
+    }
+    sold
+}
+
+async fn adjust(
+    test: &TestStore,
+    id: ProductId,
+    (cause, quantity): (Cause, u32),
+    condition: Option<IfMatch>,
+) -> Option<Product> {
+    let adjustment = Adjustment { cause, quantity, note: None };
+    match test.store.adjust_stock(id, &adjustment, &condition, None).await.unwrap() {
+        Once::Now(Change::Done(product)) => Some(product),
+        Once::Now(Change::OtherVersion) => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn restock(test: &TestStore, id: ProductId) {
+    for _ in 0..ROUNDS {
+        adjust(test, id, (Cause::Restock, 1), None).await.unwrap();
+    }
+}
+
+/// Finds one piece more than there should be, as often as nothing else happens in between.
+async fn count(test: &TestStore, id: ProductId) -> u32 {
+    let mut found = 0;
+    for _ in 0..ROUNDS {
+        let Product { quantity, version, .. } = test.store.find_product(id).await.unwrap().unwrap();
+        let condition = Some(IfMatch::Versions(vec![version]));
+        let counted = adjust(test, id, (Cause::Stocktake, quantity + 1), condition).await;
+        found += u32::from(counted.is_some());
+    }
+    found
+}
+
+#[tokio::test]
+async fn no_piece_is_lost_or_invented_while_everything_happens_at_once() {
+    let partitions = Partitions::new(NonZeroU16::new(3).unwrap());
+    let test = TestStore::start(partitions).await;
+    let products = all((0..PRODUCTS).map(|_| test.product(10))).await;
+    let played = products.iter().map(|&id| {
+        let test = &test;
+        async move { tokio::join!(sell(test, id), restock(test, id), count(test, id)) }
+    });
+    for (&id, (sold, (), counted)) in products.iter().zip(all(played).await) {
+        let product = test.store.find_product(id).await.unwrap().unwrap();
+        assert_eq!(product.quantity, 10 + ROUNDS + counted - sold);
+        assert_eq!(product.version, u64::from(1 + sold + ROUNDS + counted));
+
+        let page = test.store.list_movements(id, None, 200).await.unwrap().unwrap();
+        let kinds = |kind| page.items.iter().filter(|movement| movement.kind == kind).count();
+        assert_eq!(kinds(MovementKind::Sale), usize::try_from(sold).unwrap());
+        assert_eq!(kinds(MovementKind::Stocktake), usize::try_from(counted).unwrap());
+        let mut balance = 0;
+        for movement in page.items.iter().rev() {
+            balance += movement.delta;
+            assert_eq!(i64::from(movement.balance), balance);
+        }
+        assert_eq!(balance, i64::from(product.quantity));
+    }
+}

@@ -1,0 +1,121 @@
+//! The operations that show what becomes of an order.
+
+use std::time::Duration;
+
+use poem::Request;
+use poem::web::Data;
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::{Enum, OpenApi};
+use shared::admission::Lease;
+use shared::conditional::{ETag, not_modified};
+use shared::id::OrderId;
+use shared::json::Json;
+use shared::problem::Problem;
+use shared::request::RequestContext;
+use shared::sse::EventStream;
+
+use super::answer::GetResponse;
+use super::live::Waited;
+use super::timeline::{TimelineBody, timeline};
+use super::{Api, Tag, not_found};
+
+/// Longest wait for an order to be final.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+
+/// The operations that show what becomes of an order.
+pub(super) struct LifeApi(pub(super) Api);
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, Enum)]
+#[oai(rename_all = "snake_case")]
+enum WaitFor {
+    /// Until nothing will happen to the order any more.
+    Final,
+}
+
+#[OpenApi]
+impl LifeApi {
+    /// Follow all orders live.
+    ///
+    /// Server-sent events `order.created`, `order.paid`, `order.cancelled` and `order.refunded`, each
+    /// with the order as it stood right after that. After `reset`, changes may have been missed:
+    /// read the list again.
+    #[oai(
+        path = "/orders/stream",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "streamOrders"
+    )]
+    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
+    async fn stream_orders(
+        &self,
+        request: &Request,
+        /// The `id` of the last event that was received: the stream goes on behind it.
+        #[oai(name = "Last-Event-ID")]
+        _last: Header<Option<String>>,
+    ) -> Result<EventStream, Problem> {
+        self.0.live.open(request)
+    }
+
+    /// Get an order.
+    ///
+    /// With `wait=final` the answer comes once nothing will happen to the order any more: it is
+    /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
+    /// the order as it is then, and `Order-Final: false`.
+    #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
+    async fn get_order(
+        &self,
+        request: &Request,
+        context: Data<&RequestContext>,
+        lease: Data<&Lease>,
+        /// The order.
+        id: Path<OrderId>,
+        /// `final`: answer when the order is final.
+        wait: Query<Option<WaitFor>>,
+        /// Longest wait in seconds, 1 to 30. Without it, 30.
+        #[oai(validator(minimum(value = "1"), maximum(value = "30")))]
+        timeout: Query<Option<u64>>,
+        /// Versions that the client has. If the order still has one of them, the answer is 304.
+        #[oai(name = "If-None-Match")]
+        _if_none_match: Header<Option<String>>,
+    ) -> Result<GetResponse, Problem> {
+        let (order, is_final) = match wait.0 {
+            None => (self.0.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
+            Some(WaitFor::Final) => {
+                let limit = timeout.0.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
+                lease.wait_up_to(limit);
+                let parts = (&self.0.store, &self.0.inventory);
+                let waited = self.0.finals.wait(parts, id.0, limit, context.0).await?;
+                let Waited { order, is_final } = waited.ok_or_else(not_found)?;
+                (order, Some(is_final))
+            }
+        };
+        let etag = ETag(order.version());
+        if not_modified(request, etag) {
+            return Ok(GetResponse::NotModified(etag, is_final));
+        }
+        Ok(GetResponse::Found(Json(order.into()), etag, is_final))
+    }
+
+    /// Get the life of an order, step by step, from both services.
+    ///
+    /// While inventory cannot be asked, its part is missing and `degraded` says so.
+    #[oai(
+        path = "/orders/:id/timeline",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "getTimeline"
+    )]
+    async fn get_timeline(
+        &self,
+        context: Data<&RequestContext>,
+        /// The order.
+        id: Path<OrderId>,
+    ) -> Result<Json<TimelineBody>, Problem> {
+        let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
+        let partition = self.0.store.own.partitions().of_order(order.id);
+        let settlements = &self.0.finals.settlements;
+        Ok(Json(timeline(&order, settlements, partition, &self.0.inventory, context.0).await))
+    }
+}
