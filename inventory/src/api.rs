@@ -1,60 +1,57 @@
 //! The HTTP API of inventory.
 
-use poem::Route;
-use poem_openapi::param::{Path, Query};
-use poem_openapi::{ApiResponse, OpenApi, OpenApiService, Tags};
+use poem::http::{HeaderValue, header};
+use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
+use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
+use shared::conditional::{ETag, IfMatch, not_modified};
 use shared::id::ProductId;
-use shared::json::{Body, Json};
+use shared::idempotency::{Claim, InFlight};
+use shared::index::Scanned;
+use shared::json::{Body, BodyFields, Json};
 use shared::openapi::{document, with_closed_bodies, without_font_links};
-use shared::page::{Limit, NextPage};
-use shared::problem::{NOT_FOUND, Problem};
+use shared::page::{Limit, Listing};
+use shared::problem::{INVALID_PARAMETER, NOT_FOUND, PRECONDITION_FAILED, Problem};
 
+mod answer;
 mod body;
+mod stock;
 
-use crate::api::body::ProductBody;
-use crate::domain::NewProduct;
+use crate::api::answer::{
+    ChangeResponse, CreateResponse, DeleteResponse, GetResponse, ListResponse,
+};
+use crate::api::stock::StockApi;
+use crate::domain::{
+    Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
+};
 use crate::store::Store;
 
 /// Handlers, and what they need.
+#[derive(Clone)]
 pub struct Api {
     store: Store,
+    in_flight: InFlight,
 }
 
 #[derive(Tags)]
 enum Tag {
-    /// What is for sale, and how much of it is on hand.
+    /// What is for sale.
     Products,
+    /// How much of it is on hand, and why.
+    Stock,
 }
 
-#[derive(ApiResponse)]
-enum CreateResponse {
-    /// Created.
-    #[oai(status = 201)]
-    Created(
-        Json<ProductBody>,
-        /// Where the product is.
-        #[oai(header = "Location")]
-        String,
-    ),
-}
-
-#[derive(ApiResponse)]
-enum ListResponse {
-    /// A page of products, newest first.
-    #[oai(status = 200)]
-    Page(
-        Json<Vec<ProductBody>>,
-        /// The next page, as `<path>; rel="next"`; absent on the last one.
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
-#[derive(ApiResponse)]
-enum DeleteResponse {
-    /// Deleted. Orders in flight for it are refunded.
-    #[oai(status = 204)]
-    Deleted,
+/// The order of a list.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Enum)]
+#[oai(rename = "ProductSort")]
+enum SortParam {
+    /// The newest first.
+    #[default]
+    #[oai(rename = "-created_at")]
+    Newest,
+    /// By name, without regard to case.
+    #[oai(rename = "name")]
+    Name,
 }
 
 #[OpenApi]
@@ -66,27 +63,62 @@ impl Api {
         tag = "Tag::Products",
         operation_id = "createProduct"
     )]
-    async fn create_product(&self, body: Body<NewProduct>) -> Result<CreateResponse, Problem> {
-        let product = self.store.create_product(body.0).await?;
-        let location = format!("/products/{}", product.id);
-        Ok(CreateResponse::Created(Json(product.into()), location))
+    async fn create_product(
+        &self,
+        request: &Request,
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
+        /// ASCII characters.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        body: Body<NewProduct>,
+    ) -> Result<CreateResponse, Problem> {
+        let NewProduct { name, price, quantity } = &body.0;
+        let what = format!("POST /products {price} {quantity} {}", name.as_str());
+        let claim = Claim::of(request, &what)?;
+        let _turn = self.in_flight.enter(claim.as_ref()).await?;
+        let created = self.store.create_product(body.0, claim.as_ref()).await?;
+        let (product, replayed) = created.into_answer()?;
+        let (location, etag) = (format!("/products/{}", product.id), ETag(product.version));
+        Ok(CreateResponse::Created(Json(product.into()), location, etag, replayed))
     }
 
-    /// List products, newest first.
+    /// List products.
+    ///
+    /// What is read for one page is bounded, so that a page may be short, or even empty, although
+    /// there are more products that match: follow `Link` as long as there is one. Each product that
+    /// is there all the time is seen exactly once.
     #[oai(path = "/products", method = "get", tag = "Tag::Products", operation_id = "listProducts")]
     async fn list_products(
         &self,
         /// Products on the page, 1 to 100.
         #[oai(default)]
         limit: Query<Limit>,
-        /// Where the page begins; take it from `Link`.
+        /// Where the page begins; take it from `Link`. It belongs to the other parameters of its
+        /// list, except `limit`.
         cursor: Query<Option<String>>,
+        /// Only products whose name begins so, in upper or lower case.
+        #[oai(validator(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
+        q: Query<Option<String>>,
+        /// Only products with pieces on hand, or only those without.
+        in_stock: Query<Option<bool>>,
+        /// In which order. By name a prefix is found at once, however many products there are.
+        #[oai(default)]
+        sort: Query<SortParam>,
     ) -> Result<ListResponse, Problem> {
-        let before = shared::page::parse_cursor(cursor.0.as_deref())?;
-        let products = self.store.list_products(before, limit.0.get()).await?;
-        let NextPage { items, link } =
-            shared::page::cut("/products", limit.0, products, |product| product.id);
-        Ok(ListResponse::Page(Json(items.into_iter().map(Into::into).collect()), link))
+        let invalid = |error| Problem::new(&INVALID_PARAMETER, format!("q: {error}"));
+        let prefix = q.0.as_deref().map(str::parse::<NamePrefix>).transpose().map_err(invalid)?;
+        let sort = sort.0.into();
+        let listing = Listing::at("/products")
+            .with("q", prefix.as_ref())
+            .with("in_stock", in_stock.0)
+            .with("sort", (sort == Sort::Name).then_some("name"));
+        let position: Option<String> = listing.position(cursor.0.as_deref())?;
+        let filter = Filter { prefix, in_stock: in_stock.0 };
+        let found =
+            self.store.list_products(&filter, sort, position.as_deref(), limit.0.get()).await?;
+        let Scanned { items, next } = found;
+        let items = items.into_iter().map(Into::into).collect();
+        Ok(ListResponse::Page(Json(items), listing.link(limit.0, next)))
     }
 
     /// Get a product.
@@ -96,40 +128,134 @@ impl Api {
         tag = "Tag::Products",
         operation_id = "getProduct"
     )]
-    async fn get_product(&self, id: Path<ProductId>) -> Result<Json<ProductBody>, Problem> {
+    async fn get_product(
+        &self,
+        request: &Request,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// Versions that are known already: 304 if the product still has one of them.
+        #[oai(name = "If-None-Match")]
+        _known: Header<Option<String>>,
+    ) -> Result<GetResponse, Problem> {
         let product = self.store.find_product(id.0).await?.ok_or_else(not_found)?;
-        Ok(Json(product.into()))
+        let etag = ETag(product.version);
+        if not_modified(request, etag) {
+            return Ok(GetResponse::NotModified(etag));
+        }
+        Ok(GetResponse::Found(Json(product.into()), etag))
+    }
+
+    /// Give a product another name or price.
+    ///
+    /// The body is a merge patch (RFC 7396): what it does not name stays as it is. The version
+    /// counts up only when something changes. Orders keep the price at which they were placed.
+    #[oai(
+        path = "/products/:id",
+        method = "patch",
+        tag = "Tag::Products",
+        operation_id = "updateProduct"
+    )]
+    async fn update_product(
+        &self,
+        request: &Request,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// Change it only if it has this version, or one of these: 412 otherwise.
+        #[oai(name = "If-Match")]
+        _condition: Header<Option<String>>,
+        body: Body<ProductPatch>,
+    ) -> Result<ChangeResponse, Problem> {
+        let condition = IfMatch::of(request)?;
+        let change = self.store.update_product(id.0, body.0, &condition).await?;
+        ChangeResponse::of(change)
     }
 
     /// Delete a product.
+    ///
+    /// Its id is never given again, and its movements stay.
     #[oai(
         path = "/products/:id",
         method = "delete",
         tag = "Tag::Products",
         operation_id = "deleteProduct"
     )]
-    async fn delete_product(&self, id: Path<ProductId>) -> Result<DeleteResponse, Problem> {
-        let deleted = self.store.delete_product(id.0).await?;
-        deleted.then_some(DeleteResponse::Deleted).ok_or_else(not_found)
+    async fn delete_product(
+        &self,
+        request: &Request,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// Delete it only if it has this version, or one of these: 412 otherwise.
+        #[oai(name = "If-Match")]
+        _condition: Header<Option<String>>,
+    ) -> Result<DeleteResponse, Problem> {
+        let condition = IfMatch::of(request)?;
+        match self.store.delete_product(id.0, &condition).await? {
+            Deletion::Deleted => Ok(DeleteResponse::Deleted),
+            Deletion::NotFound => Err(not_found()),
+            Deletion::OtherVersion => Err(other_version()),
+        }
+    }
+}
+
+impl ChangeResponse {
+    fn of(change: Change) -> Result<Self, Problem> {
+        let product = product_of(change)?;
+        let etag = ETag(product.version);
+        Ok(Self::Changed(Json(product.into()), etag))
+    }
+}
+
+impl From<SortParam> for Sort {
+    fn from(sort: SortParam) -> Self {
+        match sort {
+            SortParam::Newest => Self::Newest,
+            SortParam::Name => Self::Name,
+        }
     }
 }
 
 /// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
 pub fn routes(store: Store) -> (Route, String) {
-    let service = service(Api { store });
+    let service = service(Api { store, in_flight: InFlight::default() });
     let spec = with_closed_bodies(&service.spec());
     let explorer = without_font_links(service.openapi_explorer_html());
     let routes = Route::new()
         .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
         .at("/openapi.json", poem::get(document("application/json", spec.clone())))
-        .nest("/", service);
+        .nest("/", service.into_endpoint().after(revalidated));
     (routes, spec)
 }
 
-fn service(api: Api) -> OpenApiService<Api, ()> {
-    OpenApiService::new(api, "Inventory", env!("CARGO_PKG_VERSION")).description(
+fn service(api: Api) -> OpenApiService<(Api, StockApi), ()> {
+    let apis = (api.clone(), StockApi(api));
+    OpenApiService::new(apis, "Inventory", env!("CARGO_PKG_VERSION")).description(
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
     )
+}
+
+/// Lets caches keep products as long as they ask before they use them: stock changes at any time.
+async fn revalidated(answer: poem::Result<Response>) -> poem::Result<Response> {
+    let mut response = answer?;
+    let no_cache = HeaderValue::from_static("no-cache");
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_cache);
+    Ok(response)
+}
+
+/// The product that was changed, or why it was not.
+fn product_of(change: Change) -> Result<Product, Problem> {
+    match change {
+        Change::Done(product) => Ok(product),
+        Change::NotFound => Err(not_found()),
+        Change::OtherVersion => Err(other_version()),
+        Change::TooMany => {
+            let detail = format!("there would be more than {MAX_STOCK} on hand");
+            Err(BodyFields::one_invalid("quantity", detail))
+        }
+    }
+}
+
+fn other_version() -> Problem {
+    Problem::new(&PRECONDITION_FAILED, "the product has another version than If-Match asks for")
 }
 
 fn not_found() -> Problem {

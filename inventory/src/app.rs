@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::idempotency;
 use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
@@ -39,10 +40,13 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.repeat("trim", TRIM_INTERVAL, move || {
         retention::trim::<RefundOrder>(own.clone(), retention)
     });
+    let own = store.own.clone();
     process.repeat("sweep", SWEEP_INTERVAL, move || {
         let store = store.clone();
         async move { store.sweep_applied(keep).await.map(drop) }
     });
+    let interval = idempotency::SWEEP_INTERVAL;
+    process.repeat("sweep claims", interval, move || idempotency::sweep(own.clone()));
     process.serve_probes(&config.common).await
 }
 

@@ -1,25 +1,18 @@
 //! Products and stock: what they are, and what they may be. No I/O.
 
-use std::str::FromStr;
-
 use shared::event::RefundReason;
 use shared::id::ProductId;
 use shared::money::Money;
 use shared::time::Timestamp;
 
-/// Most characters of a product name.
-pub const MAX_NAME_CHARS: usize = 200;
+mod movement;
+mod text;
+
+pub use movement::{Adjustment, Cause, Movement, MovementKind};
+pub use text::{InvalidPrefix, InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
+
 /// Most pieces of one product.
 pub const MAX_STOCK: u32 = 1_000_000_000;
-
-/// The name of a product: 1 to [`MAX_NAME_CHARS`] characters, no control characters, not blank.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProductName(String);
-
-/// The text cannot name a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have between 1 and 200 characters, not only spaces and no control characters")]
-pub struct InvalidName;
 
 /// A product that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +23,57 @@ pub struct NewProduct {
     pub price: Money,
     /// Pieces on hand, at most [`MAX_STOCK`].
     pub quantity: u32,
+}
+
+/// What is to become different about a product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductPatch {
+    /// Another name.
+    pub name: Option<ProductName>,
+    /// Another price.
+    pub price: Option<Money>,
+}
+
+/// What became of a change to a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is as it was asked to be: this is how it stands.
+    Done(Product),
+    /// There is no such product.
+    NotFound,
+    /// The client meant another version.
+    OtherVersion,
+    /// There would be more than [`MAX_STOCK`] pieces.
+    TooMany,
+}
+
+/// What became of the wish to delete a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// There is no such product.
+    NotFound,
+    /// The client meant another version.
+    OtherVersion,
+}
+
+/// Which products are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those whose name begins so.
+    pub prefix: Option<NamePrefix>,
+    /// Those with pieces on hand, or those without.
+    pub in_stock: Option<bool>,
+}
+
+/// The order in which products are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// The newest first.
+    Newest,
+    /// By name, without regard to case.
+    Name,
 }
 
 /// A product in the catalogue.
@@ -81,6 +125,14 @@ impl Product {
     }
 }
 
+impl Filter {
+    /// Whether this product is listed.
+    pub fn admits(&self, product: &Product) -> bool {
+        let prefix = self.prefix.as_ref().is_none_or(|prefix| prefix.begins(&product.name));
+        prefix && self.in_stock.is_none_or(|wanted| wanted == (product.quantity > 0))
+    }
+}
+
 /// The rule of stock, stated once more beside `lua/apply_orders.lua`, which executes it: an order
 /// is applied when there is such a product with enough on hand, and stock never goes below zero.
 /// Tests hold the two together.
@@ -94,37 +146,9 @@ pub fn decide(on_hand: Option<u32>, wanted: u32) -> (Decision, Option<u32>) {
     }
 }
 
-impl ProductName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for ProductName {
-    type Err = InvalidName;
-
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let name = text.trim();
-        // White space around the name counts as well: the schema in the API document cannot trim.
-        let fits = text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control);
-        if fits && !name.is_empty() { Ok(Self(name.to_owned())) } else { Err(InvalidName) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_is_trimmed_and_never_blank() {
-        assert_eq!("  Tea  ".parse::<ProductName>().unwrap().as_str(), "Tea");
-        let long = "é".repeat(MAX_NAME_CHARS);
-        assert_eq!(long.parse::<ProductName>().unwrap().as_str(), long);
-        for text in ["", "   ", "a\nb", "a\n", "a\0b", &"x".repeat(MAX_NAME_CHARS + 1)] {
-            assert_eq!(text.parse::<ProductName>(), Err(InvalidName), "{text:?}");
-        }
-    }
 
     #[test]
     fn stock_is_taken_only_while_there_is_enough() {

@@ -20,6 +20,16 @@ pub(crate) fn products(partition: Partition) -> String {
     partition.key("products")
 }
 
+/// Sorted set of the same products by name: what the name is sorted by, a zero byte, the id.
+pub(crate) fn names(partition: Partition) -> String {
+    partition.key("names")
+}
+
+/// The id in a member of [`names`].
+pub(crate) fn named_id(member: &str) -> &str {
+    member.rsplit('\0').next().unwrap_or_default()
+}
+
 /// Stream of everything that changed the stock of a product.
 pub(crate) fn movements(partition: Partition, id: ProductId) -> String {
     partition.key_of("movements", id)

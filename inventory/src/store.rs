@@ -1,16 +1,23 @@
-//! The inventory store: one method for each function in `lua/`, and the reads.
+//! The inventory store: one method for each function in `lua/`; the reads are in `read`.
 
 use std::time::Duration;
 
-use shared::event::{OrderCompleted, RefundReason};
+use shared::conditional::IfMatch;
+use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
 use shared::id::{Partition, Partitions, ProductId};
-use shared::own_store::{OwnStore, all, by_partition};
-use shared::record::Record;
-use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::idempotency::{Claim, Once};
+use shared::own_store::{OwnStore, by_partition};
+use shared::redis::{Command, Redis, RedisError};
 use shared::time::Timestamp;
 
-use crate::domain::{Decision, NewProduct, Outcome, Product};
+mod read;
+mod reply;
+
+use crate::domain::{
+    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
+    ProductPatch,
+};
 use crate::keys;
 
 /// Raised whenever a function changes what it does, takes or answers.
@@ -31,6 +38,8 @@ impl Store {
     pub fn new(redis: Redis, partitions: Partitions) -> Self {
         let files = [
             include_str!("lua/create_product.lua"),
+            include_str!("lua/update_product.lua"),
+            include_str!("lua/adjust_stock.lua"),
             include_str!("lua/delete_product.lua"),
             include_str!("lua/apply_orders.lua"),
         ];
@@ -38,51 +47,90 @@ impl Store {
         Self { own: OwnStore::new(redis, library, partitions) }
     }
 
-    /// Puts a product into the catalogue.
-    pub async fn create_product(&self, new: NewProduct) -> Result<Product, RedisError> {
-        let id = ProductId::mint();
-        let partition = self.own.partitions().of_product(id);
-        let call = product_call("create_product", partition, id)
-            .text(id)
-            .arg(new.name.as_str())
-            .text(new.price)
-            .arg(i64::from(new.quantity));
-        let [_, created_at] = self.own.call(partition, &call).await?.exactly("a creation")?;
-        Ok(Product::created(id, new, Timestamp::from_millis(created_at.unsigned()?)))
-    }
-
-    /// Takes a product out of the catalogue. `false` when there is no such product.
-    pub async fn delete_product(&self, id: ProductId) -> Result<bool, RedisError> {
-        let partition = self.own.partitions().of_product(id);
-        let call = product_call("delete_product", partition, id).text(id);
-        Ok(self.own.call(partition, &call).await?.int()? == 1)
-    }
-
-    /// Finds a product in the catalogue.
-    pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
-        let partition = self.own.partitions().of_product(id);
-        let fields =
-            self.own.run(Command::new("HGETALL").key(keys::product(partition, id))).await?;
-        match Record::read(fields)? {
-            Some(record) => parse_product(&record),
-            None => self.own.confirm_absence(partition).await.map(|()| None),
-        }
-    }
-
-    /// The newest products, or those created before `before`; one more than `limit` when there are
-    /// more.
-    pub async fn list_products(
+    /// Puts a product into the catalogue; with a claim, at most one for its key.
+    pub async fn create_product(
         &self,
-        before: Option<ProductId>,
-        limit: usize,
-    ) -> Result<Vec<Product>, RedisError> {
-        let ids = self.own.newest_ids(keys::products, before, limit + 1).await?;
-        let mut products = Vec::with_capacity(ids.len());
-        for found in all(ids.into_iter().map(|id| self.find_product(id))).await {
-            // Deleted between the two reads: it is in no catalogue any more.
-            products.extend(found?);
-        }
-        Ok(products)
+        new: NewProduct,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Product>, RedisError> {
+        let id = match claim {
+            Some(claim) => self.own.partitions().mint_product(claim.key().seed()),
+            None => ProductId::mint(),
+        };
+        let partition = self.own.partitions().of_product(id);
+        let call = catalogue_call("create_product", partition, id)
+            .arg(new.name.as_str())
+            .arg(new.name.folded())
+            .text(new.price)
+            .arg(i64::from(new.quantity))
+            .claim(partition, claim);
+        Ok(match Once::read(self.own.call(partition, &call).await?)? {
+            Once::Now(times) => Once::Now(Product::created(id, new, reply::created_at(&times)?)),
+            Once::Before(answer) => {
+                let (id, at) = reply::creation(&answer)?;
+                Once::Before(Product::created(id, new, at))
+            }
+            Once::KeyReused => Once::KeyReused,
+        })
+    }
+
+    /// Gives a product another name or price, if it has the version that is meant.
+    pub async fn update_product(
+        &self,
+        id: ProductId,
+        patch: ProductPatch,
+        condition: &Option<IfMatch>,
+    ) -> Result<Change, RedisError> {
+        let partition = self.own.partitions().of_product(id);
+        let call = Call::new("update_product")
+            .key(keys::product(partition, id))
+            .key(keys::names(partition))
+            .key(keys::changes(partition))
+            .text(id)
+            .arg(IfMatch::to_arg(condition))
+            .arg(patch.name.as_ref().map_or("", ProductName::as_str))
+            .arg(patch.name.as_ref().map(ProductName::folded).unwrap_or_default())
+            .arg(patch.price.map(|price| price.to_string()).unwrap_or_default());
+        reply::change(&self.own.call(partition, &call).await?.list()?)
+    }
+
+    /// Changes the stock of a product by hand, if it has the version that is meant; with a claim,
+    /// once for its key.
+    pub async fn adjust_stock(
+        &self,
+        id: ProductId,
+        adjustment: &Adjustment,
+        condition: &Option<IfMatch>,
+        claim: Option<&Claim>,
+    ) -> Result<Once<Change>, RedisError> {
+        let partition = self.own.partitions().of_product(id);
+        let call = Call::new("adjust_stock")
+            .key(keys::product(partition, id))
+            .key(keys::movements(partition, id))
+            .key(keys::changes(partition))
+            .text(id)
+            .arg(adjustment.cause.kind().as_str())
+            .arg(i64::from(adjustment.quantity))
+            .arg(adjustment.note.as_ref().map_or("", Note::as_str))
+            .arg(IfMatch::to_arg(condition))
+            .arg(i64::from(MAX_STOCK))
+            .claim(partition, claim);
+        Ok(match Once::read(self.own.call(partition, &call).await?)? {
+            Once::Now(outcome) => Once::Now(reply::change(&outcome)?),
+            Once::Before(product) => Once::Before(Change::Done(reply::product(&product)?)),
+            Once::KeyReused => Once::KeyReused,
+        })
+    }
+
+    /// Takes a product out of the catalogue, if it has the version that is meant.
+    pub async fn delete_product(
+        &self,
+        id: ProductId,
+        condition: &Option<IfMatch>,
+    ) -> Result<Deletion, RedisError> {
+        let partition = self.own.partitions().of_product(id);
+        let call = catalogue_call("delete_product", partition, id).arg(IfMatch::to_arg(condition));
+        reply::deletion(&self.own.call(partition, &call).await?)
     }
 
     /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
@@ -100,7 +148,7 @@ impl Store {
             let call = apply_call(partition, places.iter().map(|&place| &orders[place]), keep);
             let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
-                outcomes[place] = parse_outcome(&reply)?;
+                outcomes[place] = reply::outcome(&reply)?;
             }
         }
         Ok(outcomes)
@@ -132,12 +180,15 @@ impl Store {
     }
 }
 
-fn product_call(function: &'static str, partition: Partition, id: ProductId) -> Call {
+/// A call that puts a product into the indexes, or takes it out.
+fn catalogue_call(function: &'static str, partition: Partition, id: ProductId) -> Call {
     Call::new(function)
         .key(keys::product(partition, id))
         .key(keys::products(partition))
+        .key(keys::names(partition))
         .key(keys::movements(partition, id))
         .key(keys::changes(partition))
+        .text(id)
 }
 
 fn apply_call<'a>(
@@ -165,36 +216,4 @@ fn apply_call<'a>(
             .text(bucket);
     }
     call
-}
-
-fn parse_outcome(reply: &Reply) -> Result<Outcome, RedisError> {
-    use RefundReason::{InsufficientStock, ProductNotFound};
-    Ok(match reply.int()? {
-        1 => Outcome::Applied,
-        2 => Outcome::Rejected(ProductNotFound),
-        3 => Outcome::Rejected(InsufficientStock),
-        4 => Outcome::Repeated(Decision::Applied),
-        5 => Outcome::Repeated(Decision::Rejected(ProductNotFound)),
-        6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
-        7 => Outcome::TooOld,
-        other => {
-            return Err(RedisError::Refused(format!("apply_orders answered {other}")));
-        }
-    })
-}
-
-/// `None` for a tombstone.
-fn parse_product(record: &Record) -> Result<Option<Product>, RedisError> {
-    if record.has("deleted_at") {
-        return Ok(None);
-    }
-    Ok(Some(Product {
-        id: record.parse("id")?,
-        name: record.parse("name")?,
-        price: record.parse("price")?,
-        quantity: record.parse("quantity")?,
-        version: record.parse("version")?,
-        created_at: record.time("created_at")?,
-        updated_at: record.time("updated_at")?,
-    }))
 }

@@ -111,22 +111,31 @@ impl Partitions {
         self.of(id.tail())
     }
 
-    /// A new order id in the partition that `seed` falls into. An idempotency key and the order it
-    /// names must share a partition, because one function claims the one and writes the other.
+    /// A new order id in the partition that `seed` falls into. An idempotency key and what it makes
+    /// must share a partition, because one function claims the one and writes the other.
     pub fn mint_order(self, seed: u32) -> OrderId {
-        let id = OrderId::mint();
+        OrderId(self.mint(seed))
+    }
+
+    /// A new product id in the partition that `seed` falls into.
+    pub fn mint_product(self, seed: u32) -> ProductId {
+        ProductId(self.mint(seed))
+    }
+
+    fn mint(self, seed: u32) -> Uuid {
+        let id = Uuid::now_v7();
         let (Some(count), Partition(Some(wanted))) = (self.0, self.of(seed)) else {
             return id;
         };
         let count = u32::from(count.get());
-        let first_of_block = id.tail() - id.tail() % count;
+        let first_of_block = tail(&id) - tail(&id) % count;
         // The last block may be cut short by the end of u32; the block before it is whole.
         let tail = first_of_block
             .checked_add(u32::from(wanted))
             .unwrap_or_else(|| first_of_block - count + u32::from(wanted));
-        let mut bytes = *id.0.as_bytes();
+        let mut bytes = *id.as_bytes();
         bytes[12..].copy_from_slice(&tail.to_be_bytes());
-        OrderId(Uuid::from_bytes(bytes))
+        Uuid::from_bytes(bytes)
     }
 
     /// The partition that a hash falls into.
@@ -221,11 +230,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_minted_order_lies_in_the_partition_of_its_seed(count in 1u16.., seed: u32) {
+        fn a_minted_id_lies_in_the_partition_of_its_seed(count in 1u16.., seed: u32) {
             let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
-            let id = partitions.mint_order(seed);
-            prop_assert_eq!(partitions.of_order(id), partitions.of(seed));
-            prop_assert!(id.minted_at().is_some());
+            let (order, product) = (partitions.mint_order(seed), partitions.mint_product(seed));
+            prop_assert_eq!(partitions.of_order(order), partitions.of(seed));
+            prop_assert_eq!(partitions.of_product(product), partitions.of(seed));
+            prop_assert!(order.minted_at().is_some() && product.minted_at().is_some());
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod telemetry;
 
 // ... its stores and functions ...
 pub mod function;
+pub mod index;
 pub mod opening;
 pub mod own_store;
 pub mod record;

@@ -4,11 +4,23 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use form_urlencoded::Serializer;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::Value;
 
+use crate::digest::digest;
 use crate::problem::{INVALID_CURSOR, Problem};
+
+/// A list as a client asked for it: its path, and the parameters that choose and sort what is on
+/// it. A cursor belongs to one such list; in another it would mean a wrong place, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    path: String,
+    parameters: Vec<(&'static str, String)>,
+}
 
 /// Items on a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +39,57 @@ pub struct NextPage<T> {
 const DEFAULT_LIMIT: usize = 20;
 /// Most items on a page.
 const MAX_LIMIT: usize = 100;
+
+/// Marks our cursors: what stands behind it may change.
+const CURSOR_PREFIX: &str = "c1.";
+/// Characters of a digest that tie a cursor to its list. They tell mistakes from cursors; nothing
+/// secret is behind them.
+const TIE_LENGTH: usize = 8;
+
+impl Listing {
+    /// The list at `path`, whole.
+    pub fn at(path: impl Into<String>) -> Self {
+        Self { path: path.into(), parameters: Vec::new() }
+    }
+
+    /// Adds a parameter that chooses or sorts, where the client gave it.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Option<impl Display>) -> Self {
+        self.parameters.extend(value.map(|value| (name, value.to_string())));
+        self
+    }
+
+    /// Where the page begins: behind this position. Reads a cursor of the same list.
+    pub fn position<P: FromStr>(&self, cursor: Option<&str>) -> Result<Option<P>, Problem> {
+        let Some(cursor) = cursor else {
+            return Ok(None);
+        };
+        let position = || {
+            let (tie, encoded) = cursor.strip_prefix(CURSOR_PREFIX)?.split_once('.')?;
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?;
+            let position = String::from_utf8(bytes).ok().filter(|_| tie == self.tie())?;
+            position.parse().ok()
+        };
+        let detail = "take it from the Link header of an earlier page, with all other parameters";
+        position().map(Some).ok_or_else(|| Problem::new(&INVALID_CURSOR, detail))
+    }
+
+    /// The value of `Link` while there is more behind the position `next`.
+    pub fn link(&self, limit: Limit, next: Option<impl Display>) -> Option<String> {
+        let position = BASE64_URL_SAFE_NO_PAD.encode(next?.to_string());
+        let mut query = Serializer::new(String::new());
+        query.append_pair("limit", &limit.get().to_string());
+        query.extend_pairs(&self.parameters);
+        query.append_pair("cursor", &format!("{CURSOR_PREFIX}{}.{position}", self.tie()));
+        Some(format!("<{}?{}>; rel=\"next\"", self.path, query.finish()))
+    }
+
+    fn tie(&self) -> String {
+        let mut tie = digest(format!("{self:?}"));
+        tie.truncate(TIE_LENGTH);
+        tie
+    }
+}
 
 impl Limit {
     /// The number of items.
@@ -67,9 +130,6 @@ pub fn parse_cursor<Id: FromStr>(cursor: Option<&str>) -> Result<Option<Id>, Pro
         Problem::new(&INVALID_CURSOR, "take it from the Link header of an earlier page")
     })
 }
-
-/// Marks our cursors, so that clients do not take an id for one: what stands behind it may change.
-const CURSOR_PREFIX: &str = "c1.";
 
 fn cursor(id: &impl Display) -> String {
     format!("{CURSOR_PREFIX}{id}")
@@ -130,6 +190,42 @@ mod tests {
         );
         assert_eq!(cut("/things", Limit(3), vec![5, 4, 3], |id| *id).link, None);
         assert_eq!(cut("/things", Limit(2), Vec::<u8>::new(), |id| *id).link, None);
+    }
+
+    fn cursor_of(link: &str) -> &str {
+        link.split_once("cursor=").unwrap().1.strip_suffix(">; rel=\"next\"").unwrap()
+    }
+
+    #[test]
+    fn a_link_leads_to_the_same_list_behind_a_position() {
+        let whole = Listing::at("/things");
+        assert_eq!(whole.link(Limit(2), None::<u8>), None);
+        assert_eq!(whole.position::<String>(None).unwrap(), None);
+        let teas = whole.clone().with("q", Some("tea & é")).with("sort", None::<&str>);
+        let link = teas.link(Limit(2), Some("a\0b")).unwrap();
+        assert!(link.starts_with("</things?limit=2&q=tea+%26+%C3%A9&cursor=c1."), "{link}");
+        let cursor = cursor_of(&link);
+        assert_eq!(teas.position(Some(cursor)).unwrap(), Some("a\0b".to_owned()));
+        assert!(teas.position::<u8>(Some(cursor)).is_err());
+    }
+
+    #[test]
+    fn a_cursor_is_refused_by_every_other_list() {
+        let teas = Listing::at("/things").with("q", Some("tea"));
+        let link = teas.link(Limit(2), Some(4)).unwrap();
+        for other in [
+            Listing::at("/things"),
+            Listing::at("/others").with("q", Some("tea")),
+            Listing::at("/things").with("q", Some("te")),
+            Listing::at("/things").with("sort", Some("tea")),
+            teas.clone().with("sort", Some("name")),
+        ] {
+            let refused = other.position::<u8>(Some(cursor_of(&link))).unwrap_err();
+            assert_eq!(refused.kind(), &INVALID_CURSOR, "{other:?}");
+        }
+        for cursor in ["4", "", "c1.", "c1.4", "c1.x.NA", "c2.x.NA"] {
+            assert!(teas.position::<u8>(Some(cursor)).is_err(), "{cursor}");
+        }
     }
 
     #[test]

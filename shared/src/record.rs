@@ -1,13 +1,15 @@
-//! A hash of the store, read field by field.
+//! A hash of the store, or an entry of a stream, read field by field.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 use crate::redis::{RedisError, Reply};
 use crate::time::Timestamp;
 
-/// The fields of one hash.
+/// The fields of one hash, or of one entry of a stream.
 #[derive(Debug)]
 pub struct Record(HashMap<String, String>);
 
@@ -20,6 +22,12 @@ impl Record {
         }
         let fields = fields.into_iter().map(|(name, value)| Ok((name, value.text()?)));
         fields.collect::<Result<_, RedisError>>().map(|fields| Some(Self(fields)))
+    }
+
+    /// Reads the fields of a stream entry.
+    pub fn of_entry(fields: &[(Bytes, Bytes)]) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self(fields.iter().map(|(name, value)| (text(name), text(value))).collect())
     }
 
     /// Whether there is such a field.

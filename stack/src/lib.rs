@@ -15,6 +15,7 @@ pub mod server;
 
 pub mod binaries;
 pub mod credentials;
+pub mod events;
 pub mod guard;
 pub mod health;
 pub mod lock;

@@ -1,19 +1,22 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
-use poem_openapi::Object;
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use serde_json::json;
-use shared::id::ProductId;
+use shared::id::{OrderId, ProductId};
 use shared::json::schema::{self, ObjectSchema};
-use shared::json::{BodyFields, FromFields};
+use shared::json::{BodyFields, FromFields, MERGE_PATCH};
 use shared::money::Money;
 use shared::time::Timestamp;
 
-use crate::domain::{MAX_NAME_CHARS, MAX_STOCK, NewProduct, Product};
+use crate::domain::{
+    Adjustment, Cause, MAX_STOCK, MAX_TEXT_CHARS, Movement, MovementKind, NewProduct, Product,
+    ProductPatch,
+};
 
-/// What [`ProductName`](crate::domain::ProductName) takes: no control characters, and one that is
-/// not white space.
-const NAME_PATTERN: &str = concat!(
+/// What names and notes must look like: no control characters, and one that is not white space.
+const TEXT_PATTERN: &str = concat!(
     r"^[^\x00-\x1f\x7f-\x9f]*",
     r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
     r"[^\x00-\x1f\x7f-\x9f]*$",
@@ -39,11 +42,64 @@ pub(super) struct ProductBody {
     updated_at: Timestamp,
 }
 
+/// Something that changed the stock of a product, or confirmed it.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Movement")]
+pub(super) struct MovementBody {
+    /// Its id: the id of its entry in the stream of movements.
+    id: String,
+    /// Pieces that came, or went.
+    delta: i64,
+    /// Pieces on hand afterwards.
+    balance: u32,
+    /// What it was.
+    kind: KindBody,
+    /// The order that was sold. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<OrderId>,
+    /// Why, in somebody's words. Absent where nobody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// When it was.
+    at: Timestamp,
+}
+
+/// What changes a stock.
+#[derive(Clone, Copy, Debug, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "MovementKind", rename_all = "snake_case")]
+pub(super) enum KindBody {
+    /// The product was created with its first stock.
+    Created,
+    /// Pieces arrived.
+    Restock,
+    /// An order was sold.
+    Sale,
+    /// Somebody counted.
+    Stocktake,
+    /// The product was deleted.
+    Deleted,
+}
+
+/// Pieces that arrived.
+pub(super) struct Restock(pub(super) Adjustment);
+
+/// Pieces that were counted.
+pub(super) struct Stocktake(pub(super) Adjustment);
+
+/// What a patch must not name, and why.
+const READ_ONLY: [(&str, &str); 5] = [
+    ("quantity", "use POST /products/{id}/restock or PUT /products/{id}/stock"),
+    ("id", "is read-only"),
+    ("version", "is read-only"),
+    ("created_at", "is read-only"),
+    ("updated_at", "is read-only"),
+];
+
 impl FromFields for NewProduct {
     fn schema() -> ObjectSchema {
-        let name = schema::text(MAX_NAME_CHARS, NAME_PATTERN);
         ObjectSchema::new("NewProduct", "A product to create.")
-            .required("name", "What it is called.", name)
+            .required("name", "What it is called.", text())
             .required("price", "What one piece costs.", schema::money())
             .required("quantity", "Pieces on hand.", schema::whole(0, MAX_STOCK))
             .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))
@@ -54,6 +110,89 @@ impl FromFields for NewProduct {
         let price = fields.number("price");
         let quantity = fields.whole("quantity", 0, MAX_STOCK);
         Some(Self { name: name?, price: price?, quantity: quantity? })
+    }
+}
+
+impl FromFields for ProductPatch {
+    const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
+
+    fn schema() -> ObjectSchema {
+        ObjectSchema::new("ProductPatch", "What is to become different about a product.")
+            .optional("name", "Another name.", text())
+            .optional("price", "Another price of one piece.", schema::money())
+            .example(json!({ "price": 21.5 }))
+    }
+
+    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+        for (field, detail) in READ_ONLY {
+            fields.refuse(field, detail);
+        }
+        let name = fields.patch("name", BodyFields::parsed);
+        let price = fields.patch("price", BodyFields::number);
+        Some(Self { name: name?, price: price? })
+    }
+}
+
+impl FromFields for Restock {
+    fn schema() -> ObjectSchema {
+        ObjectSchema::new("Restock", "Pieces that arrived.")
+            .required("quantity", "How many.", schema::whole(1, MAX_STOCK))
+            .optional("note", "Why, for whoever reads the movements.", text())
+            .example(json!({ "quantity": 12, "note": "delivery 2026-117" }))
+    }
+
+    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+        adjustment(fields, Cause::Restock, 1).map(Self)
+    }
+}
+
+impl FromFields for Stocktake {
+    fn schema() -> ObjectSchema {
+        ObjectSchema::new("Stocktake", "Pieces that were counted.")
+            .required("quantity", "How many there are.", schema::whole(0, MAX_STOCK))
+            .optional("note", "Why, for whoever reads the movements.", text())
+            .example(json!({ "quantity": 40, "note": "two broken" }))
+    }
+
+    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+        adjustment(fields, Cause::Stocktake, 0).map(Self)
+    }
+}
+
+fn adjustment(fields: &mut BodyFields, cause: Cause, least: u32) -> Option<Adjustment> {
+    let quantity = fields.whole("quantity", least, MAX_STOCK);
+    let note = fields.optional("note", BodyFields::parsed);
+    Some(Adjustment { cause, quantity: quantity?, note: note? })
+}
+
+fn text() -> MetaSchema {
+    schema::text(MAX_TEXT_CHARS, TEXT_PATTERN)
+}
+
+impl From<Movement> for MovementBody {
+    fn from(movement: Movement) -> Self {
+        let Movement { id, kind, delta, balance, order_id, note } = movement;
+        Self {
+            id: id.to_string(),
+            delta,
+            balance,
+            kind: kind.into(),
+            order_id,
+            note: note.map(|note| note.as_str().to_owned()),
+            at: Timestamp::from_millis(id.ms),
+        }
+    }
+}
+
+impl From<MovementKind> for KindBody {
+    fn from(kind: MovementKind) -> Self {
+        match kind {
+            MovementKind::Created => Self::Created,
+            MovementKind::Restock => Self::Restock,
+            MovementKind::Sale => Self::Sale,
+            MovementKind::Stocktake => Self::Stocktake,
+            MovementKind::Deleted => Self::Deleted,
+        }
     }
 }
 

@@ -1,25 +1,36 @@
---[[ create_product: a new product with its first stock.
+--[[ create_product: claim the idempotency key, write a new product with its first stock, all or nothing.
   Calling it again with the same id changes nothing and answers the same.
 
-  KEYS  1 identity   2 product   3 products index   4 movements of the product   5 stream of changes
-  ARGV  1 product id   2 name   3 price   4 quantity
-  Reply {1, created at in ms} ]]
+  KEYS  1 identity   2 product   3 products index   4 names index   5 movements of the product   6 stream of changes
+  ARGV  1 product id   2 name   3 name to sort by   4 price   5 quantity   6, 7, 8 the claim
+  Reply {1, created at in ms}                   created
+        {2, 'product id, created at in ms'}     the key was used for the same request
+        {3}                                     the key was used for another request ]]
+local CREATED = 1
+
 local function create_product(keys, args)
-  local product, products, movements, changes = keys[2], keys[3], keys[4], keys[5]
-  local id, name, price, quantity = args[1], args[2], args[3], args[4]
+  local product, products, names, movements, changes = keys[2], keys[3], keys[4], keys[5], keys[6]
+  local id, name, sort_name, price, quantity = args[1], args[2], args[3], args[4], args[5]
   local created_at = redis.call('HGET', product, 'created_at')
   if created_at then
-    return {1, tonumber(created_at)}
+    return {CREATED, tonumber(created_at)}
   end
-  assert(writable_as(products, 'zset') and writable_as(movements, 'stream'), 'a key has a wrong type')
-
   local now = now_ms()
+  local answered = replay(args, now)
+  if answered then
+    return answered
+  end
+  assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
+    'a key has a wrong type')
+
+  remember(args, now, id .. ' ' .. int(now))
   redis.call('ZADD', products, 0, id)
-  redis.call('HSET', product, 'id', id, 'name', name, 'price', price, 'quantity', quantity,
+  redis.call('ZADD', names, 0, sort_name .. '\0' .. id)
+  redis.call('HSET', product, 'id', id, 'name', name, 'sort_name', sort_name, 'price', price, 'quantity', quantity,
     'version', 1, 'created_at', int(now), 'updated_at', int(now))
   redis.call('XADD', movements, '*', 'kind', 'created', 'delta', quantity, 'balance', quantity)
   announce(changes, 'product.created', id)
-  return {1, now}
+  return {CREATED, now}
 end
 
 register('create_product', create_product)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
-use inventory::domain::{Decision, MAX_STOCK, Outcome, decide};
+use inventory::domain::{Decision, Deletion, MAX_STOCK, Outcome, decide};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
@@ -154,9 +154,9 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
             }
             Step::Delete { product } => {
                 let id = *product.get(&products);
-                let deleted = test.store.delete_product(id).await.unwrap();
+                let deleted = test.store.delete_product(id, &None).await.unwrap();
                 let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
-                assert_eq!(deleted, existed);
+                assert_eq!(deleted == Deletion::Deleted, existed);
             }
             Step::Apply { batch } => {
                 let from = orders.len();

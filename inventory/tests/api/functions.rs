@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use inventory::domain::{NewProduct, Outcome};
+use inventory::domain::{Deletion, NewProduct, Outcome};
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{Partitions, ProductId};
 use shared::redis::{Command, RedisError};
@@ -21,7 +21,7 @@ struct Batch {
 async fn batch(test: &TestStore) -> Batch {
     let (product, empty, deleted) =
         (test.product(10).await, test.product(0).await, test.product(1).await);
-    test.store.delete_product(deleted).await.unwrap();
+    test.store.delete_product(deleted, &None).await.unwrap();
     let wanted = [product, empty, deleted, ProductId::mint(), product];
     let orders = wanted.into_iter().map(|id| order(id, 1)).collect();
     Batch { product, orders }
@@ -65,8 +65,8 @@ async fn a_store_without_identity_refuses_every_function() {
     }
     let new = NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 1 };
     let errors = [
-        test.store.create_product(new).await.unwrap_err(),
-        test.store.delete_product(product).await.unwrap_err(),
+        test.store.create_product(new, None).await.unwrap_err(),
+        test.store.delete_product(product, &None).await.unwrap_err(),
         test.store.apply_orders(&orders, KEEP).await.unwrap_err(),
     ];
     for error in errors {
@@ -91,7 +91,8 @@ async fn functions_that_are_flushed_are_loaded_again() {
     assert_eq!(outcomes[0], Outcome::Applied);
     assert_eq!(function_names(&test).await, functions);
     test.operate("FUNCTION", "FLUSH").await;
-    assert!(test.store.delete_product(product).await.unwrap());
+    let deleted = test.store.delete_product(product, &None).await.unwrap();
+    assert_eq!(deleted, Deletion::Deleted);
     test.operate("FUNCTION", "FLUSH").await;
     test.product(1).await;
 }
@@ -137,11 +138,12 @@ async fn a_key_of_a_wrong_type_leaves_a_product_undeleted() {
     ] {
         let original = spoil(&test, &key, wrong).await;
         let before = test.dump().await;
-        test.store.delete_product(product).await.unwrap_err();
+        test.store.delete_product(product, &None).await.unwrap_err();
         assert_eq!(test.dump().await, before, "{wrong} {key}");
         restore(&test, &key, original).await;
     }
-    assert!(test.store.delete_product(product).await.unwrap());
+    let deleted = test.store.delete_product(product, &None).await.unwrap();
+    assert_eq!(deleted, Deletion::Deleted);
 }
 
 #[tokio::test]
@@ -153,7 +155,7 @@ async fn a_catalogue_of_a_wrong_type_leaves_no_product_behind() {
         let before = test.dump().await;
         let new =
             NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 1 };
-        test.store.create_product(new).await.unwrap_err();
+        test.store.create_product(new, None).await.unwrap_err();
         assert_eq!(test.dump().await, before, "{wrong}");
         restore(&test, "products", original).await;
     }

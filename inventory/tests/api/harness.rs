@@ -10,6 +10,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::Once;
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
 use stack::credentials::User;
@@ -173,7 +174,10 @@ impl TestStore {
     pub(crate) async fn product(&self, quantity: u32) -> ProductId {
         let new =
             NewProduct { name: "Tea".parse().unwrap(), price: "19.90".parse().unwrap(), quantity };
-        self.store.create_product(new).await.unwrap().id
+        let Once::Now(product) = self.store.create_product(new, None).await.unwrap() else {
+            panic!("a product without a key was created before");
+        };
+        product.id
     }
 }
 

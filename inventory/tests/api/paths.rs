@@ -53,8 +53,10 @@ async fn a_wrong_method_is_told_the_right_ones() {
     for (method, path, allow) in [
         (Method::PUT, "/products", "GET, HEAD, POST"),
         (Method::DELETE, "/products", "GET, HEAD, POST"),
-        (Method::POST, &*format!("/products/{id}"), "DELETE, GET, HEAD"),
-        (Method::TRACE, "/products/x", "DELETE, GET, HEAD"),
+        (Method::POST, &*format!("/products/{id}"), "DELETE, GET, HEAD, PATCH"),
+        (Method::TRACE, "/products/x", "DELETE, GET, HEAD, PATCH"),
+        (Method::POST, &*format!("/products/{id}/stock"), "PUT"),
+        (Method::GET, &*format!("/products/{id}/restock"), "POST"),
         (Method::POST, "/livez", "GET, HEAD"),
         (Method::POST, "/docs", "GET, HEAD"),
         (Method::DELETE, "/problems/not-found", "GET, HEAD"),

@@ -55,6 +55,12 @@ impl FakeInventory {
         lock(&self.state).behaviours.insert(id.to_string(), behaviour);
     }
 
+    /// Says what happens when somebody asks what an order did to the stock.
+    pub(crate) fn set_movement(&self, product: &str, order: &str, behaviour: Behaviour) {
+        let path = format!("{product}/movements?order_id={order}");
+        lock(&self.state).behaviours.insert(path, behaviour);
+    }
+
     /// A new product with this price, a JSON value, and so many on hand.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
@@ -75,6 +81,16 @@ pub(crate) fn product(id: ProductId, price: &str, quantity: u64) -> String {
         r#"{{"id":"{id}","name":"Tea","price":{price},"quantity":{quantity},"version":1}}"#
     );
     response("200 OK", "application/json", &body)
+}
+
+/// What inventory says about an order whose stock it has taken, or not.
+pub(crate) fn movements(taken: Option<&str>) -> String {
+    let movement = taken.map(|order| {
+        format!(
+            r#"{{"id":"1763632806410-0","kind":"sale","order_id":"{order}","delta":-2,"balance":40,"at":"2025-11-20T10:00:06.410Z"}}"#
+        )
+    });
+    response("200 OK", "application/json", &format!("[{}]", movement.unwrap_or_default()))
 }
 
 /// What inventory says when there is no such product.

@@ -7,6 +7,7 @@ mod fake_inventory;
 mod harness;
 
 mod idempotency;
+mod live;
 mod offers;
 mod orders;
 mod sharing;

@@ -77,6 +77,20 @@ impl BodyFields {
         if self.has(name) { take(self, name).map(Some) } else { Some(None) }
     }
 
+    /// Takes a field of a merge patch, which may be left out. `null` would remove what it names, and
+    /// nothing here can be removed.
+    pub fn patch<T>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&mut Self, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.fields.get(name).is_some_and(|value| value.get() == "null") {
+            self.refuse(name, "cannot be removed");
+            return None;
+        }
+        self.optional(name, take)
+    }
+
     /// Whether the field is there and was not taken yet.
     pub fn has(&self, name: &str) -> bool {
         self.fields.contains_key(name)

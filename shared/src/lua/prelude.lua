@@ -58,6 +58,33 @@ local function writable_as(key, kind)
   return found == 'none' or found == kind
 end
 
+-- True when the condition of a client admits this version: none, `*`, or versions between commas.
+local function admits(condition, version)
+  local listed = string.find(',' .. condition .. ',', ',' .. version .. ',', 1, true)
+  return condition == '' or condition == '*' or listed ~= nil
+end
+
+-- These fields of a hash by their names; nil when it does not have the first.
+local function read_fields(key, fields)
+  local found, values = {}, redis.call('HMGET', key, unpack(fields))
+  if not values[1] then
+    return nil
+  end
+  for i, field in ipairs(fields) do
+    found[field] = assert(values[i], 'a field of a record is missing')
+  end
+  return found
+end
+
+-- These fields in one line, to be answered or remembered. Only the last one may have spaces in it.
+local function line(found, fields)
+  local values = {}
+  for i, field in ipairs(fields) do
+    values[i] = found[field]
+  end
+  return table.concat(values, ' ')
+end
+
 -- Changes that a client may still ask for after it was cut off. About as many entries are kept, in about 6 MB.
 local CHANGES_KEPT = 100000
 

@@ -1,0 +1,129 @@
+//! Stock: changed by hand, and explained.
+
+use poem::Request;
+use poem_openapi::OpenApi;
+use poem_openapi::param::{Header, Path, Query};
+use shared::conditional::{ETag, IfMatch};
+use shared::entry_id::EntryId;
+use shared::id::{OrderId, ProductId};
+use shared::idempotency::Claim;
+use shared::index::Scanned;
+use shared::json::{Body, Json};
+use shared::page::{Limit, Listing};
+use shared::problem::Problem;
+
+use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};
+use super::body::{Restock, Stocktake};
+use super::{Api, Tag, not_found, product_of};
+use crate::domain::Note;
+
+/// The operations on the stock of a product.
+pub(super) struct StockApi(pub(super) Api);
+
+#[OpenApi]
+impl StockApi {
+    /// Add pieces that arrived.
+    ///
+    /// Sales go on meanwhile: nothing is lost, whatever comes first. Give an `Idempotency-Key`, or
+    /// a request that is repeated after a broken connection may add its pieces twice.
+    #[oai(
+        path = "/products/:id/restock",
+        method = "post",
+        tag = "Tag::Stock",
+        operation_id = "restockProduct"
+    )]
+    async fn restock_product(
+        &self,
+        request: &Request,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
+        /// ASCII characters.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<String>>,
+        /// Add them only if the product has this version, or one of these: 412 otherwise.
+        #[oai(name = "If-Match")]
+        _condition: Header<Option<String>>,
+        body: Body<Restock>,
+    ) -> Result<RestockResponse, Problem> {
+        let (id, Restock(adjustment), Api { store, in_flight }) = (id.0, body.0, &self.0);
+        let condition = IfMatch::of(request)?;
+        let note = adjustment.note.as_ref().map_or("", Note::as_str);
+        let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
+        let claim = Claim::of(request, &what)?;
+        let _turn = in_flight.enter(claim.as_ref()).await?;
+        let adjusted = store.adjust_stock(id, &adjustment, &condition, claim.as_ref()).await?;
+        let (change, replayed) = adjusted.into_answer()?;
+        let product = product_of(change)?;
+        let etag = ETag(product.version);
+        Ok(RestockResponse::Restocked(Json(product.into()), etag, replayed))
+    }
+
+    /// Set the stock to what was counted.
+    ///
+    /// A sale that happens between the counting and this request would be undone, so it has to name
+    /// the version of the product that was counted. It leaves a movement, and a new version, also
+    /// where the count is what was expected.
+    #[oai(
+        path = "/products/:id/stock",
+        method = "put",
+        tag = "Tag::Stock",
+        operation_id = "countStock"
+    )]
+    async fn count_stock(
+        &self,
+        request: &Request,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// The `ETag` of the product when it was counted: 428 without it, 412 when the product has
+        /// another version by now.
+        #[oai(name = "If-Match")]
+        _condition: Header<Option<String>>,
+        body: Body<Stocktake>,
+    ) -> Result<ChangeResponse, Problem> {
+        let Stocktake(adjustment) = body.0;
+        let condition = Some(IfMatch::required(request)?);
+        let adjusted = self.0.store.adjust_stock(id.0, &adjustment, &condition, None).await?;
+        let (change, _) = adjusted.into_answer()?;
+        ChangeResponse::of(change)
+    }
+
+    /// List what changed the stock of a product, the newest first.
+    ///
+    /// The balance of each movement is the balance of the one before and its delta; that of the
+    /// newest is the stock. The history of a deleted product stays. Movements older than inventory
+    /// remembers orders (30 days, if not set otherwise) are forgotten as the product sells.
+    #[oai(
+        path = "/products/:id/movements",
+        method = "get",
+        tag = "Tag::Stock",
+        operation_id = "listMovements"
+    )]
+    async fn list_movements(
+        &self,
+        /// The id of the product.
+        id: Path<ProductId>,
+        /// Movements on the page, 1 to 100.
+        #[oai(default)]
+        limit: Query<Limit>,
+        /// Where the page begins; take it from `Link`.
+        cursor: Query<Option<String>>,
+        /// Only the movement of this order: none when it was not sold, or not this product.
+        order_id: Query<Option<OrderId>>,
+    ) -> Result<MovementsResponse, Problem> {
+        let store = &self.0.store;
+        let listing = Listing::at(format!("/products/{}/movements", id.0));
+        let listing = listing.with("order_id", order_id.0);
+        let before: Option<EntryId> = listing.position(cursor.0.as_deref())?;
+        let found = match order_id.0 {
+            None => store.list_movements(id.0, before, limit.0.get()).await?,
+            Some(order_id) => {
+                let movement = store.find_movement(id.0, order_id).await?;
+                movement.map(|items| Scanned { items, next: None })
+            }
+        };
+        let Scanned { items, next } = found.ok_or_else(not_found)?;
+        let items = items.into_iter().map(Into::into).collect();
+        Ok(MovementsResponse::Page(Json(items), listing.link(limit.0, next)))
+    }
+}

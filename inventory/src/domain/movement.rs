@@ -1,0 +1,111 @@
+//! Movements: why the stock is what it is.
+
+use std::str::FromStr;
+
+use shared::entry_id::EntryId;
+use shared::id::OrderId;
+
+use super::{MAX_STOCK, Note};
+
+/// A change of stock by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adjustment {
+    /// What happened.
+    pub cause: Cause,
+    /// Pieces that arrived, or that were counted.
+    pub quantity: u32,
+    /// Why, in somebody's words.
+    pub note: Option<Note>,
+}
+
+/// What makes somebody change a stock by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Pieces arrived.
+    Restock,
+    /// Somebody counted what is there.
+    Stocktake,
+}
+
+/// Something that changed the stock of a product, or confirmed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// Its entry in the stream of movements; also when it was.
+    pub id: EntryId,
+    /// What it was.
+    pub kind: MovementKind,
+    /// Pieces that came, or went.
+    pub delta: i64,
+    /// Pieces on hand afterwards.
+    pub balance: u32,
+    /// The order that was sold.
+    pub order_id: Option<OrderId>,
+    /// Why, in somebody's words.
+    pub note: Option<Note>,
+}
+
+/// What changes a stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovementKind {
+    /// The product was created with its first stock.
+    Created,
+    /// Pieces arrived.
+    Restock,
+    /// An order was sold.
+    Sale,
+    /// Somebody counted.
+    Stocktake,
+    /// The product was deleted.
+    Deleted,
+}
+
+/// There is no such kind of movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a kind of movement")]
+pub struct UnknownKind;
+
+impl Adjustment {
+    /// The rule, stated once more beside `lua/adjust_stock.lua`, which executes it: what is on hand
+    /// afterwards; `None` when that would be too many. Tests hold the two together.
+    pub fn balance(&self, on_hand: u32) -> Option<u32> {
+        let balance = match self.cause {
+            Cause::Restock => on_hand.checked_add(self.quantity)?,
+            Cause::Stocktake => self.quantity,
+        };
+        (balance <= MAX_STOCK).then_some(balance)
+    }
+}
+
+impl Cause {
+    /// The movement that it leaves.
+    pub fn kind(self) -> MovementKind {
+        match self {
+            Self::Restock => MovementKind::Restock,
+            Self::Stocktake => MovementKind::Stocktake,
+        }
+    }
+}
+
+impl MovementKind {
+    const ALL: [Self; 5] =
+        [Self::Created, Self::Restock, Self::Sale, Self::Stocktake, Self::Deleted];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Restock => "restock",
+            Self::Sale => "sale",
+            Self::Stocktake => "stocktake",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl FromStr for MovementKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownKind)
+    }
+}

@@ -1,0 +1,52 @@
+--[[ adjust_stock: change the stock of a product by hand: pieces arrived (restock), or somebody counted (stocktake).
+  Counting leaves a movement also where it finds what was expected.
+
+  KEYS  1 identity   2 product   3 movements of the product   4 stream of changes
+  ARGV  1 product id   2 kind of movement   3 quantity: how many more of a restock, how many in all of a stocktake
+        4 note, maybe empty   5 condition   6 most pieces of a product   7, 8, 9 the claim
+  Reply {1, 1, product}    adjusted
+        {1, 0}             there is no such product
+        {1, 3}             the condition does not admit its version
+        {1, 4}             there would be too many pieces
+        {2, product}       the key was used for the same request; the product as it stood then
+        {3}                the key was used for another request ]]
+local DONE, ADJUSTED, NOT_FOUND, OTHER_VERSION, TOO_MANY = 1, 1, 0, 3, 4
+local PRODUCT = {'id', 'version', 'price', 'quantity', 'created_at', 'updated_at', 'name'}
+
+local function adjust_stock(keys, args)
+  local product, movements, changes = keys[2], keys[3], keys[4]
+  local id, kind, quantity, note, condition = args[1], args[2], tonumber(args[3]), args[4], args[5]
+  local now = now_ms()
+  local answered = replay(args, now)
+  if answered then
+    return answered
+  end
+  local found = read_fields(product, PRODUCT)
+  if not found then
+    return {DONE, NOT_FOUND}
+  elseif not admits(condition, found.version) then
+    return {DONE, OTHER_VERSION}
+  end
+  assert(string.match(found.quantity, '^%d+$'), 'the stock of the product is no number')
+  assert(string.match(found.version, '^%d+$'), 'the version of the product is no number')
+  assert(writable_as(movements, 'stream'), 'a key has a wrong type')
+  local balance = kind == 'restock' and found.quantity + quantity or quantity
+  if balance > tonumber(args[6]) then
+    return {DONE, TOO_MANY}
+  end
+
+  local delta = balance - found.quantity
+  found.quantity, found.version, found.updated_at = int(balance), int(found.version + 1), int(now)
+  local answer = line(found, PRODUCT)
+  remember(args, now, answer)
+  redis.call('HSET', product, 'quantity', found.quantity, 'version', found.version, 'updated_at', found.updated_at)
+  local movement = {'kind', kind, 'delta', int(delta), 'balance', found.quantity}
+  if note ~= '' then
+    movement[#movement + 1], movement[#movement + 2] = 'note', note
+  end
+  redis.call('XADD', movements, '*', unpack(movement))
+  announce(changes, 'product.stock_changed', id)
+  return {DONE, ADJUSTED, answer}
+end
+
+register('adjust_stock', adjust_stock)

@@ -1,0 +1,133 @@
+//! What the store tells without changing anything.
+
+use shared::entry_id::EntryId;
+use shared::id::{OrderId, Partition, ProductId};
+use shared::index::{Order, Range, Scanned};
+use shared::record::Record;
+use shared::redis::{Command, RedisError};
+
+use super::{Store, reply};
+use crate::domain::{Filter, Movement, Product, Sort};
+use crate::keys;
+
+impl Store {
+    /// Finds a product in the catalogue.
+    pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
+        let partition = self.own.partitions().of_product(id);
+        let fields =
+            self.own.run(Command::new("HGETALL").key(keys::product(partition, id))).await?;
+        match Record::read(fields)? {
+            Some(record) => reply::product_record(&record),
+            None => self.own.confirm_absence(partition).await.map(|()| None),
+        }
+    }
+
+    /// A page of the catalogue behind `position`. It may be short, or empty, although there is
+    /// more: what is read for it is bounded.
+    pub async fn list_products(
+        &self,
+        filter: &Filter,
+        sort: Sort,
+        position: Option<&str>,
+        limit: usize,
+    ) -> Result<Scanned<Product>, RedisError> {
+        let index: fn(Partition) -> String = match sort {
+            Sort::Newest => keys::products,
+            Sort::Name => keys::names,
+        };
+        let range = match (sort, &filter.prefix) {
+            (Sort::Newest, _) => Range::all(Order::Descending),
+            (Sort::Name, None) => Range::all(Order::Ascending),
+            (Sort::Name, Some(prefix)) => Range::starting_with(Order::Ascending, prefix.folded()),
+        };
+        let range = position.into_iter().fold(range, Range::past);
+        let find = |member: String| async move {
+            let id = keys::named_id(&member).parse();
+            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
+            // One that is deleted between the two reads is in no catalogue any more.
+            Ok(self.find_product(id).await?.filter(|product| filter.admits(product)))
+        };
+        self.own.scan(index, range, limit, find).await
+    }
+
+    /// What changed the stock of a product before the movement `before`, the newest first. `None`
+    /// when there never was such a product.
+    pub async fn list_movements(
+        &self,
+        id: ProductId,
+        before: Option<EntryId>,
+        limit: usize,
+    ) -> Result<Option<Scanned<Movement>>, RedisError> {
+        if !self.ever_was(id).await? {
+            return Ok(None);
+        }
+        let end = before.map_or_else(|| "+".to_owned(), |before| format!("({before}"));
+        // One more than needed tells whether there are more.
+        let mut items = self.movements(id, &end, "-", limit + 1).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Ok(Some(Scanned { items, next }))
+    }
+
+    /// The movement of one order, found through the record of what became of it. `None` when there
+    /// never was such a product.
+    pub async fn find_movement(
+        &self,
+        id: ProductId,
+        order_id: OrderId,
+    ) -> Result<Option<Vec<Movement>>, RedisError> {
+        if !self.ever_was(id).await? {
+            return Ok(None);
+        }
+        let Some(entry) = self.recorded_movement(id, order_id).await? else {
+            return Ok(Some(Vec::new()));
+        };
+        let entry = entry.to_string();
+        let mut movements = self.movements(id, &entry, &entry, 1).await?;
+        // The order may have been for another product of this partition.
+        movements.retain(|movement| movement.order_id == Some(order_id));
+        Ok(Some(movements))
+    }
+
+    /// The movement that stands in the record of an order; an order that was rejected has none.
+    async fn recorded_movement(
+        &self,
+        id: ProductId,
+        order_id: OrderId,
+    ) -> Result<Option<EntryId>, RedisError> {
+        let Some(minted_at) = order_id.minted_at() else {
+            return Ok(None);
+        };
+        let partition = self.own.partitions().of_product(id);
+        let records = keys::applied(partition, keys::bucket(minted_at));
+        let record = Command::new("HGET").key(records).arg(order_id.to_string());
+        let record = self.own.run(record).await?;
+        Ok(if record.is_null() { None } else { record.text()?.parse().ok() })
+    }
+
+    /// Movements between two entries of the stream, the newest first.
+    async fn movements(
+        &self,
+        id: ProductId,
+        end: &str,
+        start: &str,
+        count: usize,
+    ) -> Result<Vec<Movement>, RedisError> {
+        let key = keys::movements(self.own.partitions().of_product(id), id);
+        let range = Command::new("XREVRANGE").key(key).arg(end).arg(start);
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let entries = self.own.run(range.arg("COUNT").arg(count)).await?.entries()?;
+        entries.iter().map(reply::movement).collect()
+    }
+
+    /// Whether there is such a product, or its tombstone.
+    async fn ever_was(&self, id: ProductId) -> Result<bool, RedisError> {
+        let partition = self.own.partitions().of_product(id);
+        let exists = Command::new("EXISTS").key(keys::product(partition, id));
+        if self.own.run(exists).await?.int()? == 1 {
+            return Ok(true);
+        }
+        self.own.confirm_absence(partition).await.map(|()| false)
+    }
+}
