@@ -76,7 +76,7 @@ async fn a_preflight_is_told_what_the_path_allows() {
     let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
     for (path, methods) in [
         ("/products", "GET, HEAD, POST"),
-        (UNKNOWN_ID, "DELETE, GET, HEAD"),
+        (UNKNOWN_ID, "DELETE, GET, HEAD, PATCH"),
         ("/docs", "GET, HEAD"),
     ] {
         let answer = preflight(&service, path, SHOP).await;
