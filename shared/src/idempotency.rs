@@ -81,6 +81,9 @@ const SWEPT_DAYS: std::ops::RangeInclusive<u64> = 2..=366;
 pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// What a key looks like, bare or in quotes.
+pub const KEY_PATTERN: &str = r#"^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$"#;
+
 impl IdempotencyKey {
     /// The key of a request, read from the header itself: a value that is no text would otherwise
     /// count as no key, and a repeated request would have a second effect.
@@ -115,8 +118,10 @@ impl FromStr for IdempotencyKey {
 
     /// Takes the key bare or as a structured string in quotes, as the draft has it.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let key = quoted.unwrap_or(text);
+        let key = match text.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"').ok_or(InvalidKey)?,
+            None => text,
+        };
         let length = (1..=MAX_KEY_LENGTH).contains(&key.len());
         if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);

@@ -69,6 +69,7 @@ impl LifeApi {
         request: &Request,
         context: Data<&RequestContext>,
         lease: Data<&Lease>,
+        /// The order.
         id: Path<OrderId>,
         /// `final`: answer when the order is final.
         wait: Query<Option<WaitFor>>,
@@ -109,6 +110,7 @@ impl LifeApi {
     async fn get_timeline(
         &self,
         context: Data<&RequestContext>,
+        /// The order.
         id: Path<OrderId>,
     ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
