@@ -71,7 +71,7 @@ pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
 /// Longest wait for an earlier request with the same key.
-const TURN_TIMEOUT: Duration = Duration::from_secs(1);
+const TURN_TIMEOUT: Duration = Duration::from_millis(500);
 /// What a client is asked to wait while an earlier request with its key is running.
 const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Days whose claims a sweep removes: from the day before yesterday back. A service that was off for
