@@ -10,7 +10,8 @@ use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
-use shared::shutdown::Shutdown;
+use shared::settings::HttpSettings;
+use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 
 use crate::api::{self, ShowProduct};
@@ -24,7 +25,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let live = live(&store, shutdown.clone());
+    let http = &config.common.http;
+    let live = live(&store, http, shutdown::later(&shutdown, http.drain_delay));
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     process.follow(live.feed(), &store.own, &config.common.inventory_store);
     let (routes, spec) = api::routes(store, live, asyncapi()?);
@@ -70,13 +72,13 @@ pub fn asyncapi() -> anyhow::Result<String> {
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
     let store = store(config);
-    let live = live(&store, Shutdown::new());
+    let live = live(&store, &config.common.http, Shutdown::new());
     Ok(api::routes(store, live, asyncapi()?).1)
 }
 
-fn live(store: &Store, shutdown: Shutdown) -> Live<ShowProduct> {
+fn live(store: &Store, http: &HttpSettings, end: Shutdown) -> Live<ShowProduct> {
     let feed = Feed::new(store.own.clone(), ShowProduct { store: store.clone() });
-    Live::new(feed, shutdown)
+    Live::new(feed, http.max_streams(), end)
 }
 
 fn witness(config: &Config) -> Witness {

@@ -15,7 +15,7 @@ use shared::money::FeeRate;
 use shared::page::{Limit, Listing};
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
-    PRODUCT_NOT_FOUND, Problem,
+    PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
 use shared::request::RequestContext;
 use shared::sse::Live;
@@ -233,6 +233,7 @@ impl From<NoOffer> for Problem {
                 Self::new(&INVENTORY_UNAVAILABLE, "the price is not known just now")
                     .retry_after(OPEN_FOR)
             }
+            NoOffer::TooSlow => Self::new(&UPSTREAM_TIMEOUT, "the price did not come in time"),
             NoOffer::Nonsense(_) => Self::new(&BAD_UPSTREAM, "the price could not be read"),
         }
     }

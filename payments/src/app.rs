@@ -8,7 +8,7 @@ use shared::opening::Witness;
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
-use shared::shutdown::Shutdown;
+use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 
 use crate::api::{self, Api, Finals, ShowOrder, Terms};
@@ -20,7 +20,8 @@ use crate::worker::{RefundHandler, complete_orders};
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
-    let api = api(&config, shutdown.clone())?;
+    let end = shutdown::later(&shutdown, config.common.http.drain_delay);
+    let api = api(&config, end)?;
     let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
     process.follow(api.live.feed(), &api.store.own, &config.common.payments_store);
     let settlements = api.finals.settlements.clone();
@@ -70,7 +71,7 @@ pub fn openapi(config: &Config) -> anyhow::Result<String> {
     Ok(api::routes(api(config, Shutdown::new())?, asyncapi()?).1)
 }
 
-fn api(config: &Config, shutdown: Shutdown) -> anyhow::Result<Api> {
+fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     let terms = Terms {
         fee_rate: config.fee_rate,
         completion_delay: config.completion_delay,
@@ -79,13 +80,13 @@ fn api(config: &Config, shutdown: Shutdown) -> anyhow::Result<Api> {
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
     let store = store(config);
     let feed = Feed::new(store.own.clone(), ShowOrder { store: store.clone() });
-    let settlements = Settlements::new(store.own.clone());
+    let (settlements, http) = (Settlements::new(store.own.clone()), &config.common.http);
     Ok(Api {
         inventory,
         terms,
         in_flight: InFlight::default(),
-        finals: Finals { feed: feed.clone(), settlements, shutdown: shutdown.clone() },
-        live: Live::new(feed, shutdown),
+        finals: Finals::new(feed.clone(), settlements, http.max_waits(), end.clone()),
+        live: Live::new(feed, http.max_streams(), end),
         store,
     })
 }

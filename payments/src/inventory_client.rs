@@ -9,25 +9,31 @@ use std::time::{Duration, Instant};
 
 use moka::future::Cache;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response, StatusCode, Url, header};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use reqwest::{Client, Response, Url};
 use shared::id::{OrderId, ProductId};
 use shared::money::Money;
 use shared::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
 use shared::time::Timestamp;
 use tokio::sync::Semaphore;
 
+mod answer;
+
 use crate::breaker::Breaker;
+use crate::inventory_client::answer::{no_answer, parse_movement, parse_offer, read};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Longest wait for an answer, the retry and the wait for a free slot included.
 const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
+/// Longest wait for a free slot: the rest is for inventory.
+const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
 /// Longest pause before the one retry.
 const RETRY_PAUSE_MS: u64 = 50;
-/// Calls at once.
-const MAX_IN_FLIGHT: usize = 64;
+/// Questions for prices at once.
+const MAX_OFFERS: usize = 64;
+/// Questions for movements at once. They have slots of their own: whoever only looks at orders must
+/// not keep others from placing them.
+const MAX_MOVEMENTS: usize = 16;
 /// Idle connections are closed before inventory closes them, which a request could cross.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes.
@@ -44,7 +50,8 @@ struct Inner {
     base: Url,
     cache: Option<Cache<ProductId, Offer>>,
     breaker: Breaker,
-    slots: Semaphore,
+    offers: Semaphore,
+    movements: Semaphore,
 }
 
 /// What inventory says about a product.
@@ -78,28 +85,12 @@ pub enum NoOffer {
     /// inventory does not answer.
     #[error("inventory does not answer: {0}")]
     Unavailable(String),
+    /// inventory does not answer in time.
+    #[error("inventory took too long")]
+    TooSlow,
     /// inventory answers something else than a product.
     #[error("inventory answered nonsense: {0}")]
     Nonsense(String),
-}
-
-/// The part of a product that matters here. The price is kept as text until it is read exactly.
-#[derive(Deserialize)]
-struct Answer<'a> {
-    id: String,
-    #[serde(borrow)]
-    price: &'a RawValue,
-    quantity: u64,
-}
-
-/// The part of a movement that matters here.
-#[derive(Deserialize)]
-struct MovementAnswer<'a> {
-    id: String,
-    order_id: &'a str,
-    delta: i64,
-    balance: u64,
-    at: &'a str,
 }
 
 impl InventoryClient {
@@ -116,8 +107,9 @@ impl InventoryClient {
             .build()?;
         let remember = || Cache::builder().max_capacity(MAX_CACHED).time_to_live(cache_ttl).build();
         let cache = (!cache_ttl.is_zero()).then(remember);
-        let slots = Semaphore::new(MAX_IN_FLIGHT);
-        Ok(Self(Arc::new(Inner { http, base, cache, breaker: Breaker::new(), slots })))
+        let (offers, movements) = (Semaphore::new(MAX_OFFERS), Semaphore::new(MAX_MOVEMENTS));
+        let breaker = Breaker::new();
+        Ok(Self(Arc::new(Inner { http, base, cache, breaker, offers, movements })))
     }
 
     /// What a product costs. Simultaneous questions about one product share one call.
@@ -140,7 +132,8 @@ impl InventoryClient {
     ) -> Result<Option<Movement>, NoOffer> {
         let mut url = self.0.url(&["products", &product.to_string(), "movements"])?;
         url.query_pairs_mut().append_pair("order_id", &order.to_string());
-        match self.0.ask(url, context, |body| parse_movement(body, order)).await {
+        let slots = &self.0.movements;
+        match self.0.ask(slots, url, context, |body| parse_movement(body, order)).await {
             // A product that never was has no movements.
             Err(NoOffer::NotFound) => Ok(None),
             answer => answer,
@@ -151,11 +144,12 @@ impl InventoryClient {
 impl Inner {
     async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         let url = self.url(&["products", &id.to_string()])?;
-        self.ask(url, context, |body| parse_offer(body, id)).await
+        self.ask(&self.offers, url, context, |body| parse_offer(body, id)).await
     }
 
     async fn ask<T>(
         &self,
+        slots: &Semaphore,
         url: Url,
         context: &RequestContext,
         parse: impl FnOnce(&[u8]) -> Result<T, NoOffer>,
@@ -163,10 +157,14 @@ impl Inner {
         if !self.breaker.admits(Instant::now()) {
             return Err(NoOffer::Unavailable("it failed too often a moment ago".to_owned()));
         }
-        let answer = tokio::time::timeout(TOTAL_TIMEOUT, self.fetch(&url, context)).await;
-        let answer =
-            answer.unwrap_or_else(|_| Err(NoOffer::Unavailable("it took too long".to_owned())));
-        let answer = answer.and_then(|body| parse(&body));
+        let deadline = tokio::time::Instant::now() + TOTAL_TIMEOUT;
+        let slot = tokio::time::timeout(SLOT_TIMEOUT, slots.acquire()).await;
+        let Ok(Ok(_slot)) = slot else {
+            // Not the fault of inventory, so the breaker does not hear of it.
+            return Err(NoOffer::Unavailable("too much is asked of it at once".to_owned()));
+        };
+        let answer = tokio::time::timeout_at(deadline, self.fetch(&url, context)).await;
+        let answer = answer.unwrap_or(Err(NoOffer::TooSlow)).and_then(|body| parse(&body));
         match &answer {
             Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
             Err(error) => {
@@ -178,8 +176,6 @@ impl Inner {
     }
 
     async fn fetch(&self, url: &Url, context: &RequestContext) -> Result<Vec<u8>, NoOffer> {
-        let unavailable = |error: &dyn std::fmt::Display| NoOffer::Unavailable(error.to_string());
-        let _slot = self.slots.acquire().await.map_err(|error| unavailable(&error))?;
         let response = match self.get(url, context).await {
             // Nothing was answered and a GET changes nothing: once more, a little later than
             // everybody else.
@@ -189,7 +185,7 @@ impl Inner {
             }
             response => response,
         };
-        read(response.map_err(|error| unavailable(&error.without_url()))?).await
+        read(response.map_err(no_answer)?).await
     }
 
     /// Each segment is pushed as one: whatever it contained, it could not name another path or
@@ -208,84 +204,5 @@ impl Inner {
             .header(TRACEPARENT, context.traceparent.as_str())
             .send()
             .await
-    }
-}
-
-async fn read(response: Response) -> Result<Vec<u8>, NoOffer> {
-    let status = response.status();
-    let content_type =
-        response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type =
-        content_type.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
-    match (status, content_type.as_str()) {
-        (StatusCode::OK, "application/json") => body(response).await,
-        (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
-        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Err(NoOffer::Unavailable(status.to_string()))
-        }
-        (status, content_type) => Err(NoOffer::Nonsense(format!("{status} with {content_type:?}"))),
-    }
-}
-
-/// Reads the body, and stops where it becomes larger than any product.
-async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
-    let mut body = Vec::new();
-    let broken = |error: reqwest::Error| NoOffer::Unavailable(error.without_url().to_string());
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(NoOffer::Nonsense(format!("more than {MAX_ANSWER_BYTES} bytes")));
-        }
-    }
-    Ok(body)
-}
-
-fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> {
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
-    if answer.id.parse() != Ok(id) {
-        return Err(NoOffer::Nonsense("another product than asked for".to_owned()));
-    }
-    let price = answer.price.get().parse().map_err(|error| nonsense(&error))?;
-    Ok(Offer { price, quantity: answer.quantity })
-}
-
-fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movement>, NoOffer> {
-    let answers: Vec<MovementAnswer<'_>> =
-        serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
-    let Some(answer) = answers.into_iter().next() else {
-        return Ok(None);
-    };
-    if answer.order_id.parse() != Ok(order) {
-        return Err(NoOffer::Nonsense("the movement of another order".to_owned()));
-    }
-    let at = answer.at.parse().map_err(|error| nonsense(&error))?;
-    Ok(Some(Movement { id: answer.id, delta: answer.delta, balance: answer.balance, at }))
-}
-
-fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
-    NoOffer::Nonsense(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_read_exactly_or_not_at_all() {
-        let id = ProductId::mint();
-        let answer = |price: &str, quantity: &str| {
-            format!(r#"{{"id":"{id}","price":{price},"quantity":{quantity},"x":1}}"#)
-        };
-        let offer = parse_offer(answer("19.90", "3").as_bytes(), id).unwrap();
-        assert_eq!(offer, Offer { price: "19.90".parse().unwrap(), quantity: 3 });
-        for (price, quantity) in
-            [("-1", "3"), ("1e3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
-        {
-            let nonsense = parse_offer(answer(price, quantity).as_bytes(), id);
-            assert!(matches!(nonsense, Err(NoOffer::Nonsense(_))), "{price} {quantity}");
-        }
-        let other = parse_offer(answer("1", "1").as_bytes(), ProductId::mint());
-        assert!(matches!(other, Err(NoOffer::Nonsense(_))));
-        assert!(matches!(parse_offer(b"<html>", id), Err(NoOffer::Nonsense(_))));
     }
 }

@@ -18,6 +18,8 @@ use shared::shutdown::{Shutdown, sleep_unless};
 use shared::standing::{GroupStanding, Standing};
 use tokio::sync::{Notify, oneshot};
 
+use crate::domain::Order;
+
 /// Pause between two looks while somebody waits.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest pause while nobody does: how often the process is seen to be alive.
@@ -34,6 +36,10 @@ struct Inner {
     waiting: Mutex<Waiting>,
     arrived: Notify,
 }
+
+/// The shortest time for which inventory remembers what became of an order (the lower limit of its
+/// `DEDUPE_RETENTION`).
+const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
 
 type Waiting = BTreeMap<(Partition, EntryId), Vec<oneshot::Sender<()>>>;
 
@@ -70,6 +76,14 @@ impl Settlements {
         entry: EntryId,
     ) -> Result<Standing, RedisError> {
         Ok(self.group(partition).await?.of(entry))
+    }
+
+    /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would have
+    /// come long since. `false` where that cannot be told.
+    pub async fn is_old(&self, partition: Partition, order: &Order) -> bool {
+        let now = self.0.store.now(partition).await;
+        let oldest = now.map(|now| now.earlier_by(SHORTEST_MEMORY));
+        order.paid_at.is_some_and(|paid_at| oldest.is_ok_and(|oldest| paid_at < oldest))
     }
 
     /// Looks, while somebody waits, until the process is to stop.

@@ -19,8 +19,8 @@ use crate::backoff::Backoff;
 use crate::entry_id::EntryId;
 pub use crate::feed::position::Mark;
 use crate::feed::position::{History, parse_change};
+pub use crate::feed::watches::Watch;
 use crate::feed::watches::Watches;
-pub use crate::feed::watches::{TooManyWatches, Watch};
 use crate::health::Progress;
 use crate::id::Partition;
 use crate::own_store::{OwnStore, all};
@@ -38,8 +38,6 @@ const BATCH: usize = 100;
 const PACE: Duration = Duration::from_millis(10);
 /// Changes that a client may be behind before it is told to start over.
 const BACKLOG: usize = 1_024;
-/// Changes that are repeated for a client which was cut off; with more it starts over.
-pub const MAX_REPLAY: usize = 1_000;
 /// Wait after a failure of the store.
 const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
@@ -64,6 +62,9 @@ pub struct Notice {
     /// Both as they are sent, once somebody has written them.
     pub frame: OnceLock<Bytes>,
 }
+
+/// The last change that somebody has seen, in each partition.
+pub type Places = BTreeMap<Partition, EntryId>;
 
 /// What a live stream receives.
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ struct Inner<S> {
     signals: broadcast::Sender<Signal>,
     watches: Watches,
     /// The last change that was handed on, in each partition.
-    positions: Mutex<BTreeMap<Partition, EntryId>>,
+    positions: Mutex<Places>,
 }
 
 impl<S: Show> Feed<S> {
@@ -142,7 +143,7 @@ impl<S: Show> Feed<S> {
     }
 
     /// Wakes up whenever the thing called `id` changes.
-    pub fn watch(&self, id: String) -> Result<Watch, TooManyWatches> {
+    pub fn watch(&self, id: String) -> Watch {
         self.0.watches.add(id)
     }
 
@@ -154,24 +155,43 @@ impl<S: Show> Feed<S> {
         (receiver, newest.map(|(&partition, &entry)| Mark { partition, entry }))
     }
 
-    /// What changed since `mark`; `None` where that cannot be told any more, or is too much.
-    pub async fn since(&self, mark: Mark) -> Result<Option<Vec<Notice>>, RedisError> {
-        let mut changes = Vec::new();
+    /// Where in each partition a client goes on that stopped at `mark`; `None` where it cannot be told
+    /// any more what it has missed.
+    pub async fn places_after(&self, mark: Mark) -> Result<Option<Places>, RedisError> {
+        let mut places = Places::new();
         for partition in self.0.store.partitions().all() {
-            let after = mark.within(partition, self.0.store.partitions());
-            if !History::read(&self.0.store, partition).await?.is_complete_since(after) {
+            let after = mark.within(partition);
+            let history = History::read(&self.0.store, partition).await?;
+            // A place beyond the end is one in another life of the store. Only its own partition
+            // can tell: in the others nothing may have changed for long.
+            let lost = partition == mark.partition && after > history.last;
+            let after = after.min(history.last);
+            if lost || !history.is_complete_since(after) {
                 return Ok(None);
             }
+            places.insert(partition, after);
+        }
+        Ok(Some(places))
+    }
+
+    /// The next changes after `places`, which move on, and how many there were; not all of them can be
+    /// shown. Those of all partitions come in the order of time.
+    pub async fn next_page(&self, places: &mut Places) -> Result<(Vec<Notice>, usize), RedisError> {
+        let mut changes = Vec::new();
+        for (&partition, after) in &*places {
             let range = Command::new("XRANGE").key(partition.key(CHANGES));
             let range = range.arg(format!("({after}")).arg("+").arg("COUNT");
-            let limit = i64::try_from(MAX_REPLAY + 1).unwrap_or(i64::MAX);
-            let entries = self.0.store.run(range.arg(limit)).await?.entries()?;
+            let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
+            let entries = self.0.store.run(range.arg(count)).await?.entries()?;
             changes.extend(entries.iter().filter_map(|entry| parse_change(partition, entry)));
-            if changes.len() > MAX_REPLAY {
-                return Ok(None);
-            }
         }
-        self.notices(changes).await.map(Some)
+        changes.sort_by_key(|change| (change.mark.entry, change.mark.partition));
+        changes.truncate(BATCH);
+        for Change { mark, .. } in &changes {
+            places.insert(mark.partition, mark.entry);
+        }
+        let count = changes.len();
+        Ok((self.notices(changes).await?, count))
     }
 
     /// Finds out where to go on. Where changes may have been missed, everybody is told.
@@ -217,13 +237,21 @@ impl<S: Show> Feed<S> {
         let shown = all(changes.iter().map(|change| self.0.show.show(change))).await;
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
+            let data = match data {
+                // One that is damaged must not hold up the others.
+                Err(RedisError::Refused(error)) => {
+                    tracing::error!(error, id = change.id, "cannot show what changed");
+                    continue;
+                }
+                data => data,
+            };
             let notice = |data| Notice { change, data, frame: OnceLock::new() };
             notices.extend(data?.map(notice));
         }
         Ok(notices)
     }
 
-    fn positions(&self) -> MutexGuard<'_, BTreeMap<Partition, EntryId>> {
+    fn positions(&self) -> MutexGuard<'_, Places> {
         self.0.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,6 +31,19 @@ pub fn on_signal() -> std::io::Result<Shutdown> {
     Ok(shutdown)
 }
 
+/// A token that is cancelled so much later: what waits for a client, or serves one for long, goes on
+/// while requests are still taken.
+pub fn later(shutdown: &Shutdown, delay: Duration) -> Shutdown {
+    let (begin, end) = (shutdown.clone(), Shutdown::new());
+    let token = end.clone();
+    tokio::spawn(async move {
+        begin.cancelled().await;
+        tokio::time::sleep(delay).await;
+        token.cancel();
+    });
+    end
+}
+
 /// Sleeps, or returns `false` at once when the process is to stop.
 pub async fn sleep_unless(shutdown: &Shutdown, time: Duration) -> bool {
     tokio::select! {

@@ -4,7 +4,7 @@
 //! Each event carries the mark of its change as `id`, so that a client which was cut off goes on
 //! where it stopped. Where that is not possible it receives `reset`, and has to read the lists again.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +21,16 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::entry_id::EntryId;
-use crate::feed::{Feed, Mark, Notice, Show, Signal};
-use crate::id::Partition;
+use crate::feed::{Feed, Mark, Notice, Places, Show, Signal};
 use crate::problem::{INVALID_PARAMETER, OVERLOADED, Problem};
+use crate::redis::RedisError;
 use crate::shutdown::Shutdown;
 
 /// Media type of a live stream.
 const EVENT_STREAM: &str = "text/event-stream";
-/// Clients of one process at once.
-pub const MAX_CLIENTS: usize = 2_048;
-/// What a client beyond is asked to wait.
+/// Changes that are repeated for a client which was cut off; with more it starts over.
+const MAX_REPLAY: usize = 1_000;
+/// What a client is asked to wait when too many are connected.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Missed changes are read for this many clients at once; the others wait their turn.
 const MAX_REPLAYS: usize = 16;
@@ -56,19 +55,29 @@ pub struct EventStream(Body);
 struct Client<S> {
     live: Live<S>,
     receiver: Receiver<Signal>,
-    /// Where the client stopped; taken when what it missed has been sent.
-    last_event: Option<Mark>,
+    /// What the client has missed, if it was cut off.
+    missed: Missed,
     /// What is to be sent before anything new.
     queue: VecDeque<Bytes>,
     /// The newest change that was repeated, in each partition: it may come live as well.
-    repeated: BTreeMap<Partition, EntryId>,
+    repeated: Places,
     _place: OwnedSemaphorePermit,
 }
 
+/// What a client has missed.
+enum Missed {
+    /// Everything after this.
+    After(Mark),
+    /// What comes after the places of `repeated`; so many changes were repeated already.
+    Pages(usize),
+    /// Nothing any more.
+    Nothing,
+}
+
 impl<S: Show> Live<S> {
-    /// Streams of `feed`, which end when the process is to stop.
-    pub fn new(feed: Feed<S>, shutdown: Shutdown) -> Self {
-        let (clients, replays) = (Semaphore::new(MAX_CLIENTS), Semaphore::new(MAX_REPLAYS));
+    /// Streams of `feed` for so many clients at once, which end with `shutdown`.
+    pub fn new(feed: Feed<S>, clients: usize, shutdown: Shutdown) -> Self {
+        let (clients, replays) = (Semaphore::new(clients), Semaphore::new(MAX_REPLAYS));
         Self { feed, clients: Arc::new(clients), replays: Arc::new(replays), shutdown }
     }
 
@@ -81,16 +90,16 @@ impl<S: Show> Live<S> {
     pub fn open(&self, request: &Request) -> Result<EventStream, Problem> {
         let last_event = last_event_id(request)?;
         let place = self.clients.clone().try_acquire_owned().map_err(|_| {
-            let detail = format!("{MAX_CLIENTS} live streams are open already");
-            Problem::new(&OVERLOADED, detail).retry_after(BUSY_RETRY_AFTER)
+            let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
+            problem.retry_after(BUSY_RETRY_AFTER)
         })?;
         let (receiver, now) = self.feed.subscribe();
         let client = Client {
             live: self.clone(),
             receiver,
-            last_event,
+            missed: last_event.map_or(Missed::Nothing, Missed::After),
             queue: VecDeque::from([greeting(now.filter(|_| last_event.is_none()))]),
-            repeated: BTreeMap::new(),
+            repeated: Places::new(),
             _place: place,
         };
         let events = stream::unfold(client, |mut client| async {
@@ -108,8 +117,8 @@ impl<S: Show> Client<S> {
             if let Some(event) = self.queue.pop_front() {
                 return Some(event);
             }
-            if let Some(mark) = self.last_event.take() {
-                self.repeat_since(mark).await;
+            if !matches!(self.missed, Missed::Nothing) {
+                self.repeat().await;
                 continue;
             }
             tokio::select! {
@@ -125,23 +134,42 @@ impl<S: Show> Client<S> {
         }
     }
 
-    async fn repeat_since(&mut self, mark: Mark) {
-        let turn = self.live.replays.acquire().await;
-        let missed = self.live.feed.since(mark).await.unwrap_or_else(|error| {
+    /// Repeats a page of what the client has missed. The next one is read when it has taken this one,
+    /// so that a client which does not read holds no more than that.
+    async fn repeat(&mut self) {
+        let turn = self.live.replays.clone().acquire_owned().await;
+        let page = self.next_missed().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read what a live stream has missed");
             None
         });
         drop(turn);
-        let Some(missed) = missed else {
+        if let Some(page) = page {
+            self.queue.extend(page.iter().map(event));
+        } else {
             let reset = self.reset();
             self.queue.push_back(reset);
-            return;
-        };
-        for notice in missed {
-            let mark = notice.change.mark;
-            self.repeated.insert(mark.partition, mark.entry);
-            self.queue.push_back(event(&notice));
         }
+    }
+
+    /// The next changes the client has missed; `None` where that cannot be told, or is too much.
+    async fn next_missed(&mut self) -> Result<Option<Vec<Notice>>, RedisError> {
+        let feed = &self.live.feed;
+        let repeated = match std::mem::replace(&mut self.missed, Missed::Nothing) {
+            Missed::After(mark) => match feed.places_after(mark).await? {
+                Some(places) => {
+                    self.repeated = places;
+                    0
+                }
+                None => return Ok(None),
+            },
+            Missed::Pages(repeated) => repeated,
+            Missed::Nothing => return Ok(Some(Vec::new())),
+        };
+        let (page, count) = feed.next_page(&mut self.repeated).await?;
+        if count > 0 {
+            self.missed = Missed::Pages(repeated + count);
+        }
+        Ok(Some(page).filter(|_| repeated <= MAX_REPLAY))
     }
 
     fn has(&self, mark: Mark) -> bool {
@@ -152,6 +180,7 @@ impl<S: Show> Client<S> {
     fn reset(&mut self) -> Bytes {
         let (receiver, now) = self.live.feed.subscribe();
         self.receiver = receiver;
+        self.missed = Missed::Nothing;
         self.repeated.clear();
         let id = now.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
         format!("{id}event: reset\ndata: {{}}\n\n").into()

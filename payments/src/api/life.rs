@@ -15,7 +15,7 @@ use shared::request::RequestContext;
 use shared::sse::EventStream;
 
 use super::answer::GetResponse;
-use super::live::Waited;
+use super::live::{Wait, Waited};
 use super::timeline::{TimelineBody, timeline};
 use super::{Api, Tag, not_found};
 
@@ -84,9 +84,9 @@ impl LifeApi {
             None => (self.0.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
             Some(WaitFor::Final) => {
                 let limit = timeout.0.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
-                lease.wait_up_to(limit);
-                let parts = (&self.0.store, &self.0.inventory);
-                let waited = self.0.finals.wait(parts, id.0, limit, context.0).await?;
+                let Api { store, inventory, finals, .. } = &self.0;
+                let wait = Wait { store, inventory, context: context.0, lease: lease.0 };
+                let waited = finals.wait(&wait, id.0, limit).await?;
                 let Waited { order, is_final } = waited.ok_or_else(not_found)?;
                 (order, Some(is_final))
             }

@@ -1,13 +1,16 @@
 //! Orders as they change: what a live stream shows, and when a long poll ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use shared::admission::Lease;
 use shared::feed::{Change, Feed, Show};
 use shared::id::OrderId;
 use shared::problem::{OVERLOADED, Problem};
 use shared::redis::RedisError;
 use shared::request::RequestContext;
 use shared::shutdown::Shutdown;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::api::body::OrderBody;
@@ -28,15 +31,26 @@ pub struct ShowOrder {
     pub store: Store,
 }
 
-/// Waits for orders to be final.
+/// Waits for orders to be final. Cheap to clone.
 #[derive(Clone)]
 pub struct Finals {
-    /// The changes of orders.
-    pub feed: Feed<ShowOrder>,
+    feed: Feed<ShowOrder>,
     /// When inventory has acted on an order.
     pub settlements: Settlements,
-    /// The process, which may be told to stop.
-    pub shutdown: Shutdown,
+    places: Arc<Semaphore>,
+    end: Shutdown,
+}
+
+/// Where a wait looks, and what it may hold meanwhile.
+pub struct Wait<'a> {
+    /// Where orders are kept.
+    pub store: &'a Store,
+    /// Who knows what became of the stock.
+    pub inventory: &'a InventoryClient,
+    /// Who asks.
+    pub context: &'a RequestContext,
+    /// The place of the request among those that are worked on.
+    pub lease: &'a Lease,
 }
 
 /// An order, and whether anything will still happen to it.
@@ -66,24 +80,31 @@ impl Show for ShowOrder {
 }
 
 impl Finals {
+    /// Waits for so many requests at once, until `end`.
+    pub fn new(
+        feed: Feed<ShowOrder>,
+        settlements: Settlements,
+        waits: usize,
+        end: Shutdown,
+    ) -> Self {
+        Self { feed, settlements, places: Arc::new(Semaphore::new(waits)), end }
+    }
+
     /// Waits until an order is final, or `limit` has passed; `None` where there is no such order.
     /// Nobody polls for it: changes and acknowledgements wake it.
     pub async fn wait(
         &self,
-        (store, inventory): (&Store, &InventoryClient),
+        wait: &Wait<'_>,
         id: OrderId,
         limit: Duration,
-        context: &RequestContext,
     ) -> Result<Option<Waited>, Problem> {
         let deadline = Instant::now() + limit;
-        let watch = self.feed.watch(id.to_string()).map_err(|_| {
-            let problem = Problem::new(&OVERLOADED, "too many requests wait for orders");
-            problem.retry_after(BUSY_RETRY_AFTER)
-        })?;
+        let watch = self.feed.watch(id.to_string());
+        let mut place = None;
         let mut taken = false;
         loop {
             let changed = watch.changed();
-            let Some(order) = store.find_order(id).await? else {
+            let Some(order) = wait.store.find_order(id).await? else {
                 return Ok(None);
             };
             let is_final = match order.status {
@@ -91,35 +112,43 @@ impl Finals {
                 OrderStatus::Pending => false,
                 OrderStatus::Paid => taken,
             };
-            if is_final || Instant::now() >= deadline || self.shutdown.is_cancelled() {
+            if is_final || Instant::now() >= deadline || self.end.is_cancelled() {
                 return Ok(Some(Waited { order, is_final }));
+            }
+            if place.is_none() {
+                place = Some(self.take_place()?);
+                wait.lease.wait_up_to(limit);
             }
             tokio::select! {
                 () = changed => {}
-                () = self.stock_taken(store, inventory, &order, context) => taken = true,
+                () = self.stock_taken(wait, &order) => taken = true,
                 () = tokio::time::sleep_until(deadline) => {}
-                () = self.shutdown.cancelled() => {}
+                () = self.end.cancelled() => {}
             }
         }
     }
 
+    fn take_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let problem = Problem::new(&OVERLOADED, "too many requests wait for orders");
+            problem.retry_after(BUSY_RETRY_AFTER)
+        })
+    }
+
     /// Ends when the stock of a paid order is taken, and only then. An order that inventory has
     /// rejected is about to be refunded, which is a change.
-    async fn stock_taken(
-        &self,
-        store: &Store,
-        inventory: &InventoryClient,
-        order: &Order,
-        context: &RequestContext,
-    ) {
+    async fn stock_taken(&self, wait: &Wait<'_>, order: &Order) {
         let entry = order.trail.completed_entry.as_ref().and_then(|entry| entry.parse().ok());
         let (OrderStatus::Paid, Some(entry)) = (order.status, entry) else {
             return std::future::pending().await;
         };
-        self.settlements.acknowledged(store.own.partitions().of_order(order.id), entry).await;
+        let partition = wait.store.own.partitions().of_order(order.id);
+        self.settlements.acknowledged(partition, entry).await;
         loop {
-            match inventory.movement(order.wanted.product_id, order.id, context).await {
+            let product = order.wanted.product_id;
+            match wait.inventory.movement(product, order.id, wait.context).await {
                 Ok(Some(_)) => return,
+                Ok(None) if self.settlements.is_old(partition, order).await => return,
                 Ok(None) => return std::future::pending().await,
                 Err(_) => tokio::time::sleep(ASK_AGAIN).await,
             }

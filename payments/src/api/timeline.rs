@@ -11,7 +11,7 @@ use shared::time::Timestamp;
 use shared::trace::{RequestId, TraceParent};
 
 use crate::api::body::StatusBody;
-use crate::domain::Order;
+use crate::domain::{Order, OrderStatus};
 use crate::inventory_client::{InventoryClient, Movement};
 use crate::settlement::Settlements;
 
@@ -31,8 +31,9 @@ pub(super) struct TimelineBody {
     trace_id: Option<String>,
     /// What happened, each step after its cause. Times are those of the store that took the step.
     steps: Vec<StepBody>,
-    /// What could not be asked, and is therefore missing: `store` (how far the events are) or
-    /// `inventory` (the movement of stock). Empty when everything is here.
+    /// What is missing, and why: `store` (how far the events are could not be asked), `inventory`
+    /// (the movement of stock could not be asked) or `record` (the order is so old that inventory may
+    /// have forgotten its movement). Empty when everything is here.
     degraded: Vec<String>,
 }
 
@@ -118,6 +119,10 @@ pub(super) async fn timeline(
             None
         })
     };
+    if order.status == OrderStatus::Paid && movement.is_none() && degraded.is_empty() {
+        let forgotten = settlements.is_old(partition, order).await;
+        degraded.extend(forgotten.then(|| "record".to_owned()));
+    }
     TimelineBody {
         order_id: order.id,
         status: order.status.into(),

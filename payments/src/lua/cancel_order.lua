@@ -22,12 +22,14 @@ local function cancel_order(keys, args)
   elseif status ~= 'pending' and status ~= 'cancelled' then
     return {DONE, TOO_LATE}
   end
+  -- Of an order that was cancelled before nothing is written down: the answer is the same without, and a full store has no
+  -- room for keys that had no effect.
   if status == 'pending' then
     redis.call('ZREM', due, args[1])
     redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now))
     announce(changes, 'order.cancelled', args[1])
+    remember(args, now, args[1])
   end
-  remember(args, now, args[1])
   return {DONE, CANCELLED}
 end
 

@@ -7,20 +7,22 @@ local function refund_orders(keys, args)
   local changes = keys[2]
   local now = int(now_ms())
   local status = {}
-  for i = 1, #keys - 2 do
-    status[i] = redis.call('HGET', keys[i + 2], 'status')
+  for i = 3, #keys do
+    status[keys[i]] = redis.call('HGET', keys[i], 'status')
   end
 
   local reply = {}
   for i = 1, #keys - 2 do
     local order, a = keys[i + 2], 3 * i - 2
-    if not status[i] then
+    if not status[order] then
       reply[i] = 0
-    elseif status[i] == 'refunded' then
+    elseif status[order] == 'refunded' then
       reply[i] = 2
-    elseif status[i] ~= 'paid' then
+    elseif status[order] ~= 'paid' then
       reply[i] = 3
     else
+      -- The same order may stand in the batch once more.
+      status[order] = 'refunded'
       redis.call('HSET', order, 'status', 'refunded', 'reason', args[a + 1], 'refunded_at', now, 'refund_entry', args[a + 2])
       announce(changes, 'order.refunded', args[a])
       reply[i] = 1

@@ -157,6 +157,30 @@ async fn a_key_of_a_wrong_type_leaves_an_order_unplaced() {
 }
 
 #[tokio::test]
+async fn an_order_that_stands_twice_in_a_batch_of_refunds_is_refunded_once() {
+    let test = start().await;
+    let order = place(&test, Duration::ZERO).await.id;
+    complete(&test).await;
+    let refunds = [refund(order), refund(order)];
+    let outcomes = test.store.refund_orders(&refunds, &["1-0", "2-0"]).await.unwrap();
+    assert_eq!(outcomes, [Refund::Refunded, Refund::Repeated]);
+    let trail = test.store.find_order(order).await.unwrap().unwrap().trail;
+    assert_eq!(trail.refund_entry.as_deref(), Some("1-0"));
+}
+
+#[tokio::test]
+async fn a_key_without_an_effect_is_not_written_down() {
+    let test = start().await;
+    let order = place(&test, LATER).await.id;
+    let claim = |key: &str| Claim::new(key.parse().unwrap(), &"cancel");
+    let done = Once::Now(Cancellation::Cancelled);
+    assert_eq!(test.store.cancel_order(order, Some(&claim("a"))).await.unwrap(), done);
+    let before = test.dump().await;
+    assert_eq!(test.store.cancel_order(order, Some(&claim("b"))).await.unwrap(), done);
+    assert_eq!(test.dump().await, before);
+}
+
+#[tokio::test]
 async fn a_stream_of_changes_that_cannot_be_written_holds_up_nobody() {
     let test = start().await;
     test.operate("SET", "changes x").await;

@@ -160,6 +160,63 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
     }
 }
 
+/// Puts changes into the stream by hand, all of one order.
+async fn change(service: &Service, id: &str, count: usize) {
+    let operator = redis(service, User::Operator);
+    let add = || {
+        let add = Command::new("XADD").arg("changes").arg("*").args(["kind", "order.created"]);
+        operator.run(add.args(["id", id]))
+    };
+    for result in all((0..count).map(|_| add())).await {
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_comes_page_by_page_and_too_much_of_it_is_not_repeated() {
+    let service = start().await;
+    let mut events = open(&service).await;
+    let id = place(&service).await;
+    let seen = next(&mut events).await;
+    drop(events);
+    change(&service, &id, 450).await;
+    // What cannot be shown is left out, and does not end the rest.
+    change(&service, "nobody", 150).await;
+    let damaged = place(&service).await;
+    let damage = Command::new("HSET").arg(format!("order:{damaged}")).args(["price", "x"]);
+    redis(&service, User::Operator).run(damage).await.unwrap();
+    let last = place(&service).await;
+    let mut events = resume(&service, &seen.id).await;
+    for _ in 0..450 {
+        assert!(next(&mut events).await.data.contains(&id));
+    }
+    let event = next(&mut events).await;
+    assert!(event.data.contains(&last), "{event:?}");
+    cancel(&service, &last).await;
+    assert_eq!(next(&mut events).await.event, "order.cancelled");
+
+    change(&service, &id, 1_000).await;
+    let mut events = resume(&service, &seen.id).await;
+    let repeated = async { while next(&mut events).await.event != "reset" {} };
+    repeated.await;
+}
+
+#[tokio::test]
+async fn a_damaged_order_does_not_stop_the_live_streams_of_others() {
+    let service = start().await;
+    let mut events = open(&service).await;
+    let (damaged, other) = (place(&service).await, place(&service).await);
+    for id in [&damaged, &other] {
+        assert!(next(&mut events).await.data.contains(id.as_str()));
+    }
+    let damage = Command::new("HSET").arg(format!("order:{damaged}")).args(["price", "x"]);
+    redis(&service, User::Operator).run(damage).await.unwrap();
+    change(&service, &damaged, 1).await;
+    cancel(&service, &other).await;
+    let event = next(&mut events).await;
+    assert!(event.data.contains(&other), "{event:?}");
+}
+
 #[tokio::test]
 async fn a_store_that_comes_back_goes_on_telling_what_changes() {
     let service = start().await;

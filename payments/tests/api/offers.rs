@@ -124,12 +124,20 @@ async fn a_product_with_a_broken_price_or_quantity_is_nonsense() {
 }
 
 #[tokio::test]
-async fn an_inventory_that_fails_or_dawdles_is_unavailable() {
+async fn an_inventory_that_dawdles_is_too_slow() {
+    let service = start().await;
+    let slow = Behaviour::Slow(Duration::from_secs(3), not_found());
+    let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    let half = Behaviour::Answer(half.to_owned());
+    let answers = vec![("three seconds", slow), ("half an answer", half)];
+    check(&service, (504, "upstream-timeout"), answers).await;
+}
+
+#[tokio::test]
+async fn an_inventory_that_fails_is_unavailable() {
     let service = start().await;
     let error =
         |status: &str, body: &str| Behaviour::Answer(response(status, "application/json", body));
-    let slow = Behaviour::Slow(Duration::from_secs(3), not_found());
-    let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
     check(
         &service,
         UNAVAILABLE,
@@ -137,9 +145,7 @@ async fn an_inventory_that_fails_or_dawdles_is_unavailable() {
             ("an internal error", error("500 Internal Server Error", "{}")),
             ("a proxy's error", error("503 Service Unavailable", "")),
             ("a rate limit", error("429 Too Many Requests", "{}")),
-            ("three seconds", slow),
             ("a closed connection", Behaviour::HangUp),
-            ("half an answer", Behaviour::Answer(half.to_owned())),
         ],
     )
     .await;

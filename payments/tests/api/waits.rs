@@ -1,5 +1,7 @@
 //! How an order ends: long polls, and its life step by step; what it would cost, and its version.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use reqwest::Method;
 use serde_json::Value;
 use shared::id::OrderId;
@@ -77,6 +79,59 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
         let answer = service.get(&format!("/orders/{id}?{query}")).await;
         answer.problem(400, "invalid-parameter");
     }
+}
+
+/// inventory forgets what became of orders after some time; by then it will not reject one either.
+#[tokio::test]
+async fn an_order_that_inventory_has_forgotten_is_final() {
+    let service = start().await;
+    let product = service.inventory.product("19.90", 42);
+    let id = service.order(product, 2).await.order_id();
+    assert_eq!(service.complete().await, 1);
+    deliver(&service, true).await;
+    service.inventory.set_movement(&product.to_string(), &id, Behaviour::Answer(movements(None)));
+    let path = format!("/orders/{id}");
+    let waited = service.get(&format!("{path}?wait=final&timeout=1")).await;
+    assert_eq!(waited.header("order-final"), "false", "it may still be refunded");
+    // As if it had been paid in 2020.
+    let age = Command::new("HSET").arg(format!("order:{id}")).args(["paid_at", "1577836800000"]);
+    redis(&service, User::Operator).run(age).await.unwrap();
+    let waited = service.get(&format!("{path}?wait=final&timeout=30")).await;
+    assert_eq!(waited.header("order-final"), "true");
+    let told = service.get(&format!("{path}/timeline")).await.json();
+    assert_eq!(told["degraded"], serde_json::json!(["record"]));
+}
+
+#[tokio::test]
+async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
+    // Three of eight connections may wait.
+    let service = Service::start(&[("MAX_CONNECTIONS", "8")]).await;
+    let id = place(&service).await;
+    let path = format!("/orders/{id}?wait=final&timeout=30");
+    let refused = AtomicUsize::new(0);
+    let waits = shared::own_store::all((0..5).map(|_| async {
+        let answer = service.get(&path).await;
+        if answer.status == 503 {
+            answer.problem(503, "overloaded");
+            assert_ne!(answer.header("retry-after"), "");
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }));
+    let act = async {
+        wait_until("two to be refused", LIMIT, || async { refused.load(Ordering::Relaxed) == 2 })
+            .await
+            .unwrap();
+        assert_eq!(service.get(&format!("/orders/{id}")).await.status, 200);
+        cancel(&service, &id).await;
+    };
+    let (answers, ()) = tokio::join!(waits, act);
+    let ended = answers.iter().filter(|answer| answer.header("order-final") == "true");
+    assert_eq!(ended.count(), 3);
+    // And the places are free again.
+    let other = place(&service).await;
+    let path = format!("/orders/{other}?wait=final&timeout=1");
+    assert_eq!(service.get(&path).await.header("order-final"), "false");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::entry_id::{EntryId, InvalidEntryId};
 use crate::feed::{CHANGES, Change};
-use crate::id::{Partition, Partitions};
+use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, Entry, RedisError, Reply};
 
@@ -36,8 +36,8 @@ const OVERLAP_MS: u64 = 5_000;
 
 impl Mark {
     /// The entry of `partition` after which a client that stands here goes on.
-    pub(super) fn within(self, partition: Partition, partitions: Partitions) -> EntryId {
-        if partitions.all().count() == 1 && partition == self.partition {
+    pub(super) fn within(self, partition: Partition) -> EntryId {
+        if partition == self.partition {
             self.entry
         } else {
             EntryId::first_of(self.entry.ms.saturating_sub(OVERLAP_MS))
@@ -75,8 +75,8 @@ impl History {
         Self { whole: true, ..Self::default() }
     }
 
-    /// Whether every entry after `after` is still there. A place beyond the end is one in another
-    /// life of the store.
+    /// Whether every entry after `after` is still there. Of a place beyond the end, that cannot be
+    /// told.
     pub(super) fn is_complete_since(&self, after: EntryId) -> bool {
         after <= self.last && (self.whole || self.first.is_some_and(|first| first <= after))
     }

@@ -1,12 +1,9 @@
-//! Who waits for which thing to change.
+//! Who waits for which thing to change. How many may wait is the business of those who let them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-
-/// Things that are waited for at once in one process.
-const MAX_WATCHES: usize = 8_192;
 
 type Waiting = HashMap<String, Arc<Notify>>;
 
@@ -21,19 +18,10 @@ pub struct Watch {
     notify: Arc<Notify>,
 }
 
-/// No more waits fit into this process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyWatches;
-
 impl Watches {
-    pub(super) fn add(&self, id: String) -> Result<Watch, TooManyWatches> {
-        let mut waiting = self.lock();
-        if waiting.len() >= MAX_WATCHES && !waiting.contains_key(&id) {
-            return Err(TooManyWatches);
-        }
-        let notify = waiting.entry(id.clone()).or_default().clone();
-        drop(waiting);
-        Ok(Watch { watches: self.clone(), id, notify })
+    pub(super) fn add(&self, id: String) -> Watch {
+        let notify = self.lock().entry(id.clone()).or_default().clone();
+        Watch { watches: self.clone(), id, notify }
     }
 
     pub(super) fn wake(&self, id: &str) {
@@ -62,8 +50,9 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut waiting = self.watches.lock();
-        // The map has one handle, this watch another.
-        if Arc::strong_count(&self.notify) <= 2 {
+        // Let go of under the lock: of two that end together, the second sees that it is the last.
+        drop(std::mem::take(&mut self.notify));
+        if waiting.get(&self.id).is_some_and(|notify| Arc::strong_count(notify) == 1) {
             waiting.remove(&self.id);
         }
     }
@@ -76,8 +65,8 @@ mod tests {
     #[tokio::test]
     async fn a_watch_wakes_for_its_thing_alone_and_leaves_nothing_behind() {
         let watches = Watches::default();
-        let (a, b) = (watches.add("a".to_owned()).unwrap(), watches.add("b".to_owned()).unwrap());
-        let second = watches.add("a".to_owned()).unwrap();
+        let (a, b) = (watches.add("a".to_owned()), watches.add("b".to_owned()));
+        let second = watches.add("a".to_owned());
         let (first_changed, second_changed) = (a.changed(), second.changed());
         let mut b_changed = Box::pin(b.changed());
         watches.wake("a");
@@ -90,5 +79,25 @@ mod tests {
         assert_eq!(watches.lock().len(), 2, "somebody else still waits for a");
         drop((second, b));
         assert!(watches.lock().is_empty());
+    }
+
+    #[test]
+    fn watches_of_one_thing_that_end_together_leave_nothing_behind() {
+        const PAIRS: usize = 20_000;
+        let watches = Watches::default();
+        let barrier = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for number in 0..PAIRS {
+                        let watch = watches.add(number.to_string());
+                        barrier.wait();
+                        drop(watch);
+                        barrier.wait();
+                    }
+                });
+            }
+        });
+        assert_eq!(watches.lock().len(), 0);
     }
 }

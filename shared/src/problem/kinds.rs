@@ -77,6 +77,8 @@ kinds! {
         "No order was made. Try again after the time in Retry-After."
     OVERLOADED "overloaded" SERVICE_UNAVAILABLE "Too many requests at once"
         "Try again after the time in Retry-After."
+    UPSTREAM_TIMEOUT "upstream-timeout" GATEWAY_TIMEOUT "The inventory service took too long"
+        "No order was made. Try again later."
     DEADLINE_EXCEEDED "deadline-exceeded" GATEWAY_TIMEOUT "The request took too long"
         "Try again. With an Idempotency-Key nothing happens twice."
 }

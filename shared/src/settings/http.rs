@@ -66,6 +66,16 @@ impl HttpSettings {
         })
     }
 
+    /// How many connections live streams may hold: the rest is for requests that end.
+    pub fn max_streams(&self) -> usize {
+        usize::from(self.max_connections.get()) / 2
+    }
+
+    /// How many connections long polls may hold.
+    pub fn max_waits(&self) -> usize {
+        usize::from(self.max_connections.get()) * 3 / 8
+    }
+
     /// The same for a process that only answers probes: nothing has to be drained.
     #[must_use]
     pub fn for_probes(&self) -> Self {

@@ -1,0 +1,114 @@
+//! Reading what inventory answers. Nothing of it is trusted.
+
+use reqwest::{Response, StatusCode, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use shared::id::{OrderId, ProductId};
+
+use super::{MAX_ANSWER_BYTES, Movement, NoOffer, Offer};
+
+/// The part of a product that matters here. The price is kept as text until it is read exactly.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    id: String,
+    #[serde(borrow)]
+    price: &'a RawValue,
+    quantity: u64,
+}
+
+/// The part of a movement that matters here.
+#[derive(Deserialize)]
+struct MovementAnswer<'a> {
+    id: String,
+    order_id: &'a str,
+    delta: i64,
+    balance: u64,
+    at: &'a str,
+}
+
+/// Why there is no answer.
+pub(super) fn no_answer(error: reqwest::Error) -> NoOffer {
+    if error.is_timeout() && !error.is_connect() {
+        return NoOffer::TooSlow;
+    }
+    NoOffer::Unavailable(error.without_url().to_string())
+}
+
+/// The body of an answer that is one.
+pub(super) async fn read(response: Response) -> Result<Vec<u8>, NoOffer> {
+    let status = response.status();
+    let content_type =
+        response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+    match (status, content_type.as_str()) {
+        (StatusCode::OK, "application/json") => body(response).await,
+        (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
+        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Err(NoOffer::Unavailable(status.to_string()))
+        }
+        (status, content_type) => Err(NoOffer::Nonsense(format!("{status} with {content_type:?}"))),
+    }
+}
+
+/// Reads the body, and stops where it becomes larger than any product.
+async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_ANSWER_BYTES {
+            return Err(NoOffer::Nonsense(format!("more than {MAX_ANSWER_BYTES} bytes")));
+        }
+    }
+    Ok(body)
+}
+
+pub(super) fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> {
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
+    if answer.id.parse() != Ok(id) {
+        return Err(NoOffer::Nonsense("another product than asked for".to_owned()));
+    }
+    let price = answer.price.get().parse().map_err(|error| nonsense(&error))?;
+    Ok(Offer { price, quantity: answer.quantity })
+}
+
+pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movement>, NoOffer> {
+    let answers: Vec<MovementAnswer<'_>> =
+        serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
+    let Some(answer) = answers.into_iter().next() else {
+        return Ok(None);
+    };
+    if answer.order_id.parse() != Ok(order) {
+        return Err(NoOffer::Nonsense("the movement of another order".to_owned()));
+    }
+    let at = answer.at.parse().map_err(|error| nonsense(&error))?;
+    Ok(Some(Movement { id: answer.id, delta: answer.delta, balance: answer.balance, at }))
+}
+
+fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
+    NoOffer::Nonsense(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_exactly_or_not_at_all() {
+        let id = ProductId::mint();
+        let answer = |price: &str, quantity: &str| {
+            format!(r#"{{"id":"{id}","price":{price},"quantity":{quantity},"x":1}}"#)
+        };
+        let offer = parse_offer(answer("19.90", "3").as_bytes(), id).unwrap();
+        assert_eq!(offer, Offer { price: "19.90".parse().unwrap(), quantity: 3 });
+        for (price, quantity) in
+            [("-1", "3"), ("1e3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
+        {
+            let nonsense = parse_offer(answer(price, quantity).as_bytes(), id);
+            assert!(matches!(nonsense, Err(NoOffer::Nonsense(_))), "{price} {quantity}");
+        }
+        let other = parse_offer(answer("1", "1").as_bytes(), ProductId::mint());
+        assert!(matches!(other, Err(NoOffer::Nonsense(_))));
+        assert!(matches!(parse_offer(b"<html>", id), Err(NoOffer::Nonsense(_))));
+    }
+}
