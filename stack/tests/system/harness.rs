@@ -20,6 +20,7 @@ pub(crate) use store::Store;
 pub(crate) use traffic::Traffic;
 
 mod answer;
+pub(crate) mod live;
 pub(crate) mod programs;
 mod store;
 mod traffic;
@@ -53,16 +54,20 @@ impl Shop {
     }
 
     pub(crate) async fn start(builder: Builder) -> Self {
-        Self::start_partitioned(builder, Partitions::NONE).await
+        Self::start_with(builder, Partitions::NONE).await
     }
 
     /// A system whose keys are spread over `count` partitions.
     pub(crate) async fn open_partitioned(count: u16) -> Self {
-        let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
-        Self::start_partitioned(Self::builder().partitions(count), partitions).await
+        Self::start_partitioned(Self::builder(), count).await
     }
 
-    async fn start_partitioned(builder: Builder, partitions: Partitions) -> Self {
+    pub(crate) async fn start_partitioned(builder: Builder, count: u16) -> Self {
+        let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
+        Self::start_with(builder.partitions(count), partitions).await
+    }
+
+    async fn start_with(builder: Builder, partitions: Partitions) -> Self {
         let system = builder.start().await.unwrap();
         let inventory = Store::new(system.inventory_redis(), partitions);
         let payments = Store::new(system.payments_redis(), partitions);
