@@ -24,10 +24,21 @@ demo *args:
 test *args:
     cargo test {{ args }}
 
+# write openapi/, asyncapi/ and the Postman files anew from the programs and the requests
+[group('check')]
+contracts:
+    WRITE_CONTRACTS=1 cargo test --test contracts
+
+# schemathesis, newman, Chromium and the validators, on private systems; tools/install brings them
+[group('check')]
+tools *args:
+    cargo test --test tools {{ args }}
+
 # what the linter finds is an error
 [group('check')]
 check:
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --test tools -- -D warnings
 
 # format the code
 [group('check')]

@@ -6,10 +6,9 @@ use poem_openapi::param::{Header, Path, Query};
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::conditional::{ETag, IfMatch, not_modified};
 use shared::id::ProductId;
-use shared::idempotency::{Claim, InFlight};
+use shared::idempotency::{Claim, IdempotencyKey, InFlight};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
-use shared::openapi::{document, with_closed_bodies, without_font_links};
 use shared::page::{Limit, Listing};
 use shared::problem::{INVALID_PARAMETER, NOT_FOUND, PRECONDITION_FAILED, Problem};
 use shared::sse::Live;
@@ -73,7 +72,7 @@ impl Api {
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Header<Option<IdempotencyKey>>,
         body: Body<NewProduct>,
     ) -> Result<CreateResponse, Problem> {
         let NewProduct { name, price, quantity } = &body.0;
@@ -218,16 +217,11 @@ impl From<SortParam> for Sort {
     }
 }
 
-/// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
-pub fn routes(store: Store, live: Live<ShowProduct>) -> (Route, String) {
+/// The routes of the API and its documents, and the OpenAPI document.
+pub fn routes(store: Store, live: Live<ShowProduct>, asyncapi: String) -> (Route, String) {
     let service = service(Api { store, in_flight: InFlight::default() }, live);
-    let spec = with_closed_bodies(&service.spec());
-    let explorer = without_font_links(service.openapi_explorer_html());
-    let routes = Route::new()
-        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
-        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
-        .nest("/", service.into_endpoint().after(revalidated));
-    (routes, spec)
+    let (pages, spec) = shared::openapi::pages(&service, asyncapi);
+    (pages.nest("/", service.into_endpoint().after(revalidated)), spec)
 }
 
 fn service(api: Api, live: Live<ShowProduct>) -> OpenApiService<(Api, StockApi, LiveApi), ()> {

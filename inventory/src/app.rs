@@ -27,7 +27,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let live = live(&store, shutdown.clone());
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     process.follow(live.feed(), &store.own, &config.common.inventory_store);
-    let (routes, spec) = api::routes(store, live);
+    let (routes, spec) = api::routes(store, live, asyncapi()?);
     process.serve(&config.common, routes, &spec).await
 }
 
@@ -59,11 +59,19 @@ pub fn store(config: &Config) -> Store {
     Store::new(Redis::worker(&config.common.inventory_store), config.common.partitions)
 }
 
+/// The AsyncAPI document.
+pub fn asyncapi() -> anyhow::Result<String> {
+    shared::asyncapi::document::<RefundOrder, OrderCompleted>(
+        "Inventory",
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
 /// The OpenAPI document.
-pub fn openapi(config: &Config) -> String {
+pub fn openapi(config: &Config) -> anyhow::Result<String> {
     let store = store(config);
     let live = live(&store, Shutdown::new());
-    api::routes(store, live).1
+    Ok(api::routes(store, live, asyncapi()?).1)
 }
 
 fn live(store: &Store, shutdown: Shutdown) -> Live<ShowProduct> {

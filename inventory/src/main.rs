@@ -20,7 +20,8 @@ async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {
         Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
         Verb::Healthcheck { process } => cli::healthcheck(&config.common, process).await,
-        Verb::Openapi => cli::print(&app::openapi(&config)),
+        Verb::Openapi => cli::print(&app::openapi(&config)?),
+        Verb::Asyncapi => cli::print(&app::asyncapi()?),
         Verb::AdoptStore => Ok(app::store(&config).own.adopt().await?),
     }
 }

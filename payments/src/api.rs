@@ -12,7 +12,6 @@ use shared::idempotency::{Claim, IdempotencyKey, InFlight, Once};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
-use shared::openapi::{document, with_closed_bodies, without_font_links};
 use shared::page::{Limit, Listing};
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
@@ -87,7 +86,7 @@ impl Api {
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Header<Option<IdempotencyKey>>,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
         let wanted = body.0;
@@ -113,7 +112,6 @@ impl Api {
     /// there are more orders that match: follow `Link` as long as there is one. Each order that is
     /// there all the time is seen exactly once.
     #[oai(path = "/orders", method = "get", tag = "Tag::Orders", operation_id = "listOrders")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn list_orders(
         &self,
         /// Orders on the page, 1 to 100.
@@ -163,7 +161,7 @@ impl Api {
         context: Data<&RequestContext>,
         /// Checked like that of any other request, and of no effect.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Header<Option<IdempotencyKey>>,
         body: Body<PlaceOrder>,
     ) -> Result<Json<QuoteBody>, Problem> {
         IdempotencyKey::of(request)?;
@@ -181,11 +179,12 @@ impl Api {
     async fn cancel_order(
         &self,
         request: &Request,
+        /// The order.
         id: Path<OrderId>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Header<Option<IdempotencyKey>>,
     ) -> Result<CancelResponse, Problem> {
         let claim = Claim::of(request, &format!("POST /orders/{}/cancel", id.0))?;
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
@@ -239,19 +238,14 @@ impl From<NoOffer> for Problem {
     }
 }
 
-/// The routes of the API, its explorer at `/docs` and its document at `/openapi.json`.
-pub fn routes(api: Api) -> (Route, String) {
+/// The routes of the API and its documents, and the OpenAPI document.
+pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
     let apis = (api.clone(), LifeApi(api));
     let service = OpenApiService::new(apis, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );
-    let spec = with_closed_bodies(&service.spec());
-    let explorer = without_font_links(service.openapi_explorer_html());
-    let routes = Route::new()
-        .at("/docs", poem::get(document("text/html; charset=utf-8", explorer)))
-        .at("/openapi.json", poem::get(document("application/json", spec.clone())))
-        .nest("/", service);
-    (routes, spec)
+    let (pages, spec) = shared::openapi::pages(&service, asyncapi);
+    (pages.nest("/", service), spec)
 }
 
 fn not_found() -> Problem {

@@ -25,7 +25,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.follow(api.live.feed(), &api.store.own, &config.common.payments_store);
     let settlements = api.finals.settlements.clone();
     process.run_loop("settlements", |progress, stop| settlements.run(progress, stop));
-    let (routes, spec) = api::routes(api);
+    let (routes, spec) = api::routes(api, asyncapi()?);
     process.serve(&config.common, routes, &spec).await
 }
 
@@ -60,9 +60,14 @@ pub fn store(config: &Config) -> Store {
     Store::new(Redis::worker(&config.common.payments_store), config.common.partitions)
 }
 
+/// The AsyncAPI document.
+pub fn asyncapi() -> anyhow::Result<String> {
+    shared::asyncapi::document::<OrderCompleted, RefundOrder>("Payments", env!("CARGO_PKG_VERSION"))
+}
+
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    Ok(api::routes(api(config, Shutdown::new())?).1)
+    Ok(api::routes(api(config, Shutdown::new())?, asyncapi()?).1)
 }
 
 fn api(config: &Config, shutdown: Shutdown) -> anyhow::Result<Api> {

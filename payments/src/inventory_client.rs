@@ -220,7 +220,9 @@ async fn read(response: Response) -> Result<Vec<u8>, NoOffer> {
     match (status, content_type.as_str()) {
         (StatusCode::OK, "application/json") => body(response).await,
         (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
-        (status, _) if status.is_server_error() => Err(NoOffer::Unavailable(status.to_string())),
+        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Err(NoOffer::Unavailable(status.to_string()))
+        }
         (status, content_type) => Err(NoOffer::Nonsense(format!("{status} with {content_type:?}"))),
     }
 }

@@ -22,6 +22,7 @@ async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
         Verb::Healthcheck { process } => cli::healthcheck(&config.common, process).await,
         Verb::Openapi => cli::print(&app::openapi(&config)?),
+        Verb::Asyncapi => cli::print(&app::asyncapi()?),
         Verb::AdoptStore => Ok(app::store(&config).own.adopt().await?),
     }
 }

@@ -28,6 +28,8 @@ pub enum Verb {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print the AsyncAPI document.
+    Asyncapi,
     /// Give an empty store its identity on purpose, after its data was lost for good.
     AdoptStore,
 }
@@ -104,10 +106,10 @@ pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()
     Ok(())
 }
 
-/// Prints what was asked for.
+/// Prints what was asked for, on lines of its own.
 #[expect(clippy::print_stdout, reason = "standard output is where the document is asked for")]
 pub fn print(text: &str) -> anyhow::Result<()> {
-    println!("{text}");
+    println!("{}", text.trim_end());
     Ok(())
 }
 

@@ -90,9 +90,10 @@ impl FromIterator<HeaderValue> for Origins {
     }
 }
 
-/// An origin exactly as a browser writes it; anything else would never match.
+/// An origin exactly as a browser writes it; anything else, such as a pattern, would never match.
 fn parse_origin(text: &str) -> Result<HeaderValue, String> {
-    let url = Url::parse(text).ok().filter(|url| url.origin().ascii_serialization() == text);
+    let exact = |url: &Url| url.origin().ascii_serialization() == text && !text.contains('*');
+    let url = Url::parse(text).ok().filter(exact);
     let origin = url.and_then(|_| HeaderValue::from_str(text).ok());
     origin.ok_or_else(|| {
         format!("{text:?}: expected an origin such as https://shop.example:8443, without a path")

@@ -13,7 +13,7 @@ use crate::own_store::OwnStore;
 use crate::redis::{Command, Entry, RedisError};
 
 /// The stream of dead letters.
-const DEAD_LETTERS: &str = "dead_letters";
+pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 /// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. An
 /// entry is known by its id and a digest of its fields, because a stream that lost its tail may
 /// give the same id again to another event.

@@ -18,6 +18,12 @@ use crate::money::Money;
 use crate::time::Timestamp;
 use crate::trace::{RequestId, TraceParent};
 
+pub use decode::{DecodeError, Fields};
+pub use field::{Field, Form};
+
+mod decode;
+mod field;
+
 /// The fields of a stream entry in their order, as bytes: an entry that nobody can decode is kept
 /// to the last byte.
 pub type RawFields = Vec<(Bytes, Bytes)>;
@@ -32,16 +38,32 @@ pub trait Event: Sized + Send + Sync + 'static {
     const TYPE: &'static str;
     /// `ce_source`.
     const SOURCE: &'static str;
+    /// Its name in documents.
+    const NAME: &'static str;
+    /// What it says, in a sentence.
+    const MEANING: &'static str;
+
+    /// One such event, for documents.
+    fn example() -> Self;
+
+    /// The data of the entry: each field with its meaning, its form and its value.
+    fn data(&self) -> Vec<Field>;
+
+    /// The attributes of the entry, which every event has.
+    fn attributes(&self) -> Vec<Field>;
 
     /// The fields of the entry.
-    fn encode(&self) -> Vec<(&'static str, String)>;
+    fn encode(&self) -> Vec<(&'static str, String)> {
+        let fields = self.attributes().into_iter().chain(self.data());
+        fields.map(|field| (field.name, field.value)).collect()
+    }
 
     /// Reads the fields of an entry whose `ce_type` is [`Event::TYPE`].
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError>;
 
     /// Reads an entry. Fields it does not know are ignored.
     fn decode(raw: &RawFields) -> Result<Self, DecodeError> {
-        let fields = Fields(raw);
+        let fields = Fields::of(raw);
         match fields.text("ce_type")? {
             found if found == Self::TYPE => Self::decode_data(&fields),
             found => Err(DecodeError::UnknownType(found.to_owned())),
@@ -102,47 +124,44 @@ pub enum RefundReason {
     InsufficientStock,
 }
 
-/// Why an entry is no event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Another event type, or a newer version of this one.
-    #[error("unknown event type {0:?}")]
-    UnknownType(String),
-    /// A field that must be there is not.
-    #[error("field {0} is missing")]
-    Missing(&'static str),
-    /// A field does not read as it must.
-    #[error("field {field} is invalid: {detail}")]
-    Invalid {
-        /// Its name.
-        field: &'static str,
-        /// What was expected.
-        detail: String,
-    },
-}
-
-/// Looks up the fields of an entry by name.
-pub struct Fields<'a>(&'a RawFields);
-
 impl Event for OrderCompleted {
     const STREAM: &'static str = "order_completed";
     const GROUP: &'static str = "inventory-group";
     const TYPE: &'static str = "order.completed.v1";
     const SOURCE: &'static str = "/payments";
+    const NAME: &'static str = "OrderCompleted";
+    const MEANING: &'static str = "An order was paid: take its stock, or ask for a refund.";
 
-    fn encode(&self) -> Vec<(&'static str, String)> {
+    fn example() -> Self {
+        Self {
+            order_id: OrderId::EXAMPLE,
+            ordered_at: Timestamp::EXAMPLE,
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            price: Money::from_minor(1_990),
+            fee: Money::from_minor(796),
+            total: Money::from_minor(4_776),
+            time: Timestamp::EXAMPLE,
+            traceparent: TraceParent::example(),
+            request_id: RequestId::example(),
+        }
+    }
+
+    fn attributes(&self) -> Vec<Field> {
         let id = format!("{}:completed", self.order_id);
-        let mut fields = envelope::<Self>(id, self.time, &self.traceparent, &self.request_id);
-        fields.extend([
-            ("order_id", self.order_id.to_string()),
-            ("product_id", self.product_id.to_string()),
-            ("quantity", self.quantity.to_string()),
-            ("price", self.price.to_string()),
-            ("fee", self.fee.to_string()),
-            ("total", self.total.to_string()),
-            ("status", "paid".to_owned()),
-        ]);
-        fields
+        attributes::<Self>(&id, self.time, &self.traceparent, &self.request_id)
+    }
+
+    fn data(&self) -> Vec<Field> {
+        vec![
+            Field::new("order_id", "The order, a UUIDv7.", Form::UUID, &self.order_id),
+            Field::new("product_id", "What was ordered.", Form::UUID, &self.product_id),
+            Field::new("quantity", "How many, at least 1.", Form::COUNT, &self.quantity),
+            Field::new("price", "Unit price when it was ordered.", Form::MONEY, &self.price),
+            Field::new("fee", "Fee on the whole order.", Form::MONEY, &self.fee),
+            Field::new("total", "What the client pays.", Form::MONEY, &self.total),
+            Field::new("status", "What the order is now.", Form::OneOf(&["paid"]), &"paid"),
+        ]
     }
 
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError> {
@@ -171,17 +190,33 @@ impl Event for RefundOrder {
     const GROUP: &'static str = "payment-group";
     const TYPE: &'static str = "order.refund_requested.v1";
     const SOURCE: &'static str = "/inventory";
+    const NAME: &'static str = "RefundOrder";
+    const MEANING: &'static str = "An order cannot be fulfilled: give the money back.";
 
-    fn encode(&self) -> Vec<(&'static str, String)> {
+    fn example() -> Self {
+        Self {
+            order_id: OrderId::EXAMPLE,
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            reason: RefundReason::InsufficientStock,
+            time: Timestamp::EXAMPLE,
+            traceparent: TraceParent::example(),
+            request_id: RequestId::example(),
+        }
+    }
+
+    fn attributes(&self) -> Vec<Field> {
         let id = format!("{}:refund", self.order_id);
-        let mut fields = envelope::<Self>(id, self.time, &self.traceparent, &self.request_id);
-        fields.extend([
-            ("order_id", self.order_id.to_string()),
-            ("product_id", self.product_id.to_string()),
-            ("quantity", self.quantity.to_string()),
-            ("reason", self.reason.to_string()),
-        ]);
-        fields
+        attributes::<Self>(&id, self.time, &self.traceparent, &self.request_id)
+    }
+
+    fn data(&self) -> Vec<Field> {
+        vec![
+            Field::new("order_id", "The order, a UUIDv7.", Form::UUID, &self.order_id),
+            Field::new("product_id", "What was ordered.", Form::UUID, &self.product_id),
+            Field::new("quantity", "How many, at least 1.", Form::COUNT, &self.quantity),
+            Field::new("reason", "Why not.", Form::OneOf(RefundReason::WORDS), &self.reason),
+        ]
     }
 
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError> {
@@ -198,6 +233,9 @@ impl Event for RefundOrder {
 }
 
 impl RefundReason {
+    /// The words of all reasons.
+    pub const WORDS: &'static [&'static str] = &["product_not_found", "insufficient_stock"];
+
     /// The word for it in events, in the API and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -224,72 +262,23 @@ impl FromStr for RefundReason {
     }
 }
 
-impl DecodeError {
-    /// The word under which a parked entry is filed.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::UnknownType(_) => "unknown_type",
-            Self::Missing(_) | Self::Invalid { .. } => "undecodable",
-        }
-    }
-}
-
-impl Fields<'_> {
-    fn find(&self, name: &'static str) -> Option<&Bytes> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value)
-    }
-
-    fn text(&self, name: &'static str) -> Result<&str, DecodeError> {
-        let bytes = self.find(name).ok_or(DecodeError::Missing(name))?;
-        std::str::from_utf8(bytes).map_err(|error| invalid(name, &error))
-    }
-
-    fn parse<T: FromStr<Err: fmt::Display>>(&self, name: &'static str) -> Result<T, DecodeError> {
-        self.text(name)?.parse().map_err(|error| invalid(name, &error))
-    }
-
-    fn quantity(&self) -> Result<u32, DecodeError> {
-        match self.parse("quantity")? {
-            0 => Err(invalid("quantity", &"expected at least 1")),
-            quantity => Ok(quantity),
-        }
-    }
-
-    /// A broken trace must not keep an order from its stock, so a missing or malformed one starts
-    /// anew.
-    fn traceparent(&self) -> TraceParent {
-        self.text("traceparent")
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_else(TraceParent::mint)
-    }
-
-    /// The same holds for the id of the request.
-    fn request_id(&self) -> RequestId {
-        let text = self.text("request_id").ok();
-        text.and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint)
-    }
-}
-
-fn envelope<E: Event>(
-    id: String,
+fn attributes<E: Event>(
+    id: &str,
     time: Timestamp,
-    traceparent: &TraceParent,
-    request_id: &RequestId,
-) -> Vec<(&'static str, String)> {
+    trace: &TraceParent,
+    request: &RequestId,
+) -> Vec<Field> {
+    let (id_says, time_says) =
+        ("The same in every copy of the event.", "When it happened, in UTC.");
     vec![
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", id),
-        ("ce_source", E::SOURCE.to_owned()),
-        ("ce_type", E::TYPE.to_owned()),
-        ("ce_time", time.to_string()),
-        ("traceparent", traceparent.to_string()),
-        ("request_id", request_id.to_string()),
+        Field::new("ce_specversion", "The CloudEvents version.", Form::OneOf(&["1.0"]), &"1.0"),
+        Field::new("ce_id", id_says, Form::Text, &id),
+        Field::new("ce_source", "Who emits it.", Form::OneOf(&[E::SOURCE]), &E::SOURCE),
+        Field::new("ce_type", "The event and its version.", Form::OneOf(&[E::TYPE]), &E::TYPE),
+        Field::new("ce_time", time_says, Form::TIME, &time),
+        Field::new("traceparent", "The W3C trace of the order.", Form::TRACE, trace),
+        Field::new("request_id", "The request that placed the order.", Form::REQUEST_ID, request),
     ]
-}
-
-fn invalid(field: &'static str, detail: &dyn fmt::Display) -> DecodeError {
-    DecodeError::Invalid { field, detail: detail.to_string() }
 }
 
 #[cfg(test)]

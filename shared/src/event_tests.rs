@@ -133,3 +133,30 @@ fn a_broken_trace_does_not_keep_an_order_from_its_stock() {
         assert!(OrderCompleted::decode(&raw(&without(&ORDER_COMPLETED, name))).is_ok());
     }
 }
+
+/// What the document promises, every entry keeps: its example is an entry that was written.
+fn assert_documented<E: Event>() {
+    let example = E::example();
+    for field in example.attributes().into_iter().chain(example.data()) {
+        let fits = match field.form {
+            Form::Text => true,
+            Form::OneOf(words) => words.contains(&field.value.as_str()),
+            Form::Pattern(pattern, _) => regex::Regex::new(pattern).unwrap().is_match(&field.value),
+        };
+        assert!(fits, "{field:?}");
+        assert_eq!(field.schema()["examples"][0], field.value);
+    }
+    let entry = example.encode();
+    let entry: Vec<(&str, &str)> =
+        entry.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(E::decode(&raw(&entry)).unwrap().encode(), example.encode());
+}
+
+#[test]
+fn an_entry_is_what_the_document_says() {
+    assert_documented::<OrderCompleted>();
+    assert_documented::<RefundOrder>();
+    for word in RefundReason::WORDS {
+        assert_eq!(word.parse::<RefundReason>().unwrap().as_str(), *word);
+    }
+}

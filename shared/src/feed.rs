@@ -32,7 +32,10 @@ pub const CHANGES: &str = "changes";
 /// Longest wait of one read for the next change. A stop waits for the read.
 pub const FEED_BLOCK: Duration = Duration::from_secs(1);
 /// Changes that one read takes at most.
-const BATCH: i64 = 100;
+const BATCH: usize = 100;
+/// Pause after a read that took fewer: under load it fills the next one, and the store is asked less
+/// often than things change.
+const PACE: Duration = Duration::from_millis(10);
 /// Changes that a client may be behind before it is told to start over.
 const BACKLOG: usize = 1_024;
 /// Changes that are repeated for a client which was cut off; with more it starts over.
@@ -120,9 +123,12 @@ impl<S: Show> Feed<S> {
                 self.read(partition, &reader).await
             };
             match step.await {
-                Ok(()) => {
+                Ok(taken) => {
                     (failures, certain) = (0, true);
                     progress.mark();
+                    if (1..BATCH).contains(&taken) {
+                        sleep_unless(&shutdown, PACE).await;
+                    }
                 }
                 Err(error) => {
                     (failures, certain) = (failures + 1, false);
@@ -181,14 +187,16 @@ impl<S: Show> Feed<S> {
         Ok(())
     }
 
-    async fn read(&self, partition: Partition, reader: &Redis) -> Result<(), RedisError> {
+    /// Reads the next changes and hands them on. Answers how many there were.
+    async fn read(&self, partition: Partition, reader: &Redis) -> Result<usize, RedisError> {
         let after = self.positions().get(&partition).copied().unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
-        let read = Command::new("XREAD").arg("COUNT").arg(BATCH).arg("BLOCK").arg(block_ms);
+        let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let read = Command::new("XREAD").arg("COUNT").arg(count).arg("BLOCK").arg(block_ms);
         let read = read.arg("STREAMS").key(partition.key(CHANGES)).arg(after.to_string());
         let entries = reader.run(read).await?.read_entries()?;
         let Some(last) = entries.last() else {
-            return Ok(());
+            return Ok(0);
         };
         let last = last.id.parse().unwrap_or(after);
         let changes: Vec<Change> =
@@ -202,7 +210,7 @@ impl<S: Show> Feed<S> {
             }
         }
         self.positions().insert(partition, last);
-        Ok(())
+        Ok(entries.len())
     }
 
     async fn notices(&self, changes: Vec<Change>) -> Result<Vec<Notice>, RedisError> {

@@ -19,12 +19,15 @@ pub struct InvalidId;
 const HYPHENATED_LENGTH: usize = 36;
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident $example:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $name(Uuid);
 
         impl $name {
+            /// What one looks like, for documents.
+            pub const EXAMPLE: Self = Self(uuid::uuid!($example));
+
             /// A new UUIDv7: ids sort by the time they were made.
             pub fn mint() -> Self {
                 Self(Uuid::now_v7())
@@ -72,12 +75,12 @@ macro_rules! id {
 
 id! {
     /// Names one order, for ever; also the key that keeps its effects from happening twice.
-    OrderId
+    OrderId "01a1f866-0d7b-7000-8000-2f0d6a1b9c3e"
 }
 
 id! {
     /// Names one product, for ever: a deleted product's id is never given again.
-    ProductId
+    ProductId "01a1f82f-1efb-7000-8000-000000000001"
 }
 
 /// How many partitions the keys of a store are spread over; `None` keeps them in one place and

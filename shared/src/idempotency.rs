@@ -71,7 +71,7 @@ pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
 /// Longest wait for an earlier request with the same key.
-const TURN_TIMEOUT: Duration = Duration::from_secs(1);
+const TURN_TIMEOUT: Duration = Duration::from_millis(500);
 /// What a client is asked to wait while an earlier request with its key is running.
 const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Days whose claims a sweep removes: from the day before yesterday back. A service that was off for
@@ -80,6 +80,9 @@ const SWEPT_DAYS: std::ops::RangeInclusive<u64> = 2..=366;
 /// Pause between two sweeps.
 pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// What a key looks like, bare or in quotes.
+pub const KEY_PATTERN: &str = r#"^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$"#;
 
 impl IdempotencyKey {
     /// The key of a request, read from the header itself: a value that is no text would otherwise
@@ -115,8 +118,10 @@ impl FromStr for IdempotencyKey {
 
     /// Takes the key bare or as a structured string in quotes, as the draft has it.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let key = quoted.unwrap_or(text);
+        let key = match text.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"').ok_or(InvalidKey)?,
+            None => text,
+        };
         let length = (1..=MAX_KEY_LENGTH).contains(&key.len());
         if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);
@@ -214,16 +219,12 @@ impl InFlight {
         let hash = claim.key.hash.clone();
         let turnstile = self.lock().entry(hash.clone()).or_default().clone();
         let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
-        match tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await {
-            Ok(guard) => {
-                turn.guard = Some(guard);
-                Ok(Some(turn))
-            }
-            Err(_) => {
-                let detail = "an earlier request with this key is still running";
-                Err(Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER))
-            }
-        }
+        let guard = tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await;
+        turn.guard = Some(guard.map_err(|_| {
+            let detail = "an earlier request with this key is still running";
+            Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER)
+        })?);
+        Ok(Some(turn))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Turnstile<()>>>> {

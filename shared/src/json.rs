@@ -110,7 +110,7 @@ impl<T: Type + Serialize> ApiResponse for Json<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "",
+                description: "What was asked for.",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType {

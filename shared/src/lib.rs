@@ -42,6 +42,7 @@ pub mod standing;
 // ... and its HTTP side.
 pub mod admission;
 pub mod allow;
+pub mod asyncapi;
 pub mod conditional;
 pub mod cors;
 mod descriptors;

@@ -48,6 +48,11 @@ impl Money {
     /// The same as documents of the API give it.
     pub const MAX_NUMBER: f64 = 9_999_999_999.99;
 
+    /// So many minor units: every number of them that fits is an amount.
+    pub fn from_minor(minor: u32) -> Self {
+        Self(i64::from(minor))
+    }
+
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {
         self.0.checked_mul(i64::from(quantity)).and_then(Self::within_range)

@@ -1,20 +1,25 @@
 //! How the contract's own types stand in the OpenAPI documents, and the pages around them.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use poem::http::{HeaderValue, header};
-use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem::{Endpoint, IntoResponse, Response, Route, endpoint::make_sync};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON, Type,
 };
+use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
 use crate::conditional::ETag;
 use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
+use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
 use crate::time::Timestamp;
+
+mod example;
 
 macro_rules! schema {
     ($type:ty, $name:literal, $schema:expr) => {
@@ -59,15 +64,16 @@ macro_rules! json {
     )*};
 }
 
-schema!(OrderId, "order_id", MetaSchema::new_with_format("string", "uuid"));
-schema!(ProductId, "product_id", MetaSchema::new_with_format("string", "uuid"));
-schema!(Timestamp, "timestamp", MetaSchema::new_with_format("string", "date-time"));
+schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
+schema!(ProductId, "product_id", text("uuid", ProductId::EXAMPLE));
+schema!(Timestamp, "timestamp", text("date-time", Timestamp::EXAMPLE));
 schema!(
     Money,
     "money",
     MetaSchema {
         minimum: Some(0.0),
         maximum: Some(Money::MAX_NUMBER),
+        multiple_of: Some(0.01),
         example: Some(Value::from(19.9)),
         ..MetaSchema::new("number")
     }
@@ -83,7 +89,20 @@ schema!(
     }
 );
 
+schema!(
+    IdempotencyKey,
+    "idempotency_key",
+    MetaSchema { pattern: Some(KEY_PATTERN.to_owned()), ..MetaSchema::new("string") }
+);
+
 json!(OrderId, ProductId, Timestamp, Money);
+
+fn text(format: &'static str, example: impl Display) -> MetaSchema {
+    MetaSchema {
+        example: Some(Value::from(example.to_string())),
+        ..MetaSchema::new_with_format("string", format)
+    }
+}
 
 macro_rules! parameter {
     ($($type:ty),*) => {$(
@@ -95,7 +114,7 @@ macro_rules! parameter {
     )*};
 }
 
-parameter!(OrderId, ProductId, Timestamp);
+parameter!(IdempotencyKey, OrderId, ProductId, Timestamp);
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {
@@ -106,8 +125,26 @@ impl ToHeader for OrderId {
 /// Where the explorer's page asks a font host for its fonts; ours asks nobody.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
 
+/// The pages about an API, and its OpenAPI document.
+///
+/// The explorer stands at `/docs`, the documents at `/openapi.json` and `/asyncapi.yaml`.
+pub fn pages<A: OpenApi + 'static>(
+    service: &OpenApiService<A, ()>,
+    asyncapi: String,
+) -> (Route, String) {
+    let written = service.spec();
+    let spec = example::complete(&written);
+    let explorer = service.openapi_explorer_html().replacen(&written, &spec, 1);
+    let page = |content_type, text| poem::get(document(content_type, text));
+    let pages = Route::new()
+        .at("/docs", page("text/html; charset=utf-8", without_font_links(explorer)))
+        .at("/openapi.json", page("application/json", spec.clone()))
+        .at("/asyncapi.yaml", page("application/yaml", asyncapi));
+    (pages, spec)
+}
+
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
-pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
+fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
     let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
     let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\""));
     let body = bytes::Bytes::from(body);
@@ -122,28 +159,8 @@ pub fn document(content_type: &'static str, body: String) -> impl Endpoint + 'st
     })
 }
 
-/// The OpenAPI document, in which every request body is closed: a field that its schema does not
-/// name is a mistake. The framework has no way to say so.
-pub fn with_closed_bodies(spec: &str) -> String {
-    let mut spec: Value = serde_json::from_str(spec).unwrap_or_default();
-    let paths = spec["paths"].as_object().into_iter().flat_map(serde_json::Map::values);
-    let operations = paths.filter_map(Value::as_object).flat_map(serde_json::Map::values);
-    let contents =
-        operations.filter_map(|operation| operation["requestBody"]["content"].as_object());
-    let schemas =
-        contents.flat_map(serde_json::Map::values).map(|content| &content["schema"]["$ref"]);
-    let pointers: Vec<String> =
-        schemas.filter_map(|name| Some(name.as_str()?.strip_prefix('#')?.to_owned())).collect();
-    for pointer in pointers {
-        if let Some(Value::Object(schema)) = spec.pointer_mut(&pointer) {
-            schema.insert("additionalProperties".to_owned(), Value::Bool(false));
-        }
-    }
-    format!("{spec:#}")
-}
-
 /// The explorer's page, without the links to a font host: it must work where there is no internet.
-pub fn without_font_links(mut page: String) -> String {
+fn without_font_links(mut page: String) -> String {
     let (begin, end) = FONT_LINK;
     while let Some(start) = page.find(begin) {
         let Some(length) = page[start..].find(end) else {

@@ -8,7 +8,7 @@ use poem::error::ResponseError;
 use poem::http::{StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
-use poem_openapi::types::Type;
+use poem_openapi::types::{Example, Type};
 use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ mod page;
 pub use kinds::*;
 pub use page::page;
 
+use crate::id::OrderId;
 use crate::redis::RedisError;
 
 /// Media type of a problem.
@@ -34,6 +35,7 @@ pub struct Problem {
 
 /// One field that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Object)]
+#[oai(example)]
 pub struct FieldError {
     /// JSON pointer to the field, such as `#/price`.
     pub pointer: String,
@@ -43,7 +45,7 @@ pub struct FieldError {
 
 /// A problem as it stands in the body.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Problem")]
+#[oai(rename = "Problem", skip_serializing_if_is_none, example)]
 pub struct ProblemBody {
     /// The kind of problem: `/problems/{slug}` is a page about it.
     #[serde(rename = "type")]
@@ -173,5 +175,25 @@ impl ApiResponse for Problem {
 
     fn register(registry: &mut Registry) {
         ProblemBody::register(registry);
+    }
+}
+
+impl Example for FieldError {
+    fn example() -> Self {
+        Self { pointer: "#/quantity".to_owned(), detail: "is missing".to_owned() }
+    }
+}
+
+impl Example for ProblemBody {
+    fn example() -> Self {
+        Self {
+            kind: format!("/problems/{}", VALIDATION_FAILED.slug),
+            title: VALIDATION_FAILED.title.to_owned(),
+            status: VALIDATION_FAILED.status.as_u16(),
+            detail: "1 field is invalid".to_owned(),
+            instance: "/orders".to_owned(),
+            request_id: OrderId::EXAMPLE.to_string(),
+            errors: Some(vec![FieldError::example()]),
+        }
     }
 }

@@ -200,6 +200,7 @@ impl ApiResponse for EventStream {
     fn meta() -> MetaResponses {
         let schema = MetaSchema {
             description: Some("Server-sent events: `id`, `event`, and the resource as `data`."),
+            example: Some("event: reset\ndata: {}\n\n".into()),
             ..MetaSchema::new("string")
         };
         let content = MetaMediaType {

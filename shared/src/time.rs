@@ -24,6 +24,9 @@ pub struct InvalidTimestamp;
 const LATEST_MS: u64 = 253_402_300_799_999;
 
 impl Timestamp {
+    /// What one looks like, for documents: 2026-11-20T10:00:00.123Z.
+    pub const EXAMPLE: Self = Self(1_795_168_800_123);
+
     /// The point `ms` milliseconds after the epoch; anything after the year 9999 becomes its last
     /// millisecond.
     pub fn from_millis(ms: u64) -> Self {

@@ -32,6 +32,11 @@ pub struct InvalidTraceParent;
 const FIELD_LENGTHS: [usize; 4] = [2, 32, 16, 2];
 
 impl TraceParent {
+    /// What one looks like, for documents.
+    pub fn example() -> Self {
+        Self("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())
+    }
+
     /// A new trace, marked as sampled.
     pub fn mint() -> Self {
         let trace_id = fastrand::u128(1..);
@@ -78,6 +83,11 @@ impl fmt::Display for TraceParent {
 }
 
 impl RequestId {
+    /// What one looks like, for documents.
+    pub fn example() -> Self {
+        Self("checkout-7".to_owned())
+    }
+
     /// A new id.
     pub fn mint() -> Self {
         Self(Uuid::now_v7().to_string())

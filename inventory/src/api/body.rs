@@ -1,6 +1,7 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
 use poem_openapi::registry::MetaSchema;
+use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use serde_json::json;
@@ -24,7 +25,7 @@ const TEXT_PATTERN: &str = concat!(
 
 /// A product in the catalogue.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Product")]
+#[oai(rename = "Product", example)]
 pub(super) struct ProductBody {
     /// Its id, a UUIDv7.
     id: ProductId,
@@ -44,7 +45,7 @@ pub(super) struct ProductBody {
 
 /// Something that changed the stock of a product, or confirmed it.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Movement")]
+#[oai(rename = "Movement", skip_serializing_if_is_none, example)]
 pub(super) struct MovementBody {
     /// Its id: the id of its entry in the stream of movements.
     id: String,
@@ -207,6 +208,34 @@ impl From<Product> for ProductBody {
             version,
             created_at,
             updated_at,
+        }
+    }
+}
+
+impl Example for ProductBody {
+    fn example() -> Self {
+        Self {
+            id: ProductId::EXAMPLE,
+            name: "Espresso beans 1 kg".to_owned(),
+            price: Money::from_minor(1_990),
+            quantity: 42,
+            version: 1,
+            created_at: Timestamp::EXAMPLE,
+            updated_at: Timestamp::EXAMPLE,
+        }
+    }
+}
+
+impl Example for MovementBody {
+    fn example() -> Self {
+        Self {
+            id: format!("{}-0", Timestamp::EXAMPLE.as_millis()),
+            delta: -2,
+            balance: 40,
+            kind: KindBody::Sale,
+            order_id: Some(OrderId::EXAMPLE),
+            note: None,
+            at: Timestamp::EXAMPLE,
         }
     }
 }

@@ -50,6 +50,7 @@ impl LiveApi {
         tag = "Tag::Products",
         operation_id = "streamProducts"
     )]
+    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
     async fn stream_products(
         &self,
         request: &Request,

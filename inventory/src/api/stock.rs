@@ -6,7 +6,7 @@ use poem_openapi::param::{Header, Path, Query};
 use shared::conditional::{ETag, IfMatch};
 use shared::entry_id::EntryId;
 use shared::id::{OrderId, ProductId};
-use shared::idempotency::Claim;
+use shared::idempotency::{Claim, IdempotencyKey};
 use shared::index::Scanned;
 use shared::json::{Body, Json};
 use shared::page::{Limit, Listing};
@@ -40,7 +40,7 @@ impl StockApi {
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Header<Option<IdempotencyKey>>,
         /// Add them only if the product has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
         _condition: Header<Option<String>>,

@@ -183,6 +183,29 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
 }
 
 #[tokio::test]
+async fn a_deleted_product_cannot_be_changed_any_more() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    service.delete(&path).await;
+    let any = [("if-match", "*")];
+    for (method, path, body) in [
+        (Method::GET, path.clone(), ""),
+        (Method::PATCH, path.clone(), r#"{"name":"Coffee"}"#),
+        (Method::PATCH, path.clone(), "{}"),
+        (Method::POST, format!("{path}/restock"), r#"{"quantity":1}"#),
+        (Method::PUT, format!("{path}/stock"), r#"{"quantity":1}"#),
+        (Method::DELETE, path.clone(), ""),
+    ] {
+        for headers in [&any[..], &[("if-match", "\"1\"")]] {
+            let answer = service.send(method.clone(), &path, headers, body).await;
+            answer.problem(404, "not-found");
+        }
+    }
+    let movements = service.get(&format!("{path}/movements")).await.json();
+    assert_eq!(movements.as_array().unwrap().len(), 2, "{movements}");
+}
+
+#[tokio::test]
 async fn of_two_clients_that_mean_the_same_version_one_wins() {
     let service = Service::start().await;
     let path = tea(&service).await;

@@ -81,3 +81,15 @@ async fn a_process_that_is_told_to_stop_at_once_does() {
     let process = service.system.process("inventory serve");
     assert!(process.stop(Duration::from_secs(3)).await.unwrap().success());
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_makes_room_for_its_connections() {
+    let service = Service::start_with(&[("MAX_CONNECTIONS", "5000")]).await;
+    let pid = service.system.process("inventory serve").pid();
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let (soft, hard) = (numbers[0], numbers[1]);
+    assert!(soft >= hard.min(5_000), "{line}");
+}

@@ -42,7 +42,7 @@ async fn the_explorer_and_the_document_are_there() {
             assert!(!operation[part].is_null(), "{part} of {method} {path}");
         }
     }
-    for path in ["/docs", "/openapi.json"] {
+    for path in ["/docs", "/openapi.json", "/asyncapi.yaml"] {
         let etag = service.get(path).await.header("etag").to_owned();
         assert!(etag.starts_with('"') && etag.len() > 10, "{etag}");
         let request = service.request(Method::GET, path);

@@ -1,5 +1,6 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
+use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use serde_json::json;
@@ -28,7 +29,7 @@ pub(super) enum StatusBody {
 
 /// An order.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Order")]
+#[oai(rename = "Order", skip_serializing_if_is_none, example)]
 pub(super) struct OrderBody {
     /// Its id, a UUIDv7.
     id: OrderId,
@@ -66,7 +67,7 @@ pub(super) struct OrderBody {
 
 /// What an order would cost now.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Quote")]
+#[oai(rename = "Quote", example)]
 pub(super) struct QuoteBody {
     /// What would be ordered.
     product_id: ProductId,
@@ -94,13 +95,12 @@ impl QuoteBody {
 
 impl FromFields for PlaceOrder {
     fn schema() -> ObjectSchema {
-        let product_id = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
         ObjectSchema::new("NewOrder", "An order to place.")
             .optional("product_id", "What to order.", schema::id())
             .optional("id", "The same as `product_id`: give one of the two.", schema::id())
             .one_of(&["product_id", "id"])
             .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
-            .example(json!({ "product_id": product_id, "quantity": 2 }))
+            .example(json!({ "product_id": ProductId::EXAMPLE, "quantity": 2 }))
     }
 
     fn from_fields(fields: &mut BodyFields) -> Option<Self> {
@@ -139,6 +139,40 @@ impl From<OrderStatus> for StatusBody {
             OrderStatus::Paid => Self::Paid,
             OrderStatus::Cancelled => Self::Cancelled,
             OrderStatus::Refunded => Self::Refunded,
+        }
+    }
+}
+
+impl Example for OrderBody {
+    fn example() -> Self {
+        Self {
+            id: OrderId::EXAMPLE,
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            price: Money::from_minor(1_990),
+            fee: Money::from_minor(796),
+            total: Money::from_minor(4_776),
+            status: StatusBody::Pending,
+            reason: None,
+            version: 1,
+            created_at: Timestamp::EXAMPLE,
+            completes_at: Timestamp::from_millis(Timestamp::EXAMPLE.as_millis() + 5_000),
+            paid_at: None,
+            cancelled_at: None,
+            refunded_at: None,
+        }
+    }
+}
+
+impl Example for QuoteBody {
+    fn example() -> Self {
+        Self {
+            product_id: ProductId::EXAMPLE,
+            quantity: 2,
+            price: Money::from_minor(1_990),
+            subtotal: Money::from_minor(3_980),
+            fee: Money::from_minor(796),
+            total: Money::from_minor(4_776),
         }
     }
 }

@@ -46,6 +46,7 @@ impl LifeApi {
         tag = "Tag::Orders",
         operation_id = "streamOrders"
     )]
+    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
     async fn stream_orders(
         &self,
         request: &Request,
@@ -68,6 +69,7 @@ impl LifeApi {
         request: &Request,
         context: Data<&RequestContext>,
         lease: Data<&Lease>,
+        /// The order.
         id: Path<OrderId>,
         /// `final`: answer when the order is final.
         wait: Query<Option<WaitFor>>,
@@ -108,6 +110,7 @@ impl LifeApi {
     async fn get_timeline(
         &self,
         context: Data<&RequestContext>,
+        /// The order.
         id: Path<OrderId>,
     ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;

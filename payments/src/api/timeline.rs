@@ -1,12 +1,14 @@
 //! The life of an order, step by step, from both services.
 
 use poem_openapi::Object;
+use poem_openapi::types::Example;
 use serde::Serialize;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::OrderId;
 use shared::request::RequestContext;
 use shared::standing::Standing;
 use shared::time::Timestamp;
+use shared::trace::{RequestId, TraceParent};
 
 use crate::api::body::StatusBody;
 use crate::domain::Order;
@@ -15,7 +17,7 @@ use crate::settlement::Settlements;
 
 /// The life of an order.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Timeline")]
+#[oai(rename = "Timeline", skip_serializing_if_is_none, example)]
 pub(super) struct TimelineBody {
     /// The order.
     order_id: OrderId,
@@ -36,7 +38,7 @@ pub(super) struct TimelineBody {
 
 /// A step in the life of an order.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "Step")]
+#[oai(rename = "Step", skip_serializing_if_is_none, example)]
 pub(super) struct StepBody {
     /// `order.created`, `order.paid`, `stock.taken`, `order.cancelled` or `order.refunded`.
     #[serde(rename = "type")]
@@ -57,7 +59,7 @@ pub(super) struct StepBody {
 
 /// An event between the services.
 #[derive(Debug, Serialize, Object)]
-#[oai(rename = "StepEvent")]
+#[oai(rename = "StepEvent", skip_serializing_if_is_none, example)]
 pub(super) struct EventBody {
     /// `ce_id` of the event.
     id: String,
@@ -78,6 +80,7 @@ pub(super) struct EventBody {
 
 /// What inventory did to its stock.
 #[derive(Debug, Serialize, Object)]
+#[oai(example)]
 pub(super) struct StepMovement {
     /// Its id in the movements of the product.
     id: String,
@@ -171,4 +174,47 @@ fn event<E: Event>(entry_id: Option<&str>, id: String, standing: Standing) -> Op
         delivery: delivery.to_owned(),
         deliveries,
     })
+}
+
+impl Example for TimelineBody {
+    fn example() -> Self {
+        let taken = StepBody {
+            movement: Some(StepMovement::example()),
+            ..step("stock.taken", Timestamp::EXAMPLE)
+        };
+        Self {
+            order_id: OrderId::EXAMPLE,
+            status: StatusBody::Paid,
+            request_id: Some(RequestId::example().to_string()),
+            trace_id: Some(TraceParent::example().trace_id().to_owned()),
+            steps: vec![step("order.created", Timestamp::EXAMPLE), StepBody::example(), taken],
+            degraded: Vec::new(),
+        }
+    }
+}
+
+impl Example for StepBody {
+    fn example() -> Self {
+        Self { event: Some(EventBody::example()), ..step("order.paid", Timestamp::EXAMPLE) }
+    }
+}
+
+impl Example for EventBody {
+    fn example() -> Self {
+        Self {
+            id: format!("{}:completed", OrderId::EXAMPLE),
+            stream: OrderCompleted::STREAM.to_owned(),
+            entry_id: format!("{}-0", Timestamp::EXAMPLE.as_millis()),
+            group: OrderCompleted::GROUP.to_owned(),
+            delivery: "acknowledged".to_owned(),
+            deliveries: None,
+        }
+    }
+}
+
+impl Example for StepMovement {
+    fn example() -> Self {
+        let id = format!("{}-1", Timestamp::EXAMPLE.as_millis());
+        Self { id, delta: -2, balance: 40 }
+    }
 }

@@ -2,11 +2,18 @@
 //! meanwhile.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use payments::domain::{PlaceOrder, Quote};
+use shared::id::{Partitions, ProductId};
+use shared::idempotency::{self, Claim, Once};
 use shared::own_store::all;
+use shared::request::RequestContext;
 
 use crate::fake_inventory::{Behaviour, not_found, product, response};
-use crate::harness::{Answer, Service};
+use crate::harness::{Answer, Service, TestStore, only_partition};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Asserts that `again` is the answer `first` once more.
 fn assert_replayed(first: &Answer, again: &Answer) {
@@ -149,4 +156,74 @@ async fn quoted_and_bare_keys_are_the_same_and_malformed_ones_are_refused() {
     let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b");
     Answer::to(twice).await.problem(400, "invalid-parameter");
     assert_eq!(service.count_orders().await, 2);
+}
+
+#[tokio::test]
+async fn a_request_whose_first_copy_is_still_running_is_a_conflict_for_now() {
+    let service = start().await;
+    let id = service.inventory.product("19.90", 1);
+    let answer = product(id, "19.90", 1);
+    service.inventory.set(id, Behaviour::Slow(Duration::from_millis(700), answer));
+    let copies = all((0..3).map(|_| service.order_with_key("k", id, 1))).await;
+    let (placed, refused): (Vec<_>, Vec<_>) =
+        copies.iter().partition(|answer| answer.status == 201);
+    assert_eq!((placed.len(), refused.len()), (1, 2));
+    for answer in refused {
+        answer.problem(409, "idempotency-in-progress");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    assert_replayed(placed[0], &service.order_with_key("k", id, 1).await);
+    assert_eq!(service.count_orders().await, 1);
+}
+
+#[tokio::test]
+async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone() {
+    let service = start().await;
+    let product = service.inventory.product("19.90", 1);
+    let (first, second) = (service.order(product, 1).await, service.order(product, 1).await);
+    let cancel = |order: &Answer| {
+        let path = format!("/orders/{}/cancel", order.order_id());
+        Answer::to(service.json(&path, "").header("idempotency-key", "c"))
+    };
+    let cancelled = cancel(&first).await;
+    assert_eq!((cancelled.status, cancelled.header("idempotent-replayed")), (200, ""));
+    let again = cancel(&first).await;
+    assert_eq!((again.status, &again.text), (200, &cancelled.text));
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    cancel(&second).await.problem(422, "idempotency-key-reused");
+    let order = service.get(&format!("/orders/{}", second.order_id())).await;
+    assert_eq!(order.json()["status"], "pending");
+}
+
+/// The stores of the claims of a day, and what a sweep leaves of them.
+#[tokio::test]
+async fn a_key_is_kept_for_a_day_and_swept_after_two() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let today = test.store.own.now(only_partition()).await.unwrap().as_millis() / DAY_MS;
+    let claim = |key: &str| Claim::new(key.parse().unwrap(), &"POST /orders");
+    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 1 };
+    let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
+    let place = |key: &'static str| {
+        let store = test.store.clone();
+        async move {
+            let context = RequestContext::mint();
+            let delay = Duration::from_hours(1);
+            store.place_order(wanted, quote, delay, &context, Some(&claim(key))).await.unwrap()
+        }
+    };
+    for (key, day) in [("yesterday", today - 1), ("before", today - 2), ("long-ago", today - 300)] {
+        assert!(matches!(place(key).await, Once::Now(_)));
+        // As if the day had passed.
+        let (from, to) = (format!("idempotency:{today}"), format!("idempotency:{day}"));
+        test.operate("RENAME", &format!("{from} {to}")).await;
+    }
+    assert!(matches!(place("yesterday").await, Once::Before(_)));
+    let found = test.store.find_placement(&claim("yesterday")).await.unwrap();
+    assert!(matches!(found, Some(Once::Before(_))));
+    assert!(test.store.find_placement(&claim("before")).await.unwrap().is_none());
+    idempotency::sweep(test.store.own.clone()).await.unwrap();
+    let left: Vec<String> =
+        test.dump().await.into_keys().filter(|key| key.starts_with("idempotency")).collect();
+    assert_eq!(left, [format!("idempotency:{}", today - 1)]);
+    assert!(matches!(place("before").await, Once::Now(_)), "forgotten");
 }

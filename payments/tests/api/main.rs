@@ -11,6 +11,7 @@ mod live;
 mod offers;
 mod orders;
 mod sharing;
+mod waits;
 
 mod functions;
 mod lifecycle;

@@ -136,6 +136,7 @@ async fn an_inventory_that_fails_or_dawdles_is_unavailable() {
         vec![
             ("an internal error", error("500 Internal Server Error", "{}")),
             ("a proxy's error", error("503 Service Unavailable", "")),
+            ("a rate limit", error("429 Too Many Requests", "{}")),
             ("three seconds", slow),
             ("a closed connection", Behaviour::HangUp),
             ("half an answer", Behaviour::Answer(half.to_owned())),

@@ -1,0 +1,100 @@
+//! What the framework leaves out of a document: examples for whatever shows a body, made from the
+//! examples of its parts, and that a body has no other members than those it names.
+
+use serde_json::{Map, Value, json};
+
+/// The document with an example at every schema that has a name and at every body, and with
+/// closed request bodies, as [`crate::json`] reads them.
+///
+/// Objects bring their examples along; those of words and lists follow from what they are made of.
+pub(super) fn complete(spec: &str) -> String {
+    let mut document: Value = serde_json::from_str(spec).unwrap_or_default();
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        for schema in schemas.values_mut().filter_map(Value::as_object_mut) {
+            let word = schema.get("enum").and_then(|words| words.get(0)).cloned();
+            if let Some(word) = word {
+                schema.entry("example").or_insert(word);
+            }
+        }
+    }
+    let mut schemas = document["components"]["schemas"].take();
+    add_to_bodies(&mut document["paths"], &schemas);
+    for schema in request_schemas(&document["paths"]) {
+        schemas[schema]["additionalProperties"] = json!(false);
+    }
+    document["components"]["schemas"] = schemas;
+    format!("{document:#}\n")
+}
+
+/// Walks down to every `content`, whose members are bodies by media type.
+fn add_to_bodies(place: &mut Value, schemas: &Value) {
+    let Some(members) = place.as_object_mut() else {
+        return;
+    };
+    for (name, member) in members {
+        match member.as_object_mut() {
+            Some(bodies) if name == "content" => {
+                let bodies = bodies.values_mut().filter_map(Value::as_object_mut);
+                bodies.for_each(|body| add(body, schemas));
+            }
+            _ => add_to_bodies(member, schemas),
+        }
+    }
+}
+
+/// The names of the schemas that request bodies have.
+fn request_schemas(paths: &Value) -> Vec<&str> {
+    members(paths)
+        .flat_map(members)
+        .flat_map(|operation| members(&operation["requestBody"]["content"]))
+        .filter_map(|body| body["schema"]["$ref"].as_str()?.rsplit('/').next())
+        .collect()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_object().into_iter().flat_map(Map::values)
+}
+
+fn add(body: &mut Map<String, Value>, schemas: &Value) {
+    let example = body.get("schema").and_then(|schema| of(schema, schemas));
+    if let Some(example) = example {
+        body.entry("example").or_insert(example);
+    }
+}
+
+/// The example of a schema, of the schema it refers to, or of the items of a list.
+fn of(schema: &Value, schemas: &Value) -> Option<Value> {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return of(&schemas[reference.rsplit('/').next()?], schemas);
+    }
+    match schema.get("example") {
+        Some(example) => Some(example.clone()),
+        None => Some(json!([of(schema.get("items")?, schemas)?])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_show_the_examples_of_what_they_are_made_of() {
+        let content = |schema: Value| json!({"content": {"application/json": {"schema": schema}}});
+        let reference = json!({"$ref": "#/components/schemas/Tea"});
+        let spec = json!({
+            "paths": {"/tea": {"get": {"responses": {
+                "200": content(json!({"type": "array", "items": reference})),
+                "201": content(reference),
+                "400": content(json!({"type": "string"})),
+            }}}},
+            "components": {"schemas": {"Tea": {"enum": ["green", "black"]}}},
+        });
+        let document: Value = serde_json::from_str(&complete(&spec.to_string())).unwrap();
+        let responses = &document["paths"]["/tea"]["get"]["responses"];
+        let example =
+            |status: &str| responses[status]["content"]["application/json"]["example"].clone();
+        assert_eq!(example("200"), json!(["green"]));
+        assert_eq!(example("201"), json!("green"));
+        assert_eq!(example("400"), Value::Null);
+    }
+}

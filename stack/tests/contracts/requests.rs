@@ -1,0 +1,47 @@
+//! The requests in the tree, run against a system of their own.
+
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+
+use reqwest::Client;
+use stack::{project, system::System};
+
+use crate::hurl::{self, File, run::Variables};
+
+/// Longest wait for one answer.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+
+/// The files with requests, by name, in the order in which a shell lists them.
+pub(crate) fn files() -> BTreeMap<String, File> {
+    let entries = fs::read_dir(project::root().join("requests")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let hurl = paths.filter(|path| path.extension().is_some_and(|extension| extension == "hurl"));
+    hurl.map(|path: PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let file = hurl::parse(&fs::read_to_string(&path).unwrap());
+        (name.clone(), file.unwrap_or_else(|fault| panic!("{name}: {fault}")))
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn the_requests_and_documents_in_the_tree_are_those_of_a_running_system() {
+    let system = System::builder().env("COMPLETION_DELAY", "1s").start().await.unwrap();
+    let client = Client::builder().no_proxy().timeout(ANSWER_LIMIT).build().unwrap();
+    let services = [("inventory", system.inventory_url()), ("payments", system.payments_url())];
+    let variables: Variables =
+        services.iter().map(|(name, url)| ((*name).to_owned(), url.clone())).collect();
+    for (name, file) in files() {
+        if let Err(fault) = hurl::run::run(&client, &file, variables.clone()).await {
+            panic!("{name}: {fault}");
+        }
+    }
+    for (name, url) in &services {
+        for (path, folder) in [("openapi.json", "openapi"), ("asyncapi.yaml", "asyncapi")] {
+            let served = client.get(format!("{url}/{path}")).send().await.unwrap();
+            let ending = path.rsplit('.').next().unwrap();
+            let kept = project::root().join(format!("{folder}/{name}.{ending}"));
+            let kept = fs::read_to_string(kept).unwrap();
+            assert_eq!(served.text().await.unwrap(), kept, "{url}/{path}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The HTTP APIs, asked by programs that know nothing but their documents.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use stack::{project, system::System};
+use tokio::process::Command;
+
+use crate::program::{installed, run};
+
+/// More than all orders of a run take together.
+const PLENTY: u32 = 1_000_000_000;
+
+async fn system() -> System {
+    System::builder().env("COMPLETION_DELAY", "1s").start().await.unwrap()
+}
+
+/// The id of a product that never runs out.
+async fn product(system: &System) -> String {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let body = json!({"name": "Espresso beans 1 kg", "price": 0.01, "quantity": PLENTY});
+    let request = client.post(format!("{}/products", system.inventory_url())).json(&body);
+    let product: Value = request.send().await.unwrap().json().await.unwrap();
+    product["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn no_request_of_schemathesis_finds_an_answer_that_the_document_does_not_promise() {
+    let system = system().await;
+    let product = product(&system).await;
+    let tools = project::root().join("tools");
+    for url in [system.inventory_url(), system.payments_url()] {
+        let mut command = Command::new(installed("venv/bin/schemathesis"));
+        command
+            .arg("--config-file")
+            .arg(tools.join("schemathesis.toml"))
+            .args(["run", "--no-color"])
+            .arg(format!("{url}/openapi.json"))
+            .env("SCHEMATHESIS_HOOKS", tools.join("schemathesis_hooks.py"))
+            .env("PRODUCT_ID", &product)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            // It leaves notes where it runs.
+            .current_dir(installed(""));
+        run(command).await;
+    }
+}
+
+#[tokio::test]
+async fn the_postman_collection_runs_from_top_to_bottom() {
+    let system = system().await;
+    let requests = project::root().join("requests");
+    let mut command = Command::new(installed("node_modules/.bin/newman"));
+    command
+        .arg("run")
+        .arg(requests.join("postman_collection.json"))
+        .arg("--environment")
+        .arg(requests.join("postman_environment.json"))
+        .args(["--env-var", &format!("inventory={}", system.inventory_url())])
+        .args(["--env-var", &format!("payments={}", system.payments_url())])
+        .args(["--color", "off"]);
+    run(command).await;
+}
