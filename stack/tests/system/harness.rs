@@ -71,8 +71,7 @@ impl Shop {
         let system = builder.start().await.unwrap();
         let inventory = Store::new(system.inventory_redis(), partitions);
         let payments = Store::new(system.payments_redis(), partitions);
-        let http = Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
-        Self { system, inventory, payments, http }
+        Self { system, inventory, payments, http: client() }
     }
 
     /// A request to inventory.
@@ -227,6 +226,11 @@ impl Shop {
             None => self.inventory.backlog::<RefundOrder>().await,
         }
     }
+}
+
+/// Somebody who sends requests.
+pub(crate) fn client() -> Client {
+    Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
 }
 
 /// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as

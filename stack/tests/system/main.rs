@@ -9,6 +9,7 @@
 
 mod budgets;
 mod crashes;
+mod crowds;
 mod data_loss;
 mod duplicates;
 mod endings;
