@@ -28,6 +28,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
 const RETRY_PAUSE_MS: u64 = 50;
 /// Calls at once.
 const MAX_IN_FLIGHT: usize = 64;
+/// Of these, questions about movements. Many who wait for their orders ask at once; they wait for
+/// each other instead of keeping others from ordering, and that wait is no failure of inventory.
+const MAX_MOVEMENTS_IN_FLIGHT: usize = 16;
 /// Idle connections are closed before inventory closes them, which a request could cross.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes.
@@ -45,6 +48,7 @@ struct Inner {
     cache: Option<Cache<ProductId, Offer>>,
     breaker: Breaker,
     slots: Semaphore,
+    movements: Semaphore,
 }
 
 /// What inventory says about a product.
@@ -117,7 +121,9 @@ impl InventoryClient {
         let remember = || Cache::builder().max_capacity(MAX_CACHED).time_to_live(cache_ttl).build();
         let cache = (!cache_ttl.is_zero()).then(remember);
         let slots = Semaphore::new(MAX_IN_FLIGHT);
-        Ok(Self(Arc::new(Inner { http, base, cache, breaker: Breaker::new(), slots })))
+        let movements = Semaphore::new(MAX_MOVEMENTS_IN_FLIGHT);
+        let breaker = Breaker::new();
+        Ok(Self(Arc::new(Inner { http, base, cache, breaker, slots, movements })))
     }
 
     /// What a product costs. Simultaneous questions about one product share one call.
@@ -140,6 +146,8 @@ impl InventoryClient {
     ) -> Result<Option<Movement>, NoOffer> {
         let mut url = self.0.url(&["products", &product.to_string(), "movements"])?;
         url.query_pairs_mut().append_pair("order_id", &order.to_string());
+        let turn = self.0.movements.acquire().await;
+        let _turn = turn.map_err(|error| NoOffer::Unavailable(error.to_string()))?;
         match self.0.ask(url, context, |body| parse_movement(body, order)).await {
             // A product that never was has no movements.
             Err(NoOffer::NotFound) => Ok(None),
