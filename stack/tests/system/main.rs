@@ -19,6 +19,7 @@ mod names;
 mod operation;
 mod orders;
 mod outages;
+mod pages;
 mod partitions;
 mod poison;
 mod races;
