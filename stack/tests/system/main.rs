@@ -25,3 +25,4 @@ mod poison;
 mod races;
 mod replicas;
 mod secrets;
+mod tutorial;
