@@ -14,6 +14,7 @@ use stage::{COMPLETION_DELAY, Stage};
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) mod api;
+mod life;
 mod recovery;
 pub(crate) mod request;
 mod scenes;

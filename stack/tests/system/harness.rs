@@ -20,6 +20,7 @@ pub(crate) use store::Store;
 pub(crate) use traffic::Traffic;
 
 mod answer;
+pub(crate) mod live;
 pub(crate) mod programs;
 mod store;
 mod traffic;
@@ -53,21 +54,24 @@ impl Shop {
     }
 
     pub(crate) async fn start(builder: Builder) -> Self {
-        Self::start_partitioned(builder, Partitions::NONE).await
+        Self::start_with(builder, Partitions::NONE).await
     }
 
     /// A system whose keys are spread over `count` partitions.
     pub(crate) async fn open_partitioned(count: u16) -> Self {
-        let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
-        Self::start_partitioned(Self::builder().partitions(count), partitions).await
+        Self::start_partitioned(Self::builder(), count).await
     }
 
-    async fn start_partitioned(builder: Builder, partitions: Partitions) -> Self {
+    pub(crate) async fn start_partitioned(builder: Builder, count: u16) -> Self {
+        let partitions = Partitions::new(NonZeroU16::new(count).unwrap());
+        Self::start_with(builder.partitions(count), partitions).await
+    }
+
+    async fn start_with(builder: Builder, partitions: Partitions) -> Self {
         let system = builder.start().await.unwrap();
         let inventory = Store::new(system.inventory_redis(), partitions);
         let payments = Store::new(system.payments_redis(), partitions);
-        let http = Client::builder().no_proxy().timeout(LIMIT).build().unwrap();
-        Self { system, inventory, payments, http }
+        Self { system, inventory, payments, http: client() }
     }
 
     /// A request to inventory.
@@ -222,6 +226,11 @@ impl Shop {
             None => self.inventory.backlog::<RefundOrder>().await,
         }
     }
+}
+
+/// Somebody who sends requests.
+pub(crate) fn client() -> Client {
+    Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
 }
 
 /// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as

@@ -9,15 +9,20 @@
 
 mod budgets;
 mod crashes;
+mod crowds;
 mod data_loss;
 mod duplicates;
+mod endings;
 mod harness;
+mod live;
 mod names;
 mod operation;
 mod orders;
 mod outages;
+mod pages;
 mod partitions;
 mod poison;
 mod races;
 mod replicas;
 mod secrets;
+mod tutorial;

@@ -2,10 +2,10 @@
 
 use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::event::{Event, OrderCompleted};
 
-use crate::harness::{Shop, count};
+use crate::harness::{Answer, Shop, count};
 
 const PARTITIONS: u16 = 4;
 
@@ -55,6 +55,31 @@ async fn a_list_merges_the_partitions_newest_first() {
     orders.reverse();
     let expected: Vec<_> = orders.iter().map(ToString::to_string).collect();
     assert_eq!(ids(&listed), expected);
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn stock_is_delivered_counted_and_accounted_for_in_every_partition() {
+    let shop = Shop::open_partitioned(PARTITIONS).await;
+    let products = join_all((0..8).map(|_| shop.create_product("thing", 3))).await;
+    for product in products {
+        let path = format!("/products/{product}");
+        let (id, _) = shop.place_order(product, 2).await;
+        shop.wait_all_final(&[id]).await;
+        let restock = shop.to_inventory(Method::POST, &format!("{path}/restock"));
+        let answer = Answer::to(restock.json(&json!({"quantity": 5}))).await.expect(200);
+        let count = shop.to_inventory(Method::PUT, &format!("{path}/stock"));
+        let count = count.header("if-match", answer.header("etag")).json(&json!({"quantity": 4}));
+        Answer::to(count).await.expect(200);
+        let request = shop.to_inventory(Method::GET, &format!("{path}/movements"));
+        let movements = Answer::to(request).await.expect(200).json();
+        let movements = movements.as_array().unwrap().iter();
+        let told: Vec<_> = movements.map(|m| (&m["kind"], &m["delta"], &m["balance"])).collect();
+        let expected =
+            [("stocktake", -2, 4), ("restock", 5, 6), ("sale", -2, 1), ("created", 3, 3)];
+        let expected = expected.map(|(kind, delta, balance)| json!([kind, delta, balance]));
+        assert_eq!(json!(told), json!(expected));
+    }
     shop.assert_quiet().await;
 }
 

@@ -11,8 +11,8 @@ use super::{
     screen::{Ink, Screen, members},
 };
 
-/// Both services answer in milliseconds, or have a deadline far below this one.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// Nobody waits for an order for more than 30 s, and every other answer comes far sooner.
+const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 /// Both services of one system.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Api {
 pub(crate) struct Answer {
     /// The status line.
     pub(crate) status: StatusCode,
+    /// It is an order to which nothing will happen any more.
+    pub(crate) is_final: bool,
     /// The call it answers, for error messages.
     call: String,
     /// The body, as it came.
@@ -48,7 +50,7 @@ impl Api {
 
     /// Asks, and shows question and answer.
     pub(crate) async fn call(&self, request: Request) -> Result<Answer> {
-        self.show_request(&request, "");
+        self.show_request(&request);
         let answer = self.ask(&request).await?;
         self.show_answer(&answer);
         Ok(answer)
@@ -64,10 +66,11 @@ impl Api {
         }
         let answer = question.send().await.with_context(|| format!("{call} got no answer"))?;
         let status = answer.status();
+        let is_final = answer.headers().get("order-final").is_some_and(|value| value == "true");
         let text =
             answer.text().await.with_context(|| format!("the answer to {call} broke off"))?;
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, call, text, json })
+        Ok(Answer { status, is_final, call, text, json })
     }
 
     /// Whether that service says it is ready; `None` if nobody answers there.
@@ -77,10 +80,10 @@ impl Api {
         Some(answer.status() == StatusCode::OK)
     }
 
-    /// Shows a question, and why it is asked more than once.
-    pub(crate) fn show_request(&self, request: &Request, why: &str) {
+    /// Shows a question.
+    pub(crate) fn show_request(&self, request: &Request) {
         let call = self.screen.ink(Ink::Title, &format!("{} {}", request.method, request.path));
-        let body = request.body.as_deref().unwrap_or(why);
+        let body = request.body.as_deref().unwrap_or_default();
         self.screen.labelled(request.service.name(), format!("{call} {body}").trim_end());
     }
 
@@ -122,6 +125,13 @@ impl Answer {
     pub(crate) fn number(&self, member: &str) -> Result<u64> {
         let found = self.json[member].as_u64();
         found.with_context(|| format!("the answer to {} has no number `{member}`", self.call))
+    }
+
+    /// A list in the body.
+    pub(super) fn list(&self, member: &str) -> Result<&[Value]> {
+        let found = self.json[member].as_array();
+        let list = found.with_context(|| format!("the answer to {} has no `{member}`", self.call));
+        list.map(Vec::as_slice)
     }
 
     /// Whether the body has this member, written exactly like this.

@@ -53,6 +53,17 @@ impl Request {
         Self::new(Service::Payments, Method::GET, path, None)
     }
 
+    /// Answered when the order is final, or after half a minute.
+    pub(crate) fn final_order(id: &str) -> Self {
+        let path = format!("/orders/{id}?wait=final");
+        Self::new(Service::Payments, Method::GET, path, None)
+    }
+
+    pub(crate) fn timeline(id: &str) -> Self {
+        let path = format!("/orders/{id}/timeline");
+        Self::new(Service::Payments, Method::GET, path, None)
+    }
+
     pub(crate) fn cancel_order(id: &str) -> Self {
         let path = format!("/orders/{id}/cancel");
         Self::new(Service::Payments, Method::POST, path, None)

@@ -2,17 +2,17 @@
 
 use std::{future::Future, time::Duration};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use reqwest::StatusCode;
 use shared::redis::Redis;
 use stack::{
     binaries::Binaries, credentials::User, health, redis::RedisServer, role::Role, system::System,
     wait::wait_for,
 };
-use tokio::time::{Instant, sleep};
 
 use super::{
     api::{Answer, Api},
+    life::Life,
     request::Request,
     screen::Screen,
 };
@@ -21,8 +21,6 @@ use super::{
 pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);
 /// Everything here takes a second or two; what has not happened by then never will.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Pause between two looks at an order.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The system, seen from outside: its HTTP APIs, and its stores as an operator sees them.
 pub(super) struct Stage {
@@ -84,28 +82,12 @@ impl Stage {
         Ok(answer)
     }
 
-    /// Looks at an order until it is `wanted`, showing every status on the way.
-    pub(super) async fn follow(&self, order: &str, wanted: &str) -> Result<Answer> {
-        let request = Request::order(order);
-        self.api.show_request(&request, &format!("until {wanted}"));
-        let (started, mut last) = (Instant::now(), String::new());
-        loop {
-            let answer = self.api.ask(&request).await?.expect(StatusCode::OK)?;
-            let status = answer.text("status")?;
-            if status != last {
-                status.clone_into(&mut last);
-                self.api.screen.moment(started.elapsed(), status);
-            }
-            if status == wanted {
-                self.api.show_answer(&answer);
-                return Ok(answer);
-            }
-            if ["cancelled", "refunded"].contains(&status) || started.elapsed() > LIMIT {
-                let after = started.elapsed();
-                bail!("the order is {status}, not {wanted}, after {after:.1?}");
-            }
-            sleep(LOOK_INTERVAL).await;
-        }
+    /// Follows an order to its end, which must be `wanted`.
+    pub(super) async fn follow(&self, order: &str, wanted: &str) -> Result<Life> {
+        let life = self.api.follow(order, LIMIT).await?;
+        let status = life.order.text("status")?;
+        ensure!(status == wanted, "the order is {status}, not {wanted}");
+        Ok(life)
     }
 
     /// The stock of a product, shown; it must be `wanted`.

@@ -9,8 +9,8 @@ use shared::{
 use super::{screen::Ink, stage::Stage};
 
 /// Attributes of the envelope, which are the same in every entry or repeat what its data says.
-const ENVELOPE: [&[u8]; 5] =
-    [b"ce_specversion", b"ce_id", b"ce_source", b"ce_time", b"traceparent"];
+const ENVELOPE: [&[u8]; 6] =
+    [b"ce_specversion", b"ce_id", b"ce_source", b"ce_time", b"traceparent", b"request_id"];
 
 /// Entries that were delivered and not acknowledged.
 #[derive(PartialEq)]

@@ -1,0 +1,179 @@
+//! A thousand who watch and a thousand who wait, and the others who are served as if nobody did.
+
+use std::fs;
+
+use futures_util::{
+    StreamExt,
+    future::join_all,
+    stream::{FuturesUnordered, iter},
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use reqwest::Client;
+use shared::id::{OrderId, ProductId};
+use stack::{events::Events, process::Process, wait::wait_until};
+use tokio::task::JoinSet;
+
+use crate::harness::{
+    Answer, LIMIT, Shop, Store, client,
+    live::{Told, next},
+};
+
+/// Live streams, and as many long polls.
+const CROWD: usize = 1_000;
+/// Orders that the long polls wait for, and orders that are placed beside them. Each is told to
+/// everybody who watches.
+const ORDERS: usize = 20;
+/// Requests that are sent at once where many are sent.
+const AT_ONCE: usize = 64;
+/// Sockets of a process beside those of its clients: its listener and its stores, and connections
+/// that somebody keeps for the next request.
+const OWN_SOCKETS: usize = 200;
+
+/// Everybody who watches or waits. Dropping it, they are all gone.
+struct Crowd {
+    streams: Vec<Events>,
+    polls: JoinSet<Answer>,
+}
+
+impl Crowd {
+    /// Opens all streams, and lets everybody wait for one of these orders.
+    async fn gather(shop: &Shop, orders: &[OrderId]) -> Self {
+        let visitor = client();
+        let url = format!("{}/orders", shop.system.payments_url());
+        let open = |_| Events::open(visitor.get(format!("{url}/stream")));
+        let streams: Vec<_> = iter(0..CROWD).map(open).buffered(AT_ONCE).collect().await;
+        let streams: Vec<_> = streams.into_iter().map(Result::unwrap).collect();
+        let mut polls = JoinSet::new();
+        for order in orders.iter().cycle().take(CROWD) {
+            polls.spawn(wait(visitor.clone(), format!("{url}/{order}?wait=final")));
+        }
+        let serve = shop.system.process("payments serve");
+        let here =
+            wait_until("everybody to be there", LIMIT, || async { sockets(&serve) >= 2 * CROWD });
+        here.await.unwrap();
+        Self { streams, polls }
+    }
+
+    /// Every stream tells of this order, what has to be told next.
+    async fn assert_told(&mut self, order: OrderId, kind: &str) {
+        let order = order.to_string();
+        let mut told: FuturesUnordered<_> =
+            self.streams.iter_mut().map(|events| find(events, &order, kind)).collect();
+        while told.next().await.is_some() {}
+    }
+
+    /// Everybody who waits is answered.
+    async fn assert_answered(&mut self, status: &str) {
+        let mut answers = 0;
+        while let Some(answer) = self.polls.join_next().await {
+            assert_eq!(answer.unwrap().text("status"), status);
+            answers += 1;
+        }
+        assert_eq!(answers, CROWD);
+    }
+}
+
+/// Waits as a client does who asks again when its time is up.
+async fn wait(visitor: Client, url: String) -> Answer {
+    loop {
+        let answer = Answer::to(visitor.get(&url)).await.expect(200);
+        if answer.header("order-final") == "true" {
+            return answer;
+        }
+    }
+}
+
+/// Reads until an event of this kind about this order.
+async fn find(events: &mut Events, order: &str, kind: &str) {
+    loop {
+        let Told { kind: told, body, .. } = next(events).await;
+        assert_ne!(told, "reset", "it was read all the time");
+        if body["id"] == order && told == kind {
+            return;
+        }
+    }
+}
+
+/// A process with this many clients takes more than the usual 1024 descriptors, and so do they.
+fn make_room() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+}
+
+fn sockets(process: &Process) -> usize {
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap();
+    let links = descriptors.filter_map(|found| fs::read_link(found.unwrap().path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// The connections of services to a store.
+async fn connections(store: &Store) -> usize {
+    let list = store.ask("CLIENT", &["LIST"]).await.text().unwrap();
+    list.lines().filter(|line| !line.contains("user=operator")).count()
+}
+
+async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<OrderId> {
+    let place = |_| async { shop.place_order(product, 1).await.0 };
+    iter(0..count).map(place).buffered(AT_ONCE).collect().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_served() {
+    make_room();
+    let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    let shop = Shop::start(builder).await;
+    let product = shop.create_product("thing", 100_000).await;
+    let before = (connections(&shop.payments).await, connections(&shop.inventory).await);
+    let serve = shop.system.process("payments serve");
+    let consume = shop.system.process("payments consume");
+    // As many more fit into the places of a process as it has, only because they are given back.
+    for leave_early in [true, false, true] {
+        let orders = place_orders(&shop, product, ORDERS).await;
+        let mut crowd = Crowd::gather(&shop, &orders).await;
+        let order = place_orders(&shop, product, ORDERS).await[0];
+        join_all((0..AT_ONCE).map(|_| shop.order(order))).await;
+        crowd.assert_told(order, "order.created").await;
+        let now = (connections(&shop.payments).await, connections(&shop.inventory).await);
+        assert_eq!(now, before, "nobody of them has a connection of his own");
+        if !leave_early {
+            consume.restart().unwrap();
+            let (answered, ()) = tokio::join!(place_orders(&shop, product, ORDERS), async {
+                crowd.assert_answered("paid").await;
+                crowd.assert_told(order, "order.paid").await;
+            });
+            assert_eq!(answered.len(), ORDERS);
+            shop.wait_drained().await;
+            consume.kill();
+        }
+        drop(crowd);
+        let gone =
+            wait_until("all of them to be gone", LIMIT, || async { sockets(&serve) < OWN_SOCKETS });
+        gone.await.unwrap();
+    }
+    consume.restart().unwrap();
+    shop.assert_quiet().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_orders_that_end_at_once_are_each_waited_for_and_new_ones_are_taken() {
+    make_room();
+    let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    let shop = Shop::start(builder).await;
+    let product = shop.create_product("thing", 100_000).await;
+    let orders = place_orders(&shop, product, CROWD).await;
+    let visitor = client();
+    let mut polls = JoinSet::new();
+    for order in orders {
+        let url = format!("{}/orders/{order}?wait=final", shop.system.payments_url());
+        polls.spawn(wait(visitor.clone(), url));
+    }
+    let consume = shop.system.process("payments consume");
+    consume.restart().unwrap();
+    while let Some(answer) = polls.join_next().await {
+        assert_eq!(answer.unwrap().text("status"), "paid");
+        if polls.len() % 10 == 0 {
+            shop.place_order(product, 1).await;
+        }
+    }
+    shop.assert_quiet().await;
+}

@@ -1,0 +1,117 @@
+//! Orders as their clients follow them: live streams, long polls and timelines.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::Value;
+use shared::id::OrderId;
+use stack::events::{Events, ServerEvent};
+
+use super::{Answer, LIMIT, Shop};
+
+/// A client reads its stream for longer than any answer may take.
+const STREAM_LIMIT: Duration = LIMIT.saturating_mul(10);
+
+/// An event of a live stream, taken apart.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Told {
+    /// The place to go on behind.
+    pub(crate) mark: String,
+    /// Such as `order.paid`.
+    pub(crate) kind: String,
+    /// What changed.
+    pub(crate) body: Value,
+}
+
+impl Told {
+    /// The id of what changed.
+    pub(crate) fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap()
+    }
+}
+
+impl From<ServerEvent> for Told {
+    fn from(ServerEvent { id, event, data }: ServerEvent) -> Self {
+        let body = serde_json::from_str(&data).unwrap();
+        Self { mark: id, kind: event, body }
+    }
+}
+
+impl Shop {
+    /// Opens the live stream at this path of a process, behind `last` if there is such a place.
+    pub(crate) async fn follow(&self, process: &str, path: &str, last: Option<&str>) -> Events {
+        let url = format!("{}{path}", self.system.url(process));
+        let request = self.http.get(url).timeout(STREAM_LIMIT);
+        let request =
+            last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        Events::open(request).await.unwrap()
+    }
+
+    /// Follows all orders from now on.
+    pub(crate) async fn follow_orders(&self) -> Events {
+        self.follow("payments serve", "/orders/stream", None).await
+    }
+
+    /// Follows all products from now on.
+    pub(crate) async fn follow_products(&self) -> Events {
+        self.follow("inventory serve", "/products/stream", None).await
+    }
+
+    /// Waits, at the service, until an order is final or its time is up.
+    pub(crate) async fn wait_final(&self, id: OrderId, seconds: u64) -> Answer {
+        let path = format!("/orders/{id}?wait=final&timeout={seconds}");
+        Answer::to(self.to_payments(Method::GET, &path)).await.expect(200)
+    }
+
+    /// Waits until all of these are final.
+    pub(crate) async fn wait_all_final(&self, orders: &[OrderId]) {
+        let waits = orders.iter().map(|&id| self.wait_final(id, 30));
+        for answer in join_all(waits).await {
+            assert_eq!(answer.header("order-final"), "true", "{answer:?}");
+        }
+    }
+
+    /// The life of an order.
+    pub(crate) async fn timeline(&self, id: OrderId) -> Value {
+        let request = self.to_payments(Method::GET, &format!("/orders/{id}/timeline"));
+        Answer::to(request).await.expect(200).json()
+    }
+}
+
+/// The next event, which must come.
+pub(crate) async fn next(events: &mut Events) -> Told {
+    let event = events.next(LIMIT).await.unwrap();
+    event.expect("the stream has ended").into()
+}
+
+/// The next so many events.
+pub(crate) async fn take(events: &mut Events, count: usize) -> Vec<Told> {
+    let mut taken = Vec::with_capacity(count);
+    while taken.len() < count {
+        taken.push(next(events).await);
+    }
+    taken
+}
+
+/// Everything that has come on a stream whose process is gone.
+pub(crate) async fn rest(mut events: Events) -> Vec<Told> {
+    let mut rest = Vec::new();
+    // A connection may end in the middle of an event, or with an error.
+    while let Ok(Some(event)) = events.next(LIMIT).await {
+        rest.push(event.into());
+    }
+    rest
+}
+
+/// What happened to one thing, in the order in which it was told.
+pub(crate) fn kinds_of<'a>(told: &'a [Told], id: &str) -> Vec<&'a str> {
+    let about = told.iter().filter(|told| told.id() == id);
+    about.map(|told| told.kind.as_str()).collect()
+}
+
+/// The steps of a timeline.
+pub(crate) fn steps(timeline: &Value) -> Vec<&str> {
+    let steps = timeline["steps"].as_array().unwrap();
+    steps.iter().map(|step| step["type"].as_str().unwrap()).collect()
+}

@@ -1,0 +1,210 @@
+//! What whoever follows the system live gets to see, when all of it is at work.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use reqwest::Method;
+use serde_json::Value;
+use shared::{
+    id::{OrderId, ProductId},
+    redis::Entry,
+};
+use stack::system::Builder;
+
+use crate::harness::{
+    Answer, Shop,
+    live::{Told, kinds_of, next, rest, take},
+};
+
+const PAID: [&str; 2] = ["order.created", "order.paid"];
+const REFUNDED: [&str; 3] = ["order.created", "order.paid", "order.refunded"];
+const CANCELLED: [&str; 2] = ["order.created", "order.cancelled"];
+
+/// Orders that end in all three ways, and how each of them does.
+struct Day {
+    product: ProductId,
+    orders: Vec<(OrderId, &'static [&'static str])>,
+}
+
+impl Day {
+    /// Each round is one order that is paid, one that is refunded and one that is cancelled.
+    async fn begin(shop: &Shop, rounds: usize) -> Self {
+        let product = shop.create_product("thing", 1_000).await;
+        let mut orders = Vec::new();
+        for _ in 0..rounds {
+            let (paid, refunded, cancelled) = tokio::join!(
+                shop.place_order(product, 2),
+                shop.place_order(product, 2_000),
+                shop.place_order(product, 1),
+            );
+            assert_eq!(shop.cancel(cancelled.0).await.expect(200).text("status"), "cancelled");
+            orders.push((paid.0, &PAID[..]));
+            orders.push((refunded.0, &REFUNDED[..]));
+            orders.push((cancelled.0, &CANCELLED[..]));
+        }
+        Self { product, orders }
+    }
+
+    async fn end(&self, shop: &Shop) {
+        let ids: Vec<OrderId> = self.orders.iter().map(|(id, _)| *id).collect();
+        shop.wait_all_final(&ids).await;
+    }
+
+    /// How many events tell all of it.
+    fn changes(&self) -> usize {
+        self.orders.iter().map(|(_, kinds)| kinds.len()).sum()
+    }
+
+    /// Every transition is told, in its order and once.
+    fn assert_told(&self, told: &[Told]) {
+        for (id, kinds) in &self.orders {
+            assert_eq!(kinds_of(told, &id.to_string()), *kinds, "{id}");
+        }
+        assert_eq!(told.len(), self.changes());
+    }
+}
+
+fn marks(told: &[Told]) -> Vec<&str> {
+    told.iter().map(|told| told.mark.as_str()).collect()
+}
+
+fn ids(entries: &[Entry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.id.as_str()).collect()
+}
+
+/// Payments that leave the time to cancel an order.
+fn slow_enough_to_cancel() -> Builder {
+    Shop::builder().env("COMPLETION_DELAY", "1s")
+}
+
+#[tokio::test]
+async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
+    let shop = Shop::start(slow_enough_to_cancel()).await;
+    let mut events = shop.follow_orders().await;
+    let day = Day::begin(&shop, 10).await;
+    let told = take(&mut events, day.changes()).await;
+    day.assert_told(&told);
+    for Told { kind, body, .. } in &told {
+        let status = kind.strip_prefix("order.").unwrap().replace("created", "pending");
+        assert_eq!(body["status"], status, "the order as it stood then");
+    }
+    day.end(&shop).await;
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
+    let shop = Shop::open().await;
+    let mut events = shop.follow_products().await;
+    let product = shop.create_product("thing", 10).await;
+    assert_eq!(next(&mut events).await.kind, "product.created");
+    let left = async |events: &mut _| {
+        let Told { kind, body, .. } = next(events).await;
+        assert_eq!(kind, "product.stock_changed");
+        body["quantity"].as_u64().unwrap()
+    };
+    for (quantity, rest) in [(1, 9), (2, 7), (3, 4)] {
+        let (id, _) = shop.place_order(product, quantity).await;
+        shop.wait_all_final(&[id]).await;
+        assert_eq!(left(&mut events).await, rest);
+    }
+    let path = format!("/products/{product}/restock");
+    let restock = shop.to_inventory(Method::POST, &path).json(&serde_json::json!({"quantity": 5}));
+    Answer::to(restock).await.expect(200);
+    assert_eq!(left(&mut events).await, 9);
+    let request = shop.to_inventory(Method::DELETE, &format!("/products/{product}"));
+    Answer::to(request).await.expect(204);
+    let deleted = next(&mut events).await;
+    assert_eq!((deleted.kind.as_str(), deleted.id()), ("product.deleted", &*product.to_string()));
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_again() {
+    let shop = Shop::start(slow_enough_to_cancel()).await;
+    let mut orders = shop.follow_orders().await;
+    let mut products = shop.follow_products().await;
+    let day = Day::begin(&shop, 10).await;
+    // In the middle of the day, and what happens next is told by nobody.
+    let mut of_orders = take(&mut orders, 31).await;
+    let mut of_products = take(&mut products, 1).await;
+    for role in ["payments serve", "inventory serve"] {
+        shop.system.process(role).kill();
+    }
+    of_orders.extend(rest(orders).await);
+    of_products.extend(rest(products).await);
+    shop.wait_drained().await;
+    for role in ["payments serve", "inventory serve"] {
+        shop.system.process(role).restart().unwrap();
+    }
+    shop.system.wait_ready().await.unwrap();
+
+    let last = of_orders[of_orders.len() - 1].mark.clone();
+    let mut orders = shop.follow("payments serve", "/orders/stream", Some(&last)).await;
+    of_orders.extend(take(&mut orders, day.changes() - of_orders.len()).await);
+    day.assert_told(&of_orders);
+    let last = of_products[of_products.len() - 1].mark.clone();
+    let mut products = shop.follow("inventory serve", "/products/stream", Some(&last)).await;
+    // And on it goes, live, with nothing in between.
+    let (id, _) = shop.place_order(day.product, 1).await;
+    let created = next(&mut orders).await;
+    assert_eq!((created.kind.as_str(), created.id()), (PAID[0], id.to_string().as_str()));
+    shop.wait_all_final(&[id]).await;
+    assert_eq!(next(&mut orders).await.kind, PAID[1]);
+    while of_products[of_products.len() - 1].body["quantity"] != 979 {
+        of_products.push(next(&mut products).await);
+    }
+    assert_eq!(marks(&of_products), ids(&shop.inventory.entries("changes").await));
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn every_replica_tells_the_same() {
+    let shop = Shop::start(slow_enough_to_cancel()).await;
+    shop.system.start_replica("payments serve", 2).await.unwrap();
+    let names = ["payments serve", "payments serve 2"];
+    let mut streams = join_all(names.map(|name| shop.follow(name, "/orders/stream", None))).await;
+    let day = Day::begin(&shop, 5).await;
+    let mut told = Vec::new();
+    for events in &mut streams {
+        told.push(take(events, day.changes()).await);
+    }
+    day.assert_told(&told[0]);
+    assert_eq!(told[0], told[1]);
+
+    // A place in the stream of one is a place in that of the other.
+    let middle = &told[0][10].mark;
+    let mut events = shop.follow(names[1], "/orders/stream", Some(middle)).await;
+    assert_eq!(take(&mut events, day.changes() - 11).await, told[0][11..]);
+    day.end(&shop).await;
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn partitions_are_told_of_in_one_stream() {
+    let shop = Shop::start_partitioned(slow_enough_to_cancel(), 4).await;
+    let mut orders = shop.follow_orders().await;
+    let mut products = shop.follow_products().await;
+    let day = Day::begin(&shop, 10).await;
+    let told = take(&mut orders, day.changes()).await;
+    day.assert_told(&told);
+    day.end(&shop).await;
+    let mut quantity = Value::Null;
+    while quantity != 980 {
+        let told = next(&mut products).await;
+        assert_eq!(told.id(), day.product.to_string());
+        quantity = told.body["quantity"].clone();
+    }
+
+    // Whoever goes on behind a place may be told some of it twice, but misses nothing.
+    let middle = &told[told.len() / 2];
+    let mut events = shop.follow("payments serve", "/orders/stream", Some(&middle.mark)).await;
+    let mut missed: BTreeSet<&str> =
+        told[told.len() / 2 + 1..].iter().map(|told| told.mark.as_str()).collect();
+    while !missed.is_empty() {
+        let again = next(&mut events).await;
+        assert_ne!(again.kind, "reset");
+        missed.remove(again.mark.as_str());
+    }
+    shop.assert_quiet().await;
+}
