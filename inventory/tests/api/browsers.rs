@@ -45,7 +45,7 @@ async fn a_listed_origin_may_read_every_answer() {
             for name in ["etag", "link", "location", "x-request-id", "idempotent-replayed"] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
-            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow"] {
+            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow", "order-final"] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
         }
