@@ -77,6 +77,7 @@ async fn a_preflight_is_told_what_the_path_allows() {
     for (path, methods) in [
         ("/products", "GET, HEAD, POST"),
         (UNKNOWN_ID, "DELETE, GET, HEAD, PATCH"),
+        ("/products/stream", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
     ] {
         let answer = preflight(&service, path, SHOP).await;
