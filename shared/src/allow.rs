@@ -24,10 +24,12 @@ impl AllowedMethods {
         Self(paths.map(|(path, operations)| (segments(path), methods(operations))).collect())
     }
 
-    /// The value of `Allow` for a path.
+    /// The value of `Allow` for a path. Of several patterns, the router takes the one that says the
+    /// most about the path.
     pub fn of(&self, path: &str) -> HeaderValue {
         let asked: Vec<&str> = path.split('/').collect();
-        let found = self.0.iter().find(|(pattern, _)| matches(pattern, &asked));
+        let fitting = self.0.iter().filter(|(pattern, _)| matches(pattern, &asked));
+        let found = fitting.max_by_key(|(pattern, _)| literals(pattern));
         let methods = found.map_or(PAGE_METHODS, |(_, methods)| methods.as_str());
         HeaderValue::from_str(methods).unwrap_or(HeaderValue::from_static(PAGE_METHODS))
     }
@@ -50,6 +52,10 @@ fn methods(operations: &Value) -> String {
     methods.join(", ")
 }
 
+fn literals(pattern: &[Segment]) -> usize {
+    pattern.iter().filter(|segment| **segment != Segment::Parameter).count()
+}
+
 fn matches(pattern: &[Segment], asked: &[&str]) -> bool {
     pattern.len() == asked.len()
         && pattern.iter().zip(asked).all(|(segment, text)| match segment {
@@ -70,5 +76,15 @@ mod tests {
         assert_eq!(allowed.of("/orders"), "GET, HEAD, POST");
         assert_eq!(allowed.of("/orders/7/cancel"), "POST");
         assert_eq!(allowed.of("/docs"), "GET, HEAD");
+    }
+
+    #[test]
+    fn a_path_with_a_pattern_of_its_own_allows_what_that_does() {
+        let (named, one) = (r#""/orders/stream":{"get":{}}"#, r#""/orders/{id}":{"delete":{}}"#);
+        for paths in [format!("{named},{one}"), format!("{one},{named}")] {
+            let allowed = AllowedMethods::from_spec(&format!(r#"{{"paths":{{{paths}}}}}"#));
+            assert_eq!(allowed.of("/orders/stream"), "GET, HEAD", "{paths}");
+            assert_eq!(allowed.of("/orders/7"), "DELETE", "{paths}");
+        }
     }
 }

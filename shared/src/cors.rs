@@ -29,8 +29,8 @@ pub struct CrossOrigin {
 
 /// What a page may read of an answer, beside the body.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Allow, ETag, Idempotent-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, \
-     Traceparent, X-Request-Id",
+    "Allow, ETag, Idempotent-Replayed, Link, Location, Order-Final, RateLimit, RateLimit-Policy, \
+     Retry-After, Traceparent, X-Request-Id",
 );
 /// Every header that is no credential.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("*");

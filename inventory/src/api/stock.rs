@@ -1,10 +1,12 @@
 //! Stock: changed by hand, and explained.
 
+use std::str::FromStr;
+
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Header, Path, Query};
 use shared::conditional::{ETag, IfMatch};
-use shared::entry_id::EntryId;
+use shared::entry_id::{EntryId, InvalidEntryId};
 use shared::id::{OrderId, ProductId};
 use shared::idempotency::{Claim, IdempotencyKey};
 use shared::index::Scanned;
@@ -19,6 +21,19 @@ use crate::domain::Note;
 
 /// The operations on the stock of a product.
 pub(super) struct StockApi(pub(super) Api);
+
+/// Where a page of movements begins: before this one. Nothing can be before `0-0`, which is the id
+/// of no entry, and Redis refuses to look there.
+struct Before(EntryId);
+
+impl FromStr for Before {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let entry = text.parse()?;
+        if entry == EntryId::default() { Err(InvalidEntryId) } else { Ok(Self(entry)) }
+    }
+}
 
 #[OpenApi]
 impl StockApi {
@@ -114,7 +129,7 @@ impl StockApi {
         let store = &self.0.store;
         let listing = Listing::at(format!("/products/{}/movements", id.0));
         let listing = listing.with("order_id", order_id.0);
-        let before: Option<EntryId> = listing.position(cursor.0.as_deref())?;
+        let before = listing.position(cursor.0.as_deref())?.map(|Before(entry)| entry);
         let found = match order_id.0 {
             None => store.list_movements(id.0, before, limit.0.get()).await?,
             Some(order_id) => {

@@ -11,6 +11,8 @@
         4, 5, 6 the same, but it was recorded before   7 older than its record would be kept
   Event refund_order for 2, 3, 5 and 6 ]]
 local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
+-- A number that is longer may be one that is not exact in Lua, or that Redis does not count on.
+local MAX_DIGITS = 15
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
 
 local function read_orders(keys, args)
@@ -27,16 +29,18 @@ local function read_orders(keys, args)
   return orders
 end
 
--- What is on hand of every product in the batch; `false` for a product that does not exist. Stock that is no number is
--- damage, and refunding the order would be no answer to it.
+-- What is on hand of every product in the batch; `false` for a product that does not exist. Stock or a version that is no
+-- number is damage, and refunding the order would be no answer to it.
 local function read_stock(orders)
   local stock = {}
   for _, order in ipairs(orders) do
     local key = order.product_key
     if stock[key] == nil then
-      local quantity = redis.call('HGET', key, 'quantity')
-      assert(not quantity or string.match(quantity, '^%d+$'), 'the stock of a product is no number')
-      stock[key] = quantity and tonumber(quantity)
+      local found = read_fields(key, {'quantity', 'version'})
+      assert(not found or string.match(found.quantity, '^%d+$'), 'the stock of a product is no number')
+      assert(not found or string.match(found.version, '^[1-9]%d*$') and #found.version <= MAX_DIGITS,
+        'the version of a product is no number')
+      stock[key] = found and tonumber(found.quantity) or false
       assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
     end
   end

@@ -75,6 +75,31 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     assert_eq!((found.quantity, found.version), (0, 76));
 }
 
+#[tokio::test]
+async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let (damaged, other) = (test.product(3).await, test.product(3).await);
+    let orders = [order(other, 1), order(damaged, 1), order(ProductId::mint(), 1)];
+    let key = format!("product:{damaged}");
+    for (name, damage) in [
+        ("HSET", "quantity x"),
+        ("HSET", "quantity -1"),
+        ("HSET", "version x"),
+        ("HSET", "version 1.5"),
+        ("HSET", "version 01"),
+        ("HSET", "version 9223372036854775807"),
+        ("HDEL", "version"),
+    ] {
+        test.operate(name, &format!("{key} {damage}")).await;
+        let before = test.dump().await;
+        test.store.apply_orders(&orders, KEEP).await.unwrap_err();
+        assert_eq!(test.dump().await, before, "{name} {damage}");
+        test.operate("HSET", &format!("{key} quantity 3 version 1")).await;
+    }
+    let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
+    assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Applied], "all is well again");
+}
+
 fn check_histories(partitions: Partitions, cases: u32) {
     let runtime = Runtime::new().unwrap();
     let test = runtime.block_on(TestStore::start(partitions));

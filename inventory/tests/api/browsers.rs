@@ -45,7 +45,7 @@ async fn a_listed_origin_may_read_every_answer() {
             for name in ["etag", "link", "location", "x-request-id", "idempotent-replayed"] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
-            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow"] {
+            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow", "order-final"] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
         }
@@ -77,6 +77,7 @@ async fn a_preflight_is_told_what_the_path_allows() {
     for (path, methods) in [
         ("/products", "GET, HEAD, POST"),
         (UNKNOWN_ID, "DELETE, GET, HEAD, PATCH"),
+        ("/products/stream", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
     ] {
         let answer = preflight(&service, path, SHOP).await;

@@ -90,3 +90,49 @@ async fn only_our_own_cursors_and_sensible_limits_are_taken() {
     }
     assert_eq!(service.get("/products?unknown=1").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    for name in ["Coffee", "Cocoa"] {
+        service.create(name).await;
+    }
+    let movements = format!("/products/{id}/movements?limit=1");
+    service.post(&format!("/products/{id}/restock"), r#"{"quantity":1}"#).await;
+    for (path, positions) in [
+        // 0-0, and what is no id of an entry at all.
+        (movements.as_str(), [("MC0w", 400), ("MC0wLTA", 400), ("LQ", 400), ("", 400)]),
+        // 0-1, the last id there can be, and two that were never given.
+        (
+            &movements,
+            [
+                ("MC0x", 200),
+                ("MTg0NDY3NDQwNzM3MDk1NTE2MTUtMTg0NDY3NDQwNzM3MDk1NTE2MTU", 200),
+                ("Ny0w", 200),
+                ("Ny0x", 200),
+            ],
+        ),
+        // Nothing, a zero byte, and the marks of ranges: every text is a place among names and ids.
+        ("/products?limit=1", [("", 200), ("AA", 200), ("Wys", 200), ("LQ", 200)]),
+        ("/products?limit=1&sort=name", [("", 200), ("AA", 200), ("Wys", 200), ("Kw", 200)]),
+        ("/products?limit=1&sort=name&q=c", [("", 200), ("AA", 200), ("enp6", 200), ("LQ", 200)]),
+        // Bytes that are no text, and what is not base64.
+        ("/products?limit=1&sort=name", [("_w", 400), ("4oI", 400), ("=", 400), ("A", 400)]),
+    ] {
+        let link = next_of(&service, path).await;
+        let (list, _) = link.rsplit_once('.').unwrap();
+        for (position, status) in positions {
+            let answer = service.get(&format!("{list}.{position}")).await;
+            assert_eq!(answer.status, status, "{path} {position}: {answer:?}");
+            if status == 400 {
+                answer.problem(400, "invalid-cursor");
+            }
+        }
+    }
+}
+
+async fn next_of(service: &Service, path: &str) -> String {
+    let page = service.get(path).await;
+    next(page.header("link")).unwrap_or_else(|| panic!("{path}: {page:?}")).to_owned()
+}

@@ -55,6 +55,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         (Method::DELETE, "/products", "GET, HEAD, POST"),
         (Method::POST, &*format!("/products/{id}"), "DELETE, GET, HEAD, PATCH"),
         (Method::TRACE, "/products/x", "DELETE, GET, HEAD, PATCH"),
+        (Method::DELETE, "/products/stream", "GET, HEAD"),
         (Method::POST, &*format!("/products/{id}/stock"), "PUT"),
         (Method::GET, &*format!("/products/{id}/restock"), "POST"),
         (Method::POST, "/livez", "GET, HEAD"),

@@ -20,12 +20,12 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Generous, because tests share the machine with a compiler.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// What a handler may take.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
 
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     client: Client,
     gate: Arc<Gate>,
     shutdown: Shutdown,
@@ -41,20 +41,24 @@ struct Gate {
 
 impl Server {
     async fn start(env: &'static [(&'static str, &'static str)]) -> Self {
-        let mut reader = Reader::from_source(move |name| {
-            env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
-        });
-        let settings = HttpSettings::read(&mut reader).unwrap();
-        let gate = Arc::new(Gate::default());
         let routes = Route::new()
             .at("/panic", get(panic))
             .at("/error", get(error))
             .at("/held", get(held))
             .at("/waiting", get(waiting))
             .at("/for-ever", get(for_ever))
-            .at("/announced", get(announced))
-            .at("/livez", get(alive))
-            .data(gate.clone());
+            .at("/announced", get(announced));
+        Self::serve(routes, env).await
+    }
+
+    /// Serves these routes, with these settings.
+    pub(crate) async fn serve(routes: Route, env: &'static [(&'static str, &'static str)]) -> Self {
+        let mut reader = Reader::from_source(move |name| {
+            env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+        });
+        let settings = HttpSettings::read(&mut reader).unwrap();
+        let gate = Arc::new(Gate::default());
+        let routes = routes.at("/livez", get(alive)).data(gate.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
         let allowed = AllowedMethods::default();

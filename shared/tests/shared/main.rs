@@ -14,5 +14,6 @@ mod retention;
 mod retries;
 
 mod http;
+mod live_clients;
 
 mod tidy;
