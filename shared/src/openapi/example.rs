@@ -1,5 +1,6 @@
-//! What the framework leaves out of a document: examples for whatever shows a body, made from the
-//! examples of its parts, and that a body has no other members than those it names.
+//! What the framework leaves out of a document, or tells badly: examples for whatever shows a body,
+//! made from the examples of its parts; that a body has no other members than those it names; and
+//! how the names of headers are spelled.
 
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ pub(super) fn complete(spec: &str) -> String {
     format!("{document:#}\n")
 }
 
-/// Walks down to every `content`, whose members are bodies by media type.
+/// Walks down to every `content`, whose members are bodies by media type, and to every `headers`.
 fn add_to_bodies(place: &mut Value, schemas: &Value) {
     let Some(members) = place.as_object_mut() else {
         return;
@@ -37,9 +38,25 @@ fn add_to_bodies(place: &mut Value, schemas: &Value) {
                 let bodies = bodies.values_mut().filter_map(Value::as_object_mut);
                 bodies.for_each(|body| add(body, schemas));
             }
+            Some(headers) if name == "headers" => {
+                let named = std::mem::take(headers).into_iter();
+                headers.extend(named.map(|(name, header)| (spelled(&name), header)));
+            }
             _ => add_to_bodies(member, schemas),
         }
     }
+}
+
+/// The name of a header as people write it. The framework writes all of it in capitals.
+fn spelled(name: &str) -> String {
+    if name == "ETAG" {
+        return "ETag".to_owned();
+    }
+    let word = |word: &str| match word.split_at_checked(1) {
+        Some((first, rest)) => format!("{first}{}", rest.to_lowercase()),
+        None => String::new(),
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 /// The names of the schemas that request bodies have.
@@ -76,6 +93,17 @@ fn of(schema: &Value, schemas: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn headers_are_spelled_as_people_write_them() {
+        for (name, expected) in [
+            ("ETAG", "ETag"),
+            ("LOCATION", "Location"),
+            ("IDEMPOTENT-REPLAYED", "Idempotent-Replayed"),
+        ] {
+            assert_eq!(spelled(name), expected);
+        }
+    }
 
     #[test]
     fn bodies_show_the_examples_of_what_they_are_made_of() {
