@@ -79,7 +79,9 @@ async fn insist(request: &RequestBuilder, key: &str, service: &Process) -> Order
         let request = request.try_clone().unwrap();
         match Answer::attempt(request.header("Idempotency-Key", key)).await {
             Ok(answer) if answer.status == 201 => return answer.text("id").parse().unwrap(),
-            Ok(answer) if answer.status == 503 => {}
+            Ok(answer) if matches!(answer.status, 503 | 504) => {}
+            // The request before is still running.
+            Ok(answer) if answer.json()["type"] == "/problems/idempotency-in-progress" => {}
             Ok(answer) => panic!("{answer:?}\n{}", errors(service)),
             // The process is being restarted.
             Err(error) => assert!(!error.is_timeout(), "{error}"),
