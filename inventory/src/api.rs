@@ -2,7 +2,7 @@
 
 use poem::http::{HeaderValue, header};
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
-use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::param::{Header, Path};
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::conditional::{ETag, IfMatch, not_modified};
 use shared::id::ProductId;
@@ -10,12 +10,14 @@ use shared::idempotency::{Claim, IdempotencyKey, InFlight};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::page::{Limit, Listing};
-use shared::problem::{INVALID_PARAMETER, NOT_FOUND, PRECONDITION_FAILED, Problem};
+use shared::parameter::Query;
+use shared::problem::{NOT_FOUND, PRECONDITION_FAILED, Problem};
 use shared::sse::Live;
 
 mod answer;
 mod body;
 mod live;
+mod prefix;
 mod stock;
 
 use crate::api::answer::{
@@ -100,17 +102,14 @@ impl Api {
         /// list, except `limit`.
         cursor: Query<Option<String>>,
         /// Only products whose name begins so, in upper or lower case.
-        #[oai(validator(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
-        q: Query<Option<String>>,
+        q: Query<Option<NamePrefix>>,
         /// Only products with pieces on hand, or only those without.
         in_stock: Query<Option<bool>>,
         /// In which order. By name a prefix is found at once, however many products there are.
         #[oai(default)]
         sort: Query<SortParam>,
     ) -> Result<ListResponse, Problem> {
-        let invalid = |error| Problem::new(&INVALID_PARAMETER, format!("q: {error}"));
-        let prefix = q.0.as_deref().map(str::parse::<NamePrefix>).transpose().map_err(invalid)?;
-        let sort = sort.0.into();
+        let (prefix, sort) = (q.0, sort.0.into());
         let listing = Listing::at("/products")
             .with("q", prefix.as_ref())
             .with("in_stock", in_stock.0)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use poem::web::Data;
 use poem::{Request, Route};
-use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::param::{Header, Path};
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::conditional::ETag;
 use shared::id::{OrderId, ProductId};
@@ -13,6 +13,7 @@ use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
 use shared::page::{Limit, Listing};
+use shared::parameter::Query;
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
@@ -27,6 +28,7 @@ mod life;
 mod live;
 mod statuses;
 mod timeline;
+mod timeout;
 
 use crate::api::answer::{CancelResponse, ListResponse, PlaceResponse};
 use crate::api::body::QuoteBody;

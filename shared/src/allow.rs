@@ -1,6 +1,6 @@
 //! Which methods a path has: the `Allow` header of a 405.
 
-use poem::http::HeaderValue;
+use poem::http::{HeaderValue, Method};
 use serde_json::Value;
 
 /// The methods of every path, as the OpenAPI document lists them.
@@ -22,6 +22,12 @@ impl AllowedMethods {
         let spec: Value = serde_json::from_str(spec).unwrap_or_default();
         let paths = spec["paths"].as_object().into_iter().flatten();
         Self(paths.map(|(path, operations)| (segments(path), methods(operations))).collect())
+    }
+
+    /// Whether a path has this method.
+    pub fn has(&self, path: &str, method: &Method) -> bool {
+        let methods = self.of(path);
+        methods.to_str().is_ok_and(|methods| methods.split(", ").any(|name| name == method))
     }
 
     /// The value of `Allow` for a path. Of several patterns, the router takes the one that says the

@@ -7,6 +7,9 @@
 //!
 //! Only what had an effect is written down. A request that was refused, or failed, may be repeated
 //! with the same key.
+//!
+//! A claim lies in the partition of what it is about. Where a store has several, a key that is used
+//! again for another path is therefore noticed only where both fall into the same one.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use poem::Request;
+use poem::http::HeaderName;
 use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 
 use crate::digest::digest;
@@ -66,6 +70,8 @@ pub struct Turn {
     guard: Option<OwnedMutexGuard<()>>,
 }
 
+/// Name of the header that carries a key.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What the keys of claims begin with; the day follows.
 pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
@@ -91,7 +97,7 @@ impl IdempotencyKey {
         let invalid = |detail: &dyn Display| {
             Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))
         };
-        let mut keys = request.headers().get_all("idempotency-key").iter();
+        let mut keys = request.headers().get_all(IDEMPOTENCY_KEY).iter();
         let Some(key) = keys.next() else {
             return Ok(None);
         };

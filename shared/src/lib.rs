@@ -52,6 +52,7 @@ pub mod idempotency;
 pub mod json;
 pub mod openapi;
 pub mod page;
+pub mod parameter;
 pub mod problem;
 pub mod process;
 pub mod rate_limit;

@@ -1,13 +1,12 @@
 //! How the contract's own types stand in the OpenAPI documents, and the pages around them.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 
 use poem::http::{HeaderValue, header};
 use poem::{Endpoint, IntoResponse, Response, Route, endpoint::make_sync};
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{
-    ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON, Type,
+    ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,
 };
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
@@ -21,19 +20,21 @@ use crate::time::Timestamp;
 
 mod example;
 
+/// Describes a type in the OpenAPI document: its name there, and its schema.
+#[macro_export]
 macro_rules! schema {
     ($type:ty, $name:literal, $schema:expr) => {
-        impl Type for $type {
+        impl ::poem_openapi::types::Type for $type {
             const IS_REQUIRED: bool = true;
             type RawValueType = Self;
             type RawElementValueType = Self;
 
-            fn name() -> Cow<'static, str> {
+            fn name() -> ::std::borrow::Cow<'static, str> {
                 $name.into()
             }
 
-            fn schema_ref() -> MetaSchemaRef {
-                MetaSchemaRef::Inline(Box::new($schema))
+            fn schema_ref() -> ::poem_openapi::registry::MetaSchemaRef {
+                ::poem_openapi::registry::MetaSchemaRef::Inline(Box::new($schema))
             }
 
             fn as_raw_value(&self) -> Option<&Self> {

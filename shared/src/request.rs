@@ -16,7 +16,8 @@ mod explain;
 use crate::admission::{Admission, Lease};
 use crate::allow::AllowedMethods;
 use crate::cors::Origins;
-use crate::problem::{METHOD_NOT_ALLOWED, Problem};
+use crate::idempotency::IDEMPOTENCY_KEY;
+use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, Problem};
 use crate::rate_limit::{RateLimit, Standing};
 use crate::settings::HttpSettings;
 use crate::trace::{RequestId, TraceParent};
@@ -56,6 +57,7 @@ struct Rules {
     origins: Origins,
     admission: Admission,
     rate_limit: Option<RateLimit>,
+    require_idempotency_key: bool,
 }
 
 /// What was asked for.
@@ -72,6 +74,7 @@ impl Envelope {
             origins: settings.cors_origins.clone(),
             admission: Admission::new(settings.max_requests),
             rate_limit: settings.rate_limit.map(RateLimit::new),
+            require_idempotency_key: settings.require_idempotency_key,
         }))
     }
 }
@@ -115,6 +118,7 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 impl<E: Endpoint> Enveloped<E> {
     async fn answer(&self, mut request: Request, asked: &Asked) -> Result<Response, Problem> {
         body::buffer_body(&mut request).await?;
+        self.rules.demand_key(&request, asked)?;
         let lease =
             if asked.is_probe() { Lease::unlimited() } else { self.rules.admission.enter()? };
         request.set_data(lease.clone());
@@ -133,6 +137,18 @@ impl Rules {
     fn count(&self, request: &Request, asked: &Asked) -> Option<Standing> {
         let limit = self.rate_limit.as_ref().filter(|_| !asked.is_probe())?;
         Some(limit.count(client_address(request)?))
+    }
+
+    /// Refuses a request that must have an idempotency key and has none.
+    fn demand_key(&self, request: &Request, asked: &Asked) -> Result<(), Problem> {
+        let demanded = self.require_idempotency_key
+            && asked.method == Method::POST
+            && self.allowed.has(&asked.path, &asked.method);
+        if !demanded || request.headers().contains_key(IDEMPOTENCY_KEY) {
+            return Ok(());
+        }
+        let detail = "Idempotency-Key: must be given; make a new one for each intent";
+        Err(Problem::new(&INVALID_PARAMETER, detail))
     }
 
     /// The answer to a request that was not understood, or could not be fulfilled.

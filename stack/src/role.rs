@@ -14,7 +14,7 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 21] = [
+pub const SETTINGS: [&str; 22] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
@@ -24,6 +24,7 @@ pub const SETTINGS: [&str; 21] = [
     "DRAIN_DELAY",
     "CORS_ORIGINS",
     "RATE_LIMIT",
+    "REQUIRE_IDEMPOTENCY_KEY",
     "INVENTORY_URL",
     "COMPLETION_DELAY",
     "FEE_RATE",

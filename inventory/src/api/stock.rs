@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use poem::Request;
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::param::{Header, Path};
 use shared::conditional::{ETag, IfMatch};
 use shared::entry_id::{EntryId, InvalidEntryId};
 use shared::id::{OrderId, ProductId};
@@ -12,6 +12,7 @@ use shared::idempotency::{Claim, IdempotencyKey};
 use shared::index::Scanned;
 use shared::json::{Body, Json};
 use shared::page::{Limit, Listing};
+use shared::parameter::Query;
 use shared::problem::Problem;
 
 use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};

@@ -82,6 +82,27 @@ async fn a_key_used_for_another_request_is_refused() {
 }
 
 #[tokio::test]
+async fn a_key_is_demanded_where_the_setting_says_so() {
+    let service = Service::start_with(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let created = post(&service, "/products", "k", TEA).await;
+    let path = created.header("location");
+    let restock = format!("{path}/restock");
+    for (path, body) in [("/products", TEA), ("/products", "{"), (&restock, "{}")] {
+        let problem = service.post(path, body).await.problem(400, "invalid-parameter");
+        let detail = "Idempotency-Key: must be given; make a new one for each intent";
+        assert_eq!(problem["detail"], detail, "{path}");
+    }
+    assert_eq!(post(&service, &restock, "r", r#"{"quantity":5}"#).await.status, 200);
+    post(&service, "/products", "", TEA).await.problem(400, "invalid-parameter");
+    service.post("/nowhere", "{}").await.problem(404, "not-found");
+    service.post(path, "{}").await.problem(405, "method-not-allowed");
+    let stock = format!("{path}/stock");
+    let count = service.send(Method::PUT, &stock, &[], r#"{"quantity":1}"#).await;
+    count.problem(428, "precondition-required");
+    assert_eq!(service.delete(path).await.status, 204);
+}
+
+#[tokio::test]
 async fn a_key_whose_request_was_refused_can_be_used_again() {
     let service = Service::start().await;
     post(&service, "/products", "k", "{}").await.problem(422, "validation-failed");

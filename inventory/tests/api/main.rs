@@ -12,6 +12,7 @@ mod limits;
 mod lists;
 mod movements;
 mod pages;
+mod parameters;
 mod paths;
 mod products;
 mod races;

@@ -1,15 +1,14 @@
 //! The operations that show what becomes of an order.
 
-use std::time::Duration;
-
 use poem::Request;
 use poem::web::Data;
-use poem_openapi::param::{Header, Path, Query};
+use poem_openapi::param::{Header, Path};
 use poem_openapi::{Enum, OpenApi};
 use shared::admission::Lease;
 use shared::conditional::{ETag, not_modified};
 use shared::id::OrderId;
 use shared::json::Json;
+use shared::parameter::Query;
 use shared::problem::Problem;
 use shared::request::RequestContext;
 use shared::sse::EventStream;
@@ -17,10 +16,8 @@ use shared::sse::EventStream;
 use super::answer::GetResponse;
 use super::live::{Wait, Waited};
 use super::timeline::{TimelineBody, timeline};
+use super::timeout::{MAX_WAIT, Timeout};
 use super::{Api, Tag, not_found};
-
-/// Longest wait for an order to be final.
-const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The operations that show what becomes of an order.
 pub(super) struct LifeApi(pub(super) Api);
@@ -74,8 +71,7 @@ impl LifeApi {
         /// `final`: answer when the order is final.
         wait: Query<Option<WaitFor>>,
         /// Longest wait in seconds, 1 to 30. Without it, 30.
-        #[oai(validator(minimum(value = "1"), maximum(value = "30")))]
-        timeout: Query<Option<u64>>,
+        timeout: Query<Option<Timeout>>,
         /// Versions that the client has. If the order still has one of them, the answer is 304.
         #[oai(name = "If-None-Match")]
         _if_none_match: Header<Option<String>>,
@@ -83,7 +79,7 @@ impl LifeApi {
         let (order, is_final) = match wait.0 {
             None => (self.0.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
             Some(WaitFor::Final) => {
-                let limit = timeout.0.map_or(MAX_WAIT, Duration::from_secs).min(MAX_WAIT);
+                let limit = timeout.0.map_or(MAX_WAIT, |Timeout(limit)| limit);
                 let Api { store, inventory, finals, .. } = &self.0;
                 let wait = Wait { store, inventory, context: context.0, lease: lease.0 };
                 let waited = finals.wait(&wait, id.0, limit).await?;

@@ -43,6 +43,23 @@ async fn a_repeated_request_is_answered_like_the_first() {
 }
 
 #[tokio::test]
+async fn a_key_is_demanded_where_the_setting_says_so() {
+    let service = Service::start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let id = service.inventory.product("19.90", 1);
+    let order = service.order_with_key("k", id, 1).await.order_id();
+    let cancel = format!("/orders/{order}/cancel");
+    for path in ["/orders", "/orders/quote", &cancel] {
+        let problem = service.post(path, "{}").await.problem(400, "invalid-parameter");
+        let detail = "Idempotency-Key: must be given; make a new one for each intent";
+        assert_eq!(problem["detail"], detail, "{path}");
+    }
+    assert_eq!(service.get(&format!("/orders/{order}")).await.json()["status"], "pending");
+    let cancelled = service.json(&cancel, "").header("idempotency-key", "c");
+    assert_eq!(Answer::to(cancelled).await.status, 200);
+    service.post("/orders/stream", "{}").await.problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
 async fn a_repeated_request_is_answered_the_same_whatever_became_of_the_order() {
     let service = start().await;
     let id = service.inventory.product("19.90", 1);

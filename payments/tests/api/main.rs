@@ -10,6 +10,7 @@ mod idempotency;
 mod live;
 mod offers;
 mod orders;
+mod parameters;
 mod sharing;
 mod waits;
 

@@ -4,6 +4,7 @@ use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::StatusCode;
 use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
 
+use crate::parameter;
 use crate::problem::{
     BODY_TOO_LARGE, INTERNAL, INVALID_PARAMETER, MALFORMED_BODY, METHOD_NOT_ALLOWED, NOT_FOUND,
     Problem, UNSUPPORTED_MEDIA_TYPE,
@@ -28,7 +29,7 @@ pub(super) fn explain(error: poem::Error) -> Problem {
         return Problem::new(&METHOD_NOT_ALLOWED, "see the Allow header");
     }
     if let Some(ParseParamError { name, reason }) = error.downcast_ref() {
-        return Problem::new(&INVALID_PARAMETER, format!("{name}: {reason}"));
+        return parameter::invalid(name, reason);
     }
     // The texts of the framework were written for those who program with it.
     match error.status() {

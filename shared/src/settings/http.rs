@@ -20,6 +20,8 @@ pub struct HttpSettings {
     pub cors_origins: Origins,
     /// How often one address may ask. Read from `RATE_LIMIT`.
     pub rate_limit: Option<Rate>,
+    /// Whether a POST without an idempotency key is refused. Read from `REQUIRE_IDEMPOTENCY_KEY`.
+    pub require_idempotency_key: bool,
 }
 
 const MAX_CONNECTIONS: Setting = Setting {
@@ -47,6 +49,11 @@ const RATE_LIMIT: Setting = Setting {
     default: "",
     help: "requests per time for each client address, such as 100/60s; unset: no limit",
 };
+const REQUIRE_IDEMPOTENCY_KEY: Setting = Setting {
+    name: "REQUIRE_IDEMPOTENCY_KEY",
+    default: "false",
+    help: "true: a POST without an Idempotency-Key is answered 400",
+};
 const MAX_DRAIN_DELAY: Duration = Duration::from_mins(1);
 
 impl HttpSettings {
@@ -57,12 +64,14 @@ impl HttpSettings {
         let drain_delay = reader.span(DRAIN_DELAY, Duration::ZERO, MAX_DRAIN_DELAY);
         let cors_origins = reader.read(CORS_ORIGINS);
         let rate_limit = reader.optional(RATE_LIMIT);
+        let require_idempotency_key = reader.read(REQUIRE_IDEMPOTENCY_KEY);
         Some(Self {
             max_connections: max_connections?,
             max_requests: max_requests?,
             drain_delay: drain_delay?,
             cors_origins: cors_origins?,
             rate_limit: rate_limit?,
+            require_idempotency_key: require_idempotency_key?,
         })
     }
 

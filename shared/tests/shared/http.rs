@@ -229,10 +229,11 @@ fn every_setting_that_makes_no_sense_is_named() {
             "DRAIN_DELAY" => "2m",
             "MAX_CONNECTIONS" => "0",
             "MAX_REQUESTS" => "-1",
+            "REQUIRE_IDEMPOTENCY_KEY" => "maybe",
             _ => return None,
         };
         Some(value.to_owned())
     });
     let settings = HttpSettings::read(&mut reader);
-    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 5);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 6);
 }

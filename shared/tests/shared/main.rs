@@ -14,6 +14,6 @@ mod retention;
 mod retries;
 
 mod http;
-mod live_clients;
+mod rude_clients;
 
 mod tidy;

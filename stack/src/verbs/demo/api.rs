@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Client, StatusCode, header::CONTENT_TYPE};
+use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
+use shared::{idempotency::IDEMPOTENCY_KEY, trace::RequestId};
 
 use super::{
     request::{Request, Service},
@@ -63,6 +64,10 @@ impl Api {
         let mut question = self.client.request(request.method.clone(), url);
         if let Some(body) = &request.body {
             question = question.header(CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        if request.method == Method::POST {
+            // Some systems demand one.
+            question = question.header(IDEMPOTENCY_KEY, RequestId::mint().as_str());
         }
         let answer = question.send().await.with_context(|| format!("{call} got no answer"))?;
         let status = answer.status();

@@ -1,0 +1,55 @@
+//! What is wrong with a parameter, in words for those who call the API.
+
+use reqwest::Method;
+
+use crate::harness::{Answer, Service};
+
+const ID: &str = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+
+#[tokio::test]
+async fn a_parameter_that_cannot_be_read_is_explained() {
+    let service = Service::start(&[]).await;
+    let (orders, order) = ("/orders".to_owned(), format!("/orders/{ID}"));
+    let limit = "limit: must be a whole number between 1 and 100";
+    let status = "status: must be pending, paid, cancelled or refunded, with commas between";
+    let product = format!("product_id: expected a UUID such as {ID}");
+    let time = "expected a time in UTC such as 2026-11-20T10:00:00.123Z";
+    let (after, before) = (format!("created_after: {time}"), format!("created_before: {time}"));
+    let timeout = "timeout: must be a whole number of seconds between 1 and 30";
+    for (path, query, detail) in [
+        (&orders, "limit=0", limit),
+        (&orders, "status=gone", status),
+        (&orders, "status=paid,", status),
+        (&orders, "product_id=7", &product),
+        (&orders, "created_after=yesterday", &after),
+        (&orders, "created_before=", &before),
+        (&order, "wait=for-ever", "wait: must be final"),
+        (&order, "wait=final&timeout=x", timeout),
+        (&order, "wait=final&timeout=0", timeout),
+        (&order, "wait=final&timeout=31", timeout),
+        (&order, "timeout=1.5", timeout),
+        (&orders, "status=paid&status=pending", "status: must be given once"),
+        (&orders, "limit=1&limit=2", "limit: must be given once"),
+        (&orders, "cursor=a&cursor=b", "cursor: must be given once"),
+        (&orders, &format!("product_id={ID}&product_id={ID}"), "product_id: must be given once"),
+        (&orders, "created_after=x&created_after=y", "created_after: must be given once"),
+        (&orders, "created_before=x&created_before=y", "created_before: must be given once"),
+        (&order, "wait=final&wait=final", "wait: must be given once"),
+        (&order, "timeout=1&timeout=1", "timeout: must be given once"),
+    ] {
+        let problem = service.get(&format!("{path}?{query}")).await;
+        let problem = problem.problem(400, "invalid-parameter");
+        assert_eq!(problem["detail"], detail, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_read_is_explained() {
+    let service = Service::start(&[]).await;
+    for path in ["/orders", "/orders/quote", &format!("/orders/{ID}/cancel")] {
+        let request = service.request(Method::POST, path).header("idempotency-key", "a b");
+        let problem = Answer::to(request).await.problem(400, "invalid-parameter");
+        let detail = "Idempotency-Key: must have between 1 and 255 visible ASCII characters";
+        assert_eq!(problem["detail"], detail, "{path}");
+    }
+}

@@ -1,0 +1,103 @@
+//! Query parameters, as the framework describes and parses them, with two differences: each is
+//! given at most once, because of two values one would be ignored, and what is wrong with one is
+//! said for those who call the API.
+
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
+use poem_openapi::types::{ParseFromParameter, Type};
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde_json::Value;
+
+use crate::problem::{INVALID_PARAMETER, Problem};
+
+/// A parameter of the query.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// What the framework writes around a message of ours.
+const WRAPPING: (&str, &str, &str) = ("failed to parse \"", "\": ", " (occurred while parsing ");
+
+impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+    const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
+
+    type ParamType = T;
+    type ParamRawType = T::RawValueType;
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Query)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(T::schema_ref())
+    }
+
+    fn param_raw_type(&self) -> Option<&T::RawValueType> {
+        self.0.as_raw_value()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        options: ExtractParamOptions<T>,
+    ) -> poem::Result<Self> {
+        let query = request.uri().query().unwrap_or_default();
+        let mut values = form_urlencoded::parse(query.as_bytes())
+            .filter_map(|(name, value)| (name == options.name).then_some(value));
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(invalid(options.name, "must be given once").into());
+        }
+        if let (None, Some(default)) = (&value, options.default_value) {
+            return Ok(Self(default()));
+        }
+        let parsed = T::parse_from_parameters(value);
+        parsed.map(Self).map_err(|error| invalid(options.name, &fault::<T>(error.message())).into())
+    }
+}
+
+/// The problem of a parameter that the framework could not read.
+pub(crate) fn invalid(name: &str, reason: &str) -> Problem {
+    Problem::new(&INVALID_PARAMETER, format!("{name}: {}", plain(reason)))
+}
+
+/// What is wrong with a value that is no `T`. For the types of the framework, their schema knows.
+fn fault<T: Type>(message: &str) -> String {
+    let schema = Registry::new().create_fake_schema::<T>();
+    let words: Vec<&str> = schema.enum_items.iter().filter_map(Value::as_str).collect();
+    match schema.ty {
+        "boolean" => "must be true or false".to_owned(),
+        _ if !words.is_empty() => format!("must be {}", words.join(" or ")),
+        _ => message.to_owned(),
+    }
+}
+
+/// A message of ours, without what the framework writes around it.
+fn plain(reason: &str) -> &str {
+    let (begin, middle, end) = WRAPPING;
+    let inner = reason.strip_prefix(begin).and_then(|rest| rest.split_once(middle));
+    let message = inner.map_or(reason, |(_, message)| message);
+    message.split_once(end).map_or(message, |(message, _)| message)
+}
+
+#[cfg(test)]
+mod tests {
+    use poem_openapi::types::ParseError;
+
+    use super::*;
+    use crate::id::OrderId;
+    use crate::page::Limit;
+
+    #[test]
+    fn a_message_of_ours_is_told_without_wrapping() {
+        let error = ParseError::<Limit>::custom("must be \"7\": no less");
+        assert_eq!(plain(error.message()), "must be \"7\": no less");
+        let error = ParseError::<OrderId>::custom("must be an id").propagate::<Option<OrderId>>();
+        assert_eq!(plain(error.message()), "must be an id");
+        assert_eq!(plain("must be given once"), "must be given once");
+    }
+}
