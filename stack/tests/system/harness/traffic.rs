@@ -37,6 +37,8 @@ impl Traffic {
     pub(crate) fn start(shop: &Shop, product: ProductId, clients: usize) -> Self {
         let mut traffic =
             Self { clients: JoinSet::new(), accepted: Arc::default(), stop: Arc::default() };
+        // Keys of other clients, of the same product, are never used again.
+        let run = OrderId::mint();
         for client in 0..clients {
             let request = shop.order_request(product, 1);
             let service = shop.system.process("payments serve");
@@ -46,7 +48,7 @@ impl Traffic {
                     if ending.load(Ordering::Relaxed) {
                         return;
                     }
-                    let key = format!("client-{client}-order-{number}");
+                    let key = format!("{run}-client-{client}-order-{number}");
                     let id = insist(&request, &key, &service).await;
                     accepted.lock().unwrap().push(Accepted { key, id });
                 }
