@@ -8,7 +8,7 @@ use futures_util::{
     stream::{FuturesUnordered, iter},
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use reqwest::Client;
+use reqwest::{Client, Method};
 use shared::id::{OrderId, ProductId};
 use stack::{events::Events, process::Process, wait::wait_until};
 use tokio::task::JoinSet;
@@ -76,7 +76,7 @@ impl Crowd {
 /// Waits as a client does who asks again when its time is up.
 async fn wait(visitor: Client, url: String) -> Answer {
     loop {
-        let answer = Answer::to(visitor.get(&url)).await.expect(200);
+        let answer = Answer::patiently(visitor.get(&url)).await.expect(200);
         if answer.header("order-final") == "true" {
             return answer;
         }
@@ -113,7 +113,12 @@ async fn connections(store: &Store) -> usize {
 }
 
 async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<OrderId> {
-    let place = |_| async { shop.place_order(product, 1).await.0 };
+    let place = |_| async {
+        let request = shop.order_request(product, 1);
+        let key = OrderId::mint().to_string();
+        let answer = Answer::patiently(request.header("idempotency-key", key)).await;
+        answer.expect(201).text("id").parse::<OrderId>().unwrap()
+    };
     iter(0..count).map(place).buffered(AT_ONCE).collect().await
 }
 
@@ -131,7 +136,10 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
         let orders = place_orders(&shop, product, ORDERS).await;
         let mut crowd = Crowd::gather(&shop, &orders).await;
         let order = place_orders(&shop, product, ORDERS).await[0];
-        join_all((0..AT_ONCE).map(|_| shop.order(order))).await;
+        let get = || shop.to_payments(Method::GET, &format!("/orders/{order}"));
+        for answer in join_all((0..AT_ONCE).map(|_| Answer::patiently(get()))).await {
+            answer.expect(200);
+        }
         crowd.assert_told(order, "order.created").await;
         let now = (connections(&shop.payments).await, connections(&shop.inventory).await);
         assert_eq!(now, before, "nobody of them has a connection of his own");
@@ -172,7 +180,7 @@ async fn a_thousand_orders_that_end_at_once_are_each_waited_for_and_new_ones_are
     while let Some(answer) = polls.join_next().await {
         assert_eq!(answer.unwrap().text("status"), "paid");
         if polls.len() % 10 == 0 {
-            shop.place_order(product, 1).await;
+            place_orders(&shop, product, 1).await;
         }
     }
     shop.assert_quiet().await;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream::iter};
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use shared::id::{OrderId, ProductId};
-use stack::{system::Builder, wait::wait_for};
+use stack::system::Builder;
 
-use crate::harness::{Answer, LIMIT, Shop, Traffic};
+use crate::harness::{Answer, Shop, Traffic};
 
 const ORDERS: usize = 10_000;
 /// One of so many is cancelled.
@@ -39,9 +39,10 @@ async fn each_is_seen_once(shop: &Shop) {
     let cancelled: BTreeSet<OrderId> = all.iter().copied().step_by(CANCELLED).collect();
     let cancel = |id| {
         let path = format!("/orders/{id}/cancel");
-        ask(move || shop.to_payments(Method::POST, &path))
+        Answer::patiently(shop.to_payments(Method::POST, &path))
     };
-    iter(&cancelled).map(cancel).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+    let answers: Vec<_> = iter(&cancelled).map(cancel).buffer_unordered(AT_ONCE).collect().await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
     let pending = all.difference(&cancelled).copied().collect();
 
     let traffic = Traffic::start(shop, product, 2);
@@ -76,7 +77,7 @@ async fn walk(shop: &Shop, first: String) -> Vec<OrderId> {
     let mut ids = Vec::new();
     let mut next = Some(first);
     while let Some(path) = next {
-        let page = ask(|| shop.to_payments(Method::GET, &path)).await;
+        let page = Answer::patiently(shop.to_payments(Method::GET, &path)).await.expect(200);
         let orders = page.json();
         let orders = orders.as_array().unwrap().iter();
         ids.extend(
@@ -85,12 +86,4 @@ async fn walk(shop: &Shop, first: String) -> Vec<OrderId> {
         next = page.next_page();
     }
     ids
-}
-
-/// Asks once more where the store stalls, as the disk of a busy machine makes it do at times.
-async fn ask(request: impl Fn() -> RequestBuilder) -> Answer {
-    let answer = wait_for("an answer", LIMIT, || async {
-        Some(Answer::to(request()).await).filter(|answer| answer.status != 503)
-    });
-    answer.await.unwrap().expect(200)
 }

@@ -7,6 +7,13 @@ use std::{
 
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, value::RawValue};
+use tokio::time::{sleep, timeout};
+
+use super::LIMIT;
+
+/// Between two attempts of a request that was not answered for lack of something; a real client would
+/// heed `Retry-After`.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer with everything a test may want to know about it.
 #[derive(Debug)]
@@ -31,6 +38,26 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await?;
         Ok(Self { status, headers, body, took: asked.elapsed() })
+    }
+
+    /// Sends a request until it is answered with more than "not now": a process that has no place left
+    /// for it, or whose store stalls, as the disk of a busy machine makes it do at times.
+    pub(crate) async fn patiently(request: RequestBuilder) -> Self {
+        let answered = timeout(LIMIT, async {
+            loop {
+                let answer = Self::to(request.try_clone().unwrap()).await;
+                if !answer.is_not_now() {
+                    return answer;
+                }
+                sleep(BUSY_PAUSE).await;
+            }
+        });
+        answered.await.unwrap()
+    }
+
+    fn is_not_now(&self) -> bool {
+        let kinds = ["/problems/overloaded", "/problems/store-unavailable"];
+        self.status == 503 && kinds.iter().any(|&kind| self.json()["type"] == kind)
     }
 
     /// The answer, which must have this status.
