@@ -133,9 +133,11 @@ impl<E: Endpoint> Enveloped<E> {
 }
 
 impl Rules {
-    /// Counts a request against the quota of its client, where there is one.
+    /// Counts a request against the quota of its client, where there is one. What a browser asks by
+    /// itself before a request is no request of the client: refused, it would hide the reason.
     fn count(&self, request: &Request, asked: &Asked) -> Option<Standing> {
-        let limit = self.rate_limit.as_ref().filter(|_| !asked.is_probe())?;
+        let counts = !asked.is_probe() && asked.method != Method::OPTIONS;
+        let limit = self.rate_limit.as_ref().filter(|_| counts)?;
         Some(limit.count(client_address(request)?))
     }
 

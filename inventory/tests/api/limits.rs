@@ -27,6 +27,10 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     assert_eq!(numbers(refused.header("ratelimit")), [0, 3]);
     assert_eq!(refused.header("ratelimit-policy"), "\"default\";q=3;w=3");
     assert_eq!(refused.header("retry-after"), "1");
+    // What a browser asks before a request does not count.
+    let preflight = service.request(reqwest::Method::OPTIONS, "/products");
+    let preflight = Answer::to(preflight).await;
+    assert_eq!((preflight.status, preflight.header("ratelimit")), (204, ""));
     for path in ["/livez", "/readyz"] {
         let probe = service.get(path).await;
         assert_eq!((probe.status, probe.header("ratelimit")), (200, ""), "{path}");
