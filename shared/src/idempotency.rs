@@ -11,20 +11,20 @@
 //! A claim lies in the partition of what it is about. Where a store has several, a key that is used
 //! again for another path is therefore noticed only where both fall into the same one.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use poem::Request;
 use poem::http::HeaderName;
-use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
+
+mod in_flight;
 
 use crate::digest::digest;
 use crate::id::Partition;
+pub use crate::idempotency::in_flight::{InFlight, Turn};
 use crate::own_store::OwnStore;
-use crate::problem::{IDEMPOTENCY_IN_PROGRESS, IDEMPOTENCY_KEY_REUSED, INVALID_PARAMETER, Problem};
+use crate::problem::{IDEMPOTENCY_KEY_REUSED, INVALID_PARAMETER, Problem};
 use crate::redis::{Command, RedisError, Reply};
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
@@ -58,28 +58,12 @@ pub enum Once<Now, Before = Now> {
     KeyReused,
 }
 
-/// The claims of the requests that this process is working on.
-#[derive(Clone, Debug, Default)]
-pub struct InFlight(Arc<Mutex<HashMap<String, Arc<Turnstile<()>>>>>);
-
-/// The turn of one request among those with the same key.
-#[derive(Debug)]
-pub struct Turn {
-    in_flight: InFlight,
-    hash: String,
-    guard: Option<OwnedMutexGuard<()>>,
-}
-
 /// Name of the header that carries a key.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// What the keys of claims begin with; the day follows.
 pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
-/// Longest wait for an earlier request with the same key.
-const TURN_TIMEOUT: Duration = Duration::from_millis(500);
-/// What a client is asked to wait while an earlier request with its key is running.
-const TURN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Days whose claims a sweep removes: from the day before yesterday back. A service that was off for
 /// longer leaves the rest.
 const SWEPT_DAYS: std::ops::RangeInclusive<u64> = 2..=366;
@@ -213,42 +197,6 @@ impl Once<Vec<Reply>, String> {
     }
 }
 
-impl InFlight {
-    /// Waits for the requests with the same key that came before, for a moment. Most of them are
-    /// done by then, and this one is answered like them; the others make it a conflict.
-    ///
-    /// What keeps two processes from doing the same twice is the claim in the store, not this.
-    pub async fn enter(&self, claim: Option<&Claim>) -> Result<Option<Turn>, Problem> {
-        let Some(claim) = claim else {
-            return Ok(None);
-        };
-        let hash = claim.key.hash.clone();
-        let turnstile = self.lock().entry(hash.clone()).or_default().clone();
-        let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
-        let guard = tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await;
-        turn.guard = Some(guard.map_err(|_| {
-            let detail = "an earlier request with this key is still running";
-            Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER)
-        })?);
-        Ok(Some(turn))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Turnstile<()>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.guard = None;
-        let mut running = self.in_flight.lock();
-        // Whoever still waits has a handle of its own.
-        if running.get(&self.hash).is_some_and(|turnstile| Arc::strong_count(turnstile) == 1) {
-            running.remove(&self.hash);
-        }
-    }
-}
-
 /// Removes the claims of the days before yesterday. Functions look no further back.
 pub async fn sweep(store: OwnStore) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
@@ -267,10 +215,6 @@ pub async fn sweep(store: OwnStore) -> Result<(), RedisError> {
 mod tests {
     use super::*;
 
-    fn claim(key: &str) -> Claim {
-        Claim::new(key.parse().unwrap(), &"POST /things 1")
-    }
-
     #[test]
     fn a_key_may_be_quoted_or_bare() {
         let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
@@ -284,24 +228,5 @@ mod tests {
             assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
         }
         assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_request_waits_for_one_with_the_same_key_and_gives_up_after_a_moment() {
-        let in_flight = InFlight::default();
-        let first = in_flight.enter(Some(&claim("a"))).await.unwrap();
-        assert!(in_flight.enter(Some(&claim("b"))).await.unwrap().is_some());
-        assert!(in_flight.enter(None).await.unwrap().is_none());
-        let refused = in_flight.enter(Some(&claim("a"))).await.unwrap_err();
-        assert_eq!(refused.kind(), &IDEMPOTENCY_IN_PROGRESS);
-
-        let waiting = tokio::spawn({
-            let in_flight = in_flight.clone();
-            async move { in_flight.enter(Some(&claim("a"))).await.is_ok() }
-        });
-        tokio::task::yield_now().await;
-        drop(first);
-        assert!(waiting.await.unwrap());
-        assert!(in_flight.lock().is_empty(), "nothing is left behind");
     }
 }
