@@ -19,6 +19,8 @@ use crate::inventory_client::InventoryClient;
 use crate::settlement::Settlements;
 use crate::store::Store;
 
+/// Pause after the store did not answer a request that waits already.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Pause after inventory could not say what became of an order.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// What a client is asked to wait when too many wait already.
@@ -104,7 +106,17 @@ impl Finals {
         let mut taken = false;
         loop {
             let changed = watch.changed();
-            let Some(order) = wait.store.find_order(id).await? else {
+            let order = match wait.store.find_order(id).await {
+                // It will be back, most likely before the time is up.
+                Err(RedisError::Unavailable(_))
+                    if place.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
+                {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    continue;
+                }
+                order => order?,
+            };
+            let Some(order) = order else {
                 return Ok(None);
             };
             let is_final = match order.status {

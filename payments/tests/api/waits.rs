@@ -103,6 +103,34 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
 }
 
 #[tokio::test]
+async fn a_long_poll_outlives_an_outage_of_the_store() {
+    let service = start().await;
+    let id = place(&service).await;
+    let path = format!("/orders/{id}?wait=final");
+    let outage = async {
+        let store = service.system.payments_redis();
+        wait_until("the poll to wait", LIMIT, || async { calls_of_hgetall(&service).await > 0 })
+            .await
+            .unwrap();
+        store.kill();
+        store.restart().await.unwrap();
+        service.system.wait_ready().await.unwrap();
+        cancel(&service, &id).await;
+    };
+    let (answer, ()) = tokio::join!(service.get(&path), outage);
+    assert_eq!((answer.status, answer.header("order-final")), (200, "true"), "{answer:?}");
+    assert_eq!(answer.json()["status"], "cancelled");
+}
+
+/// How often the service has looked at an order since the store was started.
+async fn calls_of_hgetall(service: &Service) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_hgetall:calls="));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
 async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
     // Three of eight connections may wait.
     let service = Service::start(&[("MAX_CONNECTIONS", "8")]).await;
