@@ -4,19 +4,19 @@
 //! once, however many clients it has, and hands a change to those who wait for it. Nothing depends
 //! on it: a client that missed something is told so (`reset`) and reads again.
 
+mod notice;
 mod position;
 mod watches;
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::backoff::Backoff;
 use crate::entry_id::EntryId;
+pub use crate::feed::notice::{Change, Notice, Show, Signal};
 pub use crate::feed::position::Mark;
 use crate::feed::position::{History, parse_change};
 pub use crate::feed::watches::Watch;
@@ -38,51 +38,15 @@ const BATCH: usize = 100;
 const PACE: Duration = Duration::from_millis(10);
 /// Changes that a client may be behind before it is told to start over.
 const BACKLOG: usize = 1_024;
+/// Longest wait of a new subscriber until the changes are read.
+const AWAKE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long nothing is done while nobody watches, before the process is seen to be alive.
+const DOZE: Duration = Duration::from_secs(5);
 /// Wait after a failure of the store.
 const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Where its entry is, and in which partition.
-    pub mark: Mark,
-    /// What happened, such as `order.paid`.
-    pub kind: String,
-    /// The id of what changed.
-    pub id: String,
-}
-
-/// A change, and the resource it was about: what a live stream sends.
-#[derive(Clone, Debug)]
-pub struct Notice {
-    /// The change.
-    pub change: Change,
-    /// The resource as JSON.
-    pub data: String,
-    /// Both as they are sent, once somebody has written them.
-    pub frame: OnceLock<Bytes>,
-}
-
 /// The last change that somebody has seen, in each partition.
 pub type Places = BTreeMap<Partition, EntryId>;
-
-/// What a live stream receives.
-#[derive(Clone, Debug)]
-pub enum Signal {
-    /// Something changed.
-    Notice(Arc<Notice>),
-    /// Changes may have been missed.
-    Reset,
-}
-
-/// Shows what changed.
-pub trait Show: Clone + Send + Sync + 'static {
-    /// The resource of a change as JSON; `None` where there is nothing to show.
-    fn show(
-        &self,
-        change: &Change,
-    ) -> impl Future<Output = Result<Option<String>, RedisError>> + Send;
-}
 
 /// The changes of one store, handed to those who wait for them. Cheap to clone.
 #[derive(Clone)]
@@ -93,8 +57,12 @@ struct Inner<S> {
     show: S,
     signals: broadcast::Sender<Signal>,
     watches: Watches,
-    /// The last change that was handed on, in each partition.
+    /// The last change that was handed on, in each partition that is read just now.
     positions: Mutex<Places>,
+    /// Somebody has begun to watch.
+    interest: Notify,
+    /// A partition is read again.
+    awake: Notify,
 }
 
 impl<S: Show> Feed<S> {
@@ -102,11 +70,12 @@ impl<S: Show> Feed<S> {
     pub fn new(store: OwnStore, show: S) -> Self {
         let signals = broadcast::Sender::new(BACKLOG);
         let (watches, positions) = (Watches::default(), Mutex::default());
-        Self(Arc::new(Inner { store, show, signals, watches, positions }))
+        let (interest, awake) = (Notify::new(), Notify::new());
+        Self(Arc::new(Inner { store, show, signals, watches, positions, interest, awake }))
     }
 
-    /// Hands on the changes of one partition until the process is to stop. `reader` is its own: the
-    /// reads block.
+    /// Hands on the changes of one partition until the process is to stop. While nobody watches,
+    /// nothing is read. `reader` is its own: the reads block.
     pub async fn run(
         self,
         partition: Partition,
@@ -117,6 +86,11 @@ impl<S: Show> Feed<S> {
         let mut failures = 0_u32;
         let mut certain = false;
         while !shutdown.is_cancelled() {
+            if self.leave(partition) {
+                certain = false;
+                self.doze(&progress, &shutdown).await;
+                continue;
+            }
             let step = async {
                 if !certain {
                     self.resume(partition).await?;
@@ -144,15 +118,64 @@ impl<S: Show> Feed<S> {
 
     /// Wakes up whenever the thing called `id` changes.
     pub fn watch(&self, id: String) -> Watch {
-        self.0.watches.add(id)
+        let watch = self.0.watches.add(id);
+        self.0.interest.notify_waiters();
+        watch
     }
 
-    /// Everything that changes from now on, and where now is.
-    pub fn subscribe(&self) -> (broadcast::Receiver<Signal>, Option<Mark>) {
+    /// Everything that changes from now on, and where now is. An error says that the store does not
+    /// tell.
+    pub async fn subscribe(&self) -> Result<(broadcast::Receiver<Signal>, Mark), RedisError> {
         let receiver = self.0.signals.subscribe();
-        let positions = self.positions();
-        let newest = positions.iter().max_by_key(|(_, entry)| **entry);
-        (receiver, newest.map(|(&partition, &entry)| Mark { partition, entry }))
+        self.0.interest.notify_waiters();
+        let mark = tokio::time::timeout(AWAKE_TIMEOUT, self.now()).await;
+        let silent = |_| RedisError::Unavailable("its changes cannot be read".to_owned());
+        Ok((receiver, mark.map_err(silent)?))
+    }
+
+    /// The newest change that was handed on, once every partition is read.
+    async fn now(&self) -> Mark {
+        let partitions = self.0.store.partitions().all().count();
+        loop {
+            let awake = self.0.awake.notified();
+            {
+                let positions = self.positions();
+                let newest = positions.iter().max_by_key(|(_, entry)| **entry);
+                if let Some((&partition, &entry)) = newest.filter(|_| positions.len() == partitions)
+                {
+                    return Mark { partition, entry };
+                }
+            }
+            awake.await;
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        self.0.signals.receiver_count() > 0 || !self.0.watches.is_empty()
+    }
+
+    /// Gives up the place in a partition when nobody watches. Whoever subscribes looks for the place
+    /// under the same lock: it is found gone, or the subscriber was seen here.
+    fn leave(&self, partition: Partition) -> bool {
+        let mut positions = self.positions();
+        let unwatched = !self.is_watched();
+        if unwatched {
+            positions.remove(&partition);
+        }
+        unwatched
+    }
+
+    /// Waits until somebody watches.
+    async fn doze(&self, progress: &Progress, shutdown: &Shutdown) {
+        let interest = self.0.interest.notified();
+        progress.mark();
+        // Whoever came before the line above is seen here, whoever comes after it wakes us.
+        if !self.is_watched() {
+            tokio::select! {
+                () = interest => {}
+                _ = sleep_unless(shutdown, DOZE) => {}
+            }
+        }
     }
 
     /// Where in each partition a client goes on that stopped at `mark`; `None` where it cannot be told
@@ -198,12 +221,17 @@ impl<S: Show> Feed<S> {
     async fn resume(&self, partition: Partition) -> Result<(), RedisError> {
         let history = History::read(&self.0.store, partition).await?;
         let known = self.positions().get(&partition).copied();
-        if known.is_none_or(|known| !history.is_complete_since(known)) {
-            self.positions().insert(partition, history.last);
-            self.0.watches.wake_all();
+        if known.is_some_and(|known| history.is_complete_since(known)) {
+            return Ok(());
+        }
+        self.positions().insert(partition, history.last);
+        self.0.watches.wake_all();
+        // Whoever subscribes while a partition is not read has been told nothing yet, and begins here.
+        if known.is_some() {
             // Nobody listens, perhaps.
             let _ = self.0.signals.send(Signal::Reset);
         }
+        self.0.awake.notify_waiters();
         Ok(())
     }
 

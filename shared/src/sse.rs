@@ -87,18 +87,18 @@ impl<S: Show> Live<S> {
     }
 
     /// Opens the stream that a request asks for.
-    pub fn open(&self, request: &Request) -> Result<EventStream, Problem> {
+    pub async fn open(&self, request: &Request) -> Result<EventStream, Problem> {
         let last_event = last_event_id(request)?;
         let place = self.clients.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
             problem.retry_after(BUSY_RETRY_AFTER)
         })?;
-        let (receiver, now) = self.feed.subscribe();
+        let (receiver, now) = self.feed.subscribe().await?;
         let client = Client {
             live: self.clone(),
             receiver,
             missed: last_event.map_or(Missed::Nothing, Missed::After),
-            queue: VecDeque::from([greeting(now.filter(|_| last_event.is_none()))]),
+            queue: VecDeque::from([greeting(last_event.is_none().then_some(now))]),
             repeated: Places::new(),
             _place: place,
         };
@@ -118,7 +118,7 @@ impl<S: Show> Client<S> {
                 return Some(event);
             }
             if !matches!(self.missed, Missed::Nothing) {
-                self.repeat().await;
+                self.repeat().await?;
                 continue;
             }
             tokio::select! {
@@ -127,7 +127,7 @@ impl<S: Show> Client<S> {
                 signal = self.receiver.recv() => match signal {
                     Ok(Signal::Notice(notice)) if self.has(notice.change.mark) => {}
                     Ok(Signal::Notice(notice)) => return Some(event(&notice)),
-                    Ok(Signal::Reset) | Err(RecvError::Lagged(_)) => return Some(self.reset()),
+                    Ok(Signal::Reset) | Err(RecvError::Lagged(_)) => return self.reset().await,
                     Err(RecvError::Closed) => return None,
                 },
             }
@@ -135,8 +135,8 @@ impl<S: Show> Client<S> {
     }
 
     /// Repeats a page of what the client has missed. The next one is read when it has taken this one,
-    /// so that a client which does not read holds no more than that.
-    async fn repeat(&mut self) {
+    /// so that a client which does not read holds no more than that. `None` ends the stream.
+    async fn repeat(&mut self) -> Option<()> {
         let turn = self.live.replays.clone().acquire_owned().await;
         let page = self.next_missed().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read what a live stream has missed");
@@ -146,9 +146,10 @@ impl<S: Show> Client<S> {
         if let Some(page) = page {
             self.queue.extend(page.iter().map(event));
         } else {
-            let reset = self.reset();
+            let reset = self.reset().await?;
             self.queue.push_back(reset);
         }
+        Some(())
     }
 
     /// The next changes the client has missed; `None` where that cannot be told, or is too much.
@@ -176,14 +177,14 @@ impl<S: Show> Client<S> {
         self.repeated.get(&mark.partition).is_some_and(|&repeated| mark.entry <= repeated)
     }
 
-    /// Tells the client to start over, from the place where the changes are now.
-    fn reset(&mut self) -> Bytes {
-        let (receiver, now) = self.live.feed.subscribe();
+    /// Tells the client to start over, from the place where the changes are now. `None` ends the
+    /// stream: where now is cannot be told, and the client has to come again.
+    async fn reset(&mut self) -> Option<Bytes> {
+        let (receiver, now) = self.live.feed.subscribe().await.ok()?;
         self.receiver = receiver;
         self.missed = Missed::Nothing;
         self.repeated.clear();
-        let id = now.map(|mark| format!("id: {mark}\n")).unwrap_or_default();
-        format!("{id}event: reset\ndata: {{}}\n\n").into()
+        Some(format!("id: {now}\nevent: reset\ndata: {{}}\n\n").into())
     }
 }
 

@@ -50,7 +50,6 @@ impl LiveApi {
         tag = "Tag::Products",
         operation_id = "streamProducts"
     )]
-    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
     async fn stream_products(
         &self,
         request: &Request,
@@ -58,6 +57,6 @@ impl LiveApi {
         #[oai(name = "Last-Event-ID")]
         _last: Header<Option<String>>,
     ) -> Result<EventStream, Problem> {
-        self.0.open(request)
+        self.0.open(request).await
     }
 }

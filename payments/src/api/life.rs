@@ -43,7 +43,6 @@ impl LifeApi {
         tag = "Tag::Orders",
         operation_id = "streamOrders"
     )]
-    #[expect(clippy::unused_async, reason = "the framework calls async functions only")]
     async fn stream_orders(
         &self,
         request: &Request,
@@ -51,7 +50,7 @@ impl LifeApi {
         #[oai(name = "Last-Event-ID")]
         _last: Header<Option<String>>,
     ) -> Result<EventStream, Problem> {
-        self.0.live.open(request)
+        self.0.live.open(request).await
     }
 
     /// Get an order.

@@ -1,4 +1,4 @@
-//! Orders as they change: live streams, and what they cost.
+//! Orders as they change: live streams.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) async fn start() -> Service {
     Service::start(&[]).await
 }
 
-async fn open(service: &Service) -> Events {
+pub(crate) async fn open(service: &Service) -> Events {
     Events::open(service.request(Method::GET, "/orders/stream")).await.unwrap()
 }
 
@@ -31,7 +31,7 @@ async fn resume(service: &Service, last_id: &str) -> Events {
     Events::open(request.header("last-event-id", last_id)).await.unwrap()
 }
 
-async fn next(events: &mut Events) -> ServerEvent {
+pub(crate) async fn next(events: &mut Events) -> ServerEvent {
     events.next(LIMIT).await.unwrap().expect("the stream has ended")
 }
 
@@ -63,13 +63,6 @@ pub(crate) async fn refund(service: &Service, id: &str) {
         request_id: RequestId::mint(),
     };
     store.refund_orders(&[refund], &["7-7"]).await.unwrap();
-}
-
-/// How many connections the store has.
-async fn connections(service: &Service) -> usize {
-    let list = Command::new("CLIENT").arg("LIST");
-    let list = redis(service, User::Operator).run(list).await.unwrap().text().unwrap();
-    list.lines().filter(|line| line.contains("user=payments")).count()
 }
 
 #[tokio::test]
@@ -228,27 +221,6 @@ async fn a_store_that_comes_back_goes_on_telling_what_changes() {
     service.system.wait_ready().await.unwrap();
     cancel(&service, &id).await;
     assert_eq!(next(&mut events).await.event, "order.cancelled");
-}
-
-#[tokio::test]
-async fn live_streams_and_long_polls_share_the_connections_of_the_process() {
-    let service = start().await;
-    let id = place(&service).await;
-    let path = format!("/orders/{id}?wait=final");
-    let before = connections(&service).await;
-    let mut streams = all((0..30).map(|_| open(&service))).await;
-    let polls = all((0..30).map(|_| service.get(&path)));
-    let act = async {
-        assert_eq!(connections(&service).await, before);
-        cancel(&service, &id).await;
-    };
-    let (answers, ()) = tokio::join!(polls, act);
-    for answer in answers {
-        assert_eq!(answer.json()["status"], "cancelled");
-    }
-    for events in &mut streams {
-        assert_eq!(next(events).await.event, "order.cancelled");
-    }
 }
 
 #[tokio::test]

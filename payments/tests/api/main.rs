@@ -13,6 +13,7 @@ mod orders;
 mod parameters;
 mod sharing;
 mod waits;
+mod watching;
 
 mod functions;
 mod lifecycle;

@@ -34,6 +34,10 @@ impl Watches {
         self.lock().values().for_each(|notify| notify.notify_waiters());
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

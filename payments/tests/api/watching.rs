@@ -1,0 +1,59 @@
+//! What watching costs the store.
+
+use shared::own_store::all;
+use shared::redis::Command;
+use stack::credentials::User;
+
+use crate::harness::Service;
+use crate::live::{cancel, next, open, place, redis, start};
+
+/// How many connections the store has.
+async fn connections(service: &Service) -> usize {
+    let list = Command::new("CLIENT").arg("LIST");
+    let list = redis(service, User::Operator).run(list).await.unwrap().text().unwrap();
+    list.lines().filter(|line| line.contains("user=payments")).count()
+}
+
+/// How often the store was asked for changes.
+async fn reads(service: &Service) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_xread:calls="));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test]
+async fn while_nobody_watches_no_change_is_read() {
+    let service = start().await;
+    let id = place(&service).await;
+    cancel(&service, &id).await;
+    assert_eq!(reads(&service).await, 0);
+    for _ in 0..3 {
+        // Each comes to a feed that dozes, or is about to.
+        let mut events = open(&service).await;
+        let id = place(&service).await;
+        assert!(next(&mut events).await.data.contains(&id));
+    }
+    assert!(reads(&service).await > 0);
+}
+
+#[tokio::test]
+async fn live_streams_and_long_polls_share_the_connections_of_the_process() {
+    let service = start().await;
+    let id = place(&service).await;
+    let path = format!("/orders/{id}?wait=final");
+    let before = connections(&service).await;
+    let mut streams = all((0..30).map(|_| open(&service))).await;
+    let polls = all((0..30).map(|_| service.get(&path)));
+    let act = async {
+        assert_eq!(connections(&service).await, before);
+        cancel(&service, &id).await;
+    };
+    let (answers, ()) = tokio::join!(polls, act);
+    for answer in answers {
+        assert_eq!(answer.json()["status"], "cancelled");
+    }
+    for events in &mut streams {
+        assert_eq!(next(events).await.event, "order.cancelled");
+    }
+}
