@@ -1,9 +1,7 @@
 //! Several states in one parameter.
 
-use std::borrow::Cow;
-
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
-use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, Type};
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
 
 use crate::domain::OrderStatus;
 
@@ -16,6 +14,16 @@ const PATTERN: &str =
 /// More than there are would only repeat some.
 const MAX_STATUSES: usize = 4;
 
+shared::schema!(
+    Statuses,
+    "statuses",
+    MetaSchema {
+        pattern: Some(PATTERN.to_owned()),
+        example: Some("pending,paid".into()),
+        ..MetaSchema::new("string")
+    }
+);
+
 impl ParseFromParameter for Statuses {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         let statuses: Result<Vec<_>, String> = text.split(',').map(str::parse).collect();
@@ -23,31 +31,5 @@ impl ParseFromParameter for Statuses {
         statuses.map(Self).ok_or_else(|| {
             ParseError::custom("must be pending, paid, cancelled or refunded, with commas between")
         })
-    }
-}
-
-impl Type for Statuses {
-    const IS_REQUIRED: bool = true;
-    type RawValueType = Self;
-    type RawElementValueType = Self;
-
-    fn name() -> Cow<'static, str> {
-        "statuses".into()
-    }
-
-    fn schema_ref() -> MetaSchemaRef {
-        MetaSchemaRef::Inline(Box::new(MetaSchema {
-            pattern: Some(PATTERN.to_owned()),
-            example: Some("pending,paid".into()),
-            ..MetaSchema::new("string")
-        }))
-    }
-
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
-    }
-
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
     }
 }
