@@ -16,7 +16,7 @@ use crate::{
     binaries,
     credentials::User,
     guard::{Farewell, Guard},
-    redis::{RedisOptions, RedisServer, Store},
+    redis::{Overrides, RedisOptions, RedisServer, Store},
     server,
 };
 
@@ -42,6 +42,7 @@ impl PrivateStore {
             server: server?,
             guard: Guard { stack: binaries?.stack, farewell: Farewell::Kill },
             sink: None,
+            overrides: Overrides::default(),
         });
         let server = server.await?;
         let operator =

@@ -97,15 +97,7 @@ impl Process {
     /// Kills it with SIGKILL, and whatever it started in its process group. Returns when it is
     /// gone.
     pub fn kill(&self) {
-        let mut state = self.state();
-        state.poll();
-        if let Some(mut child) = state.child.take() {
-            // Between the look and the signal it can only have ended by itself, and it stays a
-            // zombie until the wait.
-            let _ = killpg(raw(state.pid), Signal::SIGKILL);
-            let _ = child.kill();
-            state.exit = child.wait().ok();
-        }
+        self.state().kill();
     }
 
     /// Asks it to end with SIGTERM.
@@ -142,8 +134,35 @@ impl Process {
     /// Starts it again with the same command, killing it first if it still runs. Lines of earlier
     /// runs stay readable.
     pub fn restart(&self) -> Result<()> {
-        self.kill();
         let mut state = self.state();
+        state.kill();
+        self.spawn(&mut state)
+    }
+
+    /// Starts it again if it was started before and has ended; says whether it did.
+    pub fn revive(&self) -> Result<bool> {
+        let mut state = self.state();
+        state.poll();
+        let ended = state.exit.is_some();
+        if ended {
+            self.spawn(&mut state)?;
+        }
+        Ok(ended)
+    }
+
+    /// The last `count` lines it wrote to stdout and stderr.
+    pub fn last_lines(&self, count: usize) -> Vec<String> {
+        self.lines.last(count)
+    }
+
+    /// Waits a moment for what an ended process wrote last.
+    pub async fn drain_output(&self) {
+        // Something it started may still hold the pipe; then the lines so far have to do.
+        let _ = wait_until("its last lines", OUTPUT_GRACE, || async { self.lines.are_complete() })
+            .await;
+    }
+
+    fn spawn(&self, state: &mut State) -> Result<()> {
         let mut command = self.guard.command(&self.launch.program);
         command
             .args(&self.launch.args)
@@ -160,18 +179,6 @@ impl Process {
         self.lines.read(child.stderr.take());
         *state = State { pid: child.id(), child: Some(child), exit: None };
         Ok(())
-    }
-
-    /// The last `count` lines it wrote to stdout and stderr.
-    pub fn last_lines(&self, count: usize) -> Vec<String> {
-        self.lines.last(count)
-    }
-
-    /// Waits a moment for what an ended process wrote last.
-    pub async fn drain_output(&self) {
-        // Something it started may still hold the pipe; then the lines so far have to do.
-        let _ = wait_until("its last lines", OUTPUT_GRACE, || async { self.lines.are_complete() })
-            .await;
     }
 
     fn signal(&self, signal: Signal) {
@@ -201,6 +208,17 @@ impl State {
         {
             self.exit = Some(status);
             self.child = None;
+        }
+    }
+
+    fn kill(&mut self) {
+        self.poll();
+        if let Some(mut child) = self.child.take() {
+            // Between the look and the signal it can only have ended by itself, and it stays a
+            // zombie until the wait.
+            let _ = killpg(raw(self.pid), Signal::SIGKILL);
+            let _ = child.kill();
+            self.exit = child.wait().ok();
         }
     }
 }

@@ -24,6 +24,11 @@ use crate::{
     wait::wait_for,
 };
 
+mod aof;
+pub mod shim;
+
+pub use aof::{Cut, Lost};
+
 /// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
 const CONFIG: &str = include_str!("../../deploy/redis.conf");
 const INVENTORY_ACL: &str = include_str!("../../deploy/acl/inventory-store.acl");
@@ -58,6 +63,17 @@ pub struct RedisOptions {
     pub guard: Guard,
     /// Also gets each log line.
     pub sink: Option<LineSink>,
+    /// What is different from the shipped configuration.
+    pub overrides: Overrides,
+}
+
+/// What a test changes about a store. The default is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Settings of the server, such as `appendfsync`, that replace the shipped ones.
+    pub settings: Vec<(String, String)>,
+    /// The shim to start the server with, see [`shim`].
+    pub shim: Option<PathBuf>,
 }
 
 /// A running store. Killed when dropped; its folder stays.
@@ -109,12 +125,12 @@ impl RedisServer {
 
     /// The address for `user`, with its password.
     pub fn url(&self, user: User) -> String {
-        format!(
-            "redis://{}:{}@127.0.0.1:{}",
-            user.name(),
-            self.credentials.password(user),
-            self.port
-        )
+        self.url_through(user, self.port)
+    }
+
+    /// The address for `user` where something else listens in front of the store.
+    pub fn url_through(&self, user: User, port: u16) -> String {
+        format!("redis://{}:{}@127.0.0.1:{port}", user.name(), self.credentials.password(user))
     }
 
     /// A file, readable by its owner only, that holds the operator's address.
@@ -191,7 +207,7 @@ impl RedisServer {
     }
 
     fn launch_on(options: RedisOptions, port: u16, reservation: Option<Port>) -> Result<Self> {
-        let RedisOptions { store, dir, server, guard, sink } = options;
+        let RedisOptions { store, dir, server, guard, sink, overrides } = options;
         let context = || format!("cannot prepare {}", dir.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).with_context(context)?;
         let dir = fs::canonicalize(&dir).with_context(context)?;
@@ -203,12 +219,19 @@ impl RedisServer {
         let args = [config.into(), "--port".into(), port.to_string().into()]
             .into_iter()
             .chain(["--dir".into(), dir.clone().into(), "--aclfile".into(), users.into()])
+            .chain(
+                overrides
+                    .settings
+                    .into_iter()
+                    .flat_map(|(name, value)| [format!("--{name}").into(), value.into()]),
+            )
             .collect();
+        let env = overrides.shim.map(|shim| shim::prepare(&shim, &dir)).transpose()?;
         let launch = Launch {
             name: format!("{} redis", store.name()),
             program: server.path,
             args,
-            env: Vec::new(),
+            env: env.unwrap_or_default(),
             env_remove: Vec::new(),
         };
         let process = Process::start(launch, guard, sink)?;

@@ -15,13 +15,20 @@ use crate::{
     health::{self, Member, QUOTED_LINES},
     ports::{self, Port, Ports},
     process::{Launch, Process},
-    redis::RedisServer,
+    proxy::Proxy,
+    redis::{RedisServer, Store},
     role::{Role, SETTINGS, Stores},
 };
 
+use links::Links;
+use supervisor::Supervisor;
+
 pub use builder::Builder;
+pub use supervisor::RESTART_PAUSE;
 
 mod builder;
+mod links;
+mod supervisor;
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -30,20 +37,28 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 pub struct System {
     // Fields are dropped in this order: the services first, then the stores, then their data and
     // the ports.
-    members: Mutex<Vec<Named>>,
+    members: Members,
+    supervisor: Option<Supervisor>,
     inventory_redis: RedisServer,
     payments_redis: RedisServer,
     binaries: Binaries,
     guard: Guard,
     env: Vec<(String, String)>,
+    /// The seed of the proxies, where there are any.
+    proxied: Option<u64>,
     ports: Ports,
     reservations: Mutex<Vec<Port>>,
     _data: TempDir,
 }
 
+/// The service processes, in the order in which they were described.
+#[derive(Clone, Default)]
+struct Members(Arc<Mutex<Vec<Named>>>);
+
 struct Named {
     name: String,
     member: Member,
+    links: Option<Links>,
 }
 
 impl System {
@@ -102,8 +117,8 @@ impl System {
             role,
             format!("{} {number}", role.name()),
             &ports,
-            &[("CONSUMER_NAME", &consumer_name)],
-        );
+            vec![("CONSUMER_NAME", consumer_name)],
+        )?;
         process.restart()?;
         self.wait_process_ready(process.name()).await?;
         Ok(process)
@@ -113,11 +128,7 @@ impl System {
     /// that has ended is an error, which shows the last lines of its log; so after a kill, restart
     /// it first or use [`System::wait_process_ready`].
     pub async fn wait_ready(&self) -> Result<()> {
-        let members: Vec<Member> = self.with_members(|members| {
-            let started = members.iter().filter(|named| named.member.process.pid() != 0);
-            started.map(|named| named.member.clone()).collect()
-        });
-        health::wait_ready(&members, READY_LIMIT).await
+        health::wait_ready(&self.members.started(), READY_LIMIT).await
     }
 
     /// The same for one process.
@@ -125,27 +136,93 @@ impl System {
         health::wait_ready(&[self.member(name)], READY_LIMIT).await
     }
 
-    fn add(&self, role: Role, name: String, ports: &Ports, extra: &[(&str, &str)]) -> Arc<Process> {
+    /// The link of a process to a store, such as `payments serve` to its own.
+    ///
+    /// # Panics
+    ///
+    /// When there is no process of that name, or the system was not started
+    /// [proxied](Builder::proxied).
+    pub fn proxy(&self, process: &str, store: Store) -> Arc<Proxy> {
+        self.links(process).to(store)
+    }
+
+    /// The link of a process of payments to inventory's HTTP API.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    pub fn inventory_http_proxy(&self, process: &str) -> Arc<Proxy> {
+        let proxy = self.links(process).to_inventory_http();
+        proxy.unwrap_or_else(|| panic!("`{process}` does not call inventory"))
+    }
+
+    /// All links there are, by names such as `payments serve -> inventory store`.
+    pub fn proxies(&self) -> Vec<(String, Arc<Proxy>)> {
+        let of = |named: &Named| {
+            let links = named.links.iter().flat_map(Links::all);
+            let name = |(to, proxy)| (format!("{} -> {to}", named.name), proxy);
+            links.map(name).collect::<Vec<_>>()
+        };
+        self.members.with(|members| members.iter().flat_map(of).collect())
+    }
+
+    /// How many processes the supervisor has started again; 0 without one.
+    pub fn restarts(&self) -> u64 {
+        self.supervisor.as_ref().map_or(0, Supervisor::restarts)
+    }
+
+    fn add(
+        &self,
+        role: Role,
+        name: String,
+        ports: &Ports,
+        mut extra: Vec<(&str, String)>,
+    ) -> Result<Arc<Process>> {
         let stores = Stores { inventory: &self.inventory_redis, payments: &self.payments_redis };
         let mut launch = role.launch(&self.binaries, ports, stores);
+        let index = self.members.with(|members| members.len());
+        let links = self.proxied.map(|seed| Links::start(role, ports, stores, seed, index));
+        let links = links.transpose()?;
+        extra.extend(links.iter().flat_map(|links| links.env(role, stores)));
         isolate(&mut launch, &self.env, extra);
         launch.name.clone_from(&name);
         let process = Arc::new(Process::prepare(launch, self.guard.clone(), None));
         let url = format!("http://127.0.0.1:{}", role.port(ports));
         let member = Member { process: process.clone(), url };
-        self.with_members(|members| members.push(Named { name, member }));
-        process
+        self.members.with(|members| members.push(Named { name, member, links }));
+        Ok(process)
+    }
+
+    fn links(&self, name: &str) -> Links {
+        let links = self.members.find(name, |named| named.links.clone()).flatten();
+        links.unwrap_or_else(|| panic!("there are no proxies for `{name}`"))
     }
 
     fn member(&self, name: &str) -> Member {
-        self.with_members(|members| {
-            members.iter().find(|named| named.name == name).map(|named| named.member.clone())
-        })
-        .unwrap_or_else(|| panic!("there is no process `{name}`"))
+        let found = self.members.find(name, |named| named.member.clone());
+        found.unwrap_or_else(|| panic!("there is no process `{name}`"))
+    }
+}
+
+impl Members {
+    /// The processes that were ever started.
+    fn processes(&self) -> Vec<Arc<Process>> {
+        self.started().into_iter().map(|member| member.process).collect()
     }
 
-    fn with_members<T>(&self, work: impl FnOnce(&mut Vec<Named>) -> T) -> T {
-        work(&mut self.members.lock().unwrap_or_else(PoisonError::into_inner))
+    fn started(&self) -> Vec<Member> {
+        self.with(|members| {
+            let started = members.iter().filter(|named| named.member.process.pid() != 0);
+            started.map(|named| named.member.clone()).collect()
+        })
+    }
+
+    fn find<T>(&self, name: &str, work: impl FnOnce(&Named) -> T) -> Option<T> {
+        self.with(|members| members.iter().find(|named| named.name == name).map(work))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<Named>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -154,8 +231,11 @@ impl Drop for System {
         if std::thread::panicking() {
             self.show_last_lines();
         }
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop();
+        }
         // The test may still hold one of them; its store and its data go now all the same.
-        self.with_members(|members| members.iter().for_each(|named| named.member.process.kill()));
+        self.members.with(|members| members.iter().for_each(|named| named.member.process.kill()));
     }
 }
 
@@ -170,15 +250,15 @@ impl System {
         };
         show(self.inventory_redis.process());
         show(self.payments_redis.process());
-        self.with_members(|members| members.iter().for_each(|named| show(&named.member.process)));
+        self.members.with(|members| members.iter().for_each(|named| show(&named.member.process)));
     }
 }
 
 /// A test depends on nothing that happens to stand in the environment it was started from.
-fn isolate(launch: &mut Launch, env: &[(String, String)], extra: &[(&str, &str)]) {
+fn isolate(launch: &mut Launch, env: &[(String, String)], extra: Vec<(&str, String)>) {
     launch.env_remove =
         SETTINGS.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")]).collect();
     launch.env.push(("NO_COLOR".to_owned(), "1".to_owned()));
-    launch.env.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    launch.env.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
     launch.env.extend_from_slice(env);
 }

@@ -18,7 +18,7 @@ use shared::trace::TraceParent;
 use stack::binaries;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::{RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
 use stack::wait::{wait_for, wait_until};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -70,6 +70,7 @@ impl Stores {
                 server: server.clone(),
                 guard: Guard { stack: stack.clone(), farewell: Farewell::Kill },
                 sink: None,
+                overrides: Overrides::default(),
             })
         };
         let (streams, own) = tokio::join!(start(Store::Payments), start(Store::Inventory));

@@ -4,12 +4,12 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
-use super::System;
+use super::{Members, System, supervisor::Supervisor};
 use crate::{
     binaries::{self, Binaries},
     guard::{Farewell, Guard},
     ports::{self, Port, Ports},
-    redis::{RedisOptions, RedisServer, Store},
+    redis::{Overrides, RedisOptions, RedisServer, Store, shim},
     role::Role,
     server,
 };
@@ -20,6 +20,10 @@ pub struct Builder {
     env: Vec<(String, String)>,
     without: Vec<String>,
     binaries: Option<Binaries>,
+    proxied: Option<u64>,
+    supervised: bool,
+    redis: Vec<(String, String)>,
+    shimmed: bool,
 }
 
 impl Builder {
@@ -50,6 +54,37 @@ impl Builder {
         self
     }
 
+    /// Puts a proxy on every link: from each process, replicas included, to each store, and from
+    /// payments to inventory's HTTP API. What they do by chance follows from the seed.
+    #[must_use]
+    pub fn proxied(mut self, seed: u64) -> Self {
+        self.proxied = Some(seed);
+        self
+    }
+
+    /// Starts each service process again that ends, however it ends, after
+    /// [`RESTART_PAUSE`](super::RESTART_PAUSE), for as long as the system lives.
+    #[must_use]
+    pub fn supervised(mut self) -> Self {
+        self.supervised = true;
+        self
+    }
+
+    /// Starts both stores with this setting instead of the shipped one, such as `appendfsync`.
+    #[must_use]
+    pub fn redis(mut self, setting: &str, value: &str) -> Self {
+        self.redis.push((setting.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts both stores so that their clocks can be moved and their disks be full, see
+    /// [`RedisServer::offset_clock`] and [`RedisServer::fill_disk`].
+    #[must_use]
+    pub fn shimmed(mut self) -> Self {
+        self.shimmed = true;
+        self
+    }
+
     /// Starts everything and waits until it is ready.
     pub async fn start(self) -> Result<System> {
         for name in &self.without {
@@ -57,10 +92,13 @@ impl Builder {
         }
         // Both may take minutes the first time, so they must not hold up a thread of the runtime.
         let given = self.binaries.clone();
-        let (server, binaries) = tokio::task::spawn_blocking(|| {
-            anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?))
+        let shimmed = self.shimmed;
+        let (server, binaries, shim) = tokio::task::spawn_blocking(move || {
+            let shim = shimmed.then(shim::build).transpose()?;
+            anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?, shim))
         })
         .await??;
+        let overrides = Overrides { settings: self.redis, shim };
         let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let redis = |store: Store| {
@@ -71,30 +109,35 @@ impl Builder {
                 server: server.clone(),
                 guard: guard.clone(),
                 sink: None,
+                overrides: overrides.clone(),
             })
         };
         let (inventory_redis, payments_redis) =
             tokio::try_join!(redis(Store::Inventory), redis(Store::Payments))?;
         let mut reservations = Vec::new();
         let ports = free_ports(&inventory_redis, &payments_redis, &mut reservations)?;
-        let system = System {
-            members: Mutex::default(),
+        let mut system = System {
+            members: Members::default(),
+            supervisor: None,
             inventory_redis,
             payments_redis,
             binaries,
             guard,
             env: self.env,
+            proxied: self.proxied,
             ports,
             reservations: Mutex::new(reservations),
             _data: data,
         };
         for role in Role::ALL {
-            let process = system.add(role, role.name().to_owned(), &system.ports, &[]);
+            let process = system.add(role, role.name().to_owned(), &system.ports, Vec::new())?;
             if !self.without.iter().any(|name| name == role.name()) {
                 process.restart()?;
             }
         }
         system.wait_ready().await?;
+        // Not earlier: a process that cannot start is an error, and is not tried for ever.
+        system.supervisor = self.supervised.then(|| Supervisor::start(system.members.clone()));
         Ok(system)
     }
 }

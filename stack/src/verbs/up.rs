@@ -14,7 +14,7 @@ use stack::{
     health::{self, Member},
     ports::{self, Ports},
     process::Process,
-    redis::{RedisOptions, RedisServer, Store},
+    redis::{Overrides, RedisOptions, RedisServer, Store},
     role::{Role, Stores},
     server::Server,
 };
@@ -138,6 +138,7 @@ impl Plan {
             server: self.server.clone(),
             guard: guard.clone(),
             sink: Some(self.output.warnings_sink(&format!("{} redis", store.name()))),
+            overrides: Overrides::default(),
         };
         let redis = Arc::new(RedisServer::launch(options, port)?);
         running.add_store(redis.clone());

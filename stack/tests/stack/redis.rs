@@ -9,7 +9,7 @@ use std::{
 
 use stack::{
     credentials::User,
-    redis::{RedisOptions, RedisServer, Store},
+    redis::{Overrides, RedisOptions, RedisServer, Store},
     server,
 };
 
@@ -17,8 +17,14 @@ use crate::support::guard;
 
 async fn start(store: Store, dir: &std::path::Path) -> RedisServer {
     let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
-    let options =
-        RedisOptions { store, dir: dir.join("store"), server, guard: guard(), sink: None };
+    let options = RedisOptions {
+        store,
+        dir: dir.join("store"),
+        server,
+        guard: guard(),
+        sink: None,
+        overrides: Overrides::default(),
+    };
     RedisServer::start(options).await.unwrap()
 }
 
@@ -129,8 +135,14 @@ async fn a_server_that_cannot_start_shows_why() {
     let redis = start(Store::Inventory, dir.path()).await;
     let server = server::shared().unwrap();
     let other = dir.path().join("other");
-    let options =
-        RedisOptions { store: Store::Payments, dir: other, server, guard: guard(), sink: None };
+    let options = RedisOptions {
+        store: Store::Payments,
+        dir: other,
+        server,
+        guard: guard(),
+        sink: None,
+        overrides: Overrides::default(),
+    };
     let error = RedisServer::launch(options, redis.port())
         .unwrap()
         .wait_ready()

@@ -1,0 +1,211 @@
+//! Just enough of the two protocols to see where a request and an answer end.
+
+/// What may be one request or one answer. Anything larger is not of this system, and is not kept.
+pub const MAX_FRAME: usize = 64 * 1024 * 1024;
+/// A label is for people and for traps; nothing longer is worth keeping.
+const MAX_LABEL: usize = 120;
+
+/// What a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// The protocol of Redis: every command is seen by name, and every reply is paired with it.
+    Redis,
+    /// HTTP/1.1 with one request after the other: whatever comes first is the request, whatever
+    /// comes back first its answer.
+    Http,
+}
+
+/// A whole request at the beginning of what was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Its length in bytes.
+    pub(crate) len: usize,
+    /// Such as `XACK order_completed` or `GET /products/7`; none for the rest of a request whose
+    /// beginning has passed.
+    pub(crate) label: Option<String>,
+}
+
+/// A whole answer at the beginning of what was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Its length in bytes.
+    pub(crate) len: usize,
+    /// Whether it answers a request; a push message does not.
+    pub(super) is_reply: bool,
+    /// Whether it says that there is nothing (null or an empty array).
+    pub(super) is_empty: bool,
+}
+
+impl Protocol {
+    /// The first request in `bytes`; none while it is incomplete. `waiting` says whether an answer
+    /// is outstanding.
+    pub(crate) fn request(self, bytes: &[u8], waiting: bool) -> Option<Request> {
+        match self {
+            Self::Redis => command(bytes),
+            Self::Http if bytes.is_empty() => None,
+            Self::Http => {
+                let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+                let words = line.splitn(3, |byte| *byte == b' ').take(2);
+                let begins = !waiting && bytes[0].is_ascii_uppercase();
+                Some(Request { len: bytes.len(), label: begins.then(|| label(words)) })
+            }
+        }
+    }
+
+    /// The first answer in `bytes`; none while it is incomplete.
+    pub(super) fn answer(self, bytes: &[u8], waiting: bool) -> Option<Answer> {
+        match self {
+            Self::Redis => reply(bytes),
+            Self::Http if bytes.is_empty() => None,
+            Self::Http => Some(Answer { len: bytes.len(), is_reply: waiting, is_empty: false }),
+        }
+    }
+}
+
+/// A command: an array of bulk strings, or one line of words.
+fn command(bytes: &[u8]) -> Option<Request> {
+    let mut scan = Scan { bytes, at: 0 };
+    let line = scan.line()?;
+    let [b'*', count @ ..] = line else {
+        let words = line.split(|byte| *byte == b' ').take(2);
+        return Some(Request { len: scan.at, label: Some(label(words)) });
+    };
+    let mut words = Vec::with_capacity(2);
+    for index in 0..number(count) {
+        let len = number(scan.line()?.get(1..).unwrap_or_default());
+        let word = scan.skip(len)?;
+        if index < 2 {
+            words.push(word);
+        }
+    }
+    Some(Request { len: scan.at, label: Some(label(words.into_iter())) })
+}
+
+/// A reply of either version of the protocol. What an aggregate still lacks is a single count,
+/// because its parts follow one another.
+fn reply(bytes: &[u8]) -> Option<Answer> {
+    let mut scan = Scan { bytes, at: 0 };
+    let (mut missing, mut is_empty) = (1_u64, false);
+    let mut first = None;
+    while missing > 0 {
+        let (kind, rest) = scan.line()?.split_first()?;
+        let len = number(rest);
+        missing -= 1;
+        match kind {
+            // A null is a length below zero, behind which nothing follows.
+            b'$' | b'!' | b'=' if !rest.starts_with(b"-") => drop(scan.skip(len)?),
+            b'*' | b'~' | b'>' => missing += len,
+            b'%' => missing += 2 * len,
+            // Attributes stand before the value they belong to.
+            b'|' => missing += 2 * len + 1,
+            _ => {}
+        }
+        if first.is_none() {
+            first = Some(*kind);
+            is_empty = *kind == b'_' || rest.starts_with(b"-1") || (*kind == b'*' && len == 0);
+        }
+    }
+    Some(Answer { len: scan.at, is_reply: first != Some(b'>'), is_empty })
+}
+
+/// The words of a label: the name in capitals, and what it is about.
+fn label<'a>(words: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut text = String::new();
+    for word in words {
+        let word = String::from_utf8_lossy(word);
+        if text.is_empty() {
+            text = word.to_uppercase();
+        } else {
+            text.push(' ');
+            text.push_str(&word);
+        }
+    }
+    text.chars().take(MAX_LABEL).collect()
+}
+
+/// The number behind the letter of a line; 0 where there is none that counts.
+fn number(digits: &[u8]) -> u64 {
+    std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Reads over what has arrived so far.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// The next line without its end; none while the end has not arrived.
+    fn line(&mut self) -> Option<&'a [u8]> {
+        let rest = &self.bytes[self.at..];
+        let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+        self.at += end + 2;
+        Some(&rest[..end])
+    }
+
+    /// The next `len` bytes, with the end of a line behind them.
+    fn skip(&mut self, len: u64) -> Option<&'a [u8]> {
+        let len = usize::try_from(len).ok()?;
+        let rest = self.bytes.get(self.at..)?;
+        let content = rest.get(..len)?;
+        rest.get(len..len.checked_add(2)?)?;
+        self.at += len + 2;
+        Some(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every beginning of it is incomplete, and what follows is left alone.
+    fn ends(whole: &str, read: impl Fn(&[u8]) -> Option<usize>) {
+        for end in 0..whole.len() {
+            assert_eq!(read(&whole.as_bytes()[..end]), None, "{:?}", &whole[..end]);
+        }
+        assert_eq!(read(format!("{whole}+next\r\n").as_bytes()), Some(whole.len()), "{whole:?}");
+    }
+
+    #[test]
+    fn a_command_ends_where_it_ends_and_tells_its_name() {
+        let fcall = "*3\r\n$5\r\nfcall\r\n$14\r\nplace_order_v1\r\n$2\r\n\r\n\r\n";
+        ends(fcall, |bytes| command(bytes).map(|found| found.len));
+        let label = command(fcall.as_bytes()).unwrap().label.unwrap();
+        assert_eq!(label, "FCALL place_order_v1");
+        assert_eq!(command(b"ping\r\n").unwrap(), Request { len: 6, label: Some("PING".into()) });
+    }
+
+    #[test]
+    fn a_reply_of_any_kind_ends_where_it_ends() {
+        for whole in [
+            "+OK\r\n",
+            "-ERR no\r\n",
+            ":-7\r\n",
+            "_\r\n",
+            "$-1\r\n",
+            "*-1\r\n",
+            "*0\r\n",
+            "$5\r\na\r\nbc\r\n",
+            "*2\r\n$1\r\na\r\n*2\r\n:1\r\n$0\r\n\r\n",
+            "%2\r\n+a\r\n:1\r\n+b\r\n~1\r\n#t\r\n",
+            "|1\r\n+ttl\r\n:3\r\n=5\r\ntxt:a\r\n",
+            ">2\r\n+message\r\n$1\r\nx\r\n",
+            ",3.5\r\n",
+        ] {
+            ends(whole, |bytes| reply(bytes).map(|found| found.len));
+        }
+    }
+
+    #[test]
+    fn a_push_is_no_reply_and_nothing_is_empty() {
+        let seen = |text: &str| {
+            let answer = reply(text.as_bytes()).unwrap();
+            (answer.is_reply, answer.is_empty)
+        };
+        assert_eq!(seen(">1\r\n+invalidate\r\n"), (false, false));
+        for nothing in ["_\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n"] {
+            assert_eq!(seen(nothing), (true, true), "{nothing:?}");
+        }
+        assert_eq!(seen(":-7\r\n"), (true, false));
+    }
+}

@@ -1,0 +1,142 @@
+//! What can happen to the append-only file of a store that is down: its tail is lost, or an old
+//! copy takes its place.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::RedisServer;
+use crate::proxy::Protocol;
+
+/// Where Redis keeps the parts of the file.
+const FOLDER: &str = "appendonlydir";
+const MANIFEST: &str = "appendonly.aof.manifest";
+/// What a mark of time begins with.
+const MARK: &str = "#TS:";
+
+/// How much of the tail is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The last so many bytes.
+    Bytes(u64),
+    /// Everything from this byte of the newest part on.
+    At(u64),
+    /// Everything of the last so many seconds before the last mark of time, and what came behind
+    /// it.
+    Seconds(u64),
+}
+
+/// What was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The length of what is left of the newest part.
+    pub kept: u64,
+    /// How many bytes are gone.
+    pub bytes: u64,
+}
+
+impl RedisServer {
+    /// Cuts the tail off the newest part of the append-only file, as a crash of the machine does
+    /// with weaker settings than the shipped ones. The server must be down.
+    pub fn cut_tail(&self, cut: Cut) -> Result<Lost> {
+        ensure!(!self.process().is_running(), "`{}` still runs", self.process().name());
+        let path = self.newest_part()?;
+        let len = fs::metadata(&path)?.len();
+        let kept = match cut {
+            Cut::Bytes(bytes) => len.saturating_sub(bytes),
+            Cut::At(offset) => offset.min(len),
+            Cut::Seconds(seconds) => end_before(&fs::read(&path)?, seconds),
+        };
+        OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
+        Ok(Lost { kept, bytes: len - kept })
+    }
+
+    /// The part of the append-only file that is written now.
+    pub fn newest_part(&self) -> Result<PathBuf> {
+        let folder = self.dir().join(FOLDER);
+        let manifest = folder.join(MANIFEST);
+        let text = fs::read_to_string(&manifest)
+            .with_context(|| format!("cannot read {}", manifest.display()))?;
+        let newest = text.lines().filter_map(increment).max().context("no part is written now")?;
+        Ok(folder.join(newest.1))
+    }
+
+    /// Copies the data into a folder, which is made: a backup, taken while the store runs or not.
+    pub fn back_up(&self, into: &Path) -> Result<()> {
+        copy(&self.dir().join(FOLDER), into)
+    }
+
+    /// Puts the data of a backup in the place of what is there. The server must be down.
+    pub fn restore(&self, from: &Path) -> Result<()> {
+        ensure!(!self.process().is_running(), "`{}` still runs", self.process().name());
+        let folder = self.dir().join(FOLDER);
+        fs::remove_dir_all(&folder).with_context(|| format!("no data in {}", folder.display()))?;
+        copy(from, &folder)
+    }
+}
+
+/// Number and name of an increment, by its line in the manifest.
+fn increment(line: &str) -> Option<(u64, String)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        ["file", name, "seq", number, "type", "i", ..] => {
+            Some((number.parse().ok()?, name.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// The place of the first mark of time that is less than `seconds` older than the last one.
+fn end_before(bytes: &[u8], seconds: u64) -> u64 {
+    let (mut at, mut marks) = (0, Vec::new());
+    while let Some(command) = Protocol::Redis.request(&bytes[at..], false) {
+        let time = command.label.as_deref().and_then(|label| label.strip_prefix(MARK));
+        if let Some(time) = time.and_then(|time| time.parse::<u64>().ok()) {
+            marks.push((at, time));
+        }
+        at += command.len;
+    }
+    let last = marks.last().map_or(0, |(_, time)| *time);
+    let first = marks.iter().find(|(_, time)| time + seconds > last);
+    first.map_or(bytes.len(), |(at, _)| *at) as u64
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let context = || format!("cannot copy {} to {}", from.display(), to.display());
+    fs::create_dir_all(to).with_context(context)?;
+    // The manifest first: parts that it does not name yet are not needed.
+    fs::copy(from.join(MANIFEST), to.join(MANIFEST)).with_context(context)?;
+    for entry in fs::read_dir(from).with_context(context)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() && entry.file_name() != MANIFEST {
+            fs::copy(entry.path(), to.join(entry.file_name())).with_context(context)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_of_seconds_begins_at_a_mark_of_time() {
+        let ping = "*1\r\n$4\r\nPING\r\n";
+        let text = format!("#TS:100\r\n{ping}#TS:101\r\n{ping}{ping}#TS:102\r\n{ping}*1\r\n$4");
+        let cut = |seconds| &text[usize::try_from(end_before(text.as_bytes(), seconds)).unwrap()..];
+        assert_eq!(cut(0), "");
+        assert!(cut(1).starts_with("#TS:102"));
+        assert!(cut(2).starts_with("#TS:101"));
+        assert!(cut(9).starts_with("#TS:100"));
+    }
+
+    #[test]
+    fn only_increments_are_cut() {
+        let line = "file appendonly.aof.2.incr.aof seq 2 type i";
+        assert_eq!(increment(line), Some((2, "appendonly.aof.2.incr.aof".to_owned())));
+        assert_eq!(increment("file appendonly.aof.1.base.rdb seq 1 type b"), None);
+    }
+}
