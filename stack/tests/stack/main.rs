@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
+mod broken_store;
 mod demo;
 mod order;
 mod process;
+mod proxy;
 mod redis;
 mod server;
 mod support;

@@ -1,0 +1,139 @@
+//! What can happen to a store: lost tails, old copies, a full disk, a clock that jumps.
+
+use std::{path::Path, time::Duration};
+
+use stack::{
+    operator::Operator,
+    redis::{Cut, Overrides, RedisOptions, RedisServer, Store, shim},
+    server,
+    wait::wait_until,
+};
+
+use crate::support::{LIMIT, guard};
+
+async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
+    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let redis = RedisServer::start(RedisOptions {
+        store: Store::Inventory,
+        dir: dir.join("store"),
+        server,
+        guard: guard(),
+        sink: None,
+        overrides,
+    });
+    let redis = redis.await.unwrap();
+    let operator = Operator::of(&redis).unwrap();
+    (redis, operator)
+}
+
+async fn shimmed() -> Overrides {
+    let shim = tokio::task::spawn_blocking(shim::build).await.unwrap().unwrap();
+    Overrides { shim: Some(shim), ..Overrides::default() }
+}
+
+async fn counter(operator: &Operator) -> Option<u64> {
+    operator.insist(&["GET", "counter"], LIMIT).await.unwrap()
+}
+
+async fn count(operator: &Operator) -> u64 {
+    operator.insist(&["INCR", "counter"], LIMIT).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_lost_tail_takes_the_last_commands_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), Overrides::default()).await;
+    for _ in 0..3 {
+        count(&operator).await;
+    }
+    assert!(redis.cut_tail(Cut::Bytes(1)).is_err(), "it runs");
+    redis.kill();
+    // The last command is torn, and is cut off as a whole at the next start.
+    let lost = redis.cut_tail(Cut::Bytes(1)).unwrap();
+    assert_eq!(lost.bytes, 1);
+    redis.restart().await.unwrap();
+    assert_eq!(counter(&operator).await, Some(2));
+
+    redis.kill();
+    let lost = redis.cut_tail(Cut::Seconds(60)).unwrap();
+    assert!(lost.bytes > 0);
+    redis.restart().await.unwrap();
+    assert_eq!(counter(&operator).await, None);
+
+    redis.kill();
+    assert_eq!(redis.cut_tail(Cut::At(0)).unwrap().kept, 0);
+    redis.restart().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_puts_the_store_back_to_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), Overrides::default()).await;
+    count(&operator).await;
+    let backup = dir.path().join("backup");
+    redis.back_up(&backup).unwrap();
+    count(&operator).await;
+    assert!(redis.restore(&backup).is_err(), "it runs");
+    redis.kill();
+    redis.restore(&backup).unwrap();
+    redis.restart().await.unwrap();
+    assert_eq!(counter(&operator).await, Some(1));
+}
+
+#[tokio::test]
+async fn settings_of_a_test_replace_the_shipped_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
+    let (_redis, operator) = start(dir.path(), Overrides { settings, shim: None }).await;
+    let told: Vec<String> = operator.ask(&["CONFIG", "GET", "appendfsync"]).await.unwrap();
+    assert_eq!(told, ["appendfsync", "everysec"]);
+    let refused = operator.ask::<String>(&["CONFIG", "SET", "no-such-setting", "1"]).await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn the_clock_of_a_store_jumps_while_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    let now = async || operator.ask::<(i64, i64)>(&["TIME"]).await.unwrap().0;
+    let right = now().await;
+    for seconds in [3_600, -30, 0] {
+        redis.offset_clock(seconds * 1_000).unwrap();
+        let off = now().await - right - seconds;
+        assert!((0..10).contains(&off), "{off}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    count(&operator).await;
+    redis.fill_disk(true).unwrap();
+    assert!(operator.ask::<u64>(&["INCR", "counter"]).await.is_err(), "it answered");
+    wait_until("its end", LIMIT, || async { redis.process().exit().is_some() }).await.unwrap();
+    redis.fill_disk(false).unwrap();
+    redis.restart().await.unwrap();
+    assert_eq!(counter(&operator).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
+    let (redis, operator) = start(dir.path(), Overrides { settings, ..shimmed().await }).await;
+    count(&operator).await;
+    redis.fill_disk(true).unwrap();
+    wait_until("a refusal", LIMIT, || async {
+        let refused = operator.ask::<u64>(&["INCR", "counter"]).await.err();
+        refused.is_some_and(|error| error.code() == Some("MISCONF"))
+    })
+    .await
+    .unwrap();
+    assert!(counter(&operator).await.is_some(), "reads are answered");
+    redis.fill_disk(false).unwrap();
+    let soon = LIMIT.min(Duration::from_secs(10));
+    wait_until("room", soon, || async { operator.ask::<u64>(&["INCR", "counter"]).await.is_ok() })
+        .await
+        .unwrap();
+}

@@ -1,0 +1,272 @@
+//! A link that fails in every way it can, between a client and a real store.
+
+use std::{sync::Arc, time::Duration};
+
+use stack::{
+    credentials::User,
+    proxy::{Block, Faults, Moment, Protocol, Proxy, Trap},
+    redis::{Overrides, RedisOptions, RedisServer, Store},
+    server,
+    wait::wait_until,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::{Instant, timeout},
+};
+
+use crate::support::{LIMIT, guard};
+
+/// Long enough to be sure that nothing comes, because everything here takes microseconds.
+const SILENCE: Duration = Duration::from_millis(150);
+const SEED: u64 = 7;
+
+/// A store behind a proxy.
+struct Link {
+    proxy: Arc<Proxy>,
+    redis: RedisServer,
+    _dir: TempDir,
+}
+
+impl Link {
+    async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+        let redis = RedisServer::start(RedisOptions {
+            store: Store::Inventory,
+            dir: dir.path().join("store"),
+            server,
+            guard: guard(),
+            sink: None,
+            overrides: Overrides::default(),
+        });
+        let redis = redis.await.unwrap();
+        let proxy = Proxy::start(Protocol::Redis, redis.port(), SEED).unwrap();
+        Self { proxy: Arc::new(proxy), redis, _dir: dir }
+    }
+
+    /// A connection through the proxy, as the operator.
+    async fn client(&self) -> Client {
+        let mut client =
+            Client(TcpStream::connect(("127.0.0.1", self.proxy.port())).await.unwrap());
+        let url = self.redis.url(User::Operator);
+        let password = url.split([':', '@']).nth(2).unwrap();
+        client.send(&["AUTH", "operator", password]).await;
+        client.expect("+OK\r\n").await;
+        client
+    }
+
+    /// What stands in the store, seen past the proxy.
+    async fn counter(&self) -> Option<u64> {
+        let operator = stack::operator::Operator::of(&self.redis).unwrap();
+        operator.ask(&["GET", "counter"]).await.unwrap()
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    async fn send(&mut self, words: &[&str]) {
+        self.0.write_all(&command(words)).await.unwrap();
+    }
+
+    async fn expect(&mut self, answer: &str) {
+        let mut bytes = vec![0; answer.len()];
+        timeout(LIMIT, self.0.read_exact(&mut bytes)).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), answer);
+    }
+
+    async fn expect_silence(&mut self) {
+        let read = timeout(SILENCE, self.0.read(&mut [0; 64])).await;
+        assert!(read.is_err(), "{read:?}");
+    }
+
+    async fn expect_end(&mut self) {
+        let read = timeout(LIMIT, self.0.read(&mut [0; 64])).await.unwrap();
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
+    }
+}
+
+fn command(words: &[&str]) -> Vec<u8> {
+    let parts = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    format!("*{}\r\n{}", words.len(), parts.collect::<String>()).into_bytes()
+}
+
+#[tokio::test]
+async fn pipelined_commands_pass_in_order_whole_or_in_pieces_or_late() {
+    let link = Link::open().await;
+    let mut client = link.client().await;
+    for faults in [
+        Faults::default(),
+        Faults { piece: 3, ..Faults::default() },
+        Faults { delay: Duration::from_millis(20), ..Faults::default() },
+    ] {
+        link.proxy.set(faults);
+        let started = Instant::now();
+        let all = [command(&["SET", "a", "\r\n"]), command(&["GET", "a"]), command(&["PING"])];
+        // A request may arrive in any pieces as well.
+        for piece in all.concat().chunks(5) {
+            client.0.write_all(piece).await.unwrap();
+        }
+        client.expect("+OK\r\n$2\r\n\r\n\r\n+PONG\r\n").await;
+        assert!(started.elapsed() >= faults.delay * 2);
+    }
+    let counts = link.proxy.counts();
+    assert_eq!((counts.connections, counts.requests, counts.cut), (1, 10, 0), "{counts:?}");
+    assert!(counts.split >= 2 && counts.delayed >= 2, "{counts:?}");
+    assert!(counts.bytes_to_server > 0 && counts.bytes_to_client > 0, "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_cut_ends_all_connections_and_a_refusal_new_ones_until_it_is_healed() {
+    let link = Link::open().await;
+    let (mut one, mut two) = (link.client().await, link.client().await);
+    link.proxy.cut();
+    one.expect_end().await;
+    two.expect_end().await;
+    let mut three = link.client().await;
+    link.proxy.refuse();
+    three.expect_end().await;
+    let mut refused = Client(TcpStream::connect(("127.0.0.1", link.proxy.port())).await.unwrap());
+    refused.expect_end().await;
+    link.proxy.heal();
+    link.client().await;
+    let counts = link.proxy.counts();
+    assert_eq!((counts.connections, counts.cut, counts.refused), (4, 3, 1), "{counts:?}");
+}
+
+#[tokio::test]
+async fn a_blocked_link_keeps_its_connections_and_passes_everything_on_when_it_is_healed() {
+    let link = Link::open().await;
+    let mut client = link.client().await;
+    link.proxy.set(Faults { block: Block::Both, ..Faults::default() });
+    client.send(&["INCR", "counter"]).await;
+    client.expect_silence().await;
+    assert_eq!(link.counter().await, None, "the request has not arrived");
+    link.proxy.heal();
+    client.expect(":1\r\n").await;
+
+    link.proxy.set(Faults { block: Block::ToClient, ..Faults::default() });
+    client.send(&["INCR", "counter"]).await;
+    wait_until("the request to arrive", LIMIT, || async { link.counter().await == Some(2) })
+        .await
+        .unwrap();
+    client.expect_silence().await;
+    link.proxy.heal();
+    client.expect(":2\r\n").await;
+}
+
+#[tokio::test]
+async fn a_blocked_link_does_not_tell_that_the_other_end_is_gone() {
+    let link = Link::open().await;
+    let mut client = link.client().await;
+    link.proxy.set(Faults { block: Block::Both, ..Faults::default() });
+    link.redis.kill();
+    client.expect_silence().await;
+    link.proxy.heal();
+    client.expect_end().await;
+}
+
+#[tokio::test]
+async fn a_dropped_answer_leaves_the_effect_and_no_connection() {
+    let link = Link::open().await;
+    let mut client = link.client().await;
+    link.proxy.set(Faults { drop_answers: 1.0, ..Faults::default() });
+    client.send(&["INCR", "counter"]).await;
+    client.expect_end().await;
+    assert_eq!(link.counter().await, Some(1));
+    assert_eq!(link.proxy.counts().dropped_answers, 1);
+}
+
+#[tokio::test]
+async fn a_trap_springs_before_within_or_behind_the_nth_command_of_a_name() {
+    let link = Link::open().await;
+    for (done, moment) in Moment::ALL.into_iter().enumerate() {
+        let mut client = link.client().await;
+        let before = link.counter().await.unwrap_or(0);
+        let sprung = link.proxy.arm(Trap::at("INCR counter", moment).nth(2));
+        client.send(&["INCR", "other"]).await;
+        client.0.read_exact(&mut [0; 4]).await.unwrap();
+        client.send(&["INCR", "counter"]).await;
+        client.expect(&format!(":{}\r\n", before + 1)).await;
+        client.send(&["INCR", "counter"]).await;
+        sprung.sprung(LIMIT).await.unwrap();
+        let executed = if moment == Moment::Before { 1 } else { 2 };
+        assert_eq!(link.counter().await, Some(before + executed), "{moment:?}");
+        if moment == Moment::Answered {
+            client.expect(&format!(":{}\r\n", before + 2)).await;
+        }
+        client.expect_silence().await;
+        assert_eq!(link.proxy.counts().sprung, done as u64 + 1);
+        // It is held for good, and others are not.
+        link.client().await;
+    }
+}
+
+#[tokio::test]
+async fn a_trap_for_content_lets_empty_answers_pass_and_may_cut() {
+    let link = Link::open().await;
+    let mut client = link.client().await;
+    let trap = Trap::at("GET", Moment::Executed).with_content().cutting();
+    let sprung = link.proxy.arm(trap);
+    client.send(&["GET", "counter"]).await;
+    client.expect("$-1\r\n").await;
+    client.send(&["SET", "counter", "1"]).await;
+    client.expect("+OK\r\n").await;
+    client.send(&["GET", "counter"]).await;
+    client.expect_end().await;
+    sprung.sprung(LIMIT).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_http_answer_is_dropped_when_its_first_bytes_come() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 1_024]).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                let _ = stream.read(&mut [0; 1_024]).await;
+            });
+        }
+    });
+    let proxy = Proxy::start(Protocol::Http, port, SEED).unwrap();
+    let ask = async || {
+        let mut client = Client(TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap());
+        client.0.write_all(b"GET /products/7 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        client
+    };
+    ask().await.expect("HTTP/1.1 204").await;
+    let sprung = proxy.arm(Trap::at("GET /products/", Moment::Executed));
+    let mut held = ask().await;
+    sprung.sprung(LIMIT).await.unwrap();
+    held.expect_silence().await;
+    proxy.set(Faults { drop_answers: 1.0, ..Faults::default() });
+    ask().await.expect_end().await;
+    assert_eq!(proxy.counts().dropped_answers, 1);
+}
+
+#[tokio::test]
+async fn what_happens_by_chance_follows_from_the_seed() {
+    let link = Link::open().await;
+    let mut drawn = Vec::new();
+    for seed in [1, 1, 2] {
+        let proxy = Proxy::start(Protocol::Redis, link.redis.port(), seed).unwrap();
+        proxy.set(Faults { drop_answers: 0.2, ..Faults::default() });
+        let mut answered = 0;
+        let mut lengths = Vec::new();
+        while lengths.len() < 12 {
+            let mut client = Client(TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap());
+            client.send(&["PING"]).await;
+            match client.0.read(&mut [0; 128]).await {
+                Ok(1..) => answered += 1,
+                _ => lengths.push(std::mem::take(&mut answered)),
+            }
+        }
+        drawn.push(lengths);
+    }
+    assert_eq!(drawn[0], drawn[1]);
+    assert_ne!(drawn[0], drawn[2]);
+}
