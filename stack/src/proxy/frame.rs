@@ -32,8 +32,6 @@ pub(super) struct Answer {
     pub(crate) len: usize,
     /// Whether it answers a request; a push message does not.
     pub(super) is_reply: bool,
-    /// Whether it says that there is nothing (null or an empty array).
-    pub(super) is_empty: bool,
 }
 
 impl Protocol {
@@ -57,7 +55,7 @@ impl Protocol {
         match self {
             Self::Redis => reply(bytes),
             Self::Http if bytes.is_empty() => None,
-            Self::Http => Some(Answer { len: bytes.len(), is_reply: waiting, is_empty: false }),
+            Self::Http => Some(Answer { len: bytes.len(), is_reply: waiting }),
         }
     }
 }
@@ -85,8 +83,7 @@ fn command(bytes: &[u8]) -> Option<Request> {
 /// because its parts follow one another.
 fn reply(bytes: &[u8]) -> Option<Answer> {
     let mut scan = Scan { bytes, at: 0 };
-    let (mut missing, mut is_empty) = (1_u64, false);
-    let mut first = None;
+    let (mut missing, mut first) = (1_u64, None);
     while missing > 0 {
         let (kind, rest) = scan.line()?.split_first()?;
         let len = number(rest);
@@ -100,12 +97,9 @@ fn reply(bytes: &[u8]) -> Option<Answer> {
             b'|' => missing += 2 * len + 1,
             _ => {}
         }
-        if first.is_none() {
-            first = Some(*kind);
-            is_empty = *kind == b'_' || rest.starts_with(b"-1") || (*kind == b'*' && len == 0);
-        }
+        first.get_or_insert(*kind);
     }
-    Some(Answer { len: scan.at, is_reply: first != Some(b'>'), is_empty })
+    Some(Answer { len: scan.at, is_reply: first != Some(b'>') })
 }
 
 /// The words of a label: the name in capitals, and what it is about.
@@ -197,15 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn a_push_is_no_reply_and_nothing_is_empty() {
-        let seen = |text: &str| {
-            let answer = reply(text.as_bytes()).unwrap();
-            (answer.is_reply, answer.is_empty)
-        };
-        assert_eq!(seen(">1\r\n+invalidate\r\n"), (false, false));
-        for nothing in ["_\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n"] {
-            assert_eq!(seen(nothing), (true, true), "{nothing:?}");
-        }
-        assert_eq!(seen(":-7\r\n"), (true, false));
+    fn a_push_is_no_reply() {
+        assert!(!reply(b">1\r\n+invalidate\r\n").unwrap().is_reply);
+        assert!(reply(b"_\r\n").unwrap().is_reply);
     }
 }

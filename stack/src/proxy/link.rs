@@ -94,7 +94,7 @@ impl Link<'_> {
             } {
                 if let Some(label) = request.label {
                     add(&self.state.tally.requests, 1);
-                    if let Some(sprung) = self.pass(Moment::Before, &label, false) {
+                    if let Some(sprung) = self.pass(Moment::Before, &label, &[]) {
                         out.write(&buffer.split_to(whole)).await?;
                         return Ok(self.spring(sprung));
                     }
@@ -124,7 +124,8 @@ impl Link<'_> {
                 self.state.protocol.answer(&buffer[whole..], waiting)
             } {
                 let request = if answer.is_reply { lock(&self.pending).pop_front() } else { None };
-                let fate = request.map(|label| self.fate(&label, answer.is_empty));
+                let fate =
+                    request.map(|label| self.fate(&label, &buffer[whole..whole + answer.len]));
                 match fate.unwrap_or(Fate::Passed) {
                     Fate::Passed => whole += answer.len,
                     Fate::Swallowed(sprung) => {
@@ -149,8 +150,8 @@ impl Link<'_> {
         }
     }
 
-    fn fate(&self, label: &str, is_empty: bool) -> Fate {
-        if let Some(sprung) = self.pass(Moment::Executed, label, is_empty) {
+    fn fate(&self, label: &str, answer: &[u8]) -> Fate {
+        if let Some(sprung) = self.pass(Moment::Executed, label, answer) {
             return Fate::Swallowed(Some(sprung));
         }
         let likelihood = self.state.faults.borrow().drop_answers;
@@ -158,12 +159,12 @@ impl Link<'_> {
             add(&self.state.tally.dropped_answers, 1);
             return Fate::Swallowed(None);
         }
-        let sprung = self.pass(Moment::Answered, label, is_empty);
+        let sprung = self.pass(Moment::Answered, label, answer);
         sprung.map_or(Fate::Passed, Fate::PassedIntoTrap)
     }
 
-    fn pass(&self, moment: Moment, label: &str, is_empty: bool) -> Option<Sprung> {
-        lock(&self.state.traps).pass(moment, label, is_empty)
+    fn pass(&self, moment: Moment, label: &str, answer: &[u8]) -> Option<Sprung> {
+        lock(&self.state.traps).pass(moment, label, answer)
     }
 
     fn spring(&self, sprung: Sprung) -> End {

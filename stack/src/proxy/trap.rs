@@ -29,11 +29,11 @@ pub enum Spring {
 /// A trap, to be armed with [`super::Proxy::arm`]. It springs once.
 #[derive(Clone, Debug)]
 pub struct Trap {
-    pub(super) command: String,
-    pub(super) moment: Moment,
-    pub(super) spring: Spring,
-    pub(super) nth: u64,
-    pub(super) with_content: bool,
+    command: String,
+    moment: Moment,
+    spring: Spring,
+    nth: u64,
+    telling: Vec<u8>,
 }
 
 /// A trap that was armed. Dropping it leaves the trap where it is.
@@ -58,7 +58,7 @@ impl Trap {
             moment,
             spring: Spring::Hold,
             nth: 1,
-            with_content: false,
+            telling: Vec::new(),
         }
     }
 
@@ -69,11 +69,11 @@ impl Trap {
         self
     }
 
-    /// Counts only answers that hold something: a blocking read that ran out of time does not.
-    /// Nothing is known of an answer [`Moment::Before`] the command.
+    /// Counts only answers in which this text stands: a blocking read that ran out of time has
+    /// none. [`Moment::Before`] a command nothing is known of its answer, and every one counts.
     #[must_use]
-    pub fn with_content(mut self) -> Self {
-        self.with_content = true;
+    pub fn telling(mut self, text: &str) -> Self {
+        text.as_bytes().clone_into(&mut self.telling);
         self
     }
 
@@ -113,11 +113,11 @@ impl Traps {
     }
 
     /// Counts a command that has come to this moment; a trap that it springs is used up.
-    pub(super) fn pass(&mut self, moment: Moment, label: &str, is_empty: bool) -> Option<Sprung> {
+    pub(super) fn pass(&mut self, moment: Moment, label: &str, answer: &[u8]) -> Option<Sprung> {
         let waits = |trap: &Trap| {
             trap.moment == moment
                 && label.starts_with(&trap.command)
-                && !(trap.with_content && is_empty && moment != Moment::Before)
+                && (moment == Moment::Before || contains(answer, &trap.telling))
         };
         let matching = self.0.iter_mut().enumerate().filter(|(_, (trap, _))| waits(trap));
         let mut sprung = None;
@@ -131,6 +131,10 @@ impl Traps {
         let (trap, teller) = self.0.swap_remove(sprung?);
         Some(Sprung { spring: trap.spring, teller })
     }
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// A trap that has just sprung.

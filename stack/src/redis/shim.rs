@@ -36,14 +36,15 @@ pub fn build() -> Result<PathBuf> {
     }
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     // Others may be at it as well: each builds its own, and the last one put in place is as good.
-    let build = tempfile::tempdir_in(&dir)?;
-    let (source, built) = (build.path().join("store_faults.c"), build.path().join("shim.so"));
+    let place = tempfile::tempdir_in(&dir)?;
+    let (source, library) = (place.path().join("store_faults.c"), place.path().join("shim.so"));
     fs::write(&source, SOURCE)?;
     let mut compiler = Command::new(project::variable("CC").unwrap_or_else(|| "cc".into()));
-    compiler.args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).args([&built, &source]);
+    compiler.args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).args([&library, &source]);
     let output = subprocess::run(&mut compiler, COMPILE_LIMIT)?;
     ensure!(output.status.success(), "the shim does not compile\n{}", output.stderr.trim_end());
-    fs::rename(&built, &path).with_context(|| format!("cannot put {} in place", path.display()))?;
+    fs::rename(&library, &path)
+        .with_context(|| format!("cannot put {} in place", path.display()))?;
     Ok(path)
 }
 
@@ -56,8 +57,9 @@ pub(super) fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> 
 }
 
 impl RedisServer {
-    /// Sets the wall clock of the server this far from the real one; 0 sets it right. It steps at
-    /// once and stays where it is over restarts. Needs the shim.
+    /// Sets the wall clock of the server this far from the real one; 0 sets it right. The server
+    /// notices within the tenth of a second for which it remembers the time, and also after a
+    /// restart. Needs the shim.
     pub fn offset_clock(&self, millis: i64) -> Result<()> {
         self.set_fault(CLOCK_AT, millis)
     }

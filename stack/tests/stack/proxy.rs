@@ -205,14 +205,14 @@ async fn a_trap_springs_before_within_or_behind_the_nth_command_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_trap_for_content_lets_empty_answers_pass_and_may_cut() {
+async fn a_trap_may_wait_for_an_answer_with_a_text_and_may_cut() {
     let link = Link::open().await;
     let mut client = link.client().await;
-    let trap = Trap::at("GET", Moment::Executed).with_content().cutting();
+    let trap = Trap::at("GET", Moment::Executed).telling("full").cutting();
     let sprung = link.proxy.arm(trap);
     client.send(&["GET", "counter"]).await;
     client.expect("$-1\r\n").await;
-    client.send(&["SET", "counter", "1"]).await;
+    client.send(&["SET", "counter", "full"]).await;
     client.expect("+OK\r\n").await;
     client.send(&["GET", "counter"]).await;
     client.expect_end().await;

@@ -17,7 +17,7 @@ use stack::{
 
 pub(crate) use answer::Answer;
 pub(crate) use store::Store;
-pub(crate) use traffic::Traffic;
+pub(crate) use traffic::{Traffic, insist};
 
 mod answer;
 pub(crate) mod live;

@@ -60,6 +60,11 @@ impl Answer {
         self.status == 503 && kinds.iter().any(|&kind| self.json()["type"] == kind)
     }
 
+    /// Whether the same request, made before, is still being worked on.
+    pub(crate) fn is_in_progress(&self) -> bool {
+        self.status == 409 && self.json()["type"] == "/problems/idempotency-in-progress"
+    }
+
     /// The answer, which must have this status.
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");

@@ -49,7 +49,9 @@ impl Traffic {
                         return;
                     }
                     let key = format!("{run}-client-{client}-order-{number}");
-                    let id = insist(&request, &key, &service).await;
+                    let answer = insist(&request, &key).await;
+                    assert_eq!(answer.status, 201, "{answer:?}\n{}", errors(&service));
+                    let id = answer.text("id").parse().unwrap();
                     accepted.lock().unwrap().push(Accepted { key, id });
                 }
             });
@@ -75,16 +77,15 @@ impl Traffic {
     }
 }
 
-/// Repeats a request until it is accepted. Nothing else may be answered than "not now".
-async fn insist(request: &RequestBuilder, key: &str, service: &Process) -> OrderId {
+/// Repeats a request with its key until it is answered with more than "not now".
+pub(crate) async fn insist(request: &RequestBuilder, key: &str) -> Answer {
     loop {
         let request = request.try_clone().unwrap();
         match Answer::attempt(request.header("Idempotency-Key", key)).await {
-            Ok(answer) if answer.status == 201 => return answer.text("id").parse().unwrap(),
             Ok(answer) if matches!(answer.status, 503 | 504) => {}
             // The request before is still running.
-            Ok(answer) if answer.json()["type"] == "/problems/idempotency-in-progress" => {}
-            Ok(answer) => panic!("{answer:?}\n{}", errors(service)),
+            Ok(answer) if answer.is_in_progress() => {}
+            Ok(answer) => return answer,
             // The process is being restarted.
             Err(error) => assert!(!error.is_timeout(), "{error}"),
         }
