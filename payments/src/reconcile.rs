@@ -19,7 +19,7 @@ mod repair;
 mod report;
 mod walk;
 
-use crate::audit::Sums;
+use crate::audit::{Difference, Sums};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
@@ -124,17 +124,13 @@ impl Reconciler {
     }
 
     /// Waits until what was repaired shows, and keeps what does not.
-    async fn settle(
-        &self,
-        times: Times,
-        differences: &mut Vec<crate::audit::Difference>,
-    ) -> anyhow::Result<()> {
+    async fn settle(&self, times: Times, differences: &mut Vec<Difference>) -> anyhow::Result<()> {
         let deadline = Instant::now() + SETTLE_LIMIT;
         let never = Shutdown::new();
         loop {
             self.look_again(times, differences).await?;
             let open =
-                differences.iter().any(|difference| self.remedy(times, difference).is_some());
+                differences.iter().any(|difference| repair::remedy(times, difference).is_some());
             if !open || Instant::now() >= deadline {
                 return Ok(());
             }

@@ -135,3 +135,71 @@ impl Sum {
 pub fn decimal(minor: u64) -> String {
     format!("{}.{:02}", minor / 100, minor % 100)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shared::id::{OrderId, Partitions};
+
+    use super::*;
+    use crate::domain::{PlaceOrder, Quote};
+
+    const READ: u64 = 1_000;
+
+    /// The ledger of these balances, the oldest first, beside this stock.
+    fn flaw(balances: &[i64], stock: i64, spoiled: Option<usize>) -> Option<Difference> {
+        let mut ledger = Ledger::new(stock);
+        for (place, &balance) in balances.iter().enumerate().rev() {
+            let before = if place == 0 { 0 } else { balances[place - 1] };
+            let delta = balance - before + i64::from(spoiled == Some(place));
+            ledger.push(EntryId::first_of(place as u64), delta, balance);
+        }
+        ledger.finish(ProductId::EXAMPLE)
+    }
+
+    fn order(paid_at: u64, refunded_at: Option<u64>) -> Order {
+        let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
+        let quote = Quote::of("1".parse().unwrap(), 1, "0".parse().unwrap()).unwrap();
+        let at = Timestamp::from_millis;
+        let placed = Order::placed(OrderId::mint(), wanted, quote, at(0), at(0));
+        Order { paid_at: Some(at(paid_at)), refunded_at: refunded_at.map(at), ..placed }
+    }
+
+    proptest! {
+        #[test]
+        fn a_ledger_is_sound_until_its_stock_or_a_movement_is_changed(
+            balances in proptest::collection::vec(0_i64..1_000, 1..50),
+            place: prop::sample::Index,
+        ) {
+            let stock = balances[balances.len() - 1];
+            prop_assert_eq!(flaw(&balances, stock, None), None);
+            prop_assert!(flaw(&balances, stock + 1, None).is_some());
+            let place = place.index(balances.len());
+            // What was before the oldest movement nobody knows.
+            prop_assert_eq!(flaw(&balances, stock, Some(place)).is_some(), place > 0);
+        }
+
+        #[test]
+        fn an_account_agrees_with_the_orders_of_its_time_and_with_no_others(
+            before in 0_u64..20, at in 0_u64..20, after in 0_u64..20, counted in 0_u64..20, off in 1_u64..100,
+        ) {
+            let counted = counted.min(at);
+            let partition = Partitions::NONE.all().next().unwrap();
+            let charged = (before + counted) * 100;
+            let sums = |charged| {
+                let account = Account { at: Timestamp::from_millis(READ), charged, refunded: 0 };
+                let mut sums = Sums::beside([(partition, account)]);
+                let times = [(READ - 1, before), (READ, at), (READ + 1, after)];
+                for (time, count) in times {
+                    (0..count).for_each(|_| sums.add(partition, &order(time, Some(READ + 1))));
+                }
+                sums
+            };
+            prop_assert_eq!(sums(charged).differences().count(), 0);
+            prop_assert_eq!(sums(before * 100 + at * 100 + off).differences().count(), 1);
+            if before > 0 {
+                prop_assert_eq!(sums(before * 100 - off.min(100)).differences().count(), 1);
+            }
+        }
+    }
+}

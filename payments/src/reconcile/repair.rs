@@ -44,7 +44,7 @@ impl Reconciler {
     ) -> anyhow::Result<bool> {
         let mut any = false;
         for difference in differences {
-            let (Some(remedy), Some(order)) = (self.remedy(times, difference), difference.order_id)
+            let (Some(remedy), Some(order)) = (remedy(times, difference), difference.order_id)
             else {
                 continue;
             };
@@ -71,15 +71,15 @@ impl Reconciler {
             Err(error) => Err(error).context("inventory cannot be asked"),
         }
     }
+}
 
-    /// What is to be done about a difference now.
-    pub(super) fn remedy(&self, times: Times, difference: &Difference) -> Option<Remedy> {
-        let remedy = difference.kind.remedy()?;
-        let orphan = difference.kind == Kind::UnknownOrder;
-        let minted_at = difference.order_id.and_then(|id| id.minted_at());
-        let ripe = !orphan || minted_at.is_some_and(|minted_at| minted_at < times.orphaned);
-        ripe.then_some(remedy)
-    }
+/// What is to be done about a difference now.
+pub(super) fn remedy(times: Times, difference: &Difference) -> Option<Remedy> {
+    let remedy = difference.kind.remedy()?;
+    let orphan = difference.kind == Kind::UnknownOrder;
+    let minted_at = difference.order_id.and_then(|id| id.minted_at());
+    let ripe = !orphan || minted_at.is_some_and(|minted_at| minted_at < times.orphaned);
+    ripe.then_some(remedy)
 }
 
 /// Whether a difference may be gone at a second look: because the order was on its way, or because it
