@@ -115,15 +115,15 @@ impl Reconciler {
         };
         let mut ledger = Ledger::new(on_hand);
         loop {
+            for entry in &page.items {
+                ledger.push(entry.id, entry.delta, entry.balance);
+            }
             let young = |entry: &LedgerEntry| {
                 times.since.is_none_or(|since| entry.id.ms >= since.as_millis())
             };
             let all = page.items.len();
             page.items.retain(young);
             findings.movements += page.items.len() as u64;
-            for entry in &page.items {
-                ledger.push(entry.id, entry.delta, entry.balance);
-            }
             for difference in self.compare_sales(product_id, &page.items).await? {
                 findings.add(difference);
             }
