@@ -65,7 +65,6 @@ impl Reconciler {
         &self,
         orders: &[(OrderId, Found)],
     ) -> anyhow::Result<Vec<Outcome>> {
-        let pending = |found: &Found| matches!(found, Found::Order(order) if order.status == OrderStatus::Pending);
         let asked = orders.iter().filter(|(_, found)| !pending(found));
         let asked: Vec<OrderId> = asked.map(|(id, _)| *id).collect();
         let mut answers = self.outcomes_of(&asked).await?.into_iter();
@@ -202,4 +201,8 @@ impl Reconciler {
         });
         Ok(differences.collect())
     }
+}
+
+fn pending(found: &Found) -> bool {
+    matches!(found, Found::Order(order) if order.status == OrderStatus::Pending)
 }
