@@ -1,12 +1,14 @@
 //! The loop that both services consume with: `shared::consumer`, `shared::settle` and
 //! `shared::rewind`, one command at a time.
 
+use crate::faults::Loss;
 use crate::inventory::{Decision, Outcome};
 use crate::payments::Refund;
 use crate::planted::Planted;
+use crate::rewind::Pass;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Life, Side};
-use crate::stream::{Entry, EntryId};
+use crate::stream::Entry;
 use crate::world::World;
 
 /// Which stream a consumer reads.
@@ -27,17 +29,9 @@ pub(crate) struct Consumer {
     /// It reads what it was given before, not new entries.
     recovering: bool,
     /// The life of the own store for which the recent past was acted on again.
-    done: Option<Life>,
-    pass: Option<Pass>,
+    pub(crate) done: Option<Life>,
+    pub(crate) pass: Option<Pass>,
     pub(crate) hand: Option<Hand>,
-}
-
-/// One reading of the recent past.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Pass {
-    after: EntryId,
-    last: EntryId,
-    life: Life,
 }
 
 /// An entry on its way from delivery to acknowledgement.
@@ -63,7 +57,7 @@ enum Stage {
 }
 
 /// What a `WAIT` came to.
-enum Gate {
+pub(crate) enum Gate {
     Open,
     Closed,
     Broken,
@@ -148,7 +142,7 @@ impl World {
 
     /// `PING` and `WAIT 1` on the connection that read or wrote. After a restart it is another
     /// connection, and its answer would be about nothing.
-    fn gate(&self, side: Side, life: Life, rules: &Rules) -> Gate {
+    pub(crate) fn gate(&self, side: Side, life: Life, rules: &Rules) -> Gate {
         if rules.profile != Profile::Gated {
             Gate::Open
         } else if self.life(side) != life {
@@ -185,38 +179,51 @@ impl World {
     }
 
     /// Acts on an entry. Answers false where the store refuses because it has lost its data.
-    fn act(&mut self, role: Role, entry: Entry, rules: &Rules) -> bool {
-        match role {
+    pub(crate) fn act(&mut self, role: Role, entry: Entry, rules: &Rules) -> bool {
+        let Some(event) = entry.event else {
+            // There is nothing to act on: it is set aside for a person.
+            return true;
+        };
+        let first = match role {
             Role::Orders => {
                 let (now, store) = (self.inventory.clock, &mut self.inventory.memory);
                 if !store.identity && !rules.has(Planted::RefundAfterFlush) {
                     return false;
                 }
-                match store.apply(entry, now, rules.planted) {
-                    Some(Outcome::Repeated(decision)) => {
-                        rules.seen.count(Sight::Duplicate);
-                        if decision == Decision::Rejected {
-                            rules.seen.count(Sight::ReplayedRefund);
-                        }
-                    }
-                    Some(Outcome::Decided(_)) | None => {}
+                let outcome = store.apply(entry, event, now, rules.planted);
+                if outcome == Outcome::Repeated(Decision::Rejected) {
+                    rules.seen.count(Sight::ReplayedRefund);
                 }
+                matches!(outcome, Outcome::Decided(_))
             }
             Role::Refunds => {
                 let store = &mut self.payments.memory;
                 if !store.identity {
                     return false;
                 }
-                if let Some(event) = entry.event {
-                    match store.refund(event.order) {
-                        Refund::Refunded => rules.seen.count(Sight::Refund),
-                        Refund::Repeated => rules.seen.count(Sight::Duplicate),
-                        Refund::NotPaid | Refund::NotFound => {}
-                    }
+                let outcome = store.refund(event.order);
+                if outcome == Refund::Refunded {
+                    rules.seen.count(Sight::Refund);
                 }
+                outcome == Refund::Refunded
             }
+        };
+        if !first {
+            rules.seen.count(Sight::Duplicate);
         }
+        self.move_cursor(role, entry, first, rules);
         true
+    }
+
+    /// Remembers the newest entry that was acted on. A first effect that comes later after its
+    /// neighbours than the rewind reaches back would be out of its reach.
+    fn move_cursor(&mut self, role: Role, entry: Entry, first: bool, rules: &Rules) {
+        let cursor = self.cursor(role.own_side());
+        let late = entry.id.time + rules.rewind < cursor.time;
+        *cursor = entry.id.max(*cursor);
+        if first && late && rules.profile == Profile::Lossy {
+            self.loss = Loss::Beyond;
+        }
     }
 
     /// The acknowledgement comes last. It runs while the next batch is read.
@@ -285,45 +292,5 @@ impl World {
             rules.seen.count(Sight::Takeover);
         }
         claimed.is_some_and(|entry| self.receive(consumer, entry, rules))
-    }
-
-    /// Begins a rewind where the own store has a new life.
-    pub(crate) fn look(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, done, pass, .. } = self.consumers[consumer];
-        let life = self.life(role.own_side());
-        if gone || pass.is_some() || done == Some(life) {
-            return false;
-        }
-        if *self.epoch(role.own_side()) == Some(life) {
-            self.consumers[consumer].done = Some(life);
-            return true;
-        }
-        let last = self.stream(role).last_delivered();
-        let from = last.time.saturating_sub(rules.rewind);
-        let after = EntryId { time: from.saturating_sub(1), sequence: u32::MAX };
-        self.consumers[consumer].pass = Some(Pass { after, last, life });
-        true
-    }
-
-    /// Acts once more on the next entry of the recent past; nothing is acknowledged. The epoch is
-    /// remembered last: a crash on the way begins the pass anew.
-    pub(crate) fn advance(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, pass, .. } = self.consumers[consumer];
-        let Some(pass) = pass.filter(|_| !gone) else {
-            return false;
-        };
-        if let Some(entry) = self.stream(role).next_in(pass.after, pass.last) {
-            let gate = self.gate(role.stream_side(), self.life(role.stream_side()), rules);
-            if !matches!(gate, Gate::Open) || !self.act(role, entry, rules) {
-                return false;
-            }
-            rules.seen.count(Sight::Rewind);
-            self.consumers[consumer].pass = Some(Pass { after: entry.id, ..pass });
-            return true;
-        }
-        *self.epoch(role.own_side()) = Some(pass.life);
-        self.consumers[consumer].pass = None;
-        self.consumers[consumer].done = Some(pass.life);
-        true
     }
 }

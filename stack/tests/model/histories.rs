@@ -13,28 +13,31 @@ use crate::world::{Action, Size, World};
 
 /// Clients in one history, each with one order.
 const CLIENTS: usize = 12;
+/// Products, and most pieces of each at the beginning.
+const PRODUCTS: usize = 3;
+const PIECES: i32 = 4;
 /// Actions without a fault, for each fault, in a quiet history and in a wild one.
 const FAULT_RATES: std::ops::RangeInclusive<u32> = 5..=40;
 /// Faults that a history draws from.
 const FAULTS: u32 = 16;
 
-/// What came of a history.
+/// A history: where it begins, and every step that changed something.
 pub(crate) struct History {
     pub(crate) rules: Rules,
-    /// Steps that changed something: each made a state, and each was checked.
-    pub(crate) states: u64,
-    /// The rule that did not hold, and the last steps before.
-    pub(crate) failure: Option<(&'static str, Vec<Action>)>,
+    pub(crate) size: Size,
+    pub(crate) steps: Vec<Action>,
+    /// The rule that does not hold at its end.
+    pub(crate) failure: Option<&'static str>,
 }
 
-/// Runs one history and checks every state of it, and how it ends in peace.
-pub(crate) fn run(seed: u64, steps: usize, planted: Option<Planted>) -> History {
+/// Runs the history of a seed and checks every state of it, and how it ends in peace.
+pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History {
     let mut rng = Rng::with_seed(seed);
     let profile = [Profile::Durable, Profile::Lossy, Profile::Gated][rng.usize(0..3)];
     let rules = Rules { planted, ..Rules::new(profile) };
     let size = Size {
-        stock: (0..3).map(|_| rng.i32(0..=CLIENTS_PER_PRODUCT)).collect(),
-        wishes: (0..CLIENTS).map(|client| client % 3).collect(),
+        stock: (0..PRODUCTS).map(|_| rng.i32(0..=PIECES)).collect(),
+        wishes: (0..CLIENTS).map(|client| client % PRODUCTS).collect(),
         order_consumers: rng.usize(1..=3),
         refund_consumers: rng.usize(1..=2),
     };
@@ -45,25 +48,50 @@ pub(crate) fn run(seed: u64, steps: usize, planted: Option<Planted>) -> History 
         consumers: size.order_consumers + size.refund_consumers,
     };
     let mut world = World::new(&size, &rules);
-    let mut history = History { rules, states: 0, failure: None };
-    let mut taken = Vec::new();
-    for _ in 0..steps {
+    let mut history = History { rules, size, steps: Vec::new(), failure: None };
+    for _ in 0..length {
         let action = chaos.draw(&mut rng);
         if !world.take(action, &history.rules) {
             continue;
         }
-        taken.push(action);
-        history.states += 1;
-        if let Some(rule) = broken(&world, &history.rules) {
-            history.failure = Some((rule, taken));
+        history.steps.push(action);
+        history.failure = broken(&world, &history.rules);
+        if history.failure.is_some() {
             return history;
         }
     }
-    history.failure = verdict(world, &history.rules).map(|rule| (rule, taken));
+    history.failure = verdict(world, &history.rules);
     history
 }
 
-const CLIENTS_PER_PRODUCT: i32 = 4;
+impl History {
+    /// Leaves out whatever the failure does not need.
+    pub(crate) fn shorten(&mut self) {
+        let mut piece = self.steps.len().next_power_of_two();
+        while piece > 0 {
+            let mut at = 0;
+            while at < self.steps.len() {
+                let end = self.steps.len().min(at + piece);
+                let without = [&self.steps[..at], &self.steps[end..]].concat();
+                if self.replay(&without) == self.failure {
+                    self.steps = without;
+                } else {
+                    at = end;
+                }
+            }
+            piece /= 2;
+        }
+    }
+
+    fn replay(&self, steps: &[Action]) -> Option<&'static str> {
+        let mut world = World::new(&self.size, &self.rules);
+        let instant = steps.iter().find_map(|step| {
+            world.take(*step, &self.rules);
+            broken(&world, &self.rules)
+        });
+        instant.or_else(|| verdict(world, &self.rules))
+    }
+}
 
 /// How much goes wrong in one history.
 struct Chaos {
@@ -86,8 +114,8 @@ impl Chaos {
             0..8 => Action::Post { client, answered: rng.u32(0..4) > 0 },
             8..10 => Action::Write { client },
             10..13 => Action::Cancel { client, answered: rng.bool() },
-            13 => Action::Restock { product: rng.usize(0..3) },
-            14 if rng.u32(0..4) == 0 => Action::Delete { product: rng.usize(0..3) },
+            13 => Action::Restock { product: rng.usize(0..PRODUCTS) },
+            14 if rng.u32(0..4) == 0 => Action::Delete { product: rng.usize(0..PRODUCTS) },
             14..28 => Action::Tick,
             28..42 => Action::Complete,
             42..78 => Action::Step { consumer },

@@ -36,6 +36,8 @@ pub(crate) struct Product {
 pub(crate) struct Inventory {
     pub(crate) identity: bool,
     pub(crate) epoch: Option<Life>,
+    /// The newest entry that was acted on.
+    pub(crate) cursor: EntryId,
     pub(crate) products: Vec<Product>,
     pub(crate) records: BTreeMap<Fact, Decision>,
     /// The ledger: each sale that stands.
@@ -75,10 +77,10 @@ impl Inventory {
     pub(crate) fn apply(
         &mut self,
         entry: Entry,
+        event: Event,
         now: Time,
         planted: Option<Planted>,
-    ) -> Option<Outcome> {
-        let event = entry.event?;
+    ) -> Outcome {
         let outcome = self.decide(entry, event, planted);
         if let Outcome::Decided(decision) = outcome {
             self.records.insert(fact(entry, event, planted), decision);
@@ -87,7 +89,7 @@ impl Inventory {
             }
         }
         self.reply(event, outcome, now, planted);
-        Some(outcome)
+        outcome
     }
 
     /// The first of two calls, where somebody made two of what has to be one.

@@ -10,6 +10,7 @@ mod payments;
 mod peace;
 mod planted;
 mod properties;
+mod rewind;
 mod rules;
 mod store;
 mod stream;
@@ -20,15 +21,20 @@ use std::time::Instant;
 #[test]
 fn random_histories() {
     let begun = Instant::now();
-    let mut states = 0;
-    let mut fails = 0;
-    for seed in 0..1000 {
-        let history = histories::run(seed, 500, None);
-        states += history.states;
-        if let Some((rule, steps)) = history.failure {
+    let (mut states, mut fails) = (0, 0);
+    let seeds: u64 = std::env::var("MODEL_SEEDS").unwrap_or("1000".into()).parse().unwrap();
+    let from: u64 = std::env::var("MODEL_SEED").unwrap_or("0".into()).parse().unwrap();
+    for seed in from..from + seeds {
+        let mut history = histories::run(seed, 1000, None);
+        states += history.steps.len();
+        if let Some(rule) = history.failure {
             fails += 1;
             if fails < 6 {
-                println!("seed {seed} {:?}: {rule}, {} steps", history.rules.profile, steps.len());
+                history.shorten();
+                println!("seed {seed} {:?}: {rule}, {:?}", history.rules.profile, history.size);
+                for step in &history.steps {
+                    println!("    {step:?}");
+                }
             }
         }
     }
@@ -41,7 +47,7 @@ fn planted_bugs() {
         let begun = Instant::now();
         let found = (0..2000).find_map(|seed| {
             let history = histories::run(seed, 500, Some(planted));
-            history.failure.map(|(rule, steps)| (seed, history.rules.profile, rule, steps.len()))
+            history.failure.map(|rule| (seed, history.rules.profile, rule, history.steps.len()))
         });
         println!("{planted:?} {:?} {found:?}", begun.elapsed());
     }

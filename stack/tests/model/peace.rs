@@ -18,6 +18,10 @@ pub(crate) fn verdict(mut world: World, rules: &Rules) -> Option<&'static str> {
         return Some(broken);
     }
     if !settle(&mut world, rules) {
+        println!(
+            "{:?}\n{:?} {:?}",
+            world.consumers, world.payments, world.inventory.memory.refund_order
+        );
         return Some("left in peace, the system comes to rest");
     }
     let found = broken(&world, rules).or_else(|| disagreement(&world));

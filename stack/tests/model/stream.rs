@@ -86,13 +86,11 @@ impl Stream {
         own.map(|pending| pending.id).min().map(|id| self.entry(id))
     }
 
-    /// `XAUTOCLAIM`: takes over what another consumer has held for at least `idle`. Redis takes
-    /// removed entries off the list by itself, and tells whoever asked.
+    /// `XAUTOCLAIM`: takes over what any consumer, this one too, has held for at least `idle`.
+    /// Redis takes removed entries off the list by itself, and tells whoever asked.
     pub(crate) fn claim(&mut self, consumer: usize, now: Time, idle: Time) -> Option<Entry> {
         let pending = &mut self.group.as_mut()?.pending;
-        let found = pending.iter().position(|pending| {
-            pending.consumer != consumer && pending.since.saturating_add(idle) <= now
-        })?;
+        let found = pending.iter().position(|pending| pending.since.saturating_add(idle) <= now)?;
         let id = pending[found].id;
         let entry = self.entry(id);
         let pending = &mut self.group.as_mut()?.pending;
@@ -135,6 +133,11 @@ impl Stream {
         let surplus = self.entries.len().saturating_sub(length);
         self.entries.drain(..surplus);
         surplus > 0
+    }
+
+    /// `last-generated-id`.
+    pub(crate) fn last(&self) -> EntryId {
+        self.last
     }
 
     pub(crate) fn last_delivered(&self) -> EntryId {

@@ -7,7 +7,7 @@ use crate::inventory::Inventory;
 use crate::payments::Payments;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Life, Side, Store};
-use crate::stream::{ProductId, Stream, Time};
+use crate::stream::{EntryId, ProductId, Stream, Time};
 
 /// Where the clocks begin: late enough to be set back.
 pub(crate) const START: Time = 100;
@@ -151,6 +151,14 @@ impl World {
         match side {
             Side::Payments => &mut self.payments.memory.epoch,
             Side::Inventory => &mut self.inventory.memory.epoch,
+        }
+    }
+
+    /// The newest entry of the other's stream that a store has acted on.
+    pub(crate) fn cursor(&mut self, side: Side) -> &mut EntryId {
+        match side {
+            Side::Payments => &mut self.payments.memory.cursor,
+            Side::Inventory => &mut self.inventory.memory.cursor,
         }
     }
 
