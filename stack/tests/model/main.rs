@@ -12,6 +12,7 @@ mod planted;
 mod properties;
 mod rewind;
 mod rules;
+mod small;
 mod store;
 mod stream;
 mod world;
@@ -50,5 +51,19 @@ fn planted_bugs() {
             history.failure.map(|rule| (seed, history.rules.profile, rule, history.steps.len()))
         });
         println!("{planted:?} {:?} {found:?}", begun.elapsed());
+    }
+}
+#[test]
+fn exhaustive_all() {
+    for small in small::systems() {
+        let name = small.name;
+        let found = small.explore();
+        println!("{name}: {} states, {:?} complete {}", found.states, found.took, found.complete);
+        if let Some((rule, path)) = found.failure {
+            println!("   FAILED {rule}");
+            for next in path {
+                println!("   {next:?}");
+            }
+        }
     }
 }
