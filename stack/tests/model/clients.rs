@@ -18,8 +18,8 @@ pub(crate) struct Client {
     pub(crate) told_cancelled: bool,
     /// Requests that found the key unused and will write the order: a planted bug.
     looked: u8,
-    /// It found the order pending and will cancel it: a planted bug.
-    found_pending: bool,
+    /// The order that it found pending and will cancel: a planted bug.
+    found_pending: Option<OrderId>,
 }
 
 /// The task of payments that pays what is due.
@@ -38,7 +38,7 @@ impl Client {
             contradicted: false,
             told_cancelled: false,
             looked: 0,
-            found_pending: false,
+            found_pending: None,
         }
     }
 }
@@ -107,9 +107,10 @@ impl World {
         if !store.identity || store.order(order).is_none() {
             return false;
         }
-        if planted == Some(Planted::CancelWithoutCompare) && !self.clients[client].found_pending {
+        let looks = planted == Some(Planted::CancelWithoutCompare);
+        if looks && self.clients[client].found_pending.is_none() {
             let pending = store.status(order) == Some(Status::Pending);
-            self.clients[client].found_pending = pending;
+            self.clients[client].found_pending = pending.then_some(order);
             return pending;
         }
         let cancelled = store.cancel(order, planted);

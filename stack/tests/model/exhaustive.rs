@@ -13,8 +13,6 @@ use crate::world::{Action, START, Size, World};
 
 /// Threads that explore at the same time.
 const THREADS: usize = 2;
-/// No exploration takes longer, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A small system, and what may happen in it beside its own steps.
 #[derive(Clone)]
@@ -60,11 +58,11 @@ pub(crate) struct Explored {
 }
 
 impl Small {
-    /// Explores every history.
-    pub(crate) fn explore(self) -> Explored {
+    /// Explores every history, as far as there is patience for it.
+    pub(crate) fn explore(self, patience: Duration) -> Explored {
         let begun = Instant::now();
         let rules = Arc::clone(&self.rules);
-        let checker = self.checker().threads(THREADS).timeout(PATIENCE);
+        let checker = self.checker().threads(THREADS).timeout(patience);
         let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
         let failure = checker.discoveries().into_values().next().map(|path| {
             let world = path.last_state().world.clone();
@@ -74,7 +72,7 @@ impl Small {
         Explored {
             states: checker.unique_state_count(),
             took: begun.elapsed(),
-            complete: begun.elapsed() < PATIENCE,
+            complete: begun.elapsed() < patience,
             failure,
         }
     }
@@ -86,6 +84,10 @@ impl Model for Small {
 
     fn init_states(&self) -> Vec<Situation> {
         let mut world = World::new(&self.size, &self.rules);
+        for consumer in 0..world.consumers.len() {
+            // Everybody is up and waits.
+            while world.step(consumer, &self.rules) {}
+        }
         for client in 0..self.placed {
             world.post(client, true, &self.rules);
         }

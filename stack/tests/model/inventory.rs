@@ -39,7 +39,7 @@ pub(crate) struct Inventory {
     /// The newest entry that was acted on.
     pub(crate) cursor: EntryId,
     pub(crate) products: Vec<Product>,
-    pub(crate) records: BTreeMap<Fact, Decision>,
+    pub(crate) records: BTreeMap<Fact, (OrderId, Decision)>,
     /// The ledger: each sale that stands.
     pub(crate) sales: Vec<Event>,
     pub(crate) refund_order: Stream,
@@ -70,7 +70,8 @@ impl Inventory {
     }
 
     pub(crate) fn decision(&self, order: OrderId) -> Option<Decision> {
-        self.records.get(&Fact::Order(order)).copied()
+        let recorded = self.records.values().find(|(of, _)| *of == order);
+        recorded.map(|(_, decision)| *decision)
     }
 
     /// `apply_orders`: the effect, its record and the reply, in one step.
@@ -83,7 +84,7 @@ impl Inventory {
     ) -> Outcome {
         let outcome = self.decide(entry, event, planted);
         if let Outcome::Decided(decision) = outcome {
-            self.records.insert(fact(entry, event, planted), decision);
+            self.records.insert(fact(entry, event, planted), (event.order, decision));
             if decision == Decision::Applied {
                 self.take(event);
             }
@@ -99,7 +100,7 @@ impl Inventory {
         };
         let outcome = self.decide(entry, event, planted);
         if let Outcome::Decided(decision) = outcome {
-            self.records.insert(fact(entry, event, planted), decision);
+            self.records.insert(fact(entry, event, planted), (event.order, decision));
         }
         self.reply(event, outcome, now, planted);
         outcome == Outcome::Decided(Decision::Applied)
@@ -125,7 +126,7 @@ impl Inventory {
         } else {
             product.on_hand += 1;
         }
-        self.records.insert(Fact::Order(order), Decision::Released);
+        self.records.insert(Fact::Order(order), (order, Decision::Released));
     }
 
     /// `adjust_stock`: a restock of one piece.
@@ -152,7 +153,7 @@ impl Inventory {
     }
 
     fn decide(&self, entry: Entry, event: Event, planted: Option<Planted>) -> Outcome {
-        if let Some(recorded) = self.records.get(&fact(entry, event, planted)) {
+        if let Some((_, recorded)) = self.records.get(&fact(entry, event, planted)) {
             return Outcome::Repeated(*recorded);
         }
         let on_hand = self.products.get(event.product).map_or(0, |product| product.on_hand);

@@ -36,21 +36,35 @@ pub(crate) fn systems() -> Vec<Small> {
             ..shop("clients repeat and cancel", Profile::Durable, 2, 1)
         },
         Small {
-            extras: vec![lag(1, Side::Inventory), restart(1, Side::Inventory), crash(3)],
-            ..shop("inventory forgets while two consume", Profile::Lossy, 1, 2)
+            extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
+            ..at_once(shop("inventory forgets", Profile::Lossy, 2, 1))
         },
         Small {
-            extras: vec![lag(1, Side::Payments), restart(1, Side::Payments), crash(2)],
-            ..shop("payments forgets", Profile::Lossy, 2, 1)
+            extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
+            ..at_once(shop("inventory forgets while two consume", Profile::Lossy, 1, 2))
         },
         Small {
-            extras: STORES.iter().flat_map(|side| [lag(1, *side), restart(1, *side)]).collect(),
-            ..shop("both stores forget", Profile::Lossy, 1, 1)
+            extras: vec![lag(Side::Payments), restart(Side::Payments), crash(1)],
+            ..at_once(shop("payments forgets", Profile::Lossy, 2, 1))
         },
-        Small {
-            extras: STORES.iter().flat_map(|side| [lag(1, *side), restart(1, *side)]).collect(),
-            ..shop("both stores fail over behind a gate", Profile::Gated, 1, 1)
-        },
+        forgetful(shop("both stores forget an order", Profile::Lossy, 1, 1)),
+        once(sold_out(shop("either store forgets a refund", Profile::Lossy, 1, 1))),
+        forgetful(shop("both stores fail over with an order", Profile::Gated, 1, 1)),
+        once(sold_out(shop("either store fails over with a refund", Profile::Gated, 1, 1))),
+    ]
+}
+
+/// What takes minutes.
+pub(crate) fn large_systems() -> Vec<Small> {
+    let all = |mut small: Small| {
+        small.extras.push(crash(small.size.order_consumers));
+        small
+    };
+    vec![
+        forgetful(sold_out(shop("both stores forget a refund", Profile::Lossy, 1, 1))),
+        forgetful(sold_out(shop("both stores fail over with a refund", Profile::Gated, 1, 1))),
+        all(forgetful(shop("everything at once to two orders", Profile::Lossy, 2, 2))),
+        all(forgetful(shop("everything at once behind a gate", Profile::Gated, 2, 2))),
     ]
 }
 
@@ -68,16 +82,39 @@ fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -
     Small { name, rules, size, placed: orders, ticks: delay, extras: Vec::new() }
 }
 
+/// Orders are due as soon as they are placed: the clock is not what this is about.
+fn at_once(mut small: Small) -> Small {
+    let profile = small.rules.profile;
+    small.rules = Arc::new(Rules { delay: 0, reclaim_idle: 0, ..Rules::new(profile) });
+    Small { ticks: 0, ..small }
+}
+
+/// Each store falls behind and loses its tail once.
+fn forgetful(small: Small) -> Small {
+    let extras = STORES.iter().flat_map(|side| [lag(*side), restart(*side)]).collect();
+    Small { extras, ..at_once(small) }
+}
+
+/// Either store does.
+fn once(small: Small) -> Small {
+    let extras = vec![some(1, STORES.map(Fault::FallBehind)), some(1, STORES.map(Fault::Restart))];
+    Small { extras, ..at_once(small) }
+}
+
+fn sold_out(small: Small) -> Small {
+    Small { size: Size { stock: vec![0], ..small.size }, ..small }
+}
+
 fn some(times: u8, faults: impl IntoIterator<Item = Fault>) -> Extra {
     Extra { any_of: faults.into_iter().map(Action::Fault).collect(), times }
 }
 
-fn lag(times: u8, side: Side) -> Extra {
-    some(times, [Fault::FallBehind(side)])
+fn lag(side: Side) -> Extra {
+    some(1, [Fault::FallBehind(side)])
 }
 
-fn restart(times: u8, side: Side) -> Extra {
-    some(times, [Fault::Restart(side)])
+fn restart(side: Side) -> Extra {
+    some(1, [Fault::Restart(side)])
 }
 
 fn crash(consumers: usize) -> Extra {
