@@ -249,7 +249,9 @@ impl World {
         if gone {
             return false;
         }
-        if done.is_none() && pass.is_none() {
+        // A look is due every two seconds, and after every failure: new entries come after it.
+        let looked = done.is_some() && !self.is_look_due(role.own_side(), done);
+        if pass.is_none() && !looked {
             return self.look(consumer, rules);
         }
         let now = self.stream_clock(role);

@@ -12,12 +12,14 @@ use crate::store::Side;
 use crate::world::{Action, Size, World};
 
 /// Clients in one history, each with one order.
-const CLIENTS: usize = 12;
+const CLIENTS: usize = 30;
 /// Products, and most pieces of each at the beginning.
 const PRODUCTS: usize = 3;
-const PIECES: i32 = 4;
+const PIECES: i32 = 12;
 /// Actions without a fault, for each fault, in a quiet history and in a wild one.
 const FAULT_RATES: std::ops::RangeInclusive<u32> = 5..=40;
+/// Actions for each crash of a store whose copy is behind.
+const CRASHES_WHILE_BEHIND: u32 = 20;
 /// Faults that a history draws from.
 const FAULTS: u32 = 16;
 
@@ -50,7 +52,7 @@ pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History
     let mut world = World::new(&size, &rules);
     let mut history = History { rules, size, steps: Vec::new(), failure: None };
     for _ in 0..length {
-        let action = chaos.draw(&mut rng);
+        let action = chaos.draw(&world, &mut rng);
         if !world.take(action, &history.rules) {
             continue;
         }
@@ -101,7 +103,12 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn draw(&self, rng: &mut Rng) -> Action {
+    fn draw(&self, world: &World, rng: &mut Rng) -> Action {
+        // A copy is not behind for long, so this is when a crash hurts.
+        let side = if rng.bool() { Side::Payments } else { Side::Inventory };
+        if world.is_behind(side) && rng.u32(0..CRASHES_WHILE_BEHIND) == 0 {
+            return Action::Fault(Fault::Restart(side));
+        }
         if rng.u32(0..self.rate) == 0 {
             let kind = rng.u32(0..FAULTS);
             if self.kinds & (1 << kind) != 0 {

@@ -44,7 +44,7 @@ use crate::planted::PLANTED;
 use crate::rules::{SIGHTS, Sightings};
 
 /// Random histories, and the steps that each tries to take.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
 const STEPS: u64 = 500;
 /// Histories in which a planted bug has to show.
 const PLANTED_SEEDS: u64 = 200;

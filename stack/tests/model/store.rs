@@ -28,6 +28,8 @@ pub(crate) struct Store<R> {
     pub(crate) memory: R,
     pub(crate) clock: Time,
     pub(crate) life: Life,
+    /// When that life began.
+    pub(crate) born: Time,
     /// The copy and since when it is behind; `None` while it has everything.
     behind: Option<Box<(R, Time)>>,
     /// What there was before somebody emptied the store.
@@ -36,7 +38,7 @@ pub(crate) struct Store<R> {
 
 impl<R: Records> Store<R> {
     pub(crate) fn new(memory: R, clock: Time) -> Self {
-        Self { memory, clock, life: 0, behind: None, backup: None }
+        Self { memory, clock, life: 0, born: clock, behind: None, backup: None }
     }
 
     /// From now on, changes reach the memory and not the copy.
@@ -51,6 +53,10 @@ impl<R: Records> Store<R> {
     /// The copy has everything again.
     pub(crate) fn catch_up(&mut self) -> bool {
         self.behind.take().is_some()
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.is_some()
     }
 
     /// `WAIT 1`, or an `fsync`: whether everything in memory would survive.
@@ -76,6 +82,7 @@ impl<R: Records> Store<R> {
     /// anything.
     pub(crate) fn restart(&mut self) -> bool {
         self.life += 1;
+        self.born = self.clock;
         let forgot = !self.is_replicated();
         if let Some(copy) = self.behind.take() {
             self.memory = copy.0;
@@ -100,6 +107,7 @@ impl<R: Records> Store<R> {
         };
         self.memory = *backup;
         self.life += 1;
+        self.born = self.clock;
         true
     }
 }

@@ -111,16 +111,26 @@ impl World {
             Action::Look { consumer } => self.look(consumer, rules),
             Action::Advance { consumer } => self.advance(consumer, rules),
             Action::Claim { consumer } => self.claim(consumer, rules),
-            Action::Trim { role } => {
-                let now = self.stream_clock(role);
-                self.stream(role).trim(now, rules.rewind)
-            }
+            Action::Trim { role } => self.trim(role, rules),
             Action::Tick => {
                 self.tick(rules);
                 true
             }
             Action::Fault(fault) => self.suffer(fault, rules),
         }
+    }
+
+    /// Entries are kept for as long as the rewind reaches back. One that takes even longer to begin
+    /// or to end may come too late for some.
+    fn trim(&mut self, role: Role, rules: &Rules) -> bool {
+        let now = self.stream_clock(role);
+        let trimmed = self.stream(role).trim(now, rules.rewind);
+        let life = self.life(role.own_side());
+        let rewinds = *self.epoch(role.own_side()) != Some(life);
+        if trimmed && rewinds && rules.profile == Profile::Lossy {
+            self.loss = Loss::Beyond;
+        }
+        trimmed
     }
 
     fn delete(&mut self, product: ProductId, rules: &Rules) -> bool {
@@ -167,6 +177,22 @@ impl World {
             Side::Payments => self.payments.life,
             Side::Inventory => self.inventory.life,
         }
+    }
+
+    pub(crate) fn is_behind(&self, side: Side) -> bool {
+        match side {
+            Side::Payments => self.payments.is_behind(),
+            Side::Inventory => self.inventory.is_behind(),
+        }
+    }
+
+    /// Whether a consumer that acted in life `done` of its own store has to look again by now.
+    pub(crate) fn is_look_due(&self, side: Side, done: Option<Life>) -> bool {
+        let (life, born, now) = match side {
+            Side::Payments => (self.payments.life, self.payments.born, self.payments.clock),
+            Side::Inventory => (self.inventory.life, self.inventory.born, self.inventory.clock),
+        };
+        done != Some(life) && now != born
     }
 
     /// What `WAIT` would say.
