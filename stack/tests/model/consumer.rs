@@ -215,11 +215,11 @@ impl World {
         true
     }
 
-    /// Remembers the newest entry that was acted on. A first effect that comes later after its
-    /// neighbours than the rewind reaches back would be out of its reach.
+    /// Remembers the newest entry that was acted on. A first effect that comes long after its event
+    /// may be out of reach for the rewind, which goes by the time of the event.
     fn move_cursor(&mut self, role: Role, entry: Entry, first: bool, rules: &Rules) {
+        let late = entry.id.time + rules.rewind - rules.window < self.stream_clock(role);
         let cursor = self.cursor(role.own_side());
-        let late = entry.id.time + rules.rewind < cursor.time;
         *cursor = entry.id.max(*cursor);
         if first && late && rules.profile == Profile::Lossy {
             self.loss = Loss::Beyond;

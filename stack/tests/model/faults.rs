@@ -56,8 +56,8 @@ impl World {
     /// Lets a fault happen. Answers whether it made a difference.
     pub(crate) fn suffer(&mut self, fault: Fault, rules: &Rules) -> bool {
         let happened = match fault {
-            Fault::Crash { consumer } => self.crash(consumer),
-            Fault::Lose { consumer } => self.crash(consumer) && self.lose(consumer),
+            Fault::Crash { consumer } => self.crash(consumer, rules),
+            Fault::Lose { consumer } => self.crash(consumer, rules) && self.lose(consumer),
             Fault::CrashWorker => {
                 self.worker.hand = None;
                 true
@@ -94,8 +94,14 @@ impl World {
         happened
     }
 
-    fn crash(&mut self, consumer: usize) -> bool {
-        let Consumer { role, gone, .. } = self.consumers[consumer];
+    /// A rewind that is cut off begins anew, and from a later point where something new was
+    /// delivered in between: that may be too late for some.
+    fn crash(&mut self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, gone, pass, .. } = self.consumers[consumer];
+        let last = self.stream(role).last_delivered();
+        if rules.profile == Profile::Lossy && pass.is_some_and(|pass| last > pass.last) {
+            self.loss = Loss::Beyond;
+        }
         if !gone {
             self.consumers[consumer] = Consumer::started(role);
         }

@@ -3,15 +3,17 @@
 //!
 //! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
 //! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
-//! call those, and the clients ([`clients`], [`consumer`], [`rewind`]); and all that may go wrong at
-//! any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end once
-//! it is left in peace in [`peace`], with what `reconcile` repairs.
+//! call those, and the clients ([`clients`], [`consumer`], [`rewind`]); and all that may go wrong
+//! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
+//! once it is left in peace in [`peace`], with what `reconcile` repairs.
 //!
-//! Small systems are explored completely ([`small`], [`exhaustive`]), large ones by random histories
-//! ([`histories`]). Both have to find the mistakes of [`planted`], or they would prove nothing.
+//! Small systems are explored completely ([`small`], [`exhaustive`]), large ones by random
+//! histories ([`histories`]), which also have to find the mistakes of [`planted`]: a model that
+//! cannot would prove nothing.
 //!
-//! Left out: batches (a function takes one order here), partitions (each is a system like this one),
-//! entries that are no events, attempts and their limits, and the age at which records are swept.
+//! Left out: batches (a function takes one order here), partitions (each is a system like this
+//! one), entries that are no events, attempts and their limits, and the age at which records are
+//! swept.
 //!
 //! `MODEL_SEEDS` and `MODEL_STEPS` make more and longer histories, `MODEL_SEED` runs one again and
 //! tells it as short as it can be told, and `MODEL_LARGE` explores what takes many minutes. Figures

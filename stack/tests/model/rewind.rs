@@ -11,15 +11,16 @@ use crate::world::World;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pass {
     after: EntryId,
-    last: EntryId,
+    pub(crate) last: EntryId,
     life: Life,
 }
 
 impl World {
     /// Begins a rewind where the own store has a new life.
     ///
-    /// A stream that ends long before what was acted on has lost its past. To act on it would be to
-    /// guess, so the consumer waits for a person.
+    /// A stream that has nothing of what was acted on has lost its data. To act on it would be to
+    /// guess, so the consumer waits for a person. How far it went back says less: the entry before
+    /// the lost ones may be old in a stream with few entries.
     pub(crate) fn look(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer { role, gone, done, pass, .. } = self.consumers[consumer];
         let life = self.life(role.own_side());
@@ -32,7 +33,7 @@ impl World {
         }
         let cursor = *self.cursor(role.own_side());
         let stream = self.stream(role);
-        if stream.last().time + rules.rewind < cursor.time {
+        if stream.last() < cursor && stream.last() == EntryId::default() {
             return false;
         }
         let last = stream.last_delivered();

@@ -104,7 +104,7 @@ impl Rules {
             profile,
             delay: 2,
             reclaim_idle: 3,
-            rewind: 6,
+            rewind: 12,
             window: 3,
             planted: None,
             seen: Sightings::default(),
