@@ -1,0 +1,298 @@
+//! The loop that both services consume with: `shared::consumer`, `shared::settle` and
+//! `shared::rewind`, one command at a time.
+
+use crate::faults::Loss;
+use crate::inventory::{Decision, Outcome};
+use crate::payments::Refund;
+use crate::planted::Planted;
+use crate::rewind::Pass;
+use crate::rules::{Profile, Rules, Sight};
+use crate::store::{Life, Side};
+use crate::stream::Entry;
+use crate::world::World;
+
+/// Which stream a consumer reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Role {
+    /// inventory's: reads `order_completed` and writes to the store of inventory.
+    Orders,
+    /// payments': reads `refund_order` and writes to the store of payments.
+    Refunds,
+}
+
+/// One member of a consumer group: `shared::consumer` with `shared::rewind`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Consumer {
+    pub(crate) role: Role,
+    /// It died and nobody starts it again.
+    pub(crate) gone: bool,
+    /// It reads what it was given before, not new entries.
+    recovering: bool,
+    /// The life of the own store for which the recent past was acted on again.
+    pub(crate) done: Option<Life>,
+    pub(crate) pass: Option<Pass>,
+    pub(crate) hand: Option<Hand>,
+}
+
+/// An entry on its way from delivery to acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Hand {
+    entry: Entry,
+    stage: Stage,
+    /// The life of the store that the stage depends on: an answer of `WAIT` is about one life.
+    life: Life,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    /// Delivered; behind a gate, not before the replica knows of it too.
+    Read,
+    /// To be acted on.
+    Known,
+    /// Acknowledged already and not acted on, or recorded and not taken: planted bugs.
+    Acknowledged,
+    Marked,
+    /// Acted on; behind a gate, not acknowledged before the replica has the effect.
+    Acted,
+}
+
+/// What a `WAIT` came to.
+pub(crate) enum Gate {
+    Open,
+    Closed,
+    Broken,
+}
+
+impl Role {
+    /// Where the stream is.
+    pub(crate) fn stream_side(self) -> Side {
+        match self {
+            Self::Orders => Side::Payments,
+            Self::Refunds => Side::Inventory,
+        }
+    }
+
+    /// Where the effects go.
+    pub(crate) fn own_side(self) -> Side {
+        match self {
+            Self::Orders => Side::Inventory,
+            Self::Refunds => Side::Payments,
+        }
+    }
+}
+
+impl Consumer {
+    /// A process that was just started: whatever it had in memory is gone.
+    pub(crate) fn started(role: Role) -> Self {
+        Self { role, gone: false, recovering: true, done: None, pass: None, hand: None }
+    }
+
+    /// After any failure nothing in memory counts: what was read is pending, and is read again.
+    pub(crate) fn start_over(&mut self) {
+        self.hand = None;
+        self.recovering = true;
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.hand.is_none() && self.pass.is_none() && !self.recovering
+    }
+}
+
+impl World {
+    /// The next command of a consumer.
+    pub(crate) fn step(&mut self, consumer: usize, rules: &Rules) -> bool {
+        let Some(hand) = self.consumers[consumer].hand else {
+            return self.read(consumer, rules);
+        };
+        let role = self.consumers[consumer].role;
+        match hand.stage {
+            // A read that had to block leaves its connection with the offset from before it, and
+            // without a `PING` in between, `WAIT` says yes to anything.
+            Stage::Read if rules.has(Planted::WaitWithoutPing) => {
+                self.turn(consumer, hand, Stage::Known)
+            }
+            Stage::Read => match self.gate(role.stream_side(), hand.life, rules) {
+                Gate::Open => self.turn(consumer, hand, Stage::Known),
+                Gate::Closed => false,
+                Gate::Broken => self.start_over(consumer),
+            },
+            Stage::Known if rules.has(Planted::AcknowledgeFirst) => {
+                self.stream(role).acknowledge(hand.entry.id);
+                self.turn(consumer, hand, Stage::Acknowledged)
+            }
+            Stage::Known | Stage::Acknowledged => self.act_in_hand(consumer, hand, rules),
+            Stage::Marked => {
+                if let Some(event) = hand.entry.event {
+                    self.inventory.memory.take(event);
+                }
+                self.turn(consumer, hand, Stage::Acted)
+            }
+            Stage::Acted => self.acknowledge(consumer, hand, rules),
+        }
+    }
+
+    fn turn(&mut self, consumer: usize, hand: Hand, stage: Stage) -> bool {
+        let life = match stage {
+            Stage::Acted => self.life(self.consumers[consumer].role.own_side()),
+            _ => hand.life,
+        };
+        self.consumers[consumer].hand = Some(Hand { stage, life, ..hand });
+        true
+    }
+
+    /// `PING` and `WAIT 1` on the connection that read or wrote. After a restart it is another
+    /// connection, and its answer would be about nothing.
+    pub(crate) fn gate(&self, side: Side, life: Life, rules: &Rules) -> Gate {
+        if rules.profile != Profile::Gated {
+            Gate::Open
+        } else if self.life(side) != life {
+            Gate::Broken
+        } else if self.is_replicated(side) {
+            Gate::Open
+        } else {
+            rules.seen.count(Sight::WaitRefused);
+            Gate::Closed
+        }
+    }
+
+    fn start_over(&mut self, consumer: usize) -> bool {
+        self.consumers[consumer].start_over();
+        true
+    }
+
+    fn act_in_hand(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
+        let role = self.consumers[consumer].role;
+        let now = self.inventory.clock;
+        let in_two = role == Role::Orders && rules.has(Planted::MarkThenTake);
+        if in_two && self.inventory.memory.identity {
+            let half_done = self.inventory.memory.mark_only(hand.entry, now, rules.planted);
+            return self.turn(consumer, hand, if half_done { Stage::Marked } else { Stage::Acted });
+        }
+        if !self.act(role, hand.entry, rules) {
+            return self.start_over(consumer);
+        }
+        if hand.stage == Stage::Acknowledged {
+            self.consumers[consumer].hand = None;
+            return true;
+        }
+        self.turn(consumer, hand, Stage::Acted)
+    }
+
+    /// Acts on an entry. Answers false where the store refuses because it has lost its data.
+    pub(crate) fn act(&mut self, role: Role, entry: Entry, rules: &Rules) -> bool {
+        let Some(event) = entry.event else {
+            // There is nothing to act on: it is set aside for a person.
+            return true;
+        };
+        let first = match role {
+            Role::Orders => {
+                let (now, store) = (self.inventory.clock, &mut self.inventory.memory);
+                if !store.identity && !rules.has(Planted::RefundAfterFlush) {
+                    return false;
+                }
+                let outcome = store.apply(entry, event, now, rules.planted);
+                if outcome == Outcome::Repeated(Decision::Rejected) {
+                    rules.seen.count(Sight::ReplayedRefund);
+                }
+                matches!(outcome, Outcome::Decided(_))
+            }
+            Role::Refunds => {
+                let store = &mut self.payments.memory;
+                if !store.identity {
+                    return false;
+                }
+                let outcome = store.refund(event.order);
+                if outcome == Refund::Refunded {
+                    rules.seen.count(Sight::Refund);
+                }
+                outcome == Refund::Refunded
+            }
+        };
+        if !first {
+            rules.seen.count(Sight::Duplicate);
+        }
+        self.move_cursor(role, entry, first, rules);
+        true
+    }
+
+    /// Remembers the newest entry that was acted on. A first effect that comes long after its event
+    /// may be out of reach for the rewind, which goes by the time of the event.
+    fn move_cursor(&mut self, role: Role, entry: Entry, first: bool, rules: &Rules) {
+        let late = entry.id.time + rules.rewind - rules.window < self.stream_clock(role);
+        let cursor = self.cursor(role.own_side());
+        *cursor = entry.id.max(*cursor);
+        if first && late && rules.profile == Profile::Lossy {
+            self.loss = Loss::Beyond;
+        }
+    }
+
+    /// The acknowledgement comes last. It runs while the next batch is read.
+    fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
+        let role = self.consumers[consumer].role;
+        match self.gate(role.own_side(), hand.life, rules) {
+            Gate::Open => {}
+            Gate::Closed => return false,
+            Gate::Broken => return self.start_over(consumer),
+        }
+        // On a shared connection it stands behind a read that blocks for longer than a command may
+        // take, and goes down with the connection.
+        if rules.has(Planted::SharedConnection) && !self.stream(role).has_new() {
+            return self.start_over(consumer);
+        }
+        self.stream(role).acknowledge(hand.entry.id);
+        self.consumers[consumer].hand = None;
+        true
+    }
+
+    fn read(&mut self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, gone, recovering, done, pass, .. } = self.consumers[consumer];
+        if gone {
+            return false;
+        }
+        // A look is due every two seconds, and after every failure: new entries come after it.
+        let looked = done.is_some() && !self.is_look_due(role.own_side(), done);
+        if pass.is_none() && !looked {
+            return self.look(consumer, rules);
+        }
+        let now = self.stream_clock(role);
+        let stream = self.stream(role);
+        if stream.group.is_none() {
+            if rules.has(Planted::GroupAtTheEnd) {
+                stream.create_group_at_the_end();
+            } else {
+                stream.create_group();
+            }
+            return true;
+        }
+        let entry = if recovering {
+            stream.read_own_pending(consumer)
+        } else {
+            stream.read_new(consumer, now)
+        };
+        let was_recovering =
+            entry.is_none() && std::mem::take(&mut self.consumers[consumer].recovering);
+        was_recovering || entry.is_some_and(|entry| self.receive(consumer, entry, rules))
+    }
+
+    fn receive(&mut self, consumer: usize, entry: Entry, rules: &Rules) -> bool {
+        let gated = rules.profile == Profile::Gated;
+        let stage = if gated { Stage::Read } else { Stage::Known };
+        let life = self.life(self.consumers[consumer].role.stream_side());
+        self.consumers[consumer].hand = Some(Hand { entry, stage, life });
+        true
+    }
+
+    /// Takes over what a dead consumer left.
+    pub(crate) fn claim(&mut self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, gone, recovering, hand, .. } = self.consumers[consumer];
+        if gone || recovering || hand.is_some() {
+            return false;
+        }
+        let now = self.stream_clock(role);
+        let claimed = self.stream(role).claim(consumer, now, rules.reclaim_idle);
+        if claimed.is_some() {
+            rules.seen.count(Sight::Takeover);
+        }
+        claimed.is_some_and(|entry| self.receive(consumer, entry, rules))
+    }
+}

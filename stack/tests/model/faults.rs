@@ -1,0 +1,165 @@
+//! What may go wrong: one thing at any instant, to anybody.
+
+use crate::consumer::{Consumer, Role};
+use crate::rules::{Profile, Rules, Sight};
+use crate::store::Side;
+use crate::stream::Time;
+use crate::world::World;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// A consumer process dies and is started again under its name.
+    Crash {
+        consumer: usize,
+    },
+    /// It dies for good: its replica has to take over.
+    Lose {
+        consumer: usize,
+    },
+    /// The process with the worker dies.
+    CrashWorker,
+    /// A connection is cut, or an answer is lost: the consumer does not know what was done.
+    CutOff {
+        consumer: usize,
+    },
+    /// Changes reach the memory of a store and not its copy.
+    FallBehind(Side),
+    CatchUp(Side),
+    /// A store is killed and comes back, or its replica takes over.
+    Restart(Side),
+    DestroyGroup(Role),
+    /// Somebody trims a stream by its length.
+    TrimEarly(Role),
+    /// `FLUSHALL`.
+    Empty(Side),
+    /// Its files are restored.
+    Restore(Side),
+    StepClock {
+        side: Side,
+        forward: bool,
+        by: Time,
+    },
+}
+
+/// The worst that was done to the data so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Loss {
+    Nothing,
+    /// A store forgot its last changes, within the window for which there is the rewind.
+    Tail,
+    /// Unread events were removed, or a clock was set in a history that forgets: the rewind, which
+    /// goes by time, may miss some.
+    Beyond,
+}
+
+impl World {
+    /// Lets a fault happen. Answers whether it made a difference.
+    pub(crate) fn suffer(&mut self, fault: Fault, rules: &Rules) -> bool {
+        let happened = match fault {
+            Fault::Crash { consumer } => self.crash(consumer, rules),
+            Fault::Lose { consumer } => self.crash(consumer, rules) && self.lose(consumer),
+            Fault::CrashWorker => {
+                self.worker.hand = None;
+                true
+            }
+            Fault::CutOff { consumer } => {
+                let had = self.consumers[consumer].hand.is_some();
+                self.consumers[consumer].start_over();
+                had
+            }
+            // With `always`, no copy is ever behind.
+            Fault::FallBehind(_) if rules.profile == Profile::Durable => false,
+            Fault::FallBehind(Side::Payments) => self.payments.fall_behind(),
+            Fault::FallBehind(Side::Inventory) => self.inventory.fall_behind(),
+            Fault::CatchUp(Side::Payments) => self.payments.catch_up(),
+            Fault::CatchUp(Side::Inventory) => self.inventory.catch_up(),
+            Fault::Restart(side) => {
+                self.restart(side, rules);
+                true
+            }
+            Fault::DestroyGroup(role) => self.stream(role).group.take().is_some(),
+            Fault::TrimEarly(role) => self.trim_early(role),
+            Fault::Empty(Side::Payments) => self.payments.empty(),
+            Fault::Empty(Side::Inventory) => self.inventory.empty(),
+            Fault::Restore(Side::Payments) => self.payments.restore(),
+            Fault::Restore(Side::Inventory) => self.inventory.restore(),
+            Fault::StepClock { side, forward, by } => {
+                self.step_clock(side, forward, by, rules);
+                true
+            }
+        };
+        if happened && let Some(sight) = sight(fault) {
+            rules.seen.count(sight);
+        }
+        happened
+    }
+
+    /// A rewind that is cut off begins anew, and from a later point where something new was
+    /// delivered in between: that may be too late for some.
+    fn crash(&mut self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, gone, pass, .. } = self.consumers[consumer];
+        let last = self.stream(role).last_delivered();
+        if rules.profile == Profile::Lossy && pass.is_some_and(|pass| last > pass.last) {
+            self.loss = Loss::Beyond;
+        }
+        if !gone {
+            self.consumers[consumer] = Consumer::started(role);
+        }
+        !gone
+    }
+
+    /// One of each role stays.
+    fn lose(&mut self, consumer: usize) -> bool {
+        let role = self.consumers[consumer].role;
+        let mut others = self.consumers.iter().enumerate();
+        let may = others.any(|(n, other)| n != consumer && other.role == role && !other.gone);
+        self.consumers[consumer].gone = may;
+        may
+    }
+
+    fn restart(&mut self, side: Side, rules: &Rules) {
+        let forgot = match side {
+            Side::Payments => self.payments.restart(),
+            Side::Inventory => self.inventory.restart(),
+        };
+        if !forgot {
+            return;
+        }
+        rules.seen.count(Sight::LostTail);
+        // Behind a gate, what a failover forgets is what nobody was told of.
+        if rules.profile == Profile::Lossy {
+            self.loss = self.loss.max(Loss::Tail);
+        }
+    }
+
+    fn trim_early(&mut self, role: Role) -> bool {
+        let trimmed = self.stream(role).cut_to(0);
+        if trimmed {
+            self.loss = Loss::Beyond;
+        }
+        trimmed
+    }
+
+    fn step_clock(&mut self, side: Side, forward: bool, by: Time, rules: &Rules) {
+        match side {
+            Side::Payments => self.payments.step_clock(forward, by),
+            Side::Inventory => self.inventory.step_clock(forward, by),
+        }
+        if rules.profile == Profile::Lossy {
+            self.loss = Loss::Beyond;
+        }
+    }
+}
+
+fn sight(fault: Fault) -> Option<Sight> {
+    Some(match fault {
+        Fault::Crash { .. } | Fault::Lose { .. } | Fault::CrashWorker => Sight::Crash,
+        Fault::CutOff { .. } => Sight::LostAnswer,
+        Fault::Restart(_) => Sight::Restart,
+        Fault::DestroyGroup(_) => Sight::GroupDestroyed,
+        Fault::TrimEarly(_) => Sight::EarlyTrim,
+        Fault::Empty(_) => Sight::Emptied,
+        Fault::StepClock { .. } => Sight::ClockStep,
+        Fault::FallBehind(_) | Fault::CatchUp(_) | Fault::Restore(_) => return None,
+    })
+}

@@ -1,0 +1,136 @@
+//! The protocol as a model: what the services, their Redis Functions and their stores do, one step
+//! at a time, with nothing of their code.
+//!
+//! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
+//! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
+//! call those, and the clients ([`clients`], [`consumer`], [`rewind`]); and all that may go wrong
+//! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
+//! once it is left in peace in [`peace`], with what `reconcile` repairs.
+//!
+//! Small systems are explored completely ([`small`], [`exhaustive`]), large ones by random
+//! histories ([`histories`]), which also have to find the mistakes of [`planted`]: a model that
+//! cannot would prove nothing.
+//!
+//! Left out: batches (a function takes one order here), partitions (each is a system like this
+//! one), entries that are no events, attempts and their limits, and the age at which records are
+//! swept.
+//!
+//! `MODEL_SEEDS` and `MODEL_STEPS` make more and longer histories, `MODEL_SEED` runs one again and
+//! tells it as short as it can be told, and `MODEL_LARGE` explores what takes many minutes. Figures
+//! are shown with `--nocapture`.
+
+#![expect(clippy::print_stdout, reason = "the figures of a run are its result")]
+
+mod clients;
+mod consumer;
+mod exhaustive;
+mod faults;
+mod histories;
+mod inventory;
+mod payments;
+mod peace;
+mod planted;
+mod properties;
+mod rewind;
+mod rules;
+mod small;
+mod store;
+mod stream;
+mod world;
+
+use std::fmt::{Debug, Write};
+use std::time::{Duration, Instant};
+
+use crate::histories::History;
+use crate::planted::PLANTED;
+use crate::rules::{SIGHTS, Sightings};
+
+/// Random histories, and the steps that each tries to take.
+const SEEDS: u64 = 1_000;
+const STEPS: u64 = 500;
+/// Histories in which a planted bug has to show.
+const PLANTED_SEEDS: u64 = 200;
+/// One exploration in the small, and one in the large.
+const PATIENCE: Duration = Duration::from_mins(2);
+const LARGE_PATIENCE: Duration = Duration::from_mins(30);
+
+#[expect(clippy::disallowed_methods, reason = "a test is told how much to do, not configured")]
+fn told(name: &str) -> Option<u64> {
+    let number = std::env::var(name).ok()?;
+    Some(number.parse().unwrap_or_else(|_| panic!("{name} is no number: {number}")))
+}
+
+fn story<T: Debug>(steps: &[T]) -> String {
+    steps.iter().fold(String::new(), |mut story, step| {
+        let _ = writeln!(story, "  {step:?}");
+        story
+    })
+}
+
+/// Tells a history that went wrong, without what it did not need to.
+fn tell(seed: u64, mut history: History) -> String {
+    history.shorten();
+    let rule = history.failure.unwrap_or("every rule holds");
+    let (profile, size) = (history.rules.profile, &history.size);
+    format!("MODEL_SEED={seed} ({profile:?}): {rule}\n{size:?}\n{}", story(&history.steps))
+}
+
+#[test]
+fn every_history_of_a_small_system_keeps_every_rule_and_ends_in_agreement() {
+    let large = told("MODEL_LARGE").is_some();
+    let (systems, patience) =
+        if large { (small::large_systems(), LARGE_PATIENCE) } else { (small::systems(), PATIENCE) };
+    let (begun, mut states) = (Instant::now(), 0);
+    for system in systems {
+        let name = system.name;
+        let explored = system.explore(patience);
+        println!("{name}: {} states in {:.1?}", explored.states, explored.took);
+        if let Some((rule, path)) = explored.failure {
+            panic!("{name}: {rule}\n{}", story(&path));
+        }
+        assert!(explored.complete, "{name}: not explored within {patience:?}");
+        states += explored.states;
+    }
+    println!("explored {states} states in {:.1?}", begun.elapsed());
+}
+
+#[test]
+fn random_histories_keep_every_rule_and_end_in_agreement() {
+    let steps = usize::try_from(told("MODEL_STEPS").unwrap_or(STEPS)).unwrap();
+    let seeds = match told("MODEL_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..told("MODEL_SEEDS").unwrap_or(SEEDS),
+    };
+    let (begun, count, mut states) = (Instant::now(), seeds.end - seeds.start, 0);
+    let seen = Sightings::default();
+    for seed in seeds {
+        let history = histories::run(seed, steps, None);
+        assert!(history.failure.is_none(), "{}", tell(seed, history));
+        states += history.steps.len();
+        seen.add(&history.rules.seen);
+    }
+    let took = begun.elapsed();
+    println!("{count} seeds x {steps} steps: {states} states checked in {took:.1?}");
+    for sight in SIGHTS {
+        println!("  {sight:?}: {}", seen.of(sight));
+        // A run in which nothing went wrong would show nothing.
+        assert!(count < SEEDS || seen.of(sight) >= SEEDS / 100, "{sight:?} was hardly seen");
+    }
+}
+
+#[test]
+fn every_planted_bug_makes_the_model_fail() {
+    let steps = usize::try_from(STEPS).unwrap();
+    for planted in PLANTED {
+        let begun = Instant::now();
+        let found = (0..PLANTED_SEEDS).find_map(|seed| {
+            let history = histories::run(seed, steps, Some(planted));
+            history.failure.map(|rule| (seed, rule))
+        });
+        let (seed, rule) = found.unwrap_or_else(|| panic!("{planted:?} was not noticed"));
+        println!("{planted:?}: seed {seed} after {:.1?}: {rule}", begun.elapsed());
+        // The same history without the bug is as it should be.
+        let clean = histories::run(seed, steps, None);
+        assert!(clean.failure.is_none(), "{}", tell(seed, clean));
+    }
+}

@@ -1,0 +1,117 @@
+//! What holds for a whole run: the durability of the stores, the limits, and a planted bug. And
+//! what was seen in it, because a run in which nothing went wrong shows nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::planted::Planted;
+use crate::stream::Time;
+
+/// What a crash of a store, or its failover, may take with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// `appendfsync always`: nothing.
+    Durable,
+    /// `appendfsync everysec`, or a failover to a replica: the last changes.
+    Lossy,
+    /// A failover to a replica, behind a `WAIT` gate: nothing that anybody has acted on.
+    Gated,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) profile: Profile,
+    /// `COMPLETION_DELAY`.
+    pub(crate) delay: Time,
+    /// `RECLAIM_IDLE`.
+    pub(crate) reclaim_idle: Time,
+    /// `REWIND`, and how long entries are kept for it.
+    pub(crate) rewind: Time,
+    /// How long a copy may be behind. Less than `rewind`, or the rewind would be in vain.
+    pub(crate) window: Time,
+    pub(crate) planted: Option<Planted>,
+    pub(crate) seen: Sightings,
+}
+
+/// What a run has to have seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sight {
+    Crash,
+    Restart,
+    LostTail,
+    LostAnswer,
+    Duplicate,
+    ReplayedRefund,
+    Takeover,
+    Rewind,
+    Refund,
+    Cancellation,
+    TooLate,
+    Deletion,
+    RetriedPost,
+    GroupDestroyed,
+    Emptied,
+    EarlyTrim,
+    ClockStep,
+    WaitRefused,
+    Repair,
+}
+
+pub(crate) const SIGHTS: [Sight; 19] = [
+    Sight::Crash,
+    Sight::Restart,
+    Sight::LostTail,
+    Sight::LostAnswer,
+    Sight::Duplicate,
+    Sight::ReplayedRefund,
+    Sight::Takeover,
+    Sight::Rewind,
+    Sight::Refund,
+    Sight::Cancellation,
+    Sight::TooLate,
+    Sight::Deletion,
+    Sight::RetriedPost,
+    Sight::GroupDestroyed,
+    Sight::Emptied,
+    Sight::EarlyTrim,
+    Sight::ClockStep,
+    Sight::WaitRefused,
+    Sight::Repair,
+];
+
+/// How often each was seen, over all steps and all threads of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Sightings([AtomicU64; SIGHTS.len()]);
+
+impl Sightings {
+    pub(crate) fn count(&self, sight: Sight) {
+        self.0[sight as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn of(&self, sight: Sight) -> u64 {
+        self.0[sight as usize].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, other: &Self) {
+        for (sum, count) in self.0.iter().zip(&other.0) {
+            sum.fetch_add(count.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Rules {
+    pub(crate) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            delay: 2,
+            reclaim_idle: 3,
+            rewind: 12,
+            window: 3,
+            planted: None,
+            seen: Sightings::default(),
+        }
+    }
+
+    pub(crate) fn has(&self, planted: Planted) -> bool {
+        self.planted == Some(planted)
+    }
+}

@@ -1,0 +1,138 @@
+//! The small systems that are explored completely. Each asks one question of all histories.
+
+use std::sync::Arc;
+
+use crate::consumer::Role;
+use crate::exhaustive::{Extra, Small};
+use crate::faults::Fault;
+use crate::rules::{Profile, Rules};
+use crate::store::Side;
+use crate::world::{Action, Size};
+
+const STORES: [Side; 2] = [Side::Payments, Side::Inventory];
+
+/// All of them.
+pub(crate) fn systems() -> Vec<Small> {
+    vec![
+        Small {
+            extras: vec![crash(3), claim(2)],
+            ..shop("a consumer dies and another takes over", Profile::Durable, 2, 2)
+        },
+        Small {
+            extras: vec![some(1, STORES.map(Fault::Restart)), crash(2)],
+            ..shop("a store restarts and a consumer dies", Profile::Durable, 2, 1)
+        },
+        Small {
+            extras: vec![some(1, [Role::Orders, Role::Refunds].map(Fault::DestroyGroup)), crash(3)],
+            ..shop("a group is destroyed while two consume", Profile::Durable, 1, 2)
+        },
+        Small {
+            extras: vec![some(1, STORES.map(Fault::Empty)), some(1, STORES.map(Fault::Restore))],
+            ..shop("a store is emptied and restored", Profile::Durable, 2, 1)
+        },
+        Small {
+            extras: visits(),
+            placed: 0,
+            ..shop("clients repeat and cancel", Profile::Durable, 2, 1)
+        },
+        Small {
+            extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
+            ..at_once(shop("inventory forgets", Profile::Lossy, 2, 1))
+        },
+        Small {
+            extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
+            ..at_once(shop("inventory forgets while two consume", Profile::Lossy, 1, 2))
+        },
+        Small {
+            extras: vec![lag(Side::Payments), restart(Side::Payments), crash(1)],
+            ..at_once(shop("payments forgets", Profile::Lossy, 2, 1))
+        },
+        forgetful(shop("both stores forget an order", Profile::Lossy, 1, 1)),
+        once(sold_out(shop("either store forgets a refund", Profile::Lossy, 1, 1))),
+        forgetful(shop("both stores fail over with an order", Profile::Gated, 1, 1)),
+        once(sold_out(shop("either store fails over with a refund", Profile::Gated, 1, 1))),
+    ]
+}
+
+/// What takes minutes.
+pub(crate) fn large_systems() -> Vec<Small> {
+    let all = |mut small: Small| {
+        small.extras.push(crash(small.size.order_consumers));
+        small
+    };
+    vec![
+        forgetful(sold_out(shop("both stores forget a refund", Profile::Lossy, 1, 1))),
+        forgetful(sold_out(shop("both stores fail over with a refund", Profile::Gated, 1, 1))),
+        all(forgetful(shop("everything at once to two orders", Profile::Lossy, 2, 2))),
+        all(forgetful(shop("everything at once behind a gate", Profile::Gated, 2, 2))),
+    ]
+}
+
+/// As many orders for the last piece, as many consumers that take it, and one for the refunds.
+fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -> Small {
+    let delay = 1;
+    let size = Size {
+        stock: vec![1],
+        wishes: vec![0; orders],
+        order_consumers: consumers,
+        refund_consumers: 1,
+    };
+    // A clock that jumps makes every wait long enough for a takeover.
+    let rules = Arc::new(Rules { delay, reclaim_idle: 0, ..Rules::new(profile) });
+    Small { name, rules, size, placed: orders, ticks: delay, extras: Vec::new() }
+}
+
+/// Orders are due as soon as they are placed: the clock is not what this is about.
+fn at_once(mut small: Small) -> Small {
+    let profile = small.rules.profile;
+    small.rules = Arc::new(Rules { delay: 0, reclaim_idle: 0, ..Rules::new(profile) });
+    Small { ticks: 0, ..small }
+}
+
+/// Each store falls behind and loses its tail once.
+fn forgetful(small: Small) -> Small {
+    let extras = STORES.iter().flat_map(|side| [lag(*side), restart(*side)]).collect();
+    Small { extras, ..at_once(small) }
+}
+
+/// Either store does.
+fn once(small: Small) -> Small {
+    let extras = vec![some(1, STORES.map(Fault::FallBehind)), some(1, STORES.map(Fault::Restart))];
+    Small { extras, ..at_once(small) }
+}
+
+fn sold_out(small: Small) -> Small {
+    Small { size: Size { stock: vec![0], ..small.size }, ..small }
+}
+
+fn some(times: u8, faults: impl IntoIterator<Item = Fault>) -> Extra {
+    Extra { any_of: faults.into_iter().map(Action::Fault).collect(), times }
+}
+
+fn lag(side: Side) -> Extra {
+    some(1, [Fault::FallBehind(side)])
+}
+
+fn restart(side: Side) -> Extra {
+    some(1, [Fault::Restart(side)])
+}
+
+fn crash(consumers: usize) -> Extra {
+    some(1, (0..consumers).map(|consumer| Fault::Crash { consumer }))
+}
+
+fn claim(consumers: usize) -> Extra {
+    Extra { any_of: (0..consumers).map(|consumer| Action::Claim { consumer }).collect(), times: 1 }
+}
+
+/// Two clients come three times, one of them changes its mind, and the product is deleted.
+fn visits() -> Vec<Extra> {
+    let answers = || [0, 1].into_iter().flat_map(|client| [(client, true), (client, false)]);
+    let post = answers().map(|(client, answered)| Action::Post { client, answered });
+    let cancel = answers().map(|(client, answered)| Action::Cancel { client, answered });
+    vec![
+        Extra { any_of: post.collect(), times: 3 },
+        Extra { any_of: cancel.collect(), times: 1 },
+        Extra { any_of: vec![Action::Delete { product: 0 }], times: 1 },
+    ]
+}

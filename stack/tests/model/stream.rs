@@ -1,0 +1,166 @@
+//! A Redis stream with its one consumer group, as far as the protocol leans on it.
+
+/// Time on the clock of a store, in ticks.
+pub(crate) type Time = u32;
+/// An order, by the number under which it was minted. Numbers are never given twice.
+pub(crate) type OrderId = usize;
+/// A product, by its place in the catalogue.
+pub(crate) type ProductId = usize;
+
+/// `milliseconds-sequence`. A store that lost its tail gives the same id to another event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct EntryId {
+    pub(crate) time: Time,
+    pub(crate) sequence: u32,
+}
+
+/// What either event says: which order, and of what. An order is for one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Event {
+    pub(crate) order: OrderId,
+    pub(crate) product: ProductId,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Entry {
+    pub(crate) id: EntryId,
+    /// `None` when the entry was removed while it was pending.
+    pub(crate) event: Option<Event>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pending {
+    pub(crate) id: EntryId,
+    pub(crate) consumer: usize,
+    pub(crate) since: Time,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) last_delivered: EntryId,
+    pub(crate) pending: Vec<Pending>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Stream {
+    entries: Vec<Entry>,
+    last: EntryId,
+    pub(crate) group: Option<Group>,
+}
+
+impl Stream {
+    /// `XADD *`: ids grow even while the clock goes back.
+    pub(crate) fn add(&mut self, now: Time, event: Event) {
+        self.last = if now > self.last.time {
+            EntryId { time: now, sequence: 0 }
+        } else {
+            EntryId { sequence: self.last.sequence + 1, ..self.last }
+        };
+        self.entries.push(Entry { id: self.last, event: Some(event) });
+    }
+
+    /// `XGROUP CREATE 0`: at the beginning, so that nothing emitted before is missed.
+    pub(crate) fn create_group(&mut self) {
+        self.group.get_or_insert_default();
+    }
+
+    /// `XGROUP CREATE $`: whatever was emitted before is never delivered.
+    pub(crate) fn create_group_at_the_end(&mut self) {
+        let last_delivered = self.last;
+        self.group.get_or_insert(Group { last_delivered, pending: Vec::new() });
+    }
+
+    /// `XREADGROUP >`. Without a group it answers nothing, like `NOGROUP`.
+    pub(crate) fn read_new(&mut self, consumer: usize, now: Time) -> Option<Entry> {
+        let group = self.group.as_mut()?;
+        let next = *self.entries.iter().find(|entry| entry.id > group.last_delivered)?;
+        group.last_delivered = next.id;
+        group.pending.push(Pending { id: next.id, consumer, since: now });
+        Some(next)
+    }
+
+    /// `XREADGROUP 0`: the oldest entry that this consumer was given and did not acknowledge.
+    pub(crate) fn read_own_pending(&self, consumer: usize) -> Option<Entry> {
+        let pending = &self.group.as_ref()?.pending;
+        let own = pending.iter().filter(|pending| pending.consumer == consumer);
+        own.map(|pending| pending.id).min().map(|id| self.entry(id))
+    }
+
+    /// `XAUTOCLAIM`: takes over what any consumer, this one too, has held for at least `idle`.
+    /// Redis takes removed entries off the list by itself, and tells whoever asked.
+    pub(crate) fn claim(&mut self, consumer: usize, now: Time, idle: Time) -> Option<Entry> {
+        let pending = &mut self.group.as_mut()?.pending;
+        let found = pending.iter().position(|pending| pending.since.saturating_add(idle) <= now)?;
+        let id = pending[found].id;
+        let entry = self.entry(id);
+        let pending = &mut self.group.as_mut()?.pending;
+        if entry.event.is_some() {
+            pending[found] = Pending { id, consumer, since: now };
+        } else {
+            pending.remove(found);
+        }
+        Some(entry)
+    }
+
+    /// `XACK`.
+    pub(crate) fn acknowledge(&mut self, id: EntryId) {
+        if let Some(group) = &mut self.group {
+            group.pending.retain(|pending| pending.id != id);
+        }
+    }
+
+    /// `XRANGE (after last COUNT 1`.
+    pub(crate) fn next_in(&self, after: EntryId, last: EntryId) -> Option<Entry> {
+        self.entries.iter().find(|entry| entry.id > after && entry.id <= last).copied()
+    }
+
+    /// `XTRIM MINID`: what the group has acknowledged, and what is older by `retention` than the
+    /// oldest entry it still needs. Nothing while there is no group.
+    pub(crate) fn trim(&mut self, now: Time, retention: Time) -> bool {
+        let Some(group) = &self.group else {
+            return false;
+        };
+        let oldest = group.pending.iter().map(|pending| pending.id).min();
+        let needed = oldest.unwrap_or(group.last_delivered).time.min(now);
+        let oldest_kept = EntryId { time: needed.saturating_sub(retention), sequence: 0 };
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.id >= oldest_kept);
+        before > self.entries.len()
+    }
+
+    /// Removes the oldest entries, read or not, as `MAXLEN` or a careless hand does.
+    pub(crate) fn cut_to(&mut self, length: usize) -> bool {
+        let surplus = self.entries.len().saturating_sub(length);
+        self.entries.drain(..surplus);
+        surplus > 0
+    }
+
+    /// `last-generated-id`.
+    pub(crate) fn last(&self) -> EntryId {
+        self.last
+    }
+
+    pub(crate) fn last_delivered(&self) -> EntryId {
+        self.group.as_ref().map_or(EntryId::default(), |group| group.last_delivered)
+    }
+
+    pub(crate) fn has_new(&self) -> bool {
+        self.entries.iter().any(|entry| entry.id > self.last_delivered())
+    }
+
+    /// Everything was delivered and acknowledged.
+    pub(crate) fn is_drained(&self) -> bool {
+        let nothing_pending = self.group.as_ref().is_some_and(|group| group.pending.is_empty());
+        nothing_pending && !self.has_new()
+    }
+
+    pub(crate) fn tells_of(&self, order: OrderId) -> bool {
+        let mut events = self.entries.iter().filter_map(|entry| entry.event);
+        events.any(|event| event.order == order)
+    }
+
+    fn entry(&self, id: EntryId) -> Entry {
+        let removed = Entry { id, event: None };
+        self.entries.iter().find(|entry| entry.id == id).copied().unwrap_or(removed)
+    }
+}

@@ -1,0 +1,212 @@
+//! The whole system at one instant, and everything that can happen next.
+
+use crate::clients::{Client, Worker};
+use crate::consumer::{Consumer, Role};
+use crate::faults::{Fault, Loss};
+use crate::inventory::Inventory;
+use crate::payments::Payments;
+use crate::rules::{Profile, Rules, Sight};
+use crate::store::{Life, Side, Store};
+use crate::stream::{EntryId, ProductId, Stream, Time};
+
+/// Where the clocks begin: late enough to be set back.
+pub(crate) const START: Time = 100;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    pub(crate) payments: Store<Payments>,
+    pub(crate) inventory: Store<Inventory>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) worker: Worker,
+    pub(crate) consumers: Vec<Consumer>,
+    /// The next order id. Ids are never given twice, whatever a store forgets.
+    pub(crate) minted: usize,
+    /// The worst that was done to the data, and may need `reconcile`.
+    pub(crate) loss: Loss,
+}
+
+/// One step of somebody. Whoever is not able to take it at the time does nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    /// A client asks for its order, for the first time or again; the answer may be lost.
+    Post {
+        client: usize,
+        answered: bool,
+    },
+    /// The request of a client goes on, where a planted bug made two steps of it.
+    Write {
+        client: usize,
+    },
+    Cancel {
+        client: usize,
+        answered: bool,
+    },
+    Restock {
+        product: ProductId,
+    },
+    Delete {
+        product: ProductId,
+    },
+    /// The worker of payments pays one order that is due.
+    Complete,
+    /// A consumer goes on: it reads, acts or acknowledges.
+    Step {
+        consumer: usize,
+    },
+    /// A consumer looks at which life its own store is in.
+    Look {
+        consumer: usize,
+    },
+    /// A consumer goes on with its rewind.
+    Advance {
+        consumer: usize,
+    },
+    Claim {
+        consumer: usize,
+    },
+    Trim {
+        role: Role,
+    },
+    Tick,
+    Fault(Fault),
+}
+
+/// How large a world is.
+#[derive(Clone, Debug)]
+pub(crate) struct Size {
+    /// Pieces of each product.
+    pub(crate) stock: Vec<i32>,
+    /// Which product each client wants.
+    pub(crate) wishes: Vec<ProductId>,
+    pub(crate) order_consumers: usize,
+    pub(crate) refund_consumers: usize,
+}
+
+impl World {
+    pub(crate) fn new(size: &Size, rules: &Rules) -> Self {
+        let payments = Payments::opened(size.wishes.len(), rules.planted);
+        let orders = std::iter::repeat_n(Role::Orders, size.order_consumers);
+        let refunds = std::iter::repeat_n(Role::Refunds, size.refund_consumers);
+        Self {
+            payments: Store::new(payments, START),
+            inventory: Store::new(Inventory::opened(&size.stock), START),
+            clients: size.wishes.iter().map(|&product| Client::new(product)).collect(),
+            worker: Worker::default(),
+            consumers: orders.chain(refunds).map(Consumer::started).collect(),
+            minted: 0,
+            loss: Loss::Nothing,
+        }
+    }
+
+    /// Takes one step. Answers whether anything happened.
+    pub(crate) fn take(&mut self, action: Action, rules: &Rules) -> bool {
+        match action {
+            Action::Post { client, answered } => self.post(client, answered, rules),
+            Action::Write { client } => self.write(client, rules),
+            Action::Cancel { client, answered } => self.cancel(client, answered, rules),
+            Action::Restock { product } => self.inventory.memory.restock(product),
+            Action::Delete { product } => self.delete(product, rules),
+            Action::Complete => self.complete(rules),
+            Action::Step { consumer } => self.step(consumer, rules),
+            Action::Look { consumer } => self.look(consumer, rules),
+            Action::Advance { consumer } => self.advance(consumer, rules),
+            Action::Claim { consumer } => self.claim(consumer, rules),
+            Action::Trim { role } => self.trim(role, rules),
+            Action::Tick => {
+                self.tick(rules);
+                true
+            }
+            Action::Fault(fault) => self.suffer(fault, rules),
+        }
+    }
+
+    /// Entries are kept for as long as the rewind reaches back. One that takes even longer to begin
+    /// or to end may come too late for some.
+    fn trim(&mut self, role: Role, rules: &Rules) -> bool {
+        let now = self.stream_clock(role);
+        let trimmed = self.stream(role).trim(now, rules.rewind);
+        let life = self.life(role.own_side());
+        let rewinds = *self.epoch(role.own_side()) != Some(life);
+        if trimmed && rewinds && rules.profile == Profile::Lossy {
+            self.loss = Loss::Beyond;
+        }
+        trimmed
+    }
+
+    fn delete(&mut self, product: ProductId, rules: &Rules) -> bool {
+        let deleted = self.inventory.memory.delete(product);
+        if deleted {
+            rules.seen.count(Sight::Deletion);
+        }
+        deleted
+    }
+
+    pub(crate) fn tick(&mut self, rules: &Rules) {
+        // Behind a gate nobody goes on before the copy has caught up, however long that takes.
+        let window = (rules.profile == Profile::Lossy).then_some(rules.window);
+        self.payments.tick(window);
+        self.inventory.tick(window);
+    }
+
+    /// The stream that consumers of this role read.
+    pub(crate) fn stream(&mut self, role: Role) -> &mut Stream {
+        match role {
+            Role::Orders => &mut self.payments.memory.order_completed,
+            Role::Refunds => &mut self.inventory.memory.refund_order,
+        }
+    }
+
+    /// Up to which life of the store its recent past was acted on again.
+    pub(crate) fn epoch(&mut self, side: Side) -> &mut Option<Life> {
+        match side {
+            Side::Payments => &mut self.payments.memory.epoch,
+            Side::Inventory => &mut self.inventory.memory.epoch,
+        }
+    }
+
+    /// The newest entry of the other's stream that a store has acted on.
+    pub(crate) fn cursor(&mut self, side: Side) -> &mut EntryId {
+        match side {
+            Side::Payments => &mut self.payments.memory.cursor,
+            Side::Inventory => &mut self.inventory.memory.cursor,
+        }
+    }
+
+    pub(crate) fn life(&self, side: Side) -> Life {
+        match side {
+            Side::Payments => self.payments.life,
+            Side::Inventory => self.inventory.life,
+        }
+    }
+
+    pub(crate) fn is_behind(&self, side: Side) -> bool {
+        match side {
+            Side::Payments => self.payments.is_behind(),
+            Side::Inventory => self.inventory.is_behind(),
+        }
+    }
+
+    /// Whether a consumer that acted in life `done` of its own store has to look again by now.
+    pub(crate) fn is_look_due(&self, side: Side, done: Option<Life>) -> bool {
+        let (life, born, now) = match side {
+            Side::Payments => (self.payments.life, self.payments.born, self.payments.clock),
+            Side::Inventory => (self.inventory.life, self.inventory.born, self.inventory.clock),
+        };
+        done != Some(life) && now != born
+    }
+
+    /// What `WAIT` would say.
+    pub(crate) fn is_replicated(&self, side: Side) -> bool {
+        match side {
+            Side::Payments => self.payments.is_replicated(),
+            Side::Inventory => self.inventory.is_replicated(),
+        }
+    }
+
+    pub(crate) fn stream_clock(&self, role: Role) -> Time {
+        match role {
+            Role::Orders => self.payments.clock,
+            Role::Refunds => self.inventory.clock,
+        }
+    }
+}
