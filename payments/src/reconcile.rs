@@ -10,7 +10,6 @@ use clap::Args;
 use shared::config::Span;
 use shared::own_store::all;
 use shared::request::RequestContext;
-use shared::shutdown::{Shutdown, sleep_unless};
 use shared::time::Timestamp;
 
 mod findings;
@@ -23,8 +22,10 @@ use crate::audit::{Difference, Sums};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
+use crate::reconcile::repair::remedy;
 use crate::reconcile::report::Report;
-use crate::store::Store;
+use crate::settlement::SHORTEST_MEMORY;
+use crate::store::{MAX_SKEW, Store};
 
 /// Differences that are listed, looked at again and repaired in one run. The others are counted.
 const MAX_DIFFERENCES: usize = 1_000;
@@ -43,6 +44,11 @@ pub struct Options {
     /// no longer, paid for. Counted stock and money are never changed.
     #[arg(long)]
     apply: bool,
+    /// Repair nothing when there would be more to repair than this. So many differences mean that a
+    /// store lost its data, or that this is another inventory: emitting the events again would then
+    /// refund everybody.
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    max_repairs: usize,
     /// Write one JSON object instead of lines for people.
     #[arg(long)]
     json: bool,
@@ -72,6 +78,9 @@ struct Times {
     settled: Timestamp,
     /// An unknown order from before is none that is about to come.
     orphaned: Timestamp,
+    /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
+    /// take its stock a second time.
+    remembered: Timestamp,
     /// Where the comparison begins.
     since: Option<Timestamp>,
 }
@@ -91,11 +100,15 @@ impl Reconciler {
         let times = Times {
             settled: now.earlier_by(self.options.grace.0),
             orphaned: now.earlier_by(self.options.orphan_grace.0),
+            remembered: now.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW)),
             since: self.options.since.map(|Span(since)| now.earlier_by(since)),
         };
         let mut findings = Findings::default();
         self.compare_orders(times, &mut sums, &mut findings).await?;
         self.compare_products(times, &mut findings).await?;
+        if times.since.is_none() && sums.differences().next().is_some() {
+            sums = self.recount().await?;
+        }
         let accounts = times.since.is_none().then_some(sums);
         for difference in accounts.iter().flat_map(Sums::differences) {
             findings.add(difference);
@@ -103,10 +116,15 @@ impl Reconciler {
         self.look_again(times, &mut findings.differences).await?;
 
         let found = findings.differences.clone();
-        if self.options.apply && self.repair(times, &found).await? {
+        let repairs = found.iter().filter(|found| remedy(times, found).is_some()).count();
+        let too_many = repairs > self.options.max_repairs;
+        if self.options.apply && repairs > 0 && !too_many {
+            self.repair(times, &found).await?;
             self.settle(times, &mut findings.differences).await?;
         }
-        let report = Report::new(&findings, found, accounts.as_ref(), started.elapsed());
+        let held_back = (self.options.apply && too_many).then_some(repairs);
+        let took = started.elapsed();
+        let report = Report::new(&findings, found, accounts.as_ref(), held_back, took);
         shared::cli::print(&report.text(self.options.json)?)?;
         Ok(if report.remain() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
     }
@@ -126,15 +144,13 @@ impl Reconciler {
     /// Waits until what was repaired shows, and keeps what does not.
     async fn settle(&self, times: Times, differences: &mut Vec<Difference>) -> anyhow::Result<()> {
         let deadline = Instant::now() + SETTLE_LIMIT;
-        let never = Shutdown::new();
         loop {
             self.look_again(times, differences).await?;
-            let open =
-                differences.iter().any(|difference| repair::remedy(times, difference).is_some());
+            let open = differences.iter().any(|difference| remedy(times, difference).is_some());
             if !open || Instant::now() >= deadline {
                 return Ok(());
             }
-            sleep_unless(&never, SETTLE_PAUSE).await;
+            tokio::time::sleep(SETTLE_PAUSE).await;
         }
     }
 }

@@ -39,7 +39,7 @@ struct Inner {
 
 /// The shortest time for which inventory remembers what became of an order (the lower limit of its
 /// `DEDUPE_RETENTION`).
-const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
+pub(crate) const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
 
 type Waiting = BTreeMap<(Partition, EntryId), Vec<oneshot::Sender<()>>>;
 

@@ -15,6 +15,7 @@ mod read;
 
 use crate::domain::{Account, Cancellation, Completion, Order, PlaceOrder, Quote, Refund};
 use crate::keys;
+pub use crate::store::read::MAX_SKEW;
 
 /// Raised whenever a function changes what it does, takes or answers.
 const LIBRARY_VERSION: u32 = 1;

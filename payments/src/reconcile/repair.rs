@@ -36,19 +36,17 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Repairs what is safe to repair. Answers whether there was anything.
+    /// Repairs what is safe to repair.
     pub(super) async fn repair(
         &self,
         times: Times,
         differences: &[Difference],
-    ) -> anyhow::Result<bool> {
-        let mut any = false;
+    ) -> anyhow::Result<()> {
         for difference in differences {
             let (Some(remedy), Some(order)) = (remedy(times, difference), difference.order_id)
             else {
                 continue;
             };
-            any = true;
             match remedy {
                 Remedy::EmitAgain => {
                     let emit = || self.store.emit_again(order);
@@ -57,7 +55,7 @@ impl Reconciler {
                 Remedy::Release => self.release(order, difference).await?,
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     async fn release(&self, order: OrderId, difference: &Difference) -> anyhow::Result<()> {
@@ -75,11 +73,13 @@ impl Reconciler {
 
 /// What is to be done about a difference now.
 pub(super) fn remedy(times: Times, difference: &Difference) -> Option<Remedy> {
-    let remedy = difference.kind.remedy()?;
-    let orphan = difference.kind == Kind::UnknownOrder;
     let minted_at = difference.order_id.and_then(|id| id.minted_at());
-    let ripe = !orphan || minted_at.is_some_and(|minted_at| minted_at < times.orphaned);
-    ripe.then_some(remedy)
+    let safe = match difference.kind {
+        Kind::UnknownOrder => minted_at.is_some_and(|minted_at| minted_at < times.orphaned),
+        Kind::NoOutcome => minted_at.is_some_and(|minted_at| minted_at >= times.remembered),
+        _ => true,
+    };
+    difference.kind.remedy().filter(|_| safe)
 }
 
 /// Whether a difference may be gone at a second look: because the order was on its way, or because
@@ -99,5 +99,38 @@ fn now(before: &Difference, found: &Found, outcome: Outcome, times: Times) -> Op
             of_order(order, outcome, times.settled).into_iter().find(may_pass)
         }
         (_, Found::Damaged(_) | Found::Missing) => Some(before.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::id::OrderId;
+    use shared::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_may_be_forgotten_is_not_emitted_and_what_may_be_placed_is_not_released() {
+        let id = OrderId::EXAMPLE;
+        let minted_at = id.minted_at().unwrap();
+        let at = |times: i64| {
+            let at = minted_at.as_millis().checked_add_signed(times).unwrap();
+            let at = Timestamp::from_millis(at);
+            Times { settled: at, orphaned: at, remembered: at, since: None }
+        };
+        let difference = |kind| {
+            let detail = String::new();
+            Difference { kind, order_id: Some(id), product_id: None, detail }
+        };
+        for (kind, before, after) in [
+            (Kind::NoOutcome, Some(Remedy::EmitAgain), None),
+            (Kind::UnknownOrder, None, Some(Remedy::Release)),
+            (Kind::RefundMissing, Some(Remedy::EmitAgain), Some(Remedy::EmitAgain)),
+            (Kind::StockTaken, Some(Remedy::Release), Some(Remedy::Release)),
+            (Kind::WrongStock, None, None),
+        ] {
+            assert_eq!(remedy(at(-1), &difference(kind)), before, "{kind:?}");
+            assert_eq!(remedy(at(1), &difference(kind)), after, "{kind:?}");
+        }
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct Report {
     differences: Vec<Line>,
     /// Differences that are only counted.
     more: u64,
+    /// How many there were to repair, when that was too many to repair any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_back: Option<usize>,
     seconds: f64,
 }
 
@@ -38,6 +41,7 @@ impl Report {
         findings: &Findings,
         found: Vec<Difference>,
         sums: Option<&Sums>,
+        held_back: Option<usize>,
         took: Duration,
     ) -> Self {
         let remains = &findings.differences;
@@ -58,6 +62,7 @@ impl Report {
             refunded,
             differences: found.into_iter().map(line).collect(),
             more: findings.more,
+            held_back,
             seconds: took.as_secs_f64(),
         }
     }
@@ -93,6 +98,9 @@ impl Report {
         let repaired = self.differences.iter().filter(|line| line.repaired).count();
         let all = self.differences.len() as u64 + self.more;
         write!(text, "{all} differences, {repaired} repaired")?;
+        if let Some(repairs) = self.held_back {
+            write!(text, "; {repairs} to repair are too many, see --max-repairs")?;
+        }
         if self.more > 0 {
             write!(text, "; {} of them are only counted: run it again", self.more)?;
         }

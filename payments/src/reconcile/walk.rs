@@ -55,6 +55,25 @@ impl Reconciler {
         }
     }
 
+    /// Adds all orders up once more, beside accounts that are read anew.
+    pub(super) async fn recount(&self) -> anyhow::Result<Sums> {
+        let partitions = self.store.own.partitions();
+        let (mut sums, mut position) = (self.sums().await?, None);
+        loop {
+            let read = || self.store.list_records(None, position, MAX_LIMIT);
+            let page = patiently(read).await.context("the store of payments cannot be read")?;
+            for (id, found) in &page.items {
+                if let Found::Order(order) = found {
+                    sums.add(partitions.of_order(*id), order);
+                }
+            }
+            match page.next {
+                Some(next) => position = Some(next.parse()?),
+                None => return Ok(sums),
+            }
+        }
+    }
+
     async fn records(&self, times: Times, position: Option<OrderId>) -> anyhow::Result<Records> {
         let read = || self.store.list_records(times.since, position, MAX_LIMIT);
         patiently(read).await.context("the store of payments cannot be read")

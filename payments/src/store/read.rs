@@ -15,7 +15,7 @@ use crate::keys;
 
 /// How far the time inside an id may be from the time on the clock of the store: `place_order`
 /// refuses more.
-const MAX_SKEW: Duration = Duration::from_hours(24);
+pub const MAX_SKEW: Duration = Duration::from_hours(24);
 
 impl Store {
     /// Finds an order.

@@ -97,6 +97,12 @@ async fn an_order_that_inventory_has_forgotten_takes_its_stock_after_all() {
     assert_eq!(run.report["differences"][0]["order_id"], id.to_string());
     assert_eq!(shop.stock(product).await, 5, "it was not told to repair");
 
+    // One is more than none, so this could be the storm of a store that lost its data.
+    let run = reconcile(&shop, &["--apply", "--max-repairs", "0"]).await;
+    assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", false)]));
+    assert_eq!(run.report["held_back"], 1);
+    assert_eq!(shop.stock(product).await, 5, "there was too much to repair");
+
     let run = reconcile(&shop, &["--apply"]).await;
     assert_eq!((run.code, run.kinds()), (0, vec![("no_outcome", true)]));
     assert_eq!(shop.stock(product).await, 3);
