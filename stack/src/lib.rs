@@ -10,6 +10,7 @@
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
+//! - [`twin`] plays a function against its statement in Rust, on a [`private_store`].
 
 pub mod server;
 
@@ -26,6 +27,7 @@ pub mod project;
 pub mod redis;
 pub mod role;
 pub mod system;
+pub mod twin;
 pub mod wait;
 
 mod subprocess;

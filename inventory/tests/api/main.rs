@@ -22,3 +22,4 @@ mod service;
 mod apply_orders;
 mod functions;
 mod records;
+mod twin;

@@ -6,6 +6,7 @@
 local function refund_orders(keys, args)
   local changes = keys[2]
   local now = int(now_ms())
+  assert(#args == 3 * (#keys - 2), 'three arguments for each order')
   local status = {}
   for i = 3, #keys do
     status[keys[i]] = redis.call('HGET', keys[i], 'status')

@@ -1,0 +1,161 @@
+//! The calls of the functions of inventory, as values: their keys and arguments in order.
+
+use inventory::domain::{Cause, ProductName};
+use shared::conditional::IfMatch;
+use shared::function::Call;
+use shared::id::{OrderId, Partition, ProductId};
+use shared::trace::{RequestId, TraceParent};
+
+/// Milliseconds of order ids whose records share a bucket.
+const BUCKET_MS: u64 = 60 * 60 * 1_000;
+
+/// An idempotency key, and which of the requests that use it this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) hash: String,
+    pub(crate) fingerprint: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Create {
+    pub(crate) id: ProductId,
+    pub(crate) name: ProductName,
+    pub(crate) price: String,
+    pub(crate) quantity: u32,
+    pub(crate) claim: Option<Claim>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Update {
+    pub(crate) id: ProductId,
+    pub(crate) condition: Option<IfMatch>,
+    pub(crate) name: Option<ProductName>,
+    pub(crate) price: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Adjust {
+    pub(crate) id: ProductId,
+    pub(crate) cause: Cause,
+    pub(crate) quantity: u32,
+    pub(crate) note: Option<String>,
+    pub(crate) condition: Option<IfMatch>,
+    pub(crate) most: u32,
+    pub(crate) claim: Option<Claim>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Delete {
+    pub(crate) id: ProductId,
+    pub(crate) condition: Option<IfMatch>,
+}
+
+/// A paid order. The time inside its id decides where it is remembered, and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Paid {
+    pub(crate) id: OrderId,
+    pub(crate) minted_at: u64,
+    pub(crate) product: ProductId,
+    pub(crate) quantity: u32,
+    pub(crate) traceparent: TraceParent,
+    pub(crate) request_id: RequestId,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Apply {
+    pub(crate) keep_ms: u64,
+    pub(crate) orders: Vec<Paid>,
+}
+
+impl Paid {
+    pub(crate) fn bucket(&self) -> u64 {
+        self.minted_at / BUCKET_MS
+    }
+}
+
+impl Create {
+    pub(crate) fn call(&self, partition: Partition) -> Call {
+        let call = catalogue("create_product", partition, self.id)
+            .arg(self.name.as_str())
+            .arg(self.name.folded())
+            .text(&self.price)
+            .text(self.quantity);
+        claimed(call, partition, self.claim.as_ref())
+    }
+}
+
+impl Update {
+    pub(crate) fn call(&self, partition: Partition) -> Call {
+        Call::new("update_product")
+            .key(partition.key_of("product", self.id))
+            .key(partition.key("names"))
+            .key(partition.key("changes"))
+            .text(self.id)
+            .arg(IfMatch::to_arg(&self.condition))
+            .arg(self.name.as_ref().map_or("", ProductName::as_str))
+            .arg(self.name.as_ref().map(ProductName::folded).unwrap_or_default())
+            .text(self.price.as_deref().unwrap_or_default())
+    }
+}
+
+impl Adjust {
+    pub(crate) fn call(&self, partition: Partition) -> Call {
+        let call = Call::new("adjust_stock")
+            .key(partition.key_of("product", self.id))
+            .key(partition.key_of("movements", self.id))
+            .key(partition.key("changes"))
+            .text(self.id)
+            .arg(self.cause.kind().as_str())
+            .text(self.quantity)
+            .text(self.note.as_deref().unwrap_or_default())
+            .arg(IfMatch::to_arg(&self.condition))
+            .text(self.most);
+        claimed(call, partition, self.claim.as_ref())
+    }
+}
+
+impl Delete {
+    pub(crate) fn call(&self, partition: Partition) -> Call {
+        let call = catalogue("delete_product", partition, self.id);
+        call.arg(IfMatch::to_arg(&self.condition))
+    }
+}
+
+impl Apply {
+    pub(crate) fn call(&self, partition: Partition) -> Call {
+        let call = Call::new("apply_orders")
+            .key(partition.key("refund_order"))
+            .key(partition.key("applied"))
+            .key(partition.key("changes"))
+            .text(self.keep_ms);
+        self.orders.iter().fold(call, |call, order| {
+            call.key(partition.key_of("product", order.product))
+                .key(partition.key_of("movements", order.product))
+                .key(partition.key_of("applied", order.bucket()))
+                .text(order.id)
+                .text(order.minted_at)
+                .text(order.product)
+                .text(order.quantity)
+                .text(&order.traceparent)
+                .text(&order.request_id)
+                .text(order.bucket())
+        })
+    }
+}
+
+/// A call that puts a product into the catalogue, or takes it out.
+fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Call {
+    Call::new(function)
+        .key(partition.key_of("product", id))
+        .key(partition.key("products"))
+        .key(partition.key("names"))
+        .key(partition.key_of("movements", id))
+        .key(partition.key("changes"))
+        .text(id)
+}
+
+fn claimed(call: Call, partition: Partition, claim: Option<&Claim>) -> Call {
+    call.text(partition.key_of("idempotency", ""))
+        .text(claim.map_or("", |claim| &claim.hash))
+        .text(claim.map_or("", |claim| &claim.fingerprint))
+}
