@@ -18,3 +18,4 @@ mod watching;
 mod functions;
 mod lifecycle;
 mod model;
+mod twin;
