@@ -10,15 +10,18 @@
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
-//! - [`twin`] plays a function against its statement in Rust, on a [`private_store`].
+//! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
+//!   [`atomicity`] spoils what it works on.
 
 pub mod server;
 
+pub mod atomicity;
 pub mod binaries;
 pub mod credentials;
 pub mod events;
 pub mod guard;
 pub mod health;
+pub mod invocation;
 pub mod lock;
 pub mod ports;
 pub mod private_store;

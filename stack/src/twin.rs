@@ -12,12 +12,12 @@ use std::io::Write;
 use std::time::Instant;
 
 pub use fastrand::Rng;
-use shared::function::{Call, IDENTITY};
+use shared::function::IDENTITY;
 use shared::id::Partition;
 use shared::own_store::{OwnStore, all};
 use shared::redis::{Command, Redis, RedisError, Reply};
 
-use crate::project::variable;
+use crate::{invocation::Invocation, project::variable};
 use pattern::{Instants, Matcher};
 use snapshot::{Kept, Snapshot, read_all};
 
@@ -57,7 +57,7 @@ pub struct Beginning {
 #[derive(Debug)]
 pub struct Step {
     /// The call.
-    pub call: Call,
+    pub call: Invocation,
     /// What it is answered.
     pub answer: Answer,
     /// A hash that it was about, and what is in it afterwards.
@@ -85,7 +85,7 @@ struct Mismatch {
 }
 
 enum Sent<'a> {
-    Call(&'a Call),
+    Call(&'a Invocation),
     Read(&'a str),
 }
 
@@ -195,7 +195,7 @@ async fn play_history<T: Twin>(
 /// Requests share a connection and are sent in their order.
 async fn send(store: &OwnStore, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
     match sent {
-        Sent::Call(call) => store.call(partition, call).await,
+        Sent::Call(call) => store.call(partition, &call.call()).await,
         Sent::Read(key) => store.run(Command::new("HGETALL").key(key)).await,
     }
 }

@@ -20,6 +20,7 @@ mod refusals;
 mod service;
 
 mod apply_orders;
+mod atomicity;
 mod functions;
 mod records;
 mod twin;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::conditional::IfMatch;
-use shared::function::Call;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
+use stack::invocation::Invocation;
 use stack::twin::snapshot::Snapshot;
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
@@ -16,7 +16,7 @@ use request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
 
 mod layout;
 mod model;
-mod request;
+pub(crate) mod request;
 
 /// What products are called: the same when case is folded, with spaces, and words that mean
 /// something to Redis.
@@ -87,7 +87,7 @@ impl Inventory {
             quantity: one(random, &STOCKS).min(MAX_STOCK),
             claim: claim(random),
         };
-        let call = create.call(self.model.beginning.partition);
+        let call = create.invocation(self.model.beginning.partition);
         let answer = self.model.create_product(number, &create);
         self.done(call, answer, create.id)
     }
@@ -97,7 +97,7 @@ impl Inventory {
         let price = random.bool().then(|| one(random, &PRICES).to_owned());
         let id = self.product(random);
         let update = Update { id, condition: self.condition(id, random), name, price };
-        let call = update.call(self.model.beginning.partition);
+        let call = update.invocation(self.model.beginning.partition);
         let answer = self.model.update_product(number, &update);
         self.done(call, answer, id)
     }
@@ -113,7 +113,7 @@ impl Inventory {
             most: MAX_STOCK,
             claim: claim(random),
         };
-        let call = adjust.call(self.model.beginning.partition);
+        let call = adjust.invocation(self.model.beginning.partition);
         let answer = self.model.adjust_stock(number, &adjust);
         self.done(call, answer, id)
     }
@@ -121,7 +121,7 @@ impl Inventory {
     fn delete(&mut self, number: usize, random: &mut Rng) -> Step {
         let id = self.product(random);
         let delete = Delete { id, condition: self.condition(id, random) };
-        let call = delete.call(self.model.beginning.partition);
+        let call = delete.invocation(self.model.beginning.partition);
         let answer = self.model.delete_product(number, &delete);
         self.done(call, answer, id)
     }
@@ -131,7 +131,7 @@ impl Inventory {
         let length = random.usize(1..=MOST_IN_A_BATCH);
         let orders = (0..length).map(|_| self.order(random)).collect();
         let apply = Apply { keep_ms, orders };
-        let call = apply.call(self.model.beginning.partition);
+        let call = apply.invocation(self.model.beginning.partition);
         let answer = self.model.apply_orders(number, &apply);
         self.done(call, answer, apply.orders[0].product)
     }
@@ -170,7 +170,7 @@ impl Inventory {
         }
     }
 
-    fn done(&self, call: Call, answer: Answer, about: ProductId) -> Step {
+    fn done(&self, call: Invocation, answer: Answer, about: ProductId) -> Step {
         let shelf = self.model.products.get(&about);
         let left = shelf.map(|shelf| {
             let key = self.model.beginning.partition.key_of("product", about);

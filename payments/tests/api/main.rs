@@ -15,6 +15,7 @@ mod sharing;
 mod waits;
 mod watching;
 
+mod atomicity;
 mod functions;
 mod lifecycle;
 mod model;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
 use shared::event::RefundReason;
-use shared::function::Call;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::request::RequestContext;
+use stack::invocation::Invocation;
 use stack::twin::snapshot::Snapshot;
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
@@ -16,7 +16,7 @@ use request::{Asked, Cancel, Claim, Complete, Place, Refund};
 
 mod layout;
 mod model;
-mod request;
+pub(crate) mod request;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 const PRICES: [&str; 4] = ["0.00", "0.01", "19.90", "8333.33"];
@@ -93,14 +93,14 @@ impl Payments {
             minted_at,
             claim: claim(random),
         };
-        let call = place.call(self.model.beginning.partition);
+        let call = place.invocation(self.model.beginning.partition);
         let answer = self.model.place_order(number, &place);
         self.done(call, answer, id)
     }
 
     fn complete(&mut self, number: usize, random: &mut Rng) -> Step {
         let complete = Complete { limit: one(random, &LIMITS) };
-        let call = complete.call(self.model.beginning.partition);
+        let call = complete.invocation(self.model.beginning.partition);
         let first = self.model.waiting().next().map_or(self.unknown, |order| order.placed.id);
         let answer = self.model.complete_due(number, &complete);
         self.done(call, answer, first)
@@ -108,7 +108,7 @@ impl Payments {
 
     fn cancel(&mut self, number: usize, random: &mut Rng) -> Step {
         let cancel = Cancel { id: self.order(random), claim: claim(random) };
-        let call = cancel.call(self.model.beginning.partition);
+        let call = cancel.invocation(self.model.beginning.partition);
         let answer = self.model.cancel_order(number, &cancel);
         self.done(call, answer, cancel.id)
     }
@@ -122,7 +122,7 @@ impl Payments {
             entry: format!("{number}-{place}"),
         };
         let refund = Refund { orders: (0..length).map(&mut asked).collect() };
-        let call = refund.call(self.model.beginning.partition);
+        let call = refund.invocation(self.model.beginning.partition);
         let answer = self.model.refund_orders(number, &refund);
         self.done(call, answer, refund.orders[0].id)
     }
@@ -133,7 +133,7 @@ impl Payments {
         self.model.orders.keys().nth(known).copied().unwrap_or(self.unknown)
     }
 
-    fn done(&self, call: Call, answer: Answer, about: OrderId) -> Step {
+    fn done(&self, call: Invocation, answer: Answer, about: OrderId) -> Step {
         let left = self.model.orders.get(&about).map(|order| {
             let key = self.model.beginning.partition.key_of("order", about);
             (key, self.model.fields(order).into_iter().collect())

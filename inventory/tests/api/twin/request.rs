@@ -2,9 +2,9 @@
 
 use inventory::domain::{Cause, ProductName};
 use shared::conditional::IfMatch;
-use shared::function::Call;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::trace::{RequestId, TraceParent};
+use stack::invocation::Invocation;
 
 /// Milliseconds of order ids whose records share a bucket.
 const BUCKET_MS: u64 = 60 * 60 * 1_000;
@@ -74,88 +74,88 @@ impl Paid {
 }
 
 impl Create {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = catalogue("create_product", partition, self.id)
             .arg(self.name.as_str())
             .arg(self.name.folded())
-            .text(&self.price)
-            .text(self.quantity);
+            .arg(&self.price)
+            .arg(self.quantity);
         claimed(call, partition, self.claim.as_ref())
     }
 }
 
 impl Update {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        Call::new("update_product")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("update_product")
             .key(partition.key_of("product", self.id))
             .key(partition.key("names"))
             .key(partition.key("changes"))
-            .text(self.id)
+            .arg(self.id)
             .arg(IfMatch::to_arg(&self.condition))
             .arg(self.name.as_ref().map_or("", ProductName::as_str))
             .arg(self.name.as_ref().map(ProductName::folded).unwrap_or_default())
-            .text(self.price.as_deref().unwrap_or_default())
+            .arg(self.price.as_deref().unwrap_or_default())
     }
 }
 
 impl Adjust {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        let call = Call::new("adjust_stock")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("adjust_stock")
             .key(partition.key_of("product", self.id))
             .key(partition.key_of("movements", self.id))
             .key(partition.key("changes"))
-            .text(self.id)
+            .arg(self.id)
             .arg(self.cause.kind().as_str())
-            .text(self.quantity)
-            .text(self.note.as_deref().unwrap_or_default())
+            .arg(self.quantity)
+            .arg(self.note.as_deref().unwrap_or_default())
             .arg(IfMatch::to_arg(&self.condition))
-            .text(self.most);
+            .arg(self.most);
         claimed(call, partition, self.claim.as_ref())
     }
 }
 
 impl Delete {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = catalogue("delete_product", partition, self.id);
         call.arg(IfMatch::to_arg(&self.condition))
     }
 }
 
 impl Apply {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        let call = Call::new("apply_orders")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("apply_orders")
             .key(partition.key("refund_order"))
             .key(partition.key("applied"))
             .key(partition.key("changes"))
-            .text(self.keep_ms);
+            .arg(self.keep_ms);
         self.orders.iter().fold(call, |call, order| {
             call.key(partition.key_of("product", order.product))
                 .key(partition.key_of("movements", order.product))
                 .key(partition.key_of("applied", order.bucket()))
-                .text(order.id)
-                .text(order.minted_at)
-                .text(order.product)
-                .text(order.quantity)
-                .text(&order.traceparent)
-                .text(&order.request_id)
-                .text(order.bucket())
+                .arg(order.id)
+                .arg(order.minted_at)
+                .arg(order.product)
+                .arg(order.quantity)
+                .arg(&order.traceparent)
+                .arg(&order.request_id)
+                .arg(order.bucket())
         })
     }
 }
 
 /// A call that puts a product into the catalogue, or takes it out.
-fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Call {
-    Call::new(function)
+fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Invocation {
+    Invocation::new(function)
         .key(partition.key_of("product", id))
         .key(partition.key("products"))
         .key(partition.key("names"))
         .key(partition.key_of("movements", id))
         .key(partition.key("changes"))
-        .text(id)
+        .arg(id)
 }
 
-fn claimed(call: Call, partition: Partition, claim: Option<&Claim>) -> Call {
-    call.text(partition.key_of("idempotency", ""))
-        .text(claim.map_or("", |claim| &claim.hash))
-        .text(claim.map_or("", |claim| &claim.fingerprint))
+fn claimed(call: Invocation, partition: Partition, claim: Option<&Claim>) -> Invocation {
+    call.arg(partition.key_of("idempotency", ""))
+        .arg(claim.map_or("", |claim| &claim.hash))
+        .arg(claim.map_or("", |claim| &claim.fingerprint))
 }

@@ -2,9 +2,9 @@
 
 use payments::domain::{PlaceOrder, Quote};
 use shared::event::RefundReason;
-use shared::function::Call;
 use shared::id::{OrderId, Partition};
 use shared::request::RequestContext;
+use stack::invocation::Invocation;
 
 /// An idempotency key, and which of the requests that use it this is.
 #[derive(Clone, Debug)]
@@ -49,62 +49,62 @@ pub(crate) struct Refund {
 }
 
 impl Place {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        let call = Call::new("place_order")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("place_order")
             .key(partition.key_of("order", self.id))
             .key(partition.key("orders"))
             .key(partition.key("due"))
             .key(partition.key("changes"))
-            .text(self.id)
-            .text(self.wanted.product_id)
-            .text(self.wanted.quantity)
-            .text(self.quote.price)
-            .text(self.quote.fee)
-            .text(self.quote.total)
-            .text(&self.context.traceparent)
-            .text(&self.context.request_id)
-            .text(self.delay_ms)
-            .text(self.minted_at);
+            .arg(self.id)
+            .arg(self.wanted.product_id)
+            .arg(self.wanted.quantity)
+            .arg(self.quote.price)
+            .arg(self.quote.fee)
+            .arg(self.quote.total)
+            .arg(&self.context.traceparent)
+            .arg(&self.context.request_id)
+            .arg(self.delay_ms)
+            .arg(self.minted_at);
         claimed(call, partition, self.claim.as_ref())
     }
 }
 
 impl Complete {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        Call::new("complete_due")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("complete_due")
             .key(partition.key("due"))
             .key(partition.key("order_completed"))
             .key(partition.key("changes"))
-            .text(partition.key_of("order", ""))
-            .text(self.limit)
+            .arg(partition.key_of("order", ""))
+            .arg(self.limit)
     }
 }
 
 impl Cancel {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        let call = Call::new("cancel_order")
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("cancel_order")
             .key(partition.key_of("order", self.id))
             .key(partition.key("due"))
             .key(partition.key("changes"))
-            .text(self.id);
+            .arg(self.id);
         claimed(call, partition, self.claim.as_ref())
     }
 }
 
 impl Refund {
-    pub(crate) fn call(&self, partition: Partition) -> Call {
-        let call = Call::new("refund_orders").key(partition.key("changes"));
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("refund_orders").key(partition.key("changes"));
         self.orders.iter().fold(call, |call, asked| {
             call.key(partition.key_of("order", asked.id))
-                .text(asked.id)
-                .text(asked.reason)
-                .text(&asked.entry)
+                .arg(asked.id)
+                .arg(asked.reason)
+                .arg(&asked.entry)
         })
     }
 }
 
-fn claimed(call: Call, partition: Partition, claim: Option<&Claim>) -> Call {
-    call.text(partition.key_of("idempotency", ""))
-        .text(claim.map_or("", |claim| &claim.hash))
-        .text(claim.map_or("", |claim| &claim.fingerprint))
+fn claimed(call: Invocation, partition: Partition, claim: Option<&Claim>) -> Invocation {
+    call.arg(partition.key_of("idempotency", ""))
+        .arg(claim.map_or("", |claim| &claim.hash))
+        .arg(claim.map_or("", |claim| &claim.fingerprint))
 }

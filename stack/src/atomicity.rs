@@ -1,0 +1,254 @@
+//! All or nothing: a function on a store, or with arguments, that are not as they should be.
+//!
+//! A Lua error does not undo the writes before it, so a function has to find out everything before it
+//! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
+//! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::function::IDENTITY;
+use shared::id::Partition;
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, RedisError, Reply};
+
+use crate::invocation::Invocation;
+use crate::private_store::PrivateStore;
+use crate::twin::snapshot::{Snapshot, read_all};
+
+/// Something of each type, and the command that makes it.
+const TYPES: [(&str, &str, &[&str]); 6] = [
+    ("string", "SET", &["x"]),
+    ("list", "RPUSH", &["x"]),
+    ("set", "SADD", &["x"]),
+    ("zset", "ZADD", &["1", "x"]),
+    ("hash", "HSET", &["a", "b"]),
+    ("stream", "XADD", &["*", "a", "b"]),
+];
+
+/// Texts where a whole number should stand: the smallest and largest of several kinds, what Lua
+/// takes for a number although it is none of ours, and what is no number at all.
+const NUMBERS: [&str; 22] = [
+    "",
+    " ",
+    "x",
+    "0",
+    "1",
+    "-1",
+    "-0",
+    "+1",
+    "01",
+    "1.5",
+    "1e3",
+    "0x10",
+    "nan",
+    "inf",
+    "-inf",
+    "999999999999999",
+    "9999999999999999",
+    "9007199254740993",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "100000000000000000000000000000000000000000000000000000000000000000000000000000000",
+];
+
+/// Each key with a fingerprint of everything in it, in one step.
+const FINGERPRINTS: &str = r"
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  found[#found + 1] = key
+  found[#found + 1] = redis.sha1hex(redis.call('DUMP', key))
+end
+return found
+";
+
+type Fingerprints = BTreeMap<String, String>;
+
+/// A call, and what its keys and arguments are.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The call, which changes something on the store of the bench.
+    pub invocation: Invocation,
+    /// Keys that the function makes itself, beside those that it is given.
+    pub derived: Vec<String>,
+    /// Keys whose damage does not keep the function from the rest of what it does.
+    pub optional: Vec<String>,
+    /// The places of its arguments that are numbers.
+    pub numbers: Vec<usize>,
+    /// Numbers that it reads: a hash, and the field in it.
+    pub counts: Vec<(String, &'static str)>,
+}
+
+/// A store that can be set up again.
+pub struct Bench<'a> {
+    /// The server.
+    pub private: &'a PrivateStore,
+    /// The same server as the service sees it.
+    pub store: &'a OwnStore,
+    /// What is in the store.
+    pub baseline: BTreeMap<String, Vec<u8>>,
+    /// The type that a key has.
+    pub type_of: fn(&str) -> &'static str,
+    /// What is wrong with a store that a function has written to, if anything.
+    pub complaint: fn(&Snapshot) -> Option<String>,
+}
+
+/// How many calls there were, and how many of them were answered an error.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// All.
+    pub cases: usize,
+    /// Those that were refused.
+    pub refused: usize,
+}
+
+impl Bench<'_> {
+    /// Keeps the server from writing to its disk, which is not what is tested.
+    pub async fn rest_disk(&self) {
+        self.run(Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+    }
+
+    /// Replaces each key of the call by something of every other type. The call has to be refused;
+    /// without an optional key it has to do all the rest.
+    pub async fn wrong_types(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        let Subject { invocation, derived, optional, .. } = subject;
+        self.reset().await;
+        let before = self.fingerprints().await;
+        self.invoke(invocation).await.expect("the call does something");
+        let usual = changes(&before, &self.fingerprints().await);
+        assert!(!usual.is_empty(), "{invocation:?} changes nothing");
+
+        let keys = invocation.keys.iter().chain(derived).cloned().chain([IDENTITY.to_owned()]);
+        for key in keys.collect::<BTreeSet<_>>() {
+            for (kind, command, words) in TYPES {
+                if kind == (self.type_of)(&key) {
+                    continue;
+                }
+                self.reset().await;
+                self.run(Command::new("DEL").key(key.as_str())).await;
+                let words = words.iter().copied();
+                self.run(Command::new(command).key(key.as_str()).args(words)).await;
+                let what = format!("{}: {key} is a {kind}", invocation.function);
+                let (reply, changed) = self.observe(invocation, &what, &mut tally).await;
+                if key == IDENTITY || optional.contains(&key) {
+                    let rest: BTreeSet<_> = usual.iter().filter(|name| **name != key).collect();
+                    assert_eq!(changed.iter().collect::<BTreeSet<_>>(), rest, "{what}: {reply:?}");
+                } else {
+                    assert!(reply.is_err(), "{what}: {reply:?}");
+                }
+            }
+        }
+        tally
+    }
+
+    /// Puts other texts where numbers should stand, in arguments and in the store.
+    pub async fn odd_numbers(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        for number in NUMBERS {
+            for &place in &subject.numbers {
+                let mut invocation = subject.invocation.clone();
+                number.clone_into(&mut invocation.args[place]);
+                let what = format!("{}: argument {place} is {number:?}", invocation.function);
+                self.reset().await;
+                let (reply, _) = self.observe(&invocation, &what, &mut tally).await;
+                let complaint = (self.complaint)(&read_all(&self.private.operator).await);
+                assert_eq!(complaint, None, "{what}: {reply:?}");
+            }
+            for (key, field) in &subject.counts {
+                let what = format!("{}: {field} is {number:?}", subject.invocation.function);
+                self.reset().await;
+                let set = Command::new("HSET").key(key.as_str());
+                self.run(set.arg(*field).arg(number)).await;
+                let _ = self.observe(&subject.invocation, &what, &mut tally).await;
+            }
+        }
+        tally
+    }
+
+    /// Leaves keys and arguments out, from the end, and adds one too many.
+    pub async fn wrong_counts(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        let whole = &subject.invocation;
+        let mut calls = Vec::new();
+        for kept in 0..whole.args.len() {
+            let args = whole.args[..kept].to_vec();
+            calls.push(Invocation { args, ..whole.clone() });
+        }
+        for kept in 0..whole.keys.len() {
+            let keys = whole.keys[..kept].to_vec();
+            calls.push(Invocation { keys, ..whole.clone() });
+        }
+        calls.push(whole.clone().arg("x"));
+        calls.push(whole.clone().key(whole.keys[0].clone()));
+        for call in calls {
+            let (keys, args) = (call.keys.len(), call.args.len());
+            let what = format!("{}: {keys} keys and {args} arguments", call.function);
+            self.reset().await;
+            let _ = self.observe(&call, &what, &mut tally).await;
+        }
+        tally
+    }
+
+    /// Sets the store up again.
+    pub async fn reset(&self) {
+        self.run(Command::new("FLUSHALL")).await;
+        let restores = self.baseline.iter().map(|(key, value)| {
+            let restore = Command::new("RESTORE").key(key.as_str());
+            self.run(restore.arg(0).arg(value.as_slice()))
+        });
+        all(restores).await;
+    }
+
+    /// Makes a call as the service does.
+    pub async fn invoke(&self, invocation: &Invocation) -> Result<Reply, RedisError> {
+        self.store.call(Partition::at(None), &invocation.call()).await
+    }
+
+    /// Makes a call, and answers its reply and the keys that it changed: none, if it failed.
+    async fn observe(
+        &self,
+        invocation: &Invocation,
+        what: &str,
+        tally: &mut Tally,
+    ) -> (Result<Reply, RedisError>, BTreeSet<String>) {
+        let before = self.fingerprints().await;
+        let reply = self.invoke(invocation).await;
+        let changed = changes(&before, &self.fingerprints().await);
+        tally.cases += 1;
+        if reply.is_err() {
+            tally.refused += 1;
+            assert!(changed.is_empty(), "{what}: changed {changed:?} and answered {reply:?}");
+        }
+        (reply, changed)
+    }
+
+    async fn fingerprints(&self) -> Fingerprints {
+        let read = Command::new("EVAL").arg(FINGERPRINTS).arg(0);
+        let reply = self.private.operator.run(read).await.expect("the store answers its operator");
+        let texts = reply.texts().expect("keys and fingerprints are texts");
+        texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+    }
+
+    async fn run(&self, command: Command) {
+        self.private.operator.run(command).await.expect("the store answers its operator");
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.refused += other.refused;
+    }
+}
+
+/// The keys that are in one of them only, or not the same in both.
+fn changes(before: &Fingerprints, after: &Fingerprints) -> BTreeSet<String> {
+    let keys = before.keys().chain(after.keys());
+    keys.filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// Whether a text is a whole number that Lua knows exactly.
+pub fn is_whole(text: &str) -> bool {
+    (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
