@@ -11,13 +11,14 @@
 //!   [`health`] when they are ready.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 //! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
-//!   [`atomicity`] spoils what it works on.
+//!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
 
 pub mod server;
 
 pub mod atomicity;
 pub mod binaries;
 pub mod credentials;
+pub mod cut;
 pub mod events;
 pub mod guard;
 pub mod health;

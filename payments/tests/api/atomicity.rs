@@ -10,6 +10,7 @@ use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::Once;
 use shared::request::RequestContext;
 use stack::atomicity::{Bench, Subject, Tally};
+use stack::cut::Reader;
 use stack::invocation::Invocation;
 use stack::twin::snapshot::{Kept, Snapshot};
 
@@ -40,6 +41,19 @@ async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
         "payments: wrong types {types:?}, odd numbers {numbers:?}, wrong counts {counts:?}"
     );
     assert!(types.cases >= 100, "{types:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let subjects = subjects(&test).await;
+    let bench = bench(&test).await;
+    let mut reader = Reader::start(&test).await.unwrap();
+    for subject in &subjects {
+        let cuts = reader.cut(&bench, subject).await.unwrap();
+        let _ = writeln!(std::io::stderr(), "payments: {}: {cuts:?}", subject.invocation.function);
+        assert!(cuts.none > 0 && cuts.all > 0, "{cuts:?}");
+    }
 }
 
 /// A call of each function, on a store that has everything that they look at.
