@@ -3,7 +3,7 @@
 use shared::function::Call;
 
 /// The keys and arguments of one call of a function. The identity key comes first by itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Invocation {
     /// The function, named as its file is.
     pub function: &'static str,
@@ -16,7 +16,7 @@ pub struct Invocation {
 impl Invocation {
     /// A call of `function` without keys and arguments.
     pub fn new(function: &'static str) -> Self {
-        Self { function, keys: Vec::new(), args: Vec::new() }
+        Self { function, ..Self::default() }
     }
 
     /// Adds a key.

@@ -6,10 +6,9 @@ use std::io::Write;
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::id::{Partition, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
-use stack::atomicity::{Bench, Subject, Tally, is_whole};
+use stack::atomicity::{Bench, Subject, Tally};
 use stack::cut::Reader;
 use stack::invocation::Invocation;
-use stack::twin::snapshot::{Kept, Snapshot};
 
 use crate::harness::{KEEP, TestStore, order};
 use crate::twin::request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
@@ -27,17 +26,15 @@ async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
     bench.rest_disk().await;
-    let (mut types, mut numbers, mut counts) =
-        (Tally::default(), Tally::default(), Tally::default());
+    let mut types = Tally::default();
+    let mut others = Tally::default();
     for subject in &subjects {
         types += bench.wrong_types(subject).await;
-        numbers += bench.odd_numbers(subject).await;
-        counts += bench.wrong_counts(subject).await;
+        others += bench.odd_numbers(subject).await;
+        others += bench.wrong_counts(subject).await;
+        others += bench.missing_fields(subject).await;
     }
-    let _ = writeln!(
-        std::io::stderr(),
-        "inventory: wrong types {types:?}, odd numbers {numbers:?}, wrong counts {counts:?}"
-    );
+    let _ = writeln!(std::io::stderr(), "inventory: wrong types {types:?}, others {others:?}");
     assert!(types.cases >= 150, "{types:?}");
 }
 
@@ -86,21 +83,7 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
             None if key == "identity" => "string",
             _ => "stream",
         },
-        complaint,
     }
-}
-
-/// Stock and versions are numbers that every function takes, and stock is never too much.
-fn complaint(found: &Snapshot) -> Option<String> {
-    found.iter().find_map(|(key, kept)| {
-        let fields = match kept {
-            Kept::Hash(fields) if key.starts_with("product:") => fields,
-            _ => return None,
-        };
-        let numbers = ["quantity", "version"].map(|name| fields.get(name));
-        let wrong = numbers.into_iter().flatten().find(|number| !is_whole(number));
-        wrong.map(|number| format!("{key} has {number:?}"))
-    })
 }
 
 /// The claims of this day and of the day before, on the clock of the store.
@@ -119,12 +102,11 @@ fn claim() -> Option<Claim> {
 
 fn subject(invocation: Invocation) -> Subject {
     let optional = vec!["changes".to_owned()];
-    let (derived, numbers, counts) = (Vec::new(), Vec::new(), Vec::new());
-    Subject { invocation, derived, optional, numbers, counts }
+    Subject { invocation, optional, ..Subject::default() }
 }
 
-fn counts(product: ProductId) -> Vec<(String, &'static str)> {
-    ["quantity", "version"].map(|field| (format!("product:{product}"), field)).to_vec()
+fn counts(product: ProductId, fields: &[&'static str]) -> Vec<(String, &'static str)> {
+    fields.iter().map(|field| (format!("product:{product}"), *field)).collect()
 }
 
 fn create(claims: &[String]) -> Subject {
@@ -135,14 +117,15 @@ fn create(claims: &[String]) -> Subject {
         quantity: 3,
         claim: claim(),
     };
-    let (derived, numbers) = (claims.to_vec(), vec![3, 4]);
-    Subject { derived, numbers, ..subject(create.invocation(whole_store())) }
+    let (derived, numbers, passed_on) = (claims.to_vec(), vec![4], vec![3]);
+    Subject { derived, numbers, passed_on, ..subject(create.invocation(whole_store())) }
 }
 
 fn update(id: ProductId) -> Subject {
     let (name, price) = (Some("Coffee".parse().unwrap()), Some("1.00".to_owned()));
     let update = Update { id, condition: None, name, price };
-    Subject { numbers: vec![4], counts: counts(id), ..subject(update.invocation(whole_store())) }
+    let counts = counts(id, &["version"]);
+    Subject { passed_on: vec![4], counts, ..subject(update.invocation(whole_store())) }
 }
 
 fn adjust(id: ProductId, claims: &[String]) -> Subject {
@@ -157,17 +140,19 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
     };
     let (derived, numbers) = (claims.to_vec(), vec![2, 5]);
     let invocation = adjust.invocation(whole_store());
-    Subject { derived, numbers, counts: counts(id), ..subject(invocation) }
+    let counts = counts(id, &["quantity", "version"]);
+    Subject { derived, numbers, counts, ..subject(invocation) }
 }
 
 fn delete(id: ProductId) -> Subject {
     let delete = Delete { id, condition: None };
-    Subject { counts: counts(id), ..subject(delete.invocation(whole_store())) }
+    let counts = counts(id, &["quantity"]);
+    Subject { counts, ..subject(delete.invocation(whole_store())) }
 }
 
 fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
-    let counts = counts(products[last]);
+    let counts = counts(products[last], &["quantity", "version"]);
     let orders = products.map(|id| order(id, 1)).map(|order| Paid {
         id: order.order_id,
         minted_at: order.ordered_at.as_millis(),
