@@ -4,6 +4,11 @@
 //! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
 
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::function::IDENTITY;

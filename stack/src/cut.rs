@@ -18,11 +18,12 @@ use crate::guard::{Farewell, Guard};
 use crate::ports::{self, Port};
 use crate::private_store::PrivateStore;
 use crate::process::{Launch, Process};
+use crate::project::variable;
 use crate::twin::snapshot::{Snapshot, read_all};
 use crate::wait::wait_until;
 use crate::{binaries, server};
 
-/// Up to so many bytes are cut at each one of them.
+/// Up to so many bytes are cut at each one of them, where `CUT_EVERYWHERE` does not say otherwise.
 const CUT_EVERYWHERE: usize = 1_200;
 /// Of more, those so near to a border are cut, and so many others.
 const NEAR: usize = 3;
@@ -154,7 +155,8 @@ impl Reader {
 /// The places to cut at: all from `from` on, or those that matter most.
 fn offsets(log: &[u8], from: usize) -> Vec<usize> {
     let all = from..=log.len();
-    if log.len() - from <= CUT_EVERYWHERE {
+    let everywhere = variable("CUT_EVERYWHERE").and_then(|text| text.to_str()?.parse().ok());
+    if log.len() - from <= everywhere.unwrap_or(CUT_EVERYWHERE) {
         return all.collect();
     }
     let borders: Vec<usize> =

@@ -96,8 +96,8 @@ fn whole_store() -> Partition {
     Partition::at(None)
 }
 
-fn claim() -> Option<Claim> {
-    Some(Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() })
+fn claim() -> Claim {
+    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
 }
 
 fn subject(invocation: Invocation) -> Subject {
@@ -115,7 +115,7 @@ fn create(claims: &[String]) -> Subject {
         name: "Tea".parse().unwrap(),
         price: "19.90".to_owned(),
         quantity: 3,
-        claim: claim(),
+        claim: Some(claim()),
     };
     let (derived, numbers, passed_on) = (claims.to_vec(), vec![4], vec![3]);
     Subject { derived, numbers, passed_on, ..subject(create.invocation(whole_store())) }
@@ -136,7 +136,7 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
         note: Some("found".to_owned()),
         condition: None,
         most: MAX_STOCK,
-        claim: claim(),
+        claim: Some(claim()),
     };
     let (derived, numbers) = (claims.to_vec(), vec![2, 5]);
     let invocation = adjust.invocation(whole_store());

@@ -22,7 +22,7 @@ pub(crate) mod request;
 /// something to Redis.
 const NAMES: [&str; 8] = ["Tea", "TEA", "tea", "Green tea", "Éclair", "message", "subscribe", "0"];
 const PRICES: [&str; 5] = ["0.00", "0.01", "19.90", "19.91", "9999999999.99"];
-const NOTES: [&str; 3] = ["found two behind the shelf", "note", "-"];
+const NOTES: [&str; 3] = ["found two behind the place", "note", "-"];
 const STOCKS: [u32; 8] = [0, 1, 2, 5, 20, MAX_STOCK - 1, MAX_STOCK, MAX_STOCK + 1];
 const WANTED: [u32; 8] = [0, 1, 1, 2, 3, MAX_STOCK, MAX_STOCK + 1, u32::MAX];
 /// So few that requests meet.
@@ -160,7 +160,7 @@ impl Inventory {
 
     /// No condition, any version, or some versions around the one it has.
     fn condition(&self, id: ProductId, random: &mut Rng) -> Option<IfMatch> {
-        let product = self.model.products.get(&id).and_then(|shelf| shelf.product.as_ref().ok());
+        let product = self.model.products.get(&id).and_then(|place| place.product.as_ref().ok());
         let version = product.map_or(1, |product| product.version);
         match random.u32(..6) {
             0..3 => None,
@@ -171,10 +171,10 @@ impl Inventory {
     }
 
     fn done(&self, call: Invocation, answer: Answer, about: ProductId) -> Step {
-        let shelf = self.model.products.get(&about);
-        let left = shelf.map(|shelf| {
+        let place = self.model.products.get(&about);
+        let left = place.map(|place| {
             let key = self.model.beginning.partition.key_of("product", about);
-            (key, shelf.fields().into_iter().collect())
+            (key, place.fields().into_iter().collect())
         });
         Step { call, answer, left }
     }

@@ -107,8 +107,8 @@ fn quote() -> Quote {
     Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap()
 }
 
-fn claim() -> Option<Claim> {
-    Some(Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() })
+fn claim() -> Claim {
+    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
 }
 
 fn subject(invocation: Invocation) -> Subject {
@@ -128,7 +128,7 @@ fn place_order(now: u64, claims: &[String]) -> Subject {
         context: RequestContext::mint(),
         delay_ms: 5_000,
         minted_at: now,
-        claim: claim(),
+        claim: Some(claim()),
     };
     let (derived, numbers, passed_on) = (claims.to_vec(), TIMES.to_vec(), AMOUNTS.to_vec());
     Subject { derived, numbers, passed_on, ..subject(place.invocation(whole_store())) }
@@ -143,7 +143,7 @@ fn complete_due(due: &[OrderId]) -> Subject {
 }
 
 fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
-    let cancel = Cancel { id, claim: claim() };
+    let cancel = Cancel { id, claim: Some(claim()) };
     Subject { derived: claims.to_vec(), ..subject(cancel.invocation(whole_store())) }
 }
 

@@ -7,7 +7,7 @@ use shared::event::RefundReason;
 use stack::twin::pattern;
 use stack::twin::snapshot::{Kept, Snapshot};
 
-use super::model::{Deleted, Model, Movement, Product, Recorded, Shelf};
+use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
 
 type Fields = Vec<(String, String)>;
 
@@ -18,11 +18,11 @@ impl Model {
         let key = |name: &str| partition.key(name);
         let mut store = Snapshot::new();
         let (mut products, mut names) = (BTreeMap::new(), BTreeMap::new());
-        for (id, shelf) in &self.products {
-            store.insert(partition.key_of("product", id), Kept::hash(shelf.fields()));
-            let rows = shelf.movements.iter().map(Movement::fields);
+        for (id, place) in &self.products {
+            store.insert(partition.key_of("product", id), Kept::hash(place.fields()));
+            let rows = place.movements.iter().map(Movement::fields);
             store.insert(partition.key_of("movements", id), pattern::rows(rows));
-            if let Ok(product) = &shelf.product {
+            if let Ok(product) = &place.product {
                 products.insert(id.to_string(), "0".to_owned());
                 names.insert(format!("{}\0{id}", product.sort_name), "0".to_owned());
             }
@@ -67,7 +67,7 @@ impl Model {
     }
 }
 
-impl Shelf {
+impl Place {
     /// The hash of the product, or its tombstone.
     pub(crate) fn fields(&self) -> Fields {
         let product = match &self.product {

@@ -15,7 +15,7 @@ use super::request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
 /// All that inventory knows.
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
-    pub(crate) products: BTreeMap<ProductId, Shelf>,
+    pub(crate) products: BTreeMap<ProductId, Place>,
     pub(crate) records: BTreeMap<OrderId, Recorded>,
     /// The fields of each refund that was asked for.
     pub(crate) refunds: Vec<Vec<(String, String)>>,
@@ -26,7 +26,7 @@ pub(crate) struct Model {
 }
 
 /// A place in the catalogue: its product, or that it was deleted, and what happened on it.
-pub(crate) struct Shelf {
+pub(crate) struct Place {
     pub(crate) product: Result<Product, Deleted>,
     pub(crate) movements: Vec<Movement>,
 }
@@ -68,7 +68,7 @@ const DONE: i64 = 1;
 impl Model {
     pub(crate) fn create_product(&mut self, step: usize, request: &Create) -> Answer {
         let created = |at| codes(&[DONE], Some(pattern::at(at, 0)));
-        match self.products.get(&request.id).map(|shelf| &shelf.product) {
+        match self.products.get(&request.id).map(|place| &place.product) {
             Some(Ok(product)) => return created(product.created),
             Some(Err(_)) => return Answer::Refused("was deleted"),
             None => {}
@@ -87,8 +87,8 @@ impl Model {
             updated: step,
         };
         let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
-        let shelf = Shelf { product: Ok(product), movements: vec![first] };
-        self.products.insert(request.id, shelf);
+        let place = Place { product: Ok(product), movements: vec![first] };
+        self.products.insert(request.id, place);
         self.remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
         self.changes.push(("product.created", request.id));
         created(step)
@@ -98,12 +98,12 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return codes(&[0], None);
         };
-        if !admits(&request.condition, product.version) {
+        if !admits(request.condition.as_ref(), product.version) {
             return codes(&[3], None);
         }
         let before = product.clone();
         if let Some(name) = &request.name {
-            product.name = name.as_str().to_owned();
+            name.as_str().clone_into(&mut product.name);
             product.sort_name = name.folded();
         }
         product.price = request.price.clone().unwrap_or(product.price.clone());
@@ -125,7 +125,7 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return codes(&[DONE, 0], None);
         };
-        if !admits(&request.condition, product.version) {
+        if !admits(request.condition.as_ref(), product.version) {
             return codes(&[DONE, 3], None);
         }
         let adjustment =
@@ -139,7 +139,7 @@ impl Model {
         let line = product.line();
         let movement =
             Movement::by_hand(request.cause.kind(), before, balance, request.note.clone());
-        self.shelf(request.id).movements.push(movement);
+        self.place(request.id).movements.push(movement);
         self.remember(request.claim.as_ref(), line.clone());
         self.changes.push(("product.stock_changed", request.id));
         codes(&[DONE, 1], Some(line))
@@ -149,13 +149,13 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return Answer::Number(0);
         };
-        if !admits(&request.condition, product.version) {
+        if !admits(request.condition.as_ref(), product.version) {
             return Answer::Number(3);
         }
         let last = Movement::by_hand(MovementKind::Deleted, product.quantity, 0, None);
-        let shelf = self.shelf(request.id);
-        shelf.product = Err(Deleted { at: step });
-        shelf.movements.push(last);
+        let place = self.place(request.id);
+        place.product = Err(Deleted { at: step });
+        place.movements.push(last);
         self.changes.push(("product.deleted", request.id));
         Answer::Number(1)
     }
@@ -197,13 +197,13 @@ impl Model {
         let (decision, left) = decide(on_hand, order.quantity);
         let mut movement = None;
         if let (Decision::Applied, Some(left)) = (decision, left) {
-            let shelf = self.shelf(order.product);
-            if let Ok(product) = &mut shelf.product {
+            let place = self.place(order.product);
+            if let Ok(product) = &mut place.product {
                 product.quantity = left;
                 product.changed(step);
             }
-            movement = Some((order.product, shelf.movements.len()));
-            shelf.movements.push(Movement {
+            movement = Some((order.product, place.movements.len()));
+            place.movements.push(Movement {
                 kind: MovementKind::Sale,
                 delta: -i64::from(order.quantity),
                 balance: left,
@@ -220,7 +220,7 @@ impl Model {
         self.products.get_mut(&id)?.product.as_mut().ok()
     }
 
-    fn shelf(&mut self, id: ProductId) -> &mut Shelf {
+    fn place(&mut self, id: ProductId) -> &mut Place {
         self.products.get_mut(&id).unwrap()
     }
 
@@ -262,8 +262,8 @@ impl Movement {
     }
 }
 
-fn admits(condition: &Option<IfMatch>, version: u64) -> bool {
-    condition.as_ref().is_none_or(|condition| condition.admits(version))
+fn admits(condition: Option<&IfMatch>, version: u64) -> bool {
+    condition.is_none_or(|condition| condition.admits(version))
 }
 
 fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, String)> {
