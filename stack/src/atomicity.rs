@@ -4,12 +4,9 @@
 //! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
 
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a helper of a test fails the test, like the test itself"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write;
 
 use shared::function::IDENTITY;
 use shared::id::Partition;
@@ -108,14 +105,34 @@ pub struct Tally {
 }
 
 impl Bench<'_> {
-    /// Keeps the server from writing to its disk, which is not what is tested.
-    pub async fn rest_disk(&self) {
+    /// Tries everything on each call. Tells of it, and answers how many calls there were with wrong
+    /// types, and how many others.
+    ///
+    /// # Panics
+    ///
+    /// When a call did a part of what it does, or took what it has to refuse.
+    pub async fn spoil_everything(&self, suite: &str, subjects: &[Subject]) -> (Tally, Tally) {
+        // What is tested here is not the disk.
         self.run(Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+        let (mut types, mut others) = (Tally::default(), Tally::default());
+        for subject in subjects {
+            types += self.wrong_types(subject).await;
+            others += self.odd_numbers(subject).await;
+            others += self.wrong_counts(subject).await;
+            others += self.missing_fields(subject).await;
+        }
+        // Around the capture of output, like what the twins tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{suite}: all or nothing in {types} with keys of wrong types, and in {others} with odd \
+             numbers, missing fields, keys and arguments"
+        );
+        (types, others)
     }
 
     /// Replaces each key of the call by something of every other type. The call has to be refused;
     /// without an optional key it has to do all the rest.
-    pub async fn wrong_types(&self, subject: &Subject) -> Tally {
+    async fn wrong_types(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject { invocation, derived, optional, .. } = subject;
         self.reset().await;
@@ -149,7 +166,7 @@ impl Bench<'_> {
 
     /// Puts other texts where numbers should stand, in arguments and in the store. What is no whole
     /// number has to be refused.
-    pub async fn odd_numbers(&self, subject: &Subject) -> Tally {
+    async fn odd_numbers(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         for number in NUMBERS {
             for &place in subject.numbers.iter().chain(&subject.passed_on) {
@@ -174,7 +191,7 @@ impl Bench<'_> {
     }
 
     /// Takes one field out of each hash that there is.
-    pub async fn missing_fields(&self, subject: &Subject) -> Tally {
+    async fn missing_fields(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject { invocation, derived, .. } = subject;
         self.reset().await;
@@ -196,7 +213,7 @@ impl Bench<'_> {
     }
 
     /// Leaves keys and arguments out, from the end, and adds one too many.
-    pub async fn wrong_counts(&self, subject: &Subject) -> Tally {
+    async fn wrong_counts(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let whole = &subject.invocation;
         let mut calls = Vec::new();
@@ -263,6 +280,12 @@ impl Bench<'_> {
 
     async fn run(&self, command: Command) {
         self.private.operator.run(command).await.expect("the store answers its operator");
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} calls ({} refused)", self.cases, self.refused)
     }
 }
 

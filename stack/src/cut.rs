@@ -6,6 +6,7 @@
 //! random others. Afterwards all of the call is there, or none of it.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,17 +47,12 @@ pub struct Reader {
     _dir: TempDir,
 }
 
-/// What cuts of the log of one call left.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cuts {
-    /// Bytes that the call appended.
-    pub bytes: usize,
-    /// Cuts after which nothing of the call was there.
-    pub none: usize,
-    /// Cuts after which all of it was there.
-    pub all: usize,
-    /// Cuts that were read by a server at its start.
-    pub starts: usize,
+/// After how many cuts in so many bytes none or all of a call was there.
+#[derive(Default)]
+struct Cuts {
+    bytes: usize,
+    none: usize,
+    all: usize,
 }
 
 impl Reader {
@@ -87,12 +83,33 @@ impl Reader {
         Ok(Self { process, client, log, port, survives: true, _dir: dir })
     }
 
-    /// Makes a call, and cuts the log of it in many places.
+    /// Cuts the log of each call, and tells what was left.
     ///
     /// # Panics
     ///
-    /// When a part of the call is there after a cut.
-    pub async fn cut(&mut self, bench: &Bench<'_>, subject: &Subject) -> Result<Cuts> {
+    /// When a part of a call is there after a cut.
+    pub async fn cut_all(
+        &mut self,
+        bench: &Bench<'_>,
+        suite: &str,
+        subjects: &[Subject],
+    ) -> Result<()> {
+        for subject in subjects {
+            let Cuts { bytes, none, all } = self.cut(bench, subject).await?;
+            assert!(none > 0 && all > 0, "{none} cuts left nothing, {all} all");
+            // Around the capture of output, like what the twins tell.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{suite}: {} cut in {} places of {bytes} bytes: {none} times none of it, {all} all",
+                subject.invocation.function,
+                none + all
+            );
+        }
+        Ok(())
+    }
+
+    /// Makes a call, and cuts the log of it in many places.
+    async fn cut(&mut self, bench: &Bench<'_>, subject: &Subject) -> Result<Cuts> {
         let function = subject.invocation.function;
         let log = newest_log(bench.private.dir())?;
         let start = length(&log)?;
@@ -127,7 +144,6 @@ impl Reader {
             self.restart().await?;
             judge(&read_all(&self.client).await, offset);
         }
-        cuts.starts = STARTS;
         Ok(cuts)
     }
 

@@ -21,6 +21,7 @@ use crate::{invocation::Invocation, project::variable};
 use pattern::{Instants, Matcher};
 use snapshot::{Kept, Snapshot, read_all};
 
+pub mod claim;
 pub mod pattern;
 pub mod snapshot;
 
@@ -34,8 +35,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// The statement of what the functions of a service do.
 pub trait Twin {
-    /// A store in which nothing is yet.
-    fn begin(beginning: Beginning) -> Self;
+    /// A store at the beginning. There may be hashes in it; they are set up before the first step.
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self;
     /// Draws the next step and takes it.
     fn step(&mut self, number: usize, random: &mut Rng) -> Step;
     /// What the store holds now.
@@ -150,7 +151,16 @@ async fn play_history<T: Twin>(
     run(operator, Command::new("FLUSHALL")).await;
     run(operator, Command::new("SET").key(partition.key(IDENTITY)).arg("x")).await;
     let now_ms = now(store, partition).await;
-    let mut twin = T::begin(Beginning { partition, now_ms, day: now_ms / DAY_MS });
+    let beginning = Beginning { partition, now_ms, day: now_ms / DAY_MS };
+    let mut twin = T::begin(beginning, &mut random);
+    for (key, kept) in twin.expected() {
+        if let Kept::Hash(fields) = kept
+            && !fields.is_empty()
+        {
+            let words = fields.into_iter().flat_map(|(name, value)| [name, value]);
+            run(operator, Command::new("HSET").key(key).args(words)).await;
+        }
+    }
     let length = random.usize(1..=MAX_STEPS).min(limit);
     let steps: Vec<Step> = (0..length).map(|number| twin.step(number, &mut random)).collect();
 

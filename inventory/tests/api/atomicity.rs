@@ -1,17 +1,16 @@
 //! Every function of inventory does all it has to or nothing, whatever is wrong with its keys and
 //! arguments.
 
-use std::io::Write;
-
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::id::{Partition, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
-use stack::atomicity::{Bench, Subject, Tally};
+use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
 
 use crate::harness::{KEEP, TestStore, order};
-use crate::twin::request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
+use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Update};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Arguments of `apply_orders` before those of the first order, and of each order.
@@ -24,17 +23,7 @@ const ORDER_NUMBERS: [usize; 3] = [1, 3, 6];
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let bench = bench(&test).await;
-    bench.rest_disk().await;
-    let mut types = Tally::default();
-    let mut others = Tally::default();
-    for subject in &subjects {
-        types += bench.wrong_types(subject).await;
-        others += bench.odd_numbers(subject).await;
-        others += bench.wrong_counts(subject).await;
-        others += bench.missing_fields(subject).await;
-    }
-    let _ = writeln!(std::io::stderr(), "inventory: wrong types {types:?}, others {others:?}");
+    let (types, _) = bench(&test).await.spoil_everything("inventory", &subjects).await;
     assert!(types.cases >= 150, "{types:?}");
 }
 
@@ -44,11 +33,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
     let mut reader = Reader::start(&test).await.unwrap();
-    for subject in &subjects {
-        let cuts = reader.cut(&bench, subject).await.unwrap();
-        let _ = writeln!(std::io::stderr(), "inventory: {}: {cuts:?}", subject.invocation.function);
-        assert!(cuts.none > 0 && cuts.all > 0, "{cuts:?}");
-    }
+    reader.cut_all(&bench, "inventory", &subjects).await.unwrap();
 }
 
 /// A call of each function, on a store that has everything that they look at.

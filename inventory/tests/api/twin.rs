@@ -7,12 +7,13 @@ use shared::conditional::IfMatch;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
+use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::Snapshot;
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
+use request::{Adjust, Apply, Create, Delete, Paid, Update};
 
 mod layout;
 mod model;
@@ -27,7 +28,6 @@ const STOCKS: [u32; 8] = [0, 1, 2, 5, 20, MAX_STOCK - 1, MAX_STOCK, MAX_STOCK + 
 const WANTED: [u32; 8] = [0, 1, 1, 2, 3, MAX_STOCK, MAX_STOCK + 1, u32::MAX];
 /// So few that requests meet.
 const PRODUCTS: usize = 5;
-const CLAIMS: usize = 4;
 const MOST_IN_A_BATCH: usize = 8;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
@@ -50,14 +50,14 @@ async fn every_function_does_what_its_twin_says() {
 }
 
 impl Twin for Inventory {
-    fn begin(beginning: Beginning) -> Self {
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self {
         let model = Model {
             beginning,
             products: BTreeMap::new(),
             records: BTreeMap::new(),
             refunds: Vec::new(),
             changes: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: Claims::earlier(beginning, random),
         };
         let products = (0..PRODUCTS).map(|_| ProductId::mint()).collect();
         Self { model, products, orders: Vec::new() }
@@ -85,7 +85,7 @@ impl Inventory {
             name: one(random, &NAMES).parse().unwrap(),
             price: one(random, &PRICES).to_owned(),
             quantity: one(random, &STOCKS).min(MAX_STOCK),
-            claim: claim(random),
+            claim: Claim::maybe(random),
         };
         let call = create.invocation(self.model.beginning.partition);
         let answer = self.model.create_product(number, &create);
@@ -111,7 +111,7 @@ impl Inventory {
             note: random.bool().then(|| one(random, &NOTES).to_owned()),
             condition: self.condition(id, random),
             most: MAX_STOCK,
-            claim: claim(random),
+            claim: Claim::maybe(random),
         };
         let call = adjust.invocation(self.model.beginning.partition);
         let answer = self.model.adjust_stock(number, &adjust);
@@ -178,13 +178,6 @@ impl Inventory {
         });
         Step { call, answer, left }
     }
-}
-
-fn claim(random: &mut Rng) -> Option<Claim> {
-    random.bool().then(|| Claim {
-        hash: format!("key-{}", random.usize(..CLAIMS)),
-        fingerprint: format!("request-{}", random.usize(..2)),
-    })
 }
 
 fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {

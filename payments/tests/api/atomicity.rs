@@ -1,7 +1,6 @@
 //! Every function of payments does all it has to or nothing, whatever is wrong with its keys and
 //! arguments.
 
-use std::io::Write;
 use std::time::Duration;
 
 use payments::domain::{PlaceOrder, Quote};
@@ -9,12 +8,13 @@ use shared::event::RefundReason;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::Once;
 use shared::request::RequestContext;
-use stack::atomicity::{Bench, Subject, Tally};
+use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
 
 use crate::harness::{TestStore, only_partition};
-use crate::twin::request::{Asked, Cancel, Claim, Complete, Place, Refund};
+use crate::twin::request::{Asked, Cancel, Complete, Place, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const LATER: Duration = Duration::from_hours(1);
@@ -27,17 +27,7 @@ const AMOUNTS: [usize; 4] = [2, 3, 4, 5];
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let bench = bench(&test).await;
-    bench.rest_disk().await;
-    let mut types = Tally::default();
-    let mut others = Tally::default();
-    for subject in &subjects {
-        types += bench.wrong_types(subject).await;
-        others += bench.odd_numbers(subject).await;
-        others += bench.wrong_counts(subject).await;
-        others += bench.missing_fields(subject).await;
-    }
-    let _ = writeln!(std::io::stderr(), "payments: wrong types {types:?}, others {others:?}");
+    let (types, _) = bench(&test).await.spoil_everything("payments", &subjects).await;
     assert!(types.cases >= 100, "{types:?}");
 }
 
@@ -47,11 +37,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
     let mut reader = Reader::start(&test).await.unwrap();
-    for subject in &subjects {
-        let cuts = reader.cut(&bench, subject).await.unwrap();
-        let _ = writeln!(std::io::stderr(), "payments: {}: {cuts:?}", subject.invocation.function);
-        assert!(cuts.none > 0 && cuts.all > 0, "{cuts:?}");
-    }
+    reader.cut_all(&bench, "payments", &subjects).await.unwrap();
 }
 
 /// A call of each function, on a store that has everything that they look at.

@@ -7,12 +7,13 @@ use shared::event::RefundReason;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::request::RequestContext;
 use stack::invocation::Invocation;
+use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::Snapshot;
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Asked, Cancel, Claim, Complete, Place, Refund};
+use request::{Asked, Cancel, Complete, Place, Refund};
 
 mod layout;
 mod model;
@@ -26,8 +27,6 @@ const DELAYS: [u64; 4] = [0, 0, HOUR_MS, 7 * 24 * HOUR_MS];
 /// How many orders one call pays at most.
 const LIMITS: [usize; 4] = [0, 1, 2, 100];
 const REASONS: [RefundReason; 2] = [RefundReason::ProductNotFound, RefundReason::InsufficientStock];
-/// So few that requests meet.
-const CLAIMS: usize = 4;
 const MOST_IN_A_BATCH: usize = 8;
 
 /// The statement, and an order that never was.
@@ -43,13 +42,13 @@ async fn every_function_does_what_its_twin_says() {
 }
 
 impl Twin for Payments {
-    fn begin(beginning: Beginning) -> Self {
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self {
         let model = Model {
             beginning,
             orders: BTreeMap::new(),
             events: Vec::new(),
             changes: Vec::new(),
-            claims: BTreeMap::new(),
+            claims: Claims::earlier(beginning, random),
         };
         Self { model, unknown: OrderId::mint() }
     }
@@ -91,7 +90,7 @@ impl Payments {
             context: RequestContext::mint(),
             delay_ms: one(random, &DELAYS),
             minted_at,
-            claim: claim(random),
+            claim: Claim::maybe(random),
         };
         let call = place.invocation(self.model.beginning.partition);
         let answer = self.model.place_order(number, &place);
@@ -107,7 +106,7 @@ impl Payments {
     }
 
     fn cancel(&mut self, number: usize, random: &mut Rng) -> Step {
-        let cancel = Cancel { id: self.order(random), claim: claim(random) };
+        let cancel = Cancel { id: self.order(random), claim: Claim::maybe(random) };
         let call = cancel.invocation(self.model.beginning.partition);
         let answer = self.model.cancel_order(number, &cancel);
         self.done(call, answer, cancel.id)
@@ -140,13 +139,6 @@ impl Payments {
         });
         Step { call, answer, left }
     }
-}
-
-fn claim(random: &mut Rng) -> Option<Claim> {
-    random.bool().then(|| Claim {
-        hash: format!("key-{}", random.usize(..CLAIMS)),
-        fingerprint: format!("request-{}", random.usize(..2)),
-    })
 }
 
 fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use shared::event::Event;
 use shared::time::Timestamp;
 
 use super::snapshot::{Kept, Row, Snapshot};
@@ -37,6 +38,14 @@ pub fn entry(stream: &str, place: usize) -> String {
 /// The entries of a stream that no other key names, as rows with whatever id.
 pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
     Kept::Stream(entries.into_iter().map(|fields| ("⟦id⟧".to_owned(), fields)).collect())
+}
+
+/// The fields of an event that a step emits.
+pub fn event<E: Event>(event: &E, step: usize) -> Vec<(String, String)> {
+    let fields = event.encode().into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), if name == "ce_time" { date(step) } else { value }))
+        .collect()
 }
 
 /// What is known of the clock of the store during one history.

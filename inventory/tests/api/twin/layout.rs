@@ -47,10 +47,7 @@ impl Model {
             .iter()
             .map(|(kind, id)| fields(&[("kind", kind), ("id", &id.to_string())]));
         store.insert(key("changes"), pattern::rows(changes));
-        let claims = self.claims.iter();
-        let claims = claims.map(|(hash, (what, answer))| (hash, format!("{what} {answer}")));
-        let day = partition.key_of("idempotency", self.beginning.day);
-        store.insert(day, Kept::hash(claims));
+        self.claims.lay_out(&mut store);
         store
     }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
 use shared::conditional::IfMatch;
-use shared::event::{Event, RefundOrder, RefundReason};
+use shared::event::{RefundOrder, RefundReason};
 use shared::id::{OrderId, ProductId};
 use shared::time::Timestamp;
+use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 
-use super::request::{Adjust, Apply, Claim, Create, Delete, Paid, Update};
+use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 
 /// All that inventory knows.
 pub(crate) struct Model {
@@ -21,8 +22,7 @@ pub(crate) struct Model {
     pub(crate) refunds: Vec<Vec<(String, String)>>,
     /// What whoever watches was told: a kind, and a product.
     pub(crate) changes: Vec<(&'static str, ProductId)>,
-    /// What each idempotency key was used for, and answered.
-    pub(crate) claims: BTreeMap<String, (String, String)>,
+    pub(crate) claims: Claims,
 }
 
 /// A place in the catalogue: its product, or that it was deleted, and what happened on it.
@@ -73,7 +73,7 @@ impl Model {
             Some(Err(_)) => return Answer::Refused("was deleted"),
             None => {}
         }
-        if let Some(answer) = self.replay(request.claim.as_ref()) {
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
             return answer;
         }
         let product = Product {
@@ -89,7 +89,8 @@ impl Model {
         let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
         let place = Place { product: Ok(product), movements: vec![first] };
         self.products.insert(request.id, place);
-        self.remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
+        self.claims
+            .remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
         self.changes.push(("product.created", request.id));
         created(step)
     }
@@ -119,7 +120,7 @@ impl Model {
     }
 
     pub(crate) fn adjust_stock(&mut self, step: usize, request: &Adjust) -> Answer {
-        if let Some(answer) = self.replay(request.claim.as_ref()) {
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
             return answer;
         }
         let Some(product) = self.product(request.id) else {
@@ -140,7 +141,7 @@ impl Model {
         let movement =
             Movement::by_hand(request.cause.kind(), before, balance, request.note.clone());
         self.place(request.id).movements.push(movement);
-        self.remember(request.claim.as_ref(), line.clone());
+        self.claims.remember(request.claim.as_ref(), line.clone());
         self.changes.push(("product.stock_changed", request.id));
         codes(&[DONE, 1], Some(line))
     }
@@ -223,22 +224,6 @@ impl Model {
     fn place(&mut self, id: ProductId) -> &mut Place {
         self.products.get_mut(&id).unwrap()
     }
-
-    /// What a key that was used before is answered.
-    fn replay(&self, claim: Option<&Claim>) -> Option<Answer> {
-        let claim = claim?;
-        let (fingerprint, answer) = self.claims.get(&claim.hash)?;
-        if *fingerprint != claim.fingerprint {
-            return Some(codes(&[3], None));
-        }
-        Some(codes(&[2], Some(answer.clone())))
-    }
-
-    fn remember(&mut self, claim: Option<&Claim>, answer: String) {
-        if let Some(Claim { hash, fingerprint }) = claim {
-            self.claims.insert(hash.clone(), (fingerprint.clone(), answer));
-        }
-    }
 }
 
 impl Product {
@@ -276,9 +261,7 @@ fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, Strin
         traceparent: order.traceparent.clone(),
         request_id: order.request_id.clone(),
     };
-    let told = |name| if name == "ce_time" { Some(pattern::date(step)) } else { None };
-    let fields = event.encode().into_iter();
-    fields.map(|(name, value)| (name.to_owned(), told(name).unwrap_or(value))).collect()
+    pattern::event(&event, step)
 }
 
 fn code(outcome: Outcome) -> i64 {

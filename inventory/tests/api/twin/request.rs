@@ -3,18 +3,13 @@
 use inventory::domain::{Cause, ProductName};
 use shared::conditional::IfMatch;
 use shared::id::{OrderId, Partition, ProductId};
+use shared::idempotency::CLAIMS;
 use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
 
 /// Milliseconds of order ids whose records share a bucket.
 const BUCKET_MS: u64 = 60 * 60 * 1_000;
-
-/// An idempotency key, and which of the requests that use it this is.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub(crate) hash: String,
-    pub(crate) fingerprint: String,
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Create {
@@ -80,7 +75,7 @@ impl Create {
             .arg(self.name.folded())
             .arg(&self.price)
             .arg(self.quantity);
-        claimed(call, partition, self.claim.as_ref())
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
 }
 
@@ -110,7 +105,7 @@ impl Adjust {
             .arg(self.note.as_deref().unwrap_or_default())
             .arg(IfMatch::to_arg(&self.condition))
             .arg(self.most);
-        claimed(call, partition, self.claim.as_ref())
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
 }
 
@@ -152,10 +147,4 @@ fn catalogue(function: &'static str, partition: Partition, id: ProductId) -> Inv
         .key(partition.key_of("movements", id))
         .key(partition.key("changes"))
         .arg(id)
-}
-
-fn claimed(call: Invocation, partition: Partition, claim: Option<&Claim>) -> Invocation {
-    call.arg(partition.key_of("idempotency", ""))
-        .arg(claim.map_or("", |claim| &claim.hash))
-        .arg(claim.map_or("", |claim| &claim.fingerprint))
 }

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use payments::domain::OrderStatus;
-use shared::event::{Event, OrderCompleted, RefundReason};
+use shared::event::{OrderCompleted, RefundReason};
 use shared::id::OrderId;
 use shared::time::Timestamp;
+use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 
-use super::request::{Asked, Cancel, Claim, Complete, Place, Refund};
+use super::request::{Asked, Cancel, Complete, Place, Refund};
 
 /// How far the time inside an id may be from the clock of the store.
 const MAX_SKEW_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -23,8 +24,7 @@ pub(crate) struct Model {
     pub(crate) events: Vec<Vec<(String, String)>>,
     /// What whoever watches was told: a kind, and an order.
     pub(crate) changes: Vec<(&'static str, OrderId)>,
-    /// What each idempotency key was used for, and answered.
-    pub(crate) claims: BTreeMap<String, (String, String)>,
+    pub(crate) claims: Claims,
 }
 
 pub(crate) struct Order {
@@ -53,7 +53,7 @@ impl Model {
         if let Some(order) = self.orders.get(&request.id) {
             return order.times();
         }
-        if let Some(answer) = self.replay(request.claim.as_ref()) {
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
             return answer;
         }
         if request.minted_at.abs_diff(self.beginning.now_ms) > MAX_SKEW_MS {
@@ -69,7 +69,7 @@ impl Model {
         };
         let times = order.times();
         self.orders.insert(request.id, order);
-        self.remember(request.claim.as_ref(), request.id);
+        self.claims.remember(request.claim.as_ref(), request.id);
         self.changes.push(("order.created", request.id));
         times
     }
@@ -93,7 +93,7 @@ impl Model {
     }
 
     pub(crate) fn cancel_order(&mut self, step: usize, request: &Cancel) -> Answer {
-        if let Some(answer) = self.replay(request.claim.as_ref()) {
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
             return answer;
         }
         let Some(order) = self.orders.get_mut(&request.id) else {
@@ -103,7 +103,7 @@ impl Model {
             OrderStatus::Pending => {
                 order.status = OrderStatus::Cancelled;
                 order.cancelled = Some(step);
-                self.remember(request.claim.as_ref(), request.id);
+                self.claims.remember(request.claim.as_ref(), request.id);
                 self.changes.push(("order.cancelled", request.id));
                 codes(&[DONE, 1])
             }
@@ -149,22 +149,6 @@ impl Model {
         self.events.push(order.event(step));
         self.changes.push(("order.paid", id));
     }
-
-    /// What a key that was used before is answered.
-    fn replay(&self, claim: Option<&Claim>) -> Option<Answer> {
-        let claim = claim?;
-        let (fingerprint, answer) = self.claims.get(&claim.hash)?;
-        if *fingerprint != claim.fingerprint {
-            return Some(codes(&[3]));
-        }
-        Some(Answer::List(vec![Answer::Number(2), Answer::Text(answer.clone())]))
-    }
-
-    fn remember(&mut self, claim: Option<&Claim>, id: OrderId) {
-        if let Some(Claim { hash, fingerprint }) = claim {
-            self.claims.insert(hash.clone(), (fingerprint.clone(), id.to_string()));
-        }
-    }
 }
 
 impl Order {
@@ -197,9 +181,7 @@ impl Order {
             traceparent: context.traceparent.clone(),
             request_id: context.request_id.clone(),
         };
-        let told = |name| if name == "ce_time" { Some(pattern::date(step)) } else { None };
-        let fields = event.encode().into_iter();
-        fields.map(|(name, value)| (name.to_owned(), told(name).unwrap_or(value))).collect()
+        pattern::event(&event, step)
     }
 }
 

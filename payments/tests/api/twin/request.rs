@@ -3,15 +3,10 @@
 use payments::domain::{PlaceOrder, Quote};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partition};
+use shared::idempotency::CLAIMS;
 use shared::request::RequestContext;
 use stack::invocation::Invocation;
-
-/// An idempotency key, and which of the requests that use it this is.
-#[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    pub(crate) hash: String,
-    pub(crate) fingerprint: String,
-}
+use stack::twin::claim::Claim;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -65,7 +60,7 @@ impl Place {
             .arg(&self.context.request_id)
             .arg(self.delay_ms)
             .arg(self.minted_at);
-        claimed(call, partition, self.claim.as_ref())
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
 }
 
@@ -87,7 +82,7 @@ impl Cancel {
             .key(partition.key("due"))
             .key(partition.key("changes"))
             .arg(self.id);
-        claimed(call, partition, self.claim.as_ref())
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
 }
 
@@ -101,10 +96,4 @@ impl Refund {
                 .arg(&asked.entry)
         })
     }
-}
-
-fn claimed(call: Invocation, partition: Partition, claim: Option<&Claim>) -> Invocation {
-    call.arg(partition.key_of("idempotency", ""))
-        .arg(claim.map_or("", |claim| &claim.hash))
-        .arg(claim.map_or("", |claim| &claim.fingerprint))
 }
