@@ -34,6 +34,8 @@ const SAMPLE: usize = 250;
 const COSTLY_STEP: usize = 8;
 /// Cuts that are also read by a server at its start, for each call.
 const STARTS: usize = 3;
+/// Files that are kept in memory, where the system has such a folder.
+const MEMORY: &str = "/dev/shm";
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server that reads logs.
@@ -58,7 +60,8 @@ struct Cuts {
 impl Reader {
     /// Starts it.
     pub async fn start(private: &PrivateStore) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
+        // Thousands of logs would keep the disk from everybody else.
+        let dir = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir())?;
         let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));
         let (server, binaries) = found.await?;
         let port = ports::free()?;
