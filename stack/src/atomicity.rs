@@ -5,7 +5,6 @@
 //! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io::Write;
 
 use shared::function::IDENTITY;
@@ -16,6 +15,10 @@ use shared::redis::{Command, RedisError, Reply};
 use crate::invocation::Invocation;
 use crate::private_store::PrivateStore;
 use crate::twin::snapshot::{Kept, read_all};
+
+pub use subject::{Subject, Tally};
+
+mod subject;
 
 /// Something of each type, and the command that makes it.
 const TYPES: [(&str, &str, &[&str]); 6] = [
@@ -66,23 +69,6 @@ return found
 
 type Fingerprints = BTreeMap<String, String>;
 
-/// A call, and what its keys and arguments are.
-#[derive(Clone, Debug, Default)]
-pub struct Subject {
-    /// The call, which changes something on the store of the bench.
-    pub invocation: Invocation,
-    /// Keys that the function makes itself, beside those that it is given.
-    pub derived: Vec<String>,
-    /// Keys whose damage does not keep the function from the rest of what it does.
-    pub optional: Vec<String>,
-    /// The places of arguments that it reads as whole numbers.
-    pub numbers: Vec<usize>,
-    /// The places of arguments that it takes for numbers, and writes down as they are.
-    pub passed_on: Vec<usize>,
-    /// Whole numbers in the store that it reads: a hash, and the field in it.
-    pub counts: Vec<(String, &'static str)>,
-}
-
 /// A store that can be set up again.
 pub struct Bench<'a> {
     /// The server.
@@ -93,15 +79,6 @@ pub struct Bench<'a> {
     pub baseline: BTreeMap<String, Vec<u8>>,
     /// The type that a key has.
     pub type_of: fn(&str) -> &'static str,
-}
-
-/// How many calls there were, and how many of them were answered an error.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tally {
-    /// All.
-    pub cases: usize,
-    /// Those that were refused.
-    pub refused: usize,
 }
 
 impl Bench<'_> {
@@ -280,19 +257,6 @@ impl Bench<'_> {
 
     async fn run(&self, command: Command) {
         self.private.operator.run(command).await.expect("the store answers its operator");
-    }
-}
-
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} calls ({} refused)", self.cases, self.refused)
-    }
-}
-
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.cases += other.cases;
-        self.refused += other.refused;
     }
 }
 
