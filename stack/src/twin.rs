@@ -3,7 +3,7 @@
 //! The statement is a [`Twin`]. It draws the next call, says what the function has to answer, and
 //! in the end what the whole store has to hold. Everything is compared: each answer, the hash that
 //! a step was about right after it, and every key of the store after each history. Histories have
-//! from one to [`MAX_STEPS`] steps, so stores of all ages are compared whole.
+//! from one to a few dozen steps, so stores of all ages are compared whole.
 //!
 //! `TWIN_OPERATIONS` says how many calls are made, and `TWIN_SEED` plays one history again.
 
