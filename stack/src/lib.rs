@@ -11,14 +11,19 @@
 //!   [`health`] when they are ready.
 //! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
+//! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
+//!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
 
 pub mod server;
 
+pub mod atomicity;
 pub mod binaries;
 pub mod credentials;
+pub mod cut;
 pub mod events;
 pub mod guard;
 pub mod health;
+pub mod invocation;
 pub mod lock;
 pub mod operator;
 pub mod ports;
@@ -29,6 +34,7 @@ pub mod proxy;
 pub mod redis;
 pub mod role;
 pub mod system;
+pub mod twin;
 pub mod wait;
 
 mod subprocess;

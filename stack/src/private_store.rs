@@ -6,7 +6,7 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Result;
 use shared::redis::{Command, Entry, Redis, Reply};
@@ -53,6 +53,11 @@ impl PrivateStore {
     /// A client that may do what `user` may.
     pub fn client(&self, user: User) -> Result<Redis> {
         Ok(Redis::worker(&self.server.url(user).parse().map_err(anyhow::Error::msg)?))
+    }
+
+    /// The data folder of the server.
+    pub fn dir(&self) -> &Path {
+        self.server.dir()
     }
 
     /// Sends words that are separated by spaces, as the operator.

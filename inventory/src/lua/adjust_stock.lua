@@ -15,7 +15,7 @@ local PRODUCT = {'id', 'version', 'price', 'quantity', 'created_at', 'updated_at
 
 local function adjust_stock(keys, args)
   local product, movements, changes = keys[2], keys[3], keys[4]
-  local id, kind, quantity, note, condition = args[1], args[2], tonumber(args[3]), args[4], args[5]
+  local id, kind, note, condition = args[1], args[2], args[4], args[5]
   local now = now_ms()
   local answered = replay(args, now)
   if answered then
@@ -27,16 +27,16 @@ local function adjust_stock(keys, args)
   elseif not admits(condition, found.version) then
     return {DONE, OTHER_VERSION}
   end
-  assert(string.match(found.quantity, '^%d+$'), 'the stock of the product is no number')
-  assert(string.match(found.version, '^%d+$'), 'the version of the product is no number')
+  local quantity, most = whole(args[3], 'the quantity'), whole(args[6], 'the most')
+  local on_hand, version = whole(found.quantity, 'the stock of the product'), whole(found.version, 'its version')
   assert(writable_as(movements, 'stream'), 'a key has a wrong type')
-  local balance = kind == 'restock' and found.quantity + quantity or quantity
-  if balance > tonumber(args[6]) then
+  local balance = kind == 'restock' and on_hand + quantity or quantity
+  if balance > most then
     return {DONE, TOO_MANY}
   end
 
-  local delta = balance - found.quantity
-  found.quantity, found.version, found.updated_at = int(balance), int(found.version + 1), int(now)
+  local delta = balance - on_hand
+  found.quantity, found.version, found.updated_at = int(balance), int(version + 1), int(now)
   local answer = line(found, PRODUCT)
   remember(args, now, answer)
   redis.call('HSET', product, 'quantity', found.quantity, 'version', found.version, 'updated_at', found.updated_at)

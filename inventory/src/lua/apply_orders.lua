@@ -11,21 +11,21 @@
         4, 5, 6 the same, but it was recorded before   7 older than its record would be kept
   Event refund_order for 2, 3, 5 and 6 ]]
 local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
--- A number that is longer may be one that is not exact in Lua, or that Redis does not count on.
-local MAX_DIGITS = 15
 -- How release_order records an order whose stock was given back: to be refunded, like one that never got any.
 local RELEASED = '4'
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
 
+-- Takes no order whose numbers are none: that would be noticed in the middle of the batch, with those before it written.
 local function read_orders(keys, args)
   local orders = {}
+  assert((#args - 1) / 7 == (#keys - 4) / 3, 'three keys and seven arguments for each order')
   for i = 1, (#keys - 4) / 3 do
     local k, a = 3 * i + 1, 7 * i - 6
     orders[i] = {
       product_key = keys[k + 1], movements_key = keys[k + 2], bucket_key = keys[k + 3],
-      id = args[a + 1], minted_at = tonumber(args[a + 2]), product_id = args[a + 3],
-      quantity = tonumber(args[a + 4]), traceparent = args[a + 5],
-      request_id = args[a + 6], bucket = args[a + 7],
+      id = args[a + 1], minted_at = whole(args[a + 2], 'the time of an order'), product_id = args[a + 3],
+      quantity = whole(args[a + 4], 'the quantity of an order'), traceparent = args[a + 5],
+      request_id = args[a + 6], bucket = int(whole(args[a + 7], 'the bucket of an order')),
     }
   end
   return orders
@@ -39,10 +39,9 @@ local function read_stock(orders)
     local key = order.product_key
     if stock[key] == nil then
       local found = read_fields(key, {'quantity', 'version'})
-      assert(not found or string.match(found.quantity, '^%d+$'), 'the stock of a product is no number')
-      assert(not found or string.match(found.version, '^[1-9]%d*$') and #found.version <= MAX_DIGITS,
-        'the version of a product is no number')
-      stock[key] = found and tonumber(found.quantity) or false
+      -- Redis, which counts the version, takes no zero in front.
+      assert(not found or whole(found.version, 'the version of a product') and found.version:match('^[1-9]'))
+      stock[key] = found and whole(found.quantity, 'the stock of a product') or false
       assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
     end
   end
@@ -83,8 +82,8 @@ end
 local function take_stock(order, balance, now, keep_ms)
   redis.call('HSET', order.product_key, 'quantity', int(balance), 'updated_at', int(now))
   redis.call('HINCRBY', order.product_key, 'version', 1)
-  return redis.call('XADD', order.movements_key, 'MINID', '~', int(now - keep_ms), '*',
-    'kind', 'sale', 'delta', int(-order.quantity), 'balance', int(balance), 'order_id', order.id)
+  return redis.call('XADD', order.movements_key, 'MINID', '~', int(math.max(0, now - keep_ms)), '*',
+    'kind', 'sale', 'delta', int(0 - order.quantity), 'balance', int(balance), 'order_id', order.id)
 end
 
 local function emit_refund(stream, order, reason, now)
@@ -97,7 +96,7 @@ end
 
 local function apply_orders(keys, args)
   local refunds, index, changes = keys[2], keys[3], keys[4]
-  local keep_ms = tonumber(args[1])
+  local keep_ms = whole(args[1], 'how long a record is kept')
   if not writable_as(refunds, 'stream') then
     return damaged(refunds)
   elseif not writable_as(index, 'zset') then
@@ -113,7 +112,9 @@ local function apply_orders(keys, args)
     if outcome == APPLIED then
       stock[order.product_key] = stock[order.product_key] - order.quantity
       record(order, index, take_stock(order, stock[order.product_key], now, keep_ms))
-      sold[order.product_id] = true
+      if not sold[order.product_id] then
+        sold[order.product_id], sold[#sold + 1] = true, order.product_id
+      end
     elseif outcome <= NO_STOCK then
       record(order, index, outcome)
     end
@@ -124,7 +125,7 @@ local function apply_orders(keys, args)
     end
     reply[i] = outcome
   end
-  for product_id in pairs(sold) do
+  for _, product_id in ipairs(sold) do
     announce(changes, 'product.stock_changed', product_id)
   end
   return reply

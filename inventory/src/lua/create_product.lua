@@ -5,21 +5,24 @@
   ARGV  1 product id   2 name   3 name to sort by   4 price   5 quantity   6, 7, 8 the claim
   Reply {1, created at in ms}                   created
         {2, 'product id, created at in ms'}     the key was used for the same request
-        {3}                                     the key was used for another request ]]
+        {3}                                     the key was used for another request
+  An id whose product was deleted is an error: it would come back half alive. ]]
 local CREATED = 1
 
 local function create_product(keys, args)
   local product, products, names, movements, changes = keys[2], keys[3], keys[4], keys[5], keys[6]
   local id, name, sort_name, price, quantity = args[1], args[2], args[3], args[4], args[5]
-  local created_at = redis.call('HGET', product, 'created_at')
-  if created_at then
-    return {CREATED, tonumber(created_at)}
+  local times = redis.call('HMGET', product, 'created_at', 'deleted_at')
+  if times[1] then
+    return {CREATED, tonumber(times[1])}
   end
+  assert(not times[2], 'the product was deleted')
   local now = now_ms()
   local answered = replay(args, now)
   if answered then
     return answered
   end
+  whole(quantity, 'the quantity')
   assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
     'a key has a wrong type')
 

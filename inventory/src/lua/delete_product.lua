@@ -14,7 +14,7 @@ local function delete_product(keys, args)
   elseif not admits(args[2], found.version) then
     return OTHER_VERSION
   end
-  assert(string.match(found.quantity, '^%d+$'), 'the stock of the product is no number')
+  local on_hand = whole(found.quantity, 'the stock of the product')
   assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
     'a key has a wrong type')
 
@@ -22,7 +22,7 @@ local function delete_product(keys, args)
   redis.call('ZREM', names, found.sort_name .. '\0' .. args[1])
   redis.call('DEL', product)
   redis.call('HSET', product, 'deleted_at', int(now_ms()))
-  redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(0 - found.quantity), 'balance', 0)
+  redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(0 - on_hand), 'balance', 0)
   announce(changes, 'product.deleted', args[1])
   return DELETED
 end

@@ -21,7 +21,7 @@ local function update_product(keys, args)
   elseif not admits(condition, found.version) then
     return {OTHER_VERSION}
   end
-  assert(string.match(found.version, '^%d+$'), 'the version of the product is no number')
+  local version = whole(found.version, 'the version of the product')
   assert(writable_as(names, 'zset'), 'a key has a wrong type')
   local sorted_by = assert(redis.call('HGET', product, 'sort_name'), 'the product has no name to sort by')
 
@@ -33,7 +33,7 @@ local function update_product(keys, args)
   redis.call('ZREM', names, sorted_by .. '\0' .. id)
   redis.call('ZADD', names, 0, sort_name .. '\0' .. id)
   found.name, found.price = name, price
-  found.version, found.updated_at = int(found.version + 1), int(now_ms())
+  found.version, found.updated_at = int(version + 1), int(now_ms())
   redis.call('HSET', product, 'name', name, 'sort_name', sort_name, 'price', price,
     'version', found.version, 'updated_at', found.updated_at)
   announce(changes, 'product.updated', id)

@@ -1,5 +1,5 @@
-//! `lua/apply_orders.lua` and `lua/adjust_stock.lua` against the rules they execute,
-//! `domain::decide` and `Adjustment::balance`, on random histories: the twin test.
+//! The methods of the store on random histories and in several partitions, against the rules of the
+//! domain. What each function does to the last key is said by its `twin`.
 
 use std::num::NonZeroU16;
 
@@ -18,10 +18,8 @@ use crate::harness::{KEEP, TestStore, order};
 use crate::model::Model;
 
 /// Histories, and steps in each.
-const CASES: u32 = 60;
+const CASES: u32 = 20;
 const STEPS: usize = 30;
-/// The same on a store with partitions.
-const PARTITIONED_CASES: u32 = 20;
 
 /// What products are called, some of them the same when case is folded.
 const NAMES: [&str; 5] = ["Tea", "TEA", "tea", "Teapot", "Éclair"];
@@ -51,14 +49,8 @@ enum Pick {
 }
 
 #[test]
-fn the_function_does_what_the_rule_says() {
-    check_histories(Partitions::NONE, CASES);
-}
-
-#[test]
-fn the_function_does_what_the_rule_says_in_every_partition() {
-    let partitions = Partitions::new(NonZeroU16::new(4).unwrap());
-    check_histories(partitions, PARTITIONED_CASES);
+fn the_store_does_what_the_rule_says_in_every_partition() {
+    check_histories(Partitions::new(NonZeroU16::new(4).unwrap()));
 }
 
 #[tokio::test]
@@ -100,11 +92,11 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Applied], "all is well again");
 }
 
-fn check_histories(partitions: Partitions, cases: u32) {
+fn check_histories(partitions: Partitions) {
     let runtime = Runtime::new().unwrap();
     let test = runtime.block_on(TestStore::start(partitions));
     let mut runner = TestRunner::new(Config {
-        cases,
+        cases: CASES,
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()
@@ -274,12 +266,10 @@ async fn check_refunds(test: &TestStore, model: &Model) {
             found.push((order_id, product_id, quantity, reason, traceparent.to_string()));
         }
     }
+    // Each partition keeps its own order.
     let mut expected = model.refunds.clone();
-    if test.store.own.partitions() != Partitions::NONE {
-        // Each partition keeps its own order.
-        found.sort_by_key(|refund| refund.0);
-        expected.sort_by_key(|refund| refund.0);
-    }
+    found.sort_by_key(|refund| refund.0);
+    expected.sort_by_key(|refund| refund.0);
     assert_eq!(found, expected);
 }
 

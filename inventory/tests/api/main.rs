@@ -21,5 +21,7 @@ mod releases;
 mod service;
 
 mod apply_orders;
+mod atomicity;
 mod functions;
 mod records;
+mod twin;

@@ -3,7 +3,7 @@
   slot of the declared keys.
 
   KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
-  ARGV  1 prefix of order keys   2 how many orders at most
+  ARGV  1 prefix of order keys   2 how many orders at most, up to 1,000
   Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then those
         that were due without being a pending order}
   Event order_completed for each ]]
@@ -40,10 +40,15 @@ local function pay(order, stream, now)
   redis.call('HSET', order.key, 'status', 'paid', 'paid_at', int(now), 'completed_entry', entry)
 end
 
+-- Lua passes a few thousand values at once, and not one more: ids would be paid and then not taken off the list.
+local MAX_BATCH = 1000
+
 local function complete_due(keys, args)
   local due, stream, changes, account = keys[2], keys[3], keys[4], keys[5]
+  local limit = whole(args[2], 'how many at most')
+  assert(limit <= MAX_BATCH, 'too many orders at once')
   local now = now_ms()
-  local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, args[2])
+  local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, int(limit))
   local reply = {0, -1}
   if #ids > 0 then
     if not writable_as(stream, 'stream') then

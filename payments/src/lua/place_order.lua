@@ -28,11 +28,11 @@ local function place_order(keys, args)
     return damaged(due)
   end
   -- What becomes of an order is remembered by the time inside its id, so that time must be about right.
-  if math.abs(now - tonumber(args[10])) > MAX_SKEW_MS then
+  if math.abs(now - whole(args[10], 'the time inside the id')) > MAX_SKEW_MS then
     return redis.error_reply('CLOCK the id of the order is from another day')
   end
 
-  local completes_at = now + tonumber(args[9])
+  local completes_at = now + whole(args[9], 'the delay')
   remember(args, now, id)
   redis.call('HSET', order, 'id', id, 'product_id', args[2], 'quantity', args[3], 'price', args[4],
     'fee', args[5], 'total', args[6], 'traceparent', args[7], 'request_id', args[8], 'status', 'pending',

@@ -7,6 +7,7 @@
 local function refund_orders(keys, args)
   local changes, account = keys[2], keys[3]
   local now = int(now_ms())
+  assert(#args == 3 * (#keys - 3), 'three arguments for each refund')
   local status, cents = {}, {}
   for i = 4, #keys do
     local found = redis.call('HMGET', keys[i], 'status', 'total')

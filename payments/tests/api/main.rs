@@ -16,6 +16,8 @@ mod sharing;
 mod waits;
 mod watching;
 
+mod atomicity;
 mod functions;
 mod lifecycle;
 mod model;
+mod twin;

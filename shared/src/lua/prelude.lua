@@ -29,6 +29,16 @@ local function int(number)
   return string.format('%.0f', number)
 end
 
+-- A longer number may be one that is not exact in Lua.
+local MAX_DIGITS = 15
+
+-- The whole number, not below zero, that a text says in digits; an error for anything else. A function asks before it writes:
+-- `tonumber` also takes `nan`, `-1` and `1e3`, and what is no number at all would stop the function half-way.
+local function whole(text, what)
+  assert(text and string.match(text, '^%d+$') and #text <= MAX_DIGITS, what .. ' is no whole number')
+  return tonumber(text)
+end
+
 -- RFC 3339 in UTC. Days to civil date after Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
 local function rfc3339(ms)
   local seconds = math.floor(ms / 1000)

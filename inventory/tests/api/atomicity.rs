@@ -1,0 +1,156 @@
+//! Every function of inventory does all it has to or nothing, whatever is wrong with its keys and
+//! arguments.
+
+use inventory::domain::{Cause, MAX_STOCK};
+use shared::id::{Partition, Partitions, ProductId};
+use shared::trace::{RequestId, TraceParent};
+use stack::atomicity::{Bench, Subject};
+use stack::cut::Reader;
+use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
+
+use crate::harness::{KEEP, TestStore, order};
+use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Update};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Arguments of `apply_orders` before those of the first order, and of each order.
+const COMMON_ARGS: usize = 1;
+const ORDER_ARGS: usize = 7;
+/// The places of numbers in the arguments of an order: its time, its quantity, its bucket.
+const ORDER_NUMBERS: [usize; 3] = [1, 3, 6];
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let subjects = subjects(&test).await;
+    let (types, _) = bench(&test).await.spoil_everything("inventory", &subjects).await;
+    assert!(types.cases >= 150, "{types:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let subjects = subjects(&test).await;
+    let bench = bench(&test).await;
+    let mut reader = Reader::start(&test).await.unwrap();
+    reader.cut_all(&bench, "inventory", &subjects).await.unwrap();
+}
+
+/// A call of each function, on a store that has everything that they look at.
+pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
+    let (product, empty, deleted) =
+        (test.product(10).await, test.product(0).await, test.product(1).await);
+    test.store.delete_product(deleted, &None).await.unwrap();
+    let before = [order(product, 1), order(empty, 1)];
+    test.store.apply_orders(&before, KEEP).await.unwrap();
+    let claims = claims(test).await;
+    for key in &claims {
+        test.operate("HSET", &format!("{key} other-key what:ever")).await;
+    }
+    vec![
+        create(&claims),
+        update(product),
+        adjust(product, &claims),
+        delete(product),
+        apply([product, empty, deleted, ProductId::mint(), product]),
+    ]
+}
+
+/// The store as it is now, to be set up again.
+pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
+    Bench {
+        private: test,
+        store: &test.store.own,
+        baseline: test.dump().await,
+        type_of: |key| match key.split_once(':') {
+            Some(("product" | "applied" | "idempotency", _)) => "hash",
+            None if ["products", "names", "applied"].contains(&key) => "zset",
+            None if key == "identity" => "string",
+            _ => "stream",
+        },
+    }
+}
+
+/// The claims of this day and of the day before, on the clock of the store.
+async fn claims(test: &TestStore) -> Vec<String> {
+    let now = test.store.own.now(whole_store()).await.unwrap().as_millis();
+    [now, now - DAY_MS].map(|ms| format!("idempotency:{}", ms / DAY_MS)).to_vec()
+}
+
+fn whole_store() -> Partition {
+    Partition::at(None)
+}
+
+fn claim() -> Claim {
+    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
+}
+
+fn subject(invocation: Invocation) -> Subject {
+    let optional = vec!["changes".to_owned()];
+    Subject { invocation, optional, ..Subject::default() }
+}
+
+fn counts(product: ProductId, fields: &[&'static str]) -> Vec<(String, &'static str)> {
+    fields.iter().map(|field| (format!("product:{product}"), *field)).collect()
+}
+
+fn create(claims: &[String]) -> Subject {
+    let create = Create {
+        id: ProductId::mint(),
+        name: "Tea".parse().unwrap(),
+        price: "19.90".to_owned(),
+        quantity: 3,
+        claim: Some(claim()),
+    };
+    let (derived, numbers, passed_on) = (claims.to_vec(), vec![4], vec![3]);
+    Subject { derived, numbers, passed_on, ..subject(create.invocation(whole_store())) }
+}
+
+fn update(id: ProductId) -> Subject {
+    let (name, price) = (Some("Coffee".parse().unwrap()), Some("1.00".to_owned()));
+    let update = Update { id, condition: None, name, price };
+    let counts = counts(id, &["version"]);
+    Subject { passed_on: vec![4], counts, ..subject(update.invocation(whole_store())) }
+}
+
+fn adjust(id: ProductId, claims: &[String]) -> Subject {
+    let adjust = Adjust {
+        id,
+        cause: Cause::Restock,
+        quantity: 2,
+        note: Some("found".to_owned()),
+        condition: None,
+        most: MAX_STOCK,
+        claim: Some(claim()),
+    };
+    let (derived, numbers) = (claims.to_vec(), vec![2, 5]);
+    let invocation = adjust.invocation(whole_store());
+    let counts = counts(id, &["quantity", "version"]);
+    Subject { derived, numbers, counts, ..subject(invocation) }
+}
+
+fn delete(id: ProductId) -> Subject {
+    let delete = Delete { id, condition: None };
+    let counts = counts(id, &["quantity"]);
+    Subject { counts, ..subject(delete.invocation(whole_store())) }
+}
+
+fn apply(products: [ProductId; 5]) -> Subject {
+    let last = products.len() - 1;
+    let counts = counts(products[last], &["quantity", "version"]);
+    let orders = products.map(|id| order(id, 1)).map(|order| Paid {
+        id: order.order_id,
+        minted_at: order.ordered_at.as_millis(),
+        product: order.product_id,
+        quantity: order.quantity,
+        traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
+    });
+    let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
+    let apply = Apply { keep_ms, orders: orders.to_vec() };
+    // Of the first order, of one in the middle, and of the last.
+    let of_orders = [0, 2, last].map(|order| COMMON_ARGS + order * ORDER_ARGS);
+    let of_orders = of_orders.map(|first| ORDER_NUMBERS.map(|place| first + place));
+    let numbers = [0].into_iter().chain(of_orders.into_iter().flatten()).collect();
+    Subject { numbers, counts, ..subject(apply.invocation(whole_store())) }
+}

@@ -1,0 +1,185 @@
+//! The functions of inventory against their statement in Rust, on random histories.
+
+use std::collections::BTreeMap;
+
+use inventory::domain::{Cause, MAX_STOCK};
+use shared::conditional::IfMatch;
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::trace::{RequestId, TraceParent};
+use stack::invocation::Invocation;
+use stack::twin::claim::{Claim, Claims};
+use stack::twin::snapshot::Snapshot;
+use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
+
+use crate::harness::TestStore;
+use model::Model;
+use request::{Adjust, Apply, Create, Delete, Paid, Update};
+
+mod layout;
+mod model;
+pub(crate) mod request;
+
+/// What products are called: the same when case is folded, with spaces, and words that mean
+/// something to Redis.
+const NAMES: [&str; 8] = ["Tea", "TEA", "tea", "Green tea", "Éclair", "message", "subscribe", "0"];
+const PRICES: [&str; 5] = ["0.00", "0.01", "19.90", "19.91", "9999999999.99"];
+const NOTES: [&str; 3] = ["found two behind the place", "note", "-"];
+const STOCKS: [u32; 8] = [0, 1, 2, 5, 20, MAX_STOCK - 1, MAX_STOCK, MAX_STOCK + 1];
+const WANTED: [u32; 8] = [0, 1, 1, 2, 3, MAX_STOCK, MAX_STOCK + 1, u32::MAX];
+/// So few that requests meet.
+const PRODUCTS: usize = 5;
+const MOST_IN_A_BATCH: usize = 8;
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// How long orders are remembered, and how old they are: well away from each other, because the
+/// twin does not know the clock to the millisecond.
+const KEPT: [u64; 2] = [2 * HOUR_MS, 30 * 24 * HOUR_MS];
+const AGES: [u64; 4] = [0, HOUR_MS, 10 * HOUR_MS, 40 * 24 * HOUR_MS];
+
+/// The statement, and the ids that are played with.
+struct Inventory {
+    model: Model,
+    products: Vec<ProductId>,
+    orders: Vec<Paid>,
+}
+
+#[tokio::test]
+async fn every_function_does_what_its_twin_says() {
+    let test = TestStore::start(Partitions::NONE).await;
+    play::<Inventory>("inventory", &test.operator, &test.store.own).await;
+}
+
+impl Twin for Inventory {
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self {
+        let model = Model {
+            beginning,
+            products: BTreeMap::new(),
+            records: BTreeMap::new(),
+            refunds: Vec::new(),
+            changes: Vec::new(),
+            claims: Claims::earlier(beginning, random),
+        };
+        let products = (0..PRODUCTS).map(|_| ProductId::mint()).collect();
+        Self { model, products, orders: Vec::new() }
+    }
+
+    fn step(&mut self, number: usize, random: &mut Rng) -> Step {
+        match random.u32(..16) {
+            0..3 => self.create(number, random),
+            3..5 => self.update(number, random),
+            5..8 => self.adjust(number, random),
+            8 => self.delete(number, random),
+            _ => self.apply(number, random),
+        }
+    }
+
+    fn expected(&self) -> Snapshot {
+        self.model.layout()
+    }
+}
+
+impl Inventory {
+    fn create(&mut self, number: usize, random: &mut Rng) -> Step {
+        let create = Create {
+            id: self.product(random),
+            name: one(random, &NAMES).parse().unwrap(),
+            price: one(random, &PRICES).to_owned(),
+            quantity: one(random, &STOCKS).min(MAX_STOCK),
+            claim: Claim::maybe(random),
+        };
+        let call = create.invocation(self.model.beginning.partition);
+        let answer = self.model.create_product(number, &create);
+        self.done(call, answer, create.id)
+    }
+
+    fn update(&mut self, number: usize, random: &mut Rng) -> Step {
+        let name = random.bool().then(|| one(random, &NAMES).parse().unwrap());
+        let price = random.bool().then(|| one(random, &PRICES).to_owned());
+        let id = self.product(random);
+        let update = Update { id, condition: self.condition(id, random), name, price };
+        let call = update.invocation(self.model.beginning.partition);
+        let answer = self.model.update_product(number, &update);
+        self.done(call, answer, id)
+    }
+
+    fn adjust(&mut self, number: usize, random: &mut Rng) -> Step {
+        let id = self.product(random);
+        let adjust = Adjust {
+            id,
+            cause: one(random, &[Cause::Restock, Cause::Stocktake]),
+            quantity: one(random, &STOCKS),
+            note: random.bool().then(|| one(random, &NOTES).to_owned()),
+            condition: self.condition(id, random),
+            most: MAX_STOCK,
+            claim: Claim::maybe(random),
+        };
+        let call = adjust.invocation(self.model.beginning.partition);
+        let answer = self.model.adjust_stock(number, &adjust);
+        self.done(call, answer, id)
+    }
+
+    fn delete(&mut self, number: usize, random: &mut Rng) -> Step {
+        let id = self.product(random);
+        let delete = Delete { id, condition: self.condition(id, random) };
+        let call = delete.invocation(self.model.beginning.partition);
+        let answer = self.model.delete_product(number, &delete);
+        self.done(call, answer, id)
+    }
+
+    fn apply(&mut self, number: usize, random: &mut Rng) -> Step {
+        let keep_ms = one(random, &KEPT);
+        let length = random.usize(1..=MOST_IN_A_BATCH);
+        let orders = (0..length).map(|_| self.order(random)).collect();
+        let apply = Apply { keep_ms, orders };
+        let call = apply.invocation(self.model.beginning.partition);
+        let answer = self.model.apply_orders(number, &apply);
+        self.done(call, answer, apply.orders[0].product)
+    }
+
+    /// A new order, or an earlier one once more, maybe one of the same batch.
+    fn order(&mut self, random: &mut Rng) -> Paid {
+        if !self.orders.is_empty() && random.u32(..3) == 0 {
+            return self.orders[random.usize(..self.orders.len())].clone();
+        }
+        let minted_at = self.model.beginning.now_ms - one(random, &AGES);
+        let order = Paid {
+            id: OrderId::mint(),
+            minted_at,
+            product: self.product(random),
+            quantity: one(random, &WANTED),
+            traceparent: TraceParent::mint(),
+            request_id: RequestId::mint(),
+        };
+        self.orders.push(order.clone());
+        order
+    }
+
+    fn product(&self, random: &mut Rng) -> ProductId {
+        one(random, &self.products)
+    }
+
+    /// No condition, any version, or some versions around the one it has.
+    fn condition(&self, id: ProductId, random: &mut Rng) -> Option<IfMatch> {
+        let product = self.model.products.get(&id).and_then(|place| place.product.as_ref().ok());
+        let version = product.map_or(1, |product| product.version);
+        match random.u32(..6) {
+            0..3 => None,
+            3 => Some(IfMatch::Any),
+            4 => Some(IfMatch::Versions(vec![version + random.u64(..2), version * 10])),
+            _ => Some(IfMatch::Versions(Vec::new())),
+        }
+    }
+
+    fn done(&self, call: Invocation, answer: Answer, about: ProductId) -> Step {
+        let place = self.model.products.get(&about);
+        let left = place.map(|place| {
+            let key = self.model.beginning.partition.key_of("product", about);
+            (key, place.fields().into_iter().collect())
+        });
+        Step { call, answer, left }
+    }
+}
+
+fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {
+    items[random.usize(..items.len())].clone()
+}

@@ -1,0 +1,283 @@
+//! What the functions of inventory do, as a person would say it. Each method is one function: what
+//! it answers, and what is different afterwards. Times are numbers of steps.
+
+use std::collections::BTreeMap;
+
+use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
+use shared::conditional::IfMatch;
+use shared::event::{RefundOrder, RefundReason};
+use shared::id::{OrderId, ProductId};
+use shared::time::Timestamp;
+use stack::twin::claim::Claims;
+use stack::twin::{Answer, Beginning, pattern};
+
+use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
+
+/// All that inventory knows.
+pub(crate) struct Model {
+    pub(crate) beginning: Beginning,
+    pub(crate) products: BTreeMap<ProductId, Place>,
+    pub(crate) records: BTreeMap<OrderId, Recorded>,
+    /// The fields of each refund that was asked for.
+    pub(crate) refunds: Vec<Vec<(String, String)>>,
+    /// What whoever watches was told: a kind, and a product.
+    pub(crate) changes: Vec<(&'static str, ProductId)>,
+    pub(crate) claims: Claims,
+}
+
+/// A place in the catalogue: its product, or that it was deleted, and what happened on it.
+pub(crate) struct Place {
+    pub(crate) product: Result<Product, Deleted>,
+    pub(crate) movements: Vec<Movement>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Product {
+    pub(crate) id: ProductId,
+    pub(crate) name: String,
+    pub(crate) sort_name: String,
+    pub(crate) price: String,
+    pub(crate) quantity: u32,
+    pub(crate) version: u64,
+    pub(crate) created: usize,
+    pub(crate) updated: usize,
+}
+
+pub(crate) struct Deleted {
+    pub(crate) at: usize,
+}
+
+pub(crate) struct Movement {
+    pub(crate) kind: MovementKind,
+    pub(crate) delta: i64,
+    pub(crate) balance: u32,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) note: Option<String>,
+}
+
+/// What became of an order, and where that is remembered.
+pub(crate) struct Recorded {
+    pub(crate) bucket: u64,
+    pub(crate) decision: Decision,
+    /// The place of its movement, if its stock was taken.
+    pub(crate) movement: Option<(ProductId, usize)>,
+}
+
+const DONE: i64 = 1;
+
+impl Model {
+    pub(crate) fn create_product(&mut self, step: usize, request: &Create) -> Answer {
+        let created = |at| codes(&[DONE], Some(pattern::at(at, 0)));
+        match self.products.get(&request.id).map(|place| &place.product) {
+            Some(Ok(product)) => return created(product.created),
+            Some(Err(_)) => return Answer::Refused("was deleted"),
+            None => {}
+        }
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
+            return answer;
+        }
+        let product = Product {
+            id: request.id,
+            name: request.name.as_str().to_owned(),
+            sort_name: request.name.folded(),
+            price: request.price.clone(),
+            quantity: request.quantity,
+            version: 1,
+            created: step,
+            updated: step,
+        };
+        let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
+        let place = Place { product: Ok(product), movements: vec![first] };
+        self.products.insert(request.id, place);
+        self.claims
+            .remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
+        self.changes.push(("product.created", request.id));
+        created(step)
+    }
+
+    pub(crate) fn update_product(&mut self, step: usize, request: &Update) -> Answer {
+        let Some(product) = self.product(request.id) else {
+            return codes(&[0], None);
+        };
+        if !admits(request.condition.as_ref(), product.version) {
+            return codes(&[3], None);
+        }
+        let before = product.clone();
+        if let Some(name) = &request.name {
+            name.as_str().clone_into(&mut product.name);
+            product.sort_name = name.folded();
+        }
+        product.price = request.price.clone().unwrap_or(product.price.clone());
+        let changes = (&product.name, &product.price) != (&before.name, &before.price);
+        if changes {
+            product.changed(step);
+        }
+        let answer = codes(&[DONE], Some(product.line()));
+        if changes {
+            self.changes.push(("product.updated", request.id));
+        }
+        answer
+    }
+
+    pub(crate) fn adjust_stock(&mut self, step: usize, request: &Adjust) -> Answer {
+        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
+            return answer;
+        }
+        let Some(product) = self.product(request.id) else {
+            return codes(&[DONE, 0], None);
+        };
+        if !admits(request.condition.as_ref(), product.version) {
+            return codes(&[DONE, 3], None);
+        }
+        let adjustment =
+            Adjustment { cause: request.cause, quantity: request.quantity, note: None };
+        let before = product.quantity;
+        let Some(balance) = adjustment.balance(before) else {
+            return codes(&[DONE, 4], None);
+        };
+        product.quantity = balance;
+        product.changed(step);
+        let line = product.line();
+        let movement =
+            Movement::by_hand(request.cause.kind(), before, balance, request.note.clone());
+        self.place(request.id).movements.push(movement);
+        self.claims.remember(request.claim.as_ref(), line.clone());
+        self.changes.push(("product.stock_changed", request.id));
+        codes(&[DONE, 1], Some(line))
+    }
+
+    pub(crate) fn delete_product(&mut self, step: usize, request: &Delete) -> Answer {
+        let Some(product) = self.product(request.id) else {
+            return Answer::Number(0);
+        };
+        if !admits(request.condition.as_ref(), product.version) {
+            return Answer::Number(3);
+        }
+        let last = Movement::by_hand(MovementKind::Deleted, product.quantity, 0, None);
+        let place = self.place(request.id);
+        place.product = Err(Deleted { at: step });
+        place.movements.push(last);
+        self.changes.push(("product.deleted", request.id));
+        Answer::Number(1)
+    }
+
+    pub(crate) fn apply_orders(&mut self, step: usize, request: &Apply) -> Answer {
+        let oldest = self.beginning.now_ms - request.keep_ms;
+        let mut sold = Vec::new();
+        let mut answers = Vec::new();
+        for order in &request.orders {
+            let outcome = self.apply_order(step, order, oldest);
+            if outcome == Outcome::Applied && !sold.contains(&order.product) {
+                sold.push(order.product);
+            }
+            answers.push(Answer::Number(code(outcome)));
+        }
+        self.changes.extend(sold.into_iter().map(|id| ("product.stock_changed", id)));
+        Answer::List(answers)
+    }
+
+    fn apply_order(&mut self, step: usize, order: &Paid, oldest: u64) -> Outcome {
+        if order.minted_at < oldest {
+            return Outcome::TooOld;
+        }
+        let recorded = self.records.get(&order.id).map(|recorded| recorded.decision);
+        let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
+        // Also where it was recorded before: whoever asks again may have lost the refund.
+        if let Decision::Rejected(reason) = decision {
+            self.refunds.push(refund(step, order, reason));
+        }
+        match (recorded, decision) {
+            (Some(decision), _) => Outcome::Repeated(decision),
+            (None, Decision::Applied) => Outcome::Applied,
+            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
+        }
+    }
+
+    fn decide_order(&mut self, step: usize, order: &Paid) -> Decision {
+        let on_hand = self.product(order.product).map(|product| product.quantity);
+        let (decision, left) = decide(on_hand, order.quantity);
+        let mut movement = None;
+        if let (Decision::Applied, Some(left)) = (decision, left) {
+            let place = self.place(order.product);
+            if let Ok(product) = &mut place.product {
+                product.quantity = left;
+                product.changed(step);
+            }
+            movement = Some((order.product, place.movements.len()));
+            place.movements.push(Movement {
+                kind: MovementKind::Sale,
+                delta: -i64::from(order.quantity),
+                balance: left,
+                order: Some(order.id),
+                note: None,
+            });
+        }
+        let recorded = Recorded { bucket: order.bucket(), decision, movement };
+        self.records.insert(order.id, recorded);
+        decision
+    }
+
+    fn product(&mut self, id: ProductId) -> Option<&mut Product> {
+        self.products.get_mut(&id)?.product.as_mut().ok()
+    }
+
+    fn place(&mut self, id: ProductId) -> &mut Place {
+        self.products.get_mut(&id).unwrap()
+    }
+}
+
+impl Product {
+    fn changed(&mut self, step: usize) {
+        self.version += 1;
+        self.updated = step;
+    }
+
+    /// The product in one line.
+    fn line(&self) -> String {
+        let Self { id, version, price, quantity, name, .. } = self;
+        let (created, updated) = (pattern::at(self.created, 0), pattern::at(self.updated, 0));
+        format!("{id} {version} {price} {quantity} {created} {updated} {name}")
+    }
+}
+
+impl Movement {
+    fn by_hand(kind: MovementKind, before: u32, balance: u32, note: Option<String>) -> Self {
+        let delta = i64::from(balance) - i64::from(before);
+        Self { kind, delta, balance, order: None, note }
+    }
+}
+
+fn admits(condition: Option<&IfMatch>, version: u64) -> bool {
+    condition.is_none_or(|condition| condition.admits(version))
+}
+
+fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, String)> {
+    let event = RefundOrder {
+        order_id: order.id,
+        product_id: order.product,
+        quantity: order.quantity,
+        reason,
+        time: Timestamp::from_millis(0),
+        traceparent: order.traceparent.clone(),
+        request_id: order.request_id.clone(),
+    };
+    pattern::event(&event, step)
+}
+
+fn code(outcome: Outcome) -> i64 {
+    use RefundReason::{InsufficientStock, ProductNotFound};
+    match outcome {
+        Outcome::Applied => 1,
+        Outcome::Rejected(ProductNotFound) => 2,
+        Outcome::Rejected(InsufficientStock) => 3,
+        Outcome::Repeated(Decision::Applied) => 4,
+        Outcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
+        Outcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
+        Outcome::TooOld => 7,
+    }
+}
+
+fn codes(codes: &[i64], text: Option<String>) -> Answer {
+    let codes = codes.iter().copied().map(Answer::Number);
+    Answer::List(codes.chain(text.map(Answer::Text)).collect())
+}

@@ -1,0 +1,141 @@
+//! Every function of payments does all it has to or nothing, whatever is wrong with its keys and
+//! arguments.
+
+use std::time::Duration;
+
+use payments::domain::{PlaceOrder, Quote};
+use shared::event::RefundReason;
+use shared::id::{OrderId, Partition, Partitions, ProductId};
+use shared::idempotency::Once;
+use shared::request::RequestContext;
+use stack::atomicity::{Bench, Subject};
+use stack::cut::Reader;
+use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
+
+use crate::harness::{TestStore, only_partition};
+use crate::twin::request::{Asked, Cancel, Complete, Place, Refund};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const LATER: Duration = Duration::from_hours(1);
+/// The places of the delay and of the time inside the id among the arguments of `place_order`, and
+/// those of quantity, price, fee and total, with which no function calculates.
+const TIMES: [usize; 2] = [8, 9];
+const AMOUNTS: [usize; 4] = [2, 3, 4, 5];
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let subjects = subjects(&test).await;
+    let (types, _) = bench(&test).await.spoil_everything("payments", &subjects).await;
+    assert!(types.cases >= 100, "{types:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let subjects = subjects(&test).await;
+    let bench = bench(&test).await;
+    let mut reader = Reader::start(&test).await.unwrap();
+    reader.cut_all(&bench, "payments", &subjects).await.unwrap();
+}
+
+/// A call of each function, on a store that has everything that they look at.
+pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
+    let mut paid = Vec::new();
+    for _ in 0..2 {
+        paid.push(place(test, Duration::ZERO).await);
+    }
+    test.store.complete_due(only_partition()).await.unwrap();
+    let mut due = Vec::new();
+    for _ in 0..3 {
+        due.push(place(test, Duration::ZERO).await);
+    }
+    let pending = place(test, LATER).await;
+    let now = test.store.own.now(only_partition()).await.unwrap().as_millis();
+    let claims = [now, now - DAY_MS].map(|ms| format!("idempotency:{}", ms / DAY_MS));
+    for key in &claims {
+        test.operate("HSET", &format!("{key} other-key what:ever")).await;
+    }
+    vec![
+        place_order(now, &claims),
+        complete_due(&due),
+        cancel_order(pending, &claims),
+        refund_orders(&paid),
+    ]
+}
+
+/// The store as it is now, to be set up again.
+pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
+    Bench {
+        private: test,
+        store: &test.store.own,
+        baseline: test.dump().await,
+        type_of: |key| match key.split_once(':') {
+            Some(("order" | "idempotency", _)) => "hash",
+            None if ["orders", "due"].contains(&key) => "zset",
+            None if key == "identity" => "string",
+            _ => "stream",
+        },
+    }
+}
+
+async fn place(test: &TestStore, delay: Duration) -> OrderId {
+    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let context = RequestContext::mint();
+    match test.store.place_order(wanted, quote(), delay, &context, None).await.unwrap() {
+        Once::Now(order) => order.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn quote() -> Quote {
+    Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap()
+}
+
+fn claim() -> Claim {
+    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
+}
+
+fn subject(invocation: Invocation) -> Subject {
+    let optional = vec!["changes".to_owned()];
+    Subject { invocation, optional, ..Subject::default() }
+}
+
+fn whole_store() -> Partition {
+    only_partition()
+}
+
+fn place_order(now: u64, claims: &[String]) -> Subject {
+    let place = Place {
+        id: OrderId::mint(),
+        wanted: PlaceOrder { product_id: ProductId::mint(), quantity: 3 },
+        quote: quote(),
+        context: RequestContext::mint(),
+        delay_ms: 5_000,
+        minted_at: now,
+        claim: Some(claim()),
+    };
+    let (derived, numbers, passed_on) = (claims.to_vec(), TIMES.to_vec(), AMOUNTS.to_vec());
+    Subject { derived, numbers, passed_on, ..subject(place.invocation(whole_store())) }
+}
+
+/// What is due without being an order is taken off the list; the other orders are paid.
+fn complete_due(due: &[OrderId]) -> Subject {
+    let derived: Vec<_> = due.iter().map(|id| format!("order:{id}")).collect();
+    let optional = derived.iter().cloned().chain(["changes".to_owned()]).collect();
+    let invocation = Complete { limit: 100 }.invocation(whole_store());
+    Subject { derived, optional, numbers: vec![1], ..subject(invocation) }
+}
+
+fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
+    let cancel = Cancel { id, claim: Some(claim()) };
+    Subject { derived: claims.to_vec(), ..subject(cancel.invocation(whole_store())) }
+}
+
+fn refund_orders(paid: &[OrderId]) -> Subject {
+    let reason = RefundReason::InsufficientStock;
+    let asked = |id: &OrderId| Asked { id: *id, reason, entry: "1-0".to_owned() };
+    let refund = Refund { orders: paid.iter().map(asked).collect() };
+    subject(refund.invocation(whole_store()))
+}

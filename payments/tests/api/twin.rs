@@ -1,0 +1,146 @@
+//! The functions of payments against their statement in Rust, on random histories.
+
+use std::collections::BTreeMap;
+
+use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
+use shared::event::RefundReason;
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::request::RequestContext;
+use stack::invocation::Invocation;
+use stack::twin::claim::{Claim, Claims};
+use stack::twin::snapshot::Snapshot;
+use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
+
+use crate::harness::TestStore;
+use model::Model;
+use request::{Asked, Cancel, Complete, Place, Refund};
+
+mod layout;
+mod model;
+pub(crate) mod request;
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+const PRICES: [&str; 4] = ["0.00", "0.01", "19.90", "8333.33"];
+const QUANTITIES: [u32; 4] = [1, 2, 999_999, MAX_QUANTITY];
+/// Due at once, or not while a history is played.
+const DELAYS: [u64; 4] = [0, 0, HOUR_MS, 7 * 24 * HOUR_MS];
+/// How many orders one call pays at most.
+const LIMITS: [usize; 4] = [0, 1, 2, 100];
+const REASONS: [RefundReason; 2] = [RefundReason::ProductNotFound, RefundReason::InsufficientStock];
+const MOST_IN_A_BATCH: usize = 8;
+
+/// The statement, and an order that never was.
+struct Payments {
+    model: Model,
+    unknown: OrderId,
+}
+
+#[tokio::test]
+async fn every_function_does_what_its_twin_says() {
+    let test = TestStore::start(Partitions::NONE).await;
+    play::<Payments>("payments", &test.operator, &test.store.own).await;
+}
+
+impl Twin for Payments {
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self {
+        let model = Model {
+            beginning,
+            orders: BTreeMap::new(),
+            events: Vec::new(),
+            changes: Vec::new(),
+            claims: Claims::earlier(beginning, random),
+        };
+        Self { model, unknown: OrderId::mint() }
+    }
+
+    fn step(&mut self, number: usize, random: &mut Rng) -> Step {
+        match random.u32(..16) {
+            0..7 => self.place(number, random),
+            7..10 => self.complete(number, random),
+            10..13 => self.cancel(number, random),
+            _ => self.refund(number, random),
+        }
+    }
+
+    fn expected(&self) -> Snapshot {
+        self.model.layout()
+    }
+}
+
+impl Payments {
+    /// A new order, or an earlier one once more.
+    fn place(&mut self, number: usize, random: &mut Rng) -> Step {
+        let again = random.u32(..4) == 0;
+        let known = self.order(random);
+        let id = if again && known != self.unknown { known } else { OrderId::mint() };
+        let quantity = one(random, &QUANTITIES);
+        let price = one(random, &PRICES).parse().unwrap();
+        let now = self.model.beginning.now_ms;
+        let minted_at = match random.u32(..12) {
+            0 => now - 25 * HOUR_MS,
+            1 => now + 25 * HOUR_MS,
+            2 => now - 23 * HOUR_MS,
+            3 => now + 23 * HOUR_MS,
+            _ => now,
+        };
+        let place = Place {
+            id,
+            wanted: PlaceOrder { product_id: ProductId::mint(), quantity },
+            quote: Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap(),
+            context: RequestContext::mint(),
+            delay_ms: one(random, &DELAYS),
+            minted_at,
+            claim: Claim::maybe(random),
+        };
+        let call = place.invocation(self.model.beginning.partition);
+        let answer = self.model.place_order(number, &place);
+        self.done(call, answer, id)
+    }
+
+    fn complete(&mut self, number: usize, random: &mut Rng) -> Step {
+        let complete = Complete { limit: one(random, &LIMITS) };
+        let call = complete.invocation(self.model.beginning.partition);
+        let first = self.model.waiting().next().map_or(self.unknown, |order| order.placed.id);
+        let answer = self.model.complete_due(number, &complete);
+        self.done(call, answer, first)
+    }
+
+    fn cancel(&mut self, number: usize, random: &mut Rng) -> Step {
+        let cancel = Cancel { id: self.order(random), claim: Claim::maybe(random) };
+        let call = cancel.invocation(self.model.beginning.partition);
+        let answer = self.model.cancel_order(number, &cancel);
+        self.done(call, answer, cancel.id)
+    }
+
+    /// The same order may stand in a batch more than once.
+    fn refund(&mut self, number: usize, random: &mut Rng) -> Step {
+        let length = random.usize(1..=MOST_IN_A_BATCH);
+        let mut asked = |place| Asked {
+            id: self.order(random),
+            reason: one(random, &REASONS),
+            entry: format!("{number}-{place}"),
+        };
+        let refund = Refund { orders: (0..length).map(&mut asked).collect() };
+        let call = refund.invocation(self.model.beginning.partition);
+        let answer = self.model.refund_orders(number, &refund);
+        self.done(call, answer, refund.orders[0].id)
+    }
+
+    /// An order that there is, mostly.
+    fn order(&self, random: &mut Rng) -> OrderId {
+        let known = random.usize(..=self.model.orders.len());
+        self.model.orders.keys().nth(known).copied().unwrap_or(self.unknown)
+    }
+
+    fn done(&self, call: Invocation, answer: Answer, about: OrderId) -> Step {
+        let left = self.model.orders.get(&about).map(|order| {
+            let key = self.model.beginning.partition.key_of("order", about);
+            (key, self.model.fields(order).into_iter().collect())
+        });
+        Step { call, answer, left }
+    }
+}
+
+fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {
+    items[random.usize(..items.len())].clone()
+}

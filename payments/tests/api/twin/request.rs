@@ -1,0 +1,99 @@
+//! The calls of the functions of payments, as values: their keys and arguments in order.
+
+use payments::domain::{PlaceOrder, Quote};
+use shared::event::RefundReason;
+use shared::id::{OrderId, Partition};
+use shared::idempotency::CLAIMS;
+use shared::request::RequestContext;
+use stack::invocation::Invocation;
+use stack::twin::claim::Claim;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) id: OrderId,
+    pub(crate) wanted: PlaceOrder,
+    pub(crate) quote: Quote,
+    pub(crate) context: RequestContext,
+    pub(crate) delay_ms: u64,
+    pub(crate) minted_at: u64,
+    pub(crate) claim: Option<Claim>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Complete {
+    pub(crate) limit: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cancel {
+    pub(crate) id: OrderId,
+    pub(crate) claim: Option<Claim>,
+}
+
+/// One refund of a batch: the order, why, and the entry that asked for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) id: OrderId,
+    pub(crate) reason: RefundReason,
+    pub(crate) entry: String,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Refund {
+    pub(crate) orders: Vec<Asked>,
+}
+
+impl Place {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("place_order")
+            .key(partition.key_of("order", self.id))
+            .key(partition.key("orders"))
+            .key(partition.key("due"))
+            .key(partition.key("changes"))
+            .arg(self.id)
+            .arg(self.wanted.product_id)
+            .arg(self.wanted.quantity)
+            .arg(self.quote.price)
+            .arg(self.quote.fee)
+            .arg(self.quote.total)
+            .arg(&self.context.traceparent)
+            .arg(&self.context.request_id)
+            .arg(self.delay_ms)
+            .arg(self.minted_at);
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
+    }
+}
+
+impl Complete {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("complete_due")
+            .key(partition.key("due"))
+            .key(partition.key("order_completed"))
+            .key(partition.key("changes"))
+            .arg(partition.key_of("order", ""))
+            .arg(self.limit)
+    }
+}
+
+impl Cancel {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("cancel_order")
+            .key(partition.key_of("order", self.id))
+            .key(partition.key("due"))
+            .key(partition.key("changes"))
+            .arg(self.id);
+        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
+    }
+}
+
+impl Refund {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let call = Invocation::new("refund_orders").key(partition.key("changes"));
+        self.orders.iter().fold(call, |call, asked| {
+            call.key(partition.key_of("order", asked.id))
+                .arg(asked.id)
+                .arg(asked.reason)
+                .arg(&asked.entry)
+        })
+    }
+}

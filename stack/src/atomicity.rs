@@ -1,0 +1,272 @@
+//! All or nothing: a function on a store, or with arguments, that are not as they should be.
+//!
+//! A Lua error does not undo the writes before it, so a function has to find out everything before it
+//! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
+//! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use shared::function::IDENTITY;
+use shared::id::Partition;
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, RedisError, Reply};
+
+use crate::invocation::Invocation;
+use crate::private_store::PrivateStore;
+use crate::twin::snapshot::{Kept, read_all};
+
+pub use subject::{Subject, Tally};
+
+mod subject;
+
+/// Something of each type, and the command that makes it.
+const TYPES: [(&str, &str, &[&str]); 6] = [
+    ("string", "SET", &["x"]),
+    ("list", "RPUSH", &["x"]),
+    ("set", "SADD", &["x"]),
+    ("zset", "ZADD", &["1", "x"]),
+    ("hash", "HSET", &["a", "b"]),
+    ("stream", "XADD", &["*", "a", "b"]),
+];
+
+/// Texts where a whole number should stand: the smallest and largest of several kinds, what Lua
+/// takes for a number although it is none of ours, and what is no number at all.
+const NUMBERS: [&str; 22] = [
+    "",
+    " ",
+    "x",
+    "0",
+    "1",
+    "-1",
+    "-0",
+    "+1",
+    "01",
+    "1.5",
+    "1e3",
+    "0x10",
+    "nan",
+    "inf",
+    "-inf",
+    "999999999999999",
+    "9999999999999999",
+    "9007199254740993",
+    "9223372036854775807",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "100000000000000000000000000000000000000000000000000000000000000000000000000000000",
+];
+
+/// Each key with a fingerprint of everything in it, in one step.
+const FINGERPRINTS: &str = r"
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  found[#found + 1] = key
+  found[#found + 1] = redis.sha1hex(redis.call('DUMP', key))
+end
+return found
+";
+
+type Fingerprints = BTreeMap<String, String>;
+
+/// A store that can be set up again.
+pub struct Bench<'a> {
+    /// The server.
+    pub private: &'a PrivateStore,
+    /// The same server as the service sees it.
+    pub store: &'a OwnStore,
+    /// What is in the store.
+    pub baseline: BTreeMap<String, Vec<u8>>,
+    /// The type that a key has.
+    pub type_of: fn(&str) -> &'static str,
+}
+
+impl Bench<'_> {
+    /// Tries everything on each call. Tells of it, and answers how many calls there were with wrong
+    /// types, and how many others.
+    ///
+    /// # Panics
+    ///
+    /// When a call did a part of what it does, or took what it has to refuse.
+    pub async fn spoil_everything(&self, suite: &str, subjects: &[Subject]) -> (Tally, Tally) {
+        // What is tested here is not the disk.
+        self.run(Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+        let (mut types, mut others) = (Tally::default(), Tally::default());
+        for subject in subjects {
+            types += self.wrong_types(subject).await;
+            others += self.odd_numbers(subject).await;
+            others += self.wrong_counts(subject).await;
+            others += self.missing_fields(subject).await;
+        }
+        // Around the capture of output, like what the twins tell.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{suite}: all or nothing in {types} with keys of wrong types, and in {others} with odd \
+             numbers, missing fields, keys and arguments"
+        );
+        (types, others)
+    }
+
+    /// Replaces each key of the call by something of every other type. The call has to be refused;
+    /// without an optional key it has to do all the rest.
+    async fn wrong_types(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        let Subject { invocation, derived, optional, .. } = subject;
+        self.reset().await;
+        let before = self.fingerprints().await;
+        self.invoke(invocation).await.expect("the call does something");
+        let usual = changes(&before, &self.fingerprints().await);
+        assert!(!usual.is_empty(), "{invocation:?} changes nothing");
+
+        let keys = invocation.keys.iter().chain(derived).cloned().chain([IDENTITY.to_owned()]);
+        for key in keys.collect::<BTreeSet<_>>() {
+            for (kind, command, words) in TYPES {
+                if kind == (self.type_of)(&key) {
+                    continue;
+                }
+                self.reset().await;
+                self.run(Command::new("DEL").key(key.as_str())).await;
+                let words = words.iter().copied();
+                self.run(Command::new(command).key(key.as_str()).args(words)).await;
+                let what = format!("{}: {key} is a {kind}", invocation.function);
+                let (reply, changed) = self.observe(invocation, &what, &mut tally).await;
+                if key == IDENTITY || optional.contains(&key) {
+                    let rest: BTreeSet<_> = usual.iter().filter(|name| **name != key).collect();
+                    assert_eq!(changed.iter().collect::<BTreeSet<_>>(), rest, "{what}: {reply:?}");
+                } else {
+                    assert!(reply.is_err(), "{what}: {reply:?}");
+                }
+            }
+        }
+        tally
+    }
+
+    /// Puts other texts where numbers should stand, in arguments and in the store. What is no whole
+    /// number has to be refused.
+    async fn odd_numbers(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        for number in NUMBERS {
+            for &place in subject.numbers.iter().chain(&subject.passed_on) {
+                let mut invocation = subject.invocation.clone();
+                number.clone_into(&mut invocation.args[place]);
+                let what = format!("{}: argument {place} is {number:?}", invocation.function);
+                self.reset().await;
+                let (reply, _) = self.observe(&invocation, &what, &mut tally).await;
+                let may = is_whole(number) || subject.passed_on.contains(&place);
+                assert!(may || reply.is_err(), "{what}: {reply:?}");
+            }
+            for (key, field) in &subject.counts {
+                let what = format!("{}: {field} is {number:?}", subject.invocation.function);
+                self.reset().await;
+                let set = Command::new("HSET").key(key.as_str());
+                self.run(set.arg(*field).arg(number)).await;
+                let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
+                assert!(is_whole(number) || reply.is_err(), "{what}: {reply:?}");
+            }
+        }
+        tally
+    }
+
+    /// Takes one field out of each hash that there is.
+    async fn missing_fields(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        let Subject { invocation, derived, .. } = subject;
+        self.reset().await;
+        let store = read_all(&self.private.operator).await;
+        let keys: BTreeSet<&String> = invocation.keys.iter().chain(derived).collect();
+        for key in keys {
+            let Some(Kept::Hash(fields)) = store.get(key) else {
+                continue;
+            };
+            for field in fields.keys() {
+                self.reset().await;
+                let delete = Command::new("HDEL").key(key.as_str());
+                self.run(delete.arg(field.as_str())).await;
+                let what = format!("{}: {key} has no {field}", invocation.function);
+                let _ = self.observe(invocation, &what, &mut tally).await;
+            }
+        }
+        tally
+    }
+
+    /// Leaves keys and arguments out, from the end, and adds one too many.
+    async fn wrong_counts(&self, subject: &Subject) -> Tally {
+        let mut tally = Tally::default();
+        let whole = &subject.invocation;
+        let mut calls = Vec::new();
+        for kept in 0..whole.args.len() {
+            let args = whole.args[..kept].to_vec();
+            calls.push(Invocation { args, ..whole.clone() });
+        }
+        for kept in 0..whole.keys.len() {
+            let keys = whole.keys[..kept].to_vec();
+            calls.push(Invocation { keys, ..whole.clone() });
+        }
+        calls.push(whole.clone().arg("x"));
+        calls.push(whole.clone().key(whole.keys[0].clone()));
+        for call in calls {
+            let (keys, args) = (call.keys.len(), call.args.len());
+            let what = format!("{}: {keys} keys and {args} arguments", call.function);
+            self.reset().await;
+            let _ = self.observe(&call, &what, &mut tally).await;
+        }
+        tally
+    }
+
+    /// Sets the store up again.
+    pub async fn reset(&self) {
+        self.run(Command::new("FLUSHALL")).await;
+        let restores = self.baseline.iter().map(|(key, value)| {
+            let restore = Command::new("RESTORE").key(key.as_str());
+            self.run(restore.arg(0).arg(value.as_slice()))
+        });
+        all(restores).await;
+    }
+
+    /// Makes a call as the service does.
+    pub async fn invoke(&self, invocation: &Invocation) -> Result<Reply, RedisError> {
+        self.store.call(Partition::at(None), &invocation.call()).await
+    }
+
+    /// Makes a call, and answers its reply and the keys that it changed: none, if it failed.
+    async fn observe(
+        &self,
+        invocation: &Invocation,
+        what: &str,
+        tally: &mut Tally,
+    ) -> (Result<Reply, RedisError>, BTreeSet<String>) {
+        let before = self.fingerprints().await;
+        let reply = self.invoke(invocation).await;
+        let changed = changes(&before, &self.fingerprints().await);
+        tally.cases += 1;
+        if reply.is_err() {
+            tally.refused += 1;
+            // Only an answer of the server counts: the others say nothing of what happened.
+            assert!(!format!("{reply:?}").to_lowercase().contains("timeout"), "{what}: {reply:?}");
+            assert!(changed.is_empty(), "{what}: changed {changed:?} and answered {reply:?}");
+        }
+        (reply, changed)
+    }
+
+    async fn fingerprints(&self) -> Fingerprints {
+        let read = Command::new("EVAL").arg(FINGERPRINTS).arg(0);
+        let reply = self.private.operator.run(read).await.expect("the store answers its operator");
+        let texts = reply.texts().expect("keys and fingerprints are texts");
+        texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+    }
+
+    async fn run(&self, command: Command) {
+        self.private.operator.run(command).await.expect("the store answers its operator");
+    }
+}
+
+/// The keys that are in one of them only, or not the same in both.
+fn changes(before: &Fingerprints, after: &Fingerprints) -> BTreeSet<String> {
+    let keys = before.keys().chain(after.keys());
+    keys.filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}
+
+/// Whether a text is a whole number, of as many digits as Lua knows exactly.
+fn is_whole(text: &str) -> bool {
+    (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}

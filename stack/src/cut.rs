@@ -1,0 +1,210 @@
+//! A log that ends in the middle of what a function wrote.
+//!
+//! A server that dies while it writes leaves the beginning of it. [`Reader`] is a second server, with
+//! the configuration that is deployed, which reads such a beginning: a cut at every byte of what
+//! one call appended, or, where that is much, at every byte near the border of two commands and at
+//! random others. Afterwards all of the call is there, or none of it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result};
+use shared::redis::{Command, Redis};
+use tempfile::TempDir;
+
+use crate::atomicity::{Bench, Subject};
+use crate::guard::{Farewell, Guard};
+use crate::ports::{self, Port};
+use crate::private_store::PrivateStore;
+use crate::process::{Launch, Process};
+use crate::project::variable;
+use crate::twin::snapshot::{Snapshot, read_all};
+use crate::wait::wait_until;
+use crate::{binaries, server};
+
+/// Up to so many bytes are cut at each one of them, where `CUT_EVERYWHERE` does not say otherwise.
+const CUT_EVERYWHERE: usize = 1_200;
+/// Of more, those so near to a border are cut, and so many others.
+const NEAR: usize = 3;
+const SAMPLE: usize = 250;
+/// A server that does not outlive a log that is cut has to be started for each; then only every so
+/// many offsets are tried.
+const COSTLY_STEP: usize = 8;
+/// Cuts that are also read by a server at its start, for each call.
+const STARTS: usize = 3;
+/// Files that are kept in memory, where the system has such a folder.
+const MEMORY: &str = "/dev/shm";
+const READY_LIMIT: Duration = Duration::from_secs(30);
+
+/// A server that reads logs.
+pub struct Reader {
+    process: Process,
+    client: Redis,
+    log: PathBuf,
+    port: Port,
+    /// Whether it goes on after it was told to read a log that is cut.
+    survives: bool,
+    _dir: TempDir,
+}
+
+/// After how many cuts in so many bytes none or all of a call was there.
+#[derive(Default)]
+struct Cuts {
+    bytes: usize,
+    none: usize,
+    all: usize,
+}
+
+impl Reader {
+    /// Starts it.
+    pub async fn start(private: &PrivateStore) -> Result<Self> {
+        // Thousands of logs would keep the disk from everybody else.
+        let dir = tempfile::tempdir_in(MEMORY).or_else(|_| tempfile::tempdir())?;
+        let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));
+        let (server, binaries) = found.await?;
+        let port = ports::free()?;
+        let mut args = vec![private.dir().join("redis.conf").into()];
+        // What is read here is never written, so nothing has to wait for the disk.
+        let options = [("--enable-debug-command", "local"), ("--appendfsync", "no")];
+        args.extend(options.iter().flat_map(|(name, value)| [name.into(), value.into()]));
+        args.extend(["--port".into(), port.number().to_string().into()]);
+        args.extend(["--dir".into(), dir.path().into()]);
+        let launch = Launch {
+            name: "reader of logs".to_owned(),
+            program: server?.path,
+            args,
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let guard = Guard { stack: binaries?.stack, farewell: Farewell::Kill };
+        let process = Process::start(launch, guard, None)?;
+        let client = connect(&port)?;
+        ready(&client).await?;
+        let log = newest_log(dir.path())?;
+        Ok(Self { process, client, log, port, survives: true, _dir: dir })
+    }
+
+    /// Cuts the log of each call, and tells what was left.
+    ///
+    /// # Panics
+    ///
+    /// When a part of a call is there after a cut.
+    pub async fn cut_all(
+        &mut self,
+        bench: &Bench<'_>,
+        suite: &str,
+        subjects: &[Subject],
+    ) -> Result<()> {
+        for subject in subjects {
+            let Cuts { bytes, none, all } = self.cut(bench, subject).await?;
+            assert!(none > 0 && all > 0, "{none} cuts left nothing, {all} all");
+            // Around the capture of output, like what the twins tell.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{suite}: {} cut in {} places of {bytes} bytes: {none} times none of it, {all} all",
+                subject.invocation.function,
+                none + all
+            );
+        }
+        Ok(())
+    }
+
+    /// Makes a call, and cuts the log of it in many places.
+    async fn cut(&mut self, bench: &Bench<'_>, subject: &Subject) -> Result<Cuts> {
+        let function = subject.invocation.function;
+        let log = newest_log(bench.private.dir())?;
+        let start = length(&log)?;
+        bench.reset().await;
+        let (none, from) = (read_all(&bench.private.operator).await, length(&log)? - start);
+        bench.invoke(&subject.invocation).await.context(function)?;
+        let all = read_all(&bench.private.operator).await;
+        assert_ne!(none, all, "{function} does nothing");
+
+        let log = &fs::read(&log)?[start..];
+        let mut cuts = Cuts { bytes: log.len() - from, ..Cuts::default() };
+        let mut judge = |found: &Snapshot, offset: usize| {
+            let place = format!("{function}, cut {} bytes behind its beginning", offset - from);
+            match (*found == none, *found == all) {
+                (true, _) => cuts.none += 1,
+                (_, true) => cuts.all += 1,
+                _ => panic!("{place}: {}", String::from_utf8_lossy(&log[from..offset])),
+            }
+            let whole = offset == log.len();
+            assert!(!whole || *found == all, "{place}: it was whole, and is gone");
+        };
+        let offsets = offsets(log, from);
+        for (number, &offset) in offsets.iter().enumerate() {
+            let last = offset == log.len();
+            if self.survives || last || number % COSTLY_STEP == 0 {
+                judge(&self.read(&log[..offset]).await?, offset);
+            }
+        }
+        for _ in 0..STARTS {
+            let offset = fastrand::usize(from..=log.len());
+            fs::write(&self.log, &log[..offset])?;
+            self.restart().await?;
+            judge(&read_all(&self.client).await, offset);
+        }
+        Ok(cuts)
+    }
+
+    /// Reads a log in place of all it had.
+    async fn read(&mut self, log: &[u8]) -> Result<Snapshot> {
+        fs::write(&self.log, log)?;
+        // Some versions call a log that is cut an error here, and one ends; at a start they all go
+        // on.
+        let _ = self.client.run(Command::new("DEBUG").arg("LOADAOF")).await;
+        if self.client.run(Command::new("PING")).await.is_err() {
+            self.survives = false;
+            fs::write(&self.log, log)?;
+            self.restart().await?;
+        }
+        Ok(read_all(&self.client).await)
+    }
+
+    async fn restart(&mut self) -> Result<()> {
+        self.process.restart()?;
+        self.client = connect(&self.port)?;
+        ready(&self.client).await
+    }
+}
+
+/// The places to cut at: all from `from` on, or those that matter most.
+fn offsets(log: &[u8], from: usize) -> Vec<usize> {
+    let all = from..=log.len();
+    let everywhere = variable("CUT_EVERYWHERE").and_then(|text| text.to_str()?.parse().ok());
+    if log.len() - from <= everywhere.unwrap_or(CUT_EVERYWHERE) {
+        return all.collect();
+    }
+    let borders: Vec<usize> =
+        all.clone().filter(|&at| at == log.len() || log[at..].starts_with(b"*")).collect();
+    let near = |at: usize| borders.iter().any(|border| border.abs_diff(at) <= NEAR);
+    let (mut chosen, mut others): (Vec<_>, Vec<_>) = all.partition(|&at| near(at));
+    fastrand::shuffle(&mut others);
+    chosen.extend(others.into_iter().take(SAMPLE));
+    chosen.sort_unstable();
+    chosen
+}
+
+fn connect(port: &Port) -> Result<Redis> {
+    let url = format!("redis://127.0.0.1:{}", port.number());
+    Ok(Redis::worker(&url.parse().map_err(Error::msg)?))
+}
+
+async fn ready(client: &Redis) -> Result<()> {
+    let answers = || async { client.run(Command::new("PING")).await.is_ok() };
+    wait_until("a reader of logs", READY_LIMIT, answers).await
+}
+
+/// The file that a server appends to.
+fn newest_log(dir: &Path) -> Result<PathBuf> {
+    let files = fs::read_dir(dir.join("appendonlydir"))?.flatten().map(|file| file.path());
+    let mut logs = files.filter(|path| path.to_string_lossy().ends_with(".incr.aof"));
+    logs.next().context("the server keeps no log")
+}
+
+fn length(file: &Path) -> Result<usize> {
+    Ok(usize::try_from(fs::metadata(file)?.len())?)
+}

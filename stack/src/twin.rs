@@ -1,0 +1,243 @@
+//! Twins: a Redis Function and its statement in Rust, played on the same random histories.
+//!
+//! The statement is a [`Twin`]. It draws the next call, says what the function has to answer, and
+//! in the end what the whole store has to hold. Everything is compared: each answer, the hash that
+//! a step was about right after it, and every key of the store after each history. Histories have
+//! from one to a few dozen steps, so stores of all ages are compared whole.
+//!
+//! `TWIN_OPERATIONS` says how many calls are made, and `TWIN_SEED` plays one history again.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Instant;
+
+pub use fastrand::Rng;
+use shared::function::IDENTITY;
+use shared::id::Partition;
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, Redis, RedisError, Reply};
+
+use crate::{invocation::Invocation, project::variable};
+use pattern::{Instants, Matcher};
+use snapshot::{Kept, Snapshot, read_all};
+
+pub mod claim;
+pub mod pattern;
+pub mod snapshot;
+
+/// Calls of a run that is not told another number.
+const OPERATIONS: usize = 30_000;
+/// Most steps of a history.
+const MAX_STEPS: usize = 60;
+/// The partition of those histories that are played on keys with a tag.
+const TAGGED: u16 = 3;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// The statement of what the functions of a service do.
+pub trait Twin {
+    /// A store at the beginning. There may be hashes in it; they are set up before the first step.
+    fn begin(beginning: Beginning, random: &mut Rng) -> Self;
+    /// Draws the next step and takes it.
+    fn step(&mut self, number: usize, random: &mut Rng) -> Step;
+    /// What the store holds now.
+    fn expected(&self) -> Snapshot;
+}
+
+/// Where and when a history begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning {
+    /// Where all its keys lie.
+    pub partition: Partition,
+    /// The reading of the store's clock.
+    pub now_ms: u64,
+    /// The days since the epoch.
+    pub day: u64,
+}
+
+/// One call, and what it has to do.
+#[derive(Debug)]
+pub struct Step {
+    /// The call.
+    pub call: Invocation,
+    /// What it is answered.
+    pub answer: Answer,
+    /// A hash that it was about, and what is in it afterwards.
+    pub left: Option<(String, BTreeMap<String, String>)>,
+}
+
+/// What a function answers. Texts may have placeholders (see [`pattern`]) in them.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A whole number.
+    Number(i64),
+    /// A text, or a number that is not known beforehand.
+    Text(String),
+    /// A list.
+    List(Vec<Answer>),
+    /// An error that says this.
+    Refused(&'static str),
+}
+
+/// Why a history was not what the twin says.
+struct Mismatch {
+    seed: u64,
+    step: String,
+    error: String,
+}
+
+enum Sent<'a> {
+    Call(&'a Invocation),
+    Read(&'a str),
+}
+
+/// Plays random histories on a private store until enough calls were made.
+///
+/// # Panics
+///
+/// When a function did something else than its twin says, with the seed to play it again.
+pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &OwnStore) {
+    // What is tested here is not the disk.
+    run(operator, Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+    for index in [None, Some(TAGGED)] {
+        store.load_functions(Partition::at(index)).await.expect("functions are loaded");
+    }
+    let number = |name| variable(name).map(|text| text.to_str()?.parse::<u64>().ok());
+    let wanted = number("TWIN_OPERATIONS").map_or(OPERATIONS, |number| {
+        usize::try_from(number.expect("TWIN_OPERATIONS is a number")).unwrap_or(usize::MAX)
+    });
+    let one = number("TWIN_SEED").map(|seed| seed.expect("TWIN_SEED is a number"));
+    let started = Instant::now();
+    let (mut operations, mut histories) = (0, 0);
+    while operations < wanted {
+        let seed = one.unwrap_or_else(|| fastrand::u64(..));
+        match play_history::<T>(operator, store, seed, MAX_STEPS).await {
+            Ok(steps) => operations += steps,
+            Err(mismatch) => panic!("{}", shortest::<T>(operator, store, mismatch).await),
+        }
+        histories += 1;
+        if one.is_some() {
+            break;
+        }
+    }
+    let took = started.elapsed();
+    // Around the capture of output: a run that shows nothing proves nothing.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{suite}: {operations} calls in {histories} histories did what their twin says ({took:.1?})"
+    );
+}
+
+/// Plays the same history with fewer steps, for the shortest that goes wrong.
+async fn shortest<T: Twin>(operator: &Redis, store: &OwnStore, found: Mismatch) -> String {
+    let mut worst = found;
+    for steps in 1..=MAX_STEPS {
+        if let Err(mismatch) = play_history::<T>(operator, store, worst.seed, steps).await {
+            worst = mismatch;
+            break;
+        }
+    }
+    format!("{}\n{}\nTWIN_SEED={} plays it again", worst.error, worst.step, worst.seed)
+}
+
+/// Plays one history and answers how many calls it made.
+async fn play_history<T: Twin>(
+    operator: &Redis,
+    store: &OwnStore,
+    seed: u64,
+    limit: usize,
+) -> Result<usize, Mismatch> {
+    let mut random = Rng::with_seed(seed);
+    let partition = Partition::at(random.bool().then_some(TAGGED));
+    run(operator, Command::new("FLUSHALL")).await;
+    run(operator, Command::new("SET").key(partition.key(IDENTITY)).arg("x")).await;
+    let now_ms = now(store, partition).await;
+    let beginning = Beginning { partition, now_ms, day: now_ms / DAY_MS };
+    let mut twin = T::begin(beginning, &mut random);
+    for (key, kept) in twin.expected() {
+        if let Kept::Hash(fields) = kept
+            && !fields.is_empty()
+        {
+            let words = fields.into_iter().flat_map(|(name, value)| [name, value]);
+            run(operator, Command::new("HSET").key(key).args(words)).await;
+        }
+    }
+    let length = random.usize(1..=MAX_STEPS).min(limit);
+    let steps: Vec<Step> = (0..length).map(|number| twin.step(number, &mut random)).collect();
+
+    let sent = steps.iter().flat_map(|step| {
+        let read = step.left.iter().map(|(key, _)| Sent::Read(key));
+        std::iter::once(Sent::Call(&step.call)).chain(read)
+    });
+    let mut replies = all(sent.map(|sent| send(store, partition, sent))).await.into_iter();
+    let found = read_all(operator).await;
+    let end_ms = now(store, partition).await;
+    if end_ms / DAY_MS != now_ms / DAY_MS {
+        // The claims of a history that was played around midnight lie under two days.
+        return Ok(0);
+    }
+
+    let mut instants = Instants::default();
+    let mut matcher = Matcher::new(&mut instants, &found);
+    for (number, step) in steps.iter().enumerate() {
+        let mut reply = || replies.next().expect("each question has its reply");
+        let answered = answer(&mut matcher, &step.answer, &reply());
+        let left = step.left.as_ref().map_or(Ok(()), |(key, fields)| {
+            let there = reply().and_then(|there| Ok(there.map()?)).map_err(|e| e.to_string())?;
+            let texts = there.into_iter().map(|(name, value)| (name, value.text()));
+            let there = texts.map(|(name, value)| (name, value.unwrap_or_default()));
+            let expected = Kept::Hash(fields.clone());
+            matcher.kept(&expected, &Kept::hash(there)).map_err(|error| format!("{key}: {error}"))
+        });
+        answered.and(left).map_err(|error| Mismatch {
+            seed,
+            step: format!("step {number}: {step:?}"),
+            error,
+        })?;
+    }
+    let last = format!("after {length} steps, the last of them {:?}", steps.last());
+    let mut expected = twin.expected();
+    expected.insert(partition.key(IDENTITY), Kept::Text("x".to_owned()));
+    let whole = matcher.store(&expected).and_then(|()| instants.check(now_ms, end_ms));
+    whole.map_err(|error| Mismatch { seed, step: last, error })?;
+    Ok(length)
+}
+
+/// Requests share a connection and are sent in their order.
+async fn send(store: &OwnStore, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
+    match sent {
+        Sent::Call(call) => store.call(partition, &call.call()).await,
+        Sent::Read(key) => store.run(Command::new("HGETALL").key(key)).await,
+    }
+}
+
+fn answer(
+    matcher: &mut Matcher<'_>,
+    expected: &Answer,
+    reply: &Result<Reply, RedisError>,
+) -> Result<(), String> {
+    let differs = || format!("expected {expected:?}, got {reply:?}");
+    match (expected, reply) {
+        (Answer::Refused(word), Err(error)) if error.to_string().contains(word) => Ok(()),
+        (Answer::Number(number), Ok(reply)) if reply.int().as_ref() == Ok(number) => Ok(()),
+        (Answer::Text(text), Ok(reply)) => {
+            let found = reply.clone().text().map_err(|_| differs())?;
+            matcher.text(text, &found)
+        }
+        (Answer::List(items), Ok(reply)) => {
+            let found = reply.clone().list_of(items.len()).map_err(|_| differs())?;
+            let mut pairs = items.iter().zip(found);
+            pairs.try_for_each(|(item, found)| {
+                answer(matcher, item, &Ok(found)).map_err(|error| format!("{error}: {}", differs()))
+            })
+        }
+        _ => Err(differs()),
+    }
+}
+
+async fn now(store: &OwnStore, partition: Partition) -> u64 {
+    store.now(partition).await.expect("the store has a clock").as_millis()
+}
+
+async fn run(operator: &Redis, command: Command) {
+    operator.run(command).await.expect("the store answers its operator");
+}

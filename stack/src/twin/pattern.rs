@@ -1,0 +1,247 @@
+//! What a twin cannot know beforehand: the readings of the store's clock, and the ids that the store
+//! gives to stream entries.
+//!
+//! A twin writes a placeholder where one of them will stand. Whatever stands there binds it, and
+//! has to be the same wherever it stands again: all that one step writes bears one time, and an
+//! entry that is named elsewhere is that entry.
+
+use std::collections::BTreeMap;
+
+use shared::event::Event;
+use shared::time::Timestamp;
+
+use super::snapshot::{Kept, Row, Snapshot};
+
+/// How far a clock may be set back in a history: machines do that, now and then, by a millisecond.
+const SET_BACK_MS: u64 = 100;
+/// Characters of a time in RFC 3339 with milliseconds.
+const DATE_LENGTH: usize = 24;
+
+/// The time at which a step happened, and so many milliseconds after it.
+pub fn at(step: usize, later_ms: u64) -> String {
+    format!("⟦at {step} {later_ms}⟧")
+}
+
+/// The same in RFC 3339.
+pub fn date(step: usize) -> String {
+    format!("⟦date {step}⟧")
+}
+
+/// How many milliseconds after step `now` it is so many milliseconds after an earlier step.
+pub fn until(step: usize, later_ms: u64, now: usize) -> String {
+    format!("⟦until {step} {later_ms} {now}⟧")
+}
+
+/// The id of an entry of a stream, by its place from 0.
+pub fn entry(stream: &str, place: usize) -> String {
+    format!("⟦entry {stream} {place}⟧")
+}
+
+/// The entries of a stream that no other key names, as rows with whatever id.
+pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
+    Kept::Stream(entries.into_iter().map(|fields| ("⟦id⟧".to_owned(), fields)).collect())
+}
+
+/// The fields of an event that a step emits.
+pub fn event<E: Event>(event: &E, step: usize) -> Vec<(String, String)> {
+    let fields = event.encode().into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), if name == "ce_time" { date(step) } else { value }))
+        .collect()
+}
+
+/// What is known of the clock of the store during one history.
+#[derive(Debug, Default)]
+pub struct Instants(BTreeMap<usize, u64>);
+
+/// Compares what a twin expects with what was found.
+pub struct Matcher<'a> {
+    instants: &'a mut Instants,
+    found: &'a Snapshot,
+}
+
+type Outcome = Result<(), String>;
+
+impl Instants {
+    /// Fails if the steps were not in their order, or out of the time in which the history was played.
+    pub fn check(&self, earliest: u64, latest: u64) -> Outcome {
+        let mut before = earliest;
+        for (step, &ms) in &self.0 {
+            if ms + SET_BACK_MS < before || ms > latest + SET_BACK_MS {
+                return Err(format!("step {step} happened at {ms}, not in {before}..={latest}"));
+            }
+            before = before.max(ms);
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, step: usize, ms: u64) -> Outcome {
+        let known = *self.0.entry(step).or_insert(ms);
+        if known == ms {
+            return Ok(());
+        }
+        Err(format!("step {step} happened at {known} and at {ms}"))
+    }
+}
+
+impl<'a> Matcher<'a> {
+    /// A matcher that looks for the entries of streams in `found`.
+    pub fn new(instants: &'a mut Instants, found: &'a Snapshot) -> Self {
+        Self { instants, found }
+    }
+
+    /// Compares the whole store. A key in which nothing is expected must not exist.
+    pub fn store(&mut self, expected: &Snapshot) -> Outcome {
+        let found = self.found;
+        for (key, kept) in expected {
+            match found.get(key) {
+                Some(there) => self.kept(kept, there).map_err(|error| format!("{key}: {error}"))?,
+                None if kept.is_empty() => {}
+                None => return Err(format!("{key} is missing, expected {kept:?}")),
+            }
+        }
+        match found.iter().find(|(key, _)| !expected.contains_key(*key)) {
+            Some((key, kept)) => Err(format!("{key} should not exist: {kept:?}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares one key.
+    pub fn kept(&mut self, expected: &Kept, found: &Kept) -> Outcome {
+        match (expected, found) {
+            (Kept::Text(expected), Kept::Text(found)) => self.text(expected, found),
+            (Kept::Hash(expected), Kept::Hash(found))
+            | (Kept::Sorted(expected), Kept::Sorted(found)) => self.fields(expected, found),
+            (Kept::Stream(expected), Kept::Stream(found)) => self.stream(expected, found),
+            (expected, found) if expected == found => Ok(()),
+            _ => Err(format!("expected {expected:?}, found {found:?}")),
+        }
+    }
+
+    /// Compares one text.
+    pub fn text(&mut self, expected: &str, found: &str) -> Outcome {
+        let differs = || format!("expected {expected:?}, found {found:?}");
+        let (mut pattern, mut rest) = (expected, found);
+        while let Some((literal, behind)) = pattern.split_once('⟦') {
+            let (placeholder, next) = behind.split_once('⟧').ok_or_else(differs)?;
+            rest = rest.strip_prefix(literal).ok_or_else(differs)?;
+            let length = match placeholder.split(' ').next() {
+                Some("date") => DATE_LENGTH.min(rest.len()),
+                _ => rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'-').count(),
+            };
+            let (value, after) = rest.split_at_checked(length).ok_or_else(differs)?;
+            self.placeholder(placeholder, value)
+                .map_err(|error| format!("{error}: {}", differs()))?;
+            (pattern, rest) = (next, after);
+        }
+        if pattern == rest { Ok(()) } else { Err(differs()) }
+    }
+
+    fn fields(
+        &mut self,
+        expected: &BTreeMap<String, String>,
+        found: &BTreeMap<String, String>,
+    ) -> Outcome {
+        for (name, value) in expected {
+            let there = found.get(name).ok_or_else(|| format!("no {name} in {found:?}"))?;
+            self.text(value, there).map_err(|error| format!("{name}: {error}"))?;
+        }
+        match found.keys().find(|name| !expected.contains_key(*name)) {
+            Some(name) => Err(format!("{name} should not be in {found:?}")),
+            None => Ok(()),
+        }
+    }
+
+    fn stream(&mut self, expected: &[Row], found: &[Row]) -> Outcome {
+        for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
+            let same_names = expected.1.iter().map(|(name, _)| name);
+            if !same_names.eq(found.1.iter().map(|(name, _)| name)) {
+                return Err(format!("entry {place}: expected {expected:?}, found {found:?}"));
+            }
+            self.text(&expected.0, &found.0)?;
+            for ((name, expected), (_, found)) in expected.1.iter().zip(&found.1) {
+                self.text(expected, found)
+                    .map_err(|error| format!("entry {place}, {name}: {error}"))?;
+            }
+        }
+        if expected.len() == found.len() {
+            return Ok(());
+        }
+        Err(format!("{} entries, expected {}: {found:?}", found.len(), expected.len()))
+    }
+
+    fn placeholder(&mut self, placeholder: &str, value: &str) -> Outcome {
+        let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
+        let step = |text: &str| text.parse::<usize>().map_err(|error| error.to_string());
+        match placeholder.split(' ').collect::<Vec<_>>()[..] {
+            ["at", at, later] => {
+                let ms = number(value)?.checked_sub(number(later)?);
+                self.instants.bind(step(at)?, ms.ok_or("before its time")?)
+            }
+            ["date", at] => {
+                let time: Timestamp = value.parse().map_err(|_| "no time".to_owned())?;
+                self.instants.bind(step(at)?, time.as_millis())
+            }
+            ["until", at, later, now] => {
+                let then = self.instants.0.get(&step(at)?).ok_or("a time nobody has told")?;
+                let ms = (then + number(later)?).checked_sub(number(value)?);
+                self.instants.bind(step(now)?, ms.ok_or("before its time")?)
+            }
+            ["entry", stream, place] => {
+                let Some(Kept::Stream(rows)) = self.found.get(stream) else {
+                    return Err(format!("no stream {stream}"));
+                };
+                let there = rows.get(step(place)?).map(|(id, _)| id.as_str());
+                if there == Some(value) { Ok(()) } else { Err(format!("the entry is {there:?}")) }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(expected: &str, found: &str) -> Outcome {
+        let rows = vec![("3-0".to_owned(), Vec::new()), ("5-0".to_owned(), Vec::new())];
+        let store = Snapshot::from([("s".to_owned(), Kept::Stream(rows))]);
+        Matcher::new(&mut Instants::default(), &store).text(expected, found)
+    }
+
+    #[test]
+    fn a_step_has_one_time_wherever_it_stands() {
+        let twice = format!("{} {}", at(1, 0), at(1, 50));
+        assert_eq!(matches(&twice, "100 150"), Ok(()));
+        assert!(matches(&twice, "100 151").is_err());
+        let dated = format!("{}/{}", at(1, 0), date(1));
+        assert_eq!(matches(&dated, "1795168800123/2026-11-20T10:00:00.123Z"), Ok(()));
+        assert!(matches(&dated, "1795168800124/2026-11-20T10:00:00.123Z").is_err());
+        let waits = format!("{} {} {}", at(1, 0), until(1, 50, 2), at(2, 0));
+        assert_eq!(matches(&waits, "100 30 120"), Ok(()));
+        assert!(matches(&waits, "100 30 121").is_err());
+    }
+
+    #[test]
+    fn an_entry_that_is_named_is_that_entry() {
+        assert_eq!(matches(&entry("s", 1), "5-0"), Ok(()));
+        assert!(matches(&entry("s", 1), "3-0").is_err());
+        assert!(matches(&entry("s", 2), "5-0").is_err());
+    }
+
+    #[test]
+    fn everything_else_stands_as_it_is_written() {
+        assert_eq!(matches("a", "a"), Ok(()));
+        for (expected, found) in [("a", "b"), ("a", "ab"), ("ab", "a"), ("x⟦id⟧y", "x1-1z")] {
+            assert!(matches(expected, found).is_err(), "{expected} {found}");
+        }
+    }
+
+    #[test]
+    fn steps_happen_in_their_order_and_within_the_history() {
+        let instants = Instants(BTreeMap::from([(1, 1_000), (2, 1_000), (5, 999), (6, 1_200)]));
+        assert_eq!(instants.check(1_000, 1_200), Ok(()));
+        assert!(instants.check(1_200, 1_300).is_err() && instants.check(900, 1_099).is_err());
+        assert!(Instants(BTreeMap::from([(1, 1_000), (2, 899)])).check(0, 9_999).is_err());
+    }
+}
