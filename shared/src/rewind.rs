@@ -109,11 +109,14 @@ impl Rewind {
         let Settler { own_store, partition, .. } = settler;
         // In this order: a cursor that was read before the life was seen is that of this life, or
         // the life is seen to be new.
+        let known = settler.known();
         let mut cursor = settler.read_cursor().await?;
         let life = own_store.life().await?;
         if self.done.as_ref() != Some(&life) {
             cursor = settler.read_cursor().await?;
         }
+        // Data may be put back under a server that goes on.
+        let is_older = cursor.id < known;
         let stream = settler.read_stream().await?;
         match settler.fit(&stream, cursor).await? {
             Fit::Lost(reason) => return Ok(Step::Halt(reason)),
@@ -128,7 +131,9 @@ impl Rewind {
             }
             Fit::Good => {}
         }
-        if self.done.as_ref() == Some(&life) || own_store.remembers_life(*partition, &life).await? {
+        let was_done = self.done.as_ref() == Some(&life)
+            || own_store.remembers_life(*partition, &life).await?;
+        if was_done && !is_older {
             self.done = Some(life);
             settler.catch_up(&stream).await?;
             return Ok(Step::GoOn);

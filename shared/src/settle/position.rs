@@ -65,7 +65,8 @@ impl<H: Handler> Settler<H> {
         Ok(())
     }
 
-    pub(super) fn known(&self) -> EntryId {
+    /// What the own store remembered when it was last asked.
+    pub(crate) fn known(&self) -> EntryId {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

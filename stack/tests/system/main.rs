@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
+mod backups;
 mod budgets;
 mod crashes;
 mod crowds;
@@ -15,6 +16,7 @@ mod duplicates;
 mod endings;
 mod harness;
 mod live;
+mod lost_tails;
 mod names;
 mod operation;
 mod orders;
