@@ -2,8 +2,8 @@
 //! still fit together.
 //!
 //! The cursor is written into the store that has the effects, after them. So it goes back when they
-//! do, and a store that comes out of a backup tells how old it is. It is moved before entries are
-//! acknowledged that are more than [`STEP`] ahead of it, and when everything is acknowledged.
+//! do, and a store that comes out of a backup tells how old it is. It is moved at each look at the
+//! stores, and before entries are acknowledged that are more than [`STEP`] ahead of it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,10 +24,12 @@ pub(crate) const STEP: Duration = Duration::from_mins(1);
 /// Up to where the own store has acted on a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Cursor {
-    /// The last entry that was acted on.
+    /// The last entry that was given out.
     pub(crate) id: EntryId,
     /// About how many entries the stream had been given up to there, never fewer.
     pub(crate) count: u64,
+    /// The oldest entry that was still under way then; all before it were acted on.
+    pub(crate) open: EntryId,
     /// An entry acted on that is at least [`REWIND`] older than the last one.
     pub(crate) earlier: EntryId,
 }
@@ -48,6 +50,10 @@ pub(crate) struct StreamState {
     read: Option<u64>,
     /// Entries that the group was given and has not acknowledged.
     pending: u64,
+    /// The oldest of them.
+    oldest_pending: Option<EntryId>,
+    /// The last entry that somebody removed from the middle.
+    removed: EntryId,
 }
 
 /// Whether the own store and the stream fit together.
@@ -60,6 +66,15 @@ pub(crate) enum Fit {
     /// One of the stores is much older than the other knows it. Only a person can decide what is
     /// right.
     Lost(String),
+}
+
+impl Cursor {
+    /// Where to begin to repeat what this store may have forgotten of a stream that was given out
+    /// up to `delivered`: [`REWIND`] before all that was under way.
+    pub(crate) fn rewind_from(self, delivered: EntryId) -> EntryId {
+        let oldest = self.id.min(self.open).min(delivered);
+        EntryId::first_of(oldest.ms.saturating_sub(as_ms(REWIND)))
+    }
 }
 
 impl OwnStore {
@@ -84,16 +99,16 @@ impl OwnStore {
         &self,
         stream: &str,
         known: EntryId,
-        to: EntryId,
-        count: u64,
+        to: Cursor,
     ) -> Result<bool, RedisError> {
         let moved = all(self.partitions().all().map(|partition| async move {
             let call = Call::new("move_cursor")
                 .key(partition.key(CURSOR))
                 .arg(stream)
                 .text(known)
-                .text(to)
-                .text(count)
+                .text(to.id)
+                .text(to.count)
+                .text(to.open)
                 .text(REWIND.as_millis());
             Ok(self.call(partition, &call).await?.int()? == 1)
         }));
@@ -101,14 +116,12 @@ impl OwnStore {
         Ok(moved.into_iter().all(|moved| moved))
     }
 
-    /// Puts the cursor where the group is now, whatever was acted on.
+    /// Puts the cursor there, whatever was acted on.
     pub(crate) async fn reset_cursor(
         &self,
         stream: &str,
-        state: &StreamState,
-        earlier: EntryId,
+        cursor: Cursor,
     ) -> Result<(), RedisError> {
-        let cursor = Cursor { id: state.delivered, count: state.count(), earlier };
         for partition in self.partitions().all() {
             let set = Command::new("HSET").key(partition.key(CURSOR)).arg(stream);
             self.run(set.arg(cursor.to_string())).await?;
@@ -131,26 +144,30 @@ impl StreamState {
             added: info.clone().field("entries-added")?.unsigned()?,
             first: first.map(|entry| read_id(&entry.id)).transpose()?,
             last: id_field(&info, "last-generated-id")?,
+            removed: id_field(&info, "max-deleted-entry-id")?,
             ..Self::default()
         };
         for found in info.field("groups")?.list()? {
             if found.clone().field("name")?.text()? == group {
                 state.delivered = id_field(&found, "last-delivered-id")?;
                 state.read = found.clone().field("entries-read")?.unsigned().ok();
-                state.pending = found.field("pel-count")?.unsigned()?;
+                state.pending = found.clone().field("pel-count")?.unsigned()?;
+                let oldest = found.field("pending")?.list()?.into_iter().next();
+                state.oldest_pending = oldest.map(read_pending).transpose()?;
             }
         }
         Ok(state)
     }
 
-    /// How many entries there were up to the last one that the group was given, or more.
-    pub(crate) fn count(&self) -> u64 {
-        self.read.unwrap_or(self.added)
+    /// The cursor of a store that has acted on the stream up to `id`.
+    pub(crate) fn cursor_at(&self, id: EntryId) -> Cursor {
+        let open = self.oldest_pending.unwrap_or(id).min(id);
+        Cursor { id, count: self.count(), open, earlier: EntryId::default() }
     }
 
-    /// Whether everything that the group was given is acknowledged.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.pending == 0
+    /// How many entries there were up to the last one that the group was given, or more.
+    fn count(&self) -> u64 {
+        self.read.unwrap_or(self.added)
     }
 
     /// Compares the stream with what the own store remembers of it.
@@ -160,28 +177,40 @@ impl StreamState {
         stream: &str,
         own: Cursor,
     ) -> Result<Fit, RedisError> {
+        let mut found = Vec::new();
+        for id in [own.earlier, own.id] {
+            if self.has_to_have(id) && own.id > self.delivered {
+                let id = id.to_string();
+                let find = Command::new("XRANGE").key(stream).arg(id.as_str()).arg(id.as_str());
+                found.extend(redis.run(find).await?.entries()?.into_iter().map(|entry| entry.id));
+            }
+        }
+        Ok(self.judge(stream, own, |id| found.contains(&id.to_string())))
+    }
+
+    fn judge(&self, stream: &str, own: Cursor, has: impl Fn(EntryId) -> bool) -> Fit {
         if let Some(gone) = self.gone_behind(own) {
-            return Ok(Fit::Lost(format!(
+            return Fit::Lost(format!(
                 "this store is older than what was acted on: it remembers {stream} up to {}, the \
                  stream was acted on up to {}, and {gone} entries in between are gone. {REMEDY}",
                 own.id, self.delivered,
-            )));
+            ));
         }
         // A group that was lost and made again begins anew in a stream that has lost nothing. A
         // stream that was never given anything was lost with its whole store, which that store has
         // to be asked about.
         if own.id <= self.delivered || self.added == 0 {
-            return Ok(Fit::Good);
+            return Fit::Good;
         }
-        if self.has_forgotten(redis, stream, own.earlier).await? {
-            return Ok(Fit::Lost(format!(
+        let has_forgotten = |id| id > self.last || self.has_to_have(id) && !has(id);
+        if has_forgotten(own.earlier) {
+            return Fit::Lost(format!(
                 "the stream {stream} is older than what was acted on: it is given out up to {}, \
                  and was acted on up to {}. {REMEDY}",
                 self.delivered, own.id,
-            )));
+            ));
         }
-        let lost_tail = self.has_forgotten(redis, stream, own.id).await?;
-        Ok(if lost_tail { Fit::LostTail } else { Fit::Good })
+        if has_forgotten(own.id) { Fit::LostTail } else { Fit::Good }
     }
 
     /// How many entries behind the cursor no rewind can bring back, because the stream has none of
@@ -195,21 +224,10 @@ impl StreamState {
         (is_far && begins_later && acted_on && gone > 0).then_some(gone)
     }
 
-    /// Whether an entry that was acted on never came to this stream, as far as it knows.
-    async fn has_forgotten(
-        &self,
-        redis: &Redis,
-        stream: &str,
-        entry: EntryId,
-    ) -> Result<bool, RedisError> {
-        if entry > self.last {
-            return Ok(true);
-        }
-        if self.first.is_none_or(|first| first > entry) {
-            return Ok(false);
-        }
-        let find = Command::new("XRANGE").key(stream).arg(entry.to_string()).arg(entry.to_string());
-        Ok(redis.run(find).await?.list()?.is_empty())
+    /// Whether an entry with this id, if there ever was one, cannot have been trimmed or removed.
+    fn has_to_have(&self, entry: EntryId) -> bool {
+        let is_within = entry <= self.last && self.first.is_some_and(|first| first <= entry);
+        is_within && entry > self.removed
     }
 }
 
@@ -224,15 +242,16 @@ impl FromStr for Cursor {
         let mut words = text.split(' ');
         let mut word = || words.next().ok_or(InvalidEntryId);
         let (id, count) = (word()?.parse()?, word()?.parse().map_err(|_| InvalidEntryId)?);
-        let (_middle, earlier) = (word()?, word()?.parse()?);
-        Ok(Self { id, count, earlier })
+        let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
+        Ok(Self { id, count, open, earlier })
     }
 }
 
 /// As the function `move_cursor` writes it.
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.id, self.count, self.id, self.earlier)
+        let Self { id, count, open, earlier } = self;
+        write!(f, "{id} {count} {open} {id} {earlier}")
     }
 }
 
@@ -246,6 +265,15 @@ pub(crate) fn read_id(text: &str) -> Result<EntryId, RedisError> {
     text.parse().map_err(|error: InvalidEntryId| RedisError::Refused(format!("{text}: {error}")))
 }
 
+fn read_pending(entry: Reply) -> Result<EntryId, RedisError> {
+    let [id, _consumer, _time, _deliveries] = entry.exactly("a pending entry")?;
+    read_id(&id.text()?)
+}
+
 fn id_field(info: &Reply, name: &'static str) -> Result<EntryId, RedisError> {
     read_id(&info.clone().field(name)?.text()?)
 }
+
+#[cfg(test)]
+#[path = "cursor_tests.rs"]
+mod tests;

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::cursor::{Fit, StreamState};
-use crate::entry_id::EntryId;
 use crate::function::IDENTITY;
 use crate::id::Partition;
 use crate::own_store::{OwnStore, info_field};
@@ -107,7 +106,7 @@ impl OwnStore {
             let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
             let cursor = self.cursor(&stream).await?;
             if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
-                self.reset_cursor(&stream, &state, EntryId::default()).await?;
+                self.reset_cursor(&stream, state.cursor_at(state.delivered)).await?;
                 self.remember_life(partition, &self.life().await?).await?;
             }
         }

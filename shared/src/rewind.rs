@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::consumer::BATCH;
-use crate::cursor::{Cursor, Fit, StreamState, as_ms};
+use crate::cursor::{Cursor, Fit, StreamState};
 use crate::delivery::Handler;
 use crate::entry_id::EntryId;
 use crate::id::Partition;
@@ -163,7 +163,7 @@ impl Rewind {
         settler: &Settler<H>,
     ) {
         let last = stream.delivered;
-        let from = EntryId::first_of(cursor.id.min(last).ms.saturating_sub(as_ms(REWIND)));
+        let from = cursor.rewind_from(last);
         if last != EntryId::default() {
             let stream = &settler.membership.stream;
             tracing::info!(stream, %from, "acting on recent events again");
@@ -183,6 +183,7 @@ impl Rewind {
             pass.next = next;
             return Ok(());
         }
+        settler.catch_up_to(pass.last).await?;
         // The life is remembered only now, and it is the one in which the pass began: a crash of
         // this process, or another restart of the store, begins it anew.
         if let Some(epoch) = &pass.epoch {

@@ -139,7 +139,7 @@ impl<H: Handler> Settler<H> {
         };
         if newest.ms > self.known().ms + as_ms(STEP) {
             let stream = self.read_stream().await?;
-            self.move_cursor(newest, stream.count()).await?;
+            self.move_cursor(stream.cursor_at(newest)).await?;
         }
         let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
         self.membership.acknowledge(&self.stream_store, &ids).await

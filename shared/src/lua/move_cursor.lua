@@ -3,7 +3,8 @@
 
   KEYS  1 identity   2 cursor
   ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
-        5 how much older an earlier entry has to be to be remembered too, in ms
+        5 the oldest entry that is still under way, or the entry itself
+        6 how much older an earlier entry has to be to be remembered too, in ms
   Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows: it has gone back ]]
 local function parts(id)
   local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
@@ -21,9 +22,9 @@ local function is_older(a, b, by)
 end
 
 local function move_cursor(keys, args)
-  local stream, known, entry, count, distance = args[1], args[2], args[3], args[4], tonumber(args[5])
-  local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0'
-  local at, _, middle, earlier = string.match(found, '^(%S+) (%S+) (%S+) (%S+)$')
+  local stream, known, entry, count, open, distance = args[1], args[2], args[3], args[4], args[5], tonumber(args[6])
+  local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
+  local at, middle, earlier = string.match(found, '^(%S+) %S+ %S+ (%S+) (%S+)$')
   if is_before(at, known) then
     return 0
   elseif not is_before(at, entry) then
@@ -35,7 +36,7 @@ local function move_cursor(keys, args)
   elseif is_older(middle, entry, distance) then
     middle, earlier = at, middle
   end
-  redis.call('HSET', keys[2], stream, table.concat({entry, count, middle, earlier}, ' '))
+  redis.call('HSET', keys[2], stream, table.concat({entry, count, open, middle, earlier}, ' '))
   return 1
 end
 

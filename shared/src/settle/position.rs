@@ -31,10 +31,20 @@ impl<H: Handler> Settler<H> {
         stream.fit(&self.stream_store, &self.membership.stream, cursor).await
     }
 
-    /// Moves the cursor to the end of what the group was given, if all of that is acknowledged.
+    /// Moves the cursor to the end of what the group was given. It says itself what of that is
+    /// still under way.
     pub(crate) async fn catch_up(&self, stream: &StreamState) -> Result<(), RedisError> {
-        if stream.is_settled() && stream.delivered > self.known() {
-            self.move_cursor(stream.delivered, stream.count()).await?;
+        if stream.delivered > self.known() {
+            self.move_cursor(stream.cursor_at(stream.delivered)).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the cursor there, after all up to there was acted on again.
+    pub(crate) async fn catch_up_to(&self, id: EntryId) -> Result<(), RedisError> {
+        if id > self.known() {
+            let stream = self.read_stream().await?;
+            self.move_cursor(stream.cursor_at(id)).await?;
         }
         Ok(())
     }
@@ -45,23 +55,24 @@ impl<H: Handler> Settler<H> {
         stream: &StreamState,
         cursor: Cursor,
     ) -> Result<(), RedisError> {
-        let earlier = cursor.earlier.min(stream.delivered);
-        self.own_store.reset_cursor(&self.membership.stream, stream, earlier).await?;
-        self.set_known(stream.delivered);
+        let at = stream.cursor_at(stream.delivered);
+        let cursor = Cursor { earlier: cursor.earlier.min(at.id), ..at };
+        self.own_store.reset_cursor(&self.membership.stream, cursor).await?;
+        self.set_known(cursor.id);
         Ok(())
     }
 
-    /// Remembers that everything up to `to` was acted on.
+    /// Remembers that the stream was acted on up to there.
     ///
     /// A store that remembers less than this process knows was put back in its files a moment ago;
     /// moving its cursor would hide that.
-    pub(super) async fn move_cursor(&self, to: EntryId, count: u64) -> Result<(), RedisError> {
+    pub(super) async fn move_cursor(&self, to: Cursor) -> Result<(), RedisError> {
         let (stream, known) = (&self.membership.stream, self.known());
-        if !self.own_store.move_cursor(stream, known, to, count).await? {
+        if !self.own_store.move_cursor(stream, known, to).await? {
             let error = format!("the own store has forgotten that {stream} was acted on");
             return Err(RedisError::Unavailable(error));
         }
-        self.set_known(to.max(known));
+        self.set_known(to.id.max(known));
         Ok(())
     }
 
