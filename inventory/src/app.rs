@@ -8,7 +8,7 @@ use shared::feed::Feed;
 use shared::idempotency;
 use shared::opening::Witness;
 use shared::process::Process;
-use shared::redis::Redis;
+use shared::redis::{Redis, RedisError};
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::settings::HttpSettings;
 use shared::shutdown::{self, Shutdown};
@@ -79,6 +79,11 @@ pub fn openapi(config: &Config) -> anyhow::Result<String> {
 fn live(store: &Store, http: &HttpSettings, end: Shutdown) -> Live<ShowProduct> {
     let feed = Feed::new(store.own.clone(), ShowProduct { store: store.clone() });
     Live::new(feed, http.max_streams(), end)
+}
+
+/// Takes the own store, and the stream it acts on, as they are.
+pub async fn accept_loss(config: &Config) -> Result<(), RedisError> {
+    store(config).own.accept_loss(&witness(config)).await
 }
 
 fn witness(config: &Config) -> Witness {

@@ -6,7 +6,7 @@ use shared::feed::Feed;
 use shared::idempotency::{self, InFlight};
 use shared::opening::Witness;
 use shared::process::Process;
-use shared::redis::Redis;
+use shared::redis::{Redis, RedisError};
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
@@ -96,6 +96,11 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
         live: Live::new(feed, http.max_streams(), end),
         store,
     })
+}
+
+/// Takes the own store, and the stream it acts on, as they are.
+pub async fn accept_loss(config: &Config) -> Result<(), RedisError> {
+    store(config).own.accept_loss(&witness(config)).await
 }
 
 fn witness(config: &Config) -> Witness {

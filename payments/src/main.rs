@@ -41,6 +41,6 @@ async fn start_alike(verb: Verb, config: Config) -> anyhow::Result<()> {
         Verb::Healthcheck { process } => cli::healthcheck(&config.common, process).await,
         Verb::Openapi => cli::print(&app::openapi(&config)?),
         Verb::Asyncapi => cli::print(&app::asyncapi()?),
-        Verb::AdoptStore => Ok(app::store(&config).own.adopt().await?),
+        Verb::AdoptStore => Ok(app::accept_loss(&config).await?),
     }
 }

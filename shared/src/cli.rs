@@ -30,7 +30,7 @@ pub enum Verb {
     Openapi,
     /// Print the AsyncAPI document.
     Asyncapi,
-    /// Give an empty store its identity on purpose, after its data was lost for good.
+    /// Accept that data is lost for good: use a store that is empty, or older than the other one.
     AdoptStore,
 }
 

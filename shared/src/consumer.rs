@@ -9,8 +9,10 @@
 //!   creating it again at the beginning. Entries that were acknowledged are then delivered once
 //!   more, and change nothing.
 //! * *The own store forgets* what was acknowledged already, because it was restarted without its
-//!   last writes or failed over. No redelivery would ever come: see [`crate::rewind`].
+//!   last writes, failed over or put back from a backup. No redelivery would ever come: see
+//!   [`crate::rewind`]. Where that cannot help either, nothing is acted on: see [`crate::cursor`].
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 mod state;
@@ -25,6 +27,7 @@ use crate::health::Progress;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Entry, Redis, RedisError};
+use crate::rewind::Step;
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
@@ -47,6 +50,14 @@ pub struct Consumer<H> {
     state: State,
 }
 
+/// Why a round came to no good end.
+enum Trouble {
+    /// A store was in the way.
+    Redis(RedisError),
+    /// Acting on anything might be wrong, for this reason.
+    Halt(String),
+}
+
 /// How a consumer takes part.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -56,6 +67,12 @@ pub struct Settings {
     pub name: String,
     /// Entries that their consumer has not acknowledged for this long are taken over.
     pub reclaim_idle: Duration,
+}
+
+impl From<RedisError> for Trouble {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
 }
 
 impl<H: Handler> Consumer<H> {
@@ -75,7 +92,14 @@ impl<H: Handler> Consumer<H> {
         };
         let stream_store = Redis::worker(&settings.stream_store);
         Self {
-            settler: Settler { handler, membership, stream_store, own_store, partition },
+            settler: Settler {
+                handler,
+                membership,
+                stream_store,
+                own_store,
+                partition,
+                known: Mutex::default(),
+            },
             reader: Redis::reader(&settings.stream_store, BLOCK),
             reclaim_idle: settings.reclaim_idle,
             progress,
@@ -96,9 +120,9 @@ impl<H: Handler> Consumer<H> {
                     failures = 0;
                     self.progress.mark();
                 }
-                Err(error) => {
+                Err(trouble) => {
                     failures += 1;
-                    self.start_over(&error, failures);
+                    self.start_over(&trouble, failures);
                     sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
                 }
             }
@@ -115,20 +139,24 @@ impl<H: Handler> Consumer<H> {
 
     /// One round. An error leaves nothing behind but pending entries, which the next round reads
     /// again.
-    async fn step(&mut self) -> Result<(), RedisError> {
+    async fn step(&mut self) -> Result<(), Trouble> {
         if !self.state.group_exists {
             self.membership().ensure_group(&self.settler.stream_store).await?;
             self.state.group_exists = true;
         }
-        self.state.rewind.step(&self.settler).await?;
+        match self.state.rewind.step(&self.settler).await? {
+            Step::GoOn => {}
+            Step::Repeating => return Ok(()),
+            Step::Halt(reason) => return Err(Trouble::Halt(reason)),
+        }
         if let Some(after) = self.state.own_pending_after.take() {
-            return self.recover_own(&after).await;
+            return Ok(self.recover_own(&after).await?);
         }
         if Instant::now() >= self.state.reclaim_at {
             self.reclaim().await?;
         }
         self.retry_due().await?;
-        self.read_and_settle().await
+        Ok(self.read_and_settle().await?)
     }
 
     /// Settles the batch in hand while the next one is read.
@@ -195,7 +223,7 @@ impl<H: Handler> Consumer<H> {
             self.state.reclaim_at = Instant::now() + self.reclaim_idle / 2;
             let store = &self.settler.stream_store;
             if self.membership().remove_idle_consumers(store, IDLE_CONSUMER).await? > 0 {
-                self.state.rewind.begin(&self.settler, None).await?;
+                self.state.rewind.begin(&self.settler).await?;
             }
         }
         Ok(())
@@ -217,13 +245,24 @@ impl<H: Handler> Consumer<H> {
 
     /// After a failure nothing in memory counts: whatever was read is pending in this name and is
     /// read again.
-    fn start_over(&mut self, error: &RedisError, failures: u32) {
-        if failures.is_power_of_two() {
-            tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
-        }
-        // Looking at a stream that is gone says so in its own way.
-        if error.is_refusal("NOGROUP") || error.is_refusal("ERR no such key") {
-            self.state.group_exists = false;
+    fn start_over(&mut self, trouble: &Trouble, failures: u32) {
+        let told = failures.is_power_of_two();
+        match trouble {
+            Trouble::Halt(reason) => {
+                self.progress.halt(reason);
+                if told {
+                    tracing::error!(stream = self.stream(), failures, "halted: {reason}");
+                }
+            }
+            Trouble::Redis(error) => {
+                if told {
+                    tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
+                }
+                // Looking at a stream that is gone says so in its own way.
+                if error.is_refusal("NOGROUP") || error.is_refusal("ERR no such key") {
+                    self.state.group_exists = false;
+                }
+            }
         }
         self.state.in_hand.clear();
         self.state.retries.clear();

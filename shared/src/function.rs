@@ -6,6 +6,8 @@ use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
+/// The functions that every library has.
+const COMMON: [&str; 1] = [include_str!("lua/move_cursor.lua")];
 
 /// The key that a store is known by; every function takes it as its first key.
 pub const IDENTITY: &str = "identity";
@@ -41,7 +43,7 @@ impl Library {
 local VERSION = {version}
 {PRELUDE}"
         );
-        for file in files {
+        for file in COMMON.iter().chain(files) {
             code.extend([
                 "
 do

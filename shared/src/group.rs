@@ -111,18 +111,6 @@ impl Membership {
         Ok(redis.run(range.arg("COUNT").arg(as_count(count))).await?.entries()?)
     }
 
-    /// The id of the newest entry that the group was given; [`BEGINNING`] before its first.
-    pub async fn last_delivered_id(&self, redis: &Redis) -> Result<String, RedisError> {
-        let groups =
-            redis.run(Command::new("XINFO").arg("GROUPS").key(self.stream.as_str())).await?;
-        for group in groups.list()? {
-            if group.clone().field("name")?.text()? == self.group {
-                return Ok(group.field("last-delivered-id")?.text()?);
-            }
-        }
-        Ok(BEGINNING.to_owned())
-    }
-
     /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers
     /// how many pending entries went with them after all: not 0 if one came back to life between
     /// the look and the removal, and then somebody has to read them again.

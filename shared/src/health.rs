@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ pub struct Progress {
     started: Instant,
     /// Milliseconds after `started`; 0 before the first time.
     last_ms: Arc<AtomicU64>,
+    /// Why it does nothing, on purpose.
+    halted: Arc<Mutex<Option<String>>>,
 }
 
 /// Set once, when the store has been opened.
@@ -84,8 +86,11 @@ impl Check {
     /// A loop gets on with its work.
     pub fn progress(name: &'static str, progress: Progress) -> Self {
         let probe = move || -> Probe {
-            let idle = progress.idle();
+            let (idle, halted) = (progress.idle(), progress.halted());
             Box::pin(async move {
+                if let Some(reason) = halted {
+                    return Err(reason);
+                }
                 match idle {
                     None => Err("has not begun".to_owned()),
                     Some(idle) if idle > STALLED_AFTER => {
@@ -102,12 +107,28 @@ impl Check {
 impl Progress {
     /// Not begun.
     pub fn new() -> Self {
-        Self { started: Instant::now(), last_ms: Arc::new(AtomicU64::new(0)) }
+        Self { started: Instant::now(), last_ms: Arc::default(), halted: Arc::default() }
     }
 
     /// Got somewhere, just now.
     pub fn mark(&self) {
-        self.last_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+        if self.last_ms.swap(self.elapsed_ms(), Ordering::Relaxed) == 0 {
+            self.set_halted(None);
+        }
+    }
+
+    /// Does nothing more until it gets somewhere again, for a reason that people have to know.
+    pub fn halt(&self, reason: &str) {
+        self.set_halted(Some(reason.to_owned()));
+        self.last_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn halted(&self) -> Option<String> {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_halted(&self, reason: Option<String>) {
+        *self.halted.lock().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
     fn idle(&self) -> Option<Duration> {

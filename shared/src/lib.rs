@@ -29,6 +29,7 @@ pub mod redis;
 
 // ... its streams ...
 pub mod consumer;
+mod cursor;
 mod dead_letter;
 pub mod delivery;
 pub mod entry_id;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::cursor::{Fit, StreamState};
 use crate::function::IDENTITY;
 use crate::id::Partition;
 use crate::own_store::{OwnStore, info_field};
 use crate::redis::{Command, Redis, RedisError};
-use crate::rewind::EPOCH;
 use crate::shutdown::{Shutdown, sleep_unless};
 
 /// Where the other service proves that this store once had data: the stream this service reads.
@@ -91,13 +91,26 @@ impl OwnStore {
             if self.is_identified(partition).await? {
                 continue;
             }
-            let epoch = self.epoch(partition).await?;
-            let remember = Command::new("SET").key(partition.key(EPOCH)).arg(epoch);
-            self.run(remember).await?;
+            self.remember_life(partition, &self.life().await?).await?;
             let set = Command::new("SET").key(partition.key(IDENTITY));
             self.run(set.arg(Uuid::now_v7().to_string()).arg("NX")).await?;
         }
         Ok(())
+    }
+
+    /// Accepts that something is lost: from here on, the store and the stream are taken as they are.
+    /// Where nothing is lost, nothing changes.
+    pub async fn accept_loss(&self, witness: &Witness) -> Result<(), RedisError> {
+        for partition in self.partitions().all() {
+            let stream = partition.key(witness.stream);
+            let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
+            let cursor = self.cursor(&stream).await?;
+            if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
+                self.reset_cursor(&stream, state.cursor_at(state.delivered)).await?;
+                self.remember_life(partition, &self.life().await?).await?;
+            }
+        }
+        self.adopt().await
     }
 
     /// A store without identity is either new or has lost everything. The stream that this service

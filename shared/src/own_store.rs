@@ -1,6 +1,6 @@
 //! The store that a service owns: its client, its functions, and how its keys are spread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -80,6 +80,13 @@ impl OwnStore {
     pub async fn epoch(&self, partition: Partition) -> Result<String, RedisError> {
         let info = self.info(partition, "server").await?;
         Ok(info_field(&info, "run_id").unwrap_or_default().to_owned())
+    }
+
+    /// Identifies the lives of all servers that keep a part of this store.
+    pub(crate) async fn life(&self) -> Result<String, RedisError> {
+        let epochs = all(self.partitions.all().map(|partition| self.epoch(partition))).await;
+        let epochs = epochs.into_iter().collect::<Result<BTreeSet<String>, RedisError>>()?;
+        Ok(epochs.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     /// A section of what the node that owns `partition` says about itself.

@@ -1,14 +1,17 @@
 //! Acting once more on the recent past of a stream, after the own store began a new life.
 //!
-//! A store that was restarted without its last writes, or failed over, may have forgotten effects
-//! that are acknowledged already. No redelivery would ever bring them back. Effects are idempotent,
-//! so the remedy is to repeat them.
+//! A store that was restarted without its last writes, or failed over, or put back from a backup,
+//! may have forgotten effects that are acknowledged already. No redelivery would ever bring them
+//! back. Effects are idempotent, so the remedy is to repeat them, before anything new is acted on.
 
 use std::time::{Duration, Instant};
 
 use crate::consumer::BATCH;
+use crate::cursor::{Cursor, Fit, StreamState};
 use crate::delivery::Handler;
-use crate::group::BEGINNING;
+use crate::entry_id::EntryId;
+use crate::id::Partition;
+use crate::own_store::OwnStore;
 use crate::redis::{Command, RedisError};
 use crate::settle::Settler;
 
@@ -17,8 +20,11 @@ use crate::settle::Settler;
 pub const REWIND: Duration = Duration::from_mins(10);
 /// Pause between two looks at whether the own store was restarted.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Partitions up to which that pause holds. Each consumer looks at all of them, so beyond it grows
+/// with their number.
+const CHECKED_PARTITIONS: u32 = 16;
 /// Where it is kept up to which life of the own store everything was acted on.
-pub(crate) const EPOCH: &str = "epoch";
+const EPOCH: &str = "epoch";
 
 /// Watches over the lives of the own store.
 #[derive(Debug)]
@@ -29,13 +35,41 @@ pub(crate) struct Rewind {
     done: Option<String>,
 }
 
+/// What a round of the consumer may do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Everything is as it was left: act on what comes.
+    GoOn,
+    /// First the past, then what is new.
+    Repeating,
+    /// Act on nothing, for this reason.
+    Halt(String),
+}
+
 /// One reading of the recent past.
 #[derive(Debug)]
 struct Pass {
     next: String,
-    last: String,
+    last: EntryId,
     /// The life of the store for which it is made; `None` when it is made for another reason.
     epoch: Option<String>,
+}
+
+impl OwnStore {
+    /// Remembers that everything was acted on up to this life.
+    pub(crate) async fn remember_life(
+        &self,
+        partition: Partition,
+        life: &str,
+    ) -> Result<(), RedisError> {
+        let set = Command::new("SET").key(partition.key(EPOCH)).arg(life);
+        self.run(set).await.map(drop)
+    }
+
+    async fn remembers_life(&self, partition: Partition, life: &str) -> Result<bool, RedisError> {
+        let stored = self.run(Command::new("GET").key(partition.key(EPOCH))).await?;
+        Ok(!stored.is_null() && stored.text()? == life)
+    }
 }
 
 impl Rewind {
@@ -43,89 +77,124 @@ impl Rewind {
         Self { check_at: Instant::now(), pass: None, done: None }
     }
 
-    /// Looks at the store again in the next round.
+    /// Looks at the stores again in the next round.
     pub(crate) fn check_soon(&mut self) {
         self.check_at = Instant::now();
     }
 
-    pub(crate) fn is_under_way(&self) -> bool {
-        self.pass.is_some()
-    }
-
-    /// Begins a pass where the store has a new life, or goes on with one, a batch each time.
+    /// Looks at the stores when it is time to, begins a pass where the own one has a new life, or
+    /// goes on with one, a batch each time.
     pub(crate) async fn step<H: Handler>(
         &mut self,
         settler: &Settler<H>,
-    ) -> Result<(), RedisError> {
-        if self.is_under_way() {
-            return self.advance(settler).await;
+    ) -> Result<Step, RedisError> {
+        if self.pass.is_some() {
+            self.advance(settler).await?;
+            return Ok(Step::Repeating);
         }
         if Instant::now() < self.check_at {
-            return Ok(());
+            return Ok(Step::GoOn);
         }
-        let epoch = settler.own_store.epoch(settler.partition).await?;
-        self.check_at = Instant::now() + CHECK_INTERVAL;
-        if self.done.as_ref() == Some(&epoch) {
-            return Ok(());
+        let step = self.look(settler).await?;
+        // While something is wrong, each round looks again.
+        if step == Step::GoOn {
+            let partitions = settler.own_store.partitions().all().count();
+            let share = u32::try_from(partitions).unwrap_or(u32::MAX).max(CHECKED_PARTITIONS);
+            self.check_at = Instant::now() + CHECK_INTERVAL * share / CHECKED_PARTITIONS;
         }
-        let get = Command::new("GET").key(settler.partition.key(EPOCH));
-        let stored = settler.own_store.run(get).await?;
-        if !stored.is_null() && stored.text()? == epoch {
-            self.done = Some(epoch);
-            return Ok(());
-        }
-        self.begin(settler, Some(epoch)).await
+        Ok(step)
     }
 
-    /// Begins a pass over the last [`REWIND`] of what the group was given. The rest is still to
-    /// come by itself.
+    async fn look<H: Handler>(&mut self, settler: &Settler<H>) -> Result<Step, RedisError> {
+        let Settler { own_store, partition, .. } = settler;
+        // In this order: a cursor that was read before the life was seen is that of this life, or
+        // the life is seen to be new.
+        let known = settler.known();
+        let mut cursor = settler.read_cursor().await?;
+        let life = own_store.life().await?;
+        if self.done.as_ref() != Some(&life) {
+            cursor = settler.read_cursor().await?;
+        }
+        // Data may be put back under a server that goes on.
+        let is_older = cursor.id < known;
+        let stream = settler.read_stream().await?;
+        match settler.fit(&stream, cursor).await? {
+            Fit::Lost(reason) => return Ok(Step::Halt(reason)),
+            Fit::LostTail => {
+                tracing::warn!(
+                    stream = settler.membership.stream,
+                    delivered = %stream.delivered,
+                    acted_on = %cursor.id,
+                    "the stream has lost its last entries: going on without them"
+                );
+                settler.reset_cursor(&stream, cursor).await?;
+            }
+            Fit::Good => {}
+        }
+        let was_done = self.done.as_ref() == Some(&life)
+            || own_store.remembers_life(*partition, &life).await?;
+        if was_done && !is_older {
+            self.done = Some(life);
+            settler.catch_up(&stream).await?;
+            return Ok(Step::GoOn);
+        }
+        self.begin_at(cursor, &stream, Some(life), settler);
+        Ok(Step::Repeating)
+    }
+
+    /// Begins a pass because something may not have been acted on although it is off the list of
+    /// what is pending.
     pub(crate) async fn begin<H: Handler>(
         &mut self,
         settler: &Settler<H>,
-        epoch: Option<String>,
     ) -> Result<(), RedisError> {
-        let (membership, store) = (&settler.membership, &settler.stream_store);
-        let last = membership.last_delivered_id(store).await?;
-        let rewind_ms = u64::try_from(REWIND.as_millis()).unwrap_or(u64::MAX);
-        let next = format!("{}-0", milliseconds(&last).saturating_sub(rewind_ms));
-        if last != BEGINNING {
-            tracing::info!(
-                stream = membership.stream,
-                from = next,
-                "acting on recent events again"
-            );
-        }
-        self.pass = Some(Pass { next, last, epoch });
+        let (cursor, stream) = (settler.read_cursor().await?, settler.read_stream().await?);
+        self.begin_at(cursor, &stream, None, settler);
         Ok(())
+    }
+
+    /// Begins a pass over everything that the own store does not remember, and the last [`REWIND`]
+    /// before it. What the group was not given yet is still to come by itself.
+    fn begin_at<H: Handler>(
+        &mut self,
+        cursor: Cursor,
+        stream: &StreamState,
+        epoch: Option<String>,
+        settler: &Settler<H>,
+    ) {
+        let last = stream.delivered;
+        let from = cursor.rewind_from(last);
+        if last != EntryId::default() {
+            let stream = &settler.membership.stream;
+            tracing::info!(stream, %from, "acting on recent events again");
+        }
+        self.pass = Some(Pass { next: from.to_string(), last, epoch });
     }
 
     async fn advance<H: Handler>(&mut self, settler: &Settler<H>) -> Result<(), RedisError> {
         let Some(pass) = &mut self.pass else {
             return Ok(());
         };
-        let store = &settler.stream_store;
-        let entries = settler.membership.range(store, &pass.next, &pass.last, BATCH).await?;
+        let (store, last) = (&settler.stream_store, pass.last.to_string());
+        let entries = settler.membership.range(store, &pass.next, &last, BATCH).await?;
         if let Some(last) = entries.last() {
             let next = format!("({}", last.id);
             settler.repeat(entries).await?;
             pass.next = next;
             return Ok(());
         }
-        // The epoch is remembered only now: a crash during the pass begins it anew.
+        settler.catch_up_to(pass.last).await?;
+        // The life is remembered only now, and it is the one in which the pass began: a crash of
+        // this process, or another restart of the store, begins it anew.
         if let Some(epoch) = &pass.epoch {
-            let set = Command::new("SET").key(settler.partition.key(EPOCH)).arg(epoch.as_str());
-            match settler.own_store.run(set).await {
+            match settler.own_store.remember_life(settler.partition, epoch).await {
                 // Without room to remember it, the next start makes one pass more than it needs.
                 Err(error) if !error.is_full() => return Err(error),
                 _ => self.done = Some(epoch.clone()),
             }
         }
         self.pass = None;
+        self.check_soon();
         Ok(())
     }
-}
-
-/// The milliseconds of an entry id.
-fn milliseconds(id: &str) -> u64 {
-    id.split('-').next().and_then(|ms| ms.parse().ok()).unwrap_or(0)
 }

@@ -3,8 +3,14 @@
 //! The acknowledgement comes last. A crash anywhere before it hands the entry over again, and a
 //! second time changes nothing.
 
+use std::sync::Mutex;
+
+mod position;
+
+use crate::cursor::{STEP, as_ms, read_id};
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
+use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
@@ -21,6 +27,8 @@ pub(crate) struct Settler<H> {
     pub(crate) own_store: OwnStore,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
+    /// Up to where the own store is known to remember the stream.
+    pub(crate) known: Mutex<EntryId>,
 }
 
 /// Entry id -> how often it was handed over after a crash.
@@ -44,8 +52,7 @@ impl<H: Handler> Settler<H> {
                 }
             }
         }
-        let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
-        self.membership.acknowledge(&self.stream_store, &ids).await?;
+        self.acknowledge(&settled).await?;
         Ok(again)
     }
 
@@ -117,11 +124,25 @@ impl<H: Handler> Settler<H> {
 
     async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
-        for delivery in &batch {
-            self.park(delivery, &too_often(detail.to_owned())).await?;
-            self.membership.acknowledge(&self.stream_store, &[&delivery.entry.id]).await?;
+        for delivery in batch {
+            self.park(&delivery, &too_often(detail.to_owned())).await?;
+            self.acknowledge(&[delivery.entry.id]).await?;
         }
         Ok(Vec::new())
+    }
+
+    /// Acknowledges what is settled, once the own store remembers that it has come so far.
+    async fn acknowledge(&self, settled: &[String]) -> Result<(), RedisError> {
+        let ids = settled.iter().map(|id| read_id(id)).collect::<Result<Vec<_>, _>>()?;
+        let Some(newest) = ids.into_iter().max() else {
+            return Ok(());
+        };
+        if newest.ms > self.known().ms + as_ms(STEP) {
+            let stream = self.read_stream().await?;
+            self.move_cursor(stream.cursor_at(newest)).await?;
+        }
+        let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
+        self.membership.acknowledge(&self.stream_store, &ids).await
     }
 
     /// One settlement for each delivery: what is no event is parked, the others go to the handler

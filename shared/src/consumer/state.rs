@@ -52,10 +52,9 @@ impl State {
         self.in_hand.iter().chain(retries).any(|delivery| delivery.entry.id == id)
     }
 
-    /// A read must not outlast the next retry, nor hold up a rewind or a scan for abandoned
-    /// entries.
+    /// A read must not outlast the next retry, nor hold up a scan for abandoned entries.
     pub(super) fn longest_block(&self) -> Duration {
-        if self.rewind.is_under_way() || self.reclaim_cursor != BEGINNING {
+        if self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
         let next_retry =

@@ -115,10 +115,16 @@ impl Stores {
             reclaim_idle: idle,
         };
         let (own, progress) = (self.own_store(), Progress::new());
+        let (identified, redis) =
+            (Command::new("SET").args(["identity", "test"]), self.operator.clone());
         let consumer = Consumer::new(script.clone(), own, partition(), &settings, progress);
         let shutdown = Shutdown::new();
         let mut task = JoinSet::new();
-        task.spawn(consumer.run(shutdown.clone()));
+        let stop = shutdown.clone();
+        task.spawn(async move {
+            redis.run(identified).await.unwrap();
+            consumer.run(stop).await;
+        });
         Running { shutdown, task }
     }
 

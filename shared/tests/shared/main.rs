@@ -9,6 +9,7 @@ mod opening;
 mod redis;
 
 mod consumer;
+mod cursor;
 mod recovery;
 mod retention;
 mod retries;

@@ -4,9 +4,7 @@ use reqwest::Method;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use stack::{role::Role, wait::wait_until};
 
-use crate::harness::{Answer, LIMIT, Shop, completed, programs::text};
-
-const HOUR_MS: u64 = 60 * 60 * 1_000;
+use crate::harness::{Answer, LIMIT, Shop, programs::text};
 
 #[tokio::test]
 async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_accepted() {
@@ -105,47 +103,6 @@ async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_ac
     shop.wait_status(id, "paid").await;
     shop.wait_drained().await;
     assert_eq!(shop.stock(product).await, 9);
-}
-
-#[tokio::test]
-async fn inventory_does_again_what_its_store_forgot_after_the_acknowledgement() {
-    let shop = Shop::open().await;
-    let product = shop.create_product("thing", 1_000).await;
-    let scarce = shop.create_product("scarce", 1).await;
-    let mut events: Vec<_> = (0..300).map(|_| completed(product, 2)).collect();
-    events.push(completed(scarce, 1));
-    shop.emit(&events).await;
-    shop.assert_quiet().await;
-    assert_eq!(shop.stock(product).await, 400);
-
-    // As if the last writes had never reached the disk.
-    for event in &events[250..] {
-        let bucket = format!("applied:{}", event.ordered_at.as_millis() / HOUR_MS);
-        let order = event.order_id.to_string();
-        let forgotten = shop.inventory.ask("HDEL", &[&bucket, &order]).await;
-        assert_eq!(forgotten.int().unwrap(), 1);
-        let key = format!("movements:{}", event.product_id);
-        let last = shop.inventory.entries(&key).await.pop().unwrap();
-        shop.inventory.ask("XDEL", &[&key, &last.id]).await;
-    }
-    for (product, quantity) in [(product, "500"), (scarce, "1")] {
-        let key = format!("product:{product}");
-        let give_back = [&key, "quantity", quantity];
-        shop.inventory.ask("HSET", &give_back).await;
-    }
-    shop.system.inventory_redis().kill();
-    shop.system.inventory_redis().restart().await.unwrap();
-    shop.system.wait_ready().await.unwrap();
-
-    let whole = wait_until("the stock to be whole again", LIMIT, || async {
-        shop.stock(product).await == 400 && shop.stock(scarce).await == 0
-    });
-    whole.await.unwrap();
-    shop.assert_quiet().await;
-    assert_eq!(shop.stock(product).await, 400);
-    assert_eq!(shop.movements(product).await, 1 + 300, "one for each sale");
-    assert_eq!(shop.movements(scarce).await, 1 + 1);
-    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ pub(crate) use store::Store;
 pub(crate) use traffic::{Traffic, insist};
 
 mod answer;
+pub(crate) mod files;
 pub(crate) mod live;
 pub(crate) mod programs;
 mod store;

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
+mod backups;
 mod budgets;
 mod crash_points;
 mod crashes;
@@ -16,6 +17,7 @@ mod duplicates;
 mod endings;
 mod harness;
 mod live;
+mod lost_tails;
 mod names;
 mod operation;
 mod orders;

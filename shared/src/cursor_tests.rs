@@ -1,0 +1,77 @@
+//! Random histories of two stores that lose their tails: nothing is taken for a loss that is none,
+//! and what was acted on is acted on in the end.
+
+#[path = "cursor_tests/world.rs"]
+mod world;
+
+use world::World;
+
+const HISTORIES: u64 = 1_000;
+const STEPS: usize = 150;
+
+#[test]
+fn a_lost_tail_is_never_taken_for_an_old_store_and_is_always_made_good() {
+    let mut lost = 0;
+    'histories: for seed in 0..HISTORIES {
+        let mut world = World::new(seed);
+        for _ in 0..STEPS {
+            if let Err(reason) = world.step() {
+                assert!(world.has_real_loss(), "seed {seed}: {reason}");
+                lost += 1;
+                continue 'histories;
+            }
+        }
+        for round in 0..2 * STEPS {
+            let reader = round % 2;
+            if let Err(reason) = world.look(reader) {
+                assert!(world.has_real_loss(), "seed {seed}: {reason}");
+                lost += 1;
+                continue 'histories;
+            }
+            world.read(reader);
+            world.settle(reader);
+        }
+        let missing: Vec<_> = world.stream.entries.difference(&world.own.acted).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:?}");
+    }
+    assert!(lost < HISTORIES / 10, "{lost} of {HISTORIES}");
+}
+
+#[test]
+fn a_backup_that_cannot_be_made_good_is_always_noticed() {
+    let (mut noticed, mut in_vain) = (0, 0);
+    for seed in 0..HISTORIES {
+        let mut world = World::new(seed);
+        let mut backup = None;
+        for step in 0..STEPS {
+            // Without any other loss.
+            world.now += world.rng.u64(1..60_000);
+            let reader = world.rng.usize(0..2);
+            match world.rng.u8(0..9) {
+                0..3 => world.emit(),
+                3..5 => world.read(reader),
+                5..7 => world.settle(reader),
+                7 => world.look(reader).unwrap(),
+                _ => world.trim(),
+            }
+            if step == STEPS / 3 {
+                // Nothing is under way for as long as it would take to be trimmed.
+                for round in 0..STEPS {
+                    world.look(round % 2).unwrap();
+                    world.read(round % 2);
+                    world.settle(round % 2);
+                }
+                backup = Some(world.own.clone());
+            }
+        }
+        world.own = backup.unwrap();
+        world.life += 1;
+        world.crash(0);
+        let is_lost = world.look(0).is_err();
+        assert!(is_lost || !world.has_real_loss(), "seed {seed}");
+        noticed += u64::from(is_lost);
+        // The cursor is a minute behind at most, so what was acted on in that minute may be blamed.
+        in_vain += u64::from(is_lost && !world.has_real_loss());
+    }
+    assert!(noticed > HISTORIES / 2 && in_vain < HISTORIES / 100, "{noticed}, {in_vain} in vain");
+}

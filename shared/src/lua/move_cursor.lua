@@ -1,0 +1,43 @@
+--[[ move_cursor: remember up to where a stream was acted on (see `shared::cursor`). Every library has this function.
+  It runs after the effects and in their store, so a store that still has the cursor has the effects before it as well.
+
+  KEYS  1 identity   2 cursor
+  ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
+        5 the oldest entry that is still under way, or the entry itself
+        6 how much older an earlier entry has to be to be remembered too, in ms
+  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows: it has gone back ]]
+local function parts(id)
+  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(sequence)
+end
+
+local function is_before(a, b)
+  local a_ms, a_sequence = parts(a)
+  local b_ms, b_sequence = parts(b)
+  return a_ms < b_ms or a_ms == b_ms and a_sequence < b_sequence
+end
+
+local function is_older(a, b, by)
+  return (parts(a)) + by <= (parts(b))
+end
+
+local function move_cursor(keys, args)
+  local stream, known, entry, count, open, distance = args[1], args[2], args[3], args[4], args[5], tonumber(args[6])
+  local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
+  local at, middle, earlier = string.match(found, '^(%S+) %S+ %S+ (%S+) (%S+)$')
+  if is_before(at, known) then
+    return 0
+  elseif not is_before(at, entry) then
+    return 1
+  end
+  -- Of the earlier entries one is kept that is old enough, and one that will be.
+  if is_older(at, entry, distance) then
+    middle, earlier = entry, at
+  elseif is_older(middle, entry, distance) then
+    middle, earlier = at, middle
+  end
+  redis.call('HSET', keys[2], stream, table.concat({entry, count, open, middle, earlier}, ' '))
+  return 1
+end
+
+register('move_cursor', move_cursor, {'allow-oom'})

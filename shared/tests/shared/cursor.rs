@@ -1,0 +1,164 @@
+//! Up to where a store has acted on a stream.
+
+use shared::function::Call;
+use shared::opening::Witness;
+use shared::redis::{Command, RedisError};
+use stack::wait::wait_until;
+
+use crate::harness::{GROUP, LIMIT, STREAM, Stores, partition};
+use crate::script::{DONE, PARK, Script};
+
+const MINUTE_MS: u64 = 60_000;
+
+/// Calls the function as a consumer does.
+async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
+    let call = Call::new("move_cursor").key("cursor".to_owned());
+    let call = call.arg(STREAM).arg(known).arg(to).arg(7).arg("4-4").text(10 * MINUTE_MS);
+    Ok(stores.own_store().call(partition(), &call).await?.int()?)
+}
+
+async fn cursor(stores: &Stores) -> Option<String> {
+    let get = Command::new("HGET").key("cursor").arg(STREAM);
+    stores.operator.run(get).await.unwrap().text().ok()
+}
+
+async fn operate(stores: &Stores, command: Command) {
+    stores.operator.run(command).await.unwrap();
+}
+
+async fn identify(stores: &Stores) {
+    operate(stores, Command::new("SET").args(["identity", "test"])).await;
+}
+
+#[tokio::test]
+async fn a_cursor_moves_forward_only() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    assert_eq!(advance(&stores, "0-0", "9-10").await.unwrap(), 1);
+    for earlier in ["9-9", "8-99", "9-10"] {
+        assert_eq!(advance(&stores, "9-10", earlier).await.unwrap(), 1, "{earlier}");
+        assert_eq!(cursor(&stores).await.unwrap(), "9-10 7 4-4 0-0 0-0");
+    }
+    assert_eq!(advance(&stores, "9-10", "10-2").await.unwrap(), 1);
+    assert_eq!(cursor(&stores).await.unwrap(), "10-2 7 4-4 0-0 0-0");
+}
+
+#[tokio::test]
+async fn a_cursor_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    // It moves once a minute.
+    for minute in 1..=60 {
+        let id = format!("{}-0", minute * MINUTE_MS);
+        assert_eq!(advance(&stores, "0-0", &id).await.unwrap(), 1);
+        let cursor = cursor(&stores).await.unwrap();
+        let earlier = cursor.rsplit(' ').next().unwrap().split('-').next().unwrap();
+        let age = minute - earlier.parse::<u64>().unwrap() / MINUTE_MS;
+        assert!((10..20).contains(&age) || minute < 20 && earlier == "0", "{minute}: {cursor}");
+    }
+    let much_later = format!("{}-0", 600 * MINUTE_MS);
+    assert_eq!(advance(&stores, "0-0", &much_later).await.unwrap(), 1);
+    let earlier = format!(" {}-0", 60 * MINUTE_MS);
+    assert!(cursor(&stores).await.unwrap().ends_with(&earlier));
+}
+
+#[tokio::test]
+async fn a_cursor_that_has_gone_back_is_not_moved() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    assert_eq!(advance(&stores, "5-1", "9-0").await.unwrap(), 0);
+    assert_eq!(cursor(&stores).await, None);
+    assert_eq!(advance(&stores, "0-0", "5-0").await.unwrap(), 1);
+    assert_eq!(advance(&stores, "5-1", "9-0").await.unwrap(), 0);
+    assert_eq!(cursor(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_cursor_is_left_alone() {
+    let stores = Stores::start().await;
+    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "a store without identity");
+    identify(&stores).await;
+    operate(&stores, Command::new("SET").args(["cursor", "text"])).await;
+    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "a key of another type");
+    let get = stores.operator.run(Command::new("GET").key("cursor")).await.unwrap();
+    assert_eq!(get.text().unwrap(), "text");
+    operate(&stores, Command::new("DEL").key("cursor")).await;
+    operate(&stores, Command::new("HSET").args(["cursor", STREAM, "garbage"])).await;
+    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "no cursor");
+    assert_eq!(cursor(&stores).await.unwrap(), "garbage");
+}
+
+#[tokio::test]
+async fn a_store_without_room_still_remembers_how_far_it_is() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    assert_eq!(advance(&stores, "0-0", "1-0").await.unwrap(), 1);
+    operate(&stores, Command::new("CONFIG").args(["SET", "maxmemory", "1"])).await;
+    assert_eq!(advance(&stores, "1-0", "2-0").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn entries_that_are_set_aside_move_the_cursor_too() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([PARK; 3]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_cursor(&stores, &ids[2]).await;
+}
+
+#[tokio::test]
+async fn what_is_new_waits_until_the_past_was_acted_on_again() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 450]).await;
+    let running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    running.stop().await;
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    stores.emit([PARK]).await;
+    let _running = stores.consume("two", &script);
+    stores.wait_parked(1).await;
+    assert_eq!(script.times(DONE), [2; 450]);
+    let last = script.calls().pop().unwrap();
+    assert_eq!(last.orders.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), [PARK]);
+}
+
+#[tokio::test]
+async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 150]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_cursor(&stores, &ids[149]).await;
+    operate(&stores, Command::new("DEL").key("cursor")).await;
+    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 150] }).await.unwrap();
+    wait_cursor(&stores, &ids[149]).await;
+}
+
+#[tokio::test]
+async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 5]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_cursor(&stores, &ids[4]).await;
+    let before = cursor(&stores).await;
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    let witness = Witness { redis: stores.emitter.clone(), stream: STREAM, group: GROUP };
+    stores.own_store().accept_loss(&witness).await.unwrap();
+    assert_eq!(cursor(&stores).await, before);
+    // What is to be done again is not forgotten over it.
+    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 5] }).await.unwrap();
+}
+
+async fn wait_cursor(stores: &Stores, id: &str) {
+    let there = wait_until("the cursor to be there", LIMIT, || async {
+        cursor(stores).await.is_some_and(|cursor| cursor.starts_with(id))
+    });
+    there.await.unwrap();
+}
