@@ -11,7 +11,7 @@ use shared::group::Membership;
 use shared::health::Progress;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::own_store::{OwnStore, all};
-use shared::redis::{Command, Entry, Redis, Reply};
+use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
 use shared::shutdown::Shutdown;
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
@@ -110,6 +110,7 @@ impl Stores {
     pub(crate) fn consume_after(&self, name: &str, script: &Script, idle: Duration) -> Running {
         let settings = Settings {
             stream_store: url(&self.streams, User::Inventory),
+            acks: ReplicaAcks::NONE,
             name: name.to_owned(),
             reclaim_idle: idle,
         };
