@@ -9,6 +9,8 @@
 //! - [`redis`] is one private store; [`credentials`] are its users' passwords.
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
+//! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
+//!   [`replicated`] the whole system on two of them.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 
 pub mod server;
@@ -24,7 +26,9 @@ pub mod private_store;
 pub mod process;
 pub mod project;
 pub mod redis;
+pub mod replicated;
 pub mod role;
+pub mod sentinel;
 pub mod system;
 pub mod wait;
 

@@ -6,6 +6,7 @@ mod demo;
 mod order;
 mod process;
 mod redis;
+mod sentinel;
 mod server;
 mod support;
 mod system;
