@@ -156,12 +156,18 @@ impl Reader {
         }
     }
 
-    fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
+    /// Remembers that a setting is wrong.
+    pub(crate) fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
         self.mistakes.push(format!("{name}: {error}"));
     }
 }
 
 impl RedisUrl {
+    /// Whether it names a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.starts_with("redis-cluster:")
+    }
+
     /// The whole URL, password included: for the client, never for a log.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -109,11 +109,11 @@ impl Redis {
             return self.run(command).await;
         }
         let connection = self.inner.connection.load_full();
-        let (route, life) = (command.route.clone(), connection.life());
+        let life = connection.life();
         let reply = self.inner.run(&connection, command).await?;
         // Nothing was there, and nothing follows from it.
         if !reply.is_null() {
-            self.acks.confirm(&connection, &route, life).await?;
+            self.acks.confirm(&connection, life).await?;
         }
         Ok(reply)
     }

@@ -122,14 +122,12 @@ impl Common {
         };
         // Every setting is read before the first one may end this function: all mistakes are
         // reported together.
-        let inventory_store = reader.read(INVENTORY_REDIS_URL);
-        let payments_store = reader.read(PAYMENTS_REDIS_URL);
+        let inventory_store = reader.read::<RedisUrl>(INVENTORY_REDIS_URL);
+        let payments_store = reader.read::<RedisUrl>(PAYMENTS_REDIS_URL);
         let http_addr = reader.read(http_addr);
         let consumer_http_addr = reader.read(consumer_http_addr);
         let http = HttpSettings::read(reader);
-        let acks = reader.read::<u8>(REPLICA_ACKS);
-        let (min, max) = ACK_TIMEOUT_RANGE;
-        let ack_timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
+        let replica_acks = read_acks(reader, [inventory_store.as_ref(), payments_store.as_ref()]);
         let partitions = reader.optional(PARTITIONS);
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
@@ -145,7 +143,7 @@ impl Common {
             http_addr: http_addr?,
             consumer_http_addr: consumer_http_addr?,
             http: http?,
-            replica_acks: ReplicaAcks { count: u32::from(acks?), timeout: ack_timeout? },
+            replica_acks: replica_acks?,
             partitions: partitions?.map_or(Partitions::NONE, Partitions::new),
             stream_retention: stream_retention?,
             consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),
@@ -154,6 +152,16 @@ impl Common {
             log_filter: log_filter?,
         })
     }
+}
+
+fn read_acks(reader: &mut Reader, stores: [Option<&RedisUrl>; 2]) -> Option<ReplicaAcks> {
+    let count = reader.read::<u8>(REPLICA_ACKS);
+    let (min, max) = ACK_TIMEOUT_RANGE;
+    let timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
+    if count? > 0 && stores.into_iter().flatten().any(RedisUrl::is_cluster) {
+        reader.mistake(REPLICA_ACKS.name, &"cannot be used with redis-cluster://");
+    }
+    Some(ReplicaAcks { count: u32::from(count?), timeout: timeout? })
 }
 
 /// The same after a restart, so that a consumer finds its own pending entries at once.

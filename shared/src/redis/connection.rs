@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{Arg, Command, RedisError};
 use crate::config::RedisUrl;
-use crate::redis::replica_gate::Gates;
+use crate::redis::replica_gate::Gate;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
 /// command: whoever is back is found before a client gives up on a second command.
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     /// One message for each connection to a server, sent before the first command goes over it.
     /// They are counted and never received.
     made: Receiver<Server>,
-    pub(super) gates: Gates,
+    pub(super) gate: Gate,
 }
 
 impl Connection {
@@ -72,7 +72,7 @@ impl Connection {
             fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
         let made = client.reconnect_rx();
         let task = client.connect();
-        Self { client, task, made, gates: Gates::default() }
+        Self { client, task, made, gate: Gate::default() }
     }
 
     /// Sends a command and waits for its answer.
@@ -86,11 +86,6 @@ impl Connection {
     /// the same went over the same connection.
     pub(super) fn life(&self) -> usize {
         self.made.len()
-    }
-
-    /// Whether each key may belong to another server.
-    pub(super) fn has_many_nodes(&self) -> bool {
-        self.client.is_clustered()
     }
 }
 

@@ -3,21 +3,23 @@
 //! * Redis answers `WAIT` for the connection it comes over: a write that went over an earlier one
 //!   may have reached a server that is no primary any more. The client connects anew without a
 //!   word, so connections are counted, and what lies on both sides of a new one is not confirmed.
-//! * A read that blocked and was then served does not count as a write of its connection, so that
-//!   `WAIT` alone would answer for an older one. A `PING` before it brings the connection up to
-//!   date.
+//! * `WAIT` looks back to the last write of its connection, and not at what was only read there,
+//!   not even by a consumer group whose blocked read was served. (Redis counts the next command of
+//!   any kind; Valkey does not, and `PING` changes nothing.) So a message that nobody listens to
+//!   goes before it: a message is copied to replicas, and kept by nobody. A cluster copies messages
+//!   in another way, which is why the configuration allows replicas to be waited for without one
+//!   only.
 //! * `WAIT` holds up its connection. One at a time covers everything that was answered before it
 //!   was sent, however many wait for it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use fred::types::ClusterHash;
 
 use super::connection::Connection;
 use super::{Command, RedisError, Reply};
+
+/// Where the message goes. The users of both stores may send there, and nobody reads.
+const CHANNEL: &str = "confirm";
 
 /// How many replicas must have a change before anybody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +30,9 @@ pub struct ReplicaAcks {
     pub timeout: Duration,
 }
 
-/// One gate for each node that commands go to.
+/// Lets the callers of one connection through in rounds.
 #[derive(Default)]
-pub(super) struct Gates(Mutex<HashMap<u16, Arc<Gate>>>);
-
-/// Lets through in rounds.
-#[derive(Default)]
-struct Gate {
+pub(super) struct Gate {
     arrivals: AtomicU64,
     last: tokio::sync::Mutex<Round>,
 }
@@ -56,50 +54,37 @@ impl ReplicaAcks {
     pub(super) async fn confirm(
         self,
         connection: &Connection,
-        route: &ClusterHash,
         life: usize,
     ) -> Result<(), RedisError> {
-        let gate = connection.gates.of(connection, route);
-        let confirmed = gate.pass(|| self.wait(connection, route)).await?;
-        if confirmed == life {
+        let confirmed = connection.gate.pass(|| self.wait(connection)).await?;
+        // What was sent before there was a connection went over the first one.
+        if confirmed == life.max(1) {
             return Ok(());
         }
         Err(unconfirmed("the connection was made anew in between"))
     }
 
     /// Asks the server, and answers for which connection it spoke.
-    async fn wait(self, connection: &Connection, route: &ClusterHash) -> Result<usize, RedisError> {
-        let to_node = |name| Command { route: route.clone(), ..Command::new(name) };
+    async fn wait(self, connection: &Connection) -> Result<usize, RedisError> {
+        let Self { count, timeout } = self;
         // 0 would wait for ever.
-        let timeout_ms = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX).max(1);
-        let wait = to_node("WAIT").arg(i64::from(self.count)).arg(timeout_ms);
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
+        let wait = Command::new("WAIT").arg(i64::from(count)).arg(timeout_ms);
+        let mark = Command::new("PUBLISH").arg(CHANNEL).arg("");
         let before = connection.life();
         // They are sent in this order, without a pause.
-        let both =
-            futures_util::future::join(connection.send(to_node("PING")), connection.send(wait));
-        let (ping, wait) = both.await;
-        let replicas = ping.and(wait).map_err(unconfirmed)?;
+        let both = futures_util::future::join(connection.send(mark), connection.send(wait));
+        let (mark, wait) = both.await;
+        let replicas = mark.and(wait).map_err(unconfirmed)?;
         let replicas = Reply::from(replicas).unsigned().map_err(unconfirmed)?;
-        if replicas < u64::from(self.count) {
-            let Self { count, timeout } = self;
-            return Err(unconfirmed(format!("{replicas} of {count} replicas within {timeout:?}")));
+        if replicas < u64::from(count) {
+            return Err(unconfirmed(format!("{replicas} of {count} within {timeout:?}")));
         }
         let after = connection.life();
         if before != after {
             return Err(unconfirmed("the connection was made anew meanwhile"));
         }
         Ok(after)
-    }
-}
-
-impl Gates {
-    /// Where all keys live on one server, everybody goes through the same gate.
-    fn of(&self, connection: &Connection, route: &ClusterHash) -> Arc<Gate> {
-        let slot = match route {
-            ClusterHash::Custom(slot) if connection.has_many_nodes() => *slot,
-            _ => 0,
-        };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(slot).or_default().clone()
     }
 }
 
@@ -132,6 +117,8 @@ fn unconfirmed(reason: impl std::fmt::Display) -> RedisError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]

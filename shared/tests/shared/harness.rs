@@ -108,9 +108,20 @@ impl Stores {
 
     /// The same, but what others leave for `idle` is taken over.
     pub(crate) fn consume_after(&self, name: &str, script: &Script, idle: Duration) -> Running {
+        self.consume_confirmed(name, script, idle, ReplicaAcks::NONE)
+    }
+
+    /// The same, but entries are acted on only once so many replicas have them.
+    pub(crate) fn consume_confirmed(
+        &self,
+        name: &str,
+        script: &Script,
+        idle: Duration,
+        acks: ReplicaAcks,
+    ) -> Running {
         let settings = Settings {
             stream_store: url(&self.streams, User::Inventory),
-            acks: ReplicaAcks::NONE,
+            acks,
             name: name.to_owned(),
             reclaim_idle: idle,
         };

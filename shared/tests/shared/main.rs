@@ -9,6 +9,7 @@ mod script;
 mod half_open;
 mod opening;
 mod redis;
+mod replicas;
 
 mod consumer;
 mod recovery;
