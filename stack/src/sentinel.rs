@@ -186,6 +186,11 @@ impl Replicated {
         .await
     }
 
+    /// What the Sentinels did, line by line, each in turn: for a test that fails.
+    pub fn history(&self) -> Vec<String> {
+        self.sentinels.iter().flat_map(Watcher::history).collect()
+    }
+
     /// How many replicas of a server are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
         let info = Command::new("INFO").arg("replication");

@@ -23,7 +23,7 @@ pub(super) struct Watcher {
     client: Redis,
     name: &'static str,
     port: Port,
-    _process: Process,
+    process: Process,
 }
 
 impl Watcher {
@@ -64,7 +64,7 @@ sentinel failover-timeout {name} {failover_ms}
         };
         let process = Process::start(launch, options.guard.clone(), None)?;
         let client = Redis::worker(&parse(&format!("redis://:{own}@127.0.0.1:{number}"))?);
-        Ok(Self { client, name, port, _process: process })
+        Ok(Self { client, name, port, process })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -91,6 +91,10 @@ sentinel failover-timeout {name} {failover_ms}
     pub(super) async fn fail_over(&self) -> Result<()> {
         let begin = Command::new("SENTINEL").args(["FAILOVER", self.name]);
         self.client.run(begin).await.map(drop).context("SENTINEL FAILOVER")
+    }
+
+    pub(super) fn history(&self) -> Vec<String> {
+        self.process.last_lines(usize::MAX)
     }
 
     async fn ask(&self, about: &'static str) -> Option<Reply> {

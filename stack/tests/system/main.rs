@@ -13,6 +13,7 @@ mod crowds;
 mod data_loss;
 mod duplicates;
 mod endings;
+mod failover;
 mod harness;
 mod live;
 mod names;
