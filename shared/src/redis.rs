@@ -12,13 +12,15 @@
 //!   entries of a cancelled read would stay in its name without anybody handling them.
 //! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
 //!   believes of itself.
-//! * Behind Sentinel the primary is looked up for each new connection, and one that has become a
-//!   replica (`READONLY`) is left at once.
+//! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
+//!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
+//!   so.
 
 mod connection;
 mod error;
 mod replica_gate;
 mod reply;
+mod sentinel;
 mod watchdog;
 
 use std::sync::Arc;
@@ -93,7 +95,9 @@ impl Redis {
             connection: ArcSwap::from_pointee(Connection::open(url, timeout)),
             watchdog: Watchdog::new(),
         };
-        Self { inner: Arc::new(inner), acks: ReplicaAcks::NONE }
+        let inner = Arc::new(inner);
+        sentinel::watch(&inner);
+        Self { inner, acks: ReplicaAcks::NONE }
     }
 
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
@@ -142,6 +146,10 @@ impl Inner {
         }
     }
 
+    fn replace(&self) {
+        self.connection.store(Arc::new(Connection::open(&self.url, self.timeout)));
+    }
+
     /// Replaces a client that is stuck. What it still owes an answer fails with it.
     fn watch(&self, connection: &Arc<Connection>, sent_ms: u64) {
         // It was sent by a client that is gone already.
@@ -149,7 +157,7 @@ impl Inner {
             return;
         }
         if let Some(times) = self.watchdog.failed(sent_ms) {
-            self.connection.store(Arc::new(Connection::open(&self.url, self.timeout)));
+            self.replace();
             if times.is_power_of_two() {
                 let store = &self.url;
                 tracing::warn!(%store, times, "no answer for {STUCK_AFTER:?}: a new client takes over");

@@ -28,7 +28,7 @@ const SENTINELS: usize = 3;
 /// Users of replicas and Sentinels.
 const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
 /// How long anything here may take that is waited for. A second attempt of the Sentinels included.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What a replicated store is started with.
 #[derive(Clone)]

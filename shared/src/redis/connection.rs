@@ -38,14 +38,18 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn open(url: &RedisUrl, timeout: Duration) -> Self {
         let mut config = Config::from_url(url.reveal()).unwrap_or_default();
-        config.version = RespVersion::RESP3;
-        config.fail_fast = false;
         // The library asks the first Sentinel that answers, even if it is the one that has not heard
         // of the failover, and forgets those that the others do not name. So each client begins
         // elsewhere in the list it was told.
         if let ServerConfig::Sentinel { hosts, .. } = &mut config.server {
             fastrand::shuffle(hosts);
         }
+        Self::to(config, timeout)
+    }
+
+    pub(super) fn to(mut config: Config, timeout: Duration) -> Self {
+        config.version = RespVersion::RESP3;
+        config.fail_fast = false;
         let connection = ConnectionConfig {
             connection_timeout: CONNECT_TIMEOUT,
             internal_command_timeout: CONNECT_TIMEOUT,
@@ -80,6 +84,11 @@ impl Connection {
         let custom = CustomCommand::new_static(command.name, command.route, false);
         let answer = self.client.custom::<Value, Arg>(custom, command.args).await;
         answer.map_err(RedisError::from)
+    }
+
+    /// Whether it is connected, and to another server than this one.
+    pub(super) fn is_elsewhere(&self, server: &Server) -> bool {
+        self.client.active_connections().first().is_some_and(|found| found != server)
     }
 
     /// How many connections to servers were made up to now. Commands before and after which it is

@@ -15,9 +15,9 @@ use tokio::time::sleep;
 /// From the promotion of a replica to the first answer.
 const BACK: Duration = Duration::from_secs(2);
 
-/// The Sentinels let an old primary that lives on take writes for eight seconds more, and all of them
-/// are lost. Only then do they tell it, and its clients leave it.
-const DEPOSED: Duration = Duration::from_secs(20);
+/// The Sentinels tell an old primary that lives on only after ten seconds. What is written there is
+/// lost, so its clients must leave it long before.
+const DEPOSED: Duration = Duration::from_secs(4);
 /// Between two commands of a busy client.
 const PAUSE: Duration = Duration::from_millis(20);
 
