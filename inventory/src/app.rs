@@ -58,7 +58,8 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
 /// The store that inventory owns.
 pub fn store(config: &Config) -> Store {
-    Store::new(Redis::worker(&config.common.inventory_store), config.common.partitions)
+    let redis = Redis::worker(&config.common.inventory_store).with_acks(config.common.replica_acks);
+    Store::new(redis, config.common.partitions)
 }
 
 /// The AsyncAPI document.
@@ -97,6 +98,7 @@ fn witness(config: &Config) -> Witness {
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
         stream_store: config.common.payments_store.clone(),
+        acks: config.common.replica_acks,
         name: config.common.consumer_name.clone(),
         reclaim_idle: config.common.reclaim_idle,
     }

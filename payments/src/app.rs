@@ -59,7 +59,8 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
 /// The store that payments owns.
 pub fn store(config: &Config) -> Store {
-    Store::new(Redis::worker(&config.common.payments_store), config.common.partitions)
+    let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
+    Store::new(redis, config.common.partitions)
 }
 
 /// What compares the orders with what inventory knows of them.
@@ -114,6 +115,7 @@ fn witness(config: &Config) -> Witness {
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
         stream_store: config.common.inventory_store.clone(),
+        acks: config.common.replica_acks,
         name: config.common.consumer_name.clone(),
         reclaim_idle: config.common.reclaim_idle,
     }

@@ -61,6 +61,10 @@ pub struct Mistakes(pub Vec<String>);
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
 
+/// What is said about a text that is no such URL.
+const URL_FORMS: &str = "expected redis://user:password@host:port, or with Sentinel \
+    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name";
+
 /// A length of time, written as `5s`, `1m 30s`, `200ms`, or whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -152,12 +156,18 @@ impl Reader {
         }
     }
 
-    fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
+    /// Remembers that a setting is wrong.
+    pub(crate) fn mistake(&mut self, name: &str, error: &dyn fmt::Display) {
         self.mistakes.push(format!("{name}: {error}"));
     }
 }
 
 impl RedisUrl {
+    /// Whether it names a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.0.starts_with("redis-cluster:")
+    }
+
     /// The whole URL, password included: for the client, never for a log.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -168,23 +178,21 @@ impl FromStr for RedisUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let schemes = ["redis://", "redis-cluster://"];
+        let schemes = ["redis://", "redis-sentinel://", "redis-cluster://"];
         if !schemes.iter().any(|scheme| text.starts_with(scheme)) {
             return Err(format!("expected a URL that begins with {}", schemes.join(" or ")));
         }
-        if is_url(text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("expected redis://user:password@host:port".to_owned())
-        }
+        if is_url(text) { Ok(Self(text.to_owned())) } else { Err(URL_FORMS.to_owned()) }
     }
 }
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+        // There may be a password behind the address too, that of the Sentinels.
+        let url = self.0.split_once('?').map_or(self.0.as_str(), |(url, _)| url);
+        match (url.split_once("://"), url.rsplit_once('@')) {
             (Some((scheme, _)), Some((_, address))) => write!(f, "{scheme}://…@{address}"),
-            _ => f.write_str(&self.0),
+            _ => f.write_str(url),
         }
     }
 }
@@ -268,7 +276,19 @@ mod tests {
     fn a_password_is_never_shown() {
         let url: RedisUrl = "redis://payments:s3cret@127.0.0.1:6379".parse().unwrap();
         assert_eq!(format!("{url} {url:?}"), "redis://…@127.0.0.1:6379 redis://…@127.0.0.1:6379");
-        for text in ["127.0.0.1:6379", "http://127.0.0.1", "redis://:s3cret@host:port"] {
+        let url = "redis-sentinel://payments:s3cret@a:26379?node=b:26379&sentinelServiceName=payments\
+                   &sentinelUsername=sentinel&sentinelPassword=s3cret";
+        let url: RedisUrl = url.parse().unwrap();
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "redis-sentinel://…@a:26379 redis-sentinel://…@a:26379"
+        );
+        for text in [
+            "redis-sentinel://:s3cret@a:26379",
+            "127.0.0.1:6379",
+            "http://127.0.0.1",
+            "redis://:s3cret@host:port",
+        ] {
             let error = text.parse::<RedisUrl>().unwrap_err();
             assert!(!error.contains("s3cret"), "{error}");
         }

@@ -26,7 +26,7 @@ use crate::group::{BEGINNING, Membership};
 use crate::health::Progress;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Entry, Redis, RedisError};
+use crate::redis::{Entry, Redis, RedisError, ReplicaAcks};
 use crate::rewind::Step;
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
@@ -63,6 +63,8 @@ enum Trouble {
 pub struct Settings {
     /// The store that has the stream.
     pub stream_store: RedisUrl,
+    /// How many replicas must have an entry before it is acted on.
+    pub acks: ReplicaAcks,
     /// The name of this consumer: another one for each process, the same after a restart.
     pub name: String,
     /// Entries that their consumer has not acknowledged for this long are taken over.
@@ -90,7 +92,7 @@ impl<H: Handler> Consumer<H> {
             group: H::Event::GROUP,
             consumer: settings.name.clone(),
         };
-        let stream_store = Redis::worker(&settings.stream_store);
+        let stream_store = Redis::worker(&settings.stream_store).with_acks(settings.acks);
         Self {
             settler: Settler {
                 handler,
@@ -100,7 +102,7 @@ impl<H: Handler> Consumer<H> {
                 partition,
                 known: Mutex::default(),
             },
-            reader: Redis::reader(&settings.stream_store, BLOCK),
+            reader: Redis::reader(&settings.stream_store, BLOCK).with_acks(settings.acks),
             reclaim_idle: settings.reclaim_idle,
             progress,
             state: State::new(),

@@ -62,7 +62,7 @@ impl DeadLetters<'_> {
             "parked: somebody has to look at this entry"
         );
         let remember = Command::new("HSET").key(ids).arg(name).arg(dead_letter);
-        self.store.run(remember).await.map(drop)
+        self.store.run_confirmed(remember).await.map(drop)
     }
 }
 

@@ -63,7 +63,8 @@ end",
         Ok(())
     }
 
-    /// Calls a function. Where the store has lost its functions (`FUNCTION FLUSH`, a new primary),
+    /// Calls a function; answers what a failover will not undo ([`Redis::run_confirmed`]). Where the
+    /// store has lost its functions (`FUNCTION FLUSH`, a new primary),
     /// they are loaded again and the call is made once more: the first attempt cannot have done
     /// anything.
     pub async fn call(
@@ -72,14 +73,14 @@ end",
         partition: Partition,
         call: &Call,
     ) -> Result<Reply, RedisError> {
-        match redis.run(self.command(partition, call)).await {
+        match redis.run_confirmed(self.command(partition, call)).await {
             Err(error) if error.is_refusal("ERR Function not found") => {
                 tracing::warn!(
                     library = self.name,
                     "the store had lost its functions: loading them"
                 );
                 self.load(redis, partition).await?;
-                redis.run(self.command(partition, call)).await
+                redis.run_confirmed(self.command(partition, call)).await
             }
             reply => reply,
         }

@@ -1,4 +1,6 @@
 //! A consumer group on one stream: the commands of Redis behind it, each in one place.
+//!
+//! Entries are read confirmed: nobody may act on one that a failover takes back.
 
 use std::time::Duration;
 
@@ -51,7 +53,7 @@ impl Membership {
         let block_ms = i64::try_from(block.as_millis()).unwrap_or(i64::MAX).max(1);
         let read = self.read(count).arg("BLOCK").arg(block_ms);
         Ok(reader
-            .run(read.arg("STREAMS").key(self.stream.as_str()).arg(">"))
+            .run_confirmed(read.arg("STREAMS").key(self.stream.as_str()).arg(">"))
             .await?
             .read_entries()?)
     }
@@ -64,7 +66,7 @@ impl Membership {
         count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
         let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(after);
-        Ok(redis.run(read).await?.read_entries()?)
+        Ok(redis.run_confirmed(read).await?.read_entries()?)
     }
 
     /// Takes over entries that their consumer has not acknowledged for `idle`, from `cursor` on.
@@ -83,7 +85,7 @@ impl Membership {
             .arg(cursor)
             .arg("COUNT")
             .arg(as_count(count));
-        let [cursor, entries, removed] = redis.run(claim).await?.exactly("a scan")?;
+        let [cursor, entries, removed] = redis.run_confirmed(claim).await?.exactly("a scan")?;
         let mut entries = entries.entries()?;
         // Redis has taken these off the list by itself; nobody else will ever hear of them.
         entries.extend(removed.texts()?.into_iter().map(|id| Entry { id, fields: None }));
@@ -108,7 +110,7 @@ impl Membership {
         count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
         let range = Command::new("XRANGE").key(self.stream.as_str()).arg(from).arg(to);
-        Ok(redis.run(range.arg("COUNT").arg(as_count(count))).await?.entries()?)
+        Ok(redis.run_confirmed(range.arg("COUNT").arg(as_count(count))).await?.entries()?)
     }
 
     /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers

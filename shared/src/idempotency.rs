@@ -134,7 +134,8 @@ impl Claim {
         Self { key, fingerprint: digest(what.to_string()) }
     }
 
-    /// Looks in the store for what the request was answered before, without claiming anything.
+    /// Looks in the store for what the request was answered before, without claiming anything. It may
+    /// not have been answered because replicas were missing, so this waits for them as well.
     pub async fn find(
         &self,
         store: &OwnStore,
@@ -143,7 +144,7 @@ impl Claim {
         let today = store.now(partition).await?.as_millis() / DAY_MS;
         for day in [today, today.saturating_sub(1)] {
             let claims = Command::new("HGET").key(partition.key_of(CLAIMS, day));
-            let claim = store.run(claims.arg(self.key.hash.as_str())).await?;
+            let claim = store.run_confirmed(claims.arg(self.key.hash.as_str())).await?;
             if claim.is_null() {
                 continue;
             }

@@ -33,6 +33,11 @@ impl OwnStore {
         self.redis.run(command).await
     }
 
+    /// Sends a plain command, and answers only what a failover will not undo.
+    pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
+        self.redis.run_confirmed(command).await
+    }
+
     /// Calls a function on the keys of one partition.
     pub async fn call(&self, partition: Partition, call: &Call) -> Result<Reply, RedisError> {
         self.library.call(&self.redis, partition, call).await

@@ -10,62 +10,52 @@
 //!   that.
 //! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the
 //!   entries of a cancelled read would stay in its name without anybody handling them.
-//! * A client that had no success for [`STUCK_AFTER`] is thrown away and built anew, whatever it
+//! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
 //!   believes of itself.
+//! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
+//!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
+//!   so.
 
+mod connection;
 mod error;
+mod replica_gate;
 mod reply;
+mod sentinel;
+mod watchdog;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use fred::interfaces::ClientLike;
-use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, TcpConfig,
-    UnresponsiveConfig,
-};
-use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, Value};
+use fred::types::{ClusterHash, Value};
 
 use crate::config::RedisUrl;
+use crate::redis::connection::{Connection, route_of};
+use crate::redis::watchdog::Watchdog;
+
+pub(crate) use crate::redis::connection::is_url;
 pub use crate::redis::error::RedisError;
+pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};
+pub use crate::redis::watchdog::STUCK_AFTER;
 
 /// Longest wait for an ordinary command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a blocking read may take beyond its `BLOCK`.
-const READ_MARGIN: Duration = Duration::from_secs(2);
-/// Longest wait for a connection, and for the greeting on it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// An otherwise quiet connection that owes an answer for this long is closed. The client does not
-/// notice it on a busy one; there, [`STUCK_AFTER`] is the limit.
-const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
-/// A client without a single success for this long is replaced.
-pub const STUCK_AFTER: Duration = Duration::from_secs(10);
-/// First and longest wait between two attempts to connect, in milliseconds.
-const RECONNECT_MS: (u32, u32) = (50, 1_000);
-/// Commands that may wait for the connection; more are refused at once, so that a stalled store
-/// cannot fill the memory.
-const MAX_QUEUED_COMMANDS: usize = 10_000;
+const READ_MARGIN: Duration = Duration::from_secs(1);
 
 /// A client of one Redis store. Cheap to clone; clones share the connection.
 #[derive(Clone)]
-pub struct Redis(Arc<Inner>);
+pub struct Redis {
+    inner: Arc<Inner>,
+    acks: ReplicaAcks,
+}
 
 struct Inner {
     url: RedisUrl,
     timeout: Duration,
     connection: ArcSwap<Connection>,
-    started: Instant,
-    /// Milliseconds after `started` at which the present row of failures began; 0 while all is
-    /// well.
-    failing_since_ms: AtomicU64,
-}
-
-struct Connection {
-    client: fred::clients::Client,
-    task: ConnectHandle,
+    watchdog: Watchdog,
 }
 
 /// An argument of a command: a text, bytes or a whole number.
@@ -77,11 +67,6 @@ pub struct Command {
     name: &'static str,
     route: ClusterHash,
     args: Vec<Arg>,
-}
-
-/// Whether a text names a server.
-pub(crate) fn is_url(text: &str) -> bool {
-    Config::from_url(text).is_ok()
 }
 
 impl Redis {
@@ -96,98 +81,88 @@ impl Redis {
         Self::connect(url, block + READ_MARGIN)
     }
 
+    /// The same client, which waits for so many replicas where it is asked to
+    /// ([`Redis::run_confirmed`]).
+    #[must_use]
+    pub fn with_acks(self, acks: ReplicaAcks) -> Self {
+        Self { acks, ..self }
+    }
+
     fn connect(url: &RedisUrl, timeout: Duration) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             url: url.clone(),
             timeout,
             connection: ArcSwap::from_pointee(Connection::open(url, timeout)),
-            started: Instant::now(),
-            failing_since_ms: AtomicU64::new(0),
-        }))
+            watchdog: Watchdog::new(),
+        };
+        let inner = Arc::new(inner);
+        sentinel::watch(&inner);
+        Self { inner, acks: ReplicaAcks::NONE }
     }
 
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
-        let connection = self.0.connection.load_full();
-        let custom = CustomCommand::new_static(command.name, command.route, false);
-        match connection.client.custom::<Value, Value>(custom, command.args).await {
+        self.inner.run(&self.inner.connection.load_full(), command).await
+    }
+
+    /// The same, and answers only what a failover will not undo: what the command wrote, and what
+    /// it read, is with as many replicas as this client waits for. An error says that nobody knows
+    /// whether the change was made, or will last.
+    pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
+        if self.acks.count == 0 {
+            return self.run(command).await;
+        }
+        let connection = self.inner.connection.load_full();
+        let life = connection.life();
+        let reply = self.inner.run(&connection, command).await?;
+        // Nothing was there, and nothing follows from it.
+        if !reply.is_null() {
+            self.acks.confirm(&connection, life).await?;
+        }
+        Ok(reply)
+    }
+}
+
+impl Inner {
+    async fn run(
+        &self,
+        connection: &Arc<Connection>,
+        command: Command,
+    ) -> Result<Reply, RedisError> {
+        let sent_ms = self.watchdog.now_ms();
+        match connection.send(command).await {
             Ok(value) => {
-                self.0.failing_since_ms.store(0, Ordering::Relaxed);
+                self.watchdog.answered();
                 Ok(Reply::from(value))
             }
+            Err(error) if error.is_answer() => {
+                self.watchdog.answered();
+                Err(error)
+            }
             Err(error) => {
-                let error = RedisError::from(error);
-                self.watch(&error, &connection);
+                self.watch(connection, sent_ms);
                 Err(error)
             }
         }
     }
 
-    /// The watchdog: an answer of any kind proves the connection; a row of failures that lasts too
-    /// long replaces it.
-    fn watch(&self, error: &RedisError, connection: &Arc<Connection>) {
-        if matches!(error, RedisError::Refused(_)) {
-            self.0.failing_since_ms.store(0, Ordering::Relaxed);
+    fn replace(&self) {
+        self.connection.store(Arc::new(Connection::open(&self.url, self.timeout)));
+    }
+
+    /// Replaces a client that is stuck. What it still owes an answer fails with it.
+    fn watch(&self, connection: &Arc<Connection>, sent_ms: u64) {
+        // It was sent by a client that is gone already.
+        if !Arc::ptr_eq(&self.connection.load(), connection) {
             return;
         }
-        let now_ms = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-        let first = self.0.failing_since_ms.compare_exchange(
-            0,
-            now_ms,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        let Err(since_ms) = first else { return };
-        if u128::from(now_ms - since_ms.min(now_ms)) < STUCK_AFTER.as_millis() {
-            return;
+        if let Some(times) = self.watchdog.failed(sent_ms) {
+            self.replace();
+            if times.is_power_of_two() {
+                let store = &self.url;
+                tracing::warn!(%store, times, "no answer for {STUCK_AFTER:?}: a new client takes over");
+            }
         }
-        // Whoever swaps first builds the new client; everybody else finds it in place.
-        let replacement = Arc::new(Connection::open(&self.0.url, self.0.timeout));
-        let previous = self.0.connection.compare_and_swap(connection, replacement);
-        if Arc::ptr_eq(&previous, connection) {
-            tracing::warn!(store = %self.0.url, "no success for {STUCK_AFTER:?}: a new Redis client takes over");
-            self.0.failing_since_ms.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Connection {
-    fn open(url: &RedisUrl, timeout: Duration) -> Self {
-        let mut config = Config::from_url(url.reveal()).unwrap_or_default();
-        config.version = RespVersion::RESP3;
-        config.fail_fast = false;
-        let connection = ConnectionConfig {
-            connection_timeout: CONNECT_TIMEOUT,
-            internal_command_timeout: CONNECT_TIMEOUT,
-            max_command_attempts: 1,
-            max_command_buffer_len: MAX_QUEUED_COMMANDS,
-            unresponsive: UnresponsiveConfig {
-                max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
-                interval: UNRESPONSIVE_AFTER / 3,
-            },
-            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
-            reconnect_errors: vec![
-                ReconnectError::ClusterDown,
-                ReconnectError::Loading,
-                ReconnectError::MasterDown,
-                ReconnectError::ReadOnly,
-            ],
-            ..ConnectionConfig::default()
-        };
-        let performance =
-            PerformanceConfig { default_command_timeout: timeout, ..PerformanceConfig::default() };
-        // No limit on attempts: a store that comes back finds its clients waiting.
-        let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
-        let client =
-            fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
-        let task = client.connect();
-        Self { client, task }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 
@@ -197,13 +172,12 @@ impl Command {
         Self { name, route: ClusterHash::Random, args: Vec::with_capacity(8) }
     }
 
-    /// Adds a key. The first one decides which node of a cluster receives the command. Its slot is
-    /// computed here, because the client heeds no other route of a custom command.
+    /// Adds a key. The first one decides which node of a cluster receives the command.
     #[must_use]
     pub fn key(mut self, key: impl Into<Arg>) -> Self {
         let key = key.into();
         if let (ClusterHash::Random, Some(bytes)) = (&self.route, key.as_bytes()) {
-            self.route = ClusterHash::Custom(fred::util::redis_keyslot(bytes));
+            self.route = route_of(bytes);
         }
         self.args.push(key);
         self
@@ -227,7 +201,7 @@ impl Command {
     /// node itself.
     #[must_use]
     pub fn to_owner_of(mut self, key: &str) -> Self {
-        self.route = ClusterHash::Custom(fred::util::redis_keyslot(key.as_bytes()));
+        self.route = route_of(key.as_bytes());
         self
     }
 }
@@ -238,11 +212,11 @@ mod tests {
 
     #[test]
     fn a_command_goes_to_the_node_of_its_first_key() {
-        let slot = fred::util::redis_keyslot(b"3");
+        let slot = route_of(b"3");
         let command =
             Command::new("FCALL").arg("place_order_v1").arg(2).key("identity:{3}").key("due:{4}");
-        assert_eq!(command.route, ClusterHash::Custom(slot));
-        assert_eq!(Command::new("TIME").to_owner_of("due:{3}").route, ClusterHash::Custom(slot));
+        assert_eq!(command.route, slot);
+        assert_eq!(Command::new("TIME").to_owner_of("due:{3}").route, slot);
         assert_eq!(Command::new("PING").route, ClusterHash::Random);
     }
 }

@@ -9,6 +9,7 @@ pub use http::HttpSettings;
 
 use crate::config::{Reader, RedisUrl, Setting};
 use crate::id::Partitions;
+use crate::redis::ReplicaAcks;
 use crate::rewind::REWIND;
 use crate::telemetry::{LogFilter, LogFormat};
 
@@ -27,6 +28,9 @@ pub struct Common {
     pub consumer_http_addr: SocketAddr,
     /// How HTTP is served.
     pub http: HttpSettings,
+    /// Replicas that must have a change before it is answered. Read from `REPLICA_ACKS` and
+    /// `REPLICA_ACK_TIMEOUT`.
+    pub replica_acks: ReplicaAcks,
     /// How keys are spread. Read from `PARTITIONS`.
     pub partitions: Partitions,
     /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
@@ -57,13 +61,26 @@ const DAY: Duration = Duration::from_hours(24);
 const INVENTORY_REDIS_URL: Setting = Setting {
     name: "INVENTORY_REDIS_URL",
     default: "redis://127.0.0.1:6380",
-    help: "store of inventory, redis:// or redis-cluster://",
+    help: "store of inventory, redis://, redis-sentinel:// or redis-cluster://",
 };
 const PAYMENTS_REDIS_URL: Setting = Setting {
     name: "PAYMENTS_REDIS_URL",
     default: "redis://127.0.0.1:6390",
-    help: "store of payments, redis:// or redis-cluster://",
+    help: "store of payments, redis://, redis-sentinel:// or redis-cluster://",
 };
+const REPLICA_ACKS: Setting = Setting {
+    name: "REPLICA_ACKS",
+    default: "0",
+    help: "replicas that must have a change before it is answered or acted on, 0 (none) to 255",
+};
+const REPLICA_ACK_TIMEOUT: Setting = Setting {
+    name: "REPLICA_ACK_TIMEOUT",
+    default: "100ms",
+    help: "longest wait for those replicas, 1ms to 500ms; then 503, and the same key is safe",
+};
+/// Well below the time after which a command counts as failed.
+const ACK_TIMEOUT_RANGE: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(500));
 const PARTITIONS: Setting = Setting {
     name: "PARTITIONS",
     default: "",
@@ -105,11 +122,12 @@ impl Common {
         };
         // Every setting is read before the first one may end this function: all mistakes are
         // reported together.
-        let inventory_store = reader.read(INVENTORY_REDIS_URL);
-        let payments_store = reader.read(PAYMENTS_REDIS_URL);
+        let inventory_store = reader.read::<RedisUrl>(INVENTORY_REDIS_URL);
+        let payments_store = reader.read::<RedisUrl>(PAYMENTS_REDIS_URL);
         let http_addr = reader.read(http_addr);
         let consumer_http_addr = reader.read(consumer_http_addr);
         let http = HttpSettings::read(reader);
+        let replica_acks = read_acks(reader, [inventory_store.as_ref(), payments_store.as_ref()]);
         let partitions = reader.optional(PARTITIONS);
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
@@ -125,6 +143,7 @@ impl Common {
             http_addr: http_addr?,
             consumer_http_addr: consumer_http_addr?,
             http: http?,
+            replica_acks: replica_acks?,
             partitions: partitions?.map_or(Partitions::NONE, Partitions::new),
             stream_retention: stream_retention?,
             consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),
@@ -133,6 +152,16 @@ impl Common {
             log_filter: log_filter?,
         })
     }
+}
+
+fn read_acks(reader: &mut Reader, stores: [Option<&RedisUrl>; 2]) -> Option<ReplicaAcks> {
+    let count = reader.read::<u8>(REPLICA_ACKS);
+    let (min, max) = ACK_TIMEOUT_RANGE;
+    let timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
+    if count? > 0 && stores.into_iter().flatten().any(RedisUrl::is_cluster) {
+        reader.mistake(REPLICA_ACKS.name, &"cannot be used with redis-cluster://");
+    }
+    Some(ReplicaAcks { count: u32::from(count?), timeout: timeout? })
 }
 
 /// The same after a restart, so that a consumer finds its own pending entries at once.

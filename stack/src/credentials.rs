@@ -12,7 +12,8 @@ use anyhow::{Context, Result};
 /// Letters and digits, because that is what stands in a URL and in an ACL file without quoting.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 32;
-const FILE: &str = "passwords";
+/// Where they are kept, in the folder of the store.
+pub(crate) const FILE: &str = "passwords";
 
 /// A user of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +113,8 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     fs::rename(&temporary, path).with_context(context)
 }
 
-fn random_password() -> Result<String> {
+/// A password that nobody can guess.
+pub(crate) fn random_password() -> Result<String> {
     // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is
     // equally likely.
     let limit = 256 / ALPHABET.len() * ALPHABET.len();

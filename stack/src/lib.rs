@@ -10,6 +10,8 @@
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
 //! - [`proxy`] is a link between two of them that can be made to fail.
+//! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
+//!   [`replicated`] the whole system on two of them.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 //! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
 //!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
@@ -32,7 +34,9 @@ pub mod process;
 pub mod project;
 pub mod proxy;
 pub mod redis;
+pub mod replicated;
 pub mod role;
+pub mod sentinel;
 pub mod system;
 pub mod twin;
 pub mod wait;

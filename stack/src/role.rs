@@ -14,7 +14,7 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 22] = [
+pub const SETTINGS: [&str; 24] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
@@ -30,6 +30,8 @@ pub const SETTINGS: [&str; 22] = [
     "FEE_RATE",
     "PRODUCT_CACHE_TTL",
     "EARLY_STOCK_CHECK",
+    "REPLICA_ACKS",
+    "REPLICA_ACK_TIMEOUT",
     "PARTITIONS",
     "STREAM_RETENTION",
     "CONSUMER_NAME",

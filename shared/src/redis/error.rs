@@ -39,7 +39,21 @@ const NOT_NOW: [&str; 18] = [
     "WRONGPASS",
 ];
 
+/// Answers after which a connection is of no use: the server behind it is no primary, or not yet.
+const LEAVE: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
+
 impl RedisError {
+    /// The server said so itself, and the connection to it is good.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Unavailable(message) => {
+                let code = message.split_whitespace().next().unwrap_or_default();
+                NOT_NOW.contains(&code) && !LEAVE.contains(&code)
+            }
+        }
+    }
+
     /// The store has no memory left for writes.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Unavailable(message) if message.starts_with("OOM"))

@@ -11,7 +11,7 @@ use shared::group::Membership;
 use shared::health::Progress;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::own_store::{OwnStore, all};
-use shared::redis::{Command, Entry, Redis, Reply};
+use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
 use shared::shutdown::Shutdown;
 use shared::time::Timestamp;
 use shared::trace::TraceParent;
@@ -109,8 +109,20 @@ impl Stores {
 
     /// The same, but what others leave for `idle` is taken over.
     pub(crate) fn consume_after(&self, name: &str, script: &Script, idle: Duration) -> Running {
+        self.consume_confirmed(name, script, idle, ReplicaAcks::NONE)
+    }
+
+    /// The same, but entries are acted on only once so many replicas have them.
+    pub(crate) fn consume_confirmed(
+        &self,
+        name: &str,
+        script: &Script,
+        idle: Duration,
+        acks: ReplicaAcks,
+    ) -> Running {
         let settings = Settings {
             stream_store: url(&self.streams, User::Inventory),
+            acks,
             name: name.to_owned(),
             reclaim_idle: idle,
         };

@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod harness;
+mod relay;
 mod script;
 
+mod half_open;
 mod opening;
 mod redis;
+mod replicas;
 
 mod consumer;
 mod cursor;

@@ -8,6 +8,7 @@ mod order;
 mod process;
 mod proxy;
 mod redis;
+mod sentinel;
 mod server;
 mod support;
 mod system;

@@ -15,6 +15,7 @@ mod crowds;
 mod data_loss;
 mod duplicates;
 mod endings;
+mod failover;
 mod harness;
 mod live;
 mod lost_tails;

@@ -40,7 +40,12 @@ pub(crate) struct DeadLetter {
 impl Store {
     pub(crate) fn new(server: &RedisServer, partitions: Partitions) -> Self {
         let url: RedisUrl = server.url(User::Operator).parse().unwrap();
-        Self { partitions, redis: Redis::worker(&url) }
+        Self::of(Redis::worker(&url), partitions)
+    }
+
+    /// The store behind a client of its operator.
+    pub(crate) fn of(redis: Redis, partitions: Partitions) -> Self {
+        Self { partitions, redis }
     }
 
     /// Sends a command that may safely be sent twice, until the store answers.

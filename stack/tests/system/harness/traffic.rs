@@ -35,13 +35,18 @@ pub(crate) struct Accepted {
 impl Traffic {
     /// Sets clients to work, each of which orders one piece after the other.
     pub(crate) fn start(shop: &Shop, product: ProductId, clients: usize) -> Self {
+        let service = shop.system.process("payments serve");
+        Self::repeat(&shop.order_request(product, 1), &service, clients)
+    }
+
+    /// Sets clients to work that repeat this request to `service`, each time with another key.
+    pub(crate) fn repeat(request: &RequestBuilder, service: &Arc<Process>, clients: usize) -> Self {
         let mut traffic =
             Self { clients: JoinSet::new(), accepted: Arc::default(), stop: Arc::default() };
         // Keys of other clients, of the same product, are never used again.
         let run = OrderId::mint();
         for client in 0..clients {
-            let request = shop.order_request(product, 1);
-            let service = shop.system.process("payments serve");
+            let (request, service) = (request.try_clone().unwrap(), service.clone());
             let (accepted, ending) = (traffic.accepted.clone(), traffic.stop.clone());
             traffic.clients.spawn(async move {
                 for number in 0.. {

@@ -1,0 +1,116 @@
+//! One client of the library, with every setting that makes it fail in time and come back.
+
+use std::time::Duration;
+
+use fred::interfaces::{ClientLike, EventInterface};
+use fred::types::config::{
+    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, Server,
+    ServerConfig, TcpConfig, UnresponsiveConfig,
+};
+use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion, Value};
+use tokio::sync::broadcast::Receiver;
+
+use super::{Arg, Command, RedisError};
+use crate::config::RedisUrl;
+use crate::redis::replica_gate::Gate;
+
+/// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
+/// command: whoever is back is found before a client gives up on a second command.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// An otherwise quiet connection that owes an answer for this long is closed. The client does not
+/// notice it on a busy one; there, the watchdog does.
+const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
+/// First and longest wait between two attempts to connect, in milliseconds.
+const RECONNECT_MS: (u32, u32) = (50, 1_000);
+/// Commands that may wait for the connection; more are refused at once, so that a stalled store
+/// cannot fill the memory.
+const MAX_QUEUED_COMMANDS: usize = 10_000;
+
+pub(super) struct Connection {
+    client: fred::clients::Client,
+    task: ConnectHandle,
+    /// One message for each connection to a server, sent before the first command goes over it.
+    /// They are counted and never received.
+    made: Receiver<Server>,
+    pub(super) gate: Gate,
+}
+
+impl Connection {
+    pub(super) fn open(url: &RedisUrl, timeout: Duration) -> Self {
+        let mut config = Config::from_url(url.reveal()).unwrap_or_default();
+        // The library asks the first Sentinel that answers, even if it is the one that has not heard
+        // of the failover, and forgets those that the others do not name. So each client begins
+        // elsewhere in the list it was told.
+        if let ServerConfig::Sentinel { hosts, .. } = &mut config.server {
+            fastrand::shuffle(hosts);
+        }
+        Self::to(config, timeout)
+    }
+
+    pub(super) fn to(mut config: Config, timeout: Duration) -> Self {
+        config.version = RespVersion::RESP3;
+        config.fail_fast = false;
+        let connection = ConnectionConfig {
+            connection_timeout: CONNECT_TIMEOUT,
+            internal_command_timeout: CONNECT_TIMEOUT,
+            max_command_attempts: 1,
+            max_command_buffer_len: MAX_QUEUED_COMMANDS,
+            unresponsive: UnresponsiveConfig {
+                max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
+                interval: UNRESPONSIVE_AFTER / 3,
+            },
+            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+            reconnect_errors: vec![
+                ReconnectError::ClusterDown,
+                ReconnectError::Loading,
+                ReconnectError::MasterDown,
+                ReconnectError::ReadOnly,
+            ],
+            ..ConnectionConfig::default()
+        };
+        let performance =
+            PerformanceConfig { default_command_timeout: timeout, ..PerformanceConfig::default() };
+        // No limit on attempts: a store that comes back finds its clients waiting.
+        let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
+        let client =
+            fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
+        let made = client.reconnect_rx();
+        let task = client.connect();
+        Self { client, task, made, gate: Gate::default() }
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(super) async fn send(&self, command: Command) -> Result<Value, RedisError> {
+        let custom = CustomCommand::new_static(command.name, command.route, false);
+        let answer = self.client.custom::<Value, Arg>(custom, command.args).await;
+        answer.map_err(RedisError::from)
+    }
+
+    /// Whether it is connected, and to another server than this one.
+    pub(super) fn is_elsewhere(&self, server: &Server) -> bool {
+        self.client.active_connections().first().is_some_and(|found| found != server)
+    }
+
+    /// How many connections to servers were made up to now. Commands before and after which it is
+    /// the same went over the same connection.
+    pub(super) fn life(&self) -> usize {
+        self.made.len()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Whether a text names a server.
+pub(crate) fn is_url(text: &str) -> bool {
+    Config::from_url(text).is_ok()
+}
+
+/// The route to the node that owns a key. Computed here, because the client heeds no other route of
+/// a custom command.
+pub(super) fn route_of(key: &[u8]) -> ClusterHash {
+    ClusterHash::Custom(fred::util::redis_keyslot(key))
+}

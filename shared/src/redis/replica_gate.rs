@@ -1,0 +1,160 @@
+//! Answers only what replicas have: `WAIT` after a command, on the connection that command took.
+//!
+//! * Redis answers `WAIT` for the connection it comes over: a write that went over an earlier one
+//!   may have reached a server that is no primary any more. The client connects anew without a
+//!   word, so connections are counted, and what lies on both sides of a new one is not confirmed.
+//! * `WAIT` looks back to the last write of its connection, and not at what was only read there,
+//!   not even by a consumer group whose blocked read was served. (Redis counts the next command of
+//!   any kind; Valkey does not, and `PING` changes nothing.) So a message that nobody listens to
+//!   goes before it: a message is copied to replicas, and kept by nobody. A cluster copies messages
+//!   in another way, which is why the configuration allows replicas to be waited for without one
+//!   only.
+//! * `WAIT` holds up its connection. One at a time covers everything that was answered before it
+//!   was sent, however many wait for it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::connection::Connection;
+use super::{Command, RedisError, Reply};
+
+/// Where the message goes. The users of both stores may send there, and nobody reads.
+const CHANNEL: &str = "confirm";
+
+/// How many replicas must have a change before anybody hears of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaAcks {
+    /// So many replicas; 0 turns it off.
+    pub count: u32,
+    /// The longest wait for them.
+    pub timeout: Duration,
+}
+
+/// Lets the callers of one connection through in rounds.
+#[derive(Default)]
+pub(super) struct Gate {
+    arrivals: AtomicU64,
+    last: tokio::sync::Mutex<Round>,
+}
+
+/// What became of the last round.
+struct Round {
+    /// Whoever arrived as this one, or before, is covered by it.
+    covers: u64,
+    /// The connection that was confirmed, by its number.
+    outcome: Result<usize, RedisError>,
+}
+
+impl ReplicaAcks {
+    /// Nobody is waited for.
+    pub const NONE: Self = Self { count: 0, timeout: Duration::ZERO };
+
+    /// Waits until replicas have what `connection` was answered since it was number `life`. Any
+    /// failure says "not now": whether the change will last is unknown, and trying again finds out.
+    pub(super) async fn confirm(
+        self,
+        connection: &Connection,
+        life: usize,
+    ) -> Result<(), RedisError> {
+        let confirmed = connection.gate.pass(|| self.wait(connection)).await?;
+        // What was sent before there was a connection went over the first one.
+        if confirmed == life.max(1) {
+            return Ok(());
+        }
+        Err(unconfirmed("the connection was made anew in between"))
+    }
+
+    /// Asks the server, and answers for which connection it spoke.
+    async fn wait(self, connection: &Connection) -> Result<usize, RedisError> {
+        let Self { count, timeout } = self;
+        // 0 would wait for ever.
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
+        let wait = Command::new("WAIT").arg(i64::from(count)).arg(timeout_ms);
+        let mark = Command::new("PUBLISH").arg(CHANNEL).arg("");
+        let before = connection.life();
+        // They are sent in this order, without a pause.
+        let both = futures_util::future::join(connection.send(mark), connection.send(wait));
+        let (mark, wait) = both.await;
+        let replicas = mark.and(wait).map_err(unconfirmed)?;
+        let replicas = Reply::from(replicas).unsigned().map_err(unconfirmed)?;
+        if replicas < u64::from(count) {
+            return Err(unconfirmed(format!("{replicas} of {count} within {timeout:?}")));
+        }
+        let after = connection.life();
+        if before != after {
+            return Err(unconfirmed("the connection was made anew meanwhile"));
+        }
+        Ok(after)
+    }
+}
+
+impl Gate {
+    /// Waits for a round that began after this call did, or runs it by `ask`. Who runs one and is
+    /// cancelled leaves the next in the queue to run another.
+    async fn pass<F>(&self, ask: impl FnOnce() -> F) -> Result<usize, RedisError>
+    where
+        F: Future<Output = Result<usize, RedisError>>,
+    {
+        let number = self.arrivals.fetch_add(1, Ordering::AcqRel) + 1;
+        let mut last = self.last.lock().await;
+        if last.covers < number {
+            let covers = self.arrivals.load(Ordering::Acquire);
+            *last = Round { covers, outcome: ask().await };
+        }
+        last.outcome.clone()
+    }
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self { covers: 0, outcome: Ok(0) }
+    }
+}
+
+fn unconfirmed(reason: impl std::fmt::Display) -> RedisError {
+    RedisError::Unavailable(format!("not confirmed by replicas: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_who_came_before_a_round_began_is_covered_by_it() {
+        let (gate, rounds) = (Arc::new(Gate::default()), Arc::new(AtomicU64::new(0)));
+        let passing = (0..100).map(|_| {
+            let (gate, rounds) = (gate.clone(), rounds.clone());
+            tokio::spawn(async move {
+                let round = || async {
+                    tokio::task::yield_now().await;
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                    Ok(7)
+                };
+                gate.pass(round).await
+            })
+        });
+        for passed in futures_util::future::join_all(passing).await {
+            assert_eq!(passed.unwrap().unwrap(), 7);
+        }
+        let rounds = rounds.load(Ordering::Relaxed);
+        assert!((1..=2).contains(&rounds), "{rounds}");
+    }
+
+    #[tokio::test]
+    async fn who_comes_later_is_not_covered_and_failures_are_shared() {
+        let gate = Gate::default();
+        assert_eq!(gate.pass(|| async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(gate.pass(|| async { Ok(2) }).await.unwrap(), 2);
+        let failing = || async {
+            tokio::task::yield_now().await;
+            Err(unconfirmed("no replica"))
+        };
+        let both = futures_util::future::join(gate.pass(failing), gate.pass(|| async { Ok(3) }));
+        let (first, second) = both.await;
+        assert!(matches!(first, Err(RedisError::Unavailable(_))));
+        // It came after the round of the first had begun.
+        assert_eq!(second.unwrap(), 3);
+    }
+}

@@ -1,0 +1,88 @@
+//! Leaves a primary that is deposed and does not know it.
+//!
+//! One that stalled for a while goes on as a primary when it wakes up, and so do its clients: it is
+//! ten seconds before the Sentinels tell it, and whatever was written to it by then is gone. The
+//! library asks the Sentinels only when it connects, so each client asks them every now and then.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use fred::types::config::{Config, Server, ServerConfig};
+
+use super::connection::Connection;
+use super::{COMMAND_TIMEOUT, Command, Inner, Reply};
+use crate::config::RedisUrl;
+
+/// Pause between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// So many looks in a row have to find another primary: a Sentinel may be the last to hear of a
+/// failover, and send its clients back.
+const LOOKS: u32 = 2;
+
+/// The Sentinels of a store.
+struct Sentinels {
+    hosts: Vec<Server>,
+    service: String,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+/// Watches over a client for as long as it lives, if its store is behind Sentinels.
+pub(super) fn watch(client: &Arc<Inner>) {
+    if let Some(sentinels) = Sentinels::of(&client.url) {
+        tokio::spawn(follow(sentinels, Arc::downgrade(client)));
+    }
+}
+
+async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
+    let (mut turn, mut elsewhere) = (0, 0);
+    let mut sentinel = sentinels.connect(turn);
+    while client.strong_count() > 0 {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        let Some(primary) = sentinels.ask(&sentinel).await else {
+            turn += 1;
+            sentinel = sentinels.connect(turn);
+            continue;
+        };
+        let Some(client) = client.upgrade() else { return };
+        let connection = client.connection.load_full();
+        elsewhere = if connection.is_elsewhere(&primary) { elsewhere + 1 } else { 0 };
+        if elsewhere >= LOOKS {
+            tracing::warn!(store = %client.url, "another server is the primary now: going there");
+            client.replace();
+            elsewhere = 0;
+        }
+    }
+}
+
+impl Sentinels {
+    fn of(url: &RedisUrl) -> Option<Self> {
+        match Config::from_url(url.reveal()).ok()?.server {
+            ServerConfig::Sentinel { mut hosts, service_name, username, password } => {
+                fastrand::shuffle(&mut hosts);
+                Some(Self { hosts, service: service_name, username, password })
+            }
+            _ => None,
+        }
+    }
+
+    /// A client of one of them: another one each turn.
+    fn connect(&self, turn: usize) -> Connection {
+        let host = self.hosts[turn % self.hosts.len()].clone();
+        let config = Config {
+            server: ServerConfig::Centralized { server: host },
+            username: self.username.clone(),
+            password: self.password.clone(),
+            ..Config::default()
+        };
+        Connection::to(config, COMMAND_TIMEOUT)
+    }
+
+    /// The server that this one takes for the primary.
+    async fn ask(&self, sentinel: &Connection) -> Option<Server> {
+        let ask = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME");
+        let address = sentinel.send(ask.arg(self.service.as_str())).await.ok()?;
+        let [host, port] = Reply::from(address).exactly("an address").ok()?;
+        Some(Server::new(host.text().ok()?, port.text().ok()?.parse().ok()?))
+    }
+}

@@ -1,0 +1,120 @@
+//! A wire that swallows everything: the client finds out, comes back when the wire does, and leaves
+//! nothing behind.
+
+use std::time::Duration;
+
+use shared::own_store::all;
+use shared::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError, STUCK_AFTER};
+use stack::credentials::User;
+use stack::wait::wait_until;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::harness::{Stores, membership};
+use crate::relay::Relay;
+
+/// The wire works, and so must its clients.
+const BACK: Duration = Duration::from_secs(2);
+/// What a busy machine may add to a limit.
+const MARGIN: Duration = Duration::from_millis(500);
+
+fn get() -> Command {
+    Command::new("GET").key("product:1")
+}
+
+/// Asks as a busy process does, several times at once, until the time is over. Answers how much of
+/// it was answered.
+async fn busy(redis: &Redis, time: Duration) -> usize {
+    let until = Instant::now() + time;
+    let askers = (0..8).map(|_| async {
+        let mut answered = 0;
+        while Instant::now() < until {
+            answered += usize::from(redis.run(get()).await.is_ok());
+            tokio::task::yield_now().await;
+        }
+        answered
+    });
+    all(askers).await.into_iter().sum()
+}
+
+#[tokio::test]
+async fn a_busy_client_leaves_a_connection_on_which_nothing_is_answered() {
+    let stores = Stores::start().await;
+    let relay = Relay::to(&stores.own).await;
+    let redis = Redis::worker(&relay.url(&stores.own, User::Inventory));
+    redis.run(get()).await.unwrap();
+    for _ in 0..2 {
+        relay.swallow();
+        let error = redis.run(get()).await.unwrap_err();
+        assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+        // Only what is connected now is lost; nobody tells the client.
+        relay.heal();
+        let limit = STUCK_AFTER - COMMAND_TIMEOUT + MARGIN;
+        wait_until("the client", limit, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() {
+    let stores = Stores::start().await;
+    let relay = Relay::to(&stores.own).await;
+    let redis = Redis::worker(&relay.url(&stores.own, User::Inventory));
+    busy(&redis, Duration::from_millis(100)).await;
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let (open, accepted, alive) = (relay.open(), relay.accepted(), tasks());
+    assert_eq!((open, accepted), (1, 1));
+
+    let silence = Duration::from_secs(7);
+    relay.swallow();
+    assert_eq!(busy(&redis, silence).await, 0);
+    // One connection per second is tried, whatever number of commands wait for it.
+    let tried = relay.accepted() - accepted;
+    assert!((2..=14).contains(&tried), "{tried} connections in {silence:?}");
+
+    relay.heal();
+    let back = wait_until("the client", BACK, || async { redis.run(get()).await.is_ok() });
+    back.await.unwrap();
+    let accepted = relay.accepted();
+    assert!(busy(&redis, STUCK_AFTER + MARGIN).await > 100);
+    assert_eq!(relay.accepted(), accepted, "a client that is answered stays");
+    let clean = wait_until("what is left to be gone", BACK, || async {
+        relay.open() == open && tasks() == alive
+    });
+    clean.await.unwrap_or_else(|error| panic!("{error}: {} {}, {alive}", relay.open(), tasks()));
+}
+
+#[tokio::test]
+async fn a_blocked_reader_comes_back_too() {
+    let stores = Stores::start().await;
+    let relay = Relay::to(&stores.streams).await;
+    let block = Duration::from_millis(500);
+    let reader = Redis::reader(&relay.url(&stores.streams, User::Inventory), block);
+    let member = membership("one");
+    member.ensure_group(&stores.emitter).await.unwrap();
+    assert_eq!(member.read_new(&reader, 10, block).await.unwrap(), []);
+    relay.swallow();
+    member.read_new(&reader, 10, block).await.unwrap_err();
+    relay.heal();
+    let back = wait_until("the reader", BACK + block, || async {
+        member.read_new(&reader, 10, block).await.is_ok()
+    });
+    back.await.unwrap();
+}
+
+/// The server speaks, and says that it cannot work just now.
+#[tokio::test]
+async fn a_client_whose_server_refuses_to_work_stays() {
+    let stores = Stores::start().await;
+    let relay = Relay::to(&stores.own).await;
+    let redis = Redis::worker(&relay.url(&stores.own, User::Inventory));
+    redis.run(get()).await.unwrap();
+    let full = Command::new("CONFIG").args(["SET", "maxmemory", "1"]);
+    stores.operator.run(full).await.unwrap();
+    let until = Instant::now() + STUCK_AFTER + MARGIN;
+    while Instant::now() < until {
+        let set = Command::new("SET").key("product:1").arg("more");
+        let error = redis.run(set).await.unwrap_err();
+        assert!(error.is_full(), "{error:?}");
+    }
+    assert_eq!(relay.accepted(), 1);
+}

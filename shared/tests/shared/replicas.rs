@@ -1,0 +1,212 @@
+//! Nothing is answered, and no entry acted on, that replicas do not have.
+
+use std::time::Duration;
+
+use shared::own_store::all;
+use shared::redis::{Command, Redis, RedisError, ReplicaAcks};
+use stack::binaries;
+use stack::credentials::User;
+use stack::guard::{Farewell, Guard};
+use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::wait::wait_until;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::harness::{LIMIT, NEVER, Stores, entries, membership, url};
+use crate::script::{DONE, Script};
+
+const ACKS: ReplicaAcks = ReplicaAcks { count: 1, timeout: Duration::from_millis(300) };
+/// What the answer may take beyond that on a busy machine.
+const MARGIN: Duration = Duration::from_millis(700);
+
+/// A server that copies another one.
+struct Replica {
+    server: RedisServer,
+    _dir: TempDir,
+}
+
+impl Replica {
+    async fn of(primary: &RedisServer) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let server = RedisServer::start(RedisOptions {
+            store: Store::Payments,
+            dir: dir.path().to_owned(),
+            server: stack::server::shared().unwrap(),
+            guard: Guard { stack: binaries::shared().unwrap().stack, farewell: Farewell::Kill },
+            sink: None,
+            overrides: Overrides::default(),
+        });
+        let server = server.await.unwrap();
+        let operator = Redis::worker(&url(&server, User::Operator));
+        let source = primary.url(User::Operator);
+        let password = source.split([':', '@']).nth(2).unwrap();
+        let quick = Command::new("CONFIG").args(["SET", "repl-diskless-sync-delay", "0"]);
+        let source = Redis::worker(&url(primary, User::Operator));
+        source.run(quick).await.unwrap();
+        for (name, value) in [("masteruser", "operator"), ("masterauth", password)] {
+            operator.run(Command::new("CONFIG").args(["SET", name, value])).await.unwrap();
+        }
+        let port = i64::from(primary.port());
+        operator.run(Command::new("REPLICAOF").arg("127.0.0.1").arg(port)).await.unwrap();
+        let complete = wait_until("the replica to have everything", LIMIT, || async {
+            let info = source.run(Command::new("INFO").arg("replication")).await.unwrap();
+            info.text().unwrap().contains("state=online")
+        });
+        complete.await.unwrap();
+        // It says so a moment before it listens.
+        wait_confirmed(&source.with_acks(ACKS)).await;
+        Self { server, _dir: dir }
+    }
+}
+
+fn set() -> Command {
+    Command::new("SET").key("product:1").arg("x")
+}
+
+/// Waits until the replica takes part.
+async fn wait_confirmed(redis: &Redis) {
+    wait_until("the replica", LIMIT, || async { redis.run_confirmed(set()).await.is_ok() })
+        .await
+        .unwrap();
+}
+
+fn assert_unconfirmed(error: &RedisError) {
+    let RedisError::Unavailable(reason) = error else { panic!("{error:?}") };
+    assert!(reason.contains("replicas"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwise() {
+    let stores = Stores::start().await;
+    let redis = Redis::worker(&url(&stores.own, User::Inventory)).with_acks(ACKS);
+    redis.run(set()).await.unwrap();
+    assert_unconfirmed(&redis.run_confirmed(set()).await.unwrap_err());
+    let replica = Replica::of(&stores.own).await;
+    redis.run_confirmed(set()).await.unwrap();
+
+    replica.server.pause();
+    let started = Instant::now();
+    let answers = all((0..50).map(|_| redis.run_confirmed(set()))).await;
+    for answer in answers {
+        assert_unconfirmed(&answer.unwrap_err());
+    }
+    // One round that they wait for, and one that was on its way before it.
+    assert!(started.elapsed() < ACKS.timeout * 2 + MARGIN, "{:?}", started.elapsed());
+    redis.run(set()).await.unwrap();
+    replica.server.resume();
+    wait_confirmed(&redis).await;
+}
+
+#[tokio::test]
+async fn many_changes_share_one_question_to_the_replicas() {
+    let stores = Stores::start().await;
+    let _replica = Replica::of(&stores.own).await;
+    let redis = Redis::worker(&url(&stores.own, User::Inventory)).with_acks(ACKS);
+    redis.run(set()).await.unwrap();
+    for answer in all((0..1_000).map(|_| redis.run_confirmed(set()))).await {
+        answer.unwrap();
+    }
+    let stats = stores.operator.run(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let stats = stats.text().unwrap();
+    let waits = stats.split("cmdstat_wait:calls=").nth(1).unwrap();
+    let waits: usize = waits.split(',').next().unwrap().parse().unwrap();
+    assert!(waits <= 100, "{waits}");
+}
+
+/// The answer still comes, and then the connection closes. What `WAIT` would say on the next one
+/// is not about this change.
+#[tokio::test]
+async fn a_change_on_a_connection_that_is_gone_is_not_confirmed_by_the_next_one() {
+    let stores = Stores::start().await;
+    let _replica = Replica::of(&stores.own).await;
+    let redis = Redis::worker(&url(&stores.own, User::Operator)).with_acks(ACKS);
+    for _ in 0..5 {
+        let own = redis.run(Command::new("CLIENT").arg("ID")).await.unwrap().int().unwrap();
+        let last = Command::new("CLIENT").args(["KILL", "ID"]).arg(own);
+        let last = last.args(["SKIPME", "no"]);
+        assert_unconfirmed(&redis.run_confirmed(last).await.unwrap_err());
+        wait_confirmed(&redis).await;
+    }
+}
+
+/// What a blocked read is given is no write of its connection, and `WAIT` alone confirms an entry
+/// that no replica has.
+#[tokio::test]
+async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
+    let stores = Stores::start().await;
+    let replica = Replica::of(&stores.streams).await;
+    let block = Duration::from_secs(5);
+    let reader = Redis::reader(&url(&stores.streams, User::Inventory), block).with_acks(ACKS);
+    let member = membership("one");
+    member.ensure_group(&stores.emitter).await.unwrap();
+    for round in 0..3 {
+        let emit = async {
+            let blocked = wait_until("the read to block", LIMIT, || async {
+                let info = stores.emitter.run(Command::new("INFO").arg("clients")).await.unwrap();
+                info.text().unwrap().contains("blocked_clients:1")
+            });
+            blocked.await.unwrap();
+            if round > 0 {
+                replica.server.pause();
+            }
+            stores.emit([DONE]).await;
+        };
+        let (read, ()) = tokio::join!(member.read_new(&reader, 10, block), emit);
+        match round {
+            0 => assert_eq!(read.unwrap().len(), 1),
+            _ => assert_unconfirmed(&read.unwrap_err()),
+        }
+        replica.server.resume();
+        // The next round begins with a replica that has everything.
+        wait_confirmed(&stores.emitter.clone().with_acks(ACKS)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missing() {
+    let stores = Stores::start().await;
+    let replica = Replica::of(&stores.streams).await;
+    let script = Script::default();
+    let running = stores.consume_confirmed("one", &script, NEVER, ACKS);
+    stores.emit([DONE; 5]).await;
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 5]);
+
+    replica.server.pause();
+    stores.emit([DONE; 5]).await;
+    let given =
+        wait_until("the entries to be read", LIMIT, || async { stores.pending().await > Some(0) });
+    given.await.unwrap();
+    // Long enough for several attempts.
+    let redis = stores.emitter.clone().with_acks(ACKS);
+    for _ in 0..10 {
+        assert_unconfirmed(&redis.run_confirmed(set()).await.unwrap_err());
+    }
+    assert_eq!(script.times(DONE), [1; 5], "nobody may act on them");
+    replica.server.resume();
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 10]);
+    assert_eq!(entries(&stores.operator, "dead_letters").await, []);
+    running.stop().await;
+}
+
+/// `min-replicas-to-write` refuses reads through a group as well, and acknowledgements.
+#[tokio::test]
+async fn a_store_that_wants_more_replicas_is_waited_for() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let running = stores.consume("one", &script);
+    stores.emit([DONE]).await;
+    stores.wait_settled().await;
+    let replicas = |count| Command::new("CONFIG").args(["SET", "min-replicas-to-write", count]);
+    stores.emit([DONE; 3]).await;
+    stores.emitter.run(replicas("1")).await.unwrap();
+    let error = stores.emitter.run(set()).await.unwrap_err();
+    assert!(matches!(&error, RedisError::Unavailable(reason) if reason.contains("NOREPLICAS")));
+    stores.emitter.run(replicas("0")).await.unwrap();
+    stores.emit([DONE]).await;
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE).len(), 5);
+    assert_eq!(entries(&stores.operator, "dead_letters").await, []);
+    running.stop().await;
+}

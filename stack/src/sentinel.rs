@@ -1,0 +1,267 @@
+//! One store that survives the loss of a server: a primary, its replicas, and three Sentinels that
+//! make a replica the primary when the primary is gone.
+//!
+//! Every server runs with the shipped configuration and users, plus those of
+//! `deploy/acl/replication.acl`.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, anyhow};
+use shared::{
+    config::RedisUrl,
+    redis::{Command, Redis, Reply},
+};
+
+use crate::{
+    credentials::{Credentials, FILE, User, random_password},
+    guard::Guard,
+    redis::{Overrides, RedisOptions, RedisServer, Store},
+    server::Server,
+    wait::{wait_for, wait_until},
+};
+use watcher::Watcher;
+
+mod watcher;
+
+/// More than half of them have to agree, so that one may be lost.
+const SENTINELS: usize = 3;
+/// Users of replicas and Sentinels.
+const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
+/// How long anything here may take that is waited for. A second attempt of the Sentinels included.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// What a replicated store is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Whose store.
+    pub store: Store,
+    /// Its folder; made if missing.
+    pub dir: PathBuf,
+    /// The program of all servers and Sentinels.
+    pub server: Server,
+    /// How children are started.
+    pub guard: Guard,
+    /// How many replicas the primary has.
+    pub replicas: usize,
+}
+
+/// A running store with its replicas and Sentinels. Killed when dropped; its folder stays.
+pub struct Replicated {
+    store: Store,
+    nodes: Vec<Node>,
+    sentinels: Vec<Watcher>,
+    credentials: Credentials,
+    secrets: Secrets,
+}
+
+/// One server, and a client that may do everything there, whatever it is just now.
+struct Node {
+    server: RedisServer,
+    operator: Redis,
+}
+
+/// What only servers and Sentinels need to know.
+struct Secrets {
+    replica: String,
+    sentinel: String,
+    /// What clients tell the Sentinels.
+    watchers: String,
+}
+
+impl Replicated {
+    /// Starts everything, and waits until a failover could happen.
+    pub async fn start(options: Options) -> Result<Self> {
+        fs::create_dir_all(&options.dir)?;
+        let secrets = Secrets {
+            replica: random_password()?,
+            sentinel: random_password()?,
+            watchers: random_password()?,
+        };
+        let credentials = Credentials::load_or_create(&options.dir)?;
+        let mut nodes = Vec::new();
+        for number in 0..=options.replicas {
+            nodes.push(Node::start(&options, number, &secrets).await?);
+        }
+        let mut store =
+            Self { store: options.store, nodes, sentinels: Vec::new(), credentials, secrets };
+        for replica in 1..=options.replicas {
+            store.follow(replica, 0).await?;
+        }
+        let complete = wait_until("the replicas", LIMIT, || async {
+            store.replicas_of(0).await == Some(options.replicas)
+        });
+        complete.await?;
+        // A Sentinel that comes before the replicas looks for them again only after ten seconds.
+        for number in 0..SENTINELS {
+            store.sentinels.push(store.watch(&options, number)?);
+        }
+        for sentinel in &store.sentinels {
+            sentinel.wait_ready(SENTINELS - 1, options.replicas).await?;
+        }
+        Ok(store)
+    }
+
+    /// The address of the store for `user`: that of the Sentinels, who know which server it is.
+    pub fn url(&self, user: User) -> String {
+        let address = |sentinel: &Watcher| format!("127.0.0.1:{}", sentinel.port());
+        let [first, rest @ ..] = &self.sentinels[..] else {
+            return String::new();
+        };
+        let nodes: String = rest.iter().map(|node| format!("node={}&", address(node))).collect();
+        format!(
+            "redis-sentinel://{}:{}@{}?{nodes}sentinelServiceName={}&sentinelPassword={}",
+            user.name(),
+            self.credentials.password(user),
+            address(first),
+            self.store.name(),
+            self.secrets.watchers,
+        )
+    }
+
+    /// A server by its number; 0 is the one that was the primary first.
+    pub fn node(&self, number: usize) -> &RedisServer {
+        &self.nodes[number].server
+    }
+
+    /// A client of one server that may do everything, whether it is primary or replica.
+    pub fn operator_of(&self, number: usize) -> &Redis {
+        &self.nodes[number].operator
+    }
+
+    /// A client of whichever server is the primary, that may do everything.
+    pub fn operator(&self) -> Result<Redis> {
+        Ok(Redis::worker(&parse(&self.url(User::Operator))?))
+    }
+
+    /// The number of the server that most Sentinels take for the primary.
+    pub async fn primary(&self) -> Result<usize> {
+        let mut votes = vec![0; self.nodes.len()];
+        for sentinel in &self.sentinels {
+            let port = sentinel.primary().await;
+            let named = |node: &Node| Some(node.server.port()) == port;
+            if let Some(number) = self.nodes.iter().position(named) {
+                votes[number] += 1;
+            }
+        }
+        let elected = votes.iter().position(|votes| *votes > SENTINELS / 2);
+        elected.context("the Sentinels do not agree about the primary")
+    }
+
+    /// Kills the primary, and answers its number.
+    pub async fn kill_primary(&self) -> Result<usize> {
+        let number = self.primary().await?;
+        self.node(number).kill();
+        Ok(number)
+    }
+
+    /// Makes a replica the primary while the old one lives, as for maintenance.
+    pub async fn hand_over(&self) -> Result<()> {
+        self.sentinels.first().context("no Sentinel")?.fail_over().await
+    }
+
+    /// Waits until another server than `old` is the primary, and answers its number.
+    pub async fn wait_failover(&self, old: usize) -> Result<usize> {
+        let what = format!("another primary of the {} store", self.store.name());
+        wait_for(&what, LIMIT, || async {
+            let primary = self.primary().await.ok().filter(|number| *number != old)?;
+            (self.role(primary).await.as_deref() == Some("master")).then_some(primary)
+        })
+        .await
+    }
+
+    /// Starts a server that was killed (or kills one that is frozen), as a replica of the present
+    /// primary, and waits until every replica has everything. By themselves the Sentinels would do
+    /// so after some seconds.
+    pub async fn return_as_replica(&self, number: usize) -> Result<()> {
+        self.node(number).restart().await?;
+        let what = format!("all replicas of the {} store", self.store.name());
+        wait_for(&what, LIMIT, || async {
+            // A busy machine makes the Sentinels change their minds meanwhile.
+            let primary = self.primary().await.ok()?;
+            if primary != number && self.role(number).await.as_deref() == Some("master") {
+                self.follow(number, primary).await.ok()?;
+            }
+            (self.replicas_of(primary).await? == self.nodes.len() - 1).then_some(())
+        })
+        .await
+    }
+
+    /// What the Sentinels did, line by line, each in turn: for a test that fails.
+    pub fn history(&self) -> Vec<String> {
+        self.sentinels.iter().flat_map(Watcher::history).collect()
+    }
+
+    /// How many replicas of a server are up to date.
+    pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
+        let info = Command::new("INFO").arg("replication");
+        let info = self.operator_of(primary).run(info).await.ok()?.text().ok()?;
+        Some(info.matches("state=online").count())
+    }
+
+    async fn follow(&self, replica: usize, primary: usize) -> Result<()> {
+        let port = i64::from(self.node(primary).port());
+        let follow = Command::new("REPLICAOF").arg("127.0.0.1").arg(port);
+        self.nodes[replica].tell(follow).await.map(drop)
+    }
+
+    async fn role(&self, number: usize) -> Option<String> {
+        let role = self.operator_of(number).run(Command::new("ROLE")).await.ok()?;
+        role.list().ok()?.into_iter().next()?.text().ok()
+    }
+
+    fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {
+        let Secrets { sentinel, watchers, .. } = &self.secrets;
+        let dir = options.dir.join(format!("sentinel-{number}"));
+        Watcher::start(options, &dir, self.node(0).port(), sentinel, watchers)
+    }
+}
+
+impl Node {
+    async fn start(options: &Options, number: usize, secrets: &Secrets) -> Result<Self> {
+        let dir = options.dir.join(number.to_string());
+        fs::create_dir_all(&dir)?;
+        // All servers of one store have the same users with the same passwords.
+        fs::copy(options.dir.join(FILE), dir.join(FILE))?;
+        let server = RedisServer::start(RedisOptions {
+            store: options.store,
+            dir,
+            server: options.server.clone(),
+            guard: options.guard.clone(),
+            sink: None,
+            overrides: Overrides::default(),
+        });
+        let server = server.await?;
+        let operator = Redis::worker(&parse(&server.url(User::Operator))?);
+        let node = Self { server, operator };
+        node.prepare(secrets).await?;
+        Ok(node)
+    }
+
+    /// Adds what replication needs, for good.
+    async fn prepare(&self, secrets: &Secrets) -> Result<()> {
+        let users = REPLICATION_ACL
+            .replace("@REPLICA_PASSWORD@", &secrets.replica)
+            .replace("@SENTINEL_PASSWORD@", &secrets.sentinel);
+        for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
+            self.tell(Command::new("ACL").arg("SETUSER").args(user.split(' '))).await?;
+        }
+        self.tell(Command::new("ACL").arg("SAVE")).await?;
+        for (name, value) in [
+            ("masteruser", "replica"),
+            ("masterauth", &secrets.replica),
+            // A test has no time to wait for more replicas to share a transfer with.
+            ("repl-diskless-sync-delay", "0"),
+        ] {
+            self.tell(Command::new("CONFIG").args(["SET", name, value])).await?;
+        }
+        self.tell(Command::new("CONFIG").arg("REWRITE")).await.map(drop)
+    }
+
+    async fn tell(&self, command: Command) -> Result<Reply> {
+        self.operator.run(command).await.with_context(|| self.server.process().name().to_owned())
+    }
+}
+
+fn parse(url: &str) -> Result<RedisUrl> {
+    url.parse().map_err(|error: String| anyhow!(error))
+}

@@ -1,0 +1,103 @@
+//! One Sentinel.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use shared::redis::{Command, Redis, Reply};
+
+use super::{LIMIT, Options, SENTINELS, parse};
+use crate::{
+    credentials::write_private,
+    ports::{self, Port},
+    process::{Launch, Process},
+    wait::wait_for,
+};
+
+/// A server that is silent for this long counts as down, if enough Sentinels find so.
+const DOWN_AFTER: Duration = Duration::from_millis(500);
+/// After twice this time a failover that did not work is tried again.
+const FAILOVER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A running Sentinel. Killed when dropped.
+pub(super) struct Watcher {
+    client: Redis,
+    name: &'static str,
+    port: Port,
+    process: Process,
+}
+
+impl Watcher {
+    /// Starts one that watches the primary on this port, and knows of the others by it. `password`
+    /// is that of the user `sentinel` there, `own` what clients have to tell this one.
+    pub(super) fn start(
+        options: &Options,
+        dir: &Path,
+        primary: u16,
+        password: &str,
+        own: &str,
+    ) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let (port, name) = (ports::free()?, options.store.name());
+        let (number, dir_name) = (port.number(), dir.display());
+        let (down_ms, failover_ms) = (DOWN_AFTER.as_millis(), FAILOVER_TIMEOUT.as_millis());
+        let quorum = SENTINELS / 2 + 1;
+        let config = dir.join("sentinel.conf");
+        let text = format!(
+            "port {number}
+bind 127.0.0.1
+dir {dir_name}
+requirepass {own}
+sentinel monitor {name} 127.0.0.1 {primary} {quorum}
+sentinel auth-user {name} sentinel
+sentinel auth-pass {name} {password}
+sentinel down-after-milliseconds {name} {down_ms}
+sentinel failover-timeout {name} {failover_ms}
+"
+        );
+        write_private(&config, &text)?;
+        let launch = Launch {
+            name: format!("{name} sentinel"),
+            program: options.server.path.clone(),
+            args: vec![config.into(), "--sentinel".into()],
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let process = Process::start(launch, options.guard.clone(), None)?;
+        let client = Redis::worker(&parse(&format!("redis://:{own}@127.0.0.1:{number}"))?);
+        Ok(Self { client, name, port, process })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Waits until it knows so many others and so many replicas.
+    pub(super) async fn wait_ready(&self, others: usize, replicas: usize) -> Result<()> {
+        wait_for("a Sentinel to know everybody", LIMIT, || async {
+            let known = |about| async move { self.ask(about).await?.list().ok() };
+            let (sentinels, found) = (known("SENTINELS").await?, known("REPLICAS").await?);
+            (sentinels.len() >= others && found.len() >= replicas).then_some(())
+        })
+        .await
+    }
+
+    /// The port of the server that it takes for the primary.
+    pub(super) async fn primary(&self) -> Option<u16> {
+        let address = self.ask("GET-MASTER-ADDR-BY-NAME").await?.texts().ok()?;
+        address.get(1)?.parse().ok()
+    }
+
+    /// Begins a failover although the primary is well.
+    pub(super) async fn fail_over(&self) -> Result<()> {
+        let begin = Command::new("SENTINEL").args(["FAILOVER", self.name]);
+        self.client.run(begin).await.map(drop).context("SENTINEL FAILOVER")
+    }
+
+    pub(super) fn history(&self) -> Vec<String> {
+        self.process.last_lines(usize::MAX)
+    }
+
+    async fn ask(&self, about: &'static str) -> Option<Reply> {
+        self.client.run(Command::new("SENTINEL").args([about, self.name])).await.ok()
+    }
+}

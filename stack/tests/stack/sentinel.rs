@@ -1,0 +1,92 @@
+//! A store with replicas and Sentinels.
+
+use std::time::Duration;
+
+use shared::redis::{Command, Redis};
+use stack::credentials::User;
+use stack::guard::{Farewell, Guard};
+use stack::redis::Store;
+use stack::sentinel::{Options, Replicated};
+use stack::wait::wait_until;
+use stack::{binaries, server};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// From the promotion of a replica to the first answer.
+const BACK: Duration = Duration::from_secs(2);
+
+/// The Sentinels tell an old primary that lives on only after ten seconds. What is written there is
+/// lost, so its clients must leave it long before.
+const DEPOSED: Duration = Duration::from_secs(4);
+/// Between two commands of a busy client.
+const PAUSE: Duration = Duration::from_millis(20);
+
+fn set(value: i64) -> Command {
+    Command::new("SET").key("product:1").arg(value)
+}
+
+async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
+    let (server, stack) = tokio::task::spawn_blocking(|| {
+        (server::shared().unwrap(), binaries::shared().unwrap().stack)
+    })
+    .await
+    .unwrap();
+    let guard = Guard { stack, farewell: Farewell::Kill };
+    let (store, dir) = (Store::Inventory, dir.to_owned());
+    Replicated::start(Options { store, dir, server, guard, replicas }).await.unwrap()
+}
+
+/// A client that is at work all the time, as that of a service is.
+fn busy(redis: &Redis) -> JoinSet<()> {
+    let (mut work, redis) = (JoinSet::new(), redis.clone());
+    work.spawn(async move {
+        loop {
+            let _ = redis.run(Command::new("EXISTS").key("product:1")).await;
+            sleep(PAUSE).await;
+        }
+    });
+    work
+}
+
+#[tokio::test]
+async fn a_busy_client_follows_the_primary_when_it_is_killed_and_when_it_freezes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replicated(dir.path(), 2).await;
+    let redis = Redis::worker(&store.url(User::Inventory).parse().unwrap());
+    redis.run(set(0)).await.unwrap();
+    let _work = busy(&redis);
+    for (round, freezes) in [(1, false), (2, true), (3, false)] {
+        let old = store.primary().await.unwrap();
+        if freezes {
+            store.node(old).pause();
+        } else {
+            store.node(old).kill();
+        }
+        store.wait_failover(old).await.unwrap();
+        wait_written(&store, &redis, round, BACK).await;
+        store.return_as_replica(old).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_leaves_a_primary_that_lives_on_as_a_replica() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = replicated(dir.path(), 1).await;
+    let redis = Redis::worker(&store.url(User::Inventory).parse().unwrap());
+    redis.run(set(0)).await.unwrap();
+    store.hand_over().await.unwrap();
+    store.wait_failover(0).await.unwrap();
+    wait_written(&store, &redis, 1, DEPOSED).await;
+}
+
+/// Waits until what the client writes is found on the server that the Sentinels name.
+async fn wait_written(store: &Replicated, redis: &Redis, value: i64, limit: Duration) {
+    let written = wait_until("the client", limit, || async {
+        let Ok(primary) = store.primary().await else { return false };
+        let written = redis.run(set(value)).await.is_ok();
+        let get = Command::new("GET").key("product:1");
+        let found = store.operator_of(primary).run(get).await;
+        written && found.is_ok_and(|found| found.int() == Ok(value))
+    });
+    written.await.unwrap();
+}

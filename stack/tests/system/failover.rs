@@ -1,0 +1,259 @@
+//! The primary of a store is lost, and a replica takes its place.
+//!
+//! With `REPLICA_ACKS=1` nothing is lost that anybody was told. Without it, an order that a client
+//! saw accepted is gone if the replica had not received it; what stands in both stores afterwards
+//! still fits together.
+
+use std::{collections::HashSet, time::Duration};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use shared::{
+    event::{OrderCompleted, RefundOrder},
+    id::{OrderId, Partitions},
+    redis::Command,
+};
+use stack::{
+    redis,
+    replicated::ReplicatedSystem,
+    role::Role,
+    sentinel::Replicated,
+    wait::{wait_for, wait_until},
+};
+use tokio::time::Instant;
+
+use crate::harness::{Answer, LIMIT, Store, Traffic, client};
+
+/// Pieces on hand at the beginning: more than anybody orders.
+const STOCK: u64 = 1_000_000;
+const CLIENTS: usize = 8;
+
+/// A running system with clients for its services and its stores.
+struct Theatre {
+    system: ReplicatedSystem,
+    inventory: Store,
+    payments: Store,
+    http: Client,
+    product: String,
+}
+
+impl Theatre {
+    async fn open(replicas: usize, acks: &str) -> Self {
+        let env = [
+            ("COMPLETION_DELAY", "100ms"),
+            ("RECLAIM_IDLE", "1s"),
+            ("REPLICA_ACKS", acks),
+            // A busy machine makes replicas slow.
+            ("REPLICA_ACK_TIMEOUT", "500ms"),
+        ];
+        let system = ReplicatedSystem::start(replicas, &env).await.unwrap();
+        let store = |store| Store::of(system.store(store).operator().unwrap(), Partitions::NONE);
+        let (inventory, payments) = (store(redis::Store::Inventory), store(redis::Store::Payments));
+        let http = client();
+        let url = format!("{}/products", system.member(Role::InventoryServe).unwrap().url);
+        let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
+        let made = Answer::patiently(http.post(url).json(&body)).await.expect(201);
+        Self { system, inventory, payments, http, product: made.text("id") }
+    }
+
+    fn order_request(&self) -> RequestBuilder {
+        let url = format!("{}/orders", self.system.member(Role::PaymentsServe).unwrap().url);
+        self.http.post(url).json(&json!({"product_id": self.product, "quantity": 1}))
+    }
+
+    fn traffic(&self) -> Traffic {
+        let service = &self.system.member(Role::PaymentsServe).unwrap().process;
+        Traffic::repeat(&self.order_request(), service, CLIENTS)
+    }
+
+    /// Loses the primary of a store while orders are placed, and answers how long no order was
+    /// accepted. The old primary comes back as a replica.
+    async fn lose_primary(&self, store: redis::Store, traffic: &Traffic) -> Duration {
+        let servers = self.system.store(store);
+        let killed = Instant::now();
+        let old = servers.kill_primary().await.unwrap();
+        servers.wait_failover(old).await.unwrap();
+        traffic.more(CLIENTS).await;
+        let back = killed.elapsed();
+        servers.return_as_replica(old).await.unwrap();
+        traffic.more(50).await;
+        back
+    }
+
+    /// Waits until nothing is left to be done, and answers every order there is.
+    async fn wait_drained(&self) -> Vec<Value> {
+        self.system.wait_ready().await.unwrap();
+        let drained = wait_until("the system to come to rest", LIMIT, || async {
+            let due = self.payments.ask("ZCARD", &["due"]).await.unsigned().unwrap();
+            due == 0
+                && self.payments.backlog::<OrderCompleted>().await.is_none()
+                && self.inventory.backlog::<RefundOrder>().await.is_none()
+        });
+        drained.await.unwrap();
+        assert_eq!(self.inventory.dead_letters().await, []);
+        assert_eq!(self.payments.dead_letters().await, []);
+        let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
+        while let Some(path) = next {
+            let url = &self.system.member(Role::PaymentsServe).unwrap().url;
+            let page = Answer::patiently(self.http.get(format!("{url}{path}"))).await.expect(200);
+            orders.extend(page.json().as_array().unwrap().iter().cloned());
+            next = page.next_page();
+        }
+        orders
+    }
+
+    async fn stock(&self) -> u64 {
+        let url = &self.system.member(Role::InventoryServe).unwrap().url;
+        let product = self.http.get(format!("{url}/products/{}", self.product));
+        Answer::patiently(product).await.expect(200).json()["quantity"].as_u64().unwrap()
+    }
+
+    /// How often the stock changed, the creation of the product included.
+    async fn movements(&self) -> u64 {
+        self.inventory.length(&format!("movements:{}", self.product)).await
+    }
+}
+
+fn ids(orders: &[Value]) -> HashSet<OrderId> {
+    orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are_killed() {
+    let theatre = Theatre::open(2, "1").await;
+    let traffic = theatre.traffic();
+    traffic.more(50).await;
+    let before = epochs(&theatre).await;
+    for store in [redis::Store::Payments, redis::Store::Inventory] {
+        let back = theatre.lose_primary(store, &traffic).await;
+        eprintln!("{} store: orders again after {back:?}", store.name());
+    }
+    let accepted = traffic.stop().await;
+    let orders = theatre.wait_drained().await;
+
+    let found = ids(&orders);
+    let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
+    if !lost.is_empty() {
+        for n in 0..3 {
+            for l in theatre
+                .system
+                .store(redis::Store::Payments)
+                .node(n)
+                .process()
+                .last_lines(usize::MAX)
+            {
+                eprintln!("N{n} {l}");
+            }
+        }
+        for l in theatre.system.store(redis::Store::Payments).history() {
+            eprintln!("S {l}");
+        }
+        eprintln!("LOST {:?}", lost.iter().map(|o| o.id.minted_at()).collect::<Vec<_>>());
+    }
+    assert!(lost.is_empty(), "{} of {}", lost.len(), accepted.len());
+    assert_eq!(orders.len(), accepted.len(), "one order for each key");
+    assert!(orders.iter().all(|order| order["status"] == "paid"));
+    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
+    assert_eq!(theatre.movements().await, 1 + orders.len() as u64, "one for each sale");
+    // The consumers have noticed that both stores began a new life, and acted on the recent past.
+    let noticed = wait_until("the failovers to be noticed", LIMIT, || async {
+        let after = epochs(&theatre).await;
+        after.iter().zip(&before).all(|(after, before)| after != before)
+    });
+    noticed.await.unwrap();
+}
+
+/// Up to which life of each store everything was acted on.
+async fn epochs(theatre: &Theatre) -> [String; 2] {
+    let epoch = async |store: &Store| {
+        wait_for("the epoch", LIMIT, || async { store.ask("GET", &["epoch"]).await.text().ok() })
+            .await
+            .unwrap()
+    };
+    [epoch(&theatre.payments).await, epoch(&theatre.inventory).await]
+}
+
+#[tokio::test]
+async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() {
+    let theatre = Theatre::open(1, "1").await;
+    Answer::patiently(theatre.order_request()).await.expect(201);
+    let servers = theatre.system.store(redis::Store::Payments);
+    let primary = servers.primary().await.unwrap();
+    let replica = 1 - primary;
+    servers.node(replica).pause();
+    let request = || theatre.order_request().header("Idempotency-Key", "the-same");
+    for _ in 0..3 {
+        let answer = Answer::to(request()).await;
+        answer.assert_unavailable("store-unavailable");
+        assert!(answer.took < Duration::from_secs(2), "{:?}", answer.took);
+    }
+    servers.node(replica).resume();
+    let first = Answer::patiently(request()).await.expect(201);
+    let again = Answer::patiently(request()).await.expect(201);
+    assert_eq!(first.text("id"), again.text("id"));
+    let orders = theatre.wait_drained().await;
+    assert_eq!(orders.len(), 2, "one for each key");
+    assert_eq!(theatre.stock().await, STOCK - 2);
+}
+
+/// Freezes the replicas and ends their connections: what the primary does from now on stays with
+/// it. Answers the primary and the replicas.
+async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
+    let primary = servers.primary().await.unwrap();
+    let replicas: Vec<_> = (0..3).filter(|number| *number != primary).collect();
+    replicas.iter().for_each(|replica| servers.node(*replica).pause());
+    let end = Command::new("CLIENT").args(["KILL", "TYPE", "replica"]);
+    servers.operator_of(primary).run(end).await.unwrap();
+    (primary, replicas)
+}
+
+/// The worst case: the replicas have fallen behind when the primary dies.
+#[tokio::test]
+async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effects_stay_single() {
+    let theatre = Theatre::open(2, "0").await;
+    let traffic = theatre.traffic();
+    traffic.more(50).await;
+    let servers = theatre.system.store(redis::Store::Payments);
+    let (old, replicas) = leave_behind(servers).await;
+    traffic.more(50).await;
+    servers.node(old).kill();
+    replicas.iter().for_each(|replica| servers.node(*replica).resume());
+    servers.wait_failover(old).await.unwrap();
+    traffic.more(50).await;
+    let accepted = traffic.stop().await;
+    let orders = theatre.wait_drained().await;
+
+    let found = ids(&orders);
+    let lost = accepted.iter().filter(|order| !found.contains(&order.id)).count();
+    eprintln!("{lost} of {} accepted orders are lost", accepted.len());
+    assert!(lost > 0, "nobody waited for the replicas");
+    assert!(orders.iter().all(|order| order["status"] == "paid"));
+    // inventory served some of the lost ones, and every order that is left, once.
+    let sold = theatre.movements().await - 1;
+    assert_eq!(theatre.stock().await, STOCK - sold);
+    let served = sold - orders.len() as u64;
+    assert!(served <= lost as u64, "{served} without an order, {lost} lost");
+}
+
+#[tokio::test]
+async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
+    let theatre = Theatre::open(2, "1").await;
+    let traffic = theatre.traffic();
+    traffic.more(50).await;
+    let servers = theatre.system.store(redis::Store::Payments);
+    let (old, replicas) = leave_behind(servers).await;
+    let answer = Answer::to(theatre.order_request()).await;
+    answer.assert_unavailable("store-unavailable");
+    servers.node(old).kill();
+    replicas.iter().for_each(|replica| servers.node(*replica).resume());
+    servers.wait_failover(old).await.unwrap();
+    traffic.more(50).await;
+    let accepted = traffic.stop().await;
+    let orders = theatre.wait_drained().await;
+
+    let found = ids(&orders);
+    assert!(accepted.iter().all(|order| found.contains(&order.id)));
+    assert!(orders.iter().all(|order| order["status"] == "paid"));
+    assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
+    assert_eq!(theatre.movements().await, 1 + orders.len() as u64, "one for each sale");
+}
