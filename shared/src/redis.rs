@@ -109,15 +109,13 @@ impl Redis {
     /// it read, is with as many replicas as this client waits for. An error says that nobody knows
     /// whether the change was made, or will last.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
-        if self.acks.count == 0 {
-            return self.run(command).await;
-        }
         let connection = self.inner.connection.load_full();
-        let life = connection.life();
+        let waits = self.acks.count > 0;
+        let life = if waits { connection.life() } else { 0 };
         let reply = self.inner.run(&connection, command).await?;
-        // Nothing was there, and nothing follows from it.
-        if !reply.is_null() {
-            self.acks.confirm(&connection, life).await?;
+        // Where nothing was there, nothing follows from it.
+        if waits && !reply.is_null() {
+            Box::pin(self.acks.confirm(&connection, life)).await?;
         }
         Ok(reply)
     }

@@ -40,13 +40,9 @@ impl ReplicatedSystem {
         let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let store = |store: Store| {
-            Replicated::start(Options {
-                store,
-                dir: data.path().join(store.name()),
-                server: server.clone(),
-                guard: guard.clone(),
-                replicas,
-            })
+            let dir = data.path().join(store.name());
+            let (server, guard) = (server.clone(), guard.clone());
+            Box::pin(Replicated::start(Options { store, dir, server, guard, replicas }))
         };
         let (inventory, payments) =
             tokio::try_join!(store(Store::Inventory), store(Store::Payments))?;

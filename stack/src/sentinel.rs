@@ -107,7 +107,8 @@ impl Replicated {
         let [first, rest @ ..] = &self.sentinels[..] else {
             return String::new();
         };
-        let nodes: String = rest.iter().map(|node| format!("node={}&", address(node))).collect();
+        let nodes: Vec<_> = rest.iter().map(|node| format!("node={}&", address(node))).collect();
+        let nodes = nodes.concat();
         format!(
             "redis-sentinel://{}:{}@{}?{nodes}sentinelServiceName={}&sentinelPassword={}",
             user.name(),

@@ -13,8 +13,9 @@ use crate::{
     wait::wait_for,
 };
 
-/// A server that is silent for this long counts as down, if enough Sentinels find so.
-const DOWN_AFTER: Duration = Duration::from_millis(500);
+/// A server that is silent for this long counts as down, if enough Sentinels find so. Half of it is
+/// too short for a busy machine: a primary that has just sent a replica everything would be deposed.
+const DOWN_AFTER: Duration = Duration::from_secs(1);
 /// After twice this time a failover that did not work is tried again.
 const FAILOVER_TIMEOUT: Duration = Duration::from_secs(2);
 

@@ -1,6 +1,6 @@
 //! The primary of a store is lost, and a replica takes its place.
 //!
-//! With `REPLICA_ACKS=1` nothing is lost that anybody was told. Without it, an order that a client
+//! With `REPLICA_ACKS` for each replica nothing is lost that anybody was told. Without it, an order that a client
 //! saw accepted is gone if the replica had not received it; what stands in both stores afterwards
 //! still fits together.
 
@@ -20,7 +20,6 @@ use stack::{
     sentinel::Replicated,
     wait::{wait_for, wait_until},
 };
-use tokio::time::Instant;
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client};
 
@@ -66,18 +65,13 @@ impl Theatre {
         Traffic::repeat(&self.order_request(), service, CLIENTS)
     }
 
-    /// Loses the primary of a store while orders are placed, and answers how long no order was
-    /// accepted. The old primary comes back as a replica.
-    async fn lose_primary(&self, store: redis::Store, traffic: &Traffic) -> Duration {
+    /// Loses the primary of a store while orders are placed. It comes back as a replica.
+    async fn lose_primary(&self, store: redis::Store, traffic: &Traffic) {
         let servers = self.system.store(store);
-        let killed = Instant::now();
         let old = servers.kill_primary().await.unwrap();
         servers.wait_failover(old).await.unwrap();
-        traffic.more(CLIENTS).await;
-        let back = killed.elapsed();
         servers.return_as_replica(old).await.unwrap();
         traffic.more(50).await;
-        back
     }
 
     /// Waits until nothing is left to be done, and answers every order there is.
@@ -102,6 +96,11 @@ impl Theatre {
         orders
     }
 
+    /// What the Sentinels did, for a test that fails.
+    fn history(&self) -> Vec<String> {
+        self.system.store(redis::Store::Payments).history()
+    }
+
     async fn stock(&self) -> u64 {
         let url = &self.system.member(Role::InventoryServe).unwrap().url;
         let product = self.http.get(format!("{url}/products/{}", self.product));
@@ -118,39 +117,23 @@ fn ids(orders: &[Value]) -> HashSet<OrderId> {
     orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect()
 }
 
+/// Both replicas have to have an order, because either may be made the primary: on a busy machine
+/// also while the primary lives, which takes orders with the other replica for a while.
 #[tokio::test]
 async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are_killed() {
-    let theatre = Theatre::open(2, "1").await;
+    let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
     let before = epochs(&theatre).await;
     for store in [redis::Store::Payments, redis::Store::Inventory] {
-        let back = theatre.lose_primary(store, &traffic).await;
-        eprintln!("{} store: orders again after {back:?}", store.name());
+        theatre.lose_primary(store, &traffic).await;
     }
     let accepted = traffic.stop().await;
     let orders = theatre.wait_drained().await;
 
     let found = ids(&orders);
     let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
-    if !lost.is_empty() {
-        for n in 0..3 {
-            for l in theatre
-                .system
-                .store(redis::Store::Payments)
-                .node(n)
-                .process()
-                .last_lines(usize::MAX)
-            {
-                eprintln!("N{n} {l}");
-            }
-        }
-        for l in theatre.system.store(redis::Store::Payments).history() {
-            eprintln!("S {l}");
-        }
-        eprintln!("LOST {:?}", lost.iter().map(|o| o.id.minted_at()).collect::<Vec<_>>());
-    }
-    assert!(lost.is_empty(), "{} of {}", lost.len(), accepted.len());
+    assert!(lost.is_empty(), "{lost:?}: {:#?}", theatre.history());
     assert_eq!(orders.len(), accepted.len(), "one order for each key");
     assert!(orders.iter().all(|order| order["status"] == "paid"));
     assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
@@ -201,7 +184,9 @@ async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() 
 async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
     let primary = servers.primary().await.unwrap();
     let replicas: Vec<_> = (0..3).filter(|number| *number != primary).collect();
-    replicas.iter().for_each(|replica| servers.node(*replica).pause());
+    for replica in &replicas {
+        servers.node(*replica).pause();
+    }
     let end = Command::new("CLIENT").args(["KILL", "TYPE", "replica"]);
     servers.operator_of(primary).run(end).await.unwrap();
     (primary, replicas)
@@ -217,7 +202,9 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
     let (old, replicas) = leave_behind(servers).await;
     traffic.more(50).await;
     servers.node(old).kill();
-    replicas.iter().for_each(|replica| servers.node(*replica).resume());
+    for replica in replicas {
+        servers.node(replica).resume();
+    }
     servers.wait_failover(old).await.unwrap();
     traffic.more(50).await;
     let accepted = traffic.stop().await;
@@ -245,7 +232,9 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
     let answer = Answer::to(theatre.order_request()).await;
     answer.assert_unavailable("store-unavailable");
     servers.node(old).kill();
-    replicas.iter().for_each(|replica| servers.node(*replica).resume());
+    for replica in replicas {
+        servers.node(replica).resume();
+    }
     servers.wait_failover(old).await.unwrap();
     traffic.more(50).await;
     let accepted = traffic.stop().await;
