@@ -34,9 +34,7 @@ pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) 
         sheet.limit(&format!("drain.{pile}.rate"), Bare::Redis, drained);
     }
     let (rate, micros) = replay.whole(&shop)?;
-    for name in ["post.c64.rate", "e2e.rate"] {
-        sheet.limit(name, Bare::Redis, rate);
-    }
+    sheet.limit("e2e.rate", Bare::Redis, rate);
     sheet.limit("e2e.cpu", Bare::Redis, micros);
     if sheet.has("event.p50") {
         let (half, most) = replay.latency(&shop, options.idle_time())?;

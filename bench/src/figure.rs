@@ -91,14 +91,7 @@ impl Sheet {
         self.add(name, unit, Better::Lower, value, foreign);
     }
 
-    fn add(
-        &mut self,
-        name: String,
-        unit: &'static str,
-        better: Better,
-        value: f64,
-        foreign: f64,
-    ) {
+    fn add(&mut self, name: String, unit: &'static str, better: Better, value: f64, foreign: f64) {
         self.figures.push(Figure { name, unit, better, value, limits: Vec::new(), foreign });
     }
 
@@ -169,7 +162,7 @@ mod tests {
         let rows = rows(&[sheet(10.0, 20.0), sheet(30.0, 30.0), sheet(20.0, 80.0)]);
         let a = &rows[0];
         assert_eq!(a.limits, [Limit { bare: Bare::Redis, median: 30.0, ratio: 0.5 }]);
-        assert_eq!(a.median, 20.0);
+        assert!((a.median - 20.0).abs() < 1e-9);
         assert_eq!(a.all, [10.0, 30.0, 20.0]);
         assert!((a.foreign_cores - 0.3).abs() < 1e-9);
         assert_eq!(rows[1].limits, []);

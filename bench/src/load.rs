@@ -78,6 +78,19 @@ struct State {
 }
 
 impl Load {
+    /// As few requests as there are: one of each, over one connection, with their answers kept.
+    pub(crate) fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
+        let until = Until::Count(u64::try_from(requests.len()).unwrap_or(u64::MAX));
+        Self { to, requests, connections: 1, rate: None, until, expect, keep: true }
+    }
+
+    /// Sends one of its requests, and answers its answer.
+    pub(crate) fn once(&self) -> Result<Answer> {
+        let (connections, until) = (1, Until::Count(1));
+        let once = Self { connections, until, rate: None, keep: true, ..self.clone() };
+        Ok(once.run()?.kept.into_iter().next().context("no answer")?.1)
+    }
+
     /// Sends it all from this thread.
     pub(crate) fn run(&self) -> Result<Outcome> {
         ensure!(!self.requests.is_empty() && self.connections > 0, "nothing to send");

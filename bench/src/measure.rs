@@ -49,7 +49,7 @@ pub(crate) fn round(
     if options.wants_any(&[Accept, Drain]) {
         much_later(options, binaries, &mut sheet, tell)?;
     }
-    if !options.no_limits && options.wants_any(&[Post, Accept, E2e, Drain, Latency]) {
+    if options.limits() && options.wants_any(&[Accept, E2e, Drain, Latency]) {
         tell("the same work on the stores alone");
         bare::stores(options, binaries, &mut sheet)?;
     }

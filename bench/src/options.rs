@@ -54,9 +54,9 @@ pub(crate) struct Options {
     /// A setting of the services, NAME=VALUE; may be repeated
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) env: Vec<(String, String)>,
-    /// Leave out what the machine allows
+    /// Leave out what the machine allows; two revisions are compared without it anyway
     #[arg(long)]
-    pub(crate) no_limits: bool,
+    no_limits: bool,
     /// Seconds of each measurement of HTTP
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<f64>,
@@ -120,6 +120,11 @@ impl Options {
     /// Whether one of these is to be measured.
     pub(crate) fn wants_any(&self, measures: &[Measure]) -> bool {
         measures.iter().any(|&measure| self.wants(measure))
+    }
+
+    /// Whether it is measured what the machine allows.
+    pub(crate) fn limits(&self) -> bool {
+        !self.no_limits && self.compare.is_none()
     }
 
     /// How long HTTP is measured with one number of connections.

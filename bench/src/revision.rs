@@ -1,9 +1,6 @@
 //! Another revision of the project, built beside this one.
 
-use std::{
-    path::Path,
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use stack::{
@@ -23,7 +20,8 @@ pub(crate) fn current() -> String {
 /// Checks a revision out below the data folder and builds it, unless that was done before. Its
 /// services are started by the `stack` of `ours`.
 pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries)> {
-    let commit = git(&["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])?;
+    let commit =
+        git(&["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])?;
     let short = commit.get(..SHORT).unwrap_or(&commit).to_owned();
     let folder = project::data_dir().join("bench");
     let tree = folder.join(&short);
@@ -32,11 +30,13 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
         git(&["worktree", "prune"])?;
         git(&["worktree", "add", "--detach", &text(&tree)?, &commit])?;
     }
-    let kept = folder.join(format!("{short}-bin"));
+    // Built as this program is, or the two could not be compared.
+    let (release, profile) =
+        if cfg!(debug_assertions) { (false, "dev") } else { (true, "release") };
+    let kept = folder.join(format!("{short}-{profile}"));
     if !kept.join("payments").is_file() {
         // All revisions share what they are built from; their programs are kept apart.
-        let build = Build { release: true, progress: true };
-        let built = build.run_in(&tree, &folder.join("target"))?;
+        let built = Build { release, progress: true }.run_in(&tree, &folder.join("target"))?;
         std::fs::create_dir_all(&kept)?;
         std::fs::copy(&built.inventory, kept.join("inventory"))?;
         std::fs::copy(&built.payments, kept.join("payments"))?;

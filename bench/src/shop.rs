@@ -14,7 +14,7 @@ use stack::{binaries::Binaries, role::Role, system::System};
 use tokio::runtime::Runtime;
 
 use crate::{
-    load::{Answer, Load, Outcome, Request, Until},
+    load::{Answer, Load, Request, Until},
     machine::Group,
     operator::Operator,
     options::Options,
@@ -44,10 +44,8 @@ impl Shop {
         binaries: &Binaries,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let mut builder = System::builder().binaries(binaries.clone());
         // Lines about each order would measure who reads them: this program.
         for (name, value) in [("RUST_LOG", "warn")].iter().chain(settings) {
@@ -108,17 +106,14 @@ impl Shop {
     /// Puts products up for sale.
     pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
         let body = format!(r#"{{"name":"mug","price":"10.00","quantity":{STOCK}}}"#);
-        let load = Load {
-            to: self.inventory_address()?,
-            requests: vec![Request::post("/products", &body)],
-            connections: 1,
-            rate: None,
-            until: Until::Count(count),
-            expect: 201,
-            keep: true,
-        };
+        let request = Request::post("/products", &body);
+        let load = Load::new(self.inventory_address()?, vec![request], 201);
+        let load = Load { until: Until::Count(count), ..load };
         let made = load.run()?;
-        made.kept.iter().map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg)).collect()
+        made.kept
+            .iter()
+            .map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg))
+            .collect()
     }
 
     /// Orders of one piece of these products in turn.
@@ -132,15 +127,9 @@ impl Shop {
             let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
             Request::post("/orders", &body)
         };
-        Ok(Load {
-            to: self.payments_address()?,
-            requests: products.iter().map(order).collect(),
-            connections,
-            rate: None,
-            until,
-            expect: 201,
-            keep: false,
-        })
+        let requests = products.iter().map(order).collect();
+        let load = Load::new(self.payments_address()?, requests, 201);
+        Ok(Load { connections, until, keep: false, ..load })
     }
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
@@ -177,29 +166,15 @@ impl Shop {
             let letters: u64 = store.ask(&["XLEN", "dead_letters"])?;
             ensure!(letters == 0, "{letters} events were set aside");
         }
+        let looks = products.iter().map(|id| Request::get(&format!("/products/{id}")));
+        let looks = Load::new(self.inventory_address()?, looks.collect(), 200).run()?;
         let mut sold = 0;
-        for product in products {
-            let answer = self.look(self.inventory_address()?, &format!("/products/{product}"))?;
+        for (_, answer) in looks.kept {
             let product: serde_json::Value = serde_json::from_slice(&answer.body)?;
             let left = product["quantity"].as_u64().context("a product without a quantity")?;
             sold += u64::from(STOCK).saturating_sub(left);
         }
         Ok(sold)
-    }
-
-    /// Asks once.
-    pub(crate) fn look(&self, to: SocketAddr, path: &str) -> Result<Answer> {
-        let load = Load {
-            to,
-            requests: vec![Request::get(path)],
-            connections: 1,
-            rate: None,
-            until: Until::Count(1),
-            expect: 200,
-            keep: true,
-        };
-        let Outcome { kept, .. } = load.run()?;
-        Ok(kept.into_iter().next().context("no answer")?.1)
     }
 
     /// Starts a process again and waits until it is ready.

@@ -63,12 +63,15 @@ impl Capture {
     }
 
     fn find(inventory: &[Told], payments: &[Told], known: &[Order]) -> Result<Self> {
-        let applied: Vec<Template> =
-            calls(inventory, "apply_orders").map(|told| Template::new(&told.args, known)).collect::<Result<_>>()?;
+        let applied: Vec<Template> = calls(inventory, "apply_orders")
+            .map(|told| Template::new(&told.args, known))
+            .collect::<Result<_>>()?;
         let place = calls(payments, "place_order").last().context("no order was placed")?;
         let complete = calls(payments, "complete_due").last().context("no order was paid")?;
-        let read = about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
-        let acknowledge = about(payments, "XACK").next_back().context("nothing was acknowledged")?;
+        let read =
+            about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
+        let acknowledge =
+            about(payments, "XACK").next_back().context("nothing was acknowledged")?;
         Ok(Self {
             place: Template::new(&place.args, known)?,
             complete: complete.args.clone(),

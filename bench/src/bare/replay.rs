@@ -40,7 +40,7 @@ impl Replay {
     /// Orders a second that can be placed and nothing else.
     pub(crate) fn accept(&self, shop: &Shop) -> Result<f64> {
         let orders = self.fresh();
-        let pipelines = self.pipelines(&self.capture.place, &orders, DEPTH);
+        let pipelines = pipelines(&self.capture.place, &orders, DEPTH);
         let mut line = Line::connect(&shop.payments)?;
         let started = Instant::now();
         for (pipeline, count) in &pipelines {
@@ -79,7 +79,7 @@ impl Replay {
         let share = orders.len().div_ceil(PAYMENTS_LINES).max(1);
         let shares = orders.chunks(share);
         let place: Vec<_> =
-            shares.map(|share| self.pipelines(&self.capture.place, share, batch)).collect();
+            shares.map(|share| pipelines(&self.capture.place, share, batch)).collect();
         let read = AtomicU64::new(0);
         let group = Group::new([
             ("inventory redis".to_owned(), shop.system.inventory_redis().pid()),
@@ -106,7 +106,7 @@ impl Replay {
         let inventory = Monitor::begin(shop.inventory.url())?;
         let payments = Monitor::begin(shop.payments.url())?;
         let orders: Vec<Order> =
-            (0..time.as_millis() / PAUSE.as_millis() + 1).map(|_| Order::fresh()).collect();
+            (0..=time.as_millis() / PAUSE.as_millis()).map(|_| Order::fresh()).collect();
         let complete = packed(&self.capture.complete);
         scope(|scope| {
             let consumer = scope.spawn(|| self.consume_singly(shop, orders.len()));
@@ -213,21 +213,6 @@ impl Replay {
         (0..self.orders).map(|_| Order::fresh()).collect()
     }
 
-    /// One command for each order, `depth` orders in each pipeline.
-    fn pipelines(
-        &self,
-        template: &Template,
-        orders: &[Order],
-        depth: usize,
-    ) -> Vec<(Vec<u8>, usize)> {
-        let pipeline = |orders: &[Order]| {
-            let mut buffer = Vec::new();
-            orders.iter().for_each(|order| template.write(std::slice::from_ref(order), &mut buffer));
-            (buffer, orders.len())
-        };
-        orders.chunks(depth.max(1)).map(pipeline).collect()
-    }
-
     /// Calls that take the stock of these orders, as many at once as the system does.
     fn applications(&self, orders: &[Order]) -> Vec<Vec<u8>> {
         let Capture { apply_one, apply_many, .. } = &self.capture;
@@ -247,4 +232,16 @@ impl Replay {
         let args: Vec<Vec<u8>> = self.capture.acknowledge.iter().cloned().chain(ids).collect();
         packed(&args)
     }
+}
+
+/// One command for each order, `depth` orders in each pipeline.
+fn pipelines(template: &Template, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
+    let pipeline = |orders: &[Order]| {
+        let mut buffer = Vec::new();
+        for order in orders {
+            template.write(std::slice::from_ref(order), &mut buffer);
+        }
+        (buffer, orders.len())
+    };
+    orders.chunks(depth.max(1)).map(pipeline).collect()
 }

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_repeated_but_for_what_the_server_says_itself() {
-        let whole = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nETag: \"a\"\r\nDate: x\r\n\r\n{}";
+        let whole =
+            b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nETag: \"a\"\r\nDate: x\r\n\r\n{}";
         let (status, headers, body) = read(whole).unwrap();
         assert_eq!((status.as_u16(), headers.len(), body.as_ref()), (201, 1, &b"{}"[..]));
         assert_eq!(headers[header::ETAG], "\"a\"");

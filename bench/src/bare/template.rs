@@ -70,7 +70,8 @@ impl Template {
         let mut places = HashMap::new();
         let mut slots = Vec::new();
         for at in 0..packed.len() {
-            let found = [ID, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
+            let found =
+                [ID, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
             if let Some(&(known, part)) = found {
                 let next = places.len();
                 let order = *places.entry(known).or_insert(next);

@@ -50,11 +50,7 @@ impl Client {
     pub(super) async fn connect(to: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(to).await.with_context(|| format!("no answer at {to}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            request: Vec::with_capacity(BUFFER),
-            answer: Vec::with_capacity(BUFFER),
-        })
+        Ok(Self { stream, request: Vec::with_capacity(BUFFER), answer: Vec::with_capacity(BUFFER) })
     }
 
     /// Sends the request of this number and reads its whole answer.

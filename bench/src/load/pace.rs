@@ -30,7 +30,8 @@ impl Pace {
         thread::spawn(move || {
             let mut number = 0;
             while !stopped.load(Ordering::Relaxed) {
-                let ahead = (started + at(interval, number)).saturating_duration_since(Instant::now());
+                let ahead =
+                    (started + at(interval, number)).saturating_duration_since(Instant::now());
                 if ahead > Duration::ZERO {
                     thread::sleep(ahead);
                 }

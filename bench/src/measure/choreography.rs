@@ -48,8 +48,7 @@ pub(super) fn measure(
     report(&run, sheet, "e2e");
     report_calls(&run, sheet, &habits, &calls, reads);
     let after = trimmed_memory(shop)?;
-    for (name, before, after) in
-        [("inventory", before.0, after.0), ("payments", before.1, after.1)]
+    for (name, before, after) in [("inventory", before.0, after.0), ("payments", before.1, after.1)]
     {
         let bytes = float(after) - float(before);
         let name = format!("e2e.memory.{name}");

@@ -8,7 +8,7 @@ use super::CONNECTIONS;
 use crate::{
     bare::Server,
     figure::{Bare, Sheet},
-    load::{Answer, Load, Request, Until},
+    load::{Load, Request, Until},
     machine::Group,
     number::micros_each,
     options::Options,
@@ -87,16 +87,16 @@ impl Kind<'_> {
         for &width in self.widths {
             let name = format!("{}.c{width}", self.name);
             let closed = self.closed(width, options);
-            self.run(&group, &closed, sheet, &name, options)?;
+            run(&group, &closed, sheet, &name, options)?;
             self.settle(shop)?;
         }
         let open = self.open(options);
-        self.run(&group, &open, sheet, &format!("{}.open", self.name), options)?;
+        run(&group, &open, sheet, &format!("{}.open", self.name), options)?;
         self.settle(shop)?;
-        if options.no_limits {
+        if !options.limits() {
             return Ok(());
         }
-        let answer = self.answer()?;
+        let answer = self.load.once()?;
         self.settle(shop)?;
         self.limits(&Server::start(shop, &answer)?, options, sheet)
     }
@@ -110,26 +110,6 @@ impl Kind<'_> {
     /// At a fixed rate, whatever is answered.
     fn open(&self, options: &Options) -> Load {
         Load { rate: Some(options.rate), ..self.closed(CONNECTIONS, options) }
-    }
-
-    fn run(
-        &self,
-        group: &Group,
-        load: &Load,
-        sheet: &mut Sheet,
-        name: &str,
-        options: &Options,
-    ) -> Result<()> {
-        warm_up(load, options).context(name.to_owned())?;
-        let mark = group.mark()?;
-        let outcome = load.run().context(name.to_owned())?;
-        let used = group.since(&mark)?;
-        sheet.higher(format!("{name}.rate"), "/s", outcome.per_second(), used.foreign);
-        sheet.lower(format!("{name}.p50"), "us", outcome.micros(50.0), used.foreign);
-        sheet.lower(format!("{name}.p99"), "us", outcome.micros(99.0), used.foreign);
-        let each = micros_each(used.total(), outcome.answers);
-        sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
-        Ok(())
     }
 
     /// The same load on a server that does nothing.
@@ -156,14 +136,22 @@ impl Kind<'_> {
         Ok(())
     }
 
-    fn answer(&self) -> Result<Answer> {
-        let once = Load { until: Until::Count(1), connections: 1, keep: true, ..self.load.clone() };
-        Ok(once.run()?.kept.into_iter().next().context("no answer")?.1)
-    }
-
     fn settle(&self, shop: &mut Shop) -> Result<()> {
         if self.leaves_work { shop.rest() } else { Ok(()) }
     }
+}
+
+fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Options) -> Result<()> {
+    warm_up(load, options).context(name.to_owned())?;
+    let mark = group.mark()?;
+    let outcome = load.run().context(name.to_owned())?;
+    let used = group.since(&mark)?;
+    sheet.higher(format!("{name}.rate"), "/s", outcome.per_second(), used.foreign);
+    sheet.lower(format!("{name}.p50"), "us", outcome.micros(50.0), used.foreign);
+    sheet.lower(format!("{name}.p99"), "us", outcome.micros(99.0), used.foreign);
+    let each = micros_each(used.total(), outcome.answers);
+    sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
+    Ok(())
 }
 
 /// A little of the same load, not counted: connections, caches, the processor's clock.
