@@ -9,6 +9,8 @@ use stack::{credentials::User, redis::RedisServer};
 
 /// Entries that are added with one round trip.
 const ADD_BATCH: usize = 1_000;
+/// Keys that are looked at with one round trip.
+const SCAN_COUNT: &str = "1000";
 
 /// A connection that may do everything, and a record of what was asked over it.
 pub(crate) struct Operator {
@@ -138,13 +140,24 @@ impl Operator {
         Ok(())
     }
 
-    /// Memory in use without that for connections and for what is on its way to the disk.
-    pub(crate) fn memory(&mut self) -> Result<u64> {
-        let mut total = self.number("memory", "used_memory")?;
-        for passing in ["mem_clients_normal", "mem_aof_buffer"] {
-            total = total.saturating_sub(self.number("memory", passing)?);
+    /// Bytes that all keys take with everything in them, but for these. What the server uses beside
+    /// its keys comes and goes by more than an order takes.
+    pub(crate) fn memory(&mut self, without: &[&str]) -> Result<u64> {
+        let (mut total, mut cursor) = (0, 0_u64);
+        loop {
+            let (next, keys): (u64, Vec<String>) =
+                self.ask(&["SCAN", &cursor.to_string(), "COUNT", SCAN_COUNT])?;
+            let mut pipe = redis::pipe();
+            for key in keys.iter().filter(|key| !without.contains(&key.as_str())) {
+                pipe.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+            }
+            let sizes: Vec<Option<u64>> = pipe.query(&mut self.connection)?;
+            total += sizes.into_iter().flatten().sum::<u64>();
+            cursor = next;
+            if cursor == 0 {
+                return Ok(total);
+            }
         }
-        Ok(total)
     }
 }
 

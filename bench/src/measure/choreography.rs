@@ -15,7 +15,7 @@ use crate::{
     machine::Used,
     monitor::Monitor,
     number::{float, micros_each, per_second},
-    operator::{Calls, Operator},
+    operator::Calls,
     options::{Fsync, Options},
     shop::Shop,
 };
@@ -37,7 +37,7 @@ pub(super) fn measure(
 ) -> Result<()> {
     shop.rest()?;
     let habits = habits(shop, products)?;
-    let before = trimmed_memory(shop)?;
+    let before = kept_memory(shop)?;
     shop.inventory.reset_calls()?;
     shop.payments.reset_calls()?;
     let reads = reads(shop)?;
@@ -47,7 +47,7 @@ pub(super) fn measure(
     let reads = self::reads(shop)?.saturating_sub(reads);
     report(&run, sheet, "e2e");
     report_calls(&run, sheet, &habits, &calls, reads);
-    let after = trimmed_memory(shop)?;
+    let after = kept_memory(shop)?;
     for (name, before, after) in [("inventory", before.0, after.0), ("payments", before.1, after.1)]
     {
         let bytes = float(after) - float(before);
@@ -125,14 +125,8 @@ fn reads(shop: &mut Shop) -> Result<u64> {
     Ok(reads)
 }
 
-/// Memory of both stores, without what is trimmed sooner or later anyway.
-fn trimmed_memory(shop: &mut Shop) -> Result<(u64, u64)> {
-    let trim = |store: &mut Operator, stream: &str| -> Result<u64> {
-        store.ask(&["XTRIM", stream, "MAXLEN", "0"])
-    };
-    trim(&mut shop.inventory, RefundOrder::STREAM)?;
-    trim(&mut shop.payments, OrderCompleted::STREAM)?;
-    trim(&mut shop.inventory, CHANGES)?;
-    trim(&mut shop.payments, CHANGES)?;
-    Ok((shop.inventory.memory()?, shop.payments.memory()?))
+/// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
+fn kept_memory(shop: &mut Shop) -> Result<(u64, u64)> {
+    let inventory = shop.inventory.memory(&[RefundOrder::STREAM, CHANGES])?;
+    Ok((inventory, shop.payments.memory(&[OrderCompleted::STREAM, CHANGES])?))
 }
