@@ -20,8 +20,8 @@ pub(crate) struct Change {
     pub(crate) unit: &'static str,
     pub(crate) before: f64,
     pub(crate) now: f64,
-    /// The median of the ratios of the rounds, now to before.
-    pub(crate) ratio: f64,
+    /// The median of the ratios of the rounds, now to before; none where there was nothing before.
+    pub(crate) ratio: Option<f64>,
     pub(crate) verdict: Verdict,
     /// The most that something else kept busy in any round of either.
     pub(crate) foreign_cores: f64,
@@ -44,17 +44,13 @@ pub(crate) fn changes(before: &[Row], now: &[Row]) -> Vec<Change> {
 
 fn change(before: &Row, now: &Row) -> Change {
     // Round by round, because what disturbs a machine disturbs both halves of a round.
-    let pairs = before.all.iter().zip(&now.all);
-    let ratios: Vec<f64> = pairs.map(|(before, now)| ratio(*now, *before)).collect();
-    let ratio = median(&ratios).unwrap_or(1.0);
-    let gain = match now.better {
-        Better::Higher => ratio,
-        Better::Lower => self::ratio(1.0, ratio),
-    };
-    let verdict = match gain {
-        gain if gain < 1.0 - TOLERANCE => Verdict::Worse,
-        gain if gain > 1.0 + TOLERANCE => Verdict::Better,
-        _ => Verdict::Same,
+    let pairs = before.all.iter().zip(&now.all).filter(|(before, _)| **before > 0.0);
+    let ratios: Vec<f64> = pairs.map(|(before, now)| now / before).collect();
+    let ratio = median(&ratios);
+    let verdict = if now.part || (now.median - before.median).abs() <= grain(now.unit) {
+        Verdict::Same
+    } else {
+        verdict(now.better, ratio.unwrap_or(f64::INFINITY))
     };
     Change {
         name: now.name.clone(),
@@ -67,9 +63,26 @@ fn change(before: &Row, now: &Row) -> Change {
     }
 }
 
-/// Nothing to nothing is no change.
-fn ratio(now: f64, before: f64) -> f64 {
-    if now <= 0.0 && before <= 0.0 { 1.0 } else { now / before.max(f64::MIN_POSITIVE) }
+fn verdict(better: Better, ratio: f64) -> Verdict {
+    let gain = match better {
+        Better::Higher => ratio,
+        Better::Lower => 1.0 / ratio,
+    };
+    match gain {
+        gain if gain < 1.0 - TOLERANCE => Verdict::Worse,
+        gain if gain > 1.0 + TOLERANCE => Verdict::Better,
+        _ => Verdict::Same,
+    }
+}
+
+/// A difference that is too small to be told from none, where a figure may be nearly nothing.
+fn grain(unit: &str) -> f64 {
+    match unit {
+        "% of a core" => 0.3,
+        "MiB" => 1.0,
+        "/order" => 0.05,
+        _ => 0.0,
+    }
 }
 
 /// Whether anything became worse.
@@ -84,7 +97,8 @@ pub(crate) fn table(changes: &[Change], revision: &str) -> String {
     for change in changes {
         let Change { name, before, now, ratio, unit, .. } = change;
         let (before, now) = (number(*before), number(*now));
-        let mut line = format!("{name:width$}  {before:>12}  {now:>12}  {ratio:>6.2}  {unit}");
+        let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let mut line = format!("{name:width$}  {before:>12}  {now:>12}  {ratio:>6}  {unit}");
         line.push_str(match change.verdict {
             Verdict::Better => "  better",
             Verdict::Same => "",
@@ -125,6 +139,20 @@ mod tests {
         assert_eq!(verdicts(&[(100.0, 10.0)], &[(94.0, 11.0)]), [Worse, Worse]);
         assert_eq!(verdicts(&[(100.0, 10.0)], &[(110.0, 9.0)]), [Better, Better]);
         assert_eq!(verdicts(&[(100.0, 0.0)], &[(100.0, 0.0)]), [Same, Same]);
+        assert_eq!(verdicts(&[(100.0, 0.0)], &[(100.0, 9.0)]), [Same, Worse]);
+    }
+
+    #[test]
+    fn a_part_and_what_is_nearly_nothing_are_not_judged() {
+        let run = |value: f64| {
+            let mut sheet = Sheet::default();
+            sheet.part("cpu.of-one".to_owned(), "us", value, 0.0);
+            sheet.lower("idle".to_owned(), "% of a core", value / 100.0, 0.0);
+            rows(&[sheet])
+        };
+        let changes = changes(&run(1.0), &run(3.0));
+        assert_eq!(changes[0].ratio, Some(3.0));
+        assert!(!has_regressed(&changes));
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
     pub(crate) value: f64,
+    /// A part of another figure: told, but never judged by itself.
+    pub(crate) part: bool,
     /// What the machine allows.
     pub(crate) limits: Vec<(Bare, f64)>,
     /// Cores that something else kept busy meanwhile.
@@ -41,6 +43,8 @@ pub(crate) enum Bare {
 /// The figures of one round, in the order they were measured.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sheet {
+    /// The program behind both stores, and how it gets its memory.
+    pub(crate) store: String,
     figures: Vec<Figure>,
 }
 
@@ -50,6 +54,8 @@ pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
+    /// A part of another figure, which alone says little.
+    pub(crate) part: bool,
     pub(crate) median: f64,
     pub(crate) all: Vec<f64>,
     /// What the machine allows, where that was measured.
@@ -91,8 +97,17 @@ impl Sheet {
         self.add(name, unit, Better::Lower, value, foreign);
     }
 
+    /// Adds a part of a figure of which less is better, such as that of one process.
+    pub(crate) fn part(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
+        self.lower(name, unit, value, foreign);
+        if let Some(figure) = self.figures.last_mut() {
+            figure.part = true;
+        }
+    }
+
     fn add(&mut self, name: String, unit: &'static str, better: Better, value: f64, foreign: f64) {
-        self.figures.push(Figure { name, unit, better, value, limits: Vec::new(), foreign });
+        let limits = Vec::new();
+        self.figures.push(Figure { name, unit, better, value, part: false, limits, foreign });
     }
 
     /// Puts a limit beside a figure that was measured before; without the figure there is nothing to
@@ -128,6 +143,7 @@ fn row(first: &Figure, sheets: &[Sheet]) -> Option<Row> {
         name: first.name.clone(),
         unit: first.unit,
         better: first.better,
+        part: first.part,
         median: median(&all)?,
         all,
         limits: Bare::ALL.into_iter().filter_map(|bare| limit(bare, &same)).collect(),

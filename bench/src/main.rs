@@ -27,10 +27,7 @@ use std::{fs, io::Write, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Serialize;
-use stack::{
-    binaries::{Binaries, Build},
-    server,
-};
+use stack::binaries::{Binaries, Build};
 
 use crate::{
     compare::Change,
@@ -92,20 +89,20 @@ fn run(options: &Options) -> Result<ExitCode> {
             side.sheets.push(measure::round(options, &side.binaries, &mut tell)?);
         }
     }
-    let reports: Result<Vec<Report>> = sides.iter().map(|side| report(side, options)).collect();
-    conclude(&reports?, options)
+    let reports: Vec<Report> = sides.iter().map(|side| report(side, options)).collect();
+    conclude(&reports, options)
 }
 
-fn report(side: &Side, options: &Options) -> Result<Report> {
-    Ok(Report {
+fn report(side: &Side, options: &Options) -> Report {
+    Report {
         revision: side.revision.clone(),
-        store: server::shared()?.version,
+        store: side.sheets.last().map(|sheet| sheet.store.clone()).unwrap_or_default(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         fsync: options.fsync.word(),
         release: !cfg!(debug_assertions),
         rounds: side.sheets.len(),
         figures: rows(&side.sheets),
-    })
+    }
 }
 
 /// Shows what was measured: the last report is that of the tree as it is.

@@ -42,7 +42,7 @@ pub(crate) fn round(
     if options.wants(Uncached) {
         tell("POST /orders, product cache off");
         let settings = [("COMPLETION_DELAY", "0"), ("PRODUCT_CACHE_TTL", "0")];
-        let mut shop = Shop::open(options, binaries, &settings)?;
+        let mut shop = open(options, binaries, &settings, &mut sheet)?;
         let products = shop.products(PRODUCTS)?;
         http::post(&mut shop, options, &mut sheet, "uncached", &products)?;
     }
@@ -63,7 +63,7 @@ fn at_once(
     sheet: &mut Sheet,
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut shop = Shop::open(options, binaries, &[("COMPLETION_DELAY", "0")])?;
+    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", "0")], sheet)?;
     let products = shop.products(PRODUCTS)?;
     shop.orders(&products, 1, Until::Count(FIRST_ORDERS))?.run()?;
     shop.rest()?;
@@ -97,7 +97,7 @@ fn much_later(
     sheet: &mut Sheet,
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut shop = Shop::open(options, binaries, &[("COMPLETION_DELAY", MUCH_LATER)])?;
+    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", MUCH_LATER)], sheet)?;
     if options.wants(Measure::Accept) {
         tell("POST /orders, accepted and no more");
         let products = shop.products(PRODUCTS)?;
@@ -110,4 +110,16 @@ fn much_later(
         }
     }
     Ok(())
+}
+
+/// Starts a system, and notes what its stores are.
+fn open(
+    options: &Options,
+    binaries: &Binaries,
+    settings: &[(&str, &str)],
+    sheet: &mut Sheet,
+) -> Result<Shop> {
+    let mut shop = Shop::open(options, binaries, settings)?;
+    sheet.store = shop.payments.program()?;
+    Ok(shop)
 }

@@ -79,6 +79,19 @@ impl Operator {
         Ok(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
+    /// What the server is and where it has its memory from: that of the C library costs it far more
+    /// time than jemalloc.
+    pub(crate) fn program(&mut self) -> Result<String> {
+        let (server, memory) = (self.info("server")?, self.info("memory")?);
+        let version =
+            |name: &str, field: &str| server.get(field).map(|version| format!("{name} {version}"));
+        let program = version("Valkey", "valkey_version")
+            .or_else(|| version("Redis", "redis_version"))
+            .unwrap_or_default();
+        let allocator = memory.get("mem_allocator").map_or("unknown", String::as_str);
+        Ok(format!("{program}, {allocator}"))
+    }
+
     /// A number the server says about itself; 0 where it does not know it.
     pub(crate) fn number(&mut self, part: &str, name: &str) -> Result<u64> {
         let info = self.info(part)?;

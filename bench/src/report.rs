@@ -24,7 +24,10 @@ impl Report {
     /// A table: each figure, and beside it how much of the limit it is.
     pub(crate) fn table(&self) -> String {
         let width = self.figures.iter().map(|row| row.name.len()).max().unwrap_or_default();
-        let mut table = String::new();
+        let Self { revision, store, fsync, cores, rounds, .. } = self;
+        let mut table = format!(
+            "{revision}, {store}, appendfsync {fsync}, {cores} cores, medians of {rounds} rounds\n"
+        );
         for row in &self.figures {
             let Row { name, median, unit, .. } = row;
             let mut line = format!("{name:width$}  {:>10} {unit:<12}", number(*median));
@@ -50,6 +53,12 @@ impl Report {
                 "{noisy} of {} figures were taken while other things kept more than {NOISY_CORES} \
                  cores busy: measure them again on a quiet machine",
                 self.figures.len()
+            ));
+        }
+        if self.store.ends_with("libc") {
+            warnings.push(format!(
+                "the stores are {}: put a redis-server with jemalloc on the PATH, as servers have it",
+                self.store
             ));
         }
         if !self.release {
@@ -102,7 +111,7 @@ mod tests {
         sheet.lower("idle.rss".to_owned(), "MiB", 30.0, 1.5);
         let report = Report {
             revision: "abc".to_owned(),
-            store: "Redis 7".to_owned(),
+            store: "Redis 7, libc".to_owned(),
             cores: 2,
             fsync: "everysec",
             release: true,
@@ -110,9 +119,9 @@ mod tests {
             figures: rows(&[sheet]),
         };
         let table = report.table();
-        let lines: Vec<&str> = table.lines().collect();
+        let lines: Vec<&str> = table.lines().skip(1).collect();
         assert!(lines[0].contains("5,000 orders/s") && lines[0].contains("0.25 of bare Redis"));
         assert!(lines[1].contains("1.5 cores busy"));
-        assert_eq!(report.warnings().len(), 1);
+        assert_eq!(report.warnings().len(), 2);
     }
 }

@@ -26,9 +26,8 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
     let folder = project::data_dir().join("bench");
     let tree = folder.join(&short);
     if !tree.join("Cargo.toml").is_file() {
-        // A folder that was removed by hand is still known to git.
-        git(&["worktree", "prune"])?;
-        git(&["worktree", "add", "--detach", &text(&tree)?, &commit])?;
+        // By force, because git still knows a folder that was removed by hand.
+        git(&["worktree", "add", "--force", "--detach", &text(&tree)?, &commit])?;
     }
     // Built as this program is, or the two could not be compared.
     let (release, profile) =

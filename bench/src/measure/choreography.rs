@@ -92,7 +92,7 @@ fn report(run: &Run, sheet: &mut Sheet, name: &str) {
     sheet.lower(format!("{name}.cpu"), "us/order", total, foreign);
     for (process, seconds) in &run.used.members {
         let name = format!("{name}.cpu.{}", process.replace(' ', "-"));
-        sheet.lower(name, "us/order", micros_each(*seconds, run.orders), foreign);
+        sheet.part(name, "us/order", micros_each(*seconds, run.orders), foreign);
     }
 }
 

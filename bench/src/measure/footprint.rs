@@ -18,11 +18,11 @@ pub(super) fn measure(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Resu
     sheet.lower("idle.rss".to_owned(), "MiB", total, used.foreign);
     for (name, memory) in services() {
         let name = format!("idle.rss.{}", name.replace(' ', "-"));
-        sheet.lower(name, "MiB", *memory, used.foreign);
+        sheet.part(name, "MiB", *memory, used.foreign);
     }
     for (name, seconds) in &used.members {
         let name = format!("idle.cpu.{}", name.replace(' ', "-"));
-        sheet.lower(name, "% of a core", seconds / used.wall * 100.0, used.foreign);
+        sheet.part(name, "% of a core", seconds / used.wall * 100.0, used.foreign);
     }
     let share = used.total() / used.wall * 100.0;
     sheet.lower("idle.cpu".to_owned(), "% of a core", share, used.foreign);
