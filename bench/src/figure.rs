@@ -110,8 +110,8 @@ impl Sheet {
         self.figures.push(Figure { name, unit, better, value, part: false, limits, foreign });
     }
 
-    /// Puts a limit beside a figure that was measured before; without the figure there is nothing to
-    /// put it beside.
+    /// Puts a limit beside a figure that was measured before; without the figure there is nothing
+    /// to put it beside.
     pub(crate) fn limit(&mut self, name: &str, bare: Bare, limit: f64) {
         if let Some(figure) = self.figures.iter_mut().find(|figure| figure.name == name) {
             figure.limits.push((bare, limit));

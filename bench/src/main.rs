@@ -1,11 +1,13 @@
 //! `just bench` measures the whole system, started privately by `stack`, and beside each figure
-//! what the same machine allows at that moment: a bare HTTP server with the same answers, and a bare
-//! client that asks the same of the stores. Read the ratios; absolute numbers are the machine's.
+//! what the same machine allows at that moment: a bare HTTP server with the same answers, and a
+//! bare client that asks the same of the stores. Read the ratios; absolute numbers are the
+//! machine's.
 //!
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
-//! measurement, on a [`shop`] with an [`operator`] for each store, under a [`load`]; [`bare`] are the
-//! limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost; [`figure`],
-//! [`report`] and [`compare`] are what is made of it; [`revision`] builds the other side.
+//! measurement, on a [`shop`] with an [`operator`] for each store, under a [`load`]; [`bare`] are
+//! the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
+//! [`figure`], [`report`] and [`compare`] are what is made of it; [`revision`] builds the other
+//! side.
 
 mod bare;
 mod calls;

@@ -4,6 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// More than the timer of one thread keeps up with, in requests a second.
+const MAX_RATE: u32 = 100_000;
+
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -67,7 +70,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',')]
     piles: Vec<u32>,
     /// Requests a second of the open-loop measurements
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 2_000, value_parser = rate)]
     pub(crate) rate: u32,
 }
 
@@ -149,6 +152,11 @@ impl Options {
         let asked = if self.piles.is_empty() { usual } else { &self.piles };
         asked.iter().copied().map(u64::from).collect()
     }
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=MAX_RATE).contains(rate));
+    rate.ok_or_else(|| format!("expected a number from 1 to {MAX_RATE}"))
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -57,7 +57,7 @@ impl Report {
         }
         if self.store.ends_with("libc") {
             warnings.push(format!(
-                "the stores are {}: put a redis-server with jemalloc on the PATH, as servers have it",
+                "the stores are {}: put a redis-server with jemalloc on the PATH",
                 self.store
             ));
         }
