@@ -6,7 +6,7 @@
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
 //! measurement, on a [`shop`] with an [`operator`] for each store, under a [`load`]; [`bare`] are
 //! the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
-//! [`figure`], [`report`] and [`compare`] are what is made of it; [`revision`] builds the other
+//! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
 
 mod bare;
