@@ -31,6 +31,8 @@ pub(crate) struct Mark {
 pub(crate) struct Used {
     /// Seconds of processor time, by process.
     pub(crate) members: BTreeMap<String, f64>,
+    /// Seconds of processor time of this program.
+    pub(crate) own: f64,
     /// Seconds of wall time.
     pub(crate) wall: f64,
     /// Cores that were busy with none of them, nor with this program.
@@ -66,9 +68,10 @@ impl Group {
             let before = mark.members.get(name).filter(|before| **before <= *seconds);
             *seconds -= before.copied().unwrap_or_default();
         }
-        let ours = members.values().sum::<f64>() + now.own - mark.own;
+        let own = now.own - mark.own;
+        let ours = members.values().sum::<f64>() + own;
         let foreign = (now.machine - mark.machine - ours).max(0.0) / wall.max(1e-9);
-        Ok(Used { members, wall, foreign })
+        Ok(Used { members, own, wall, foreign })
     }
 
     /// Resident memory by process, in MiB.

@@ -151,6 +151,9 @@ fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Opti
     sheet.lower(format!("{name}.p99"), "us", outcome.micros(99.0), used.foreign);
     let each = micros_each(used.total(), outcome.answers);
     sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
+    // What the load itself takes away from the machine.
+    let each = micros_each(used.own, outcome.answers);
+    sheet.part(format!("{name}.load"), "us", each, used.foreign);
     Ok(())
 }
 
