@@ -34,6 +34,11 @@ contracts:
 tools *args:
     cargo test --test tools {{ args }}
 
+# how fast it is, beside what this machine allows; flags follow, such as --quick, --only post,e2e, --compare REV
+[group('check')]
+bench *flags:
+    cargo run --release --bin bench -- {{ flags }}
+
 # what the linter finds is an error
 [group('check')]
 check:

@@ -16,6 +16,9 @@ use crate::{project, subprocess};
 /// A full release build on a small machine takes minutes; this only ends a build that hangs.
 const BUILD_LIMIT: Duration = Duration::from_mins(45);
 
+/// What is built. The workspace has more programs, which would take longer than these three.
+const PROGRAMS: [&str; 3] = ["inventory", "payments", "stack"];
+
 /// The three programs the system consists of.
 #[derive(Clone, Debug)]
 pub struct Binaries {
@@ -52,23 +55,32 @@ impl Build {
         let exe = env::current_exe().context("cannot tell the path of this program")?;
         match project::variable("PAS_DE_DEUX_BIN_DIR") {
             Some(dir) => ready(Path::new(&dir), &exe),
-            None => self.cargo(&exe),
+            None => self.own(&exe),
         }
     }
 
-    fn cargo(self, exe: &Path) -> Result<Binaries> {
+    /// Builds the sources in another folder, with a target folder of their own.
+    pub fn run_in(self, root: &Path, target: &Path) -> Result<Binaries> {
+        self.cargo(root, Some(target), if self.release { "release" } else { "dev" })
+    }
+
+    fn own(self, exe: &Path) -> Result<Binaries> {
+        let profile_dir = profile_dir(exe);
+        let profile = if self.release { "release" } else { profile_of(profile_dir) };
+        self.cargo(&project::root(), profile_dir.parent(), profile)
+    }
+
+    fn cargo(self, root: &Path, target: Option<&Path>, profile: &str) -> Result<Binaries> {
         let mut command =
             Command::new(project::variable("CARGO").unwrap_or_else(|| "cargo".into()));
-        command
-            .current_dir(project::root())
-            .args(["build", "--bins"])
-            .args(["--message-format", "json-render-diagnostics"]);
-        let profile_dir = profile_dir(exe);
-        if let Some(target) = profile_dir.parent() {
+        command.current_dir(root).arg("build");
+        for program in PROGRAMS {
+            command.args(["--bin", program]);
+        }
+        command.args(["--message-format", "json-render-diagnostics", "--profile", profile]);
+        if let Some(target) = target {
             command.arg("--target-dir").arg(target);
         }
-        let profile = if self.release { "release" } else { profile_of(profile_dir) };
-        command.args(["--profile", profile]);
 
         let stderr = if self.progress { Stdio::inherit() } else { Stdio::piped() };
         let output = subprocess::run_with_stderr(&mut command, BUILD_LIMIT, stderr)?;

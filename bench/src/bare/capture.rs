@@ -1,0 +1,129 @@
+//! What the system asks of its stores for an order, listened to while it does.
+//!
+//! So the limit is measured with the functions and the arguments that the services use at that
+//! revision, whatever these are.
+
+use anyhow::{Context, Result};
+use shared::event::{Event, OrderCompleted};
+
+use super::template::{Order, Template};
+use crate::{
+    load::{Load, Until},
+    measure::{CONNECTIONS, PRODUCTS},
+    monitor::{Monitor, Told},
+    shop::{Shop, order_id},
+};
+
+/// Orders of the sample: several times what one call takes at once.
+const ORDERS: u64 = 2_000;
+const CONSUMER: &str = "inventory consume";
+
+/// The commands of one order, and of many at once.
+pub(crate) struct Capture {
+    pub(crate) place: Template,
+    /// The same for whichever orders are due.
+    pub(crate) complete: Vec<Vec<u8>>,
+    /// Without waiting.
+    pub(crate) read: Vec<Vec<u8>>,
+    /// Without the ids of the entries.
+    pub(crate) acknowledge: Vec<Vec<u8>>,
+    pub(crate) apply_one: Template,
+    pub(crate) apply_many: Template,
+}
+
+impl Capture {
+    /// Lets the system work a little, one order alone and then many together.
+    pub(crate) fn take(shop: &mut Shop) -> Result<Self> {
+        let products = shop.products(PRODUCTS)?;
+        let mut known = Vec::new();
+        let mut place = |shop: &mut Shop, count| -> Result<()> {
+            let load = shop.orders(&products, CONNECTIONS, Until::Count(count))?;
+            let load = Load { keep: true, ..load };
+            for (number, answer) in &load.run()?.kept {
+                let place = usize::try_from(*number)? % load.requests.len();
+                let key = load.requests[place].key(*number).context("a request without a key")?;
+                known.push(Order::placed(order_id(answer)?, &key));
+            }
+            Ok(())
+        };
+        // Whatever is done only once is done by now.
+        place(shop, PRODUCTS)?;
+        shop.rest()?;
+        let inventory = Monitor::begin(shop.inventory.url())?;
+        let payments = Monitor::begin(shop.payments.url())?;
+        place(shop, 1)?;
+        shop.rest()?;
+        let consumer = shop.system.process(CONSUMER);
+        consumer.pause();
+        let placed = place(shop, ORDERS);
+        consumer.resume();
+        placed?;
+        shop.rest()?;
+        Self::find(&inventory.end()?, &payments.end()?, &known)
+    }
+
+    fn find(inventory: &[Told], payments: &[Told], known: &[Order]) -> Result<Self> {
+        let applied: Vec<Template> = calls(inventory, "apply_orders")
+            .map(|told| Template::new(&told.args, known))
+            .collect::<Result<_>>()?;
+        let place = calls(payments, "place_order").last().context("no order was placed")?;
+        let complete = calls(payments, "complete_due").last().context("no order was paid")?;
+        let read =
+            about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
+        let acknowledge =
+            about(payments, "XACK").next_back().context("nothing was acknowledged")?;
+        Ok(Self {
+            place: Template::new(&place.args, known)?,
+            complete: complete.args.clone(),
+            read: without_block(&read.context("nothing was read")?.args),
+            acknowledge: acknowledge.args.iter().take(3).cloned().collect(),
+            apply_one: least(&applied).context("no stock was taken")?.clone(),
+            apply_many: most(&applied).context("no stock was taken")?.clone(),
+        })
+    }
+}
+
+/// The calls of a function, in any version.
+fn calls<'a>(told: &'a [Told], function: &'a str) -> impl Iterator<Item = &'a Told> {
+    told.iter().filter(move |told| {
+        !told.by_function && told.name() == "FCALL" && told.text(1).starts_with(function)
+    })
+}
+
+/// The commands of this name about paid orders.
+fn about<'a>(told: &'a [Told], name: &'a str) -> impl DoubleEndedIterator<Item = &'a Told> {
+    told.iter().filter(move |told| {
+        let stream = OrderCompleted::STREAM.as_bytes();
+        told.name() == name && told.args.iter().any(|arg| arg.starts_with(stream))
+    })
+}
+
+fn least(templates: &[Template]) -> Option<&Template> {
+    templates.iter().min_by_key(|template| template.orders())
+}
+
+fn most(templates: &[Template]) -> Option<&Template> {
+    templates.iter().max_by_key(|template| template.orders())
+}
+
+fn without_block(args: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut args = args.to_vec();
+    if let Some(at) = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"BLOCK")) {
+        args.drain(at..(at + 2).min(args.len()));
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_does_not_wait_is_the_same_otherwise() {
+        let words = |text: &str| -> Vec<Vec<u8>> {
+            text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+        };
+        let read = words("XREADGROUP GROUP g c COUNT 100 BLOCK 2000 STREAMS s >");
+        assert_eq!(without_block(&read), words("XREADGROUP GROUP g c COUNT 100 STREAMS s >"));
+    }
+}

@@ -1,0 +1,247 @@
+//! The same work on the stores by a bare pipelined client: commands made beforehand, answers only
+//! looked at where something has to be done with them.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread::{scope, sleep},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{
+    capture::Capture,
+    line::{Line, joined, packed},
+    template::{Order, Template},
+};
+use crate::{
+    machine::Group,
+    measure::from_paid_to_taken,
+    monitor::Monitor,
+    number::{micros_each, per_second, quantile},
+    shop::Shop,
+};
+
+/// Commands of a pipeline: as many requests as the services are sent at once.
+const DEPTH: usize = 64;
+/// Connections to the store of payments, so that it always has something to do.
+const PAYMENTS_LINES: usize = 2;
+/// Orders a second where the wait of one order is measured.
+const PAUSE: Duration = Duration::from_millis(10);
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// What to do again, and for how many orders.
+pub(crate) struct Replay {
+    pub(crate) capture: Capture,
+    pub(crate) orders: u64,
+}
+
+impl Replay {
+    /// Orders a second that can be placed and nothing else.
+    pub(crate) fn accept(&self, shop: &Shop) -> Result<f64> {
+        let orders = self.fresh();
+        let pipelines = pipelines(&self.capture.place, &orders, DEPTH);
+        let mut line = Line::connect(&shop.payments)?;
+        let started = Instant::now();
+        for (pipeline, count) in &pipelines {
+            line.ask(pipeline, *count)?;
+        }
+        Ok(per_second(self.orders, started.elapsed()))
+    }
+
+    /// Events a second that can be read, applied and acknowledged, of a pile made from what
+    /// [`Replay::accept`] has placed.
+    pub(crate) fn drain(&self, shop: &mut Shop) -> Result<f64> {
+        let mut line = Line::connect(&shop.payments)?;
+        let complete = packed(&self.capture.complete);
+        while shop.due()? > 0 {
+            line.ask(&complete, 1)?;
+        }
+        let orders = self.fresh();
+        let apply = self.applications(&orders);
+        let read = AtomicU64::new(0);
+        let started = Instant::now();
+        scope(|scope| {
+            let reader = scope.spawn(|| self.consume(shop, &[], &read));
+            self.apply(shop, &apply)?;
+            joined(reader)
+        })?;
+        ensure!(read.into_inner() == self.orders, "not all of the pile was read");
+        Ok(per_second(self.orders, started.elapsed()))
+    }
+
+    /// Orders a second that can be placed, paid, read, applied and acknowledged, and the processor
+    /// time of both stores for each in microseconds.
+    pub(crate) fn whole(&self, shop: &Shop) -> Result<(f64, f64)> {
+        let orders = self.fresh();
+        let apply = self.applications(&orders);
+        let batch = self.capture.apply_many.orders();
+        let share = orders.len().div_ceil(PAYMENTS_LINES).max(1);
+        let shares = orders.chunks(share);
+        let place: Vec<_> =
+            shares.map(|share| pipelines(&self.capture.place, share, batch)).collect();
+        let read = AtomicU64::new(0);
+        let group = Group::new([
+            ("inventory redis".to_owned(), shop.system.inventory_redis().pid()),
+            ("payments redis".to_owned(), shop.system.payments_redis().pid()),
+        ]);
+        let mark = group.mark()?;
+        let started = Instant::now();
+        scope(|scope| {
+            let lines: Vec<_> = place
+                .iter()
+                .map(|place| scope.spawn(|| self.consume(shop, place, &read)))
+                .collect();
+            self.apply(shop, &apply)?;
+            lines.into_iter().try_for_each(joined)
+        })?;
+        let took = started.elapsed();
+        ensure!(read.into_inner() == self.orders, "not every order was read");
+        let used = group.since(&mark)?;
+        Ok((per_second(self.orders, took), micros_each(used.total(), self.orders)))
+    }
+
+    /// From paid to taken for one order at a time, in microseconds: half of them, and 99 of 100.
+    pub(crate) fn latency(&self, shop: &Shop, time: Duration) -> Result<(f64, f64)> {
+        let inventory = Monitor::begin(shop.inventory.url())?;
+        let payments = Monitor::begin(shop.payments.url())?;
+        let orders: Vec<Order> =
+            (0..=time.as_millis() / PAUSE.as_millis()).map(|_| Order::fresh()).collect();
+        let complete = packed(&self.capture.complete);
+        scope(|scope| {
+            let consumer = scope.spawn(|| self.consume_singly(shop, orders.len()));
+            let mut line = Line::connect(&shop.payments)?;
+            let mut buffer = Vec::new();
+            for order in &orders {
+                buffer.clear();
+                self.capture.place.write(std::slice::from_ref(order), &mut buffer);
+                buffer.extend_from_slice(&complete);
+                line.ask(&buffer, 2)?;
+                // The rate is what is wanted here, not a moment that something is ready at.
+                sleep(PAUSE);
+            }
+            joined(consumer)
+        })?;
+        let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
+        ensure!(waits.len() == orders.len(), "{} of {} orders", waits.len(), orders.len());
+        let half = quantile(&waits, 50).context("nothing was measured")?;
+        Ok((half, quantile(&waits, 99).unwrap_or(half)))
+    }
+
+    /// Places and pays, reads and acknowledges, until every order of all lines was read.
+    fn consume(&self, shop: &Shop, place: &[(Vec<u8>, usize)], read: &AtomicU64) -> Result<()> {
+        let mut line = Line::connect(&shop.payments)?;
+        let (complete, ask) = (packed(&self.capture.complete), packed(&self.capture.read));
+        let deadline = Instant::now() + LIMIT;
+        let mut buffer = Vec::new();
+        let mut entries = Vec::new();
+        let pays = !place.is_empty();
+        let mut place = place.iter();
+        loop {
+            ensure!(Instant::now() < deadline, "the stores do not come to an end");
+            buffer.clear();
+            // What is read is answered last, so that it is found at the end.
+            let mut count = 0;
+            if !entries.is_empty() {
+                buffer.extend_from_slice(&self.acknowledgement(&entries));
+                count += 1;
+            }
+            let placed = place.next();
+            if let Some((pipeline, commands)) = placed {
+                buffer.extend_from_slice(pipeline);
+                count += commands;
+            }
+            let more = placed.is_some() || read.load(Ordering::Relaxed) < self.orders;
+            if more && pays {
+                buffer.extend_from_slice(&complete);
+                count += 1;
+            }
+            if more {
+                buffer.extend_from_slice(&ask);
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            let answers = line.ask(&buffer, count)?;
+            entries = if more { Line::entries(answers.last()) } else { Vec::new() };
+            read.fetch_add(u64::try_from(entries.len())?, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads, applies and acknowledges one order after the other, as soon as it is there.
+    fn consume_singly(&self, shop: &Shop, orders: usize) -> Result<()> {
+        let mut payments = Line::connect(&shop.payments)?;
+        let mut inventory = Line::connect(&shop.inventory)?;
+        let mut read = self.capture.read.clone();
+        let place = read.iter().position(|arg| arg == b"STREAMS").context("no STREAMS")?;
+        read.splice(place..place, [b"BLOCK".to_vec(), b"1000".to_vec()]);
+        let read = packed(&read);
+        let deadline = Instant::now() + LIMIT;
+        let mut seen = 0;
+        while seen < orders {
+            ensure!(Instant::now() < deadline, "not every order was read");
+            let entries = Line::entries(payments.ask(&read, 1)?.last());
+            for entry in &entries {
+                let order = Order { id: entry.order.clone(), hash: String::new() };
+                let mut buffer = Vec::new();
+                self.capture.apply_one.write(&[order], &mut buffer);
+                inventory.ask(&buffer, 1)?;
+            }
+            if !entries.is_empty() {
+                payments.ask(&self.acknowledgement(&entries), 1)?;
+            }
+            seen += entries.len();
+        }
+        Ok(())
+    }
+
+    /// Sends what takes the stock, the next call while the last one is answered.
+    fn apply(&self, shop: &Shop, calls: &[Vec<u8>]) -> Result<()> {
+        let mut line = Line::connect(&shop.inventory)?;
+        let mut applied = 0;
+        for pair in calls.chunks(2) {
+            for answer in line.ask(&pair.concat(), pair.len())? {
+                applied += Line::ones(&answer);
+            }
+        }
+        ensure!(applied == self.orders, "{applied} of {} orders were applied", self.orders);
+        Ok(())
+    }
+
+    fn fresh(&self) -> Vec<Order> {
+        (0..self.orders).map(|_| Order::fresh()).collect()
+    }
+
+    /// Calls that take the stock of these orders, as many at once as the system does.
+    fn applications(&self, orders: &[Order]) -> Vec<Vec<u8>> {
+        let Capture { apply_one, apply_many, .. } = &self.capture;
+        let whole = orders.chunks_exact(apply_many.orders());
+        let rest = whole.remainder().chunks_exact(apply_one.orders());
+        let call = |template: &Template, orders: &[Order]| {
+            let mut buffer = Vec::new();
+            template.write(orders, &mut buffer);
+            buffer
+        };
+        let many = whole.map(|orders| call(apply_many, orders));
+        many.chain(rest.map(|orders| call(apply_one, orders))).collect()
+    }
+
+    fn acknowledgement(&self, entries: &[super::line::Entry]) -> Vec<u8> {
+        let ids = entries.iter().map(|entry| entry.id.clone());
+        let args: Vec<Vec<u8>> = self.capture.acknowledge.iter().cloned().chain(ids).collect();
+        packed(&args)
+    }
+}
+
+/// One command for each order, `depth` orders in each pipeline.
+fn pipelines(template: &Template, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
+    let pipeline = |orders: &[Order]| {
+        let mut buffer = Vec::new();
+        for order in orders {
+            template.write(std::slice::from_ref(order), &mut buffer);
+        }
+        (buffer, orders.len())
+    };
+    orders.chunks(depth.max(1)).map(pipeline).collect()
+}

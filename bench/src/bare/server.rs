@@ -1,0 +1,131 @@
+//! A bare HTTP server, which gives every request the answer that one of the services gave.
+
+use std::{convert::Infallible, fs, net::SocketAddr, num::NonZero, path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use stack::{
+    guard::{Farewell, Guard},
+    ports::{self, Port},
+    process::{Launch, Process},
+};
+use tokio::net::TcpListener;
+
+use crate::{load::Answer, machine::Group, shop::Shop};
+
+const MAX_HEADERS: usize = 64;
+const START_LIMIT: Duration = Duration::from_secs(10);
+/// What the server says by itself.
+const OWN_HEADERS: [HeaderName; 2] = [header::CONTENT_LENGTH, header::DATE];
+
+/// A running server. It is gone with this value.
+pub(crate) struct Server {
+    process: Process,
+    port: Port,
+    _answer: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts this program once more, as a server that gives this answer.
+    pub(crate) fn start(shop: &Shop, answer: &Answer) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("answer");
+        fs::write(&file, &answer.whole)?;
+        let port = ports::free()?;
+        let launch = Launch {
+            name: "bare HTTP".to_owned(),
+            program: std::env::current_exe()?,
+            args: vec!["answer".into(), port.number().to_string().into(), file.into()],
+            env: Vec::new(),
+            env_remove: Vec::new(),
+        };
+        let guard = Guard { stack: shop.stack().to_owned(), farewell: Farewell::Kill };
+        let process = Process::start(launch, guard, None)?;
+        let server = Self { process, port, _answer: folder };
+        let waited = std::time::Instant::now();
+        while std::net::TcpStream::connect(server.address()).is_err() {
+            ensure!(waited.elapsed() < START_LIMIT, "{:?}", server.process.last_lines(5));
+            std::thread::sleep(crate::shop::LOOK);
+        }
+        Ok(server)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port.number()))
+    }
+
+    pub(crate) fn group(&self) -> Group {
+        Group::new([("bare HTTP".to_owned(), self.process.pid())])
+    }
+}
+
+/// Serves until it is killed, with as many threads as a service has.
+pub(crate) fn answer(port: u16, file: &Path) -> Result<()> {
+    let (status, headers, body) = read(&fs::read(file)?)?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads((cores / 2).max(1))
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let (headers, body) = (headers.clone(), body.clone());
+            let service = service_fn(move |request: Request<Incoming>| {
+                let mut response = Response::new(Full::new(body.clone()));
+                *response.status_mut() = status;
+                response.headers_mut().clone_from(&headers);
+                async move {
+                    // A body that breaks off takes its connection with it.
+                    let _ = request.into_body().collect().await;
+                    Ok::<_, Infallible>(response)
+                }
+            });
+            // A client that leaves is no mistake of the server.
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    })
+}
+
+fn read(whole: &[u8]) -> Result<(StatusCode, HeaderMap, Bytes)> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(whole)? else {
+        anyhow::bail!("half an answer");
+    };
+    let mut map = HeaderMap::new();
+    for found in response.headers.iter() {
+        let name = HeaderName::from_bytes(found.name.as_bytes())?;
+        if !OWN_HEADERS.contains(&name) {
+            map.append(name, HeaderValue::from_bytes(found.value)?);
+        }
+    }
+    let status = StatusCode::from_u16(response.code.context("no status")?)?;
+    Ok((status, map, Bytes::copy_from_slice(&whole[head..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_repeated_but_for_what_the_server_says_itself() {
+        let whole =
+            b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nETag: \"a\"\r\nDate: x\r\n\r\n{}";
+        let (status, headers, body) = read(whole).unwrap();
+        assert_eq!((status.as_u16(), headers.len(), body.as_ref()), (201, 1, &b"{}"[..]));
+        assert_eq!(headers[header::ETAG], "\"a\"");
+        assert!(read(b"HTTP/1.1 200 OK\r\n").is_err());
+    }
+}

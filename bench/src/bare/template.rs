@@ -1,0 +1,134 @@
+//! A command as the system sent it, to be sent again for other orders.
+
+use std::collections::HashMap;
+
+use anyhow::{Result, ensure};
+use redis::Cmd;
+use shared::{digest::digest, id::OrderId};
+
+/// Letters of an id, and of the hash of an idempotency key.
+const ID: usize = 36;
+const HASH: usize = 32;
+
+/// What a command says about an order, and about no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) hash: String,
+}
+
+/// A command, and where in it which order is named.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    packed: Vec<u8>,
+    slots: Vec<Slot>,
+    orders: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    at: usize,
+    order: usize,
+    part: Part,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Id,
+    Hash,
+}
+
+impl Order {
+    /// An order that was placed with this key.
+    pub(crate) fn placed(id: OrderId, key: &str) -> Self {
+        Self { id: id.to_string(), hash: digest(key) }
+    }
+
+    /// One that nobody has placed yet.
+    pub(crate) fn fresh() -> Self {
+        let id = OrderId::mint();
+        Self::placed(id, &id.to_string())
+    }
+}
+
+impl Template {
+    /// Finds these orders in a command.
+    pub(crate) fn new(args: &[Vec<u8>], known: &[Order]) -> Result<Self> {
+        let mut command = Cmd::new();
+        for arg in args {
+            command.arg(arg.as_slice());
+        }
+        let packed = command.get_packed_command();
+        let names: HashMap<&[u8], (usize, Part)> = known
+            .iter()
+            .enumerate()
+            .flat_map(|(place, order)| {
+                let id = (order.id.as_bytes(), (place, Part::Id));
+                [id, (order.hash.as_bytes(), (place, Part::Hash))]
+            })
+            .collect();
+        let mut places = HashMap::new();
+        let mut slots = Vec::new();
+        for at in 0..packed.len() {
+            let found =
+                [ID, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
+            if let Some(&(known, part)) = found {
+                let next = places.len();
+                let order = *places.entry(known).or_insert(next);
+                slots.push(Slot { at, order, part });
+            }
+        }
+        ensure!(!places.is_empty(), "a command of the system names no order as it was expected to");
+        Ok(Self { packed, slots, orders: places.len() })
+    }
+
+    /// For how many orders it is.
+    pub(crate) fn orders(&self) -> usize {
+        self.orders
+    }
+
+    /// Adds the command for other orders, as many as it is for, to `buffer`.
+    pub(crate) fn write(&self, orders: &[Order], buffer: &mut Vec<u8>) {
+        let start = buffer.len();
+        buffer.extend_from_slice(&self.packed);
+        for slot in &self.slots {
+            let Some(order) = orders.get(slot.order) else { continue };
+            let text = match slot.part {
+                Part::Id => order.id.as_bytes(),
+                Part::Hash => order.hash.as_bytes(),
+            };
+            let at = start + slot.at;
+            if let Some(place) = buffer.get_mut(at..at + text.len()) {
+                place.copy_from_slice(text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(words: &str) -> Vec<Vec<u8>> {
+        words.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn a_command_is_the_same_for_other_orders() {
+        let [a, b, c, d] = [Order::fresh(), Order::fresh(), Order::fresh(), Order::fresh()];
+        let words = |one: &Order, two: &Order| {
+            format!("FCALL f order:{} {} {} {} end", one.id, two.id, one.id, two.hash)
+        };
+        let template = Template::new(&args(&words(&a, &b)), &[c.clone(), b, a]).unwrap();
+        assert_eq!(template.orders(), 2);
+        let mut again = b"before".to_vec();
+        template.write(&[c.clone(), d.clone()], &mut again);
+        let expected = redis::pack_command(&args(&words(&c, &d)));
+        assert_eq!(again, [b"before".to_vec(), expected].concat());
+    }
+
+    #[test]
+    fn a_command_without_an_order_cannot_stand_for_one() {
+        assert!(Template::new(&args("FCALL f 1 2"), &[Order::fresh()]).is_err());
+    }
+}

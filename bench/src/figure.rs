@@ -1,0 +1,187 @@
+//! What is measured: figures, each with the limit it is put beside.
+
+use serde::Serialize;
+
+use crate::number::median;
+
+/// Cores that something else kept busy meanwhile, from which on a figure means little.
+pub(crate) const NOISY_CORES: f64 = 0.25;
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Better {
+    Higher,
+    Lower,
+}
+
+/// One figure of one round.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    pub(crate) value: f64,
+    /// A part of another figure: told, but never judged by itself.
+    pub(crate) part: bool,
+    /// What the machine allows.
+    pub(crate) limits: Vec<(Bare, f64)>,
+    /// Cores that something else kept busy meanwhile.
+    pub(crate) foreign: f64,
+}
+
+/// What reaches a limit: a part of the work, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bare {
+    /// A bare HTTP server that always gives the same answer.
+    Http,
+    /// A bare client that calls the same functions of the stores.
+    Redis,
+}
+
+/// The figures of one round, in the order they were measured.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sheet {
+    /// The program behind both stores, and how it gets its memory.
+    pub(crate) store: String,
+    figures: Vec<Figure>,
+}
+
+/// One figure over all rounds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    /// A part of another figure, which alone says little.
+    pub(crate) part: bool,
+    pub(crate) median: f64,
+    pub(crate) all: Vec<f64>,
+    /// What the machine allows, where that was measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<Limit>,
+    /// The most that something else kept busy in any round.
+    pub(crate) foreign_cores: f64,
+}
+
+/// One limit of a figure over all rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Limit {
+    pub(crate) bare: Bare,
+    pub(crate) median: f64,
+    /// The median of the ratios to the limit of the same round.
+    pub(crate) ratio: f64,
+}
+
+impl Bare {
+    const ALL: [Self; 2] = [Self::Http, Self::Redis];
+
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Http => "bare HTTP",
+            Self::Redis => "bare Redis",
+        }
+    }
+}
+
+impl Sheet {
+    /// Adds a figure of which more is better.
+    pub(crate) fn higher(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
+        self.add(name, unit, Better::Higher, value, foreign);
+    }
+
+    /// Adds a figure of which less is better.
+    pub(crate) fn lower(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
+        self.add(name, unit, Better::Lower, value, foreign);
+    }
+
+    /// Adds a part of a figure of which less is better, such as that of one process.
+    pub(crate) fn part(&mut self, name: String, unit: &'static str, value: f64, foreign: f64) {
+        self.lower(name, unit, value, foreign);
+        if let Some(figure) = self.figures.last_mut() {
+            figure.part = true;
+        }
+    }
+
+    fn add(&mut self, name: String, unit: &'static str, better: Better, value: f64, foreign: f64) {
+        let limits = Vec::new();
+        self.figures.push(Figure { name, unit, better, value, part: false, limits, foreign });
+    }
+
+    /// Puts a limit beside a figure that was measured before; without the figure there is nothing
+    /// to put it beside.
+    pub(crate) fn limit(&mut self, name: &str, bare: Bare, limit: f64) {
+        if let Some(figure) = self.figures.iter_mut().find(|figure| figure.name == name) {
+            figure.limits.push((bare, limit));
+        }
+    }
+
+    /// Whether this figure was measured.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.figures.iter().any(|figure| figure.name == name)
+    }
+
+    /// All figures.
+    pub(crate) fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+}
+
+/// The medians of the rounds, in the order of the first one.
+pub(crate) fn rows(sheets: &[Sheet]) -> Vec<Row> {
+    let first = sheets.first().map(Sheet::figures).unwrap_or_default();
+    first.iter().filter_map(|figure| row(figure, sheets)).collect()
+}
+
+fn row(first: &Figure, sheets: &[Sheet]) -> Option<Row> {
+    let same = sheets.iter().flat_map(Sheet::figures).filter(|other| other.name == first.name);
+    let same: Vec<&Figure> = same.collect();
+    let all: Vec<f64> = same.iter().map(|figure| figure.value).collect();
+    Some(Row {
+        name: first.name.clone(),
+        unit: first.unit,
+        better: first.better,
+        part: first.part,
+        median: median(&all)?,
+        all,
+        limits: Bare::ALL.into_iter().filter_map(|bare| limit(bare, &same)).collect(),
+        foreign_cores: same.iter().map(|figure| figure.foreign).fold(0.0, f64::max),
+    })
+}
+
+fn limit(bare: Bare, rounds: &[&Figure]) -> Option<Limit> {
+    let of = |figure: &&Figure| {
+        let found = figure.limits.iter().find(|(found, _)| *found == bare);
+        found.map(|(_, limit)| (*limit, figure.value / limit.max(f64::MIN_POSITIVE)))
+    };
+    let (limits, ratios): (Vec<f64>, Vec<f64>) = rounds.iter().filter_map(of).unzip();
+    Some(Limit { bare, median: median(&limits)?, ratio: median(&ratios)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(value: f64, limit: f64) -> Sheet {
+        let mut sheet = Sheet::default();
+        sheet.higher("a".to_owned(), "/s", value, value / 100.0);
+        sheet.lower("b".to_owned(), "us", 1.0, 0.0);
+        sheet.limit("a", Bare::Redis, limit);
+        sheet.limit("nobody measured this", Bare::Http, limit);
+        sheet
+    }
+
+    #[test]
+    fn a_ratio_is_taken_within_a_round_and_the_median_over_the_rounds() {
+        let rows = rows(&[sheet(10.0, 20.0), sheet(30.0, 30.0), sheet(20.0, 80.0)]);
+        let a = &rows[0];
+        assert_eq!(a.limits, [Limit { bare: Bare::Redis, median: 30.0, ratio: 0.5 }]);
+        assert!((a.median - 20.0).abs() < 1e-9);
+        assert_eq!(a.all, [10.0, 30.0, 20.0]);
+        assert!((a.foreign_cores - 0.3).abs() < 1e-9);
+        assert_eq!(rows[1].limits, []);
+        assert_eq!(rows.len(), 2);
+    }
+}

@@ -1,0 +1,85 @@
+//! Requests as they go over the wire, made once and sent often.
+
+use std::io::Write;
+
+/// Digits of the number in a key, and of the run before it.
+const DIGITS: usize = 16;
+/// The header whose value is another one in every request.
+const KEY_HEADER: &str = "idempotency-key: ";
+
+/// A request that is ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    bytes: Vec<u8>,
+    key: Option<Key>,
+}
+
+/// A value that is another one each time, always of the same length.
+#[derive(Clone, Debug)]
+struct Key {
+    at: usize,
+    run: u64,
+}
+
+impl Request {
+    /// Asks for `path`.
+    pub(crate) fn get(path: &str) -> Self {
+        let bytes = format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").into_bytes();
+        Self { bytes, key: None }
+    }
+
+    /// Posts `body` as JSON, each time with another idempotency key.
+    pub(crate) fn post(path: &str, body: &str) -> Self {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n{KEY_HEADER}",
+            body.len()
+        );
+        let key = Key { at: head.len(), run: fastrand::u64(..) };
+        let bytes = format!("{head}{}\r\n\r\n{body}", key.value(0)).into_bytes();
+        Self { bytes, key: Some(key) }
+    }
+
+    /// The key of the request of this number, where it has one.
+    pub(crate) fn key(&self, number: u64) -> Option<String> {
+        self.key.as_ref().map(|key| key.value(number))
+    }
+
+    /// Writes the request of this number in place of what `buffer` holds.
+    pub(super) fn write(&self, number: u64, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        buffer.extend_from_slice(&self.bytes);
+        if let Some(key) = &self.key {
+            let at = key.at + DIGITS;
+            if let Some(mut place) = buffer.get_mut(at..at + DIGITS) {
+                // It has room for exactly what is written.
+                let _ = write!(place, "{number:016x}");
+            }
+        }
+    }
+}
+
+impl Key {
+    fn value(&self, number: u64) -> String {
+        format!("{:016x}{number:016x}", self.run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_post_has_a_key_of_its_own_and_is_whole() {
+        let request = Request::post("/orders", "{\"a\":1}");
+        let (mut first, mut second) = (Vec::new(), vec![1, 2, 3]);
+        request.write(1, &mut first);
+        request.write(0xabc, &mut second);
+        assert_eq!(first.len(), second.len());
+        assert_ne!(first, second);
+        let text = String::from_utf8(second).unwrap();
+        assert!(text.contains(&format!("\r\n{KEY_HEADER}{}\r\n", request.key(0xabc).unwrap())));
+        assert!(text.ends_with("\r\n\r\n{\"a\":1}") && text.contains("content-length: 7\r\n"));
+        assert_ne!(request.key(1), Request::post("/orders", "").key(1));
+    }
+}

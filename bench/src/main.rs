@@ -1,0 +1,134 @@
+//! `just bench` measures the whole system, started privately by `stack`, and beside each figure
+//! what the same machine allows at that moment: a bare HTTP server with the same answers, and a
+//! bare client that asks the same of the stores. Read the ratios; absolute numbers are the
+//! machine's.
+//!
+//! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
+//! measurement, on a [`shop`] with an [`operator`] for each store, under a [`load`]; [`bare`] are
+//! the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
+//! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
+//! side.
+
+mod bare;
+mod calls;
+mod compare;
+mod figure;
+mod load;
+mod machine;
+mod measure;
+mod monitor;
+mod number;
+mod operator;
+mod options;
+mod report;
+mod revision;
+mod shop;
+
+use std::{fs, io::Write, process::ExitCode};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use serde::Serialize;
+use stack::binaries::{Binaries, Build};
+
+use crate::{
+    compare::Change,
+    figure::{Sheet, rows},
+    options::{Cli, Helper, Options},
+    report::Report,
+};
+
+/// Something became worse.
+const REGRESSION: u8 = 3;
+
+/// One of the revisions that are measured.
+struct Side {
+    revision: String,
+    binaries: Binaries,
+    sheets: Vec<Sheet>,
+}
+
+/// What goes into the file.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a Report>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
+}
+
+fn main() -> ExitCode {
+    let Cli { helper, options } = Cli::parse();
+    let outcome = match helper {
+        Some(Helper::Answer { port, answer }) => {
+            bare::answer(port, &answer).map(|()| ExitCode::SUCCESS)
+        }
+        None => run(&options),
+    };
+    outcome.unwrap_or_else(|error| {
+        say(&format!("bench: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: &Options) -> Result<ExitCode> {
+    say("building the services");
+    let binaries = Build { release: false, progress: true }.run()?;
+    let mut sides = Vec::new();
+    if let Some(revision) = &options.compare {
+        let (revision, binaries) = revision::build(revision, &binaries)?;
+        sides.push(Side { revision, binaries, sheets: Vec::new() });
+    }
+    sides.push(Side { revision: revision::current(), binaries, sheets: Vec::new() });
+    for round in 1..=options.rounds {
+        for side in &mut sides {
+            let revision = side.revision.clone();
+            let mut tell = |what: &str| {
+                say(&format!("round {round} of {}, {revision}: {what}", options.rounds));
+            };
+            side.sheets.push(measure::round(options, &side.binaries, &mut tell)?);
+        }
+    }
+    let reports: Vec<Report> = sides.iter().map(|side| report(side, options)).collect();
+    conclude(&reports, options)
+}
+
+fn report(side: &Side, options: &Options) -> Report {
+    Report {
+        revision: side.revision.clone(),
+        store: side.sheets.last().map(|sheet| sheet.store.clone()).unwrap_or_default(),
+        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        fsync: options.fsync.word(),
+        release: !cfg!(debug_assertions),
+        rounds: side.sheets.len(),
+        figures: rows(&side.sheets),
+    }
+}
+
+/// Shows what was measured: the last report is that of the tree as it is.
+fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
+    let (now, before) = reports.split_last().context("nothing was measured")?;
+    let before = before.first();
+    let changes = before.map_or_else(Vec::new, |it| compare::changes(&it.figures, &now.figures));
+    let table = match before {
+        Some(before) => compare::table(&changes, &before.revision),
+        None => now.table(),
+    };
+    // Whoever closed the pipe has seen enough.
+    let _ = std::io::stdout().lock().write_all(table.as_bytes());
+    now.warnings().iter().for_each(|warning| say(warning));
+    let regressed = compare::has_regressed(&changes);
+    if let Some(file) = &options.json {
+        let document = Document { report: now, before, changes };
+        let text = serde_json::to_string_pretty(&document)?;
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(if regressed { ExitCode::from(REGRESSION) } else { ExitCode::SUCCESS })
+}
+
+/// Says what goes on to whoever watches; the table alone goes to standard output.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}

@@ -1,0 +1,125 @@
+//! One round: everything that is asked for, on systems of its own.
+
+use anyhow::Result;
+use stack::binaries::Binaries;
+
+use crate::{
+    bare,
+    figure::Sheet,
+    load::Until,
+    options::{Measure, Options},
+    shop::Shop,
+};
+
+mod choreography;
+mod drain;
+mod footprint;
+mod http;
+mod latency;
+
+pub(crate) use latency::from_paid_to_taken;
+
+/// Products that are ordered in turn.
+pub(crate) const PRODUCTS: u64 = 50;
+/// Connections where one number of them has to do.
+pub(crate) const CONNECTIONS: usize = 64;
+/// Orders after which nothing in the system is new any more.
+const FIRST_ORDERS: u64 = 200;
+/// A delay that no measurement outlives.
+const MUCH_LATER: &str = "1h";
+
+/// Measures once. `tell` hears what comes next.
+pub(crate) fn round(
+    options: &Options,
+    binaries: &Binaries,
+    tell: &mut dyn FnMut(&str),
+) -> Result<Sheet> {
+    use Measure::{Accept, Drain, E2e, Footprint, Get, Latency, Post, Uncached};
+    let mut sheet = Sheet::default();
+    if options.wants_any(&[Footprint, Get, Post, E2e, Latency]) {
+        at_once(options, binaries, &mut sheet, tell)?;
+    }
+    if options.wants(Uncached) {
+        tell("POST /orders, product cache off");
+        let settings = [("COMPLETION_DELAY", "0"), ("PRODUCT_CACHE_TTL", "0")];
+        let mut shop = open(options, binaries, &settings, &mut sheet)?;
+        let products = shop.products(PRODUCTS)?;
+        http::post(&mut shop, options, &mut sheet, "uncached", &products)?;
+    }
+    if options.wants_any(&[Accept, Drain]) {
+        much_later(options, binaries, &mut sheet, tell)?;
+    }
+    if options.limits() && options.wants_any(&[Accept, E2e, Drain, Latency]) {
+        tell("the same work on the stores alone");
+        bare::stores(options, binaries, &mut sheet)?;
+    }
+    Ok(sheet)
+}
+
+/// What is measured on a system that pays at once.
+fn at_once(
+    options: &Options,
+    binaries: &Binaries,
+    sheet: &mut Sheet,
+    tell: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", "0")], sheet)?;
+    let products = shop.products(PRODUCTS)?;
+    shop.orders(&products, 1, Until::Count(FIRST_ORDERS))?.run()?;
+    shop.rest()?;
+    if options.wants(Measure::Footprint) {
+        tell("idle processes");
+        footprint::measure(&shop, options, sheet)?;
+    }
+    if options.wants(Measure::Get) {
+        tell("GET /products/{id}, GET /orders/{id}");
+        http::get(&mut shop, options, sheet, &products)?;
+    }
+    if options.wants(Measure::Post) {
+        tell("POST /orders");
+        http::post(&mut shop, options, sheet, "post", &products)?;
+    }
+    if options.wants(Measure::E2e) {
+        tell("the whole choreography");
+        choreography::measure(&mut shop, options, sheet, &products)?;
+    }
+    if options.wants(Measure::Latency) {
+        tell("from paid to taken");
+        latency::measure(&mut shop, options, sheet, &products)?;
+    }
+    Ok(())
+}
+
+/// What is measured on a system that pays nothing meanwhile.
+fn much_later(
+    options: &Options,
+    binaries: &Binaries,
+    sheet: &mut Sheet,
+    tell: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", MUCH_LATER)], sheet)?;
+    if options.wants(Measure::Accept) {
+        tell("POST /orders, accepted and no more");
+        let products = shop.products(PRODUCTS)?;
+        http::accept(&mut shop, options, sheet, &products)?;
+    }
+    if options.wants(Measure::Drain) {
+        for pile in options.piles() {
+            tell(&format!("a pile of {pile} events"));
+            drain::measure(&mut shop, sheet, pile)?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts a system, and notes what its stores are.
+fn open(
+    options: &Options,
+    binaries: &Binaries,
+    settings: &[(&str, &str)],
+    sheet: &mut Sheet,
+) -> Result<Shop> {
+    let mut shop = Shop::open(options, binaries, settings)?;
+    sheet.store = shop.payments.program()?;
+    Ok(shop)
+}

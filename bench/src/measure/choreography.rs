@@ -1,0 +1,132 @@
+//! The whole choreography: orders as fast as they are taken, until the last event is acknowledged.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::feed::CHANGES;
+use shared::id::ProductId;
+
+use super::CONNECTIONS;
+use crate::{
+    calls::{CALLS_SAMPLED, Habits},
+    figure::Sheet,
+    load::{Outcome, Until},
+    machine::Used,
+    monitor::Monitor,
+    number::{float, micros_each, per_second},
+    operator::Calls,
+    options::{Fsync, Options},
+    shop::Shop,
+};
+
+/// A run from its first order to its last acknowledgement.
+struct Run {
+    orders: u64,
+    seconds: f64,
+    posted: Outcome,
+    used: Used,
+}
+
+/// Measures with the store's setting that was asked for, and once more with each answer on disk.
+pub(super) fn measure(
+    shop: &mut Shop,
+    options: &Options,
+    sheet: &mut Sheet,
+    products: &[ProductId],
+) -> Result<()> {
+    shop.rest()?;
+    let habits = habits(shop, products)?;
+    let before = kept_memory(shop)?;
+    shop.inventory.reset_calls()?;
+    shop.payments.reset_calls()?;
+    let reads = reads(shop)?;
+    let run = run(shop, options.orders(), products)?;
+    // Our own questions are reads as well; what they are is known only after they were asked.
+    let calls = [shop.inventory.calls()?, shop.payments.calls()?];
+    let reads = self::reads(shop)?.saturating_sub(reads);
+    report(&run, sheet, "e2e");
+    report_calls(&run, sheet, &habits, &calls, reads);
+    let after = kept_memory(shop)?;
+    for (name, before, after) in [("inventory", before.0, after.0), ("payments", before.1, after.1)]
+    {
+        let bytes = float(after) - float(before);
+        let name = format!("e2e.memory.{name}");
+        sheet.lower(name, "B/order", bytes / float(run.orders), run.used.foreign);
+    }
+    let memory = shop.group().memory();
+    let services = memory.iter().filter(|(name, _)| !name.ends_with("redis"));
+    let total = services.map(|(_, memory)| memory).sum();
+    sheet.lower("loaded.rss".to_owned(), "MiB", total, run.used.foreign);
+    if options.fsync != Fsync::Always {
+        shop.fsync(Fsync::Always.word())?;
+        report(&self::run(shop, options.orders(), products)?, sheet, "e2e_always");
+        shop.fsync(options.fsync.word())?;
+    }
+    Ok(())
+}
+
+/// Places orders, and waits until all of them are paid for and taken from the stock, exactly.
+fn run(shop: &mut Shop, orders: u64, products: &[ProductId]) -> Result<Run> {
+    let sold = shop.sold(products)?;
+    let load = shop.orders(products, CONNECTIONS, Until::Count(orders))?;
+    let group = shop.group();
+    let mark = group.mark()?;
+    let started = Instant::now();
+    let posted = load.run()?;
+    shop.rest()?;
+    let seconds = started.elapsed().as_secs_f64();
+    let used = group.since(&mark)?;
+    let sold = shop.sold(products)? - sold;
+    ensure!(sold == orders, "{sold} pieces were taken for {orders} orders of one");
+    Ok(Run { orders, seconds, posted, used })
+}
+
+fn report(run: &Run, sheet: &mut Sheet, name: &str) {
+    let foreign = run.used.foreign;
+    let rate = float(run.orders) / run.seconds;
+    sheet.higher(format!("{name}.rate"), "orders/s", rate, foreign);
+    let posted = per_second(run.orders, run.posted.took);
+    sheet.higher(format!("{name}.post.rate"), "/s", posted, foreign);
+    let total = micros_each(run.used.total(), run.orders);
+    sheet.lower(format!("{name}.cpu"), "us/order", total, foreign);
+    for (process, seconds) in &run.used.members {
+        let name = format!("{name}.cpu.{}", process.replace(' ', "-"));
+        sheet.part(name, "us/order", micros_each(*seconds, run.orders), foreign);
+    }
+}
+
+fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2], reads: u64) {
+    let foreign = run.used.foreign;
+    let each = |count: u64| float(count) / float(run.orders);
+    let outside = habits.by_clients(0, &calls[0]) + habits.by_clients(1, &calls[1]);
+    let all = calls.iter().flat_map(Calls::values).sum();
+    sheet.lower("e2e.calls".to_owned(), "/order", outside / float(run.orders), foreign);
+    sheet.lower("e2e.commands".to_owned(), "/order", each(all), foreign);
+    sheet.lower("e2e.reads".to_owned(), "/order", each(reads), foreign);
+}
+
+/// Listens to both stores for a while, to learn which commands functions issue.
+fn habits(shop: &mut Shop, products: &[ProductId]) -> Result<Habits> {
+    let inventory = Monitor::begin(shop.inventory.url())?;
+    let payments = Monitor::begin(shop.payments.url())?;
+    shop.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?.run()?;
+    shop.rest()?;
+    Ok(Habits::learn([&inventory.end()?, &payments.end()?]))
+}
+
+/// How often the stores read from a connection: at most once for each call, and less often when
+/// several arrive together.
+fn reads(shop: &mut Shop) -> Result<u64> {
+    let mut reads = 0;
+    for store in [&mut shop.inventory, &mut shop.payments] {
+        reads += store.number("stats", "total_reads_processed")?;
+    }
+    Ok(reads)
+}
+
+/// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
+fn kept_memory(shop: &mut Shop) -> Result<(u64, u64)> {
+    let inventory = shop.inventory.memory(&[RefundOrder::STREAM, CHANGES])?;
+    Ok((inventory, shop.payments.memory(&[OrderCompleted::STREAM, CHANGES])?))
+}

@@ -1,0 +1,89 @@
+//! Piles of events that wait for a consumer which was not there.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use shared::event::OrderCompleted;
+use shared::id::{OrderId, ProductId};
+use shared::money::Money;
+use shared::trace::{RequestId, TraceParent};
+
+use super::PRODUCTS;
+use crate::{
+    figure::Sheet,
+    machine::memory,
+    number::{float, micros_each},
+    operator::Operator,
+    shop::{LOOK, Shop},
+};
+
+const CONSUMER: &str = "inventory consume";
+/// How long a pile may take.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// Writes a pile of events as payments would, and lets the consumer begin.
+pub(super) fn measure(shop: &mut Shop, sheet: &mut Sheet, pile: u64) -> Result<()> {
+    let products = shop.products(PRODUCTS)?;
+    let consumer = shop.system.process(CONSUMER);
+    let idle = memory(consumer.pid()).unwrap_or_default();
+    consumer.kill();
+    pile_up(&mut shop.payments, &products, pile)?;
+    let waiting = standing(shop)?;
+    consumer.restart()?;
+    let group = shop.group();
+    let mark = group.mark()?;
+    let (mut first, mut most) = (None, 0.0_f64);
+    let started = Instant::now();
+    loop {
+        let now = standing(shop)?;
+        most = most.max(memory(consumer.pid()).unwrap_or_default());
+        if now.delivered != waiting.delivered {
+            first.get_or_insert_with(Instant::now);
+        }
+        if now.is_settled() {
+            break;
+        }
+        ensure!(started.elapsed() < LIMIT, "{now:?} after {LIMIT:?}");
+        sleep(LOOK);
+    }
+    let took = first.context("nothing was delivered")?.elapsed().as_secs_f64();
+    let used = group.since(&mark)?;
+    let sold = shop.sold(&products)?;
+    ensure!(sold == pile, "{sold} pieces were taken for {pile} events of one");
+
+    let name = format!("drain.{pile}");
+    sheet.higher(format!("{name}.rate"), "events/s", float(pile) / took, used.foreign);
+    let each = micros_each(used.total(), pile);
+    sheet.lower(format!("{name}.cpu"), "us/event", each, used.foreign);
+    sheet.lower(format!("{name}.rss_growth"), "MiB", (most - idle).max(0.0), used.foreign);
+    shop.restart(CONSUMER)
+}
+
+fn standing(shop: &mut Shop) -> Result<crate::operator::Standing> {
+    shop.payments.standing::<OrderCompleted>()?.context("the group is gone")
+}
+
+/// Events that no order stands behind: inventory does not ask, and there is stock for all of them.
+pub(crate) fn pile_up(payments: &mut Operator, products: &[ProductId], pile: u64) -> Result<()> {
+    let cents = Money::from_minor;
+    let events = (0..pile).zip(products.iter().cycle()).map(|(_, product)| {
+        let order_id = OrderId::mint();
+        let time = order_id.minted_at().unwrap_or(shared::time::Timestamp::EXAMPLE);
+        OrderCompleted {
+            order_id,
+            ordered_at: time,
+            product_id: *product,
+            quantity: 1,
+            price: cents(1_000),
+            fee: cents(200),
+            total: cents(1_200),
+            time,
+            traceparent: TraceParent::mint(),
+            request_id: RequestId::mint(),
+        }
+    });
+    payments.emit(events)
+}

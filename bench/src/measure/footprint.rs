@@ -1,0 +1,30 @@
+//! What the system takes while nobody asks anything.
+
+use std::thread::sleep;
+
+use anyhow::Result;
+
+use crate::{figure::Sheet, options::Options, shop::Shop};
+
+/// Watches the idle system.
+pub(super) fn measure(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Result<()> {
+    let group = shop.group();
+    let mark = group.mark()?;
+    sleep(options.idle_time());
+    let used = group.since(&mark)?;
+    let memory = group.memory();
+    let services = || memory.iter().filter(|(name, _)| !name.ends_with("redis"));
+    let total = services().map(|(_, memory)| memory).sum();
+    sheet.lower("idle.rss".to_owned(), "MiB", total, used.foreign);
+    for (name, memory) in services() {
+        let name = format!("idle.rss.{}", name.replace(' ', "-"));
+        sheet.part(name, "MiB", *memory, used.foreign);
+    }
+    for (name, seconds) in &used.members {
+        let name = format!("idle.cpu.{}", name.replace(' ', "-"));
+        sheet.part(name, "% of a core", seconds / used.wall * 100.0, used.foreign);
+    }
+    let share = used.total() / used.wall * 100.0;
+    sheet.lower("idle.cpu".to_owned(), "% of a core", share, used.foreign);
+    Ok(())
+}

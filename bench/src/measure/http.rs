@@ -1,0 +1,164 @@
+//! One kind of request at a time, with few and with many connections, and beside it a bare server
+//! that gives the same answer.
+
+use anyhow::{Context, Result};
+use shared::id::ProductId;
+
+use super::CONNECTIONS;
+use crate::{
+    bare::Server,
+    figure::{Bare, Sheet},
+    load::{Load, Request, Until},
+    machine::Group,
+    number::micros_each,
+    options::Options,
+    shop::{Shop, order_id},
+};
+
+/// Connections of the closed loops.
+const WIDTHS: [usize; 3] = [1, 16, CONNECTIONS];
+/// Part of the time that a connection is warmed up for.
+const WARM_UP: f64 = 0.2;
+/// Orders that are asked for in turn.
+const ORDERS: u64 = 50;
+
+/// A kind of request.
+struct Kind<'a> {
+    name: &'a str,
+    load: Load,
+    widths: &'a [usize],
+    /// Whether there is work to wait for after each loop.
+    leaves_work: bool,
+}
+
+/// `GET /products/{id}` and `GET /orders/{id}`.
+pub(super) fn get(
+    shop: &mut Shop,
+    options: &Options,
+    sheet: &mut Sheet,
+    products: &[ProductId],
+) -> Result<()> {
+    let placing = Load { keep: true, ..shop.orders(products, 1, Until::Count(ORDERS))? };
+    let placed = placing.run()?;
+    shop.rest()?;
+    let orders = placed.kept.iter().map(|(_, answer)| order_id(answer));
+    let orders: Vec<_> = orders.collect::<Result<_>>()?;
+    let orders = orders.iter().map(|id| Request::get(&format!("/orders/{id}")));
+    let products = products.iter().map(|id| Request::get(&format!("/products/{id}")));
+    for (name, to, requests) in [
+        ("get_product", shop.inventory_address()?, products.collect::<Vec<_>>()),
+        ("get_order", shop.payments_address()?, orders.collect()),
+    ] {
+        let load = Load { to, requests, expect: 200, ..placing.clone() };
+        let kind = Kind { name, load, widths: &WIDTHS, leaves_work: false };
+        kind.measure(shop, options, sheet)?;
+    }
+    Ok(())
+}
+
+/// `POST /orders`, with everything that follows from it.
+pub(super) fn post(
+    shop: &mut Shop,
+    options: &Options,
+    sheet: &mut Sheet,
+    name: &str,
+    products: &[ProductId],
+) -> Result<()> {
+    let load = shop.orders(products, 1, Until::Count(1))?;
+    let widths = if name == "post" { &WIDTHS[..] } else { &WIDTHS[2..] };
+    Kind { name, load, widths, leaves_work: true }.measure(shop, options, sheet)
+}
+
+/// `POST /orders`, and nothing follows before the end.
+pub(super) fn accept(
+    shop: &mut Shop,
+    options: &Options,
+    sheet: &mut Sheet,
+    products: &[ProductId],
+) -> Result<()> {
+    let load = shop.orders(products, 1, Until::Count(1))?;
+    let kind = Kind { name: "accept", load, widths: &WIDTHS[2..], leaves_work: false };
+    kind.measure(shop, options, sheet)
+}
+
+impl Kind<'_> {
+    fn measure(&self, shop: &mut Shop, options: &Options, sheet: &mut Sheet) -> Result<()> {
+        let group = shop.group();
+        for &width in self.widths {
+            let name = format!("{}.c{width}", self.name);
+            let closed = self.closed(width, options);
+            run(&group, &closed, sheet, &name, options)?;
+            self.settle(shop)?;
+        }
+        let open = self.open(options);
+        run(&group, &open, sheet, &format!("{}.open", self.name), options)?;
+        self.settle(shop)?;
+        if !options.limits() {
+            return Ok(());
+        }
+        let answer = self.load.once()?;
+        self.settle(shop)?;
+        self.limits(&Server::start(shop, &answer)?, options, sheet)
+    }
+
+    /// As fast as it is answered.
+    fn closed(&self, connections: usize, options: &Options) -> Load {
+        let until = Until::Time(options.http_time());
+        Load { connections, until, rate: None, keep: false, ..self.load.clone() }
+    }
+
+    /// At a fixed rate, whatever is answered.
+    fn open(&self, options: &Options) -> Load {
+        Load { rate: Some(options.rate), ..self.closed(CONNECTIONS, options) }
+    }
+
+    /// The same load on a server that does nothing.
+    fn limits(&self, server: &Server, options: &Options, sheet: &mut Sheet) -> Result<()> {
+        let group = server.group();
+        let closed = self.widths.iter().map(|width| (format!("c{width}"), *width));
+        for (suffix, width) in closed.chain([("open".to_owned(), 0)]) {
+            let load = if width == 0 { self.open(options) } else { self.closed(width, options) };
+            let load = Load { to: server.address(), ..load };
+            warm_up(&load, options)?;
+            let mark = group.mark()?;
+            let outcome = load.run()?;
+            let used = group.since(&mark)?;
+            let name = format!("{}.{suffix}", self.name);
+            for (part, limit) in [
+                ("rate", outcome.per_second()),
+                ("p50", outcome.micros(50.0)),
+                ("p99", outcome.micros(99.0)),
+                ("cpu", micros_each(used.total(), outcome.answers)),
+            ] {
+                sheet.limit(&format!("{name}.{part}"), Bare::Http, limit);
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(&self, shop: &mut Shop) -> Result<()> {
+        if self.leaves_work { shop.rest() } else { Ok(()) }
+    }
+}
+
+fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Options) -> Result<()> {
+    warm_up(load, options).context(name.to_owned())?;
+    let mark = group.mark()?;
+    let outcome = load.run().context(name.to_owned())?;
+    let used = group.since(&mark)?;
+    sheet.higher(format!("{name}.rate"), "/s", outcome.per_second(), used.foreign);
+    sheet.lower(format!("{name}.p50"), "us", outcome.micros(50.0), used.foreign);
+    sheet.lower(format!("{name}.p99"), "us", outcome.micros(99.0), used.foreign);
+    let each = micros_each(used.total(), outcome.answers);
+    sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
+    // What the load itself takes away from the machine.
+    let each = micros_each(used.own, outcome.answers);
+    sheet.part(format!("{name}.load"), "us", each, used.foreign);
+    Ok(())
+}
+
+/// A little of the same load, not counted: connections, caches, the processor's clock.
+fn warm_up(load: &Load, options: &Options) -> Result<()> {
+    let until = Until::Time(options.http_time().mul_f64(WARM_UP));
+    Load { until, ..load.clone() }.run().map(drop)
+}

@@ -1,0 +1,206 @@
+//! A store, asked by its operator.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use redis::{Cmd, Connection, FromRedisValue, Value, cmd};
+use shared::event::{Event, OrderCompleted};
+use stack::{credentials::User, redis::RedisServer};
+
+/// Entries that are added with one round trip.
+const ADD_BATCH: usize = 1_000;
+/// Keys that are looked at with one round trip.
+const SCAN_COUNT: &str = "1000";
+
+/// A connection that may do everything, and a record of what was asked over it.
+pub(crate) struct Operator {
+    url: String,
+    connection: Connection,
+    asked: BTreeMap<String, u64>,
+}
+
+/// How far a group has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// The newest entry of the stream.
+    pub(crate) newest: String,
+    /// The newest entry that was given to a consumer.
+    pub(crate) delivered: String,
+    /// Entries that were given to a consumer and are not acknowledged.
+    pub(crate) pending: u64,
+}
+
+/// Every command that a store was told, by its name in small letters.
+pub(crate) type Calls = BTreeMap<String, u64>;
+
+impl Standing {
+    /// Whether there is nothing left.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending == 0 && self.newest == self.delivered
+    }
+}
+
+impl Operator {
+    /// Connects to the store.
+    pub(crate) fn connect(server: &RedisServer) -> Result<Self> {
+        let url = server.url(User::Operator);
+        let connection = redis::Client::open(url.as_str())?.get_connection()?;
+        Ok(Self { url, connection, asked: BTreeMap::new() })
+    }
+
+    /// The address, with the password.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Another connection to the same store.
+    pub(crate) fn another(&self) -> Result<Connection> {
+        Ok(redis::Client::open(self.url.as_str())?.get_connection()?)
+    }
+
+    /// Asks something.
+    pub(crate) fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> Result<T> {
+        let name = words.first().context("nothing is asked")?;
+        *self.asked.entry(name.to_ascii_lowercase()).or_default() += 1;
+        let mut command = Cmd::new();
+        command.arg(words);
+        command.query(&mut self.connection).with_context(|| words.join(" "))
+    }
+
+    /// Changes a setting of the server.
+    pub(crate) fn configure(&mut self, name: &str, value: &str) -> Result<()> {
+        self.ask(&["CONFIG", "SET", name, value])
+    }
+
+    /// A part of what the server says about itself.
+    pub(crate) fn info(&mut self, part: &str) -> Result<BTreeMap<String, String>> {
+        let text: String = self.ask(&["INFO", part])?;
+        let lines = text.lines().filter_map(|line| line.trim().split_once(':'));
+        Ok(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// What the server is and where it has its memory from: that of the C library costs it far more
+    /// time than jemalloc.
+    pub(crate) fn program(&mut self) -> Result<String> {
+        let (server, memory) = (self.info("server")?, self.info("memory")?);
+        let version =
+            |name: &str, field: &str| server.get(field).map(|version| format!("{name} {version}"));
+        let program = version("Valkey", "valkey_version")
+            .or_else(|| version("Redis", "redis_version"))
+            .unwrap_or_default();
+        let allocator = memory.get("mem_allocator").map_or("unknown", String::as_str);
+        Ok(format!("{program}, {allocator}"))
+    }
+
+    /// A number the server says about itself; 0 where it does not know it.
+    pub(crate) fn number(&mut self, part: &str, name: &str) -> Result<u64> {
+        let info = self.info(part)?;
+        Ok(info.get(name).and_then(|value| value.parse().ok()).unwrap_or_default())
+    }
+
+    /// Begins to count calls.
+    pub(crate) fn reset_calls(&mut self) -> Result<()> {
+        self.ask::<()>(&["CONFIG", "RESETSTAT"])?;
+        self.asked.clear();
+        Ok(())
+    }
+
+    /// The calls since then, without those of this connection. A command with a second word is
+    /// counted under its first.
+    pub(crate) fn calls(&mut self) -> Result<Calls> {
+        let asked = self.asked.clone();
+        let mut calls = Calls::new();
+        for (name, line) in self.info("commandstats")? {
+            let Some(name) = name.strip_prefix("cmdstat_") else { continue };
+            let name = name.split('|').next().unwrap_or(name).to_owned();
+            *calls.entry(name).or_default() += calls_in(&line).unwrap_or_default();
+        }
+        for (name, count) in asked {
+            if let Some(calls) = calls.get_mut(&name) {
+                *calls = calls.saturating_sub(count);
+            }
+        }
+        Ok(calls)
+    }
+
+    /// How far the group of an event has come; nothing while there is no group.
+    pub(crate) fn standing<E: Event>(&mut self) -> Result<Option<Standing>> {
+        let stream: BTreeMap<String, Value> = self.ask(&["XINFO", "STREAM", E::STREAM])?;
+        let groups: Vec<BTreeMap<String, Value>> = self.ask(&["XINFO", "GROUPS", E::STREAM])?;
+        let named = groups.into_iter().find(|group| field(group, "name") == Some(E::GROUP.into()));
+        Ok(named.map(|group| Standing {
+            newest: field(&stream, "last-generated-id").unwrap_or_default(),
+            delivered: field(&group, "last-delivered-id").unwrap_or_default(),
+            pending: field(&group, "pending").and_then(|it| it.parse().ok()).unwrap_or_default(),
+        }))
+    }
+
+    /// Adds events as if payments had been paid.
+    pub(crate) fn emit(&mut self, events: impl Iterator<Item = OrderCompleted>) -> Result<()> {
+        let mut events = events.peekable();
+        while events.peek().is_some() {
+            let mut pipe = redis::pipe();
+            for event in events.by_ref().take(ADD_BATCH) {
+                let mut add = cmd("XADD");
+                add.arg(OrderCompleted::STREAM).arg("*");
+                for (name, value) in event.encode() {
+                    add.arg(name).arg(value);
+                }
+                pipe.add_command(add).ignore();
+            }
+            pipe.query::<()>(&mut self.connection)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that all keys take with everything in them, but for these. What the server uses beside
+    /// its keys comes and goes by more than an order takes.
+    pub(crate) fn memory(&mut self, without: &[&str]) -> Result<u64> {
+        let (mut total, mut cursor) = (0, 0_u64);
+        loop {
+            let (next, keys): (u64, Vec<String>) =
+                self.ask(&["SCAN", &cursor.to_string(), "COUNT", SCAN_COUNT])?;
+            let mut pipe = redis::pipe();
+            for key in keys.iter().filter(|key| !without.contains(&key.as_str())) {
+                pipe.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+            }
+            let sizes: Vec<Option<u64>> = pipe.query(&mut self.connection)?;
+            total += sizes.into_iter().flatten().sum::<u64>();
+            cursor = next;
+            if cursor == 0 {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+fn field(map: &BTreeMap<String, Value>, name: &str) -> Option<String> {
+    String::from_redis_value_ref(map.get(name)?).ok()
+}
+
+/// `calls=12,usec=...`
+fn calls_in(line: &str) -> Option<u64> {
+    line.strip_prefix("calls=")?.split(',').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_done_when_it_has_everything_and_owes_nothing() {
+        let standing = |delivered: &str, pending| Standing {
+            newest: "5-0".to_owned(),
+            delivered: delivered.to_owned(),
+            pending,
+        };
+        assert!(standing("5-0", 0).is_settled());
+        assert!(!standing("5-0", 1).is_settled() && !standing("4-0", 0).is_settled());
+    }
+
+    #[test]
+    fn calls_are_read_from_what_the_server_counts() {
+        assert_eq!(calls_in("calls=12,usec=3,usec_per_call=0.2"), Some(12));
+        assert_eq!(calls_in("nothing"), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! What the bench is asked to do.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// More than the timer of one thread keeps up with, in requests a second.
+const MAX_RATE: u32 = 100_000;
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    about = "Measures the system, and beside it what the machine allows",
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) helper: Option<Helper>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What the bench starts itself as, beside itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Helper {
+    /// Answer every request with the same bytes (used by this program itself).
+    #[command(hide = true)]
+    Answer {
+        /// The port on the loopback interface.
+        port: u16,
+        /// A file with a whole HTTP answer.
+        answer: PathBuf,
+    },
+}
+
+/// What to measure, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// About a minute instead of several, and less exact
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only these, between commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) only: Vec<Measure>,
+    /// How often everything is measured; medians are shown
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub(crate) rounds: u8,
+    /// Also build this revision, interleave the two, and show what became worse
+    #[arg(long, value_name = "REV")]
+    pub(crate) compare: Option<String>,
+    /// Write everything that was measured to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// How often both stores write to disk; `e2e` measures `always` besides
+    #[arg(long, value_enum, default_value_t = Fsync::Everysec)]
+    pub(crate) fsync: Fsync,
+    /// A setting of the services, NAME=VALUE; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Leave out what the machine allows; two revisions are compared without it anyway
+    #[arg(long)]
+    no_limits: bool,
+    /// Seconds of each measurement of HTTP
+    #[arg(long, value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Orders of the whole choreography
+    #[arg(long)]
+    orders: Option<u32>,
+    /// Sizes of the piles of events that are drained, between commas
+    #[arg(long, value_delimiter = ',')]
+    piles: Vec<u32>,
+    /// Requests a second of the open-loop measurements
+    #[arg(long, default_value_t = 2_000, value_parser = rate)]
+    pub(crate) rate: u32,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measure {
+    /// Memory of the idle processes, and the processor time they take
+    Footprint,
+    /// `GET /orders/{id}` and `GET /products/{id}`
+    Get,
+    /// `POST /orders` with everything behind it
+    Post,
+    /// `POST /orders` and nothing behind it: the orders are due much later
+    Accept,
+    /// `POST /orders` with a product cache that keeps nothing
+    Uncached,
+    /// The whole choreography, from the first order to the last acknowledgement
+    E2e,
+    /// Piles of events that wait for a consumer
+    Drain,
+    /// From a paid order to its stock, at a light load
+    Latency,
+}
+
+/// When a store writes to disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fsync {
+    /// Once a second.
+    Everysec,
+    /// Before each answer, as the system is shipped.
+    Always,
+}
+
+impl Fsync {
+    /// The word for it in the configuration of a store.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Everysec => "everysec",
+            Self::Always => "always",
+        }
+    }
+}
+
+impl Options {
+    /// Whether this is to be measured.
+    pub(crate) fn wants(&self, measure: Measure) -> bool {
+        self.only.is_empty() || self.only.contains(&measure)
+    }
+
+    /// Whether one of these is to be measured.
+    pub(crate) fn wants_any(&self, measures: &[Measure]) -> bool {
+        measures.iter().any(|&measure| self.wants(measure))
+    }
+
+    /// Whether it is measured what the machine allows.
+    pub(crate) fn limits(&self) -> bool {
+        !self.no_limits && self.compare.is_none()
+    }
+
+    /// How long HTTP is measured with one number of connections.
+    pub(crate) fn http_time(&self) -> Duration {
+        let seconds = self.seconds.unwrap_or(if self.quick { 1.0 } else { 6.0 });
+        Duration::from_secs_f64(seconds.clamp(0.05, 600.0))
+    }
+
+    /// How long idle processes are watched.
+    pub(crate) fn idle_time(&self) -> Duration {
+        self.http_time().mul_f64(2.0)
+    }
+
+    /// Orders of the whole choreography.
+    pub(crate) fn orders(&self) -> u64 {
+        u64::from(self.orders.unwrap_or(if self.quick { 10_000 } else { 50_000 }))
+    }
+
+    /// Sizes of the piles that are drained.
+    pub(crate) fn piles(&self) -> Vec<u64> {
+        let usual: &[u32] = if self.quick { &[20_000] } else { &[50_000, 300_000] };
+        let asked = if self.piles.is_empty() { usual } else { &self.piles };
+        asked.iter().copied().map(u64::from).collect()
+    }
+}
+
+fn rate(text: &str) -> Result<u32, String> {
+    let rate = text.parse().ok().filter(|rate| (1..=MAX_RATE).contains(rate));
+    rate.ok_or_else(|| format!("expected a number from 1 to {MAX_RATE}"))
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Options {
+        Cli::try_parse_from(format!("bench {line}").split_whitespace()).unwrap().options
+    }
+
+    #[test]
+    fn everything_is_measured_unless_something_is_named() {
+        assert!(options("").wants(Measure::Drain));
+        let few = options("--only post,e2e");
+        assert!(few.wants(Measure::Post) && few.wants(Measure::E2e) && !few.wants(Measure::Get));
+        assert!(!few.wants_any(&[Measure::Get, Measure::Drain]));
+    }
+
+    #[test]
+    fn a_quick_run_is_smaller_and_every_size_can_be_named() {
+        assert!(options("--quick").orders() < options("").orders());
+        assert_eq!(options("").piles(), [50_000, 300_000]);
+        assert_eq!(options("--piles 500").piles(), [500]);
+        assert_eq!(options("--env A=b=c").env, [("A".to_owned(), "b=c".to_owned())]);
+    }
+}

@@ -1,0 +1,127 @@
+//! What was measured, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::figure::{NOISY_CORES, Row};
+
+/// A run with all its rounds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) revision: String,
+    /// The program behind both stores.
+    pub(crate) store: String,
+    pub(crate) cores: usize,
+    pub(crate) fsync: &'static str,
+    /// Whether the services were built as they are released.
+    pub(crate) release: bool,
+    pub(crate) rounds: usize,
+    pub(crate) figures: Vec<Row>,
+}
+
+impl Report {
+    /// A table: each figure, and beside it how much of the limit it is.
+    pub(crate) fn table(&self) -> String {
+        let width = self.figures.iter().map(|row| row.name.len()).max().unwrap_or_default();
+        let Self { revision, store, fsync, cores, rounds, .. } = self;
+        let mut table = format!(
+            "{revision}, {store}, appendfsync {fsync}, {cores} cores, medians of {rounds} rounds\n"
+        );
+        for row in &self.figures {
+            let Row { name, median, unit, .. } = row;
+            let mut line = format!("{name:width$}  {:>10} {unit:<12}", number(*median));
+            for limit in &row.limits {
+                let (of, bare) = (number(limit.median), limit.bare.name());
+                let _ = write!(line, "  {:>5.2} of {bare} {of}", limit.ratio);
+            }
+            if row.foreign_cores > NOISY_CORES {
+                let _ = write!(line, "  ! {:.1} cores busy with other things", row.foreign_cores);
+            }
+            table.push_str(line.trim_end());
+            table.push('\n');
+        }
+        table
+    }
+
+    /// What keeps these figures from being worth much.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let noisy = self.figures.iter().filter(|row| row.foreign_cores > NOISY_CORES).count();
+        let mut warnings = Vec::new();
+        if noisy > 0 {
+            warnings.push(format!(
+                "{noisy} of {} figures were taken while other things kept more than {NOISY_CORES} \
+                 cores busy: measure them again on a quiet machine",
+                self.figures.len()
+            ));
+        }
+        if self.store.ends_with("libc") {
+            warnings.push(format!(
+                "the stores are {}: put a redis-server with jemalloc on the PATH",
+                self.store
+            ));
+        }
+        if !self.release {
+            warnings.push("this is no release build: only the way it works was tested".to_owned());
+        }
+        warnings
+    }
+}
+
+/// Three digits that matter, and marks between thousands.
+pub(crate) fn number(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.decimals$}");
+    let whole = text.split('.').next().unwrap_or(&text).len();
+    let mut marked = String::new();
+    for (place, letter) in text.chars().enumerate() {
+        let left = whole.saturating_sub(place);
+        let after_digit = marked.ends_with(|last: char| last.is_ascii_digit());
+        if place < whole && left % 3 == 0 && after_digit {
+            marked.push(',');
+        }
+        marked.push(letter);
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Bare, Sheet, rows};
+
+    #[test]
+    fn numbers_are_as_long_as_they_are_meant() {
+        let cases = [(0.1234, "0.12"), (12.34, "12.3"), (123.4, "123"), (-1234.0, "-1,234")];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(number(1_234_567.0), "1,234,567");
+    }
+
+    #[test]
+    fn a_line_has_the_figure_its_ratio_and_who_else_was_busy() {
+        let mut sheet = Sheet::default();
+        sheet.higher("e2e.rate".to_owned(), "orders/s", 5_000.0, 0.0);
+        sheet.limit("e2e.rate", Bare::Redis, 20_000.0);
+        sheet.lower("idle.rss".to_owned(), "MiB", 30.0, 1.5);
+        let report = Report {
+            revision: "abc".to_owned(),
+            store: "Redis 7, libc".to_owned(),
+            cores: 2,
+            fsync: "everysec",
+            release: true,
+            rounds: 1,
+            figures: rows(&[sheet]),
+        };
+        let table = report.table();
+        let lines: Vec<&str> = table.lines().skip(1).collect();
+        assert!(lines[0].contains("5,000 orders/s") && lines[0].contains("0.25 of bare Redis"));
+        assert!(lines[1].contains("1.5 cores busy"));
+        assert_eq!(report.warnings().len(), 2);
+    }
+}
