@@ -63,7 +63,8 @@ pub struct RedisUrl(String);
 
 /// What is said about a text that is no such URL.
 const URL_FORMS: &str = "expected redis://user:password@host:port, or with Sentinel \
-    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name";
+    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
+    redis-cluster://user:password@host:port?node=host:port";
 
 /// A length of time, written as `5s`, `1m 30s`, `200ms`, or whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,13 @@ const COMMON: [&str; 1] = [include_str!("lua/move_cursor.lua")];
 /// The key that a store is known by; every function takes it as its first key.
 pub const IDENTITY: &str = "identity";
 
+/// The last key of a call to a partitioned store. It never exists. While a cluster moves the slot, a
+/// call with a key that is not there is refused as a whole; without one, a function could run where
+/// some of what it looks for has left already, or has not come yet, and take it for missing.
+const ABSENT: &str = "absent";
+/// What the store answers when it does not know a function.
+const NOT_FOUND: &str = "ERR Function not found";
+
 /// The functions of one service in one version.
 ///
 /// The version is part of the library's name and of every function's, so that two releases run side
@@ -74,26 +81,34 @@ end",
         call: &Call,
     ) -> Result<Reply, RedisError> {
         match redis.run_confirmed(self.command(partition, call)).await {
-            Err(error) if error.is_refusal("ERR Function not found") => {
+            Err(error) if error.is_refusal(NOT_FOUND) => {
                 tracing::warn!(
                     library = self.name,
                     "the store had lost its functions: loading them"
                 );
                 self.load(redis, partition).await?;
-                redis.run_confirmed(self.command(partition, call)).await
+                redis.run_confirmed(self.command(partition, call)).await.map_err(not_yet)
             }
             reply => reply,
         }
     }
 
     fn command(&self, partition: Partition, call: &Call) -> Command {
+        let absent = partition.index().map(|_| partition.key_of(IDENTITY, ABSENT));
+        let keys = 1 + call.keys.len() + usize::from(absent.is_some());
         Command::new("FCALL")
             .arg(format!("{}_v{}", call.function, self.version))
-            .arg(i64::try_from(call.keys.len() + 1).unwrap_or(i64::MAX))
+            .arg(i64::try_from(keys).unwrap_or(i64::MAX))
             .key(partition.key(IDENTITY))
             .args(call.keys.iter().map(String::as_str))
+            .args(absent)
             .args(call.args.iter().cloned())
     }
+}
+
+/// The functions were loaded, and are missing again: the slot has just moved to another node.
+fn not_yet(error: RedisError) -> RedisError {
+    if error.is_refusal(NOT_FOUND) { RedisError::Unavailable(error.to_string()) } else { error }
 }
 
 impl Call {

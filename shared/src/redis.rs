@@ -12,6 +12,8 @@
 //!   entries of a cancelled read would stay in its name without anybody handling them.
 //! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
 //!   believes of itself.
+//! * The client follows no redirection of a cluster: it would ask the wrong node after `ASK`, and end
+//!   by it. Who is redirected is refused, has done nothing, and asks again ([`slots`]).
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
@@ -21,6 +23,7 @@ mod error;
 mod replica_gate;
 mod reply;
 mod sentinel;
+mod slots;
 mod watchdog;
 
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use fred::types::{ClusterHash, Value};
 
 use crate::config::RedisUrl;
 use crate::redis::connection::{Connection, route_of};
+use crate::redis::replica_gate::Place;
 use crate::redis::watchdog::Watchdog;
 
 pub(crate) use crate::redis::connection::is_url;
@@ -62,7 +66,7 @@ struct Inner {
 pub type Arg = Value;
 
 /// A command to a Redis server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Command {
     name: &'static str,
     route: ClusterHash,
@@ -102,20 +106,36 @@ impl Redis {
 
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
-        self.inner.run(&self.inner.connection.load_full(), command).await
+        if self.inner.url.is_cluster() {
+            return Box::pin(slots::insist(command, |command| self.run_once(command))).await;
+        }
+        self.run_once(command).await
     }
 
     /// The same, and answers only what a failover will not undo: what the command wrote, and what
     /// it read, is with as many replicas as this client waits for. An error says that nobody knows
     /// whether the change was made, or will last.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
+        if self.inner.url.is_cluster() {
+            let once = |command| self.run_confirmed_once(command);
+            return Box::pin(slots::insist(command, once)).await;
+        }
+        self.run_confirmed_once(command).await
+    }
+
+    async fn run_once(&self, command: Command) -> Result<Reply, RedisError> {
+        self.inner.run(&self.inner.connection.load_full(), command).await
+    }
+
+    async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
         let life = if waits { connection.life() } else { 0 };
+        let place = if waits && self.inner.url.is_cluster() { Place::of(&command) } else { None };
         let reply = self.inner.run(&connection, command).await?;
         // Where nothing was there, nothing follows from it.
         if waits && !reply.is_null() {
-            Box::pin(self.acks.confirm(&connection, life)).await?;
+            Box::pin(self.acks.confirm(&connection, life, place)).await?;
         }
         Ok(reply)
     }

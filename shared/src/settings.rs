@@ -1,6 +1,7 @@
 //! The settings that both services have.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 mod http;
@@ -84,8 +85,11 @@ const ACK_TIMEOUT_RANGE: (Duration, Duration) =
 const PARTITIONS: Setting = Setting {
     name: "PARTITIONS",
     default: "",
-    help: "number of partitions, 1 to 65535; unset: one place, keys without a tag",
+    help: "number of partitions, 1 to 65535; unset: 16 with redis-cluster://, else keys without a tag",
 };
+/// So many, where it is not said: enough for a cluster of a dozen nodes, few enough for one reader
+/// each. They cannot be changed later.
+const CLUSTER_PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
 const STREAM_RETENTION: Setting = Setting {
     name: "STREAM_RETENTION",
     default: "10m",
@@ -127,7 +131,7 @@ impl Common {
         let http_addr = reader.read(http_addr);
         let consumer_http_addr = reader.read(consumer_http_addr);
         let http = HttpSettings::read(reader);
-        let replica_acks = read_acks(reader, [inventory_store.as_ref(), payments_store.as_ref()]);
+        let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
@@ -136,15 +140,18 @@ impl Common {
             reader.span(RECLAIM_IDLE, Duration::from_secs(1), Duration::from_hours(1));
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
+        let (inventory_store, payments_store) = (inventory_store?, payments_store?);
+        let clustered = inventory_store.is_cluster() || payments_store.is_cluster();
+        let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
         Some(Self {
             service,
-            inventory_store: inventory_store?,
-            payments_store: payments_store?,
+            inventory_store,
+            payments_store,
             http_addr: http_addr?,
             consumer_http_addr: consumer_http_addr?,
             http: http?,
             replica_acks: replica_acks?,
-            partitions: partitions?.map_or(Partitions::NONE, Partitions::new),
+            partitions: partitions.map_or(Partitions::NONE, Partitions::new),
             stream_retention: stream_retention?,
             consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),
             reclaim_idle: reclaim_idle?,
@@ -154,13 +161,10 @@ impl Common {
     }
 }
 
-fn read_acks(reader: &mut Reader, stores: [Option<&RedisUrl>; 2]) -> Option<ReplicaAcks> {
+fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
     let count = reader.read::<u8>(REPLICA_ACKS);
     let (min, max) = ACK_TIMEOUT_RANGE;
     let timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
-    if count? > 0 && stores.into_iter().flatten().any(RedisUrl::is_cluster) {
-        reader.mistake(REPLICA_ACKS.name, &"cannot be used with redis-cluster://");
-    }
     Some(ReplicaAcks { count: u32::from(count?), timeout: timeout? })
 }
 

@@ -12,6 +12,7 @@
 //! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
 //!   [`replicated`] the whole system on two of them.
+//! - [`cluster`] is a store that several servers share, [`clustered`] the whole system on two of them.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 //! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
 //!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
@@ -20,6 +21,8 @@ pub mod server;
 
 pub mod atomicity;
 pub mod binaries;
+pub mod cluster;
+pub mod clustered;
 pub mod credentials;
 pub mod cut;
 pub mod events;
@@ -41,4 +44,5 @@ pub mod system;
 pub mod twin;
 pub mod wait;
 
+mod node;
 mod subprocess;

@@ -7,14 +7,13 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    binaries::{self, Binaries},
-    credentials::User,
+    binaries,
     guard::{Farewell, Guard},
     health::{self, Member},
     ports::{self, Port},
-    process::{Launch, Process},
+    process::Process,
     redis::Store,
-    role::{Role, SETTINGS},
+    role::Role,
     sentinel::{Options, Replicated},
     server,
 };
@@ -49,9 +48,9 @@ impl ReplicatedSystem {
         let ports = Role::ALL.map(|_| ports::free()).into_iter().collect::<Result<Vec<_>>>()?;
         let mut members = Vec::new();
         for (role, port) in Role::ALL.into_iter().zip(&ports) {
-            let stores = [&inventory, &payments];
-            let mut launch = launch(role, &binaries, port.number(), &ports, stores);
-            launch.env.extend(env.iter().map(|(name, value)| own(name, value)));
+            let stores = [inventory.url(role.user()), payments.url(role.user())];
+            let mut launch = role.launch_at(&binaries, stores, port.number(), ports[0].number());
+            launch.env.extend(env.iter().map(|(name, value)| ((*name).into(), (*value).into())));
             let process = Arc::new(Process::start(launch, guard.clone(), None)?);
             members.push(Member { process, url: format!("http://127.0.0.1:{}", port.number()) });
         }
@@ -78,41 +77,4 @@ impl ReplicatedSystem {
     pub async fn wait_ready(&self) -> Result<()> {
         health::wait_ready(&self.members, READY_LIMIT).await
     }
-}
-
-fn launch(
-    role: Role,
-    binaries: &Binaries,
-    port: u16,
-    ports: &[Port],
-    [inventory, payments]: [&Replicated; 2],
-) -> Launch {
-    let (program, user) = match role.service() {
-        Store::Inventory => (&binaries.inventory, User::Inventory),
-        Store::Payments => (&binaries.payments, User::Payments),
-    };
-    // `serve` listens on the one, `consume` on the other; none of them on both.
-    let address = format!("127.0.0.1:{port}");
-    let inventory_http = Role::ALL.iter().position(|role| *role == Role::InventoryServe);
-    let inventory_http = inventory_http.map_or(0, |index| ports[index].number());
-    let env = [
-        ("INVENTORY_REDIS_URL", inventory.url(user)),
-        ("PAYMENTS_REDIS_URL", payments.url(user)),
-        ("HTTP_ADDR", address.clone()),
-        ("CONSUMER_HTTP_ADDR", address),
-        ("INVENTORY_URL", format!("http://127.0.0.1:{inventory_http}")),
-        ("NO_COLOR", "1".to_owned()),
-    ];
-    let file = |name: &&str| [(*name).to_owned(), format!("{name}_FILE")];
-    Launch {
-        name: role.name().to_owned(),
-        program: program.clone(),
-        args: role.name().split(' ').skip(1).map(Into::into).collect(),
-        env: env.iter().map(|(name, value)| own(name, value)).collect(),
-        env_remove: SETTINGS.iter().flat_map(file).collect(),
-    }
-}
-
-fn own(name: &str, value: &str) -> (String, String) {
-    (name.to_owned(), value.to_owned())
 }

@@ -1,6 +1,6 @@
 //! The four service processes, and what each is told through its environment.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
@@ -114,12 +114,53 @@ impl Role {
         }
     }
 
+    /// The user that it is in both stores.
+    pub fn user(self) -> User {
+        match self.service() {
+            Store::Inventory => User::Inventory,
+            Store::Payments => User::Payments,
+        }
+    }
+
+    /// How a test starts it: against these stores (inventory's, payments'), listening on `port`, with
+    /// inventory's API on `inventory_http`. It finds no other setting.
+    pub fn launch_at(
+        self,
+        binaries: &Binaries,
+        [inventory, payments]: [String; 2],
+        port: u16,
+        inventory_http: u16,
+    ) -> Launch {
+        // `serve` listens on the one, `consume` on the other; none of them on both.
+        let address = format!("127.0.0.1:{port}");
+        let env = [
+            ("INVENTORY_REDIS_URL", inventory),
+            ("PAYMENTS_REDIS_URL", payments),
+            ("HTTP_ADDR", address.clone()),
+            ("CONSUMER_HTTP_ADDR", address),
+            ("INVENTORY_URL", format!("http://127.0.0.1:{inventory_http}")),
+            ("NO_COLOR", "1".to_owned()),
+        ];
+        let file = |name: &&str| [(*name).to_owned(), format!("{name}_FILE")];
+        Launch {
+            name: self.name().to_owned(),
+            program: self.program(binaries),
+            args: self.name().split(' ').skip(1).map(Into::into).collect(),
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            env_remove: SETTINGS.iter().flat_map(file).collect(),
+        }
+    }
+
+    fn program(self, binaries: &Binaries) -> PathBuf {
+        match self.service() {
+            Store::Inventory => binaries.inventory.clone(),
+            Store::Payments => binaries.payments.clone(),
+        }
+    }
+
     /// How to start it: against these stores, on these ports.
     pub fn launch(self, binaries: &Binaries, ports: &Ports, stores: Stores<'_>) -> Launch {
-        let (program, user) = match self.service() {
-            Store::Inventory => (&binaries.inventory, User::Inventory),
-            Store::Payments => (&binaries.payments, User::Payments),
-        };
+        let user = self.user();
         let (http, consumer) = match self.service() {
             Store::Inventory => (ports.inventory_http, ports.inventory_consumer),
             Store::Payments => (ports.payments_http, ports.payments_consumer),
@@ -135,7 +176,7 @@ impl Role {
         .into();
         Launch {
             name: self.name().to_owned(),
-            program: Path::new(program).to_path_buf(),
+            program: self.program(binaries),
             args: self.name().split(' ').skip(1).map(Into::into).collect(),
             // A file named in the user's environment would contradict the value given here.
             env_remove: env.iter().map(|(name, _)| format!("{name}_FILE")).collect(),

@@ -6,15 +6,13 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use anyhow::{Context, Result, anyhow};
-use shared::{
-    config::RedisUrl,
-    redis::{Command, Redis, Reply},
-};
+use anyhow::{Context, Result};
+use shared::redis::{Command, Redis};
 
 use crate::{
-    credentials::{Credentials, FILE, User, random_password},
+    credentials::{Credentials, User, random_password},
     guard::Guard,
+    node::{Node, Secrets, parse},
     redis::{Overrides, RedisOptions, RedisServer, Store},
     server::Server,
     wait::{wait_for, wait_until},
@@ -25,8 +23,6 @@ mod watcher;
 
 /// More than half of them have to agree, so that one may be lost.
 const SENTINELS: usize = 3;
-/// Users of replicas and Sentinels.
-const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
 /// How long anything here may take that is waited for. A second attempt of the Sentinels included.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -52,18 +48,6 @@ pub struct Replicated {
     sentinels: Vec<Watcher>,
     credentials: Credentials,
     secrets: Secrets,
-}
-
-/// One server, and a client that may do everything there, whatever it is just now.
-struct Node {
-    server: RedisServer,
-    operator: Redis,
-}
-
-/// What only servers and Sentinels need to know.
-struct Secrets {
-    replica: String,
-    sentinel: String,
     /// What clients tell the Sentinels.
     watchers: String,
 }
@@ -72,18 +56,28 @@ impl Replicated {
     /// Starts everything, and waits until a failover could happen.
     pub async fn start(options: Options) -> Result<Self> {
         fs::create_dir_all(&options.dir)?;
-        let secrets = Secrets {
-            replica: random_password()?,
-            sentinel: random_password()?,
-            watchers: random_password()?,
-        };
+        let secrets = Secrets::random()?;
         let credentials = Credentials::load_or_create(&options.dir)?;
         let mut nodes = Vec::new();
         for number in 0..=options.replicas {
-            nodes.push(Node::start(&options, number, &secrets).await?);
+            let redis = RedisOptions {
+                store: options.store,
+                dir: options.dir.join(number.to_string()),
+                server: options.server.clone(),
+                guard: options.guard.clone(),
+                sink: None,
+                overrides: Overrides::default(),
+            };
+            nodes.push(Node::start(redis, &options.dir, &secrets, None).await?);
         }
-        let mut store =
-            Self { store: options.store, nodes, sentinels: Vec::new(), credentials, secrets };
+        let mut store = Self {
+            store: options.store,
+            nodes,
+            sentinels: Vec::new(),
+            credentials,
+            secrets,
+            watchers: random_password()?,
+        };
         for replica in 1..=options.replicas {
             store.follow(replica, 0).await?;
         }
@@ -115,7 +109,7 @@ impl Replicated {
             self.credentials.password(user),
             address(first),
             self.store.name(),
-            self.secrets.watchers,
+            self.watchers,
         )
     }
 
@@ -211,58 +205,8 @@ impl Replicated {
     }
 
     fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {
-        let Secrets { sentinel, watchers, .. } = &self.secrets;
         let dir = options.dir.join(format!("sentinel-{number}"));
-        Watcher::start(options, &dir, self.node(0).port(), sentinel, watchers)
+        let sentinel = &self.secrets.sentinel;
+        Watcher::start(options, &dir, self.node(0).port(), sentinel, &self.watchers)
     }
-}
-
-impl Node {
-    async fn start(options: &Options, number: usize, secrets: &Secrets) -> Result<Self> {
-        let dir = options.dir.join(number.to_string());
-        fs::create_dir_all(&dir)?;
-        // All servers of one store have the same users with the same passwords.
-        fs::copy(options.dir.join(FILE), dir.join(FILE))?;
-        let server = RedisServer::start(RedisOptions {
-            store: options.store,
-            dir,
-            server: options.server.clone(),
-            guard: options.guard.clone(),
-            sink: None,
-            overrides: Overrides::default(),
-        });
-        let server = server.await?;
-        let operator = Redis::worker(&parse(&server.url(User::Operator))?);
-        let node = Self { server, operator };
-        node.prepare(secrets).await?;
-        Ok(node)
-    }
-
-    /// Adds what replication needs, for good.
-    async fn prepare(&self, secrets: &Secrets) -> Result<()> {
-        let users = REPLICATION_ACL
-            .replace("@REPLICA_PASSWORD@", &secrets.replica)
-            .replace("@SENTINEL_PASSWORD@", &secrets.sentinel);
-        for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
-            self.tell(Command::new("ACL").arg("SETUSER").args(user.split(' '))).await?;
-        }
-        self.tell(Command::new("ACL").arg("SAVE")).await?;
-        for (name, value) in [
-            ("masteruser", "replica"),
-            ("masterauth", &secrets.replica),
-            // A test has no time to wait for more replicas to share a transfer with.
-            ("repl-diskless-sync-delay", "0"),
-        ] {
-            self.tell(Command::new("CONFIG").args(["SET", name, value])).await?;
-        }
-        self.tell(Command::new("CONFIG").arg("REWRITE")).await.map(drop)
-    }
-
-    async fn tell(&self, command: Command) -> Result<Reply> {
-        self.operator.run(command).await.with_context(|| self.server.process().name().to_owned())
-    }
-}
-
-fn parse(url: &str) -> Result<RedisUrl> {
-    url.parse().map_err(|error: String| anyhow!(error))
 }

@@ -12,6 +12,10 @@ local function register(name, callback, flags)
       if redis.call('EXISTS', keys[1]) == 0 then
         return redis.error_reply('NOIDENTITY this store has lost its data')
       end
+      -- In a partitioned store, which is told by its tag, the last key is there for the cluster (see `shared::function`).
+      if string.find(keys[1], '{', 1, true) then
+        keys[#keys] = nil
+      end
       return callback(keys, args)
     end,
     flags = flags or {},

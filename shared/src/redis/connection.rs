@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 
 use super::{Arg, Command, RedisError};
 use crate::config::RedisUrl;
-use crate::redis::replica_gate::Gate;
+use crate::redis::replica_gate::Gates;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
 /// command: whoever is back is found before a client gives up on a second command.
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     /// One message for each connection to a server, sent before the first command goes over it.
     /// They are counted and never received.
     made: Receiver<Server>,
-    pub(super) gate: Gate,
+    pub(super) gates: Gates,
 }
 
 impl Connection {
@@ -54,6 +54,7 @@ impl Connection {
             connection_timeout: CONNECT_TIMEOUT,
             internal_command_timeout: CONNECT_TIMEOUT,
             max_command_attempts: 1,
+            max_redirections: 0,
             max_command_buffer_len: MAX_QUEUED_COMMANDS,
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
@@ -76,7 +77,7 @@ impl Connection {
             fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
         let made = client.reconnect_rx();
         let task = client.connect();
-        Self { client, task, made, gate: Gate::default() }
+        Self { client, task, made, gates: Gates::default() }
     }
 
     /// Sends a command and waits for its answer.

@@ -42,6 +42,11 @@ const NOT_NOW: [&str; 18] = [
 /// Answers after which a connection is of no use: the server behind it is no primary, or not yet.
 const LEAVE: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
 
+/// How a cluster says that it has some keys of a command here, and some elsewhere.
+const MOVING: &str = "TRYAGAIN";
+/// What the client makes of an answer that leads elsewhere, because it may follow none.
+const REDIRECTED: &str = "Too many redirections.";
+
 impl RedisError {
     /// The server said so itself, and the connection to it is good.
     pub(super) fn is_answer(&self) -> bool {
@@ -59,6 +64,11 @@ impl RedisError {
         matches!(self, Self::Unavailable(message) if message.starts_with("OOM"))
     }
 
+    /// The slot of the command is on its way to another node, and nothing was done.
+    pub(super) fn is_moving(&self) -> bool {
+        matches!(self, Self::Unavailable(message) if message.starts_with(MOVING))
+    }
+
     /// The store answered with this error code.
     pub fn is_refusal(&self, code: &str) -> bool {
         matches!(self, Self::Refused(message) if message.starts_with(code))
@@ -67,7 +77,10 @@ impl RedisError {
 
 impl From<fred::error::Error> for RedisError {
     fn from(error: fred::error::Error) -> Self {
-        use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Unknown};
+        use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
+        if matches!(error.kind(), Routing) && error.details() == REDIRECTED {
+            return Self::Unavailable(format!("{MOVING} another node has the key, or will"));
+        }
         let code = error.details().split_whitespace().next().unwrap_or_default();
         // The client files its own troubles under the same kinds. Codes of a server are in
         // capitals, its texts are not.

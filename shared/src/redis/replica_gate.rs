@@ -7,19 +7,22 @@
 //!   not even by a consumer group whose blocked read was served. (Redis counts the next command of
 //!   any kind; Valkey does not, and `PING` changes nothing.) So a message that nobody listens to
 //!   goes before it: a message is copied to replicas, and kept by nobody. A cluster copies messages
-//!   in another way, which is why the configuration allows replicas to be waited for without one
-//!   only.
+//!   in another way; there, an empty value is written. It has a key in the partition that is asked
+//!   about, so that it goes where the command went, or is refused because the slot has moved on.
 //! * `WAIT` holds up its connection. One at a time covers everything that was answered before it
 //!   was sent, however many wait for it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::connection::Connection;
+use super::connection::{Connection, route_of};
 use super::{Command, RedisError, Reply};
 
-/// Where the message goes. The users of both stores may send there, and nobody reads.
-const CHANNEL: &str = "confirm";
+/// Where the message goes, and what the keys in a cluster begin with. The users of both stores may
+/// write there, and nobody reads.
+const MARK: &str = "confirm";
 
 /// How many replicas must have a change before anybody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +33,17 @@ pub struct ReplicaAcks {
     pub timeout: Duration,
 }
 
+/// A key in the partition of a command to a cluster. `WAIT` is about one node, and this tells which.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place(String);
+
+/// The gates of one connection: a single one, or in a cluster one for each partition.
+#[derive(Default)]
+pub(super) struct Gates(Mutex<HashMap<Option<Place>, Arc<Gate>>>);
+
 /// Lets the callers of one connection through in rounds.
 #[derive(Default)]
-pub(super) struct Gate {
+struct Gate {
     arrivals: AtomicU64,
     last: tokio::sync::Mutex<Round>,
 }
@@ -55,8 +66,10 @@ impl ReplicaAcks {
         self,
         connection: &Connection,
         life: usize,
+        place: Option<Place>,
     ) -> Result<(), RedisError> {
-        let confirmed = connection.gate.pass(|| self.wait(connection)).await?;
+        let gate = connection.gates.of(place.as_ref());
+        let confirmed = gate.pass(|| self.wait(connection, place)).await?;
         // What was sent before there was a connection went over the first one.
         if confirmed == life.max(1) {
             return Ok(());
@@ -65,12 +78,22 @@ impl ReplicaAcks {
     }
 
     /// Asks the server, and answers for which connection it spoke.
-    async fn wait(self, connection: &Connection) -> Result<usize, RedisError> {
+    async fn wait(
+        self,
+        connection: &Connection,
+        place: Option<Place>,
+    ) -> Result<usize, RedisError> {
         let Self { count, timeout } = self;
         // 0 would wait for ever.
         let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
         let wait = Command::new("WAIT").arg(i64::from(count)).arg(timeout_ms);
-        let mark = Command::new("PUBLISH").arg(CHANNEL).arg("");
+        let (mark, wait) = match place {
+            Some(Place(key)) => {
+                let wait = wait.to_owner_of(&key);
+                (Command::new("SET").key(key).arg(""), wait)
+            }
+            None => (Command::new("PUBLISH").arg(MARK).arg(""), wait),
+        };
         let before = connection.life();
         // They are sent in this order, without a pause.
         let both = futures_util::future::join(connection.send(mark), connection.send(wait));
@@ -85,6 +108,25 @@ impl ReplicaAcks {
             return Err(unconfirmed("the connection was made anew meanwhile"));
         }
         Ok(after)
+    }
+}
+
+impl Place {
+    /// The place that a command went to, by the tag in its first key.
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        let keys = command.args.iter().filter_map(|arg| arg.as_str());
+        let tags = keys.filter_map(|key| {
+            let (tag, _) = key.split_once('{')?.1.split_once('}')?;
+            Some(format!("{MARK}:{{{tag}}}"))
+        });
+        tags.into_iter().find(|key| route_of(key.as_bytes()) == command.route).map(Self)
+    }
+}
+
+impl Gates {
+    fn of(&self, place: Option<&Place>) -> Arc<Gate> {
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.entry(place.cloned()).or_default().clone()
     }
 }
 
@@ -117,9 +159,14 @@ fn unconfirmed(reason: impl std::fmt::Display) -> RedisError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
+
+    #[test]
+    fn a_cluster_is_asked_in_the_partition_of_the_command() {
+        let call = Command::new("FCALL").arg("f{9}").arg(1).key("identity:{3}").arg("{4}");
+        assert_eq!(Place::of(&call), Some(Place("confirm:{3}".to_owned())));
+        assert_eq!(Place::of(&Command::new("GET").key("epoch")), None);
+    }
 
     #[tokio::test]
     async fn everybody_who_came_before_a_round_began_is_covered_by_it() {

@@ -5,9 +5,10 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use shared::redis::{Command, Redis, Reply};
 
-use super::{LIMIT, Options, SENTINELS, parse};
+use super::{LIMIT, Options, SENTINELS};
 use crate::{
     credentials::write_private,
+    node::parse,
     ports::{self, Port},
     process::{Launch, Process},
     wait::wait_for,

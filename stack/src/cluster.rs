@@ -1,0 +1,279 @@
+//! One store that several servers share: a Redis Cluster of primaries, each with a replica that takes
+//! its place when it is gone.
+//!
+//! Every server runs with the shipped configuration and users, plus those of
+//! `deploy/acl/replication.acl` and [`SETTINGS`].
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use shared::{
+    own_store::all,
+    redis::{Command, Redis},
+};
+
+use crate::{
+    credentials::{Credentials, User},
+    guard::Guard,
+    node::{Node, Secrets, parse},
+    ports::{self, Port},
+    process::LineSink,
+    redis::{Overrides, RedisOptions, RedisServer, Store},
+    server::Server,
+    wait::{wait_for, wait_until},
+};
+use view::View;
+
+mod moves;
+mod view;
+
+/// Slots of every cluster.
+const SLOTS: usize = 16_384;
+/// What each server is told beside the shipped settings.
+const SETTINGS: [(&str, &str); 6] = [
+    ("cluster-enabled", "yes"),
+    ("cluster-config-file", "nodes.conf"),
+    ("cluster-announce-ip", "127.0.0.1"),
+    // A node that is silent for so many milliseconds has failed, if most primaries find so.
+    ("cluster-node-timeout", "1000"),
+    // Partitions do not depend on one another: those that are there go on.
+    ("cluster-require-full-coverage", "no"),
+    // Each primary has the replica that it was given.
+    ("cluster-allow-replica-migration", "no"),
+];
+/// How far a fixed port of the nodes among themselves lies behind that of the clients.
+const BUS: u16 = 10_000;
+/// How long anything here may take that is waited for.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// What a cluster is started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Whose store.
+    pub store: Store,
+    /// Its folder; made if missing, reused with its data if not and the ports are the same.
+    pub dir: PathBuf,
+    /// The program of all servers.
+    pub server: Server,
+    /// How children are started.
+    pub guard: Guard,
+    /// How many primaries share the slots.
+    pub primaries: usize,
+    /// How many replicas each of them has.
+    pub replicas: usize,
+    /// The port of the first server, the others follow; free ports if none is given.
+    pub first_port: Option<u16>,
+    /// Also gets each log line.
+    pub sink: Option<LineSink>,
+}
+
+/// A running cluster. Killed when dropped; its folder stays.
+pub struct Cluster {
+    store: Store,
+    nodes: Vec<Node>,
+    primaries: usize,
+    credentials: Credentials,
+    _bus: Vec<Port>,
+}
+
+impl Cluster {
+    /// Starts everything, and waits until a failover could happen.
+    pub async fn start(options: Options) -> Result<Self> {
+        fs::create_dir_all(&options.dir)?;
+        let is_new = !options.dir.join("0").exists();
+        let credentials = Credentials::load_or_create(&options.dir)?;
+        let secrets = Secrets::random()?;
+        let count = options.primaries * (1 + options.replicas);
+        let (mut starts, mut bus) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            let port = options.first_port.map(|first| first + u16::try_from(number).unwrap_or(0));
+            let bus_port = match port {
+                Some(port) => port + BUS,
+                None => {
+                    bus.push(ports::free()?);
+                    bus[bus.len() - 1].number()
+                }
+            };
+            let redis = redis_options(&options, number, bus_port);
+            starts.push(Node::start(redis, &options.dir, &secrets, port));
+        }
+        let nodes = all(starts.into_iter()).await.into_iter().collect::<Result<Vec<_>>>()?;
+        let (store, primaries) = (options.store, options.primaries);
+        let cluster = Self { store, nodes, primaries, credentials, _bus: bus };
+        if is_new {
+            cluster.form().await?;
+        }
+        cluster.wait_whole().await?;
+        Ok(cluster)
+    }
+
+    /// The address of the store for `user`: that of every server.
+    pub fn url(&self, user: User) -> String {
+        let (name, password) = (user.name(), self.credentials.password(user));
+        let address = |node: &Node| format!("127.0.0.1:{}", node.server.port());
+        let [first, rest @ ..] = &self.nodes[..] else { return String::new() };
+        let others: Vec<_> = rest.iter().map(|node| format!("node={}", address(node))).collect();
+        format!("redis-cluster://{name}:{password}@{}?{}", address(first), others.join("&"))
+    }
+
+    /// A server by its number. The first ones were primaries first, each with an equal share of the
+    /// slots, then come their replicas.
+    pub fn node(&self, number: usize) -> &RedisServer {
+        &self.nodes[number].server
+    }
+
+    /// All servers.
+    pub fn servers(&self) -> impl Iterator<Item = &RedisServer> {
+        self.nodes.iter().map(|node| &node.server)
+    }
+
+    /// A client of one server that may do everything, whatever it is just now.
+    pub fn operator_of(&self, number: usize) -> &Redis {
+        &self.nodes[number].operator
+    }
+
+    /// A client of the whole cluster that may do everything.
+    pub fn operator(&self) -> Result<Redis> {
+        Ok(Redis::worker(&parse(&self.url(User::Operator))?))
+    }
+
+    /// The slot of a key.
+    pub async fn slot_of(&self, key: &str) -> Result<u16> {
+        let ask = Command::new("CLUSTER").args(["KEYSLOT", key]);
+        Ok(u16::try_from(self.nodes[0].tell(ask).await?.unsigned()?)?)
+    }
+
+    /// The number of the primary that has a slot, if all servers that answer agree.
+    pub async fn primary_of(&self, slot: u16) -> Result<usize> {
+        let mut found = None;
+        for number in self.running() {
+            let view = self.view(number).await?;
+            let owner = view.owner_of(slot).context("nobody has the slot")?;
+            ensure!(found.is_none_or(|found| found == owner), "the nodes do not agree");
+            found = Some(owner);
+        }
+        self.number_at(found.context("no node answers")?)
+    }
+
+    /// Waits until all servers that run agree that another one than `old` has the slot, and answers
+    /// its number.
+    pub async fn wait_failover(&self, slot: u16, old: usize) -> Result<usize> {
+        let what = format!("another primary of slot {slot} of the {} store", self.store.name());
+        wait_for(&what, LIMIT, || async {
+            self.primary_of(slot).await.ok().filter(|primary| *primary != old)
+        })
+        .await
+    }
+
+    /// Starts a server that was killed, and waits until every primary has its replicas again.
+    pub async fn bring_back(&self, number: usize) -> Result<()> {
+        self.node(number).restart().await?;
+        self.wait_whole().await
+    }
+
+    /// Waits until every server knows all others, all slots are served, and all replicas have
+    /// everything.
+    pub async fn wait_whole(&self) -> Result<()> {
+        let what = format!("the cluster of the {} store", self.store.name());
+        wait_until(&what, LIMIT, || async {
+            for number in 0..self.nodes.len() {
+                if !self.is_whole(number).await.unwrap_or(false) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await
+    }
+
+    async fn is_whole(&self, number: usize) -> Result<bool> {
+        let info = Command::new("CLUSTER").arg("INFO");
+        let info = self.nodes[number].tell(info).await?.text()?;
+        let says = |line: &str| info.lines().any(|found| found.trim() == line);
+        let replication = Command::new("INFO").arg("replication");
+        let replication = self.nodes[number].tell(replication).await?.text()?;
+        let replicas = self.nodes.len() / self.primaries - 1;
+        let is_synced = if replication.contains("role:master") {
+            replication.matches("state=online").count() == replicas
+        } else {
+            replication.contains("master_link_status:up")
+        };
+        Ok(says("cluster_state:ok")
+            && says(&format!("cluster_slots_ok:{SLOTS}"))
+            && says(&format!("cluster_known_nodes:{}", self.nodes.len()))
+            && is_synced)
+    }
+
+    /// Makes one cluster of the servers.
+    async fn form(&self) -> Result<()> {
+        let cluster = || Command::new("CLUSTER");
+        for (number, node) in self.nodes.iter().enumerate() {
+            let epoch = i64::try_from(number + 1)?;
+            node.tell(cluster().arg("SET-CONFIG-EPOCH").arg(epoch)).await?;
+            if number < self.primaries {
+                let edge = |number: usize| i64::try_from(SLOTS * number / self.primaries);
+                let range = cluster().arg("ADDSLOTSRANGE").arg(edge(number)?);
+                node.tell(range.arg(edge(number + 1)? - 1)).await?;
+            }
+        }
+        for number in 1..self.nodes.len() {
+            let view = self.view(number).await?;
+            let me = view.myself().context("a node without a name")?;
+            let meet = cluster().arg("MEET").arg("127.0.0.1").arg(i64::from(me.port));
+            self.nodes[0].tell(meet.arg(i64::from(me.bus))).await?;
+        }
+        let count = self.nodes.len();
+        let acquainted = wait_until("the nodes to know each other", LIMIT, || async {
+            for number in 0..count {
+                if self.view(number).await.map_or(0, |view| view.acquainted()) != count {
+                    return false;
+                }
+            }
+            true
+        });
+        acquainted.await?;
+        for replica in self.primaries..count {
+            let primary = self.view(replica % self.primaries).await?;
+            let id = primary.myself().context("a node without a name")?.id.clone();
+            self.nodes[replica].tell(cluster().arg("REPLICATE").arg(id)).await?;
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> impl Iterator<Item = usize> {
+        let runs = |number: &usize| self.node(*number).process().exit().is_none();
+        (0..self.nodes.len()).filter(runs)
+    }
+
+    fn number_at(&self, port: u16) -> Result<usize> {
+        let number = self.nodes.iter().position(|node| node.server.port() == port);
+        number.with_context(|| format!("no node has port {port}"))
+    }
+
+    async fn view(&self, number: usize) -> Result<View> {
+        let nodes = self.nodes[number].tell(Command::new("CLUSTER").arg("NODES")).await?;
+        Ok(View::parse(&nodes.text()?))
+    }
+}
+
+/// What became of a slot.
+#[derive(Debug)]
+pub struct Moved {
+    /// How many keys went with it.
+    pub keys: usize,
+    /// How long it was on the move.
+    pub took: Duration,
+}
+
+fn redis_options(options: &Options, number: usize, bus: u16) -> RedisOptions {
+    let settings = SETTINGS.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let bus = ("cluster-port".to_owned(), bus.to_string());
+    RedisOptions {
+        store: options.store,
+        dir: options.dir.join(number.to_string()),
+        server: options.server.clone(),
+        guard: options.guard.clone(),
+        sink: options.sink.clone(),
+        overrides: Overrides { settings: settings.chain([bus]).collect(), shim: None },
+    }
+}

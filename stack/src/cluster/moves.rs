@@ -1,0 +1,80 @@
+//! Moves a slot from one primary to another while it is used, as an operator does it.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use shared::redis::{Command, Reply};
+
+use super::{Cluster, LIMIT, Moved};
+use crate::credentials::User;
+
+/// How long one batch of keys may be on its way, in milliseconds.
+const MIGRATE_MS: i64 = 5_000;
+
+impl Cluster {
+    /// Moves a slot with everything in it to the primary `to`, so many keys at a time, and calls
+    /// `between` after each batch.
+    pub async fn move_slot(
+        &self,
+        slot: u16,
+        to: usize,
+        batch: usize,
+        mut between: impl AsyncFnMut(),
+    ) -> Result<Moved> {
+        let from = self.primary_of(slot).await?;
+        let (source, target) = (self.name(from).await?, self.name(to).await?);
+        let began = Instant::now();
+        self.set_slot(to, slot, &["IMPORTING", &source]).await?;
+        self.set_slot(from, slot, &["MIGRATING", &target]).await?;
+        let mut moved = 0;
+        loop {
+            let keys = Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(i64::from(slot));
+            let keys = self.tell(from, keys.arg(i64::try_from(batch)?)).await?.texts()?;
+            if keys.is_empty() {
+                break;
+            }
+            moved += keys.len();
+            self.migrate(from, to, keys).await?;
+            between().await;
+            anyhow::ensure!(began.elapsed() < LIMIT, "slot {slot} is still on the move");
+        }
+        // The new owner first: if this is where it ends, the slot is somebody's.
+        self.set_slot(to, slot, &["NODE", &target]).await?;
+        self.set_slot(from, slot, &["NODE", &target]).await?;
+        let took = began.elapsed();
+        let agreed = crate::wait::wait_until("all nodes to know of the move", LIMIT, || async {
+            self.primary_of(slot).await.is_ok_and(|primary| primary == to)
+        });
+        agreed.await?;
+        Ok(Moved { keys: moved, took })
+    }
+
+    async fn migrate(&self, from: usize, to: usize, keys: Vec<String>) -> Result<()> {
+        let password = self.credentials.password(User::Operator).to_owned();
+        let migrate = Command::new("MIGRATE")
+            .arg("127.0.0.1")
+            .arg(i64::from(self.node(to).port()))
+            .arg("")
+            .arg(0)
+            .arg(MIGRATE_MS)
+            .args(["AUTH2", User::Operator.name()])
+            .arg(password)
+            .arg("KEYS")
+            .args(keys);
+        self.tell(from, migrate).await.map(drop)
+    }
+
+    async fn set_slot(&self, number: usize, slot: u16, words: &[&str]) -> Result<()> {
+        let set = Command::new("CLUSTER").arg("SETSLOT").arg(i64::from(slot));
+        self.tell(number, set.args(words.iter().copied())).await.map(drop)
+    }
+
+    async fn name(&self, number: usize) -> Result<String> {
+        let view = self.view(number).await?;
+        Ok(view.myself().context("a node without a name")?.id.clone())
+    }
+
+    async fn tell(&self, number: usize, command: Command) -> Result<Reply> {
+        self.nodes[number].tell(command).await
+    }
+}

@@ -1,0 +1,91 @@
+//! A store that several servers share.
+
+use std::time::{Duration, Instant};
+
+use shared::redis::{Command, Redis};
+use stack::cluster::{Cluster, Options};
+use stack::guard::{Farewell, Guard};
+use stack::redis::Store;
+use stack::wait::{wait_for, wait_until};
+use stack::{binaries, server};
+
+const LIMIT: Duration = Duration::from_mins(1);
+/// From the promotion of a replica to the first answer.
+const BACK: Duration = Duration::from_secs(4);
+
+async fn cluster(dir: &std::path::Path) -> Cluster {
+    let (server, stack) = tokio::task::spawn_blocking(|| {
+        (server::shared().unwrap(), binaries::shared().unwrap().stack)
+    })
+    .await
+    .unwrap();
+    let options = Options {
+        store: Store::Inventory,
+        dir: dir.to_owned(),
+        server,
+        guard: Guard { stack, farewell: Farewell::Kill },
+        primaries: 3,
+        replicas: 1,
+        first_port: None,
+        sink: None,
+    };
+    Cluster::start(options).await.unwrap()
+}
+
+async fn push(redis: &Redis, key: &str) -> Option<u64> {
+    let push = Command::new("INCR").key(key);
+    Some(redis.run(push).await.ok()?.unsigned().unwrap())
+}
+
+#[tokio::test]
+async fn a_client_finds_a_key_where_its_slot_goes_and_does_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = cluster(dir.path()).await;
+    let redis = cluster.operator().unwrap();
+    for number in 0..50 {
+        let set = Command::new("SET").key(format!("product:{{3}}:{number}")).arg(number);
+        redis.run(set).await.unwrap();
+    }
+    let slot = cluster.slot_of("{3}").await.unwrap();
+    let first = cluster.primary_of(slot).await.unwrap();
+    let mut pushed = 0;
+    for to in [(first + 1) % 3, (first + 2) % 3, first] {
+        let moving = cluster.move_slot(slot, to, 5, async || ());
+        let pushing = async {
+            for _ in 0..50 {
+                pushed += 1;
+                assert_eq!(push(&redis, "movements:{3}").await, Some(pushed));
+            }
+        };
+        let (moved, ()) = tokio::join!(moving, pushing);
+        let moved = moved.unwrap();
+        assert!(moved.keys >= 50, "{moved:?}");
+        assert_eq!(cluster.primary_of(slot).await.unwrap(), to);
+        eprintln!("{moved:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = cluster(dir.path()).await;
+    let redis = cluster.operator().unwrap();
+    let slot = cluster.slot_of("{3}").await.unwrap();
+    for _ in 0..2 {
+        push(&redis, "movements:{3}").await.unwrap();
+        let old = cluster.primary_of(slot).await.unwrap();
+        let began = Instant::now();
+        cluster.node(old).kill();
+        let new = cluster.wait_failover(slot, old).await.unwrap();
+        let promoted = began.elapsed();
+        wait_for("the client", BACK, || push(&redis, "movements:{3}")).await.unwrap();
+        eprintln!("promoted after {promoted:?}, answered after {:?}", began.elapsed());
+        let get = Command::new("GET").key("movements:{3}");
+        assert!(cluster.operator_of(new).run(get).await.unwrap().int().unwrap() >= 2);
+        cluster.bring_back(old).await.unwrap();
+    }
+    let idle = wait_until("the other partitions", LIMIT, || async {
+        push(&redis, "movements:{0}").await.is_some()
+    });
+    idle.await.unwrap();
+}

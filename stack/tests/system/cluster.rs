@@ -1,0 +1,208 @@
+//! Both stores are clusters of six nodes, and there are two processes of each role.
+//!
+//! Slots move and primaries are lost while orders are placed; nothing that was durable is lost, and
+//! nothing is done twice.
+
+use std::{collections::HashSet, num::NonZeroU16, time::Instant};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+use shared::{
+    event::{Event, OrderCompleted, RefundOrder},
+    id::{OrderId, Partitions},
+};
+use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
+
+use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
+
+/// The default of a cluster.
+const PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
+/// Pieces on hand of what is never sold out.
+const STOCK: u64 = 1_000_000;
+/// Pieces on hand of what soon is.
+const SCARCE: u64 = 20;
+const CLIENTS: usize = 4;
+
+/// A running system with clients for its services and its stores.
+struct Arena {
+    system: ClusteredSystem,
+    inventory: Store,
+    payments: Store,
+    http: Client,
+    thing: String,
+    scarce: String,
+}
+
+impl Arena {
+    async fn open(env: &[(&str, &str)]) -> Self {
+        let mut all = vec![("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
+        all.extend(env);
+        let system = ClusteredSystem::start(&all).await.unwrap();
+        system.start_replicas(&Role::ALL, 2).await.unwrap();
+        let partitions = Partitions::new(PARTITIONS);
+        let store = |store| Store::of(system.store(store).operator().unwrap(), partitions);
+        let (inventory, payments) = (store(redis::Store::Inventory), store(redis::Store::Payments));
+        let http = client();
+        let (thing, scarce) = (String::new(), String::new());
+        let mut arena = Self { system, inventory, payments, http, thing, scarce };
+        arena.thing = arena.create("thing", STOCK).await;
+        arena.scarce = arena.create("scarce", SCARCE).await;
+        arena
+    }
+
+    fn url(&self, member: &str, path: &str) -> String {
+        format!("{}{path}", self.system.member(member).unwrap().url)
+    }
+
+    async fn create(&self, name: &str, quantity: u64) -> String {
+        let body = json!({"name": name, "price": "2.50", "quantity": quantity});
+        let request = self.http.post(self.url("inventory serve", "/products")).json(&body);
+        Answer::patiently(request).await.expect(201).text("id")
+    }
+
+    fn order(&self, member: &str, product: &str) -> RequestBuilder {
+        let body = json!({"product_id": product, "quantity": 1});
+        self.http.post(self.url(member, "/orders")).json(&body)
+    }
+
+    /// Orders of both products at both processes.
+    fn traffic(&self) -> [Traffic; 2] {
+        [("payments serve", &self.thing), ("payments serve 2", &self.scarce)].map(|(member, id)| {
+            let service = self.system.member(member).unwrap().process;
+            Traffic::repeat(&self.order(member, id), &service, CLIENTS)
+        })
+    }
+
+    /// Every order there is, newest first, when nothing is left to be done.
+    async fn wait_drained(&self) -> Vec<Value> {
+        self.system.wait_ready().await.unwrap();
+        let drained = wait_until("the system to come to rest", LIMIT, || async {
+            for partition in self.payments.partitions.all() {
+                let due = partition.key("due");
+                if self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap() > 0 {
+                    return false;
+                }
+            }
+            self.payments.backlog::<OrderCompleted>().await.is_none()
+                && self.inventory.backlog::<RefundOrder>().await.is_none()
+        });
+        drained.await.unwrap();
+        assert_eq!(self.inventory.dead_letters().await, []);
+        assert_eq!(self.payments.dead_letters().await, []);
+        let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
+        while let Some(path) = next {
+            let page = self.http.get(self.url("payments serve 2", &path));
+            let page = Answer::patiently(page).await.expect(200);
+            orders.extend(page.json().as_array().unwrap().iter().cloned());
+            next = page.next_page();
+        }
+        orders
+    }
+
+    async fn stock(&self, product: &str) -> u64 {
+        let product = self.http.get(self.url("inventory serve", &format!("/products/{product}")));
+        Answer::patiently(product).await.expect(200).json()["quantity"].as_u64().unwrap()
+    }
+
+    /// Ends the traffic, waits until everything is done, and looks whether it was done exactly.
+    /// Answers how many orders there are.
+    async fn settle(&self, traffic: [Traffic; 2]) -> usize {
+        let mut accepted = Vec::new();
+        for traffic in traffic {
+            accepted.extend(traffic.stop().await);
+        }
+        let orders = self.wait_drained().await;
+        let id = |order: &Value| -> OrderId { order["id"].as_str().unwrap().parse().unwrap() };
+        let ids: Vec<_> = orders.iter().map(id).collect();
+        assert!(ids.is_sorted_by(|a, b| a > b), "newest first, from all partitions");
+        let found: HashSet<_> = ids.into_iter().collect();
+        assert_eq!(found.len(), orders.len(), "each is listed once");
+        let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        assert_eq!(orders.len(), accepted.len(), "one order for each key");
+
+        let of = |product: &str| -> Vec<Value> {
+            let wanted = |order: &&Value| order["product_id"] == product;
+            orders.iter().filter(wanted).cloned().collect()
+        };
+        let (things, scarce) = (of(&self.thing), of(&self.scarce));
+        assert_eq!(count(&things, "paid"), things.len());
+        assert_eq!(self.stock(&self.thing).await, STOCK - things.len() as u64);
+        let sold = scarce.len().min(usize::try_from(SCARCE).unwrap());
+        assert_eq!(count(&scarce, "paid"), sold);
+        assert_eq!(count(&scarce, "refunded"), scarce.len() - sold);
+        assert_eq!(self.stock(&self.scarce).await, SCARCE - sold as u64);
+        for (product, sales) in [(&self.thing, things.len()), (&self.scarce, sold)] {
+            let partition = self.inventory.partitions.of_product(product.parse().unwrap());
+            let movements = partition.key_of("movements", product);
+            assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
+        }
+        orders.len()
+    }
+}
+
+#[tokio::test]
+async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_goes() {
+    let arena = Arena::open(&[]).await;
+    let traffic = arena.traffic();
+    for traffic in &traffic {
+        traffic.more(100).await;
+    }
+    arena.system.member("inventory consume").unwrap().process.kill();
+    arena.system.member("payments consume 2").unwrap().process.kill();
+    for traffic in &traffic {
+        traffic.more(100).await;
+    }
+    arena.system.start_replicas(&[Role::InventoryConsume], 3).await.unwrap();
+    let orders = arena.settle(traffic).await;
+    eprintln!("{orders} orders");
+    for partition in arena.payments.partitions.all() {
+        let stream = partition.key(OrderCompleted::STREAM);
+        assert!(arena.payments.length(&stream).await > 0, "{stream} is idle");
+    }
+}
+
+#[tokio::test]
+async fn slots_that_move_while_orders_are_placed_lose_nothing() {
+    let arena = Arena::open(&[]).await;
+    let traffic = arena.traffic();
+    traffic[0].more(200).await;
+    let stores = [redis::Store::Payments, redis::Store::Inventory].map(|s| arena.system.store(s));
+    for cluster in stores {
+        for partition in [0, 5, 10] {
+            let slot = cluster.slot_of(&format!("{{{partition}}}")).await.unwrap();
+            let from = cluster.primary_of(slot).await.unwrap();
+            for to in [(from + 1) % 3, from] {
+                // One key at a time, so that much falls between two of them.
+                let moved = cluster.move_slot(slot, to, 1, async || ()).await.unwrap();
+                eprintln!("slot {slot}: {moved:?}");
+                traffic[0].more(20).await;
+            }
+        }
+    }
+    let orders = arena.settle(traffic).await;
+    eprintln!("{orders} orders");
+}
+
+#[tokio::test]
+async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_are_killed() {
+    let acks = [("REPLICA_ACKS", "1"), ("REPLICA_ACK_TIMEOUT", "500ms")];
+    let arena = Arena::open(&acks).await;
+    let traffic = arena.traffic();
+    traffic[0].more(100).await;
+    for store in [redis::Store::Payments, redis::Store::Inventory] {
+        let cluster = arena.system.store(store);
+        let slot = cluster.slot_of("{3}").await.unwrap();
+        let old = cluster.primary_of(slot).await.unwrap();
+        let began = Instant::now();
+        cluster.node(old).kill();
+        cluster.wait_failover(slot, old).await.unwrap();
+        let promoted = began.elapsed();
+        cluster.bring_back(old).await.unwrap();
+        traffic[0].more(1).await;
+        eprintln!("promoted after {promoted:?}, an order accepted after {:?}", began.elapsed());
+        traffic[0].more(100).await;
+    }
+    let orders = arena.settle(traffic).await;
+    eprintln!("{orders} orders");
+}
