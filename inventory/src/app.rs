@@ -6,9 +6,9 @@ use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
 use shared::idempotency;
-use shared::opening::Witness;
+use shared::opening::{OpenError, Witness};
 use shared::process::Process;
-use shared::redis::{Redis, RedisError};
+use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::settings::HttpSettings;
 use shared::shutdown::{self, Shutdown};
@@ -83,7 +83,7 @@ fn live(store: &Store, http: &HttpSettings, end: Shutdown) -> Live<ShowProduct> 
 }
 
 /// Takes the own store, and the stream it acts on, as they are.
-pub async fn accept_loss(config: &Config) -> Result<(), RedisError> {
+pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
     store(config).own.accept_loss(&witness(config)).await
 }
 

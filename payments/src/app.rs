@@ -4,9 +4,9 @@ use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
 use shared::idempotency::{self, InFlight};
-use shared::opening::Witness;
+use shared::opening::{OpenError, Witness};
 use shared::process::Process;
-use shared::redis::{Redis, RedisError};
+use shared::redis::Redis;
 use shared::retention::{self, TRIM_INTERVAL};
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
@@ -100,7 +100,7 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
 }
 
 /// Takes the own store, and the stream it acts on, as they are.
-pub async fn accept_loss(config: &Config) -> Result<(), RedisError> {
+pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
     store(config).own.accept_loss(&witness(config)).await
 }
 

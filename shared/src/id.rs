@@ -105,6 +105,11 @@ impl Partitions {
         Self(Some(count))
     }
 
+    /// How many there are, where the store is partitioned.
+    pub fn count(self) -> Option<u16> {
+        self.0.map(NonZeroU16::get)
+    }
+
     /// Every partition there is.
     pub fn all(self) -> impl Iterator<Item = Partition> + Clone {
         let count = self.0.map_or(1, NonZeroU16::get);

@@ -13,6 +13,8 @@ use crate::own_store::{OwnStore, info_field};
 use crate::redis::{Command, Redis, RedisError};
 use crate::shutdown::{Shutdown, sleep_unless};
 
+mod spread;
+
 /// Where the other service proves that this store once had data: the stream this service reads.
 #[derive(Clone)]
 pub struct Witness {
@@ -39,6 +41,14 @@ pub enum OpenError {
         /// The stream that tells.
         stream: String,
     },
+    /// The keys lie elsewhere than this process would look for them. Only a person can change that.
+    #[error("this store was made {made}, not {wanted}, and cannot be changed")]
+    OtherPartitions {
+        /// How the store was made.
+        made: String,
+        /// What this process was told.
+        wanted: String,
+    },
     /// The server is not fit to keep data. Only a person can change that.
     #[error("the Redis server cannot be used: {0}")]
     Unfit(String),
@@ -61,7 +71,9 @@ impl OwnStore {
         loop {
             let error = match self.try_open(witness).await {
                 Ok(()) => return Ok(()),
-                Err(error @ OpenError::Unfit(_)) => return Err(error),
+                Err(error @ (OpenError::Unfit(_) | OpenError::OtherPartitions { .. })) => {
+                    return Err(error);
+                }
                 Err(error) => error.to_string(),
             };
             if error != last {
@@ -78,6 +90,9 @@ impl OwnStore {
     async fn try_open(&self, witness: &Witness) -> Result<(), OpenError> {
         for partition in self.partitions().all() {
             self.check_server(partition).await?;
+        }
+        self.check_partitions().await?;
+        for partition in self.partitions().all() {
             self.load_functions(partition).await?;
         }
         self.ensure_identity(witness).await
@@ -93,14 +108,16 @@ impl OwnStore {
             }
             self.remember_life(partition, &self.life().await?).await?;
             let set = Command::new("SET").key(partition.key(IDENTITY));
-            self.run(set.arg(Uuid::now_v7().to_string()).arg("NX")).await?;
+            let identity = self.partitions().note(&Uuid::now_v7().to_string());
+            self.run(set.arg(identity).arg("NX")).await?;
         }
         Ok(())
     }
 
     /// Accepts that something is lost: from here on, the store and the stream are taken as they are.
     /// Where nothing is lost, nothing changes.
-    pub async fn accept_loss(&self, witness: &Witness) -> Result<(), RedisError> {
+    pub async fn accept_loss(&self, witness: &Witness) -> Result<(), OpenError> {
+        self.check_partitions().await?;
         for partition in self.partitions().all() {
             let stream = partition.key(witness.stream);
             let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
@@ -110,7 +127,7 @@ impl OwnStore {
                 self.remember_life(partition, &self.life().await?).await?;
             }
         }
-        self.adopt().await
+        Ok(self.adopt().await?)
     }
 
     /// A store without identity is either new or has lost everything. The stream that this service

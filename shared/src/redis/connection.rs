@@ -55,6 +55,8 @@ impl Connection {
             internal_command_timeout: CONNECT_TIMEOUT,
             max_command_attempts: 1,
             max_redirections: 0,
+            // It asks for more rights, and refuses to work with those nodes that are there.
+            disable_cluster_health_check: true,
             max_command_buffer_len: MAX_QUEUED_COMMANDS,
             unresponsive: UnresponsiveConfig {
                 max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),

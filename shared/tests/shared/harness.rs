@@ -92,8 +92,13 @@ impl Stores {
 
     /// The own store as the service sees it.
     pub(crate) fn own_store(&self) -> OwnStore {
+        self.own_store_of(Partitions::NONE)
+    }
+
+    /// The same, with its keys spread in this way.
+    pub(crate) fn own_store_of(&self, partitions: Partitions) -> OwnStore {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
-        OwnStore::new(redis, Library::new("test", 1, &[LUA]), Partitions::NONE)
+        OwnStore::new(redis, Library::new("test", 1, &[LUA]), partitions)
     }
 
     /// The store of the stream as its owner sees it.

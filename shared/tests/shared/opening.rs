@@ -1,7 +1,10 @@
 //! What must hold before a service uses its store.
 
+use std::num::NonZeroU16;
+
 use shared::event::{Event, OrderCompleted};
 use shared::function::Call;
+use shared::id::Partitions;
 use shared::opening::{OpenError, Witness};
 use shared::redis::Command;
 use shared::shutdown::Shutdown;
@@ -60,6 +63,50 @@ async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
     configure(&stores, "appendonly", "no").await;
     let store = stores.own_store();
     store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+}
+
+fn spread(count: u16) -> Partitions {
+    NonZeroU16::new(count).map_or(Partitions::NONE, Partitions::new)
+}
+
+#[tokio::test]
+async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
+    for (made, others) in [(16, [8, 17, 0]), (0, [1, 8, 16])] {
+        let stores = Stores::start().await;
+        let store = stores.own_store_of(spread(made));
+        store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+        let keys = stores.operator.run(Command::new("DBSIZE")).await.unwrap();
+        for other in others {
+            let store = stores.own_store_of(spread(other));
+            let opened = store.open(&witness(&stores), &Shutdown::new()).await;
+            let Err(error @ OpenError::OtherPartitions { .. }) = opened else {
+                panic!("{opened:?}")
+            };
+            let says = |count| match count {
+                0 => "without PARTITIONS".to_owned(),
+                count => format!("with PARTITIONS={count}"),
+            };
+            let expected = format!("made {}, not {}", says(made), says(other));
+            assert!(error.to_string().contains(&expected), "{error}");
+            store.accept_loss(&witness(&stores)).await.unwrap_err();
+        }
+        assert_eq!(stores.operator.run(Command::new("DBSIZE")).await.unwrap(), keys);
+        store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_remember_its_partitions_learns_them() {
+    let stores = Stores::start().await;
+    let set = |index| Command::new("SET").key(format!("identity:{{{index}}}")).arg("an-old-one");
+    for index in 0..4 {
+        stores.operator.run(set(index)).await.unwrap();
+    }
+    stores.own_store_of(spread(4)).open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    let identity = stores.operator.run(Command::new("GET").key("identity:{3}")).await.unwrap();
+    assert_eq!(identity.text().unwrap(), "an-old-one 4");
+    let other = stores.own_store_of(spread(2));
+    other.open(&witness(&stores), &Shutdown::new()).await.unwrap_err();
 }
 
 #[tokio::test]
