@@ -77,16 +77,11 @@ impl Arena {
     async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
         let drained = wait_until("the system to come to rest", LIMIT, || async {
-            for partition in self.payments.partitions.all() {
-                let due = partition.key("due");
-                if self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap() > 0 {
-                    return false;
-                }
-            }
-            self.payments.backlog::<OrderCompleted>().await.is_none()
-                && self.inventory.backlog::<RefundOrder>().await.is_none()
+            self.unrest().await.is_none()
         });
-        drained.await.unwrap();
+        if let Err(error) = drained.await {
+            panic!("{error}: {:?}", self.unrest().await);
+        }
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
         let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
@@ -97,6 +92,22 @@ impl Arena {
             next = page.next_page();
         }
         orders
+    }
+
+    /// What is still to be done.
+    async fn unrest(&self) -> Option<String> {
+        for partition in self.payments.partitions.all() {
+            let due = partition.key("due");
+            let pending = self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
+            if pending > 0 {
+                return Some(format!("{pending} orders in {due}"));
+            }
+        }
+        let completed = self.payments.backlog::<OrderCompleted>();
+        match completed.await {
+            Some(backlog) => Some(backlog),
+            None => self.inventory.backlog::<RefundOrder>().await,
+        }
     }
 
     async fn stock(&self, product: &str) -> u64 {

@@ -132,6 +132,11 @@ impl Store {
     async fn try_ask(&self, command: &'static str, args: &[&str]) -> Result<Reply, RedisError> {
         wait_for(&format!("an answer to {command}"), LIMIT, || async {
             let command = Command::new(command).args(args.iter().copied());
+            // In a cluster the tag tells which node to ask.
+            let command = match args.iter().find(|arg| arg.contains('{')) {
+                Some(key) => command.to_owner_of(key),
+                None => command,
+            };
             match self.redis.run(command).await {
                 Err(RedisError::Unavailable(_)) => None,
                 answer => Some(answer),
