@@ -107,9 +107,9 @@ impl Redis {
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return Box::pin(slots::insist(command, |command| self.run_once(command))).await;
+            return slots::insist(self, command, false).await;
         }
-        self.run_once(command).await
+        self.inner.run(&self.inner.connection.load_full(), command).await
     }
 
     /// The same, and answers only what a failover will not undo: what the command wrote, and what
@@ -117,8 +117,7 @@ impl Redis {
     /// whether the change was made, or will last.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            let once = |command| self.run_confirmed_once(command);
-            return Box::pin(slots::insist(command, once)).await;
+            return slots::insist(self, command, true).await;
         }
         self.run_confirmed_once(command).await
     }

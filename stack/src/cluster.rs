@@ -4,7 +4,7 @@
 //! Every server runs with the shipped configuration and users, plus those of
 //! `deploy/acl/replication.acl` and [`SETTINGS`].
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use shared::{
@@ -42,7 +42,7 @@ const SETTINGS: [(&str, &str); 6] = [
     ("cluster-allow-replica-migration", "no"),
 ];
 /// How far a fixed port of the nodes among themselves lies behind that of the clients.
-const BUS: u16 = 10_000;
+pub const BUS: u16 = 10_000;
 /// How long anything here may take that is waited for.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -80,19 +80,17 @@ impl Cluster {
     /// Starts everything, and waits until a failover could happen.
     pub async fn start(options: Options) -> Result<Self> {
         fs::create_dir_all(&options.dir)?;
-        let is_new = !options.dir.join("0").exists();
         let credentials = Credentials::load_or_create(&options.dir)?;
         let secrets = Secrets::random()?;
         let count = options.primaries * (1 + options.replicas);
         let (mut starts, mut bus) = (Vec::new(), Vec::new());
         for number in 0..count {
             let port = options.first_port.map(|first| first + u16::try_from(number).unwrap_or(0));
-            let bus_port = match port {
-                Some(port) => port + BUS,
-                None => {
-                    bus.push(ports::free()?);
-                    bus[bus.len() - 1].number()
-                }
+            let bus_port = if let Some(port) = port {
+                port + BUS
+            } else {
+                bus.push(ports::free()?);
+                bus[bus.len() - 1].number()
             };
             let redis = redis_options(&options, number, bus_port);
             starts.push(Node::start(redis, &options.dir, &secrets, port));
@@ -100,7 +98,7 @@ impl Cluster {
         let nodes = all(starts.into_iter()).await.into_iter().collect::<Result<Vec<_>>>()?;
         let (store, primaries) = (options.store, options.primaries);
         let cluster = Self { store, nodes, primaries, credentials, _bus: bus };
-        if is_new {
+        if cluster.view(0).await?.acquainted() == 1 {
             cluster.form().await?;
         }
         cluster.wait_whole().await?;
@@ -123,8 +121,8 @@ impl Cluster {
     }
 
     /// All servers.
-    pub fn servers(&self) -> impl Iterator<Item = &RedisServer> {
-        self.nodes.iter().map(|node| &node.server)
+    pub fn servers(&self) -> impl Iterator<Item = Arc<RedisServer>> {
+        self.nodes.iter().map(|node| node.server.clone())
     }
 
     /// A client of one server that may do everything, whatever it is just now.

@@ -1,6 +1,6 @@
 //! One server of a store that has several.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, anyhow};
 use shared::{
@@ -18,7 +18,7 @@ const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
 
 /// One server, and a client that may do everything there, whatever it is just now.
 pub(crate) struct Node {
-    pub(crate) server: RedisServer,
+    pub(crate) server: Arc<RedisServer>,
     pub(crate) operator: Redis,
 }
 
@@ -54,7 +54,7 @@ impl Node {
             None => RedisServer::start(options).await?,
         };
         let operator = Redis::worker(&parse(&server.url(User::Operator))?);
-        let node = Self { server, operator };
+        let node = Self { server: Arc::new(server), operator };
         node.prepare(secrets).await?;
         Ok(node)
     }

@@ -161,13 +161,23 @@ impl Role {
     /// How to start it: against these stores, on these ports.
     pub fn launch(self, binaries: &Binaries, ports: &Ports, stores: Stores<'_>) -> Launch {
         let user = self.user();
+        self.launch_with(binaries, ports, [stores.inventory.url(user), stores.payments.url(user)])
+    }
+
+    /// The same, where the stores (inventory's, payments') have these addresses.
+    pub fn launch_with(
+        self,
+        binaries: &Binaries,
+        ports: &Ports,
+        [inventory, payments]: [String; 2],
+    ) -> Launch {
         let (http, consumer) = match self.service() {
             Store::Inventory => (ports.inventory_http, ports.inventory_consumer),
             Store::Payments => (ports.payments_http, ports.payments_consumer),
         };
         let env: Vec<(String, String)> = [
-            ("INVENTORY_REDIS_URL", stores.inventory.url(user)),
-            ("PAYMENTS_REDIS_URL", stores.payments.url(user)),
+            ("INVENTORY_REDIS_URL", inventory),
+            ("PAYMENTS_REDIS_URL", payments),
             ("HTTP_ADDR", format!("127.0.0.1:{http}")),
             ("CONSUMER_HTTP_ADDR", format!("127.0.0.1:{consumer}")),
             ("INVENTORY_URL", format!("http://127.0.0.1:{}", ports.inventory_http)),

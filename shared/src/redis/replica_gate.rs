@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connection::{Connection, route_of};
-use super::{Command, RedisError, Reply};
+use super::{Arg, Command, RedisError, Reply};
 
 /// Where the message goes, and what the keys in a cluster begin with. The users of both stores may
 /// write there, and nobody reads.
@@ -114,7 +114,7 @@ impl ReplicaAcks {
 impl Place {
     /// The place that a command went to, by the tag in its first key.
     pub(super) fn of(command: &Command) -> Option<Self> {
-        let keys = command.args.iter().filter_map(|arg| arg.as_str());
+        let keys = command.args.iter().filter_map(Arg::as_str);
         let tags = keys.filter_map(|key| {
             let (tag, _) = key.split_once('{')?.1.split_once('}')?;
             Some(format!("{MARK}:{{{tag}}}"))

@@ -7,7 +7,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Command, RedisError, Reply};
+use futures_util::future::BoxFuture;
+
+use super::{Command, Redis, RedisError, Reply};
 use crate::backoff::Backoff;
 
 /// How long a command waits for a slot that is on the move.
@@ -17,22 +19,29 @@ const MOVE_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(10), max: Duration::from_millis(250) };
 
 /// Sends a command until it is answered with something else than that its slot is on the move.
-pub(super) async fn insist<F>(
+/// Boxed, so that a client of a single server does not carry it along.
+pub(super) fn insist(
+    redis: &Redis,
     command: Command,
-    mut send: impl FnMut(Command) -> F,
-) -> Result<Reply, RedisError>
-where
-    F: Future<Output = Result<Reply, RedisError>>,
-{
-    let began = Instant::now();
-    let mut refusals = 0;
-    loop {
-        match send(command.clone()).await {
-            Err(error) if error.is_moving() && began.elapsed() < MOVE_LIMIT => {
-                refusals += 1;
-                tokio::time::sleep(MOVE_BACKOFF.wait(refusals)).await;
+    confirmed: bool,
+) -> BoxFuture<'_, Result<Reply, RedisError>> {
+    Box::pin(async move {
+        let began = Instant::now();
+        let mut refusals = 0;
+        loop {
+            let command = command.clone();
+            let answer = if confirmed {
+                redis.run_confirmed_once(command).await
+            } else {
+                redis.run_once(command).await
+            };
+            match answer {
+                Err(error) if error.is_moving() && began.elapsed() < MOVE_LIMIT => {
+                    refusals += 1;
+                    tokio::time::sleep(MOVE_BACKOFF.wait(refusals)).await;
+                }
+                answer => return answer,
             }
-            answer => return answer,
         }
-    }
+    })
 }

@@ -14,8 +14,7 @@ use stack::{
     health::{self, Member},
     ports::{self, Ports},
     process::Process,
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    role::{Role, Stores},
+    role::Role,
     server::Server,
 };
 
@@ -23,6 +22,7 @@ mod data;
 mod output;
 mod running;
 mod signals;
+mod stores;
 mod summary;
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
@@ -30,6 +30,7 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Up {
     /// Add this to every port: 8000, 8001, 6380 (inventory), 9400, 9401, 6390 (payments)
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -43,6 +44,10 @@ pub(crate) struct Up {
     /// Forget all products and orders of earlier runs first
     #[arg(long)]
     fresh: bool,
+    /// Make each store a Redis Cluster of three primaries with a replica each, on ports 6380 to 6385
+    /// and 6390 to 6395; their data is kept apart [default: .data/run-cluster]
+    #[arg(long)]
+    cluster: bool,
     /// No colours (the variable `NO_COLOR` says the same)
     #[arg(long)]
     no_color: bool,
@@ -55,16 +60,18 @@ struct Plan {
     server: Server,
     binaries: Binaries,
     output: Output,
+    cluster: bool,
 }
 
 impl Up {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let ports = Ports::standard(self.port_offset)?;
-        let data = DataDir::open(self.data_dir, self.fresh)?;
-        check_ports(&ports)?;
+        let data = DataDir::open(self.data_dir, self.fresh, self.cluster)?;
+        check_ports(&ports, self.cluster)?;
         let server = data.server()?;
         let binaries = Build { release: self.release, progress: true }.run()?;
-        let plan = Plan { ports, data, server, binaries, output: Output::new(self.no_color) };
+        let (output, cluster) = (Output::new(self.no_color), self.cluster);
+        let plan = Plan { ports, data, server, binaries, output, cluster };
         tokio::runtime::Runtime::new()?.block_on(plan.run())
     }
 }
@@ -99,16 +106,10 @@ impl Plan {
     /// Starts everything, prints the box, and returns the story of the first process that ends.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
         let guard = Guard { stack: self.binaries.stack.clone(), farewell: Farewell::Term };
-        let inventory =
-            self.start_store(Store::Inventory, self.ports.inventory_redis, &guard, running)?;
-        let payments =
-            self.start_store(Store::Payments, self.ports.payments_redis, &guard, running)?;
-        inventory.wait_ready().await?;
-        payments.wait_ready().await?;
-
+        let stores = Box::pin(stores::start(self, &guard, running)).await?;
         for role in Role::ALL {
-            let stores = Stores { inventory: &inventory, payments: &payments };
-            let mut launch = role.launch(&self.binaries, &self.ports, stores);
+            let mut launch =
+                role.launch_with(&self.binaries, &self.ports, stores.urls(role.user()));
             launch.env.extend(self.output.child_env());
             let process =
                 Process::start(launch, guard.clone(), Some(self.output.sink(role.name())))?;
@@ -121,35 +122,17 @@ impl Plan {
             end = running.first_end() => return Ok(end),
         }
         self.output.let_stores_speak(true);
-        output::print(&summary::text(&self.ports, &inventory, &payments, &self.server));
+        output::print(&summary::text(&self.ports, &stores, &self.server));
         Ok(running.first_end().await)
-    }
-
-    fn start_store(
-        &self,
-        store: Store,
-        port: u16,
-        guard: &Guard,
-        running: &Running,
-    ) -> Result<Arc<RedisServer>> {
-        let options = RedisOptions {
-            store,
-            dir: self.data.store(store),
-            server: self.server.clone(),
-            guard: guard.clone(),
-            sink: Some(self.output.warnings_sink(&format!("{} redis", store.name()))),
-            overrides: Overrides::default(),
-        };
-        let redis = Arc::new(RedisServer::launch(options, port)?);
-        running.add_store(redis.clone());
-        Ok(redis)
     }
 }
 
-fn check_ports(ports: &Ports) -> Result<()> {
+fn check_ports(ports: &Ports, cluster: bool) -> Result<()> {
+    let nodes = if cluster { stores::ports(ports) } else { Vec::new() };
     let taken: Vec<String> = ports
         .named()
         .into_iter()
+        .chain(nodes)
         .filter(|(_, port)| !ports::is_free(*port))
         .map(|(name, port)| match ports::holder(port) {
             Some(holder) => {

@@ -9,7 +9,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::{
     event::{Event, OrderCompleted, RefundOrder},
-    id::{OrderId, Partitions},
+    id::{OrderId, Partition, Partitions},
 };
 use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
 
@@ -179,9 +179,13 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     let traffic = arena.traffic();
     traffic[0].more(200).await;
     let stores = [redis::Store::Payments, redis::Store::Inventory].map(|s| arena.system.store(s));
-    for cluster in stores {
-        for partition in [0, 5, 10] {
-            let slot = cluster.slot_of(&format!("{{{partition}}}")).await.unwrap();
+    // Those of the products among them: every order wants something there.
+    let of = |id: &String| arena.inventory.partitions.of_product(id.parse().unwrap());
+    let products = [&arena.thing, &arena.scarce].map(of);
+    let some = [0, 5, 10].map(|index| Partition::at(Some(index)));
+    for (cluster, partitions) in stores.into_iter().zip([&some[..], &products[..]]) {
+        for partition in partitions {
+            let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
             let from = cluster.primary_of(slot).await.unwrap();
             for to in [(from + 1) % 3, from] {
                 // One key at a time, so that much falls between two of them.

@@ -28,9 +28,11 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    /// Opens (or makes) the folder; `fresh` removes what earlier runs stored in it.
-    pub(super) fn open(chosen: Option<PathBuf>, fresh: bool) -> Result<Self> {
-        let path = chosen.unwrap_or_else(|| project::data_dir().join("run"));
+    /// Opens (or makes) the folder; `fresh` removes what earlier runs stored in it. Clusters have
+    /// one of their own.
+    pub(super) fn open(chosen: Option<PathBuf>, fresh: bool, cluster: bool) -> Result<Self> {
+        let name = if cluster { "run-cluster" } else { "run" };
+        let path = chosen.unwrap_or_else(|| project::data_dir().join(name));
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         claim(&path)?;
         let lock = lock::take(&path.join("lock"), Duration::ZERO).with_context(|| {

@@ -4,20 +4,19 @@ use std::{env, path::Path};
 
 use stack::{ports::Ports, redis::RedisServer, server::Server};
 
+use super::stores::Stores;
+
 /// The box, ready to print.
-pub(super) fn text(
-    ports: &Ports,
-    inventory: &RedisServer,
-    payments: &RedisServer,
-    server: &Server,
-) -> String {
+pub(super) fn text(ports: &Ports, stores: &Stores, server: &Server) -> String {
     let service = |name: &str, port: u16| {
         let url = format!("http://127.0.0.1:{port}");
         format!("{name:<10} {url}    docs {url}/docs")
     };
-    let store = |name: &str, redis: &RedisServer| {
-        format!("{name:<10} redis-cli -u \"$(cat {})\"", shown(&redis.operator_url_file()))
+    let store = |name: &str, (flags, redis): (&str, &RedisServer)| {
+        let file = redis.operator_url_file();
+        format!("{name:<10} redis-cli {flags} \"$(cat {})\"", shown(&file))
     };
+    let [inventory, payments] = stores.entrances();
     boxed(&[
         service("inventory", ports.inventory_http),
         service("payments", ports.payments_http),

@@ -1,0 +1,116 @@
+//! The two stores of a run: one server each, or a cluster each.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use stack::{
+    cluster::{self, Cluster},
+    credentials::User,
+    guard::Guard,
+    ports::Ports,
+    redis::{Overrides, RedisOptions, RedisServer, Store},
+};
+
+use super::{Plan, running::Running};
+
+const PRIMARIES: u16 = 3;
+const REPLICAS: u16 = 1;
+
+/// The stores of inventory and of payments.
+pub(super) struct Stores([OneStore; 2]);
+
+enum OneStore {
+    Single(Arc<RedisServer>),
+    Cluster(Cluster),
+}
+
+/// Starts both, and waits until they answer.
+pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Result<Stores> {
+    let (inventory, payments) = (plan.ports.inventory_redis, plan.ports.payments_redis);
+    if plan.cluster {
+        let (inventory, payments) = tokio::try_join!(
+            start_cluster(plan, Store::Inventory, inventory, guard, running),
+            start_cluster(plan, Store::Payments, payments, guard, running),
+        )?;
+        return Ok(Stores([OneStore::Cluster(inventory), OneStore::Cluster(payments)]));
+    }
+    let inventory = start_single(plan, Store::Inventory, inventory, guard, running)?;
+    let payments = start_single(plan, Store::Payments, payments, guard, running)?;
+    inventory.wait_ready().await?;
+    payments.wait_ready().await?;
+    Ok(Stores([OneStore::Single(inventory), OneStore::Single(payments)]))
+}
+
+/// The further ports that clusters listen on, with the names of their owners.
+pub(super) fn ports(ports: &Ports) -> Vec<(&'static str, u16)> {
+    let stores =
+        [("inventory redis", ports.inventory_redis), ("payments redis", ports.payments_redis)];
+    let nodes = |(name, first): (&'static str, u16)| {
+        let ports = (0..PRIMARIES * (1 + REPLICAS)).map(move |number| first + number);
+        ports.flat_map(move |port| [(name, port), (name, port + cluster::BUS)])
+    };
+    let mut all: Vec<_> = stores.into_iter().flat_map(nodes).collect();
+    // The first of each is looked at without a cluster, too.
+    all.retain(|named| !stores.contains(named));
+    all
+}
+
+impl Stores {
+    /// The addresses of both for this user.
+    pub(super) fn urls(&self, user: User) -> [String; 2] {
+        self.0.each_ref().map(|store| match store {
+            OneStore::Single(redis) => redis.url(user),
+            OneStore::Cluster(cluster) => cluster.url(user),
+        })
+    }
+
+    /// How people reach them: what `redis-cli` is told, and a server.
+    pub(super) fn entrances(&self) -> [(&'static str, &RedisServer); 2] {
+        self.0.each_ref().map(|store| match store {
+            OneStore::Single(redis) => ("-u", &**redis),
+            OneStore::Cluster(cluster) => ("-c -u", cluster.node(0)),
+        })
+    }
+}
+
+fn start_single(
+    plan: &Plan,
+    store: Store,
+    port: u16,
+    guard: &Guard,
+    running: &Running,
+) -> Result<Arc<RedisServer>> {
+    let options = RedisOptions {
+        store,
+        dir: plan.data.store(store),
+        server: plan.server.clone(),
+        guard: guard.clone(),
+        sink: Some(plan.output.warnings_sink(&format!("{} redis", store.name()))),
+        overrides: Overrides::default(),
+    };
+    let redis = Arc::new(RedisServer::launch(options, port)?);
+    running.add_store(redis.clone());
+    Ok(redis)
+}
+
+async fn start_cluster(
+    plan: &Plan,
+    store: Store,
+    first_port: u16,
+    guard: &Guard,
+    running: &Running,
+) -> Result<Cluster> {
+    let options = cluster::Options {
+        store,
+        dir: plan.data.store(store),
+        server: plan.server.clone(),
+        guard: guard.clone(),
+        primaries: usize::from(PRIMARIES),
+        replicas: usize::from(REPLICAS),
+        first_port: Some(first_port),
+        sink: Some(plan.output.warnings_sink(&format!("{} redis", store.name()))),
+    };
+    let cluster = Cluster::start(options).await?;
+    cluster.servers().for_each(|server| running.add_store(server));
+    Ok(cluster)
+}
