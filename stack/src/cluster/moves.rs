@@ -10,10 +10,13 @@ use crate::credentials::User;
 
 /// How long one batch of keys may be on its way, in milliseconds.
 const MIGRATE_MS: i64 = 5_000;
+/// How many keys are asked for at once.
+const MOST_KEYS: i64 = 100_000;
 
 impl Cluster {
     /// Moves a slot with everything in it to the primary `to`, so many keys at a time, and calls
-    /// `between` after each batch.
+    /// `between` after each batch. The longest keys go first: those of single things before those
+    /// that list them, which is the worst order for whoever reads the lists.
     pub async fn move_slot(
         &self,
         slot: u16,
@@ -29,13 +32,16 @@ impl Cluster {
         let mut moved = 0;
         loop {
             let keys = Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(i64::from(slot));
-            let keys = self.tell(from, keys.arg(i64::try_from(batch)?)).await?.texts()?;
+            let mut keys = self.tell(from, keys.arg(MOST_KEYS)).await?.texts()?;
             if keys.is_empty() {
                 break;
             }
-            moved += keys.len();
-            self.migrate(from, to, keys).await?;
-            between().await;
+            keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.len()));
+            for keys in keys.chunks(batch) {
+                moved += keys.len();
+                self.migrate(from, to, keys.to_vec()).await?;
+                between().await;
+            }
             anyhow::ensure!(began.elapsed() < LIMIT, "slot {slot} is still on the move");
         }
         // The new owner first: if this is where it ends, the slot is somebody's.

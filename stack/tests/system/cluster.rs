@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shared::{
     event::{Event, OrderCompleted, RefundOrder},
     id::{OrderId, Partition, Partitions},
+    redis::{Command, Redis},
 };
 use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
 
@@ -197,6 +198,52 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     }
     let orders = arena.settle(traffic).await;
     eprintln!("{orders} orders");
+}
+
+/// The list of what is due is still here, and the order has gone ahead.
+#[tokio::test]
+async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_to_rest() {
+    let arena = Arena::open(&[("COMPLETION_DELAY", "3s")]).await;
+    let placed = Answer::patiently(arena.order("payments serve", &arena.thing)).await.expect(201);
+    let id: OrderId = placed.text("id").parse().unwrap();
+    let partition = arena.payments.partitions.of_order(id);
+    let cluster = arena.system.store(redis::Store::Payments);
+    let slot = cluster.slot_of(&partition.key("due")).await.unwrap();
+    let from = cluster.primary_of(slot).await.unwrap();
+    let mut waited = false;
+    let between = async || {
+        if !waited {
+            waited = true;
+            wait_tried(cluster.operator_of(from), &partition.key("due")).await;
+        }
+    };
+    cluster.move_slot(slot, (from + 1) % 3, 1, between).await.unwrap();
+    let orders = arena.wait_drained().await;
+    assert_eq!((orders.len(), count(&orders, "paid")), (1, 1), "{orders:?}");
+    assert_eq!(arena.stock(&arena.thing).await, STOCK - 1);
+}
+
+/// Waits until something is due, and somebody who wanted to act on it was refused.
+async fn wait_tried(node: &Redis, due: &str) {
+    let first = Command::new("ZRANGE").key(due).args(["0", "0", "WITHSCORES"]);
+    let first = node.run(first).await.unwrap();
+    let due_ms = first.list().unwrap()[0].clone().list().unwrap()[1].clone().text().unwrap();
+    let due_ms: f64 = due_ms.parse().unwrap();
+    let has_come = wait_until("the order to be due", LIMIT, || async {
+        let time = node.run(Command::new("TIME")).await.unwrap().list().unwrap();
+        time[0].int().unwrap() as f64 * 1_000.0 > due_ms
+    });
+    has_come.await.unwrap();
+    let before = refusals(node).await;
+    let refused = wait_until("a refusal", LIMIT, || async { refusals(node).await > before });
+    refused.await.unwrap();
+}
+
+/// How often this node has said that a slot is on the move.
+async fn refusals(node: &Redis) -> u64 {
+    let stats = node.run(Command::new("INFO").arg("errorstats")).await.unwrap().text().unwrap();
+    let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
+    count.map_or(0, |count| count.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]
