@@ -241,7 +241,7 @@ async fn wait_tried(node: &Redis, due: &str) {
     let due_ms: f64 = due_ms.parse().unwrap();
     let has_come = wait_until("the order to be due", LIMIT, || async {
         let time = node.run(Command::new("TIME")).await.unwrap().list().unwrap();
-        time[0].int().unwrap() as f64 * 1_000.0 > due_ms
+        f64::from(u32::try_from(time[0].int().unwrap()).unwrap()) * 1_000.0 > due_ms
     });
     has_come.await.unwrap();
     let before = refusals(node).await;
