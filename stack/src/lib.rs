@@ -11,10 +11,12 @@
 //!   [`health`] when they are ready.
 //! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
+//! - [`chaos`] breaks it in every way it can, and asks whether the promise held.
 
 pub mod server;
 
 pub mod binaries;
+pub mod chaos;
 pub mod credentials;
 pub mod events;
 pub mod guard;
