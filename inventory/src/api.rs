@@ -1,5 +1,7 @@
 //! The HTTP API of inventory.
 
+use std::time::Duration;
+
 use poem::http::{HeaderValue, header};
 use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
 use poem_openapi::param::{Header, Path};
@@ -14,12 +16,15 @@ use shared::parameter::Query;
 use shared::problem::{NOT_FOUND, PRECONDITION_FAILED, Problem};
 use shared::sse::Live;
 
+mod admin;
 mod answer;
 mod body;
 mod live;
+mod orders;
 mod prefix;
 mod stock;
 
+use crate::api::admin::AdminApi;
 use crate::api::answer::{
     ChangeResponse, CreateResponse, DeleteResponse, GetResponse, ListResponse,
 };
@@ -44,6 +49,8 @@ enum Tag {
     Products,
     /// How much of it is on hand, and why.
     Stock,
+    /// For those who run the system.
+    Admin,
 }
 
 /// The order of a list.
@@ -217,14 +224,22 @@ impl From<SortParam> for Sort {
 }
 
 /// The routes of the API and its documents, and the OpenAPI document.
-pub fn routes(store: Store, live: Live<ShowProduct>, asyncapi: String) -> (Route, String) {
-    let service = service(Api { store, in_flight: InFlight::default() }, live);
+pub fn routes(
+    store: Store,
+    live: Live<ShowProduct>,
+    dedupe_retention: Duration,
+    asyncapi: String,
+) -> (Route, String) {
+    let api = Api { store, in_flight: InFlight::default() };
+    let admin = AdminApi { api: api.clone(), dedupe_retention };
+    let service = service((api.clone(), StockApi(api), LiveApi(live), admin));
     let (pages, spec) = shared::openapi::pages(&service, asyncapi);
     (pages.nest("/", service.into_endpoint().after(revalidated)), spec)
 }
 
-fn service(api: Api, live: Live<ShowProduct>) -> OpenApiService<(Api, StockApi, LiveApi), ()> {
-    let apis = (api.clone(), StockApi(api), LiveApi(live));
+type Apis = (Api, StockApi, LiveApi, AdminApi);
+
+fn service(apis: Apis) -> OpenApiService<Apis, ()> {
     OpenApiService::new(apis, "Inventory", env!("CARGO_PKG_VERSION")).description(
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
     )

@@ -29,7 +29,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let live = live(&store, http, shutdown::later(&shutdown, http.drain_delay));
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     process.follow(live.feed(), &store.own, &config.common.inventory_store);
-    let (routes, spec) = api::routes(store, live, asyncapi()?);
+    let (routes, spec) = api::routes(store, live, config.dedupe_retention, asyncapi()?);
     process.serve(&config.common, routes, &spec).await
 }
 
@@ -73,7 +73,7 @@ pub fn asyncapi() -> anyhow::Result<String> {
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
     let store = store(config);
     let live = live(&store, &config.common.http, Shutdown::new());
-    Ok(api::routes(store, live, asyncapi()?).1)
+    Ok(api::routes(store, live, config.dedupe_retention, asyncapi()?).1)
 }
 
 fn live(store: &Store, http: &HttpSettings, end: Shutdown) -> Live<ShowProduct> {

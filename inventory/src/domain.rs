@@ -5,9 +5,11 @@ use shared::id::ProductId;
 use shared::money::Money;
 use shared::time::Timestamp;
 
+mod audit;
 mod movement;
 mod text;
 
+pub use audit::{Flaw, OrderRecord, Release, Standing};
 pub use movement::{Adjustment, Cause, Movement, MovementKind};
 pub use text::{InvalidPrefix, InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
 

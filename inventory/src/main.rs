@@ -11,7 +11,7 @@ use shared::config::Configuration;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb = cli::verb("inventory", "Products and their stock.", Config::describe());
+    let verb: Verb = cli::verb("inventory", "Products and their stock.", Config::describe());
     cli::run(Config::from_env(), |config| start(verb, config))
 }
 

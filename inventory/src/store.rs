@@ -5,18 +5,19 @@ use std::time::Duration;
 use shared::conditional::IfMatch;
 use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
-use shared::id::{Partition, Partitions, ProductId};
+use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
 use shared::own_store::{OwnStore, by_partition};
 use shared::redis::{Command, Redis, RedisError};
 use shared::time::Timestamp;
 
+mod outcomes;
 mod read;
 mod reply;
 
 use crate::domain::{
     Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
-    ProductPatch,
+    ProductPatch, Release,
 };
 use crate::keys;
 
@@ -42,6 +43,7 @@ impl Store {
             include_str!("lua/adjust_stock.lua"),
             include_str!("lua/delete_product.lua"),
             include_str!("lua/apply_orders.lua"),
+            include_str!("lua/release_order.lua"),
         ];
         let library = Library::new("inventory", LIBRARY_VERSION, &files);
         Self { own: OwnStore::new(redis, library, partitions) }
@@ -152,6 +154,27 @@ impl Store {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Gives back the stock that an order took, once.
+    pub async fn release_order(
+        &self,
+        order_id: OrderId,
+        product_id: ProductId,
+    ) -> Result<Release, RedisError> {
+        let Some(minted_at) = order_id.minted_at() else {
+            return Ok(Release::NotTaken);
+        };
+        let partition = self.own.partitions().of_product(product_id);
+        let call = Call::new("release_order")
+            .key(keys::product(partition, product_id))
+            .key(keys::movements(partition, product_id))
+            .key(keys::applied(partition, keys::bucket(minted_at)))
+            .key(keys::changes(partition))
+            .text(order_id)
+            .text(product_id)
+            .arg(i64::from(MAX_STOCK));
+        reply::release(&self.own.call(partition, &call).await?)
     }
 
     /// Forgets what became of orders minted before `keep`. Orders that old are never applied, so

@@ -22,6 +22,7 @@ use shared::request::RequestContext;
 use shared::sse::Live;
 use shared::time::Timestamp;
 
+mod admin;
 mod answer;
 mod body;
 mod life;
@@ -30,6 +31,7 @@ mod statuses;
 mod timeline;
 mod timeout;
 
+use crate::api::admin::AdminApi;
 use crate::api::answer::{CancelResponse, ListResponse, PlaceResponse};
 use crate::api::body::QuoteBody;
 use crate::api::life::LifeApi;
@@ -72,6 +74,8 @@ pub struct Terms {
 enum Tag {
     /// What was ordered, and what became of it.
     Orders,
+    /// For those who run the system.
+    Admin,
 }
 
 #[OpenApi]
@@ -243,7 +247,7 @@ impl From<NoOffer> for Problem {
 
 /// The routes of the API and its documents, and the OpenAPI document.
 pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
-    let apis = (api.clone(), LifeApi(api));
+    let apis = (api.clone(), LifeApi(api.clone()), AdminApi(api));
     let service = OpenApiService::new(apis, "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
     );

@@ -14,6 +14,7 @@ use shared::sse::Live;
 use crate::api::{self, Api, Finals, ShowOrder, Terms};
 use crate::config::Config;
 use crate::inventory_client::InventoryClient;
+use crate::reconcile::{Options, Reconciler};
 use crate::settlement::Settlements;
 use crate::store::Store;
 use crate::worker::{RefundHandler, complete_orders};
@@ -59,6 +60,12 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// The store that payments owns.
 pub fn store(config: &Config) -> Store {
     Store::new(Redis::worker(&config.common.payments_store), config.common.partitions)
+}
+
+/// What compares the orders with what inventory knows of them.
+pub fn reconciler(config: &Config, options: Options) -> anyhow::Result<Reconciler> {
+    let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
+    Ok(Reconciler::new(store(config), inventory, options))
 }
 
 /// The AsyncAPI document.

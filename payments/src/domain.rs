@@ -125,6 +125,28 @@ pub struct Completion {
     pub next_due_in: Option<Duration>,
 }
 
+/// An order as an audit finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is there, and whole.
+    Order(Box<Order>),
+    /// Its record cannot be read, and why.
+    Damaged(String),
+    /// There is no such order.
+    Missing,
+}
+
+/// What was charged and refunded in all, in minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// When that was so.
+    pub at: Timestamp,
+    /// The totals of all orders that were ever paid.
+    pub charged: u64,
+    /// The totals of those that were refunded.
+    pub refunded: u64,
+}
+
 /// What became of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refund {
@@ -146,6 +168,12 @@ impl Quote {
         let subtotal = price.times(quantity)?;
         let fee = subtotal.fee(rate);
         Some(Self { price, fee, total: subtotal.plus(fee)? })
+    }
+
+    /// Whether the total is what `quantity` pieces cost, and the fee.
+    pub fn adds_up(&self, quantity: u32) -> bool {
+        let pieces = self.price.times(quantity);
+        pieces.and_then(|pieces| pieces.plus(self.fee)) == Some(self.total)
     }
 }
 

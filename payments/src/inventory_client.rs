@@ -1,4 +1,5 @@
-//! Calls to inventory: what does a product cost, and what did an order do to its stock?
+//! Calls to inventory: what does a product cost, and what did an order do to its stock? What an audit
+//! asks besides is in `records`.
 //!
 //! Its answers are untrusted, its time is bounded, and while inventory is down it is not asked. The
 //! price charged is at most as old as the cache allows; whether there is such a product, and enough
@@ -8,18 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::future::Cache;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use shared::id::{OrderId, ProductId};
+use shared::idempotency::IDEMPOTENCY_KEY;
 use shared::money::Money;
 use shared::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
 use shared::time::Timestamp;
 use tokio::sync::Semaphore;
 
 mod answer;
+mod records;
 
 use crate::breaker::Breaker;
-use crate::inventory_client::answer::{no_answer, parse_movement, parse_offer, read};
+use crate::inventory_client::answer::{Answered, no_answer, parse_movement, parse_offer, read};
+pub use crate::inventory_client::records::{LedgerEntry, Page, Stock};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
@@ -31,13 +36,13 @@ const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
 const RETRY_PAUSE_MS: u64 = 50;
 /// Questions for prices at once.
 const MAX_OFFERS: usize = 64;
-/// Questions for movements at once. They have slots of their own: whoever only looks at orders must
-/// not keep others from placing them.
+/// Questions for movements and records at once. They have slots of their own: whoever only looks at
+/// orders must not keep others from placing them.
 const MAX_MOVEMENTS: usize = 16;
 /// Idle connections are closed before inventory closes them, which a request could cross.
 const POOL_IDLE: Duration = Duration::from_secs(5);
-/// Largest answer, in bytes.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Largest answer, in bytes: more than a page of products with the longest names.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// Products whose price is remembered.
 const MAX_CACHED: u64 = 10_000;
 
@@ -133,7 +138,11 @@ impl InventoryClient {
         let mut url = self.0.url(&["products", &product.to_string(), "movements"])?;
         url.query_pairs_mut().append_pair("order_id", &order.to_string());
         let slots = &self.0.movements;
-        match self.0.ask(slots, url, context, |body| parse_movement(body, order)).await {
+        match self
+            .0
+            .ask(slots, url, None, context, |answer| parse_movement(&answer.body, order))
+            .await
+        {
             // A product that never was has no movements.
             Err(NoOffer::NotFound) => Ok(None),
             answer => answer,
@@ -144,15 +153,16 @@ impl InventoryClient {
 impl Inner {
     async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         let url = self.url(&["products", &id.to_string()])?;
-        self.ask(&self.offers, url, context, |body| parse_offer(body, id)).await
+        self.ask(&self.offers, url, None, context, |answer| parse_offer(&answer.body, id)).await
     }
 
     async fn ask<T>(
         &self,
         slots: &Semaphore,
         url: Url,
+        body: Option<String>,
         context: &RequestContext,
-        parse: impl FnOnce(&[u8]) -> Result<T, NoOffer>,
+        parse: impl FnOnce(&Answered) -> Result<T, NoOffer>,
     ) -> Result<T, NoOffer> {
         if !self.breaker.admits(Instant::now()) {
             return Err(NoOffer::Unavailable("it failed too often a moment ago".to_owned()));
@@ -163,8 +173,8 @@ impl Inner {
             // Not the fault of inventory, so the breaker does not hear of it.
             return Err(NoOffer::Unavailable("too much is asked of it at once".to_owned()));
         };
-        let answer = tokio::time::timeout_at(deadline, self.fetch(&url, context)).await;
-        let answer = answer.unwrap_or(Err(NoOffer::TooSlow)).and_then(|body| parse(&body));
+        let answer = tokio::time::timeout_at(deadline, self.fetch(&url, body, context)).await;
+        let answer = answer.unwrap_or(Err(NoOffer::TooSlow)).and_then(|answer| parse(&answer));
         match &answer {
             Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
             Err(error) => {
@@ -175,13 +185,18 @@ impl Inner {
         answer
     }
 
-    async fn fetch(&self, url: &Url, context: &RequestContext) -> Result<Vec<u8>, NoOffer> {
-        let response = match self.get(url, context).await {
-            // Nothing was answered and a GET changes nothing: once more, a little later than
-            // everybody else.
+    async fn fetch(
+        &self,
+        url: &Url,
+        body: Option<String>,
+        context: &RequestContext,
+    ) -> Result<Answered, NoOffer> {
+        let response = match self.send(url, body.clone(), context).await {
+            // Nothing was answered, and nothing we ask changes anything the second time: once more,
+            // a little later than everybody else.
             Err(error) if !error.is_timeout() => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=RETRY_PAUSE_MS))).await;
-                self.get(url, context).await
+                self.send(url, body, context).await
             }
             response => response,
         };
@@ -197,9 +212,24 @@ impl Inner {
         Ok(url)
     }
 
-    async fn get(&self, url: &Url, context: &RequestContext) -> reqwest::Result<Response> {
-        self.http
-            .get(url.clone())
+    /// A GET, or with a body a POST.
+    async fn send(
+        &self,
+        url: &Url,
+        body: Option<String>,
+        context: &RequestContext,
+    ) -> reqwest::Result<Response> {
+        let request = match body {
+            None => self.http.get(url.clone()),
+            Some(body) => self
+                .http
+                .post(url.clone())
+                .header(CONTENT_TYPE, "application/json")
+                // Where inventory demands one of every POST; the body alone makes it idempotent.
+                .header(IDEMPOTENCY_KEY, context.request_id.as_str())
+                .body(body),
+        };
+        request
             .header(X_REQUEST_ID, context.request_id.as_str())
             .header(TRACEPARENT, context.traceparent.as_str())
             .send()

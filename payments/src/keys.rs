@@ -26,6 +26,11 @@ pub(crate) fn due(partition: Partition) -> String {
     partition.key("due")
 }
 
+/// Hash of what was charged and refunded in all, in minor units.
+pub(crate) fn account(partition: Partition) -> String {
+    partition.key("account")
+}
+
 /// Stream of what changed, for whoever watches.
 pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)

@@ -9,6 +9,8 @@ pub mod app;
 
 pub mod domain;
 
+pub mod audit;
+
 pub mod api;
 mod breaker;
 pub mod inventory_client;
@@ -19,3 +21,5 @@ pub mod store;
 mod keys;
 
 pub mod worker;
+
+pub mod reconcile;

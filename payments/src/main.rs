@@ -4,19 +4,37 @@ use std::process::ExitCode;
 
 use payments::app;
 use payments::config::Config;
+use payments::reconcile::Options;
 use shared::cli::{self, Verb};
 use shared::config::Configuration;
+
+/// What to run.
+#[derive(clap::Subcommand)]
+enum OwnVerb {
+    #[command(flatten)]
+    Alike(Verb),
+    /// Compare the orders with what inventory knows of them. Exit 0 when nothing differs (any more),
+    /// 3 when differences remain, 1 when it could not finish.
+    Reconcile(Options),
+}
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb =
+    let verb: OwnVerb =
         cli::verb("payments", "Orders, from placing to payment or refund.", Config::describe());
     cli::run(Config::from_env(), |config| start(verb, config))
 }
 
-async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {
+async fn start(verb: OwnVerb, config: Config) -> anyhow::Result<ExitCode> {
+    match verb {
+        OwnVerb::Alike(verb) => start_alike(verb, config).await.map(|()| ExitCode::SUCCESS),
+        OwnVerb::Reconcile(options) => app::reconciler(&config, options)?.run().await,
+    }
+}
+
+async fn start_alike(verb: Verb, config: Config) -> anyhow::Result<()> {
     match verb {
         Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,

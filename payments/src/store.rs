@@ -6,16 +6,14 @@ use shared::event::RefundOrder;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions};
 use shared::idempotency::{Claim, Once};
-use shared::index::{Order as Direction, Range, Scanned};
 use shared::own_store::{OwnStore, by_partition};
-use shared::record::Record;
-use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::redis::{Redis, RedisError, Reply};
 use shared::request::RequestContext;
 use shared::time::Timestamp;
 
-use crate::domain::{
-    Cancellation, Completion, Order, OrderFilter, PlaceOrder, Quote, Refund, Trail,
-};
+mod read;
+
+use crate::domain::{Account, Cancellation, Completion, Order, PlaceOrder, Quote, Refund};
 use crate::keys;
 
 /// Raised whenever a function changes what it does, takes or answers.
@@ -23,10 +21,6 @@ const LIBRARY_VERSION: u32 = 1;
 
 /// Orders that one call of `complete_due` pays at most.
 pub const COMPLETION_BATCH: usize = 100;
-
-/// How far the time inside an id may be from the time on the clock of the store: `place_order`
-/// refuses more.
-const MAX_SKEW: Duration = Duration::from_hours(24);
 
 /// What payments knows. Cheap to clone.
 #[derive(Clone)]
@@ -43,6 +37,8 @@ impl Store {
             include_str!("lua/complete_due.lua"),
             include_str!("lua/cancel_order.lua"),
             include_str!("lua/refund_orders.lua"),
+            include_str!("lua/emit_again.lua"),
+            include_str!("lua/read_account.lua"),
         ];
         let library = Library::new("payments", LIBRARY_VERSION, &files);
         Self { own: OwnStore::new(redis, library, partitions) }
@@ -95,41 +91,6 @@ impl Store {
         }
     }
 
-    /// Finds an order.
-    pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
-        let partition = self.own.partitions().of_order(id);
-        let fields = self.own.run(Command::new("HGETALL").key(keys::order(partition, id))).await?;
-        match Record::read(fields)? {
-            Some(record) => parse_order(&record).map(Some),
-            None => self.own.confirm_absence(partition).await.map(|()| None),
-        }
-    }
-
-    /// A page of the orders that a filter admits, the newest first, behind `position`. It may be
-    /// short, or empty, although there are more: what is read for it is bounded.
-    pub async fn list_orders(
-        &self,
-        filter: &OrderFilter,
-        position: Option<OrderId>,
-        limit: usize,
-    ) -> Result<Scanned<Order>, RedisError> {
-        let mut range = Range::all(Direction::Descending);
-        // The time inside an id is that of the process that minted it, which is only about right.
-        if let Some(after) = filter.created_after {
-            range = range.not_below(&OrderId::prefix_at(after.earlier_by(MAX_SKEW)));
-        }
-        if let Some(before) = filter.created_before {
-            range = range.below(&OrderId::prefix_at(before.later_by(MAX_SKEW)));
-        }
-        let range = position.iter().fold(range, |range, id| range.past(&id.to_string()));
-        let find = |member: String| async move {
-            let id = member.parse();
-            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
-            Ok(self.find_order(id).await?.filter(|order| filter.admits(order)))
-        };
-        self.own.scan(keys::orders, range, limit, find).await
-    }
-
     /// Pays up to [`COMPLETION_BATCH`] orders of a partition whose delay has elapsed, and emits
     /// their events.
     pub async fn complete_due(&self, partition: Partition) -> Result<Completion, RedisError> {
@@ -137,6 +98,7 @@ impl Store {
             .key(keys::due(partition))
             .key(partition.key(keys::ORDER_COMPLETED))
             .key(keys::changes(partition))
+            .key(keys::account(partition))
             .arg(keys::order_prefix(partition))
             .text(COMPLETION_BATCH);
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
@@ -182,7 +144,9 @@ impl Store {
         for (partition, places) in
             by_partition(refunds, |refund| partitions.of_order(refund.order_id))
         {
-            let mut call = Call::new("refund_orders").key(keys::changes(partition));
+            let mut call = Call::new("refund_orders")
+                .key(keys::changes(partition))
+                .key(keys::account(partition));
             for &place in &places {
                 let refund = &refunds[place];
                 call = call
@@ -197,6 +161,25 @@ impl Store {
             }
         }
         Ok(outcomes)
+    }
+
+    /// Emits the event of a paid order once more. `false` when there is no such order, or it is not
+    /// paid.
+    pub async fn emit_again(&self, id: OrderId) -> Result<bool, RedisError> {
+        let partition = self.own.partitions().of_order(id);
+        let call = Call::new("emit_again")
+            .key(keys::order(partition, id))
+            .key(partition.key(keys::ORDER_COMPLETED))
+            .text(id);
+        Ok(self.own.call(partition, &call).await?.int()? == 1)
+    }
+
+    /// What was charged and refunded in all for the orders of a partition, and when that was so.
+    pub async fn read_account(&self, partition: Partition) -> Result<Account, RedisError> {
+        let call = Call::new("read_account").key(keys::account(partition));
+        let [at, charged, refunded] = self.own.call(partition, &call).await?.exactly("sums")?;
+        let (charged, refunded) = (charged.unsigned()?, refunded.unsigned()?);
+        Ok(Account { at: timestamp(&at)?, charged, refunded })
     }
 
     /// The order that a claimed key placed. It is there: key and order were written in one step.
@@ -237,34 +220,6 @@ fn parse_refund(reply: &Reply) -> Result<Refund, RedisError> {
         3 => Refund::NotPaid,
         0 => Refund::NotFound,
         other => return Err(unexpected("refund_orders", other)),
-    })
-}
-
-fn parse_order(record: &Record) -> Result<Order, RedisError> {
-    Ok(Order {
-        id: record.parse("id")?,
-        wanted: PlaceOrder {
-            product_id: record.parse("product_id")?,
-            quantity: record.parse("quantity")?,
-        },
-        quote: Quote {
-            price: record.parse("price")?,
-            fee: record.parse("fee")?,
-            total: record.parse("total")?,
-        },
-        status: record.parse("status")?,
-        reason: record.optional("reason")?,
-        created_at: record.time("created_at")?,
-        completes_at: record.time("completes_at")?,
-        paid_at: record.optional_time("paid_at")?,
-        cancelled_at: record.optional_time("cancelled_at")?,
-        refunded_at: record.optional_time("refunded_at")?,
-        trail: Trail {
-            request_id: record.optional("request_id")?,
-            traceparent: record.optional("traceparent")?,
-            completed_entry: record.optional("completed_entry")?,
-            refund_entry: record.optional("refund_entry")?,
-        },
     })
 }
 

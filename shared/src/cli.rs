@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -44,9 +44,9 @@ pub enum Process {
 }
 
 #[derive(Parser)]
-struct Cli {
+struct Cli<V: Subcommand> {
     #[command(subcommand)]
-    verb: Verb,
+    verb: V,
 }
 
 /// Exit status of a process that could not do its work.
@@ -57,17 +57,18 @@ const USAGE: u8 = 2;
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads the command line. Ends the process where it asks for help, or is wrong.
-pub fn verb(name: &'static str, about: &'static str, environment: String) -> Verb {
-    let command = Cli::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
+pub fn verb<V: Subcommand>(name: &'static str, about: &'static str, environment: String) -> V {
+    let command = Cli::<V>::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
     let matches = command.after_help(environment).get_matches();
-    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
+    Cli::<V>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
 }
 
 /// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
 /// status.
-pub fn run<C, F>(config: Result<C, Mistakes>, start: impl FnOnce(C) -> F) -> ExitCode
+pub fn run<C, T, F>(config: Result<C, Mistakes>, start: impl FnOnce(C) -> F) -> ExitCode
 where
-    F: Future<Output = anyhow::Result<()>>,
+    T: Termination,
+    F: Future<Output = anyhow::Result<T>>,
 {
     let config = match config {
         Ok(config) => config,
@@ -80,7 +81,7 @@ where
         result
     });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(done) => done.report(),
         Err(error) => fail(FAILURE, &format!("{error:#}")),
     }
 }

@@ -53,6 +53,11 @@ impl Money {
         Self(i64::from(minor))
     }
 
+    /// How many minor units it is.
+    pub fn as_minor(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {
         self.0.checked_mul(i64::from(quantity)).and_then(Self::within_range)

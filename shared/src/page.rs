@@ -29,7 +29,7 @@ pub struct Limit(usize);
 /// Items on a page when nothing is asked for.
 const DEFAULT_LIMIT: usize = 20;
 /// Most items on a page.
-const MAX_LIMIT: usize = 100;
+pub const MAX_LIMIT: usize = 100;
 
 /// Marks our cursors: what stands behind it may change.
 const CURSOR_PREFIX: &str = "c1.";

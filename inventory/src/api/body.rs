@@ -55,7 +55,7 @@ pub(super) struct MovementBody {
     balance: u32,
     /// What it was.
     kind: KindBody,
-    /// The order that was sold. Absent otherwise.
+    /// The order that was sold, or whose stock came back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
     /// Why, in somebody's words. Absent where nobody said.
@@ -78,6 +78,8 @@ pub(super) enum KindBody {
     Sale,
     /// Somebody counted.
     Stocktake,
+    /// The stock of an order came back.
+    Release,
     /// The product was deleted.
     Deleted,
 }
@@ -192,6 +194,7 @@ impl From<MovementKind> for KindBody {
             MovementKind::Restock => Self::Restock,
             MovementKind::Sale => Self::Sale,
             MovementKind::Stocktake => Self::Stocktake,
+            MovementKind::Release => Self::Release,
             MovementKind::Deleted => Self::Deleted,
         }
     }

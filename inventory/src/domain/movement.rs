@@ -38,7 +38,7 @@ pub struct Movement {
     pub delta: i64,
     /// Pieces on hand afterwards.
     pub balance: u32,
-    /// The order that was sold.
+    /// The order that was sold, or whose stock came back.
     pub order_id: Option<OrderId>,
     /// Why, in somebody's words.
     pub note: Option<Note>,
@@ -55,6 +55,8 @@ pub enum MovementKind {
     Sale,
     /// Somebody counted.
     Stocktake,
+    /// The stock of an order came back.
+    Release,
     /// The product was deleted.
     Deleted,
 }
@@ -87,8 +89,8 @@ impl Cause {
 }
 
 impl MovementKind {
-    const ALL: [Self; 5] =
-        [Self::Created, Self::Restock, Self::Sale, Self::Stocktake, Self::Deleted];
+    const ALL: [Self; 6] =
+        [Self::Created, Self::Restock, Self::Sale, Self::Stocktake, Self::Release, Self::Deleted];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -97,6 +99,7 @@ impl MovementKind {
             Self::Restock => "restock",
             Self::Sale => "sale",
             Self::Stocktake => "stocktake",
+            Self::Release => "release",
             Self::Deleted => "deleted",
         }
     }

@@ -13,6 +13,8 @@
 local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
 -- A number that is longer may be one that is not exact in Lua, or that Redis does not count on.
 local MAX_DIGITS = 15
+-- How release_order records an order whose stock was given back: to be refunded, like one that never got any.
+local RELEASED = '4'
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
 
 local function read_orders(keys, args)
@@ -53,7 +55,7 @@ local function read_records(orders)
   for _, order in ipairs(orders) do
     local found = redis.call('HGET', order.bucket_key, order.id)
     if found then
-      records[order.id] = tonumber(found) or APPLIED
+      records[order.id] = found == RELEASED and NO_STOCK or tonumber(found) or APPLIED
     end
   end
   return records

@@ -9,7 +9,7 @@ use shared::record::Record;
 use shared::redis::{Entry, RedisError, Reply};
 use shared::time::Timestamp;
 
-use crate::domain::{Change, Decision, Deletion, Movement, Outcome, Product};
+use crate::domain::{Change, Decision, Deletion, Movement, OrderRecord, Outcome, Product, Release};
 
 /// The time that `create_product` answers.
 pub(super) fn created_at(times: &[Reply]) -> Result<Timestamp, RedisError> {
@@ -72,6 +72,27 @@ pub(super) fn outcome(reply: &Reply) -> Result<Outcome, RedisError> {
         6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
         7 => Outcome::TooOld,
         other => return Err(unexpected("apply_orders", other)),
+    })
+}
+
+/// What became of the wish to give stock back.
+pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
+    Ok(match reply.int()? {
+        1 | 2 => Release::Released,
+        0 => Release::NotTaken,
+        4 => Release::TooMany,
+        other => return Err(unexpected("release_order", other)),
+    })
+}
+
+/// What stands in the record of an order: the id of its movement, or why there is none.
+pub(super) fn record(text: &str) -> Result<OrderRecord, RedisError> {
+    use RefundReason::{InsufficientStock, ProductNotFound};
+    Ok(match text {
+        "2" => OrderRecord::Rejected(ProductNotFound),
+        "3" => OrderRecord::Rejected(InsufficientStock),
+        "4" => OrderRecord::Released,
+        entry => OrderRecord::Applied(word(Some(entry))?),
     })
 }
 

@@ -17,6 +17,7 @@ mod paths;
 mod products;
 mod races;
 mod refusals;
+mod releases;
 mod service;
 
 mod apply_orders;

@@ -26,6 +26,13 @@ struct MovementAnswer<'a> {
     at: &'a str,
 }
 
+/// An answer that is one.
+pub(super) struct Answered {
+    pub(super) body: Vec<u8>,
+    /// Where the next page of a list begins.
+    pub(super) cursor: Option<String>,
+}
+
 /// Why there is no answer.
 pub(super) fn no_answer(error: reqwest::Error) -> NoOffer {
     if error.is_timeout() && !error.is_connect() {
@@ -34,21 +41,33 @@ pub(super) fn no_answer(error: reqwest::Error) -> NoOffer {
     NoOffer::Unavailable(error.without_url().to_string())
 }
 
-/// The body of an answer that is one.
-pub(super) async fn read(response: Response) -> Result<Vec<u8>, NoOffer> {
+/// What was answered, where it is an answer.
+pub(super) async fn read(response: Response) -> Result<Answered, NoOffer> {
     let status = response.status();
     let content_type =
         response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type =
         content_type.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
     match (status, content_type.as_str()) {
-        (StatusCode::OK, "application/json") => body(response).await,
+        (StatusCode::OK, "application/json") => {
+            let cursor = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+            let cursor = cursor.and_then(next_cursor);
+            Ok(Answered { body: body(response).await?, cursor })
+        }
         (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
         (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             Err(NoOffer::Unavailable(status.to_string()))
         }
         (status, content_type) => Err(NoOffer::Nonsense(format!("{status} with {content_type:?}"))),
     }
+}
+
+/// The cursor in a `Link` to the next page. Nothing else of it is followed: the path is known.
+fn next_cursor(link: &str) -> Option<String> {
+    let target = link.strip_suffix(">; rel=\"next\"")?;
+    let (_, query) = target.split_once('?')?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(name, value)| (name == "cursor").then(|| value.into_owned()))
 }
 
 /// Reads the body, and stops where it becomes larger than any product.
@@ -85,7 +104,7 @@ pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movem
     Ok(Some(Movement { id: answer.id, delta: answer.delta, balance: answer.balance, at }))
 }
 
-fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
+pub(super) fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
     NoOffer::Nonsense(error.to_string())
 }
 

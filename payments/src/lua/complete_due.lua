@@ -1,8 +1,8 @@
---[[ complete_due: mark orders paid whose delay has elapsed, and emit order_completed for each.
+--[[ complete_due: mark orders paid whose delay has elapsed, charge them to the account, and emit order_completed for each.
   The keys of the orders are made from the ids in `due`; they carry the partition tag of the prefix, so they lie in the
   slot of the declared keys.
 
-  KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes
+  KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
   ARGV  1 prefix of order keys   2 how many orders at most
   Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then those
         that were due without being a pending order}
@@ -19,9 +19,11 @@ local function read_batch(prefix, ids)
     for i = 2, 8 do
       complete = complete and fields[i]
     end
-    if complete then
+    local cents = complete and minor_units(fields[6])
+    if cents then
       payable[#payable + 1] = {id = id, key = prefix .. id, product_id = fields[2], quantity = fields[3],
-        price = fields[4], fee = fields[5], total = fields[6], traceparent = fields[7], request_id = fields[8]}
+        price = fields[4], fee = fields[5], total = fields[6], traceparent = fields[7], request_id = fields[8],
+        cents = cents}
     else
       broken[#broken + 1] = id
     end
@@ -39,20 +41,25 @@ local function pay(order, stream, now)
 end
 
 local function complete_due(keys, args)
-  local due, stream, changes = keys[2], keys[3], keys[4]
+  local due, stream, changes, account = keys[2], keys[3], keys[4], keys[5]
   local now = now_ms()
   local ids = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, args[2])
   local reply = {0, -1}
   if #ids > 0 then
     if not writable_as(stream, 'stream') then
       return damaged(stream)
+    elseif not can_add(account, 'charged') then
+      return damaged(account)
     end
     local payable, broken = read_batch(args[1], ids)
+    local charged = 0
     for _, order in ipairs(payable) do
       pay(order, stream, now)
       announce(changes, 'order.paid', order.id)
       reply[#reply + 1] = order.id
+      charged = charged + order.cents
     end
+    add(account, 'charged', charged)
     redis.call('ZREM', due, unpack(ids))
     reply[1] = #payable
     for _, id in ipairs(broken) do

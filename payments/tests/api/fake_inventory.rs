@@ -61,6 +61,11 @@ impl FakeInventory {
         lock(&self.state).behaviours.insert(path, behaviour);
     }
 
+    /// Says what inventory has on record of an order.
+    pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
+        lock(&self.state).behaviours.insert(format!("admin/outcomes?orders={order}"), behaviour);
+    }
+
     /// A new product with this price, a JSON value, and so many on hand.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
@@ -93,6 +98,13 @@ pub(crate) fn movements(taken: Option<&str>) -> String {
     response("200 OK", "application/json", &format!("[{}]", movement.unwrap_or_default()))
 }
 
+/// What inventory says it has on record of an order.
+pub(crate) fn outcome(order: &str, outcome: &str) -> String {
+    let movement = if outcome == "applied" { r#","movement_id":"1763632806410-0""# } else { "" };
+    let body = format!(r#"[{{"order_id":"{order}","outcome":"{outcome}"{movement}}}]"#);
+    response("200 OK", "application/json", &body)
+}
+
 /// What inventory says when there is no such product.
 pub(crate) fn not_found() -> String {
     let body = r#"{"type":"/problems/not-found","status":404}"#;
@@ -119,7 +131,7 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
     let head = read_head(stream).await?;
     let path = head.split(' ').nth(1)?;
-    let id = path.strip_prefix("/products/")?.to_owned();
+    let id = path.strip_prefix("/products/").or(path.strip_prefix('/'))?.to_owned();
     let answer = match question(state, &id, head) {
         Behaviour::Answer(answer) => answer,
         Behaviour::Slow(time, answer) => {

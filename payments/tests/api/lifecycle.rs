@@ -68,6 +68,7 @@ fn check_histories(partitions: Partitions, cases: u32) {
             check_orders(&test, &model).await;
             check_due(&test, &model).await;
             check_events(&test, &model).await;
+            check_account(&test, &model).await;
         });
         Ok(())
     });
@@ -216,4 +217,20 @@ async fn check_events(test: &TestStore, model: &Model) {
     let paid = |known: &Known| matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
     let paid = model.orders.iter().filter(|(_, known)| paid(known));
     assert_eq!(found, paid.map(|(id, _)| *id).collect());
+}
+
+/// The account is the sum of the orders that were ever paid, and of those that were refunded.
+async fn check_account(test: &TestStore, model: &Model) {
+    let (mut charged, mut refunded) = (0, 0);
+    for partition in test.store.own.partitions().all() {
+        let account = test.store.read_account(partition).await.unwrap();
+        charged += account.charged;
+        refunded += account.refunded;
+    }
+    let sum = |statuses: &[OrderStatus]| -> u64 {
+        let known = model.orders.values().filter(|known| statuses.contains(&known.status));
+        known.map(|known| known.quote.total.as_minor()).sum()
+    };
+    assert_eq!(charged, sum(&[OrderStatus::Paid, OrderStatus::Refunded]));
+    assert_eq!(refunded, sum(&[OrderStatus::Refunded]));
 }

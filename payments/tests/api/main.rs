@@ -6,6 +6,7 @@
 mod fake_inventory;
 mod harness;
 
+mod audit;
 mod idempotency;
 mod live;
 mod offers;

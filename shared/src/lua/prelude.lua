@@ -85,6 +85,31 @@ local function line(found, fields)
   return table.concat(values, ' ')
 end
 
+-- An amount of money in minor units; nil where the text is none. Below 10^13, so that even the sum of all that one call is
+-- about is a whole number below 2^53, and exact. Lua adds such sums and does nothing else with money.
+local function minor_units(text)
+  local major, minor = string.match(text or '', '^(%d+)%.(%d%d)$')
+  return major and #major <= 10 and tonumber(major .. minor) or nil
+end
+
+-- A sum that is longer may be one that Redis cannot add to.
+local MAX_SUM_DIGITS = 18
+
+-- True when something can be added to this sum. Redis adds, to all 64 bits.
+local function can_add(account, sum)
+  if not writable_as(account, 'hash') then
+    return false
+  end
+  local found = redis.call('HGET', account, sum)
+  return not found or string.match(found, '^%d+$') ~= nil and #found <= MAX_SUM_DIGITS
+end
+
+local function add(account, sum, minor)
+  if minor > 0 then
+    redis.call('HINCRBY', account, sum, int(minor))
+  end
+end
+
 -- Changes that a client may still ask for after it was cut off. About as many entries are kept, in about 6 MB.
 local CHANGES_KEPT = 100000
 

@@ -24,6 +24,7 @@ mod pages;
 mod partitions;
 mod poison;
 mod races;
+mod reconcile;
 mod replicas;
 mod secrets;
 mod tutorial;

@@ -1,0 +1,258 @@
+//! The operations for those who run the system.
+
+use std::time::Duration;
+
+use poem::Request;
+use poem_openapi::param::Header;
+use poem_openapi::types::Example;
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
+use serde::Serialize;
+use serde_json::json;
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+use shared::idempotency::IdempotencyKey;
+use shared::index::Scanned;
+use shared::json::schema::{self, ObjectSchema};
+use shared::json::{Body, BodyFields, FromFields, Json};
+use shared::page::{Limit, Listing};
+use shared::parameter::Query;
+use shared::problem::{NOT_FOUND, Problem};
+
+use super::orders::Orders;
+use super::{Api, Tag};
+use crate::domain::{MAX_STOCK, OrderRecord, Release, Standing};
+
+/// Movements of each product that one audit looks at.
+const AUDITED_MOVEMENTS: usize = 100;
+
+/// The operations for those who run the system.
+pub(super) struct AdminApi {
+    pub(super) api: Api,
+    pub(super) dedupe_retention: Duration,
+}
+
+/// What became of an order.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Outcome", skip_serializing_if_is_none, example)]
+struct OutcomeBody {
+    /// The order.
+    order_id: OrderId,
+    /// What became of it.
+    outcome: OutcomeWord,
+    /// The movement that took its stock. Absent where none is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    movement_id: Option<String>,
+}
+
+/// What may become of an order.
+#[derive(Clone, Copy, Debug, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "OutcomeKind", rename_all = "snake_case")]
+enum OutcomeWord {
+    /// Its stock is taken.
+    Applied,
+    /// There was no such product: it is to be refunded.
+    ProductNotFound,
+    /// There was not enough: it is to be refunded.
+    InsufficientStock,
+    /// Its stock was taken and given back: it is to be refunded.
+    Released,
+    /// It is older than this is remembered.
+    Forgotten,
+    /// Nothing was heard of it.
+    Unknown,
+}
+
+/// An order whose stock is to be given back.
+struct ReleaseOrder {
+    order_id: OrderId,
+    product_id: ProductId,
+}
+
+/// A comparison of stocks with their ledgers.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "StockAudit", example)]
+struct AuditBody {
+    /// Products that were compared. One that is sold all the time may have been left out.
+    products: usize,
+    /// Pieces of them on hand.
+    quantity: u64,
+    /// Products whose stock does not follow from their movements.
+    differences: Vec<DifferenceBody>,
+}
+
+/// A stock that does not follow from its movements.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "StockDifference", example)]
+struct DifferenceBody {
+    /// The product.
+    product_id: ProductId,
+    /// Pieces on hand.
+    quantity: u32,
+    /// What does not fit.
+    detail: String,
+}
+
+#[derive(ApiResponse)]
+enum AuditResponse {
+    /// What was found on this page of the catalogue.
+    #[oai(status = 200)]
+    Page(
+        Json<AuditBody>,
+        /// The next page, as `<path>; rel="next"`; absent on the last one.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
+}
+
+#[OpenApi]
+impl AdminApi {
+    /// Ask what became of orders.
+    ///
+    /// Answers in the order of the questions. This is what payments compares its orders with.
+    #[oai(
+        path = "/admin/outcomes",
+        method = "get",
+        tag = "Tag::Admin",
+        operation_id = "listOutcomes"
+    )]
+    async fn list_outcomes(
+        &self,
+        /// Ids of orders, 1 to 100, with commas in between.
+        orders: Query<Orders>,
+    ) -> Result<Json<Vec<OutcomeBody>>, Problem> {
+        let Orders(orders) = orders.0;
+        let records = self.api.store.find_records(&orders, self.dedupe_retention).await?;
+        let outcomes = orders.into_iter().zip(records);
+        Ok(Json(outcomes.map(|(id, record)| OutcomeBody::new(id, record)).collect()))
+    }
+
+    /// Give back the stock that an order took.
+    ///
+    /// For an order that is cancelled or refunded, or that payments does not know: the reconciliation
+    /// of payments finds them. A later event of this order is answered with a refund. Repeating the
+    /// request changes nothing.
+    #[oai(
+        path = "/admin/releases",
+        method = "post",
+        tag = "Tag::Admin",
+        operation_id = "releaseOrder"
+    )]
+    async fn release_order(
+        &self,
+        request: &Request,
+        /// Checked like that of any other request; the order makes the request idempotent.
+        #[oai(name = "Idempotency-Key")]
+        _key: Header<Option<IdempotencyKey>>,
+        body: Body<ReleaseOrder>,
+    ) -> Result<Json<OutcomeBody>, Problem> {
+        IdempotencyKey::of(request)?;
+        let ReleaseOrder { order_id, product_id } = body.0;
+        match self.api.store.release_order(order_id, product_id).await? {
+            Release::Released => {
+                tracing::warn!(%order_id, %product_id, "stock given back by an operator");
+                Ok(Json(OutcomeBody::new(order_id, OrderRecord::Released)))
+            }
+            Release::NotTaken => {
+                Err(Problem::new(&NOT_FOUND, "no stock of this product is taken for this order"))
+            }
+            Release::TooMany => {
+                let detail = format!("there would be more than {MAX_STOCK} on hand");
+                Err(BodyFields::one_invalid("product_id", detail))
+            }
+        }
+    }
+
+    /// Compare stocks with their ledgers.
+    ///
+    /// One page of the catalogue: the balance of the newest movement must be the stock, and each of
+    /// the newest 100 balances that of the movement before it and its delta.
+    #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditStock")]
+    async fn audit(
+        &self,
+        /// Products on the page, 1 to 100.
+        #[oai(default)]
+        limit: Query<Limit>,
+        /// Where the page begins; take it from `Link`.
+        cursor: Query<Option<String>>,
+    ) -> Result<AuditResponse, Problem> {
+        let listing = Listing::at("/admin/audit");
+        let position: Option<String> = listing.position(cursor.0.as_deref())?;
+        let (store, limit) = (&self.api.store, limit.0);
+        let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
+        let Scanned { items, next } = page.await?;
+        let standings: Vec<Standing> = items.into_iter().flatten().collect();
+        Ok(AuditResponse::Page(Json(AuditBody::new(&standings)), listing.link(limit, next)))
+    }
+}
+
+impl OutcomeBody {
+    fn new(order_id: OrderId, record: OrderRecord) -> Self {
+        let (outcome, movement_id) = match record {
+            OrderRecord::Applied(entry) => (OutcomeWord::Applied, Some(entry.to_string())),
+            OrderRecord::Rejected(RefundReason::ProductNotFound) => {
+                (OutcomeWord::ProductNotFound, None)
+            }
+            OrderRecord::Rejected(RefundReason::InsufficientStock) => {
+                (OutcomeWord::InsufficientStock, None)
+            }
+            OrderRecord::Released => (OutcomeWord::Released, None),
+            OrderRecord::Forgotten => (OutcomeWord::Forgotten, None),
+            OrderRecord::Unknown => (OutcomeWord::Unknown, None),
+        };
+        Self { order_id, outcome, movement_id }
+    }
+}
+
+impl AuditBody {
+    fn new(standings: &[Standing]) -> Self {
+        let difference = |standing: &Standing| {
+            let detail = standing.flaw()?.to_string();
+            let product = &standing.product;
+            Some(DifferenceBody { product_id: product.id, quantity: product.quantity, detail })
+        };
+        Self {
+            products: standings.len(),
+            quantity: standings.iter().map(|found| u64::from(found.product.quantity)).sum(),
+            differences: standings.iter().filter_map(difference).collect(),
+        }
+    }
+}
+
+impl FromFields for ReleaseOrder {
+    fn schema() -> ObjectSchema {
+        ObjectSchema::new("ReleaseOrder", "An order whose stock is to be given back.")
+            .required("order_id", "The order.", schema::id())
+            .required("product_id", "What it took.", schema::id())
+            .example(json!({ "order_id": OrderId::EXAMPLE, "product_id": ProductId::EXAMPLE }))
+    }
+
+    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+        let order_id = fields.parsed("order_id");
+        let product_id = fields.parsed("product_id");
+        Some(Self { order_id: order_id?, product_id: product_id? })
+    }
+}
+
+impl Example for OutcomeBody {
+    fn example() -> Self {
+        Self {
+            order_id: OrderId::EXAMPLE,
+            outcome: OutcomeWord::Applied,
+            movement_id: Some("1795168805200-0".to_owned()),
+        }
+    }
+}
+
+impl Example for AuditBody {
+    fn example() -> Self {
+        Self { products: 20, quantity: 840, differences: vec![DifferenceBody::example()] }
+    }
+}
+
+impl Example for DifferenceBody {
+    fn example() -> Self {
+        let detail = "the newest movement left 41".to_owned();
+        Self { product_id: ProductId::EXAMPLE, quantity: 42, detail }
+    }
+}

@@ -1,0 +1,136 @@
+//! What an operator compares: the record of an order, and a stock beside its ledger.
+
+use std::fmt;
+
+use shared::entry_id::EntryId;
+use shared::event::RefundReason;
+
+use super::{Movement, Product};
+
+/// What is known of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderRecord {
+    /// Its stock was taken, by this movement.
+    Applied(EntryId),
+    /// It was to be refunded.
+    Rejected(RefundReason),
+    /// Its stock was taken, and given back.
+    Released,
+    /// It is, or will soon be, older than records are kept, and there is none.
+    Forgotten,
+    /// Nothing was ever heard of it.
+    Unknown,
+}
+
+/// What became of the wish to give back the stock of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// It is given back, now or since earlier.
+    Released,
+    /// No stock of this product is taken for it.
+    NotTaken,
+    /// There would be more than [`MAX_STOCK`](super::MAX_STOCK) pieces.
+    TooMany,
+}
+
+/// The stock of a product beside its ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The product.
+    pub product: Product,
+    /// Its newest movements, the newest first.
+    pub movements: Vec<Movement>,
+}
+
+/// What is wrong with a ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// The newest movement left another balance than there is stock. `None` when there are no
+    /// movements.
+    Stock(Option<u32>),
+    /// This movement does not lead from the balance before it to its own.
+    Gap(EntryId),
+}
+
+impl Standing {
+    /// The first flaw, where there is one: the newest balance is the stock, and each balance is the
+    /// one before it and the delta.
+    pub fn flaw(&self) -> Option<Flaw> {
+        let newest = self.movements.first().map(|movement| movement.balance);
+        if newest != Some(self.product.quantity) {
+            return Some(Flaw::Stock(newest));
+        }
+        let follows = |pair: &[Movement]| {
+            i64::from(pair[1].balance) + pair[0].delta == i64::from(pair[0].balance)
+        };
+        let gap = self.movements.windows(2).find(|pair| !follows(pair));
+        gap.map(|pair| Flaw::Gap(pair[0].id))
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stock(None) => f.write_str("there are no movements"),
+            Self::Stock(Some(balance)) => write!(f, "the newest movement left {balance}"),
+            Self::Gap(entry) => write!(f, "movement {entry} does not follow from the one before"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shared::id::ProductId;
+    use shared::time::Timestamp;
+
+    use super::super::{MovementKind, NewProduct};
+    use super::*;
+
+    /// A ledger with these balances, the newest last, of a product with the last of them in stock.
+    fn standing(balances: &[u32]) -> Standing {
+        let mut before = 0;
+        let mut movements = Vec::new();
+        for (place, &balance) in (1..).zip(balances) {
+            let delta = i64::from(balance) - i64::from(before);
+            movements.push(Movement {
+                id: EntryId::first_of(place),
+                kind: MovementKind::Stocktake,
+                delta,
+                balance,
+                order_id: None,
+                note: None,
+            });
+            before = balance;
+        }
+        movements.reverse();
+        let new = NewProduct {
+            name: "Tea".parse().unwrap(),
+            price: "1".parse().unwrap(),
+            quantity: before,
+        };
+        let product = Product::created(ProductId::mint(), new, Timestamp::from_millis(0));
+        Standing { product, movements }
+    }
+
+    proptest! {
+        #[test]
+        fn a_ledger_is_sound_until_a_movement_or_the_stock_is_changed(
+            balances in proptest::collection::vec(0_u32..1_000, 2..20),
+            place in any::<prop::sample::Index>(),
+            by in 1_u32..10,
+        ) {
+            let sound = standing(&balances);
+            prop_assert_eq!(sound.flaw(), None);
+            let mut more = sound.clone();
+            more.product.quantity += by;
+            prop_assert_eq!(more.flaw(), Some(Flaw::Stock(balances.last().copied())));
+            let mut other = sound.clone();
+            let place = place.index(balances.len());
+            other.movements[place].delta += i64::from(by);
+            // Nothing is known of what was before the oldest.
+            let expected = (place + 1 < balances.len()).then(|| Flaw::Gap(other.movements[place].id));
+            prop_assert_eq!(other.flaw(), expected);
+        }
+    }
+}

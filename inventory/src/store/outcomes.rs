@@ -1,0 +1,107 @@
+//! What the store tells an operator: the records of many orders, and stocks beside their ledgers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::id::{OrderId, Partition, ProductId};
+use shared::index::Scanned;
+use shared::own_store::all;
+use shared::redis::{Command, RedisError};
+use shared::time::Timestamp;
+
+use super::{Store, reply};
+use crate::domain::{Filter, OrderRecord, Sort, Standing};
+use crate::keys;
+
+/// How far the time inside an id may be from that of the store: movements are kept by the one,
+/// records by the other.
+const MAX_SKEW: Duration = Duration::from_hours(24);
+/// How often a product that sells while it is read is read again.
+const MAX_LOOKS: usize = 5;
+
+impl Store {
+    /// What became of each of these orders, whatever product they are for; in one round trip, because
+    /// all questions are sent before the first answer is waited for.
+    pub async fn find_records(
+        &self,
+        orders: &[OrderId],
+        keep: Duration,
+    ) -> Result<Vec<OrderRecord>, RedisError> {
+        let partitions = self.own.partitions();
+        let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
+        for (place, minted_at) in
+            orders.iter().enumerate().filter_map(|(place, id)| Some((place, id.minted_at()?)))
+        {
+            // The product decides where a record is, and nobody named it.
+            for partition in partitions.all() {
+                groups.entry((partition, keys::bucket(minted_at))).or_default().push(place);
+            }
+        }
+        let now = async {
+            match partitions.all().next() {
+                Some(first) => self.own.now(first).await,
+                None => Ok(Timestamp::from_millis(0)),
+            }
+        };
+        let questions = all(groups.iter().map(|(&(partition, bucket), places)| {
+            let ids = places.iter().map(|&place| orders[place].to_string());
+            let records = keys::applied(partition, bucket);
+            self.own.run(Command::new("HMGET").key(records).args(ids))
+        }));
+        let (now, answers) = tokio::join!(now, questions);
+        let oldest = now?.earlier_by(keep.saturating_sub(MAX_SKEW));
+        let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
+        for (places, answer) in groups.values().zip(answers) {
+            for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
+                if !record.is_null() {
+                    found[place] = reply::record(&record.text()?)?;
+                }
+            }
+        }
+        if found.contains(&OrderRecord::Unknown) {
+            let absences = partitions.all().map(|partition| self.own.confirm_absence(partition));
+            all(absences).await.into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(found)
+    }
+
+    /// A page of the catalogue, the newest first, each product with its newest movements. `None`
+    /// stands for one that sells faster than it can be read, or was deleted meanwhile.
+    pub async fn list_standings(
+        &self,
+        position: Option<&str>,
+        limit: usize,
+        movements: usize,
+    ) -> Result<Scanned<Option<Standing>>, RedisError> {
+        let page = self.list_products(&Filter::default(), Sort::Newest, position, limit).await?;
+        let standings = page.items.iter().map(|product| self.standing(product.id, movements));
+        let items = all(standings).await.into_iter().collect::<Result<_, _>>()?;
+        Ok(Scanned { items, next: page.next })
+    }
+
+    /// A product and its ledger as they stood at one time: nothing came between if its version is
+    /// the same before and after.
+    async fn standing(&self, id: ProductId, count: usize) -> Result<Option<Standing>, RedisError> {
+        for _ in 0..MAX_LOOKS {
+            let Some(product) = self.find_product(id).await? else {
+                return Ok(None);
+            };
+            let movements = self.list_movements(id, None, count).await?;
+            let after = self.find_product(id).await?;
+            if let (Some(Scanned { items, .. }), Some(after)) = (movements, after)
+                && after.version == product.version
+            {
+                return Ok(Some(Standing { product, movements: items }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn absent(id: OrderId, oldest: Timestamp) -> OrderRecord {
+    match id.minted_at() {
+        Some(minted_at) if minted_at < oldest => OrderRecord::Forgotten,
+        // What is no id of ours was never an order.
+        _ => OrderRecord::Unknown,
+    }
+}

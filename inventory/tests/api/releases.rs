@@ -1,0 +1,230 @@
+//! What inventory tells an operator, and the stock that it gives back.
+
+use std::num::NonZeroU16;
+
+use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
+use serde_json::{Value, json};
+use shared::event::{OrderCompleted, RefundReason};
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::Once;
+
+use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
+    test.store.apply_orders(std::slice::from_ref(order), KEEP).await.unwrap()[0]
+}
+
+async fn release(test: &TestStore, order: &OrderCompleted) -> Release {
+    test.store.release_order(order.order_id, order.product_id).await.unwrap()
+}
+
+async fn stock(test: &TestStore, product: ProductId) -> u32 {
+    test.store.find_product(product).await.unwrap().unwrap().quantity
+}
+
+#[tokio::test]
+async fn what_became_of_orders_is_told_in_every_partition() {
+    for partitions in [Partitions::NONE, Partitions::new(NonZeroU16::new(4).unwrap())] {
+        let test = TestStore::start(partitions).await;
+        let now = test.store.own.now(partitions.all().next().unwrap()).await.unwrap().as_millis();
+        let keep = u64::try_from(KEEP.as_millis()).unwrap();
+        let (mut orders, mut expected) = (Vec::new(), Vec::new());
+        for hour in 0..10 {
+            let product = test.product(5).await;
+            let sold = order_minted_at(now - hour * HOUR_MS, product, 5);
+            let short = order_minted_at(now - hour * HOUR_MS, product, 1);
+            let missing = order(ProductId::mint(), 1);
+            for order in [&sold, &short, &missing] {
+                apply(&test, order).await;
+            }
+            let movement = test.store.find_movement(product, sold.order_id).await.unwrap().unwrap();
+            let taken = OrderRecord::Applied(movement[0].id);
+            if hour == 3 {
+                assert_eq!(release(&test, &sold).await, Release::Released);
+            }
+            let old = order_minted_at(now - keep - hour * HOUR_MS, product, 1);
+            orders.extend([sold, short, missing, order(product, 1), old].map(|o| o.order_id));
+            expected.extend([
+                if hour == 3 { OrderRecord::Released } else { taken },
+                OrderRecord::Rejected(RefundReason::InsufficientStock),
+                OrderRecord::Rejected(RefundReason::ProductNotFound),
+                OrderRecord::Unknown,
+                OrderRecord::Forgotten,
+            ]);
+        }
+        assert_eq!(test.store.find_records(&orders, KEEP).await.unwrap(), expected);
+        test.operate("FLUSHALL", "").await;
+        test.store.find_records(&orders, KEEP).await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let (sold, other) = (order(product, 4), order(product, 1));
+    apply(&test, &sold).await;
+    apply(&test, &other).await;
+    for _ in 0..3 {
+        assert_eq!(release(&test, &sold).await, Release::Released);
+        assert_eq!(stock(&test, product).await, 9);
+    }
+    let rejected = Outcome::Repeated(Decision::Rejected(RefundReason::InsufficientStock));
+    assert_eq!(apply(&test, &sold).await, rejected);
+    assert_eq!(apply(&test, &other).await, Outcome::Repeated(Decision::Applied));
+    assert_eq!(stock(&test, product).await, 9);
+    let movements = test.store.list_movements(product, None, 10).await.unwrap().unwrap().items;
+    let told: Vec<_> = movements
+        .iter()
+        .map(|movement| (movement.kind.as_str(), movement.delta, movement.balance))
+        .collect();
+    assert_eq!(told, [("release", 4, 9), ("sale", -1, 5), ("sale", -4, 6), ("created", 10, 10)]);
+    assert_eq!(movements[0].order_id, Some(sold.order_id));
+    let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
+    assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
+}
+
+#[tokio::test]
+async fn nothing_is_given_back_where_nothing_was_taken() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let (product, neighbour) = (test.product(10).await, test.product(10).await);
+    let (sold, short, unknown) = (order(product, 4), order(product, 11), order(product, 1));
+    apply(&test, &sold).await;
+    apply(&test, &short).await;
+    let mut elsewhere = sold.clone();
+    elsewhere.product_id = neighbour;
+    let before = test.dump().await;
+    for order in [&short, &unknown, &elsewhere] {
+        assert_eq!(release(&test, order).await, Release::NotTaken);
+    }
+    assert_eq!(test.dump().await, before);
+}
+
+#[tokio::test]
+async fn stock_of_a_deleted_product_is_given_back_to_nobody() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let sold = order(product, 4);
+    apply(&test, &sold).await;
+    test.store.delete_product(product, &None).await.unwrap();
+    assert_eq!(release(&test, &sold).await, Release::Released);
+    assert_eq!(release(&test, &sold).await, Release::Released);
+    assert_eq!(test.store.find_product(product).await.unwrap(), None);
+    let records = test.store.find_records(&[sold.order_id], KEEP).await.unwrap();
+    assert_eq!(records, [OrderRecord::Released]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_given_back_whole_is_not_given_back() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let sold = order(product, 4);
+    apply(&test, &sold).await;
+    let restock = Adjustment { cause: Cause::Restock, quantity: 999_999_994, note: None };
+    test.store.adjust_stock(product, &restock, &None, None).await.unwrap();
+    let before = test.dump().await;
+    assert_eq!(release(&test, &sold).await, Release::TooMany);
+    assert_eq!(test.dump().await, before);
+
+    let bucket = sold.ordered_at.as_millis() / HOUR_MS;
+    let spoiled = [
+        (format!("product:{product}"), "SET"),
+        (format!("product:{product}"), "HSET"),
+        (format!("movements:{product}"), "SET"),
+        (format!("applied:{bucket}"), "LPUSH"),
+    ];
+    for (key, wrong) in spoiled {
+        test.operate("RENAME", &format!("{key} aside")).await;
+        let value = if wrong == "HSET" { "quantity x version 1" } else { "x" };
+        test.operate(wrong, &format!("{key} {value}")).await;
+        let before = test.dump().await;
+        let given = test.store.release_order(sold.order_id, product).await;
+        assert!(given.is_err(), "{wrong} {key}: {given:?}");
+        assert_eq!(test.dump().await, before, "{wrong} {key}");
+        test.operate("RENAME", &format!("aside {key}")).await;
+    }
+}
+
+fn words(answer: &Value) -> Vec<&str> {
+    answer.as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
+    let service = Service::start_with(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let new = NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 3 };
+    let Once::Now(tea) = service.store().create_product(new, None).await.unwrap() else {
+        panic!("a product without a key was created before");
+    };
+    let (sold, short) = (order(tea.id, 2), order(tea.id, 9));
+    service.store().apply_orders(&[sold.clone(), short.clone()], KEEP).await.unwrap();
+    let asked = [sold.order_id, short.order_id, OrderId::mint()].map(|id| id.to_string());
+    let path = format!("/admin/outcomes?orders={}", asked.join(","));
+    let answer = service.get(&path).await.json();
+    assert_eq!(words(&answer), ["applied", "insufficient_stock", "unknown"]);
+    assert!(answer[0]["movement_id"].as_str().unwrap().contains('-'), "{answer}");
+    assert_eq!(answer[1], json!({ "order_id": asked[1], "outcome": "insufficient_stock" }));
+
+    let give_back = async |order: &OrderCompleted| {
+        let body = json!({ "order_id": order.order_id, "product_id": order.product_id });
+        let key = [("idempotency-key", "any")];
+        service.send(reqwest::Method::POST, "/admin/releases", &key, &body.to_string()).await
+    };
+    for _ in 0..2 {
+        let given = give_back(&sold).await;
+        let expected = json!({ "order_id": sold.order_id, "outcome": "released" });
+        assert_eq!((given.status, given.json()), (200, expected));
+    }
+    give_back(&short).await.problem(404, "not-found");
+    assert_eq!(words(&service.get(&path).await.json())[0], "released");
+    assert_eq!(service.get(&format!("/products/{}", tea.id)).await.json()["quantity"], 3);
+
+    let hundred_and_one = vec![asked[0].clone(); 101].join(",");
+    for orders in ["", "x", &format!("{},", asked[0]), &hundred_and_one] {
+        let refused = service.get(&format!("/admin/outcomes?orders={orders}")).await;
+        refused.problem(400, "invalid-parameter");
+    }
+    service.get("/admin/outcomes").await.problem(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn an_audit_names_every_stock_that_is_not_its_ledger() {
+    let service = Service::start().await;
+    let mut products = Vec::new();
+    for name in ["sound", "more", "gap", "empty"] {
+        let id = service.create(name).await;
+        service.post(&format!("/products/{id}/restock"), r#"{"quantity":9}"#).await;
+        products.push(id);
+    }
+    assert_eq!(service.get("/admin/audit").await.json()["differences"], json!([]));
+    let operate = async |words: &str| {
+        let url = service.system.inventory_redis().url(stack::credentials::User::Operator);
+        let redis = shared::redis::Redis::worker(&url.parse().unwrap());
+        let mut words = words.split(' ');
+        let name = if words.next() == Some("HSET") { "HSET" } else { "XTRIM" };
+        redis.run(shared::redis::Command::new(name).args(words)).await.unwrap();
+    };
+    operate(&format!("HSET product:{} quantity 11", products[1])).await;
+    operate(&format!("XTRIM movements:{} MAXLEN 0", products[3])).await;
+    // Made anew, its second movement does not follow from the first.
+    operate(&format!("XTRIM movements:{} MAXLEN 1", products[2])).await;
+    operate(&format!("HSET product:{} quantity 7", products[2])).await;
+    service.post(&format!("/products/{}/restock", products[2]), r#"{"quantity":1}"#).await;
+
+    let mut found = Vec::new();
+    let mut next = Some("/admin/audit?limit=1".to_owned());
+    while let Some(path) = next {
+        let page = service.get(&path).await;
+        found.extend(page.json()["differences"].as_array().unwrap().clone());
+        let link = page.header("link").strip_prefix('<');
+        next = link.and_then(|link| link.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
+    }
+    let named: Vec<&str> =
+        found.iter().map(|found| found["product_id"].as_str().unwrap()).collect();
+    assert_eq!(named, [&products[3], &products[2], &products[1]]);
+    assert_eq!(found[0]["detail"], "there are no movements");
+    assert!(found[1]["detail"].as_str().unwrap().contains("does not follow"), "{found:?}");
+    assert_eq!(found[2]["detail"], "the newest movement left 10");
+}

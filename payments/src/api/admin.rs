@@ -1,0 +1,215 @@
+//! The operation for those who run the system.
+
+use std::time::Duration;
+
+use poem::web::Data;
+use poem_openapi::types::Example;
+use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
+use serde::Serialize;
+use shared::id::{OrderId, ProductId};
+use shared::index::Scanned;
+use shared::json::Json;
+use shared::own_store::all;
+use shared::page::{Limit, Listing};
+use shared::parameter::Query;
+use shared::problem::Problem;
+use shared::redis::RedisError;
+use shared::request::RequestContext;
+
+use super::{Api, Tag};
+use crate::audit::{self, Difference, Kind, Sums};
+use crate::breaker::OPEN_FOR;
+use crate::domain::Found;
+use crate::inventory_client::NoOffer;
+
+/// An order that changed within this time may still be on its way.
+const GRACE: Duration = Duration::from_mins(1);
+
+/// The operation for those who run the system.
+pub(super) struct AdminApi(pub(super) Api);
+
+/// A comparison of orders with what inventory knows of them.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "OrderAudit", example)]
+struct AuditBody {
+    /// Orders that were compared.
+    orders: usize,
+    /// What they were charged, in minor units.
+    charged: u64,
+    /// What was refunded of that, in minor units.
+    refunded: u64,
+    /// What all orders were charged and refunded, by the account.
+    account: AccountBody,
+    /// What the records do not agree on.
+    differences: Vec<DifferenceBody>,
+}
+
+/// What all orders were charged and refunded.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Account", example)]
+struct AccountBody {
+    /// The totals of all orders that were ever paid, in minor units.
+    charged: u64,
+    /// The totals of those that were refunded, in minor units.
+    refunded: u64,
+}
+
+/// Something that the records do not agree on.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Difference", skip_serializing_if_is_none, example)]
+struct DifferenceBody {
+    /// What kind of thing.
+    kind: KindBody,
+    /// The order it is about.
+    order_id: OrderId,
+    /// The product it is about. Absent where the order cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product_id: Option<ProductId>,
+    /// What was found.
+    detail: String,
+}
+
+/// What the records of an order may not agree on.
+#[derive(Clone, Copy, Debug, Serialize, Enum)]
+#[serde(rename_all = "snake_case")]
+#[oai(rename = "DifferenceKind", rename_all = "snake_case")]
+enum KindBody {
+    /// Its record cannot be read, or is missing.
+    OrderDamaged,
+    /// Its total is not its pieces and its fee.
+    WrongTotal,
+    /// It is pending, and its time has long passed.
+    Overdue,
+    /// It is paid, and inventory knows nothing of it.
+    NoOutcome,
+    /// It is paid, and inventory rejected it.
+    RefundMissing,
+    /// It is cancelled or refunded, and its stock is taken.
+    StockTaken,
+}
+
+#[derive(ApiResponse)]
+enum AuditResponse {
+    /// What was found on this page of the orders.
+    #[oai(status = 200)]
+    Page(
+        Json<AuditBody>,
+        /// The next page, as `<path>; rel="next"`; absent on the last one.
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
+}
+
+#[OpenApi]
+impl AdminApi {
+    /// Compare orders with what inventory knows of them.
+    ///
+    /// One page of the orders, the newest first. One that changed within the last minute may still be
+    /// on its way, and is not compared. `payments reconcile` compares all of them, the ledgers of
+    /// inventory and the account as well, and repairs what is safe to repair.
+    #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditOrders")]
+    async fn audit(
+        &self,
+        context: Data<&RequestContext>,
+        /// Orders on the page, 1 to 100.
+        #[oai(default)]
+        limit: Query<Limit>,
+        /// Where the page begins; take it from `Link`.
+        cursor: Query<Option<String>>,
+    ) -> Result<AuditResponse, Problem> {
+        let Api { store, inventory, .. } = &self.0;
+        let listing = Listing::at("/admin/audit");
+        let position = listing.position(cursor.0.as_deref())?;
+        let mut sums = self.sums().await?;
+        let page = store.list_records(None, position, limit.0.get()).await?;
+        let Scanned { items, next } = page;
+        let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
+        let outcomes = inventory.outcomes(&ids, context.0).await.map_err(cannot_ask)?;
+        let settled = sums.read_at().earlier_by(GRACE);
+        let mut differences = Vec::new();
+        for ((id, found), outcome) in items.iter().zip(outcomes) {
+            if let Found::Order(order) = found {
+                sums.add(store.own.partitions().of_order(*id), order);
+            }
+            let found = audit::of_record(*id, found, outcome, settled);
+            differences
+                .extend(found.into_iter().filter_map(|found| DifferenceBody::of(*id, found)));
+        }
+        let body = AuditBody::new(items.len(), &sums, differences);
+        Ok(AuditResponse::Page(Json(body), listing.link(limit.0, next)))
+    }
+}
+
+impl AdminApi {
+    /// The accounts of all partitions, and no orders yet.
+    async fn sums(&self) -> Result<Sums, RedisError> {
+        let store = &self.0.store;
+        let read = async |partition| Ok((partition, store.read_account(partition).await?));
+        let accounts = all(store.own.partitions().all().map(read)).await;
+        Ok(Sums::beside(accounts.into_iter().collect::<Result<Vec<_>, RedisError>>()?))
+    }
+}
+
+/// Unlike a price, what became of orders is needed by nobody but whoever asks here.
+fn cannot_ask(no_offer: NoOffer) -> Problem {
+    Problem::new(Problem::from(no_offer).kind(), "inventory cannot say what became of the orders")
+        .retry_after(OPEN_FOR)
+}
+
+impl AuditBody {
+    fn new(orders: usize, sums: &Sums, differences: Vec<DifferenceBody>) -> Self {
+        let ((charged, refunded), account) = (sums.totals(), sums.accounts());
+        let account = AccountBody { charged: account.0, refunded: account.1 };
+        Self { orders, charged, refunded, account, differences }
+    }
+}
+
+impl DifferenceBody {
+    /// `None` for what is about no order: the other pass of a reconciliation finds that.
+    fn of(order_id: OrderId, difference: Difference) -> Option<Self> {
+        let kind = match difference.kind {
+            Kind::OrderDamaged => KindBody::OrderDamaged,
+            Kind::WrongTotal => KindBody::WrongTotal,
+            Kind::Overdue => KindBody::Overdue,
+            Kind::NoOutcome => KindBody::NoOutcome,
+            Kind::RefundMissing => KindBody::RefundMissing,
+            Kind::StockTaken => KindBody::StockTaken,
+            Kind::UnknownOrder
+            | Kind::OtherSale
+            | Kind::UnrecordedSale
+            | Kind::WrongStock
+            | Kind::WrongAccount => return None,
+        };
+        let Difference { product_id, detail, .. } = difference;
+        Some(Self { kind, order_id, product_id, detail })
+    }
+}
+
+impl Example for AuditBody {
+    fn example() -> Self {
+        Self {
+            orders: 20,
+            charged: 95_520,
+            refunded: 4_776,
+            account: AccountBody::example(),
+            differences: vec![DifferenceBody::example()],
+        }
+    }
+}
+
+impl Example for AccountBody {
+    fn example() -> Self {
+        Self { charged: 9_552_000, refunded: 477_600 }
+    }
+}
+
+impl Example for DifferenceBody {
+    fn example() -> Self {
+        Self {
+            kind: KindBody::RefundMissing,
+            order_id: OrderId::EXAMPLE,
+            product_id: Some(ProductId::EXAMPLE),
+            detail: "paid, and rejected by inventory: insufficient_stock".to_owned(),
+        }
+    }
+}

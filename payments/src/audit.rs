@@ -1,0 +1,335 @@
+//! What the records of both services must agree on. No I/O.
+//!
+//! An order is compared with what inventory recorded of it, a sale in a ledger with its order, a
+//! stock with its ledger, and the account with all orders. What does not agree is a [`Difference`].
+
+use serde::Serialize;
+use shared::entry_id::EntryId;
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+use shared::time::Timestamp;
+
+mod books;
+
+pub use crate::audit::books::{Ledger, Sums, decimal};
+use crate::domain::{Found, Order, OrderStatus};
+
+/// What inventory has on record of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its stock is taken, by this movement.
+    Applied(EntryId),
+    /// It is to be refunded.
+    Rejected(RefundReason),
+    /// Its stock was taken and given back.
+    Released,
+    /// It is older than inventory remembers orders.
+    Forgotten,
+    /// Nothing was heard of it.
+    Unknown,
+}
+
+/// A kind of difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The record of an order cannot be read, or is missing.
+    OrderDamaged,
+    /// An order whose total is not its pieces and its fee.
+    WrongTotal,
+    /// A pending order whose time has long passed.
+    Overdue,
+    /// A paid order of which inventory knows nothing.
+    NoOutcome,
+    /// A paid order that inventory rejected.
+    RefundMissing,
+    /// A cancelled or refunded order whose stock is taken.
+    StockTaken,
+    /// A sale to an order that is none of ours.
+    UnknownOrder,
+    /// A sale of another product, or of another number of pieces, than its order says.
+    OtherSale,
+    /// A sale that the record of its order does not name: nothing, or another sale, stands there.
+    UnrecordedSale,
+    /// A stock that does not follow from its movements.
+    WrongStock,
+    /// An account that is not the sum of its orders.
+    WrongAccount,
+}
+
+/// Something that the records do not agree on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What kind of thing.
+    pub kind: Kind,
+    /// The order it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// The product it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<ProductId>,
+    /// What was found.
+    pub detail: String,
+}
+
+/// What makes a difference good again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// The event of the order is emitted again: inventory acts on it, or repeats its answer.
+    EmitAgain,
+    /// inventory gives the stock of the order back: payments has no money for it.
+    Release,
+}
+
+/// A sale as it stands in the ledger of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sale {
+    /// The product.
+    pub product_id: ProductId,
+    /// The order.
+    pub order_id: OrderId,
+    /// The movement.
+    pub movement: EntryId,
+    /// Pieces that came: fewer than none.
+    pub delta: i64,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderDamaged => "order_damaged",
+            Self::WrongTotal => "wrong_total",
+            Self::Overdue => "overdue",
+            Self::NoOutcome => "no_outcome",
+            Self::RefundMissing => "refund_missing",
+            Self::StockTaken => "stock_taken",
+            Self::UnknownOrder => "unknown_order",
+            Self::OtherSale => "other_sale",
+            Self::UnrecordedSale => "unrecorded_sale",
+            Self::WrongStock => "wrong_stock",
+            Self::WrongAccount => "wrong_account",
+        }
+    }
+
+    /// What makes it good again, where that is safe to do. Counted stock and money are never
+    /// changed: somebody has to find out which record is right.
+    pub fn remedy(self) -> Option<Remedy> {
+        match self {
+            Self::NoOutcome | Self::RefundMissing => Some(Remedy::EmitAgain),
+            Self::StockTaken | Self::UnknownOrder => Some(Remedy::Release),
+            _ => None,
+        }
+    }
+}
+
+impl Difference {
+    fn of(kind: Kind, order: &Order, detail: String) -> Self {
+        let (order_id, product_id) = (Some(order.id), Some(order.wanted.product_id));
+        Self { kind, order_id, product_id, detail }
+    }
+}
+
+/// Compares whatever stands in the place of an order that is listed with what inventory recorded of
+/// it.
+pub fn of_record(
+    id: OrderId,
+    found: &Found,
+    outcome: Outcome,
+    settled: Timestamp,
+) -> Vec<Difference> {
+    let damaged = |detail: &str| {
+        let (kind, detail) = (Kind::OrderDamaged, detail.to_owned());
+        vec![Difference { kind, order_id: Some(id), product_id: None, detail }]
+    };
+    match found {
+        Found::Order(order) => of_order(order, outcome, settled),
+        Found::Damaged(reason) => damaged(reason),
+        Found::Missing => damaged("it is listed, and there is no such order"),
+    }
+}
+
+/// Compares an order with what inventory recorded of it. One that changed after `settled` may still
+/// be on its way.
+pub fn of_order(order: &Order, outcome: Outcome, settled: Timestamp) -> Vec<Difference> {
+    let wrong = (!order.quote.adds_up(order.wanted.quantity)).then(|| {
+        let detail = format!("{} is not its pieces and its fee", order.quote.total);
+        Difference::of(Kind::WrongTotal, order, detail)
+    });
+    let found = (last_change(order) < settled).then(|| standing(order, outcome, settled)).flatten();
+    let found = found.map(|(kind, detail)| Difference::of(kind, order, detail));
+    wrong.into_iter().chain(found).collect()
+}
+
+fn last_change(order: &Order) -> Timestamp {
+    let changes = [order.paid_at, order.cancelled_at, order.refunded_at];
+    changes.into_iter().flatten().fold(order.created_at, Ord::max)
+}
+
+fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind, String)> {
+    let found = match (order.status, outcome) {
+        (OrderStatus::Pending, _) if order.completes_at < settled => {
+            (Kind::Overdue, format!("it was due at {}", order.completes_at))
+        }
+        (OrderStatus::Paid, Outcome::Unknown) => {
+            (Kind::NoOutcome, "paid, and inventory knows nothing of it".to_owned())
+        }
+        (OrderStatus::Paid, Outcome::Rejected(reason)) => {
+            (Kind::RefundMissing, format!("paid, and rejected by inventory: {reason}"))
+        }
+        (OrderStatus::Paid, Outcome::Released) => {
+            (Kind::RefundMissing, "paid, and its stock was given back".to_owned())
+        }
+        (OrderStatus::Cancelled | OrderStatus::Refunded, Outcome::Applied(movement)) => {
+            (Kind::StockTaken, format!("{}, and its stock is taken by {movement}", order.status))
+        }
+        // A pending order whose stock is taken was paid before its store forgot it. It will be paid
+        // again, and is known then.
+        _ => return None,
+    };
+    Some(found)
+}
+
+/// Compares a sale with its order, `None` where there is no such order, and with the record of that
+/// order.
+pub fn of_sale(sale: &Sale, order: Option<&Order>, outcome: Outcome) -> Vec<Difference> {
+    let Sale { product_id, order_id, movement, delta } = *sale;
+    let difference = |kind, detail| Difference {
+        kind,
+        order_id: Some(order_id),
+        product_id: Some(product_id),
+        detail,
+    };
+    let recorded = match outcome {
+        Outcome::Applied(entry) => entry == movement,
+        // Nobody can tell any more.
+        Outcome::Released | Outcome::Forgotten => true,
+        Outcome::Rejected(_) | Outcome::Unknown => false,
+    };
+    let unrecorded = (!recorded).then(|| {
+        let detail = format!("sold by {movement}, which is not what the record says");
+        difference(Kind::UnrecordedSale, detail)
+    });
+    let other = match order {
+        None if recorded && matches!(outcome, Outcome::Applied(_)) => {
+            Some(difference(Kind::UnknownOrder, format!("sold by {movement} to nobody")))
+        }
+        Some(order)
+            if order.wanted.product_id != product_id
+                || i64::from(order.wanted.quantity) + delta != 0 =>
+        {
+            let detail =
+                format!("{movement} moved {delta}, ordered were {}", order.wanted.quantity);
+            Some(difference(Kind::OtherSale, detail))
+        }
+        _ => None,
+    };
+    unrecorded.into_iter().chain(other).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::domain::{PlaceOrder, Quote};
+
+    const SETTLED: Timestamp = Timestamp::EXAMPLE;
+    const MOVEMENT: EntryId = EntryId { ms: 7, sequence: 1 };
+
+    const STATUSES: [OrderStatus; 4] =
+        [OrderStatus::Pending, OrderStatus::Paid, OrderStatus::Cancelled, OrderStatus::Refunded];
+    const OUTCOMES: [Outcome; 6] = [
+        Outcome::Applied(MOVEMENT),
+        Outcome::Rejected(RefundReason::InsufficientStock),
+        Outcome::Rejected(RefundReason::ProductNotFound),
+        Outcome::Released,
+        Outcome::Forgotten,
+        Outcome::Unknown,
+    ];
+
+    /// An order that came to this status `age` before everything is settled.
+    fn order(status: OrderStatus, quantity: u32, age: i64) -> Order {
+        let at = Timestamp::from_millis(SETTLED.as_millis().checked_add_signed(-age).unwrap());
+        let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity };
+        let price = "19.90".parse().unwrap();
+        let quote = Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap();
+        let placed = Order::placed(OrderId::EXAMPLE, wanted, quote, at, at);
+        let was_paid = matches!(status, OrderStatus::Paid | OrderStatus::Refunded);
+        Order {
+            status,
+            paid_at: was_paid.then_some(at),
+            cancelled_at: (status == OrderStatus::Cancelled).then_some(at),
+            refunded_at: (status == OrderStatus::Refunded).then_some(at),
+            ..placed
+        }
+    }
+
+    /// The promise, in other words: paid with its stock taken, or the stock untouched.
+    fn agrees(status: OrderStatus, outcome: Outcome) -> bool {
+        let taken = matches!(outcome, Outcome::Applied(_));
+        match status {
+            OrderStatus::Pending => false,
+            OrderStatus::Paid => taken || outcome == Outcome::Forgotten,
+            OrderStatus::Cancelled | OrderStatus::Refunded => !taken,
+        }
+    }
+
+    /// What a remedy leads to, by the rules of both services.
+    fn remedied(remedy: Remedy, status: OrderStatus, outcome: Outcome) -> (OrderStatus, Outcome) {
+        match (remedy, outcome) {
+            (Remedy::EmitAgain, Outcome::Unknown) => (status, Outcome::Applied(MOVEMENT)),
+            (Remedy::EmitAgain, _) => (OrderStatus::Refunded, outcome),
+            (Remedy::Release, _) => (status, Outcome::Released),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_breaks_the_promise_is_found_and_every_remedy_keeps_it(
+            status in select(&STATUSES[..]),
+            outcome in select(&OUTCOMES[..]),
+            quantity in 1_u32..1_000,
+            age in -100_000_i64..100_000,
+        ) {
+            let found = of_order(&order(status, quantity, age), outcome, SETTLED);
+            let expected = age > 0 && !agrees(status, outcome);
+            prop_assert_eq!(found.len(), usize::from(expected), "{:?}", found);
+            for remedy in found.iter().filter_map(|found| found.kind.remedy()) {
+                let (status, outcome) = remedied(remedy, status, outcome);
+                prop_assert_eq!(of_order(&order(status, quantity, age), outcome, SETTLED), []);
+            }
+        }
+
+        #[test]
+        fn a_total_that_does_not_add_up_is_found_at_any_time(quantity in 1_u32..1_000, age in -9_i64..9) {
+            let mut order = order(OrderStatus::Paid, quantity, age);
+            order.quote.total = order.quote.total.plus("0.01".parse().unwrap()).unwrap();
+            let found = of_order(&order, Outcome::Applied(MOVEMENT), SETTLED);
+            prop_assert_eq!(found.iter().map(|found| found.kind).collect::<Vec<_>>(), [Kind::WrongTotal]);
+        }
+
+        #[test]
+        fn a_sale_is_that_of_its_order_and_of_its_record_or_is_found(
+            outcome in select(&OUTCOMES[..]),
+            known: bool,
+            same_product: bool,
+            (quantity, delta) in (1_u32..5, -5_i64..0),
+            sequence in 0_u64..2,
+        ) {
+            let order = order(OrderStatus::Paid, quantity, 1);
+            let product_id = if same_product { ProductId::EXAMPLE } else { ProductId::mint() };
+            let movement = EntryId { sequence, ..MOVEMENT };
+            let sale = Sale { product_id, order_id: order.id, movement, delta };
+            let found = of_sale(&sale, known.then_some(&order), outcome);
+            let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
+            let named = outcome == Outcome::Applied(movement);
+            let unrecorded = !named && !matches!(outcome, Outcome::Released | Outcome::Forgotten);
+            prop_assert_eq!(kinds.contains(&Kind::UnrecordedSale), unrecorded);
+            prop_assert_eq!(kinds.contains(&Kind::UnknownOrder), !known && named);
+            let other = known && !(same_product && delta == -i64::from(quantity));
+            prop_assert_eq!(kinds.contains(&Kind::OtherSale), other);
+        }
+    }
+}

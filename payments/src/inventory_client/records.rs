@@ -1,0 +1,213 @@
+//! What an audit asks inventory: the records of orders, its products and their movements.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use shared::entry_id::EntryId;
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+use shared::page::MAX_LIMIT;
+use shared::request::RequestContext;
+
+use super::answer::{Answered, nonsense};
+use super::{InventoryClient, NoOffer};
+use crate::audit::Outcome;
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// The stock of a product at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// The product.
+    pub product_id: ProductId,
+    /// Pieces on hand.
+    pub quantity: i64,
+    /// Counts the changes of the product.
+    pub version: u64,
+}
+
+/// A movement in the ledger of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerEntry {
+    /// Its id; also when it was.
+    pub id: EntryId,
+    /// Pieces that came (or went, below zero).
+    pub delta: i64,
+    /// Pieces on hand after it.
+    pub balance: i64,
+    /// The order, if it was a sale.
+    pub sold_to: Option<OrderId>,
+}
+
+#[derive(Deserialize)]
+struct OutcomeAnswer {
+    order_id: String,
+    outcome: String,
+    movement_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ProductAnswer {
+    id: String,
+    quantity: i64,
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct MovementAnswer {
+    id: String,
+    kind: String,
+    delta: i64,
+    balance: i64,
+    order_id: Option<String>,
+}
+
+impl InventoryClient {
+    /// What became of each of these orders, at most [`MAX_LIMIT`].
+    pub async fn outcomes(
+        &self,
+        orders: &[OrderId],
+        context: &RequestContext,
+    ) -> Result<Vec<Outcome>, NoOffer> {
+        if orders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<String> = orders.iter().map(OrderId::to_string).collect();
+        let mut url = self.0.url(&["admin", "outcomes"])?;
+        url.query_pairs_mut().append_pair("orders", &ids.join(","));
+        let slots = &self.0.movements;
+        self.0.ask(slots, url, None, context, |answer| parse_outcomes(answer, orders)).await
+    }
+
+    /// A page of the stock of all products.
+    pub async fn stocks(
+        &self,
+        cursor: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<Page<Stock>, NoOffer> {
+        self.page(&["products"], cursor, context, |answer: ProductAnswer| answer.read()).await
+    }
+
+    /// The stock of a product; `None` when there is no such product (any more).
+    pub async fn stock(
+        &self,
+        product: ProductId,
+        context: &RequestContext,
+    ) -> Result<Option<Stock>, NoOffer> {
+        let url = self.0.url(&["products", &product.to_string()])?;
+        let read = |answer: &Answered| parse::<ProductAnswer>(answer)?.read().map(Some);
+        none_if_missing(self.0.ask(&self.0.movements, url, None, context, read).await)
+    }
+
+    /// A page of the ledger of a product, the newest movement first; `None` when there never was
+    /// such a product.
+    pub async fn ledger(
+        &self,
+        product: ProductId,
+        cursor: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<Option<Page<LedgerEntry>>, NoOffer> {
+        let path = ["products", &product.to_string(), "movements"];
+        let page = self.page(&path, cursor, context, |answer: MovementAnswer| answer.read());
+        none_if_missing(page.await.map(Some))
+    }
+
+    /// Has the stock of an order given back. `false` when none of this product is taken for it.
+    pub async fn release(
+        &self,
+        order: OrderId,
+        product: ProductId,
+        context: &RequestContext,
+    ) -> Result<bool, NoOffer> {
+        let url = self.0.url(&["admin", "releases"])?;
+        let body = json!({ "order_id": order, "product_id": product }).to_string();
+        let read = |answer: &Answered| parse_outcomes_one(answer, order);
+        let released = self.0.ask(&self.0.movements, url, Some(body), context, read).await;
+        Ok(none_if_missing(released.map(Some))?.is_some())
+    }
+
+    async fn page<A: DeserializeOwned, T>(
+        &self,
+        path: &[&str],
+        cursor: Option<&str>,
+        context: &RequestContext,
+        read: impl Fn(A) -> Result<T, NoOffer>,
+    ) -> Result<Page<T>, NoOffer> {
+        let mut url = self.0.url(path)?;
+        url.query_pairs_mut().append_pair("limit", &MAX_LIMIT.to_string());
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        let read = |answer: &Answered| {
+            let items = parse::<Vec<A>>(answer)?.into_iter().map(read);
+            Ok(Page { items: items.collect::<Result<_, _>>()?, next: answer.cursor.clone() })
+        };
+        self.0.ask(&self.0.movements, url, None, context, read).await
+    }
+}
+
+impl ProductAnswer {
+    fn read(self) -> Result<Stock, NoOffer> {
+        let product_id = self.id.parse().map_err(|error| nonsense(&error))?;
+        Ok(Stock { product_id, quantity: self.quantity, version: self.version })
+    }
+}
+
+impl MovementAnswer {
+    fn read(self) -> Result<LedgerEntry, NoOffer> {
+        let id = self.id.parse().map_err(|error| nonsense(&error))?;
+        let order = self.order_id.filter(|_| self.kind == "sale");
+        let sold_to = order.map(|order| order.parse()).transpose();
+        let sold_to = sold_to.map_err(|error| nonsense(&error))?;
+        Ok(LedgerEntry { id, delta: self.delta, balance: self.balance, sold_to })
+    }
+}
+
+impl OutcomeAnswer {
+    fn read(self, order: OrderId) -> Result<Outcome, NoOffer> {
+        if self.order_id.parse() != Ok(order) {
+            return Err(NoOffer::Nonsense("what became of another order".to_owned()));
+        }
+        let movement = self.movement_id.unwrap_or_default().parse();
+        Ok(match self.outcome.as_str() {
+            "applied" => Outcome::Applied(movement.map_err(|error| nonsense(&error))?),
+            "released" => Outcome::Released,
+            "forgotten" => Outcome::Forgotten,
+            "unknown" => Outcome::Unknown,
+            reason => {
+                let reason: RefundReason = reason.parse().map_err(|error| nonsense(&error))?;
+                Outcome::Rejected(reason)
+            }
+        })
+    }
+}
+
+fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>, NoOffer> {
+    let answers: Vec<OutcomeAnswer> = parse(answer)?;
+    if answers.len() != orders.len() {
+        return Err(NoOffer::Nonsense("not one outcome for each order".to_owned()));
+    }
+    orders.iter().zip(answers).map(|(&order, answer)| answer.read(order)).collect()
+}
+
+fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<Outcome, NoOffer> {
+    parse::<OutcomeAnswer>(answer)?.read(order)
+}
+
+fn parse<T: DeserializeOwned>(answer: &Answered) -> Result<T, NoOffer> {
+    serde_json::from_slice(&answer.body).map_err(|error| nonsense(&error))
+}
+
+fn none_if_missing<T>(answer: Result<Option<T>, NoOffer>) -> Result<Option<T>, NoOffer> {
+    match answer {
+        Err(NoOffer::NotFound) => Ok(None),
+        answer => answer,
+    }
+}

@@ -1,0 +1,140 @@
+//! `payments reconcile`: compares the records of both services, and repairs what is safe to repair.
+//!
+//! It reads its own store and asks inventory over HTTP, page by page, beside live traffic. A
+//! difference counts when a second look, after everything was read, still shows it.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use shared::config::Span;
+use shared::own_store::all;
+use shared::request::RequestContext;
+use shared::shutdown::{Shutdown, sleep_unless};
+use shared::time::Timestamp;
+
+mod findings;
+mod patience;
+mod repair;
+mod report;
+mod walk;
+
+use crate::audit::{Difference, Sums};
+use crate::inventory_client::InventoryClient;
+use crate::reconcile::findings::Findings;
+use crate::reconcile::patience::patiently;
+use crate::reconcile::report::Report;
+use crate::store::Store;
+
+/// Differences that are listed, looked at again and repaired in one run. The others are counted.
+const MAX_DIFFERENCES: usize = 1_000;
+/// Longest wait until what was repaired has taken its course.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+/// Pause between two looks at what was repaired.
+const SETTLE_PAUSE: Duration = Duration::from_millis(250);
+/// Exit status when differences remain.
+const DIFFERENT: u8 = 3;
+
+/// How to compare, and what to do then.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Repair what is safe to repair: emit the events of paid orders again whose stock was not taken
+    /// and whose refund did not come, and give back the stock of orders that were not, or are no
+    /// longer, paid for. Stock and money are never changed by themselves.
+    #[arg(long)]
+    apply: bool,
+    /// Write one JSON object instead of lines for people.
+    #[arg(long)]
+    json: bool,
+    /// An order that changed within this time may still be on its way.
+    #[arg(long, value_name = "SPAN", default_value = "60s")]
+    grace: Span,
+    /// Stock of an order that is none of ours is given back only when it is older than this.
+    #[arg(long, value_name = "SPAN", default_value = "15m")]
+    orphan_grace: Span,
+    /// Compare only what is younger than this. The account is not compared then.
+    #[arg(long, value_name = "SPAN")]
+    since: Option<Span>,
+}
+
+/// Compares the records of both services.
+pub struct Reconciler {
+    store: Store,
+    inventory: InventoryClient,
+    context: RequestContext,
+    options: Options,
+}
+
+/// The times that one run goes by, all on the clock of the store.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// What changed before may no longer be on its way.
+    settled: Timestamp,
+    /// An unknown order from before is none that is about to come.
+    orphaned: Timestamp,
+    /// Where the comparison begins.
+    since: Option<Timestamp>,
+}
+
+impl Reconciler {
+    /// One that asks this store and this inventory.
+    pub fn new(store: Store, inventory: InventoryClient, options: Options) -> Self {
+        Self { store, inventory, context: RequestContext::mint(), options }
+    }
+
+    /// Compares everything, repairs what it was told to, and writes what it found. It fails when it
+    /// could not finish.
+    pub async fn run(&self) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        let mut sums = self.sums().await?;
+        let now = sums.read_at();
+        let times = Times {
+            settled: now.earlier_by(self.options.grace.0),
+            orphaned: now.earlier_by(self.options.orphan_grace.0),
+            since: self.options.since.map(|Span(since)| now.earlier_by(since)),
+        };
+        let mut findings = Findings::default();
+        self.compare_orders(times, &mut sums, &mut findings).await?;
+        self.compare_products(times, &mut findings).await?;
+        let accounts = times.since.is_none().then_some(sums);
+        for difference in accounts.iter().flat_map(Sums::differences) {
+            findings.add(difference);
+        }
+        self.look_again(times, &mut findings.differences).await?;
+
+        let found = findings.differences.clone();
+        if self.options.apply && self.repair(times, &found).await? {
+            self.settle(times, &mut findings.differences).await?;
+        }
+        let report = Report::new(&findings, found, accounts.as_ref(), started.elapsed());
+        shared::cli::print(&report.text(self.options.json)?)?;
+        Ok(if report.remain() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
+    }
+
+    /// The accounts of all partitions, each at one time. Whatever is read of the orders is read after
+    /// that.
+    async fn sums(&self) -> anyhow::Result<Sums> {
+        let partitions = self.store.own.partitions();
+        let accounts = patiently(|| async {
+            let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
+            let accounts = all(partitions.all().map(read)).await;
+            accounts.into_iter().collect::<anyhow::Result<Vec<_>>>()
+        });
+        Ok(Sums::beside(accounts.await?))
+    }
+
+    /// Waits until what was repaired shows, and keeps what does not.
+    async fn settle(&self, times: Times, differences: &mut Vec<Difference>) -> anyhow::Result<()> {
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        let never = Shutdown::new();
+        loop {
+            self.look_again(times, differences).await?;
+            let open =
+                differences.iter().any(|difference| repair::remedy(times, difference).is_some());
+            if !open || Instant::now() >= deadline {
+                return Ok(());
+            }
+            sleep_unless(&never, SETTLE_PAUSE).await;
+        }
+    }
+}

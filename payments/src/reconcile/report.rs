@@ -1,0 +1,100 @@
+//! What a run found, for people and for machines.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::findings::Findings;
+use crate::audit::{Difference, Sums, decimal};
+
+/// What a run found.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    orders: u64,
+    products: u64,
+    movements: u64,
+    /// In minor units; missing where it was not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charged: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refunded: Option<u64>,
+    differences: Vec<Line>,
+    /// Differences that are only counted.
+    more: u64,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    #[serde(flatten)]
+    difference: Difference,
+    repaired: bool,
+}
+
+impl Report {
+    /// Of what was `found`, what is still in `findings` was not repaired.
+    pub(super) fn new(
+        findings: &Findings,
+        found: Vec<Difference>,
+        sums: Option<&Sums>,
+        took: Duration,
+    ) -> Self {
+        let remains = &findings.differences;
+        let same = |a: &Difference, b: &Difference| {
+            (a.order_id, a.product_id) == (b.order_id, b.product_id)
+                && a.kind.remedy().is_some() == b.kind.remedy().is_some()
+        };
+        let line = |difference: Difference| {
+            let repaired = !remains.iter().any(|other| same(other, &difference));
+            Line { difference, repaired }
+        };
+        let (charged, refunded) = sums.map(Sums::accounts).unzip();
+        Self {
+            orders: findings.orders,
+            products: findings.products,
+            movements: findings.movements,
+            charged,
+            refunded,
+            differences: found.into_iter().map(line).collect(),
+            more: findings.more,
+            seconds: took.as_secs_f64(),
+        }
+    }
+
+    /// Whether there are differences left.
+    pub(super) fn remain(&self) -> bool {
+        self.more > 0 || self.differences.iter().any(|line| !line.repaired)
+    }
+
+    /// The report, as JSON or in lines.
+    pub(super) fn text(&self, json: bool) -> anyhow::Result<String> {
+        if json {
+            return Ok(serde_json::to_string(self)?);
+        }
+        let Self { orders, products, movements, seconds, .. } = self;
+        let mut text = format!(
+            "compared {orders} orders, {products} products and {movements} movements in {seconds:.1} s\n"
+        );
+        if let (Some(charged), Some(refunded)) = (self.charged, self.refunded) {
+            writeln!(text, "charged {}, refunded {}", decimal(charged), decimal(refunded))?;
+        }
+        for Line { difference, repaired } in &self.differences {
+            let order = difference.order_id.map(|id| format!(" order {id}"));
+            let product = difference.product_id.map(|id| format!(" product {id}"));
+            write!(text, "{}", difference.kind.as_str())?;
+            for part in [order, product].into_iter().flatten() {
+                text.push_str(&part);
+            }
+            let repaired = if *repaired { " (repaired)" } else { "" };
+            writeln!(text, ": {}{repaired}", difference.detail)?;
+        }
+        let repaired = self.differences.iter().filter(|line| line.repaired).count();
+        let all = self.differences.len() as u64 + self.more;
+        write!(text, "{all} differences, {repaired} repaired")?;
+        if self.more > 0 {
+            write!(text, "; {} of them are only counted: run it again", self.more)?;
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,205 @@
+//! Both passes: from the orders of payments to the records of inventory, and from its ledgers back.
+
+use anyhow::Context;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use shared::id::{OrderId, ProductId};
+use shared::index::Scanned;
+use shared::page::MAX_LIMIT;
+
+use super::findings::Findings;
+use super::{Reconciler, Times, patiently};
+use crate::audit::{Difference, Ledger, Outcome, Sale, Sums, of_record, of_sale};
+use crate::domain::{Found, OrderStatus};
+use crate::inventory_client::{LedgerEntry, Page, Stock};
+
+/// Ledgers that are read at once.
+const LEDGERS_AT_ONCE: usize = 8;
+/// How often a product that sells while it is read is read again.
+const MAX_LOOKS: usize = 5;
+
+type Records = Scanned<(OrderId, Found)>;
+
+impl Reconciler {
+    /// Compares every order with what inventory recorded of it. While one page is compared, the
+    /// next is read.
+    pub(super) async fn compare_orders(
+        &self,
+        times: Times,
+        sums: &mut Sums,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        let partitions = self.store.own.partitions();
+        let mut page = self.records(times, None).await?;
+        loop {
+            let next = page.next.as_deref().map(str::parse).transpose()?;
+            let following = async {
+                match next {
+                    Some(next) => self.records(times, Some(next)).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let (outcomes, following) = tokio::join!(self.outcomes(&page.items), following);
+            for ((id, found), outcome) in page.items.into_iter().zip(outcomes?) {
+                findings.orders += 1;
+                if let Found::Order(order) = &found {
+                    sums.add(partitions.of_order(id), order);
+                }
+                for difference in of_record(id, &found, outcome, times.settled) {
+                    findings.add(difference);
+                }
+            }
+            match following? {
+                Some(following) => page = following,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn records(&self, times: Times, position: Option<OrderId>) -> anyhow::Result<Records> {
+        let read = || self.store.list_records(times.since, position, MAX_LIMIT);
+        patiently(read).await.context("the store of payments cannot be read")
+    }
+
+    /// What became of these orders. Of one that is pending inventory is not asked.
+    pub(super) async fn outcomes(
+        &self,
+        orders: &[(OrderId, Found)],
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let pending = |found: &Found| matches!(found, Found::Order(order) if order.status == OrderStatus::Pending);
+        let asked = orders.iter().filter(|(_, found)| !pending(found));
+        let asked: Vec<OrderId> = asked.map(|(id, _)| *id).collect();
+        let mut answers = self.outcomes_of(&asked).await?.into_iter();
+        let outcome = |(_, found): &(OrderId, Found)| {
+            if pending(found) {
+                Outcome::Unknown
+            } else {
+                answers.next().unwrap_or(Outcome::Unknown)
+            }
+        };
+        Ok(orders.iter().map(outcome).collect())
+    }
+
+    async fn outcomes_of(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Outcome>> {
+        let ask = || self.inventory.outcomes(orders, &self.context);
+        patiently(ask).await.context("inventory cannot be asked")
+    }
+
+    /// Compares every stock with its ledger, and every sale in it with its order.
+    pub(super) async fn compare_products(
+        &self,
+        times: Times,
+        findings: &mut Findings,
+    ) -> anyhow::Result<()> {
+        let mut cursor = None;
+        loop {
+            let ask = || self.inventory.stocks(cursor.as_deref(), &self.context);
+            let page = patiently(ask).await.context("inventory cannot be asked")?;
+            let products = page.items.into_iter().map(|stock| self.compare_product(times, stock));
+            let mut products = iter(products).buffer_unordered(LEDGERS_AT_ONCE);
+            while let Some(found) = products.try_next().await? {
+                findings.merge(found);
+            }
+            drop(products);
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn compare_product(&self, times: Times, stock: Stock) -> anyhow::Result<Findings> {
+        let mut findings = Findings { products: 1, ..Findings::default() };
+        let product_id = stock.product_id;
+        let Some((on_hand, mut page)) = self.steady(stock).await? else {
+            return Ok(findings);
+        };
+        let mut ledger = Ledger::new(on_hand);
+        loop {
+            let young = |entry: &LedgerEntry| {
+                times.since.is_none_or(|since| entry.id.ms >= since.as_millis())
+            };
+            let all = page.items.len();
+            page.items.retain(young);
+            findings.movements += page.items.len() as u64;
+            for entry in &page.items {
+                ledger.push(entry.id, entry.delta, entry.balance);
+            }
+            for difference in self.compare_sales(product_id, &page.items).await? {
+                findings.add(difference);
+            }
+            // The others are older still.
+            let Some(cursor) = page.next.filter(|_| page.items.len() == all) else {
+                break;
+            };
+            let Some(older) = self.ledger(product_id, Some(&cursor)).await? else {
+                break;
+            };
+            page = older;
+        }
+        if let Some(difference) = ledger.finish(product_id) {
+            findings.add(difference);
+        }
+        Ok(findings)
+    }
+
+    /// The stock of a product and the first page of its ledger as they were at one time; `None` for
+    /// a product that was deleted meanwhile.
+    async fn steady(&self, mut stock: Stock) -> anyhow::Result<Option<(i64, Page<LedgerEntry>)>> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let Some(page) = self.ledger(stock.product_id, None).await? else {
+                return Ok(None);
+            };
+            let balance = page.items.first().map(|entry| entry.balance);
+            if balance == Some(stock.quantity) {
+                return Ok(Some((stock.quantity, page)));
+            }
+            let ask = || self.inventory.stock(stock.product_id, &self.context);
+            let Some(after) = patiently(ask).await.context("inventory cannot be asked")? else {
+                return Ok(None);
+            };
+            if after.version == stock.version {
+                return Ok(Some((stock.quantity, page)));
+            }
+            if looks >= MAX_LOOKS {
+                // It sells faster than it can be read. The next run may find it at rest.
+                return Ok(Some((balance.unwrap_or(stock.quantity), page)));
+            }
+            stock = after;
+        }
+    }
+
+    async fn ledger(
+        &self,
+        product: ProductId,
+        cursor: Option<&str>,
+    ) -> anyhow::Result<Option<Page<LedgerEntry>>> {
+        let ask = || self.inventory.ledger(product, cursor, &self.context);
+        patiently(ask).await.context("inventory cannot be asked")
+    }
+
+    async fn compare_sales(
+        &self,
+        product_id: ProductId,
+        entries: &[LedgerEntry],
+    ) -> anyhow::Result<Vec<Difference>> {
+        let sale = |entry: &LedgerEntry| {
+            let order_id = entry.sold_to?;
+            Some(Sale { product_id, order_id, movement: entry.id, delta: entry.delta })
+        };
+        let sales: Vec<Sale> = entries.iter().filter_map(sale).collect();
+        let ids: Vec<OrderId> = sales.iter().map(|sale| sale.order_id).collect();
+        let read = || self.store.find_records(&ids);
+        let (found, outcomes) = tokio::join!(patiently(read), self.outcomes_of(&ids));
+        let found = found.context("the store of payments cannot be read")?;
+        let compared = sales.iter().zip(found).zip(outcomes?);
+        let differences = compared.flat_map(|((sale, found), outcome)| match found {
+            Found::Order(order) => of_sale(sale, Some(&order), outcome),
+            Found::Missing => of_sale(sale, None, outcome),
+            // The other pass tells of it.
+            Found::Damaged(_) => Vec::new(),
+        });
+        Ok(differences.collect())
+    }
+}

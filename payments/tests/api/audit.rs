@@ -1,0 +1,211 @@
+//! Orders compared with what inventory knows of them, and what a repair is made of.
+
+use std::time::Duration;
+
+use payments::domain::{Order, PlaceOrder, Quote};
+use serde_json::json;
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::idempotency::Once;
+use shared::redis::{Command, RedisError};
+use shared::request::RequestContext;
+use shared::time::Timestamp;
+use shared::trace::{RequestId, TraceParent};
+
+use crate::fake_inventory::{Behaviour, outcome, response};
+use crate::harness::{Service, TestStore, only_partition};
+
+/// Longer than an order may be on its way.
+const LONG_AGO_MS: u64 = 10 * 60 * 1_000;
+
+/// A service with one order, paid long ago.
+async fn with_paid_order() -> (Service, String) {
+    let service = Service::start(&[]).await;
+    let product = service.inventory.product("10", 9);
+    let id = service.order(product, 2).await.order_id();
+    assert_eq!(service.complete().await, 1);
+    age(&service, &id, &["created_at", "paid_at"]).await;
+    (service, id)
+}
+
+/// Moves these times of an order to long ago.
+async fn age(service: &Service, id: &str, fields: &[&str]) {
+    for field in fields {
+        let long_ago = now(service).await - LONG_AGO_MS;
+        operate(service, &["HSET", &format!("order:{id}"), field, &long_ago.to_string()]).await;
+    }
+}
+
+async fn now(service: &Service) -> u64 {
+    let time = operate(service, &["TIME"]).await.list().unwrap();
+    time[0].unsigned().unwrap() * 1_000
+}
+
+async fn operate(service: &Service, words: &[&str]) -> shared::redis::Reply {
+    let url = service.system.payments_redis().url(stack::credentials::User::Operator);
+    let redis = shared::redis::Redis::worker(&url.parse().unwrap());
+    let name = match words[0] {
+        "HSET" => "HSET",
+        "HDEL" => "HDEL",
+        "TIME" => "TIME",
+        other => panic!("{other}"),
+    };
+    redis.run(Command::new(name).args(words[1..].iter().copied())).await.unwrap()
+}
+
+/// The kinds of difference on the first page.
+async fn audited(service: &Service) -> Vec<String> {
+    let audit = service.get("/admin/audit").await;
+    assert_eq!(audit.status, 200, "{audit:?}");
+    let body = audit.json();
+    let differences = body["differences"].as_array().unwrap().iter();
+    differences.map(|difference| difference["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
+    let (service, id) = with_paid_order().await;
+    let knows = async |word: &str| {
+        service.inventory.set_outcome(&id, Behaviour::Answer(outcome(&id, word)));
+        audited(&service).await
+    };
+    assert_eq!(knows("applied").await, [""; 0]);
+    assert_eq!(knows("forgotten").await, [""; 0]);
+    assert_eq!(knows("unknown").await, ["no_outcome"]);
+    assert_eq!(knows("insufficient_stock").await, ["refund_missing"]);
+    assert_eq!(knows("released").await, ["refund_missing"]);
+    operate(&service, &["HSET", &format!("order:{id}"), "status", "refunded"]).await;
+    assert_eq!(knows("applied").await, ["stock_taken"]);
+    assert_eq!(knows("product_not_found").await, [""; 0]);
+    operate(&service, &["HSET", &format!("order:{id}"), "total", "24.01"]).await;
+    assert_eq!(knows("released").await, ["wrong_total"]);
+    operate(&service, &["HDEL", &format!("order:{id}"), "quantity"]).await;
+    assert_eq!(knows("released").await, ["order_damaged"]);
+}
+
+#[tokio::test]
+async fn an_audit_shows_the_money_and_leaves_out_what_is_on_its_way() {
+    let (service, old) = with_paid_order().await;
+    let product = service.inventory.product("10", 9);
+    let young = service.order(product, 1).await.order_id();
+    assert_eq!(service.complete().await, 1);
+    // The cursor of the second page comes from the first.
+    service.inventory.set_outcome(&young, Behaviour::Answer(outcome(&young, "unknown")));
+    service.inventory.set_outcome(&old, Behaviour::Answer(outcome(&old, "applied")));
+    let first = service.get("/admin/audit?limit=1").await;
+    let expected = json!({
+        "orders": 1, "charged": 1_200, "refunded": 0,
+        "account": { "charged": 3_600, "refunded": 0 }, "differences": [],
+    });
+    assert_eq!(first.json(), expected);
+    let next = first.header("link").strip_prefix('<').unwrap();
+    let second = service.get(next.strip_suffix(">; rel=\"next\"").unwrap()).await;
+    assert_eq!(second.json()["charged"], 2_400);
+    assert_eq!(second.header("link"), "");
+    service.get("/admin/audit?cursor=x").await.problem(400, "invalid-cursor");
+}
+
+#[tokio::test]
+async fn an_audit_without_a_sensible_inventory_is_a_problem() {
+    let (service, id) = with_paid_order().await;
+    let other = OrderId::mint().to_string();
+    for nonsense in [
+        outcome(&other, "applied"),
+        outcome(&id, "sold"),
+        response("200 OK", "application/json", "[]"),
+    ] {
+        service.inventory.set_outcome(&id, Behaviour::Answer(nonsense));
+        service.get("/admin/audit").await.problem(502, "bad-upstream");
+    }
+    service.inventory.set_outcome(&id, Behaviour::HangUp);
+    service.get("/admin/audit").await.problem(503, "inventory-unavailable");
+}
+
+async fn paid(test: &TestStore) -> Order {
+    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
+    let context = RequestContext::mint();
+    let placed = test.store.place_order(wanted, quote, Duration::ZERO, &context, None).await;
+    let Once::Now(order) = placed.unwrap() else {
+        panic!("an order without a key was placed before");
+    };
+    test.store.complete_due(only_partition()).await.unwrap();
+    test.store.find_order(order.id).await.unwrap().unwrap()
+}
+
+fn refund(order: &Order) -> RefundOrder {
+    RefundOrder {
+        order_id: order.id,
+        product_id: order.wanted.product_id,
+        quantity: 3,
+        reason: RefundReason::InsufficientStock,
+        time: Timestamp::from_millis(0),
+        traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
+    }
+}
+
+#[tokio::test]
+async fn only_the_event_of_a_paid_order_is_emitted_again_and_it_is_the_same_event() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let order = paid(&test).await;
+    assert!(test.store.emit_again(order.id).await.unwrap());
+    let mut entries = test.entries(OrderCompleted::STREAM).await;
+    let (again, first) = (entries.pop().unwrap(), entries.pop().unwrap());
+    assert_eq!(again.fields, first.fields);
+    let trail = test.store.find_order(order.id).await.unwrap().unwrap().trail;
+    assert_eq!(trail.completed_entry, Some(again.id));
+
+    test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap();
+    let before = test.dump().await;
+    assert!(!test.store.emit_again(order.id).await.unwrap(), "it is refunded");
+    assert!(!test.store.emit_again(OrderId::mint()).await.unwrap(), "it never was");
+    assert_eq!(test.dump().await, before);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_written_whole_is_not_emitted_again() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let order = paid(&test).await;
+    let fails = async || {
+        let before = test.dump().await;
+        test.store.emit_again(order.id).await.unwrap_err();
+        assert_eq!(test.dump().await, before);
+    };
+    test.operate("HDEL", &format!("order:{} fee", order.id)).await;
+    fails().await;
+    test.operate("HSET", &format!("order:{} fee 11.94", order.id)).await;
+    test.operate("DEL", OrderCompleted::STREAM).await;
+    test.operate("SET", &format!("{} x", OrderCompleted::STREAM)).await;
+    fails().await;
+    test.operate("DEL", OrderCompleted::STREAM).await;
+    assert!(test.store.emit_again(order.id).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_added_to_holds_the_money_back_and_changes_nothing() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let order = paid(&test).await;
+    let account = test.store.read_account(only_partition()).await.unwrap();
+    assert_eq!((account.charged, account.refunded), (7_164, 0));
+    let spoiled = [
+        ("SET", "account x"),
+        ("HSET", "account charged x refunded x"),
+        ("HSET", "account charged -1 refunded -1"),
+        ("HSET", "account charged 9223372036854775807 refunded 9223372036854775807"),
+    ];
+    for (name, words) in spoiled {
+        test.operate("DEL", "account").await;
+        test.operate("ZADD", &format!("due 1 {}", order.id)).await;
+        test.operate(name, words).await;
+        let before = test.dump().await;
+        let waits = |error: RedisError| assert!(matches!(error, RedisError::Unavailable(_)));
+        waits(test.store.complete_due(only_partition()).await.unwrap_err());
+        waits(test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap_err());
+        assert_eq!(test.dump().await, before, "{words}");
+    }
+    test.operate("DEL", "account").await;
+    test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap();
+    let account = test.store.read_account(only_partition()).await.unwrap();
+    assert_eq!((account.charged, account.refunded), (0, 7_164));
+}

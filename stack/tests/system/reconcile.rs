@@ -1,0 +1,261 @@
+//! Records that an operator, or a loss, made differ: found by `payments reconcile`, and repaired
+//! where that is safe.
+
+use serde_json::Value;
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::{OrderId, ProductId};
+use stack::role::Role;
+
+use crate::harness::{Shop, Traffic, completed, programs::text};
+
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+/// What a run of `payments reconcile` ended with.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    report: Value,
+}
+
+impl Run {
+    /// Each kind of difference, and whether it was repaired.
+    fn kinds(&self) -> Vec<(&str, bool)> {
+        let lines = self.report["differences"].as_array().unwrap().iter();
+        lines
+            .map(|line| (line["kind"].as_str().unwrap(), line["repaired"].as_bool().unwrap()))
+            .collect()
+    }
+}
+
+/// Compares at once: nothing is thought to be on its way.
+async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
+    let args = [&["reconcile", "--json", "--grace", "0", "--orphan-grace", "0"], args].concat();
+    let output = shop.run(Role::PaymentsServe, &args).await;
+    let code = output.status.code().unwrap();
+    assert!([0, 3].contains(&code), "{code}: {}", text(&output));
+    Run { code, report: serde_json::from_slice(&output.stdout).unwrap() }
+}
+
+async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+    let (id, _) = shop.place_order(product, quantity).await;
+    shop.wait_status(id, "paid").await;
+    shop.assert_quiet().await;
+    id
+}
+
+async fn refunded(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+    let (id, _) = shop.place_order(product, quantity).await;
+    shop.wait_status(id, "refunded").await;
+    shop.assert_quiet().await;
+    id
+}
+
+/// Makes inventory forget an order, its movement and what it took.
+async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32) {
+    let bucket = format!("applied:{}", order.minted_at().unwrap().as_millis() / HOUR_MS);
+    shop.inventory.ask("HDEL", &[&bucket, &order.to_string()]).await;
+    let key = format!("movements:{product}");
+    let last = shop.inventory.entries(&key).await.pop().unwrap();
+    shop.inventory.ask("XDEL", &[&key, &last.id]).await;
+    let key = format!("product:{product}");
+    shop.inventory.ask("HSET", &[&key, "quantity", &stock.to_string()]).await;
+}
+
+#[tokio::test]
+async fn a_system_at_rest_has_no_differences_in_any_partition() {
+    for shop in [Shop::open().await, Shop::open_partitioned(4).await] {
+        let products = [shop.create_product("a", 30).await, shop.create_product("b", 3).await];
+        for number in 0..40 {
+            let (id, _) = shop.place_order(products[number % 2], 1).await;
+            if number % 5 == 0 {
+                shop.cancel(id).await;
+            }
+        }
+        shop.assert_quiet().await;
+        let run = reconcile(&shop, &[]).await;
+        assert_eq!((run.code, run.kinds()), (0, vec![]), "{run:?}");
+        assert_eq!((&run.report["orders"], &run.report["products"]), (&40.into(), &2.into()));
+        // 32 paid, 13 of them refunded: each 3.00.
+        let money = (&run.report["charged"], &run.report["refunded"]);
+        assert_eq!(money, (&9_600.into(), &3_900.into()), "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_inventory_has_forgotten_takes_its_stock_after_all() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 5).await;
+    let id = paid(&shop, product, 2).await;
+    forget_sale(&shop, product, id, 5).await;
+    let run = reconcile(&shop, &[]).await;
+    assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", false)]));
+    assert_eq!(run.report["differences"][0]["order_id"], id.to_string());
+    assert_eq!(shop.stock(product).await, 5, "it was not told to repair");
+
+    let run = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((run.code, run.kinds()), (0, vec![("no_outcome", true)]));
+    assert_eq!(shop.stock(product).await, 3);
+    assert_eq!(reconcile(&shop, &["--apply"]).await.kinds(), []);
+    shop.assert_quiet().await;
+    assert_eq!(shop.order(id).await["status"], "paid");
+}
+
+#[tokio::test]
+async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 5).await;
+    let id = paid(&shop, product, 2).await;
+    forget_sale(&shop, product, id, 5).await;
+    shop.inventory.ask("DEL", &[&format!("movements:{product}")]).await;
+    shop.inventory.ask("HSET", &[&format!("product:{product}"), "quantity", "0"]).await;
+    let run = reconcile(&shop, &["--apply"]).await;
+    // Somebody changed the stock without a movement: that is for people to look at.
+    assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", true), ("wrong_stock", false)]));
+    assert_eq!(shop.order(id).await["status"], "refunded");
+}
+
+#[tokio::test]
+async fn a_refund_that_payments_has_forgotten_comes_again() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1).await;
+    let id = refunded(&shop, product, 2).await;
+    let key = format!("order:{id}");
+    shop.payments.ask("HSET", &[&key, "status", "paid"]).await;
+    shop.payments.ask("HDEL", &[&key, "reason", "refunded_at", "refund_entry"]).await;
+    shop.payments.ask("HDEL", &["account", "refunded"]).await;
+    let run = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((run.code, run.kinds()), (0, vec![("refund_missing", true)]));
+    let order = shop.order(id).await;
+    assert_eq!(
+        (&order["status"], &order["reason"]),
+        (&"refunded".into(), &"insufficient_stock".into())
+    );
+    assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
+    assert_eq!(shop.stock(product).await, 1);
+}
+
+#[tokio::test]
+async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 10).await;
+    let taken = paid(&shop, product, 3).await;
+    let key = format!("order:{taken}");
+    shop.payments.ask("HSET", &[&key, "status", "cancelled", "cancelled_at", "1"]).await;
+    shop.payments.ask("HDEL", &[&key, "paid_at"]).await;
+    shop.payments.ask("HDEL", &["account", "charged"]).await;
+    // Nobody ever placed this one.
+    let orphan = completed(product, 4);
+    shop.emit(std::slice::from_ref(&orphan)).await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 3);
+
+    let differences = vec![("stock_taken", false), ("unknown_order", false)];
+    let run = reconcile(&shop, &[]).await;
+    assert_eq!((run.code, run.kinds()), (3, differences));
+    // An order that nobody knows may be one that is about to be placed again.
+    let run = reconcile(&shop, &["--apply", "--orphan-grace", "15m"]).await;
+    let differences = vec![("stock_taken", true), ("unknown_order", false)];
+    assert_eq!((run.code, run.kinds()), (3, differences));
+    assert_eq!(shop.stock(product).await, 6);
+    let run = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((run.code, run.kinds()), (0, vec![("unknown_order", true)]));
+    assert_eq!(shop.stock(product).await, 10);
+    assert_eq!(reconcile(&shop, &["--apply"]).await.kinds(), []);
+
+    // Emitted again, the order is refunded, not sold.
+    shop.emit(&[orphan]).await;
+    shop.wait_drained().await;
+    assert_eq!(shop.stock(product).await, 10);
+    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 1);
+}
+
+#[tokio::test]
+async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone() {
+    let shop = Shop::open().await;
+    let (tea, cup) = (shop.create_product("tea", 9).await, shop.create_product("cup", 9).await);
+    let (sold, resold) = (paid(&shop, tea, 1).await, paid(&shop, cup, 1).await);
+    let (mispriced, damaged) = (paid(&shop, cup, 1).await, paid(&shop, cup, 1).await);
+    assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
+
+    shop.inventory.ask("HSET", &[&format!("product:{tea}"), "quantity", "7"]).await;
+    let bucket = format!("applied:{}", sold.minted_at().unwrap().as_millis() / HOUR_MS);
+    shop.inventory.ask("HDEL", &[&bucket, &sold.to_string()]).await;
+    shop.payments.ask("HSET", &[&format!("order:{resold}"), "quantity", "2"]).await;
+    shop.payments.ask("HSET", &[&format!("order:{mispriced}"), "total", "3.01"]).await;
+    shop.payments.ask("HDEL", &[&format!("order:{damaged}"), "price"]).await;
+    let (late, _) = shop.place_order(tea, 1).await;
+    shop.wait_status(late, "paid").await;
+    shop.assert_quiet().await;
+    let key = format!("order:{late}");
+    shop.payments.ask("HSET", &[&key, "status", "pending", "completes_at", "1"]).await;
+    shop.payments.ask("HDEL", &[&key, "paid_at"]).await;
+
+    let emitted = shop.payments.length(OrderCompleted::STREAM).await;
+    let run = reconcile(&shop, &["--apply"]).await;
+    let mut kinds: Vec<_> = run.kinds();
+    kinds.sort_unstable();
+    let expected = [
+        "order_damaged",
+        "other_sale",
+        "overdue",
+        "unrecorded_sale",
+        "wrong_account",
+        "wrong_stock",
+        "wrong_total",
+        "wrong_total",
+    ];
+    assert_eq!((run.code, kinds), (3, expected.map(|kind| (kind, false)).to_vec()));
+    assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, emitted, "nothing was emitted");
+    let output = shop.run(Role::PaymentsServe, &["reconcile", "--grace", "0"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    let lines = text(&output);
+    assert!(lines.contains(&format!("wrong_stock product {tea}: ")), "{lines}");
+    assert!(lines.contains("8 differences, 0 repaired"), "{lines}");
+}
+
+#[tokio::test]
+async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 5).await;
+    let id = paid(&shop, product, 2).await;
+    forget_sale(&shop, product, id, 5).await;
+    let patient = ["--grace", "1h"];
+    let run = reconcile(&shop, &patient).await;
+    assert_eq!((run.code, run.kinds()), (0, vec![]));
+    let run = reconcile(&shop, &["--since", "1h"]).await;
+    assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", false)]));
+    assert!(run.report.get("charged").is_none(), "{run:?}");
+    let run = reconcile(&shop, &["--since", "0"]).await;
+    assert_eq!((run.code, run.kinds(), &run.report["orders"]), (0, vec![], &0.into()));
+}
+
+#[tokio::test]
+async fn beside_live_traffic_nothing_differs() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 150).await;
+    let traffic = Traffic::start(&shop, product, 8);
+    for _ in 0..3 {
+        traffic.more(100).await;
+        // Nothing takes as long as this on its way.
+        let run = reconcile(&shop, &["--grace", "30s"]).await;
+        assert_eq!((run.code, run.kinds()), (0, vec![]), "{run:?}");
+    }
+    traffic.stop().await;
+    shop.assert_quiet().await;
+    assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
+}
+
+#[tokio::test]
+async fn a_comparison_that_cannot_be_finished_ends_with_status_1() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 5).await;
+    paid(&shop, product, 1).await;
+    shop.system.process("inventory serve").kill();
+    let output = shop.run(Role::PaymentsServe, &["reconcile"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("inventory cannot be asked"), "{}", text(&output));
+    shop.payments.ask("FLUSHALL", &[]).await;
+    let output = shop.run(Role::PaymentsServe, &["reconcile"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("lost its data"), "{}", text(&output));
+}
