@@ -68,7 +68,7 @@ const SMOKE: &Table = &[
 ];
 
 const QUICK: &Table = &[
-    (Figure::Orders, [1_000, 0, 0]),
+    (Figure::Orders, [1_000, 120, 0]),
     (Figure::ServiceKills, [20, 0, 0]),
     (Figure::Terminations, [2, 0, 0]),
     (Figure::Freezes, [3, 0, 0]),
@@ -77,7 +77,8 @@ const QUICK: &Table = &[
     (Figure::DroppedAnswers, [50, 0, 0]),
     (Figure::Partitions, [1, 0, 0]),
     (Figure::FunctionFlushes, [1, 0, 0]),
-    (Figure::GroupsDestroyed, [1, 0, 0]),
+    (Figure::GroupsDestroyed, [4, 0, 0]),
+    (Figure::EarlyTrims, [0, 2, 0]),
     (Figure::Poison, [10, 0, 0]),
     (Figure::Duplicates, [60, 0, 0]),
     (Figure::Retries, [400, 0, 0]),
@@ -103,7 +104,7 @@ const CI: &Table = &[
     (Figure::DiskFull, [1, 0, 0]),
     (Figure::FunctionFlushes, [1, 0, 0]),
     (Figure::GroupsDestroyed, [1, 0, 0]),
-    (Figure::EarlyTrims, [0, 1, 0]),
+    (Figure::EarlyTrims, [0, 2, 0]),
     (Figure::Poison, [50, 0, 0]),
     (Figure::Duplicates, [80, 0, 20]),
     (Figure::Retries, [1_500, 50, 450]),
@@ -155,7 +156,7 @@ impl Scale {
     pub(super) fn legs(self) -> Vec<Leg> {
         let (table, warm_up, seconds, dropped_per_mille) = match self {
             Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
-            Self::Quick => (QUICK, 3, [25, 0, 0], 20),
+            Self::Quick => (QUICK, 2, [24, 5, 0], 20),
             Self::Ci => (CI, 4, [75, 8, 30], 20),
             Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 70),
         };
@@ -207,7 +208,7 @@ mod tests {
             (Figure::DiskFull, 1, 10),
             (Figure::FunctionFlushes, 1, 10),
             (Figure::GroupsDestroyed, 1, 10),
-            (Figure::EarlyTrims, 1, 10),
+            (Figure::EarlyTrims, 2, 10),
             (Figure::Poison, 50, 500),
             (Figure::Retries, 2_000, 20_000),
             (Figure::CancelRaces, 2_000, 20_000),

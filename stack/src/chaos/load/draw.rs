@@ -16,7 +16,7 @@ const PLENTY: usize = 8;
 const PLENTY_STOCK: u64 = 1_000_000;
 /// Products that run out and are restocked.
 const SCARCE: usize = 8;
-const SCARCE_STOCK: u64 = 30;
+const SCARCE_STOCK: u64 = 6;
 const MOST_PIECES: u64 = 3;
 /// Wanted beyond the plan, because some are refused for good reasons: their product is gone.
 const SPARE: u32 = 20;
@@ -33,6 +33,8 @@ const LOOKS_MS: u64 = 2_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wishes {
     pub(crate) products: Vec<NewProduct>,
+    /// The products of which there is one piece and many buyers, by their place in the list.
+    pub(crate) last_pieces: Vec<usize>,
     /// By time.
     pub(crate) orders: Vec<Wish>,
     /// By time.
@@ -74,20 +76,22 @@ pub(crate) enum Upkeep {
 
 /// Draws the wishes of a leg.
 pub(crate) fn wishes(leg: &Leg, rng: &mut Rng) -> Wishes {
-    let mut draw = Draw { leg, rng, products: Vec::new(), orders: Vec::new() };
+    let mut draw =
+        Draw { leg, rng, products: Vec::new(), last_pieces: Vec::new(), orders: Vec::new() };
     let upkeep = draw.shop();
     draw.races();
     draw.single_orders(&upkeep);
     draw.habits();
     let mut orders = draw.orders;
     orders.sort_by_key(|wish| wish.at);
-    Wishes { products: draw.products, orders, upkeep }
+    Wishes { products: draw.products, last_pieces: draw.last_pieces, orders, upkeep }
 }
 
 struct Draw<'a> {
     leg: &'a Leg,
     rng: &'a mut Rng,
     products: Vec<NewProduct>,
+    last_pieces: Vec<usize>,
     orders: Vec<Wish>,
 }
 
@@ -121,6 +125,7 @@ impl Draw<'_> {
     fn races(&mut self) {
         for _ in 0..self.leg.planned.get(Figure::LastUnitRaces) {
             let (product, at) = (self.product(1), self.moment());
+            self.last_pieces.push(product);
             for _ in 0..BUYERS {
                 self.order(at, product, 1);
             }
