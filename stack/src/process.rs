@@ -54,6 +54,8 @@ struct State {
     child: Option<Child>,
     pid: u32,
     exit: Option<ExitStatus>,
+    /// How the one before it ended.
+    previous: Option<ExitStatus>,
 }
 
 impl Process {
@@ -66,7 +68,7 @@ impl Process {
 
     /// Describes it without starting it; [`Process::restart`] does.
     pub fn prepare(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Self {
-        let state = Mutex::new(State { child: None, pid: 0, exit: None });
+        let state = Mutex::new(State { child: None, pid: 0, exit: None, previous: None });
         Self { launch, guard, lines: Arc::new(Lines::new(sink)), state }
     }
 
@@ -120,10 +122,16 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has ended, also when somebody starts it again at once.
     pub async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
-        ensure!(self.pid() != 0, "`{}` was never started", self.name());
-        wait_for(&format!("the end of `{}`", self.name()), limit, || async { self.exit() }).await
+        let pid = self.pid();
+        ensure!(pid != 0, "`{}` was never started", self.name());
+        let ended = || {
+            let mut state = self.state();
+            state.poll();
+            if state.pid == pid { state.exit } else { state.previous }
+        };
+        wait_for(&format!("the end of `{}`", self.name()), limit, || async { ended() }).await
     }
 
     /// SIGTERM, then waits; kills it and fails if it has not ended by then.
@@ -182,7 +190,8 @@ impl Process {
             guard::spawn(command).with_context(|| format!("cannot start `{}`", self.name()))?;
         self.lines.read(child.stdout.take());
         self.lines.read(child.stderr.take());
-        *state = State { pid: child.id(), child: Some(child), exit: None };
+        let previous = state.exit;
+        *state = State { pid: child.id(), child: Some(child), exit: None, previous };
         Ok(())
     }
 

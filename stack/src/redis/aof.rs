@@ -89,7 +89,8 @@ fn increment(line: &str) -> Option<(u64, String)> {
     }
 }
 
-/// The place of the first mark of time that is less than `seconds` older than the last one.
+/// The place of the first mark of time in the last `seconds`. A mark that is farther from the last
+/// one than that ends the search, also when a clock that jumped has put it into the future.
 fn end_before(bytes: &[u8], seconds: u64) -> u64 {
     let (mut at, mut marks) = (0, Vec::new());
     while let Some(command) = Protocol::Redis.request(&bytes[at..], false) {
@@ -100,8 +101,8 @@ fn end_before(bytes: &[u8], seconds: u64) -> u64 {
         at += command.len;
     }
     let last = marks.last().map_or(0, |(_, time)| *time);
-    let first = marks.iter().find(|(_, time)| time + seconds > last);
-    first.map_or(bytes.len(), |(at, _)| *at) as u64
+    let late = marks.iter().rev().take_while(|(_, time)| time.abs_diff(last) < seconds);
+    late.last().map_or(bytes.len(), |(at, _)| *at) as u64
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -131,6 +132,9 @@ mod tests {
         assert!(cut(1).starts_with("#TS:102"));
         assert!(cut(2).starts_with("#TS:101"));
         assert!(cut(9).starts_with("#TS:100"));
+        let jumped = format!("#TS:100\r\n{ping}#TS:3701\r\n{ping}#TS:102\r\n{ping}");
+        let at = usize::try_from(end_before(jumped.as_bytes(), 60)).unwrap();
+        assert!(jumped[at..].starts_with("#TS:102"));
     }
 
     #[test]

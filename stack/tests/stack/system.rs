@@ -110,7 +110,7 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     wait_until("the first restart", LIMIT, back).await.unwrap();
     assert_ne!(process.pid(), first);
     system.wait_ready().await.unwrap();
-    process.terminate();
+    process.stop(LIMIT).await.unwrap();
     wait_until("the second restart", LIMIT, || async { system.restarts() == 2 }).await.unwrap();
     assert!(!system.process("inventory serve").is_running(), "it was never started");
 
