@@ -18,7 +18,7 @@ pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);
 /// How soon after the end of the load nothing may be left to do.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How much longer is waited, so that the report can say how long it took.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Nothing to do for this long is drained: a consumer that looks back over a stream may still emit.
 const CALM: Duration = Duration::from_millis(1_500);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);

@@ -38,7 +38,7 @@ const PROCESS_LIMIT: Duration = Duration::from_secs(20);
 /// How long a store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
 /// How long faults may take beyond the plan.
-const OVERTIME: Duration = Duration::from_secs(60);
+const OVERTIME: Duration = Duration::from_mins(1);
 
 /// Who harms the system of one leg.
 pub(super) struct Injector {

@@ -2,8 +2,9 @@
 //! and write down what they asked and were answered.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -30,6 +31,7 @@ pub(super) use draw::{Upkeep, Wish, Wishes, wishes};
 mod attempt;
 mod draw;
 mod http;
+mod shop;
 
 /// Clients with connections of their own.
 const CLIENTS: usize = 16;
@@ -38,7 +40,10 @@ const MOST_AT_ONCE: usize = 1_024;
 /// Attempts for one wish, each after a pause of at most a second.
 const MOST_ATTEMPTS: u32 = 60;
 /// How long the clients may take after the last wish began.
-const FINISH_LIMIT: Duration = Duration::from_secs(60);
+const FINISH_LIMIT: Duration = Duration::from_mins(1);
+
+/// So many buyers of one last piece make a race.
+const CROWD: u32 = 30;
 
 /// Where the clients send their requests: two replicas of each service.
 pub(super) struct Shops {
@@ -56,6 +61,8 @@ pub(super) struct Load {
     delay: Duration,
     requests: AtomicU32,
     intents: AtomicU32,
+    /// How many orders of each product were accepted.
+    accepted: Mutex<HashMap<String, u32>>,
 }
 
 /// One intent: all its requests have the same key.
@@ -78,23 +85,8 @@ impl Load {
     ) -> Result<Self> {
         let clients = (0..CLIENTS).map(|_| http::client()).collect::<reqwest::Result<_>>()?;
         let (requests, intents) = (AtomicU32::new(0), AtomicU32::new(0));
-        Ok(Self { clients, shops, history, tally, delay, requests, intents })
-    }
-
-    /// Puts the products up for sale; their ids in the same order.
-    pub(super) async fn open_shop(&self, wishes: &Wishes) -> Result<Vec<String>> {
-        let mut rng = Rng::with_seed(0);
-        let mut ids = Vec::new();
-        for product in &wishes.products {
-            let body = json!({
-                "name": product.name, "price": product.price, "quantity": product.quantity,
-            });
-            let intent = self.upkeep(Op::Create, "/products".to_owned(), body, "");
-            let answer = self.insist(&intent, 0, &mut rng).await;
-            let id = answer.and_then(|answer| answer.id());
-            ids.push(id.context("a product could not be put up for sale")?);
-        }
-        Ok(ids)
+        let accepted = Mutex::default();
+        Ok(Self { clients, shops, history, tally, delay, requests, intents, accepted })
     }
 
     /// Does what everybody wishes, each at its time from `start` on.
@@ -120,14 +112,17 @@ impl Load {
             });
             while tasks.try_join_next().is_some() {}
         }
-        let deadline = Instant::now() + FINISH_LIMIT;
-        while let Some(ended) = timeout_at(deadline, tasks.join_next())
-            .await
-            .context("the clients did not come to an end")?
-        {
-            ensure!(ended.is_ok(), "a client of the harness itself failed: {ended:?}");
+        finish(tasks).await?;
+        for product in wishes.last_pieces {
+            if self.accepted().get(&products[product]).is_some_and(|buyers| *buyers >= CROWD) {
+                self.tally.count(Figure::LastUnitRaces);
+            }
         }
         Ok(())
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn pursue(&self, wish: &Wish, product: &str, number: u64, mut rng: Rng) {
@@ -152,6 +147,7 @@ impl Load {
         };
         let Some(order) = answer.and_then(|answer| answer.order()) else { return };
         self.tally.count(Figure::Orders);
+        *self.accepted().entry(product.to_owned()).or_default() += 1;
         let placed = Instant::now();
         tokio::join!(
             self.repeat(wish, &place, client, rng.fork()),
@@ -206,54 +202,6 @@ impl Load {
         }
     }
 
-    async fn keep_shop(
-        self: Arc<Self>,
-        upkeep: Vec<(Duration, Upkeep)>,
-        products: Arc<Vec<String>>,
-        start: Instant,
-        seed: u64,
-    ) {
-        let mut rng = Rng::with_seed(seed);
-        for (at, what) in upkeep {
-            sleep_until(start + at).await;
-            let (op, product, body, figure) = match what {
-                Upkeep::Restock { product, quantity } => {
-                    (Op::Restock, product, json!({"quantity": quantity}), Figure::Restocks)
-                }
-                Upkeep::Count { product, quantity } => {
-                    (Op::Count, product, json!({"quantity": quantity}), Figure::Stocktakes)
-                }
-                Upkeep::Delete { product } => (Op::Delete, product, Value::Null, Figure::Deletions),
-            };
-            let id = products[product].as_str();
-            let path = match op {
-                Op::Restock => format!("/products/{id}/restock"),
-                Op::Count => format!("/products/{id}/stock"),
-                _ => format!("/products/{id}"),
-            };
-            let intent = self.upkeep(op, path, body, id);
-            if self.insist(&intent, 0, &mut rng).await.is_some() {
-                self.tally.count(figure);
-            }
-        }
-    }
-
-    /// An intent of the owner. The note of a movement says which one made it.
-    fn upkeep<'a>(&self, op: Op, path: String, mut body: Value, product: &'a str) -> Intent<'a> {
-        let number = self.intents.fetch_add(1, Ordering::Relaxed);
-        let quantity = body["quantity"].as_u64().unwrap_or_default();
-        if matches!(op, Op::Restock | Op::Count) {
-            body["note"] = json!(note(number));
-        }
-        let method = match op {
-            Op::Count => Method::PUT,
-            Op::Delete => Method::DELETE,
-            _ => Method::POST,
-        };
-        let body = (op != Op::Delete).then_some(body);
-        Intent { op, number, method, path, body, product, quantity }
-    }
-
     /// Repeats a request, at the other replica each time, until it is answered for good. The answer
     /// if it was done.
     async fn insist(&self, intent: &Intent<'_>, client: usize, rng: &mut Rng) -> Option<Answer> {
@@ -275,6 +223,18 @@ impl Load {
         }
         None
     }
+}
+
+/// Waits for the clients to come to an end.
+async fn finish(mut tasks: JoinSet<()>) -> Result<()> {
+    let deadline = Instant::now() + FINISH_LIMIT;
+    while let Some(ended) = timeout_at(deadline, tasks.join_next())
+        .await
+        .context("the clients did not come to an end")?
+    {
+        ensure!(ended.is_ok(), "a client of the harness itself failed: {ended:?}");
+    }
+    Ok(())
 }
 
 /// What the note of a movement says.

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod budgets;
+mod chaos;
 mod crash_points;
 mod crashes;
 mod crowds;

@@ -149,7 +149,7 @@ fn shop(op: Op, intent: u32) -> Call {
 pub(super) fn about(op: Op, id: &str, status: &str, ended_ms: u64) -> Call {
     let (invoked, ended) = (Duration::from_millis(ended_ms - 5), Duration::from_millis(ended_ms));
     let order = Some(seen(id, status));
-    Call { order, invoked, ended, ..call(op, 50, id) }
+    Call { invoked, ended, order, ..call(op, 50, id) }
 }
 
 fn seen(id: &str, status: &str) -> SeenOrder {

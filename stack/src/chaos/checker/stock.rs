@@ -58,6 +58,18 @@ pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
         finding.expect(stock == expected || returned_to_nobody, || {
             format!("product {id}: stock {stock}, by its orders {expected}")
         });
+        if brought == 1 && evidence.window_ms == 0 && evidence.declared.trimmed.is_empty() {
+            last_piece(evidence, id, sold, &mut finding);
+        }
     }
     finding
+}
+
+/// Of many who want the last piece, and pay for it, one gets it.
+fn last_piece(evidence: &Evidence<'_>, id: &str, sold: i64, finding: &mut Finding) {
+    let orders = evidence.stores.orders.values();
+    let buyers = orders.filter(|order| order.product == id && order.was_paid()).count();
+    finding.expect(sold == i64::from(buyers > 0), || {
+        format!("{buyers} paid for the only piece of product {id}, {sold} were taken")
+    });
 }

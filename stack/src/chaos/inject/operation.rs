@@ -89,9 +89,13 @@ impl Injector {
         let (first, second) = (stream.consumers[0], stream.consumers[1]);
         let _turns = (self.turn(first).await, self.turn(second).await);
         let consumers = [self.running(first).await?, self.running(second).await?];
-        consumers.iter().for_each(|consumer| consumer.pause());
+        for consumer in &consumers {
+            consumer.pause();
+        }
         let trimmed = self.until_trimmed(store).await;
-        consumers.iter().for_each(|consumer| consumer.resume());
+        for consumer in &consumers {
+            consumer.resume();
+        }
         let trimmed = trimmed?;
         let unread = trimmed.iter().filter(|entry| entry.unread).count();
         self.history.note("trimmed", json!({"entries": trimmed.len(), "unread": unread}));
