@@ -71,6 +71,8 @@ pub(super) struct Call {
     pub(super) status: u16,
     /// The order, as the answer shows it.
     pub(super) order: Option<SeenOrder>,
+    /// What kind of problem the answer tells, if any.
+    pub(super) problem: String,
     /// Whether the answer says that it is one of before.
     pub(super) replayed: bool,
 }
@@ -173,6 +175,7 @@ fn call_fields(call: &Call) -> Value {
     });
     if call.ended > Duration::ZERO {
         fields["status"] = json!(call.status);
+        fields["problem"] = json!(call.problem);
         fields["replayed"] = json!(call.replayed);
     }
     if let Some(order) = &call.order {

@@ -147,7 +147,7 @@ impl Running {
         (&mut clients.0).await.context("the clients of the harness failed")??;
         judge.drained(heal::drained(&self.operators).await);
         drop((watch, progress));
-        judge.resources(&self.system);
+        judge.resources(&self.system).await;
         let declared = injector.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         judge.stores(self, &declared).await
     }

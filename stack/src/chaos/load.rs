@@ -15,7 +15,7 @@ use fastrand::Rng;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
@@ -35,8 +35,9 @@ mod shop;
 
 /// Clients with connections of their own.
 const CLIENTS: usize = 16;
-/// Wishes that are pursued at the same time; those beyond wait.
-const MOST_AT_ONCE: usize = 1_024;
+/// Orders that are being placed at the same time; those beyond wait, so that an outage makes no
+/// storm of its own.
+const MOST_AT_ONCE: usize = 64;
 /// Attempts for one wish, each after a pause of at most a second.
 const MOST_ATTEMPTS: u32 = 60;
 /// How long the clients may take after the last wish began.
@@ -107,8 +108,7 @@ impl Load {
             let (load, products) = (self.clone(), products.clone());
             tasks.spawn(async move {
                 let rng = Rng::with_seed(seed ^ number);
-                load.pursue(&wish, &products[wish.product], number, rng).await;
-                drop(permit);
+                load.pursue(&wish, &products[wish.product], number, rng, permit).await;
             });
             while tasks.try_join_next().is_some() {}
         }
@@ -125,7 +125,14 @@ impl Load {
         self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn pursue(&self, wish: &Wish, product: &str, number: u64, mut rng: Rng) {
+    async fn pursue(
+        &self,
+        wish: &Wish,
+        product: &str,
+        number: u64,
+        mut rng: Rng,
+        permit: OwnedSemaphorePermit,
+    ) {
         let client = usize::try_from(number).unwrap_or_default();
         let body = json!({"product_id": product, "quantity": wish.quantity});
         let place = Intent {
@@ -145,6 +152,7 @@ impl Load {
         } else {
             first.await
         };
+        drop(permit);
         let Some(order) = answer.and_then(|answer| answer.order()) else { return };
         self.tally.count(Figure::Orders);
         *self.accepted().entry(product.to_owned()).or_default() += 1;

@@ -133,6 +133,7 @@ fn call(op: Op, intent: u32, product: &str) -> Call {
         outcome: Outcome::Ok,
         status: 200,
         order: None,
+        problem: String::new(),
         replayed: false,
     }
 }

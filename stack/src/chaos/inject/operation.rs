@@ -20,6 +20,11 @@ use crate::{
 
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);
+/// How often it is tried to find something unread, and for how long each time.
+const TRIM_ATTEMPTS: usize = 5;
+const TRIM_PATIENCE: Duration = Duration::from_secs(1);
+/// How long orders are let wait, so that some of them are refused together.
+const GATHER: Duration = Duration::from_millis(700);
 /// The newest entries, of which one is emitted again.
 const NEWEST: usize = 200;
 /// How many bytes a store is left when it is to be out of memory.
@@ -85,31 +90,58 @@ impl Injector {
 
     /// While its readers are frozen, everything is trimmed off a stream.
     async fn trim_unread(&self, store: Store) -> Result<()> {
-        let stream = stream(store);
-        let (first, second) = (stream.consumers[0], stream.consumers[1]);
-        let _turns = (self.turn(first).await, self.turn(second).await);
-        let consumers = [self.running(first).await?, self.running(second).await?];
-        for consumer in &consumers {
-            consumer.pause();
+        let (first, second) =
+            (stream(Store::Payments).consumers, stream(Store::Inventory).consumers);
+        let mut turns = Vec::new();
+        for name in [first, second].concat() {
+            turns.push(self.turn(name).await);
         }
-        let trimmed = self.until_trimmed(store).await;
-        for consumer in &consumers {
-            consumer.resume();
+        for _ in 0..TRIM_ATTEMPTS {
+            let trimmed = self.freeze_and_trim(store).await?;
+            if trimmed.is_empty() {
+                continue;
+            }
+            let unread = trimmed.iter().filter(|entry| entry.unread).count();
+            self.history.note("trimmed", json!({"entries": trimmed.len(), "unread": unread}));
+            self.declare(|declared| declared.trimmed.extend(trimmed));
+            self.tally.count(Figure::EarlyTrims);
+            break;
         }
-        let trimmed = trimmed?;
-        let unread = trimmed.iter().filter(|entry| entry.unread).count();
-        self.history.note("trimmed", json!({"entries": trimmed.len(), "unread": unread}));
-        self.declare(|declared| declared.trimmed.extend(trimmed));
-        self.tally.count(Figure::EarlyTrims);
         Ok(())
     }
 
+    async fn freeze_and_trim(&self, store: Store) -> Result<Vec<Trimmed>> {
+        let (readers, mut writers) = (stream(store).consumers, Vec::new());
+        if store == Store::Inventory {
+            // Who reads refunds also pays orders: there would be no refunds. So orders are let
+            // wait first, and acted on while nobody reads what comes of it.
+            for name in stream(Store::Payments).consumers {
+                writers.push(self.running(name).await?);
+                self.system.process(name).pause();
+            }
+            sleep(GATHER).await;
+        }
+        let readers = [self.running(readers[0]).await?, self.running(readers[1]).await?];
+        for reader in &readers {
+            reader.pause();
+        }
+        for writer in &writers {
+            writer.resume();
+        }
+        let trimmed = self.until_trimmed(store).await;
+        for reader in &readers {
+            reader.resume();
+        }
+        trimmed
+    }
+
+    /// What was trimmed; nothing, if there was nothing unread for a while.
     async fn until_trimmed(&self, store: Store) -> Result<Vec<Trimmed>> {
         let stream = stream(store);
         let mut script = Cmd::new();
         script.arg("EVAL").arg(TRIM_SCRIPT).arg(1).arg(stream.key).arg(stream.group);
-        let deadline = Instant::now() + LIMIT;
-        loop {
+        let deadline = Instant::now() + TRIM_PATIENCE;
+        while Instant::now() < deadline {
             // Once: after an error nobody would know what is gone.
             let entries: Vec<[String; 2]> = self.operators.to(store).run(&script).await?;
             if !entries.is_empty() {
@@ -120,9 +152,9 @@ impl Injector {
                 };
                 return Ok(entries.into_iter().map(trimmed).collect());
             }
-            ensure!(Instant::now() < deadline, "{} never had an unread entry", stream.key);
             sleep(POLL).await;
         }
+        Ok(Vec::new())
     }
 
     async fn poison(&self, store: Store, shape: Poison) -> Result<()> {

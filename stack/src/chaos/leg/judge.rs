@@ -18,10 +18,13 @@ use crate::{
         resources::Usage,
     },
     system::System,
+    wait::wait_until,
 };
 
 /// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
 const LOSS_WINDOW: Duration = Duration::from_secs(3);
+/// How long a process may keep connections and memory that it does not need any more.
+const RELEASE_LIMIT: Duration = Duration::from_secs(20);
 /// Lines that a reconciler that found something is quoted with.
 const QUOTED_LINES: usize = 5;
 
@@ -64,8 +67,17 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// K14.
-    pub(super) fn resources(&mut self, system: &System) {
+    /// K14. Connections that wait for more work, and memory that is kept for it, are given back
+    /// after a while.
+    pub(super) async fn resources(&mut self, system: &System) {
+        let fits = || async {
+            let now = usage(system);
+            let grown =
+                |name| now.get(name)?.grown_since(self.before.get(name)?).into_iter().next();
+            !PROCESSES.into_iter().any(|name| grown(name).is_some())
+        };
+        // Where it takes longer, what follows says what has grown.
+        let _ = wait_until("everything to be as before", RELEASE_LIMIT, fits).await;
         let mut finding = Finding::new(Rule::K14);
         let now = usage(system);
         for name in PROCESSES {

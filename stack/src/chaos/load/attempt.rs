@@ -44,6 +44,7 @@ impl Load {
             outcome: Outcome::Unknown,
             status: 0,
             order: None,
+            problem: String::new(),
             replayed: false,
         };
         async move {
@@ -51,6 +52,7 @@ impl Load {
             let answer = http::send(request).await;
             call.ended = self.history.now();
             (call.outcome, call.status) = (answer.outcome(), answer.status);
+            answer.problem().clone_into(&mut call.problem);
             call.replayed = answer.replayed;
             call.order = if is_order { answer.order() } else { None };
             if call.op == Op::Create {

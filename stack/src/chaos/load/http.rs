@@ -81,12 +81,12 @@ impl Answer {
         matches!(self.status, 0 | 429 | 500..) || self.problem() == "idempotency-in-progress"
     }
 
-    /// How long to wait before the next attempt: what the answer says within reason, or a random
+    /// How long to wait before the next attempt: what the answer says within reason, and a random
     /// part of a time that doubles.
     pub(super) fn pause(&self, attempt: u32, random: f64) -> Duration {
         let backoff = Duration::from_millis(FIRST_PAUSE_MS << attempt.min(DOUBLINGS));
         let told = self.retry_after.unwrap_or_default().min(LONGEST_PAUSE);
-        told.max(backoff).mul_f64(random)
+        told + backoff.mul_f64(random)
     }
 
     /// The order in the body.
@@ -102,7 +102,8 @@ impl Answer {
         self.body["id"].as_str().map(str::to_owned)
     }
 
-    fn problem(&self) -> &str {
+    /// What kind of problem it tells; nothing where all is well.
+    pub(super) fn problem(&self) -> &str {
         let kind = self.body["type"].as_str().unwrap_or_default();
         kind.strip_prefix("/problems/").unwrap_or(kind)
     }
