@@ -303,11 +303,15 @@ mod tests {
         }
 
         #[test]
-        fn a_total_that_does_not_add_up_is_found_at_any_time(quantity in 1_u32..1_000, age in -9_i64..9) {
+        fn a_total_that_does_not_add_up_is_found_at_any_time(
+            quantity in 1_u32..1_000,
+            age in -9_i64..9,
+        ) {
             let mut order = order(OrderStatus::Paid, quantity, age);
             order.quote.total = order.quote.total.plus("0.01".parse().unwrap()).unwrap();
             let found = of_order(&order, Outcome::Applied(MOVEMENT), SETTLED);
-            prop_assert_eq!(found.iter().map(|found| found.kind).collect::<Vec<_>>(), [Kind::WrongTotal]);
+            let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
+            prop_assert_eq!(kinds, [Kind::WrongTotal]);
         }
 
         #[test]

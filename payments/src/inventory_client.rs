@@ -1,5 +1,5 @@
-//! Calls to inventory: what does a product cost, and what did an order do to its stock? What an audit
-//! asks besides is in `records`.
+//! Calls to inventory: what does a product cost, and what did an order do to its stock? What an
+//! audit asks besides is in `records`.
 //!
 //! Its answers are untrusted, its time is bounded, and while inventory is down it is not asked. The
 //! price charged is at most as old as the cache allows; whether there is such a product, and enough

@@ -13,8 +13,8 @@ use shared::config::Configuration;
 enum OwnVerb {
     #[command(flatten)]
     Alike(Verb),
-    /// Compare the orders with what inventory knows of them. Exit 0 when nothing differs (any more),
-    /// 3 when differences remain, 1 when it could not finish.
+    /// Compare the orders with what inventory knows of them. Exit 0 when nothing differs (any
+    /// more), 3 when differences remain, 1 when it could not finish.
     Reconcile(Options),
 }
 

@@ -38,9 +38,9 @@ const DIFFERENT: u8 = 3;
 /// How to compare, and what to do then.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Repair what is safe to repair: emit the events of paid orders again whose stock was not taken
-    /// and whose refund did not come, and give back the stock of orders that were not, or are no
-    /// longer, paid for. Stock and money are never changed by themselves.
+    /// Repair what is safe to repair: emit the events of paid orders again whose stock was not
+    /// taken and whose refund did not come, and give back the stock of orders that were not, or are
+    /// no longer, paid for. Counted stock and money are never changed.
     #[arg(long)]
     apply: bool,
     /// Write one JSON object instead of lines for people.
@@ -111,8 +111,8 @@ impl Reconciler {
         Ok(if report.remain() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
     }
 
-    /// The accounts of all partitions, each at one time. Whatever is read of the orders is read after
-    /// that.
+    /// The accounts of all partitions, each at one time. Whatever is read of the orders is read
+    /// after that.
     async fn sums(&self) -> anyhow::Result<Sums> {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {

@@ -23,7 +23,7 @@ use super::{Api, Tag};
 use crate::domain::{MAX_STOCK, OrderRecord, Release, Standing};
 
 /// Movements of each product that one audit looks at.
-const AUDITED_MOVEMENTS: usize = 100;
+const AUDITED_MOVEMENTS: usize = 20;
 
 /// The operations for those who run the system.
 pub(super) struct AdminApi {
@@ -129,8 +129,8 @@ impl AdminApi {
 
     /// Give back the stock that an order took.
     ///
-    /// For an order that is cancelled or refunded, or that payments does not know: the reconciliation
-    /// of payments finds them. A later event of this order is answered with a refund. Repeating the
+    /// For an order that is cancelled or refunded, or that payments does not know; `payments
+    /// reconcile` finds them. A later event of this order is answered with a refund. Repeating the
     /// request changes nothing.
     #[oai(
         path = "/admin/releases",
@@ -166,7 +166,7 @@ impl AdminApi {
     /// Compare stocks with their ledgers.
     ///
     /// One page of the catalogue: the balance of the newest movement must be the stock, and each of
-    /// the newest 100 balances that of the movement before it and its delta.
+    /// the newest 20 balances that of the movement before it and its delta.
     #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditStock")]
     async fn audit(
         &self,

@@ -129,8 +129,8 @@ mod tests {
             let place = place.index(balances.len());
             other.movements[place].delta += i64::from(by);
             // Nothing is known of what was before the oldest.
-            let expected = (place + 1 < balances.len()).then(|| Flaw::Gap(other.movements[place].id));
-            prop_assert_eq!(other.flaw(), expected);
+            let gap = Flaw::Gap(other.movements[place].id);
+            prop_assert_eq!(other.flaw(), (place + 1 < balances.len()).then_some(gap));
         }
     }
 }

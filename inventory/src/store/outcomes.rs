@@ -20,8 +20,8 @@ const MAX_SKEW: Duration = Duration::from_hours(24);
 const MAX_LOOKS: usize = 5;
 
 impl Store {
-    /// What became of each of these orders, whatever product they are for; in one round trip, because
-    /// all questions are sent before the first answer is waited for.
+    /// What became of each of these orders, whatever product they are for; in one round trip,
+    /// because all questions are sent before the first answer is waited for.
     pub async fn find_records(
         &self,
         orders: &[OrderId],

@@ -104,9 +104,9 @@ enum AuditResponse {
 impl AdminApi {
     /// Compare orders with what inventory knows of them.
     ///
-    /// One page of the orders, the newest first. One that changed within the last minute may still be
-    /// on its way, and is not compared. `payments reconcile` compares all of them, the ledgers of
-    /// inventory and the account as well, and repairs what is safe to repair.
+    /// One page of the orders, the newest first. One that changed within the last minute may still
+    /// be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
+    /// of inventory and the account as well, and repairs what is safe to repair.
     #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditOrders")]
     async fn audit(
         &self,

@@ -181,7 +181,9 @@ mod tests {
 
         #[test]
         fn an_account_agrees_with_the_orders_of_its_time_and_with_no_others(
-            before in 0_u64..20, at in 0_u64..20, after in 0_u64..20, counted in 0_u64..20, off in 1_u64..100,
+            (before, at, after) in (0_u64..20, 0_u64..20, 0_u64..20),
+            counted in 0_u64..20,
+            off in 1_u64..100,
         ) {
             let counted = counted.min(at);
             let partition = Partitions::NONE.all().next().unwrap();

@@ -41,3 +41,40 @@ impl Findings {
         other.differences.into_iter().for_each(|difference| self.add(difference));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::id::OrderId;
+
+    use super::*;
+
+    fn difference(kind: Kind, order_id: OrderId) -> Difference {
+        Difference { kind, order_id: Some(order_id), product_id: None, detail: String::new() }
+    }
+
+    #[test]
+    fn differences_beyond_the_limit_are_only_counted() {
+        let mut findings = Findings::default();
+        let mut elsewhere = Findings::default();
+        for _ in 0..MAX_DIFFERENCES {
+            findings.add(difference(Kind::NoOutcome, OrderId::mint()));
+            elsewhere.add(difference(Kind::Overdue, OrderId::mint()));
+        }
+        elsewhere.add(difference(Kind::Overdue, OrderId::mint()));
+        findings.merge(elsewhere);
+        assert_eq!(findings.differences.len(), MAX_DIFFERENCES);
+        assert_eq!(findings.more, MAX_DIFFERENCES as u64 + 1);
+    }
+
+    #[test]
+    fn an_order_whose_stock_is_taken_without_a_record_is_not_to_be_emitted_again() {
+        let (sold, forgotten) = (OrderId::mint(), OrderId::mint());
+        let mut findings = Findings::default();
+        for id in [sold, forgotten] {
+            findings.add(difference(Kind::NoOutcome, id));
+        }
+        findings.add(difference(Kind::UnrecordedSale, sold));
+        let left = [difference(Kind::NoOutcome, forgotten), difference(Kind::UnrecordedSale, sold)];
+        assert_eq!(findings.differences, left);
+    }
+}

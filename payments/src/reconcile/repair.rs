@@ -82,8 +82,8 @@ pub(super) fn remedy(times: Times, difference: &Difference) -> Option<Remedy> {
     ripe.then_some(remedy)
 }
 
-/// Whether a difference may be gone at a second look: because the order was on its way, or because it
-/// was repaired.
+/// Whether a difference may be gone at a second look: because the order was on its way, or because
+/// it was repaired.
 fn may_pass(difference: &Difference) -> bool {
     difference.kind == Kind::Overdue || difference.kind.remedy().is_some()
 }

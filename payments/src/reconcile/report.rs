@@ -74,7 +74,8 @@ impl Report {
         }
         let Self { orders, products, movements, seconds, .. } = self;
         let mut text = format!(
-            "compared {orders} orders, {products} products and {movements} movements in {seconds:.1} s\n"
+            "compared {orders} orders, {products} products and {movements} movements \
+             in {seconds:.1} s\n"
         );
         if let (Some(charged), Some(refunded)) = (self.charged, self.refunded) {
             writeln!(text, "charged {}, refunded {}", decimal(charged), decimal(refunded))?;

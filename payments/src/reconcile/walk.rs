@@ -65,7 +65,6 @@ impl Reconciler {
         &self,
         orders: &[(OrderId, Found)],
     ) -> anyhow::Result<Vec<Outcome>> {
-        let pending = |found: &Found| matches!(found, Found::Order(order) if order.status == OrderStatus::Pending);
         let asked = orders.iter().filter(|(_, found)| !pending(found));
         let asked: Vec<OrderId> = asked.map(|(id, _)| *id).collect();
         let mut answers = self.outcomes_of(&asked).await?.into_iter();
@@ -115,15 +114,15 @@ impl Reconciler {
         };
         let mut ledger = Ledger::new(on_hand);
         loop {
+            for entry in &page.items {
+                ledger.push(entry.id, entry.delta, entry.balance);
+            }
             let young = |entry: &LedgerEntry| {
                 times.since.is_none_or(|since| entry.id.ms >= since.as_millis())
             };
             let all = page.items.len();
             page.items.retain(young);
             findings.movements += page.items.len() as u64;
-            for entry in &page.items {
-                ledger.push(entry.id, entry.delta, entry.balance);
-            }
             for difference in self.compare_sales(product_id, &page.items).await? {
                 findings.add(difference);
             }
@@ -202,4 +201,8 @@ impl Reconciler {
         });
         Ok(differences.collect())
     }
+}
+
+fn pending(found: &Found) -> bool {
+    matches!(found, Found::Order(order) if order.status == OrderStatus::Pending)
 }

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use shared::id::Partitions;
 use stack::{
     binaries::{self, Binaries},
     guard::{Farewell, Guard},
@@ -62,7 +63,12 @@ impl Shop {
     pub(crate) async fn run(&self, role: Role, args: &[&str]) -> Output {
         let launch = self.launch(role);
         let env = launch.env.iter();
-        let env: Vec<_> = env.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut env: Vec<_> = env.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let partitions = self.payments.partitions;
+        let count = partitions.all().count().to_string();
+        if partitions != Partitions::NONE {
+            env.push(("PARTITIONS", &count));
+        }
         run(role.service(), args, &env).await
     }
 
