@@ -29,6 +29,14 @@ const ATTEMPTS: &str = "attempts";
 impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
     pub(crate) async fn settle(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let (settled, again) = self.act(batch).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
+    /// Acts on a batch without acknowledging anything. Answers the ids of what is settled, and what
+    /// is to be handed over again.
+    async fn act(&self, batch: Vec<Delivery>) -> Result<(Vec<String>, Vec<Delivery>), RedisError> {
         let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
         let mut again = Vec::new();
@@ -44,9 +52,12 @@ impl<H: Handler> Settler<H> {
                 }
             }
         }
+        Ok((settled, again))
+    }
+
+    async fn acknowledge(&self, settled: &[String]) -> Result<(), RedisError> {
         let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
-        self.membership.acknowledge(&self.stream_store, &ids).await?;
-        Ok(again)
+        self.membership.acknowledge(&self.stream_store, &ids).await
     }
 
     /// Acts on entries that were read again without the group, because the own store may have
@@ -93,35 +104,38 @@ impl<H: Handler> Settler<H> {
     }
 
     /// Settles a batch of equal counts; while it is in hand, its count is one higher.
+    ///
+    /// The count is forgotten before the entry is acknowledged: afterwards nobody would hear of the
+    /// entry again, and a count that a crash left behind would stay for ever.
     async fn settle_counted(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
         };
         let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
-        let again = if attempts >= MAX_ATTEMPTS {
-            self.park_killers(batch).await?
+        let (settled, again) = if attempts >= MAX_ATTEMPTS {
+            (self.park_killers(&batch).await?, Vec::new())
         } else {
             self.set_recovery_count(&ids, attempts + 1).await?;
-            let settled = self.settle(batch).await;
-            if settled.is_err() {
+            let acted = self.act(batch).await;
+            if acted.is_err() {
                 // A store was in trouble and nobody died. If this fails too, the count is one too
                 // high.
                 let _ = self.set_recovery_count(&ids, attempts).await;
             }
-            settled?
+            acted?
         };
         let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
         self.own_store.run(forget).await?;
+        self.acknowledge(&settled).await?;
         Ok(again)
     }
 
-    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+    async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
-        for delivery in &batch {
+        for delivery in batch {
             self.park(delivery, &too_often(detail.to_owned())).await?;
-            self.membership.acknowledge(&self.stream_store, &[&delivery.entry.id]).await?;
         }
-        Ok(Vec::new())
+        Ok(batch.iter().map(|delivery| delivery.entry.id.clone()).collect())
     }
 
     /// One settlement for each delivery: what is no event is parked, the others go to the handler

@@ -96,6 +96,8 @@ pub(super) enum Poison {
 const SHORTEST_FREEZE_MS: u64 = 300;
 const LONGEST_FREEZE_MS: u64 = 2_500;
 const LONGEST_TCP_FAULT_MS: u64 = 800;
+/// The last faults begin at this part of the window, so that they happen under load as well.
+const LATEST: f64 = 0.95;
 /// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
 const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
 const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
@@ -126,7 +128,7 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
 /// Evenly spread, and nowhere in particular.
 fn moment(leg: &Leg, number: u32, times: u32, rng: &mut Rng) -> Duration {
     let place = (f64::from(number) + rng.f64()) / f64::from(times);
-    leg.warm_up + leg.window.mul_f64(place)
+    leg.warm_up + leg.window.mul_f64(place * LATEST)
 }
 
 fn draw(figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {

@@ -20,7 +20,7 @@ const SCARCE_STOCK: u64 = 6;
 const MOST_PIECES: u64 = 3;
 /// Wanted beyond the plan, because some are refused for good reasons: their product is gone.
 const SPARE: u32 = 20;
-const SPARE_SHARE: u32 = 50;
+const SPARE_SHARE: u32 = 20;
 /// Orders for a product that is to be deleted are placed in this time around it.
 const BEFORE_DELETION_MS: u64 = 2_500;
 const AFTER_DELETION_MS: u64 = 150;
