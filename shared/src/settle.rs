@@ -103,6 +103,20 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
+    /// Settles entries that this consumer has read before and could not settle, because a store was
+    /// away. Nobody died of them, whatever is counted of an attempt that was broken off.
+    pub(crate) async fn settle_again(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Delivery>, RedisError> {
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        let batch = entries.into_iter().map(Delivery::first).collect();
+        let (settled, again) = self.act(batch).await?;
+        self.forget_counts(ids).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
     /// Settles a batch of equal counts; while it is in hand, its count is one higher.
     ///
     /// The count is forgotten before the entry is acknowledged: afterwards nobody would hear of the
@@ -124,10 +138,14 @@ impl<H: Handler> Settler<H> {
             }
             acted?
         };
-        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
-        self.own_store.run(forget).await?;
+        self.forget_counts(ids).await?;
         self.acknowledge(&settled).await?;
         Ok(again)
+    }
+
+    async fn forget_counts(&self, ids: Vec<String>) -> Result<(), RedisError> {
+        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
+        self.own_store.run(forget).await.map(drop)
     }
 
     async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {

@@ -6,7 +6,7 @@
 //! - [`stores`] is what lies in the stores, [`read`] how it gets here.
 //! - [`stock`], [`money`], [`agreement`], [`promises`], [`drained`] and [`loss`] are the rules.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use super::{history::Call, inject::Declared, watch::Seen};
 use promises::Placed;
@@ -160,13 +160,16 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Finding> {
 }
 
 impl Evidence<'_> {
-    /// Whether something that was acknowledged at this time may have gone with a crash.
-    fn may_be_lost(&self, acknowledged_ms: u64) -> bool {
+    /// Whether what this call did may have gone with a crash: it was done before the crash, and
+    /// acknowledged not long before it. The last answers of a store may arrive after its end.
+    fn may_be_lost(&self, call: &Call) -> bool {
+        let window = Duration::from_millis(self.window_ms);
         self.window_ms > 0
-            && self.declared.crashes.iter().any(|crash| {
-                let crash_ms = u64::try_from(crash.at.as_millis()).unwrap_or(u64::MAX);
-                (acknowledged_ms..=acknowledged_ms + self.window_ms).contains(&crash_ms)
-            })
+            && self
+                .declared
+                .crashes
+                .iter()
+                .any(|crash| call.invoked <= crash.over && call.ended + window >= crash.at)
     }
 
     /// Orders whose event, or refund, was removed before anybody acted on it.

@@ -165,10 +165,11 @@ impl Injector {
         let fault = format!("SIGKILL {} store, cut: {cut:?}", store.name());
         self.history.note("fault", json!({"fault": fault}));
         server.kill();
+        let over = self.history.now();
         if let Some(cut) = cut {
             let lost = server.cut_tail(cut)?;
             self.tally.count(Figure::TailCuts);
-            self.declare(|declared| declared.crashes.push(Crash { store, at }));
+            self.declare(|declared| declared.crashes.push(Crash { store, at, over }));
             self.history.note("lost", json!({"store": store.name(), "bytes": lost.bytes}));
         }
         sleep(STORE_PAUSE).await;

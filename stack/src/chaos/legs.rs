@@ -110,7 +110,7 @@ const CI: &Table = &[
     (Figure::Retries, [1_500, 50, 450]),
     (Figure::CancelRaces, [1_500, 50, 450]),
     (Figure::LastUnitRaces, [17, 0, 3]),
-    (Figure::Restocks, [40, 2, 0]),
+    (Figure::Restocks, [40, 0, 0]),
     (Figure::Stocktakes, [15, 0, 0]),
     (Figure::Deletions, [20, 0, 0]),
 ];
@@ -136,7 +136,7 @@ const NIGHTLY: &Table = &[
     (Figure::Retries, [16_000, 400, 3_600]),
     (Figure::CancelRaces, [16_000, 400, 3_600]),
     (Figure::LastUnitRaces, [450, 0, 50]),
-    (Figure::Restocks, [400, 10, 0]),
+    (Figure::Restocks, [400, 0, 0]),
     (Figure::Stocktakes, [150, 0, 0]),
     (Figure::Deletions, [200, 0, 0]),
 ];

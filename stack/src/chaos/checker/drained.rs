@@ -10,7 +10,9 @@ pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K10);
     let stores = evidence.stores;
     finding.expect(stores.due.is_empty(), || format!("orders still due: {:?}", stores.due));
-    finding.expect(stores.attempts == 0, || format!("{} attempts are counted", stores.attempts));
+    finding.expect(stores.attempts.is_empty(), || {
+        format!("attempts are still counted: {:?}", stores.attempts)
+    });
     for (name, stream, group) in [
         ("order_completed", &stores.completed, "inventory-group"),
         ("refund_order", &stores.refunds, "payment-group"),

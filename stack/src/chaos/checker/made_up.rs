@@ -109,7 +109,7 @@ impl World {
 
     pub(super) fn crash(&mut self, at_ms: u64) {
         let at = Duration::from_millis(at_ms);
-        self.declared.crashes.push(Crash { store: Store::Payments, at });
+        self.declared.crashes.push(Crash { store: Store::Payments, at, over: at });
     }
 
     pub(super) fn trim(&mut self, id: &str, unread: bool) {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Evidence, Finding, Rule};
 use crate::chaos::{
-    history::{Call, Op, Outcome, millis},
+    history::{Call, Op, Outcome},
     load::note,
 };
 
@@ -30,13 +30,15 @@ impl<'a> Placed<'a> {
         self.by_request.get(id).copied()
     }
 
-    /// Every order that a client was told of, and when the first time was.
-    pub(super) fn acknowledged(&self) -> HashMap<&'a str, u64> {
-        let mut orders = HashMap::new();
-        for call in self.by_intent.values().flatten() {
+    /// Every order that a client was told of, with the call that was answered first.
+    pub(super) fn acknowledged(&self) -> HashMap<&'a str, &'a Call> {
+        let mut orders: HashMap<&str, &Call> = HashMap::new();
+        for &call in self.by_intent.values().flatten() {
             let Some(order) = &call.order else { continue };
-            let at = orders.entry(order.id.as_str()).or_insert(u64::MAX);
-            *at = millis(call.ended).min(*at);
+            let first = orders.entry(order.id.as_str()).or_insert(call);
+            if call.ended < first.ended {
+                *first = call;
+            }
         }
         orders
     }
@@ -45,8 +47,8 @@ impl<'a> Placed<'a> {
 /// K5: what was acknowledged is there, once for each key, and as it was told.
 pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K5);
-    for (id, at) in placed.acknowledged() {
-        let there = evidence.stores.orders.contains_key(id) || evidence.may_be_lost(at);
+    for (id, call) in placed.acknowledged() {
+        let there = evidence.stores.orders.contains_key(id) || evidence.may_be_lost(call);
         finding.expect(there, || format!("order {id} was acknowledged and does not exist"));
     }
     one_for_each_key(evidence, placed, &mut finding);
@@ -86,7 +88,7 @@ fn cancellations(evidence: &Evidence<'_>, finding: &mut Finding) {
         let Some(order) = evidence.stores.orders.get(&call.product).filter(|_| about_order) else {
             continue;
         };
-        let excused = evidence.may_be_lost(millis(call.ended));
+        let excused = evidence.may_be_lost(call);
         if call.op == Op::Cancel && call.outcome == Outcome::Ok {
             finding.expect(order.status == "cancelled" || excused, || {
                 format!("order {} was cancelled and is {}", call.product, order.status)
@@ -123,7 +125,7 @@ fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
             Op::Count => notes.contains_key(note(call.intent).as_str()),
             _ => continue,
         };
-        finding.expect(right || evidence.may_be_lost(millis(call.ended)), || {
+        finding.expect(right || evidence.may_be_lost(call), || {
             format!("{:?} of product {} was confirmed and did not happen", call.op, call.product)
         });
     }
@@ -132,8 +134,8 @@ fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
 /// Something a client saw of an order, and when.
 struct Sight<'a> {
     status: &'a str,
-    invoked: u64,
-    ended: u64,
+    /// The answer it stands in; `None` for what is in the store in the end.
+    call: Option<&'a Call>,
 }
 
 /// K8: what was seen later is the same, or comes after it.
@@ -144,20 +146,21 @@ pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
         let Some(order) = &call.order else { continue };
         // A repeated placement is answered with the order as it was placed.
         if matches!(call.op, Op::Read | Op::Cancel) {
-            let (invoked, ended) = (millis(call.invoked), millis(call.ended));
-            let sight = Sight { status: &order.status, invoked, ended };
+            let sight = Sight { status: &order.status, call: Some(call) };
             sights.entry(order.id.as_str()).or_default().push(sight);
         }
     }
     for (id, mut seen) in sights {
         if let Some(order) = evidence.stores.orders.get(id) {
-            seen.push(Sight { status: &order.status, invoked: u64::MAX, ended: u64::MAX });
+            seen.push(Sight { status: &order.status, call: None });
         }
         for earlier in &seen {
+            let Some(first) = earlier.call else { continue };
             // Calls that overlap tell no order.
-            for later in seen.iter().filter(|later| later.invoked > earlier.ended) {
+            let is_later = |later: &Call| later.invoked > first.ended;
+            for later in seen.iter().filter(|later| later.call.is_none_or(is_later)) {
                 let on = may_follow(earlier.status, later.status);
-                finding.expect(on || evidence.may_be_lost(earlier.ended), || {
+                finding.expect(on || evidence.may_be_lost(first), || {
                     format!("order {id} was {} and then {}", earlier.status, later.status)
                 });
             }

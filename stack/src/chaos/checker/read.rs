@@ -55,8 +55,9 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     for (operator, from) in [(inventory, Store::Payments), (payments, Store::Inventory)] {
         let letters = entries(operator, "dead_letters").await?;
         stores.dead_letters.extend(letters.into_iter().map(|letter| dead_letter(from, letter)));
-        let attempts: usize = operator.insist(&["HLEN", "attempts"], LIMIT).await?;
-        stores.attempts += attempts;
+        let attempts: Vec<String> = operator.insist(&["HGETALL", "attempts"], LIMIT).await?;
+        let counted = attempts.chunks(2).map(|pair| pair.join(": "));
+        stores.attempts.extend(counted.map(|entry| format!("{} entry {entry}", from.name())));
     }
     Ok(stores)
 }

@@ -18,8 +18,8 @@ pub(crate) struct Stores {
     /// What inventory recorded of each order, once for each bucket that has it.
     pub(crate) records: HashMap<String, Vec<Record>>,
     pub(crate) dead_letters: Vec<DeadLetter>,
-    /// Entries whose recovery is still counted.
-    pub(crate) attempts: usize,
+    /// Entries whose recovery is still counted, and how often.
+    pub(crate) attempts: Vec<String>,
 }
 
 /// An order of payments.

@@ -28,6 +28,8 @@ pub(crate) struct Trimmed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
     pub(crate) store: Store,
-    /// On the clock of the history.
+    /// Just before it, on the clock of the history.
     pub(crate) at: Duration,
+    /// Just after it.
+    pub(crate) over: Duration,
 }

@@ -16,14 +16,13 @@ const PLENTY: usize = 8;
 const PLENTY_STOCK: u64 = 1_000_000;
 /// Products that run out and are restocked.
 const SCARCE: usize = 8;
-const SCARCE_STOCK: u64 = 6;
+const SCARCE_STOCK: u64 = 3;
 const MOST_PIECES: u64 = 3;
 /// Wanted beyond the plan, because some are refused for good reasons: their product is gone.
 const SPARE: u32 = 20;
 const SPARE_SHARE: u32 = 20;
-/// Orders for a product that is to be deleted are placed in this time around it.
-const BEFORE_DELETION_MS: u64 = 2_500;
-const AFTER_DELETION_MS: u64 = 150;
+/// Orders for a product that is to be deleted are placed in this time before it.
+const BEFORE_DELETION_MS: u64 = 2_000;
 /// How far a cancellation is aimed beside the moment of payment.
 const CANCEL_SPREAD_MS: i64 = 60;
 /// Looks at an order fall into this time after it was placed.
@@ -146,13 +145,13 @@ impl Draw<'_> {
         for _ in 0..wanted {
             let quantity = self.rng.u64(1..=MOST_PIECES);
             match self.rng.u8(..100) {
-                0..10 if !doomed.is_empty() => {
+                0..5 if !doomed.is_empty() => {
                     let (deleted, product) = doomed[self.rng.usize(..doomed.len())];
                     let earliest = deleted.saturating_sub(ms(BEFORE_DELETION_MS));
-                    let at = earliest + ms(self.rng.u64(..BEFORE_DELETION_MS + AFTER_DELETION_MS));
+                    let at = earliest + ms(self.rng.u64(..BEFORE_DELETION_MS));
                     self.order(at, product, quantity);
                 }
-                10..40 => {
+                5..45 => {
                     let product = PLENTY + self.rng.usize(..SCARCE);
                     self.order_some_time(product, quantity);
                 }
