@@ -87,12 +87,13 @@ async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
 async fn unread(operator: &Operator, store: Store) -> Result<Option<String>> {
     let stream = stream(store);
     let info = standing(operator, stream.key).await?;
-    Ok(match info.groups.get(stream.group) {
-        None => Some(format!("{} has no group", stream.key)),
-        Some((0, given)) if *given == info.last => None,
-        Some((pending, given)) => Some(format!(
-            "{} ends at {}, its group is at {given} with {pending} pending",
-            stream.key, info.last
-        )),
-    })
+    let Some((pending, given)) = info.groups.get(stream.group) else {
+        return Ok(Some(format!("{} has no group", stream.key)));
+    };
+    // What is last may have been removed by hand.
+    let words = ["XRANGE", stream.key, &format!("({given}"), "+", "COUNT", "1"];
+    let unread: Vec<redis::Value> = operator.insist(&words, ASK_LIMIT).await?;
+    Ok((*pending > 0 || !unread.is_empty()).then(|| {
+        format!("{}: {pending} are pending, read up to {given} of {}", stream.key, info.last)
+    }))
 }

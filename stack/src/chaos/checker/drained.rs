@@ -22,8 +22,9 @@ pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
             continue;
         };
         finding.expect(*pending == 0, || format!("{name}: {pending} entries are pending"));
-        finding.expect(*given == stream.last, || {
-            format!("{name} ends at {}, its group is at {given}", stream.last)
+        let end = stream.entries.last().map_or(given, |event| &event.entry);
+        finding.expect(id(given) >= id(end), || {
+            format!("{name} ends at {end}, its group is at {given}")
         });
     }
     dead_letters(evidence, &mut finding);
@@ -80,13 +81,12 @@ pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
 }
 
 fn is_sorted(stream: &Stream) -> bool {
-    let ids: Vec<Option<(u64, u64)>> = stream
-        .entries
-        .iter()
-        .map(|event| {
-            let (ms, sequence) = event.entry.split_once('-')?;
-            Some((ms.parse().ok()?, sequence.parse().ok()?))
-        })
-        .collect();
+    let ids: Vec<_> = stream.entries.iter().map(|event| id(&event.entry)).collect();
     ids.iter().all(Option::is_some) && ids.is_sorted()
+}
+
+/// The two numbers of an entry's id.
+fn id(entry: &str) -> Option<(u64, u64)> {
+    let (ms, sequence) = entry.split_once('-')?;
+    Some((ms.parse().ok()?, sequence.parse().ok()?))
 }

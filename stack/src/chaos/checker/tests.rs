@@ -3,7 +3,7 @@
 use super::{
     Rule,
     made_up::{CANCELLED, PAID, REFUNDED, THING, World, about},
-    stores::{DeadLetter, Record},
+    stores::{DeadLetter, Event, Record},
 };
 use crate::chaos::history::{Op, Outcome};
 
@@ -166,7 +166,13 @@ fn whatever_is_left_over_is_found() {
     };
     assert_eq!(broken(pending), [Rule::K10]);
     assert_eq!(broken(|world| world.stores.refunds.groups.clear()), [Rule::K10]);
-    assert_eq!(broken(|world| world.stores.completed.last = "9-0".to_owned()), [Rule::K10]);
+    let unread = |world: &mut World| {
+        let unread = Event { entry: "9-0".to_owned(), ..world.stores.completed.entries[0].clone() };
+        world.stores.completed.entries.push(unread);
+        world.stores.completed.added += 1;
+        world.stores.completed.last = "9-0".to_owned();
+    };
+    assert_eq!(broken(unread), [Rule::K10]);
     assert_eq!(broken(|world| world.stores.dead_letters.clear()), [Rule::K10]);
     let needless = |world: &mut World| {
         let letter = DeadLetter { poison: false, ..world.stores.dead_letters[0].clone() };

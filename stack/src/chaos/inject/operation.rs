@@ -15,7 +15,7 @@ use crate::{
         stores::{POISON_MARK, stream},
     },
     redis::Store,
-    wait::POLL,
+    wait::{POLL, wait_until},
 };
 
 /// How long a store may be away, or a stream empty.
@@ -77,8 +77,12 @@ impl Injector {
             What::DestroyGroup(store) => {
                 let stream = stream(store);
                 let words = ["XGROUP", "DESTROY", stream.key, stream.group];
-                let destroyed: u32 = self.insist(store, &words).await?;
-                self.tally.add(Figure::GroupsDestroyed, destroyed);
+                // Only a group that is back after the last time can be lost again.
+                let destroyed = wait_until("a group to destroy", LIMIT, || async {
+                    self.insist::<u32>(store, &words).await.is_ok_and(|groups| groups == 1)
+                });
+                destroyed.await?;
+                self.tally.count(Figure::GroupsDestroyed);
             }
             What::TrimUnread(store) => self.trim_unread(store).await?,
             What::Poison(store, shape) => self.poison(store, shape).await?,
