@@ -18,7 +18,7 @@ pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);
 /// How soon after the end of the load nothing may be left to do.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How much longer is waited, so that the report can say how long it took.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Nothing to do for this long is drained: a consumer that looks back over a stream may still emit.
 const CALM: Duration = Duration::from_millis(1_500);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
     let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
     let started = Instant::now();
-    let all = wait_until("every process to be ready", PATIENCE, || async {
+    let all = wait_until("every process to be ready", READY_LIMIT + PATIENCE, || async {
         for name in PROCESSES {
             let answer = client.get(format!("{}/readyz", system.url(name))).send().await;
             if !answer.is_ok_and(|answer| answer.status() == 200) {

@@ -19,15 +19,8 @@ const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
 pub(crate) struct Chaos {
-    /// Run for up to 18 minutes: 100,000 orders, 600 kills of services, 150 of stores
-    #[arg(long, conflicts_with_all = ["quick", "smoke"])]
-    nightly: bool,
-    /// Run for under a minute, on the shipped settings only
-    #[arg(long, conflicts_with = "smoke")]
-    quick: bool,
-    /// Run for a quarter of a minute, to see that the harness works
-    #[arg(long)]
-    smoke: bool,
+    #[command(flatten)]
+    size: Size,
     /// Draw the same load and the same faults again [default: a new one, which is shown first].
     /// How processes and threads interleave is not drawn, so a seed replays a plan, not an instant
     #[arg(long, value_name = "N")]
@@ -43,6 +36,20 @@ pub(crate) struct Chaos {
     release: bool,
 }
 
+/// How much; neither flag: about three minutes, as every change has to pass.
+#[derive(Args)]
+struct Size {
+    /// Run for up to 18 minutes: 100,000 orders, 600 kills of services, 150 of stores
+    #[arg(long, conflicts_with_all = ["quick", "smoke"])]
+    nightly: bool,
+    /// Run for under a minute, without the leg that loses data
+    #[arg(long, conflicts_with = "smoke")]
+    quick: bool,
+    /// Run for a quarter of a minute, to see that the harness works
+    #[arg(long)]
+    smoke: bool,
+}
+
 impl Chaos {
     pub(crate) fn run(self) -> Result<ExitCode> {
         server::shared()?;
@@ -50,7 +57,7 @@ impl Chaos {
         let screen = Screen::new(true);
         let options = Options {
             seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
-            scale: self.scale(),
+            scale: self.size.scale(),
             only: self.leg,
             keep_in: self.history,
             binaries,
@@ -58,7 +65,9 @@ impl Chaos {
         };
         tokio::runtime::Runtime::new()?.block_on(until_interrupted(options))
     }
+}
 
+impl Size {
     fn scale(&self) -> Scale {
         match self {
             Self { nightly: true, .. } => Scale::Nightly,
