@@ -224,7 +224,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
 
 #[tokio::test]
 async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
-    let theatre = Theatre::open(2, "1").await;
+    let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
     let servers = theatre.system.store(redis::Store::Payments);
@@ -236,6 +236,7 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
         servers.node(replica).resume();
     }
     servers.wait_failover(old).await.unwrap();
+    servers.return_as_replica(old).await.unwrap();
     traffic.more(50).await;
     let accepted = traffic.stop().await;
     let orders = theatre.wait_drained().await;
