@@ -68,12 +68,12 @@ const SMOKE: &Table = &[
 ];
 
 const QUICK: &Table = &[
-    (Figure::Orders, [1_000, 120, 0]),
-    (Figure::ServiceKills, [20, 0, 0]),
+    (Figure::Orders, [900, 300, 0]),
+    (Figure::ServiceKills, [14, 8, 0]),
     (Figure::Terminations, [2, 0, 0]),
     (Figure::Freezes, [3, 0, 0]),
     (Figure::StoreKills, [6, 0, 0]),
-    (Figure::TcpFaults, [30, 0, 0]),
+    (Figure::TcpFaults, [40, 40, 0]),
     (Figure::DroppedAnswers, [50, 0, 0]),
     (Figure::Partitions, [1, 0, 0]),
     (Figure::FunctionFlushes, [1, 0, 0]),
@@ -81,8 +81,8 @@ const QUICK: &Table = &[
     (Figure::EarlyTrims, [0, 2, 0]),
     (Figure::Poison, [10, 0, 0]),
     (Figure::Duplicates, [60, 0, 0]),
-    (Figure::Retries, [400, 0, 0]),
-    (Figure::CancelRaces, [400, 0, 0]),
+    (Figure::Retries, [400, 100, 0]),
+    (Figure::CancelRaces, [400, 50, 0]),
     (Figure::LastUnitRaces, [4, 0, 0]),
     (Figure::Restocks, [10, 0, 0]),
     (Figure::Stocktakes, [5, 0, 0]),
@@ -156,7 +156,7 @@ impl Scale {
     pub(super) fn legs(self) -> Vec<Leg> {
         let (table, warm_up, seconds, dropped_per_mille) = match self {
             Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
-            Self::Quick => (QUICK, 2, [24, 5, 0], 20),
+            Self::Quick => (QUICK, 2, [20, 10, 0], 20),
             Self::Ci => (CI, 4, [75, 8, 30], 20),
             Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 70),
         };

@@ -96,8 +96,6 @@ pub(super) enum Poison {
 const SHORTEST_FREEZE_MS: u64 = 300;
 const LONGEST_FREEZE_MS: u64 = 2_500;
 const LONGEST_TCP_FAULT_MS: u64 = 800;
-/// The last faults begin at this part of the window, so that they happen under load as well.
-const LATEST: f64 = 0.95;
 /// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
 const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
 const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
@@ -111,7 +109,8 @@ pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
         let times = own_times(&leg.planned, figure);
         for number in 0..times {
             if let Some(what) = draw(figure, number, rng) {
-                plan.push(Fault { at: moment(leg, number, times, rng), what });
+                let place = (f64::from(number) + rng.f64()) / f64::from(times);
+                plan.push(Fault { at: moment(leg, figure, place), what });
             }
         }
     }
@@ -125,10 +124,19 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
     if figure == Figure::StoreKills { times - planned.get(Figure::TailCuts) } else { times }
 }
 
-/// Evenly spread, and nowhere in particular.
-fn moment(leg: &Leg, number: u32, times: u32, rng: &mut Rng) -> Duration {
-    let place = (f64::from(number) + rng.f64()) / f64::from(times);
-    leg.warm_up + leg.window.mul_f64(place * LATEST)
+/// Evenly spread over the part of the window that is meant for them, and nowhere in particular.
+///
+/// A store that is restarted makes consumers look back over its past, and a group that is made again
+/// is given everything once more. Both would heal what a faulty consumer lost before. So the stores
+/// come first, then the groups, and the rest of the window has neither.
+fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
+    let (from, to) = match figure {
+        Figure::StoreKills | Figure::TailCuts | Figure::DiskFull => (0.0, 0.6),
+        Figure::GroupsDestroyed => (0.6, 0.75),
+        // The last faults as well happen under load.
+        _ => (0.0, 0.95),
+    };
+    leg.warm_up + leg.window.mul_f64(from + place * (to - from))
 }
 
 fn draw(figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {

@@ -1,6 +1,9 @@
 //! `payments reconcile`, run as an operator would.
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use tokio::{process::Command, time::timeout};
@@ -11,6 +14,8 @@ use crate::system::System;
 const LIMIT: Duration = Duration::from_mins(3);
 /// One run repairs so many differences at most, and then another is needed.
 const MOST_RUNS: usize = 20;
+/// A run that waited for so long waited for something that will not come, and so would the next.
+const IN_VAIN: Duration = Duration::from_secs(25);
 /// Nothing is on its way any more when it is run.
 const GRACE: [&str; 4] = ["--grace", "1s", "--orphan-grace", "1s"];
 
@@ -29,8 +34,9 @@ pub(super) async fn compare(system: &System) -> Result<Reconciled> {
 /// Repairs what is safe to repair, until nothing more is left.
 pub(super) async fn apply(system: &System) -> Result<Reconciled> {
     for _ in 1..MOST_RUNS {
+        let started = Instant::now();
         let reconciled = once(system, true).await?;
-        if reconciled.agrees {
+        if reconciled.agrees || started.elapsed() > IN_VAIN {
             return Ok(reconciled);
         }
     }

@@ -21,10 +21,12 @@ use crate::{
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);
 /// How often it is tried to find something unread, and for how long each time.
-const TRIM_ATTEMPTS: usize = 5;
+const TRIM_ATTEMPTS: usize = 3;
 const TRIM_PATIENCE: Duration = Duration::from_secs(1);
 /// How long orders are let wait, so that some of them are refused together.
 const GATHER: Duration = Duration::from_millis(700);
+/// By then no reader waits in a store any more that was frozen meanwhile.
+const LONGEST_BLOCK: Duration = Duration::from_millis(2_200);
 /// The newest entries, of which one is emitted again.
 const NEWEST: usize = 200;
 /// How many bytes a store is left when it is to be out of memory.
@@ -128,6 +130,10 @@ impl Injector {
         let readers = [self.running(readers[0]).await?, self.running(readers[1]).await?];
         for reader in &readers {
             reader.pause();
+        }
+        if store == Store::Inventory {
+            // What a reader waits for in the store is given to it even while it is frozen.
+            sleep(LONGEST_BLOCK).await;
         }
         for writer in &writers {
             writer.resume();
