@@ -38,7 +38,8 @@ pub(super) struct Leg {
     /// How long faults are injected.
     pub(super) window: Duration,
     pub(super) planned: Figures,
-    /// Answers of a store that are dropped after it did what it was asked.
+    /// Answers of a store that are dropped after it did what it was asked. Each takes its connection
+    /// with it, and with that all that is under way there: at 7 of 100, hardly any order got through.
     pub(super) dropped_per_mille: u32,
 }
 
@@ -158,7 +159,7 @@ impl Scale {
             Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
             Self::Quick => (QUICK, 2, [20, 10, 0], 20),
             Self::Ci => (CI, 4, [75, 8, 30], 20),
-            Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 70),
+            Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 20),
         };
         let leg = |number: usize, name, durability, needs_reconcile| Leg {
             name,

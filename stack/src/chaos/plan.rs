@@ -95,7 +95,12 @@ pub(super) enum Poison {
 
 const SHORTEST_FREEZE_MS: u64 = 300;
 const LONGEST_FREEZE_MS: u64 = 2_500;
+const SHORTEST_TCP_FAULT_MS: u64 = 20;
 const LONGEST_TCP_FAULT_MS: u64 = 800;
+/// The share of the window that a link is harmed, and that all links are parted: more, and nothing
+/// would be left that could go wrong.
+const HARMED_SHARE: f64 = 0.04;
+const PARTED_SHARE: f64 = 0.06;
 /// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
 const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
 const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
@@ -108,7 +113,7 @@ pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
     for figure in Figure::ALL {
         let times = own_times(&leg.planned, figure);
         for number in 0..times {
-            if let Some(what) = draw(figure, number, rng) {
+            if let Some(what) = draw(leg, figure, number, rng) {
                 let place = (f64::from(number) + rng.f64()) / f64::from(times);
                 plan.push(Fault { at: moment(leg, figure, place), what });
             }
@@ -139,7 +144,12 @@ fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
     leg.warm_up + leg.window.mul_f64(from + place * (to - from))
 }
 
-fn draw(figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
+/// What each has of the time that all faults of a kind have together.
+fn average(together: Duration, leg: &Leg, figure: Figure) -> Duration {
+    together / leg.planned.get(figure).max(1)
+}
+
+fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
     let process = PROCESSES[rng.usize(..PROCESSES.len())];
     // Alternating, so that both stores have their share of what happens rarely.
     let store = STORES[number as usize % STORES.len()];
@@ -158,14 +168,20 @@ fn draw(figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
                 2 => Tcp::Slow(ms(rng.u64(1..=60))),
                 _ => Tcp::Split(rng.usize(1..=7)),
             };
-            What::Tcp(link(rng), tcp, ms(rng.u64(50..=LONGEST_TCP_FAULT_MS)))
+            let each = leg.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
+            let longest = average(each, leg, figure) * 2;
+            let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
+            let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
+            What::Tcp(link(rng), tcp, time)
         }
         Figure::Partitions => {
             let mut stop: Vec<Link> = links();
             rng.shuffle(&mut stop);
             let mut release = stop.clone();
             rng.shuffle(&mut release);
-            What::Partition { stop, release, pause: ms(rng.u64(10..=120)) }
+            let steps = u32::try_from(stop.len() + release.len()).ok()?;
+            let each = average(leg.window.mul_f64(PARTED_SHARE), leg, figure) / steps;
+            What::Partition { stop, release, pause: each.mul_f64(0.5 + rng.f64()) }
         }
         Figure::ClockJumps => What::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
         Figure::OutOfMemory => What::OutOfMemory(store, ms(rng.u64(300..=1_000))),

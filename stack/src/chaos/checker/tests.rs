@@ -1,5 +1,7 @@
 //! Each way in which the promise can be broken is found, and nothing else is said to be broken.
 
+use std::time::Duration;
+
 use super::{
     Rule,
     made_up::{CANCELLED, PAID, REFUNDED, THING, World, about},
@@ -215,6 +217,7 @@ fn a_loss_is_excused_by_a_crash_shortly_after_it_and_by_nothing_else() {
     let lost = |crash_ms: Option<u64>| {
         broken(|world| {
             world.window_ms = 3_000;
+            world.calls[2].invoked = Duration::from_millis(7);
             world.forget(CANCELLED);
             if let Some(at) = crash_ms {
                 world.crash(at);
