@@ -43,6 +43,15 @@ pub(crate) struct Refund {
     pub(crate) orders: Vec<Asked>,
 }
 
+/// An order whose event is emitted once more.
+#[derive(Clone, Debug)]
+pub(crate) struct EmitAgain {
+    pub(crate) id: OrderId,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ReadAccount;
+
 impl Place {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = Invocation::new("place_order")
@@ -70,6 +79,7 @@ impl Complete {
             .key(partition.key("due"))
             .key(partition.key("order_completed"))
             .key(partition.key("changes"))
+            .key(partition.key("account"))
             .arg(partition.key_of("order", ""))
             .arg(self.limit)
     }
@@ -88,12 +98,29 @@ impl Cancel {
 
 impl Refund {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let call = Invocation::new("refund_orders").key(partition.key("changes"));
+        let call = Invocation::new("refund_orders")
+            .key(partition.key("changes"))
+            .key(partition.key("account"));
         self.orders.iter().fold(call, |call, asked| {
             call.key(partition.key_of("order", asked.id))
                 .arg(asked.id)
                 .arg(asked.reason)
                 .arg(&asked.entry)
         })
+    }
+}
+
+impl EmitAgain {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("emit_again")
+            .key(partition.key_of("order", self.id))
+            .key(partition.key("order_completed"))
+            .arg(self.id)
+    }
+}
+
+impl ReadAccount {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("read_account").key(partition.key("account"))
     }
 }
