@@ -13,7 +13,7 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Asked, Cancel, Complete, EmitAgain, Place, ReadAccount, Refund};
+use request::{Asked, Cancel, Complete, EmitAgain, Place, Refund, read_account};
 
 mod layout;
 mod model;
@@ -138,7 +138,7 @@ impl Payments {
     }
 
     fn read_account(&self, number: usize) -> Step {
-        let call = ReadAccount.invocation(self.model.beginning.partition);
+        let call = read_account(self.model.beginning.partition);
         Step { call, answer: self.model.read_account(number), left: None }
     }
 

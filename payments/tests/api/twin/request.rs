@@ -49,9 +49,6 @@ pub(crate) struct EmitAgain {
     pub(crate) id: OrderId,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct ReadAccount;
-
 impl Place {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = Invocation::new("place_order")
@@ -119,8 +116,6 @@ impl EmitAgain {
     }
 }
 
-impl ReadAccount {
-    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        Invocation::new("read_account").key(partition.key("account"))
-    }
+pub(crate) fn read_account(partition: Partition) -> Invocation {
+    Invocation::new("read_account").key(partition.key("account"))
 }
