@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use shared::{
     event::{OrderCompleted, RefundOrder},
     id::{OrderId, Partitions},
-    redis::Command,
 };
 use stack::{
     redis,
@@ -194,8 +193,8 @@ async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
     for replica in &replicas {
         servers.node(*replica).pause();
     }
-    let end = Command::new("CLIENT").args(["KILL", "TYPE", "replica"]);
-    servers.operator_of(primary).run(end).await.unwrap();
+    let end = servers.operator_of(primary).ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    end.await.unwrap();
     (primary, replicas)
 }
 
