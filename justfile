@@ -50,6 +50,11 @@ check:
 chaos *args:
     cargo run -q --bin stack -- chaos {{ args }}
 
+# plant known bugs in a copy of the code, and see that chaos finds each
+[group('check')]
+planted *names:
+    stack/planted/show {{ names }}
+
 # format the code
 [group('check')]
 fmt:
