@@ -138,10 +138,17 @@ impl Inventory {
         self.done(call, answer, apply.orders[0].product)
     }
 
-    /// An order of before, mostly, and mostly with its product.
+    /// An order that took stock, or gave it back, mostly, and mostly with its product.
     fn release(&mut self, number: usize, random: &mut Rng) -> Step {
-        let known = random.usize(..=self.orders.len());
-        let order = self.orders.get(known).cloned().unwrap_or_else(|| self.order(random));
+        let has_taken = |order: &&Paid| {
+            let recorded = self.model.records.get(&order.id);
+            recorded.is_some_and(|recorded| recorded.released || recorded.movement.is_some())
+        };
+        let mut taken: Vec<Paid> = self.orders.iter().filter(has_taken).cloned().collect();
+        let order = match random.usize(..=taken.len() + 1).checked_sub(2) {
+            Some(place) => taken.swap_remove(place),
+            None => self.order(random),
+        };
         let product = if random.u32(..8) == 0 { self.product(random) } else { order.product };
         let (id, minted_at) = (order.id, order.minted_at);
         let release = Release { order: id, minted_at, product, most: MAX_STOCK };
