@@ -93,6 +93,9 @@ pub async fn run(options: Options) -> Result<bool> {
             kept.push(folder.keep());
         }
         ran += 1;
+        if !held && scale == Scale::Quick {
+            break;
+        }
     }
     anyhow::ensure!(ran > 0, "there is no such leg");
     report::figures(&planned, &seen, &say);
