@@ -23,6 +23,7 @@
 
 mod clients;
 mod consumer;
+mod cursor;
 mod exhaustive;
 mod faults;
 mod histories;

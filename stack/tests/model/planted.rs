@@ -31,9 +31,13 @@ pub(crate) enum Planted {
     MoneyAsFloat,
     /// A duplicate is skipped instead of answered again.
     SkipInsteadOfReplay,
+    /// The cursor is moved for what was seen before a restart.
+    MoveInAnotherLife,
+    /// A rewind of a stream that has lost everything counts as one.
+    PassOverNothing,
 }
 
-pub(crate) const PLANTED: [Planted; 14] = [
+pub(crate) const PLANTED: [Planted; 16] = [
     Planted::DedupeByEntryId,
     Planted::AcknowledgeFirst,
     Planted::MarkThenTake,
@@ -48,4 +52,6 @@ pub(crate) const PLANTED: [Planted; 14] = [
     Planted::RefundAfterFlush,
     Planted::MoneyAsFloat,
     Planted::SkipInsteadOfReplay,
+    Planted::MoveInAnotherLife,
+    Planted::PassOverNothing,
 ];
