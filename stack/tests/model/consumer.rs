@@ -6,19 +6,11 @@ use crate::inventory::{Decision, Outcome};
 use crate::payments::Refund;
 use crate::planted::Planted;
 use crate::rewind::{Move, Pass};
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Life, Side};
 use crate::stream::{Entry, EntryId};
 use crate::world::World;
-
-/// Which stream a consumer reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Role {
-    /// inventory's: reads `order_completed` and writes to the store of inventory.
-    Orders,
-    /// payments': reads `refund_order` and writes to the store of payments.
-    Refunds,
-}
 
 /// One member of a consumer group: `shared::consumer` with `shared::rewind`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,24 +59,6 @@ pub(crate) enum Gate {
     Open,
     Closed,
     Broken,
-}
-
-impl Role {
-    /// Where the stream is.
-    pub(crate) fn stream_side(self) -> Side {
-        match self {
-            Self::Orders => Side::Payments,
-            Self::Refunds => Side::Inventory,
-        }
-    }
-
-    /// Where the effects go.
-    pub(crate) fn own_side(self) -> Side {
-        match self {
-            Self::Orders => Side::Inventory,
-            Self::Refunds => Side::Payments,
-        }
-    }
 }
 
 impl Hand {
@@ -248,6 +222,15 @@ impl World {
     /// acknowledged that is far ahead of the cursor.
     fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
         let Consumer { role, known, done, .. } = self.consumers[consumer];
+        let id = hand.entry.id;
+        if id.time > known.time + rules.step {
+            let Some(life) = done else {
+                return self.start_over(consumer);
+            };
+            let to = Cursor::at(&self.stream(role).state(), id);
+            self.consumers[consumer].moving = Some(Move { to, life });
+            return true;
+        }
         match self.gate(role.own_side(), hand.life, rules) {
             Gate::Open => {}
             Gate::Closed => return false,
@@ -257,15 +240,6 @@ impl World {
         // take, and goes down with the connection.
         if rules.has(Planted::SharedConnection) && !self.stream(role).has_new() {
             return self.start_over(consumer);
-        }
-        let id = hand.entry.id;
-        if id.time > known.time + rules.step {
-            let Some(life) = done else {
-                return self.start_over(consumer);
-            };
-            let to = Cursor::at(&self.stream(role).state(), id);
-            self.consumers[consumer].moving = Some(Move { to, life });
-            return true;
         }
         self.stream(role).acknowledge(id);
         self.consumers[consumer].hand = None;

@@ -1,6 +1,7 @@
 //! What may go wrong: one thing at any instant, to anybody.
 
-use crate::consumer::{Consumer, Role};
+use crate::consumer::Consumer;
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::Side;
 use crate::stream::Time;

@@ -3,7 +3,7 @@
 //!
 //! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
 //! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
-//! call those, and the clients ([`clients`], [`consumer`], [`rewind`]); and all that may go wrong
+//! call those, and the clients ([`clients`], [`consumer`], [`cursor`], [`rewind`], [`role`]); and all that may go wrong
 //! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
 //! once it is left in peace in [`peace`], with what `reconcile` repairs.
 //!
@@ -33,6 +33,7 @@ mod peace;
 mod planted;
 mod properties;
 mod rewind;
+mod role;
 mod rules;
 mod small;
 mod store;
@@ -50,7 +51,7 @@ use crate::rules::{SIGHTS, Sightings};
 const SEEDS: u64 = 1_000;
 const STEPS: u64 = 500;
 /// Histories in which a planted bug has to show.
-const PLANTED_SEEDS: u64 = 200;
+const PLANTED_SEEDS: u64 = 4_000;
 /// One exploration in the small, and one in the large.
 const PATIENCE: Duration = Duration::from_mins(2);
 const LARGE_PATIENCE: Duration = Duration::from_mins(30);

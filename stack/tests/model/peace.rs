@@ -18,9 +18,6 @@ pub(crate) fn verdict(mut world: World, rules: &Rules) -> Option<&'static str> {
         return Some(broken);
     }
     if !settle(&mut world, rules) {
-        if std::env::var("DBG").is_ok() {
-            eprintln!("{world:#?}");
-        }
         return Some("left in peace, the system comes to rest");
     }
     let found = broken(&world, rules).or_else(|| disagreement(&world));

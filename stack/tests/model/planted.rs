@@ -1,4 +1,4 @@
-//! Fourteen mistakes that such systems are made with. Each is switched into the model, which then
+//! Fourteen mistakes that such systems are made with, and two that this one had. Each is switched into the model, which then
 //! has to fail: a model that finds nothing wrong with them would prove nothing.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What must hold: at every instant, and after the system was left in peace.
 
-use crate::consumer::Role;
 use crate::faults::Loss;
 use crate::inventory::Decision;
 use crate::payments::{Status, total};
+use crate::role::Role;
 use crate::rules::{Profile, Rules};
 use crate::world::World;
 

@@ -1,10 +1,11 @@
 //! `shared::rewind`: acting once more on the recent past of a stream, after the own store began a
 //! new life. It may have forgotten what is acknowledged already, and no redelivery would come.
 
-use crate::consumer::{Consumer, Gate, Hand, Role};
+use crate::consumer::{Consumer, Gate, Hand};
 use crate::cursor::{Cursor, Fit};
 use crate::faults::Loss;
 use crate::planted::Planted;
+use crate::role::Role;
 use crate::rules::{Rules, Sight};
 use crate::store::Life;
 use crate::stream::EntryId;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::consumer::Role;
 use crate::exhaustive::{Extra, Small};
 use crate::faults::Fault;
+use crate::role::Role;
 use crate::rules::{Profile, Rules};
 use crate::store::Side;
 use crate::world::{Action, Size};

@@ -1,11 +1,12 @@
 //! The whole system at one instant, and everything that can happen next.
 
 use crate::clients::{Client, Worker};
-use crate::consumer::{Consumer, Role};
+use crate::consumer::Consumer;
 use crate::cursor::Cursor;
 use crate::faults::{Fault, Loss};
 use crate::inventory::Inventory;
 use crate::payments::Payments;
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Life, Side, Store};
 use crate::stream::{ProductId, Stream, Time};
