@@ -2,14 +2,15 @@
 //! `shared::rewind`, one command at a time.
 
 use crate::cursor::Cursor;
+use crate::gate::Gate;
 use crate::inventory::{Decision, Outcome};
 use crate::payments::Refund;
 use crate::planted::Planted;
 use crate::rewind::{Move, Pass};
 use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
-use crate::store::{Life, Side};
-use crate::stream::{Entry, EntryId};
+use crate::store::Life;
+use crate::stream::{Entry, EntryId, Time};
 use crate::world::World;
 
 /// One member of a consumer group: `shared::consumer` with `shared::rewind`.
@@ -27,8 +28,9 @@ pub(crate) struct Consumer {
     pub(crate) moving: Option<Move>,
     /// What the cursor of the own store is known to be, at least.
     pub(crate) known: EntryId,
-    /// It has to look at the stores before it reads anything.
+    /// It has to look at the stores before it reads anything, or did so that many ticks ago.
     pub(crate) must_look: bool,
+    pub(crate) looked: Time,
     pub(crate) hand: Option<Hand>,
 }
 
@@ -54,13 +56,6 @@ enum Stage {
     Acted,
 }
 
-/// What a `WAIT` came to.
-pub(crate) enum Gate {
-    Open,
-    Closed,
-    Broken,
-}
-
 impl Hand {
     /// What was begun is brought to its end before anything else is done.
     pub(crate) fn is_begun(self) -> bool {
@@ -80,6 +75,7 @@ impl Consumer {
             moving: None,
             known: EntryId::default(),
             must_look: true,
+            looked: 0,
             hand: None,
         }
     }
@@ -142,21 +138,6 @@ impl World {
         };
         self.consumers[consumer].hand = Some(Hand { stage, life, ..hand });
         true
-    }
-
-    /// `PING` and `WAIT 1` on the connection that read or wrote. After a restart it is another
-    /// connection, and its answer would be about nothing.
-    pub(crate) fn gate(&self, side: Side, life: Life, rules: &Rules) -> Gate {
-        if rules.profile != Profile::Gated {
-            Gate::Open
-        } else if self.life(side) != life {
-            Gate::Broken
-        } else if self.is_replicated(side) {
-            Gate::Open
-        } else {
-            rules.seen.count(Sight::WaitRefused);
-            Gate::Closed
-        }
     }
 
     pub(crate) fn start_over(&mut self, consumer: usize) -> bool {
@@ -247,14 +228,15 @@ impl World {
     }
 
     fn read(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, recovering, done, pass, must_look, .. } =
-            self.consumers[consumer];
+        let Consumer { role, gone, recovering, pass, .. } = self.consumers[consumer];
         if gone || pass.is_some() {
             return false;
         }
-        // A look is due every two seconds, and after every failure: new entries come after it.
-        if must_look || done.is_some() && self.is_look_due(role.own_side(), done) {
-            return self.look(consumer, rules);
+        if self.must_look(consumer, rules) && self.look(consumer, rules) {
+            return true;
+        }
+        if self.consumers[consumer].must_look {
+            return false;
         }
         let now = self.stream_clock(role);
         let stream = self.stream(role);
@@ -282,6 +264,12 @@ impl World {
         let life = self.life(self.consumers[consumer].role.stream_side());
         self.consumers[consumer].hand = Some(Hand { entry, stage, life });
         true
+    }
+
+    /// A look is due every two seconds, and after every failure: new entries come after it.
+    fn must_look(&self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, done, must_look, looked, .. } = self.consumers[consumer];
+        must_look || self.is_look_due(role.own_side(), done) || self.age > looked + rules.step
     }
 
     /// Takes over what a dead consumer left.

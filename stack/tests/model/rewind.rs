@@ -1,9 +1,10 @@
 //! `shared::rewind`: acting once more on the recent past of a stream, after the own store began a
 //! new life. It may have forgotten what is acknowledged already, and no redelivery would come.
 
-use crate::consumer::{Consumer, Gate, Hand};
+use crate::consumer::{Consumer, Hand};
 use crate::cursor::{Cursor, Fit};
 use crate::faults::Loss;
+use crate::gate::Gate;
 use crate::planted::Planted;
 use crate::role::Role;
 use crate::rules::{Rules, Sight};
@@ -37,18 +38,18 @@ impl World {
         }
         let (side, life) = (role.own_side(), self.life(role.own_side()));
         let cursor = *self.cursor(side);
-        let before = self.consumers[consumer].clone();
+        let (before, age) = (self.consumers[consumer].clone(), self.age);
         let state = self.stream(role).state();
         match cursor.fit(self.stream(role), rules.rewind) {
             Fit::Lost => return self.halt(consumer),
-            Fit::LostTail => self.cursor(side).take_back(&state),
-            Fit::Good => {}
+            Fit::LostTail if self.has_identity(side) => self.cursor(side).take_back(&state),
+            Fit::LostTail | Fit::Good => {}
         }
         let remembered = *self.epoch(side) == Some(life);
         let known_now = self.cursor(side).id;
         let of = &mut self.consumers[consumer];
         of.known = known_now;
-        of.must_look = false;
+        (of.must_look, of.looked) = (false, age);
         if (of.done == Some(life) || remembered) && cursor.id >= known {
             of.done = Some(life);
             if state.delivered > of.known {
@@ -121,6 +122,9 @@ impl World {
     pub(crate) fn move_cursor(&mut self, consumer: usize, to: Move, rules: &Rules) -> bool {
         let Consumer { role, known, .. } = self.consumers[consumer];
         let is_of_this_life = self.life(role.own_side()) == to.life;
+        if !self.has_identity(role.own_side()) {
+            return self.start_over(consumer);
+        }
         let cursor = self.cursor(role.own_side());
         if cursor.id < known || !is_of_this_life && !rules.has(Planted::MoveInAnotherLife) {
             return self.start_over(consumer);

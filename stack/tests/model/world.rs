@@ -26,7 +26,7 @@ pub(crate) struct World {
     /// The worst that was done to the data, and may need `reconcile`.
     pub(crate) loss: Loss,
     /// Ticks so far.
-    age: Time,
+    pub(crate) age: Time,
     /// When each stream was looked at for the last trim, and the oldest entry that was needed then.
     marks: [Option<(Time, Time)>; 2],
     /// A consumer stopped acting although no more was lost than it could have done again.
@@ -166,9 +166,13 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self, rules: &Rules) {
-        // Behind a gate nobody goes on before the copy has caught up, however long that takes.
         self.age += 1;
-        let window = (rules.profile == Profile::Lossy).then_some(rules.window);
+        // Behind a gate nobody goes on before the copy has caught up. A replica that takes longer
+        // than this is not promoted.
+        let window = match rules.profile {
+            Profile::Gated => rules.rewind / 2,
+            Profile::Durable | Profile::Lossy => rules.window,
+        };
         self.payments.tick(window);
         self.inventory.tick(window);
     }
