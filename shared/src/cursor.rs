@@ -52,7 +52,7 @@ pub(crate) struct StreamState {
     /// The first entry it still has.
     first: Option<EntryId>,
     /// The last entry it was given.
-    last: EntryId,
+    pub(crate) last: EntryId,
     /// The last entry that was given to the group.
     pub(crate) delivered: EntryId,
     /// How many entries there were up to that one; `None` when Redis cannot tell.
@@ -178,10 +178,10 @@ impl StreamState {
         Cursor { id, count: self.count(), open, earlier: EntryId::default() }
     }
 
-    /// Whether nothing is left of what was acted on, not even the stream: what there was to repeat
-    /// may come back with the files of its store.
-    pub(crate) fn is_gone(&self, own: Cursor) -> bool {
-        self.added == 0 && own.id > EntryId::default()
+    /// Whether there is nothing, and perhaps nothing any more: what there was to repeat may come
+    /// back with the files of its store. The own cursor, which may be lost too, does not tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.added == 0
     }
 
     /// How many entries there were up to the last one that the group was given, or more.

@@ -139,7 +139,7 @@ impl Rewind {
             settler.catch_up(&stream).await?;
             return Ok(Step::GoOn);
         }
-        if stream.is_gone(cursor) {
+        if stream.is_empty() {
             // A pass over nothing would be none.
             return Ok(Step::GoOn);
         }

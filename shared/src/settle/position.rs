@@ -48,8 +48,13 @@ impl<H: Handler> Settler<H> {
     /// Moves the cursor there, after all up to there was acted on again in this life.
     pub(crate) async fn catch_up_to(&self, id: EntryId, life: &str) -> Result<(), RedisError> {
         let known = Known { life: life.to_owned(), ..self.known() };
+        let stream = self.read_stream().await?;
+        // What was gone in between was not acted on, and may come back.
+        if stream.last < id {
+            let error = format!("the stream {} has gone back", self.membership.stream);
+            return Err(RedisError::Unavailable(error));
+        }
         if id > known.id {
-            let stream = self.read_stream().await?;
             self.move_cursor(known, stream.cursor_at(id), FORWARD).await?;
         }
         Ok(())

@@ -55,11 +55,8 @@ impl World {
             if state.delivered > of.known {
                 of.moving = Some(Move { to: Cursor::at(&state, state.delivered), life });
             }
-        } else if state.added == 0
-            && cursor.id > EntryId::default()
-            && !rules.has(Planted::PassOverNothing)
-        {
-            // The stream has lost everything. A pass over nothing would be none.
+        } else if state.added == 0 && !rules.has(Planted::PassOverNothing) {
+            // The stream may have lost everything. A pass over nothing would be none.
             of.done = None;
         } else {
             let after = cursor.rewind_after(state.delivered, rules.rewind);
@@ -106,6 +103,10 @@ impl World {
             self.consumers[consumer].pass = Some(Pass { after: entry.id, ..pass });
             return true;
         }
+        if self.stream(role).state().last < pass.last {
+            // What was gone in between was not acted on, and may come back.
+            return self.start_over(consumer);
+        }
         if pass.last > known {
             let to = Cursor::at(&self.stream(role).state(), pass.last);
             self.consumers[consumer].moving = Some(Move { to, life: pass.life });
@@ -126,7 +127,7 @@ impl World {
             return self.start_over(consumer);
         }
         let cursor = self.cursor(role.own_side());
-        if cursor.id < known || !is_of_this_life && !rules.has(Planted::MoveInAnotherLife) {
+        if cursor.id < known || !is_of_this_life {
             return self.start_over(consumer);
         }
         cursor.advance(to.to, rules.rewind);

@@ -57,17 +57,13 @@ pub(crate) fn systems() -> Vec<Small> {
     ]
 }
 
-/// Systems in which a planted bug has to show that random histories seldom meet.
+/// A system in which a planted bug has to show that random histories seldom meet.
 pub(crate) fn system_for(planted: Planted) -> Option<Small> {
-    let name = "a system for a planted bug";
-    let small = match planted {
-        Planted::DedupeByEntryId => forgetful(shop(name, Profile::Lossy, 1, 1)),
-        Planted::PassOverNothing => gone(shop(name, Profile::Lossy, 1, 1)),
-        _ => return None,
-    };
-    let rules = Rules { planted: Some(planted), ..Rules::new(small.rules.profile) };
-    let Rules { delay, reclaim_idle, .. } = *small.rules;
-    Some(Small { rules: Arc::new(Rules { delay, reclaim_idle, ..rules }), ..small })
+    (planted == Planted::PassOverNothing).then(|| {
+        let name = "a system for a planted bug";
+        let rules = Rules { planted: Some(planted), ..quick(Profile::Lossy, 0) };
+        Small { rules: Arc::new(rules), ..gone(shop(name, Profile::Lossy, 1, 1)) }
+    })
 }
 
 /// Inventory forgets its last changes and payments everything, which is restored.
