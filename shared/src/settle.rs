@@ -7,15 +7,15 @@ use std::sync::Mutex;
 
 mod position;
 
-use crate::cursor::{STEP, as_ms, read_id};
+use crate::cursor::{Known, STEP, as_ms, read_id};
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
-use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, Entry, Redis, RedisError};
+use crate::settle::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
 pub(crate) struct Settler<H> {
@@ -27,8 +27,8 @@ pub(crate) struct Settler<H> {
     pub(crate) own_store: OwnStore,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
-    /// Up to where the own store is known to remember the stream.
-    pub(crate) known: Mutex<EntryId>,
+    /// Up to where the own store is known to remember the stream, and in which life.
+    pub(crate) known: Mutex<Known>,
 }
 
 /// Entry id -> how often it was handed over after a crash.
@@ -165,9 +165,9 @@ impl<H: Handler> Settler<H> {
         let Some(newest) = ids.into_iter().max() else {
             return Ok(());
         };
-        if newest.ms > self.known().ms + as_ms(STEP) {
+        if newest.ms > self.known_id().ms + as_ms(STEP) {
             let stream = self.read_stream().await?;
-            self.move_cursor(stream.cursor_at(newest)).await?;
+            self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD).await?;
         }
         let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
         self.membership.acknowledge(&self.stream_store, &ids).await
