@@ -45,6 +45,11 @@ check:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --test tools -- -D warnings
 
+# break a private system in every way under load and check the promise: --nightly, --quick, --seed N
+[group('check')]
+chaos *args:
+    cargo run -q --bin stack -- chaos {{ args }}
+
 # format the code
 [group('check')]
 fmt:

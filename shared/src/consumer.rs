@@ -194,7 +194,7 @@ impl<H: Handler> Consumer<H> {
         let again = if self.state.after_crash {
             self.settler.settle_recovered(entries).await?
         } else {
-            self.settler.settle(entries.into_iter().map(Delivery::first).collect()).await?
+            self.settler.settle_again(entries).await?
         };
         self.state.own_pending_after = Some(last);
         self.state.retry_later(again);

@@ -37,6 +37,14 @@ const ATTEMPTS: &str = "attempts";
 impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
     pub(crate) async fn settle(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let (settled, again) = self.act(batch).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
+    /// Acts on a batch without acknowledging anything. Answers the ids of what is settled, and what
+    /// is to be handed over again.
+    async fn act(&self, batch: Vec<Delivery>) -> Result<(Vec<String>, Vec<Delivery>), RedisError> {
         let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
         let mut again = Vec::new();
@@ -52,8 +60,7 @@ impl<H: Handler> Settler<H> {
                 }
             }
         }
-        self.acknowledge(&settled).await?;
-        Ok(again)
+        Ok((settled, again))
     }
 
     /// Acts on entries that were read again without the group, because the own store may have
@@ -99,36 +106,57 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
+    /// Settles entries that this consumer has read before and could not settle, because a store was
+    /// away. Nobody died of them, whatever is counted of an attempt that was broken off.
+    pub(crate) async fn settle_again(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Delivery>, RedisError> {
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        let batch = entries.into_iter().map(Delivery::first).collect();
+        let (settled, again) = self.act(batch).await?;
+        self.forget_counts(ids).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
     /// Settles a batch of equal counts; while it is in hand, its count is one higher.
+    ///
+    /// The count is forgotten before the entry is acknowledged: afterwards nobody would hear of the
+    /// entry again, and a count that a crash left behind would stay for ever.
     async fn settle_counted(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
         };
         let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
-        let again = if attempts >= MAX_ATTEMPTS {
-            self.park_killers(batch).await?
+        let (settled, again) = if attempts >= MAX_ATTEMPTS {
+            (self.park_killers(&batch).await?, Vec::new())
         } else {
             self.set_recovery_count(&ids, attempts + 1).await?;
-            let settled = self.settle(batch).await;
-            if settled.is_err() {
+            let acted = self.act(batch).await;
+            if acted.is_err() {
                 // A store was in trouble and nobody died. If this fails too, the count is one too
                 // high.
                 let _ = self.set_recovery_count(&ids, attempts).await;
             }
-            settled?
+            acted?
         };
-        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
-        self.own_store.run(forget).await?;
+        self.forget_counts(ids).await?;
+        self.acknowledge(&settled).await?;
         Ok(again)
     }
 
-    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+    async fn forget_counts(&self, ids: Vec<String>) -> Result<(), RedisError> {
+        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
+        self.own_store.run(forget).await.map(drop)
+    }
+
+    async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
         for delivery in batch {
-            self.park(&delivery, &too_often(detail.to_owned())).await?;
-            self.acknowledge(&[delivery.entry.id]).await?;
+            self.park(delivery, &too_often(detail.to_owned())).await?;
         }
-        Ok(Vec::new())
+        Ok(batch.iter().map(|delivery| delivery.entry.id.clone()).collect())
     }
 
     /// Acknowledges what is settled, once the own store remembers that it has come so far.

@@ -7,14 +7,12 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use shared::{
-    config::RedisUrl,
-    redis::{Command, Redis, Reply},
-};
+use shared::{config::RedisUrl, redis::Redis};
 
 use crate::{
     credentials::{Credentials, FILE, User, random_password},
     guard::Guard,
+    operator::Operator,
     redis::{Overrides, RedisOptions, RedisServer, Store},
     server::Server,
     wait::{wait_for, wait_until},
@@ -57,7 +55,7 @@ pub struct Replicated {
 /// One server, and a client that may do everything there, whatever it is just now.
 struct Node {
     server: RedisServer,
-    operator: Redis,
+    operator: Operator,
 }
 
 /// What only servers and Sentinels need to know.
@@ -125,7 +123,7 @@ impl Replicated {
     }
 
     /// A client of one server that may do everything, whether it is primary or replica.
-    pub fn operator_of(&self, number: usize) -> &Redis {
+    pub fn operator_of(&self, number: usize) -> &Operator {
         &self.nodes[number].operator
     }
 
@@ -165,7 +163,7 @@ impl Replicated {
         let what = format!("another primary of the {} store", self.store.name());
         wait_for(&what, LIMIT, || async {
             let primary = self.primary().await.ok().filter(|number| *number != old)?;
-            (self.role(primary).await.as_deref() == Some("master")).then_some(primary)
+            self.is_primary(primary).await.then_some(primary)
         })
         .await
     }
@@ -179,7 +177,7 @@ impl Replicated {
         wait_for(&what, LIMIT, || async {
             // A busy machine makes the Sentinels change their minds meanwhile.
             let primary = self.primary().await.ok()?;
-            if primary != number && self.role(number).await.as_deref() == Some("master") {
+            if primary != number && self.is_primary(number).await {
                 self.follow(number, primary).await.ok()?;
             }
             (self.replicas_of(primary).await? == self.nodes.len() - 1).then_some(())
@@ -194,20 +192,21 @@ impl Replicated {
 
     /// How many replicas of a server are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
-        let info = Command::new("INFO").arg("replication");
-        let info = self.operator_of(primary).run(info).await.ok()?.text().ok()?;
-        Some(info.matches("state=online").count())
+        Some(self.replication(primary).await?.matches("state=online").count())
     }
 
     async fn follow(&self, replica: usize, primary: usize) -> Result<()> {
-        let port = i64::from(self.node(primary).port());
-        let follow = Command::new("REPLICAOF").arg("127.0.0.1").arg(port);
-        self.nodes[replica].tell(follow).await.map(drop)
+        let port = self.node(primary).port().to_string();
+        self.nodes[replica].tell(&["REPLICAOF", "127.0.0.1", &port]).await
     }
 
-    async fn role(&self, number: usize) -> Option<String> {
-        let role = self.operator_of(number).run(Command::new("ROLE")).await.ok()?;
-        role.list().ok()?.into_iter().next()?.text().ok()
+    /// Whether a server takes itself for the primary.
+    async fn is_primary(&self, number: usize) -> bool {
+        self.replication(number).await.is_some_and(|info| info.contains("role:master"))
+    }
+
+    async fn replication(&self, number: usize) -> Option<String> {
+        self.operator_of(number).ask(&["INFO", "replication"]).await.ok()
     }
 
     fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {
@@ -232,7 +231,7 @@ impl Node {
             overrides: Overrides::default(),
         });
         let server = server.await?;
-        let operator = Redis::worker(&parse(&server.url(User::Operator))?);
+        let operator = Operator::of(&server)?;
         let node = Self { server, operator };
         node.prepare(secrets).await?;
         Ok(node)
@@ -244,22 +243,24 @@ impl Node {
             .replace("@REPLICA_PASSWORD@", &secrets.replica)
             .replace("@SENTINEL_PASSWORD@", &secrets.sentinel);
         for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
-            self.tell(Command::new("ACL").arg("SETUSER").args(user.split(' '))).await?;
+            let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).collect();
+            self.tell(&words).await?;
         }
-        self.tell(Command::new("ACL").arg("SAVE")).await?;
+        self.tell(&["ACL", "SAVE"]).await?;
         for (name, value) in [
             ("masteruser", "replica"),
             ("masterauth", &secrets.replica),
             // A test has no time to wait for more replicas to share a transfer with.
             ("repl-diskless-sync-delay", "0"),
         ] {
-            self.tell(Command::new("CONFIG").args(["SET", name, value])).await?;
+            self.tell(&["CONFIG", "SET", name, value]).await?;
         }
-        self.tell(Command::new("CONFIG").arg("REWRITE")).await.map(drop)
+        self.tell(&["CONFIG", "REWRITE"]).await
     }
 
-    async fn tell(&self, command: Command) -> Result<Reply> {
-        self.operator.run(command).await.with_context(|| self.server.process().name().to_owned())
+    async fn tell(&self, words: &[&str]) -> Result<()> {
+        let told = self.operator.ask::<()>(words).await;
+        told.with_context(|| self.server.process().name().to_owned())
     }
 }
 

@@ -22,7 +22,10 @@ local function is_older(a, b, by)
 end
 
 local function move_cursor(keys, args)
-  local stream, known, entry, count, open, distance = args[1], args[2], args[3], args[4], args[5], tonumber(args[6])
+  local stream, known, entry, count, open = args[1], args[2], args[3], args[4], args[5]
+  local distance = whole(args[6], 'how much older an entry has to be')
+  whole(count, 'the number of entries')
+  assert(parts(open), 'the oldest entry under way is no entry')
   local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
   local at, middle, earlier = string.match(found, '^(%S+) %S+ %S+ (%S+) (%S+)$')
   if is_before(at, known) then

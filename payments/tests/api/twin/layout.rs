@@ -27,6 +27,10 @@ impl Model {
             .iter()
             .map(|(kind, id)| fields(&[("kind", kind), ("id", &id.to_string())]));
         store.insert(key("changes"), pattern::rows(changes));
+        // A sum to which nothing was ever added is not there.
+        let sums = [("charged", self.charged), ("refunded", self.refunded)];
+        let sums = sums.into_iter().filter(|(_, sum)| *sum > 0);
+        store.insert(key("account"), Kept::hash(sums.map(|(name, sum)| (name, sum.to_string()))));
         self.claims.lay_out(&mut store);
         store
     }
