@@ -23,7 +23,7 @@ impl Store {
         let partition = self.own.partitions().of_order(id);
         let fields = self.own.run(Command::new("HGETALL").key(keys::order(partition, id))).await?;
         match Record::read(fields)? {
-            Some(record) => parse_order(&record).map(Some),
+            Some(record) => parse_order(id, &record).map(Some),
             None => self.own.confirm_absence(partition).await.map(|()| None),
         }
     }
@@ -87,9 +87,9 @@ impl Store {
     }
 }
 
-fn parse_order(record: &Record) -> Result<Order, RedisError> {
+fn parse_order(id: OrderId, record: &Record) -> Result<Order, RedisError> {
     Ok(Order {
-        id: record.parse("id")?,
+        id,
         wanted: PlaceOrder {
             product_id: record.parse("product_id")?,
             quantity: record.parse("quantity")?,
