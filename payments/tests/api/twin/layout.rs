@@ -37,9 +37,8 @@ impl Model {
 
     /// The hash of an order.
     pub(crate) fn fields(&self, order: &Order) -> Fields {
-        let Place { id, wanted, quote, context, .. } = &order.placed;
+        let Place { wanted, quote, context, .. } = &order.placed;
         let mut found = fields(&[
-            ("id", &id.to_string()),
             ("product_id", &wanted.product_id.to_string()),
             ("quantity", &wanted.quantity.to_string()),
             ("price", &quote.price.to_string()),
