@@ -5,9 +5,9 @@
 //! do, and a store that comes out of a backup tells how old it is. It is moved at each look at the
 //! stores, and before entries are acknowledged that are more than [`STEP`] ahead of it.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+mod text;
 
 use crate::entry_id::{EntryId, InvalidEntryId};
 use crate::function::Call;
@@ -184,6 +184,11 @@ impl StreamState {
         self.added == 0
     }
 
+    /// Whether an entry that was pending once is so no longer.
+    pub(crate) fn is_settled(&self, entry: EntryId) -> bool {
+        self.oldest_pending.is_none_or(|oldest| entry < oldest)
+    }
+
     /// How many entries there were up to the last one that the group was given, or more.
     fn count(&self) -> u64 {
         self.read.unwrap_or(self.added)
@@ -253,26 +258,6 @@ impl StreamState {
 /// What a person has to do.
 const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
      `payments reconcile --apply` and then the verb adopt-store of this service";
-
-impl FromStr for Cursor {
-    type Err = InvalidEntryId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let mut words = text.split(' ');
-        let mut word = || words.next().ok_or(InvalidEntryId);
-        let (id, count) = (word()?.parse()?, word()?.parse().map_err(|_| InvalidEntryId)?);
-        let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
-        Ok(Self { id, count, open, earlier })
-    }
-}
-
-/// As the function `move_cursor` writes it.
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, count, open, earlier } = self;
-        write!(f, "{id} {count} {open} {id} {earlier}")
-    }
-}
 
 /// The same length of time in milliseconds, as ids count it.
 pub(crate) fn as_ms(time: Duration) -> u64 {

@@ -137,6 +137,7 @@ impl Rewind {
             settler.set_life(&life);
             self.done = Some(life);
             settler.catch_up(&stream).await?;
+            settler.forget_stale_counts(&stream).await?;
             return Ok(Step::GoOn);
         }
         if stream.is_empty() {

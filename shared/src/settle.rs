@@ -5,6 +5,7 @@
 
 use std::sync::Mutex;
 
+mod counts;
 mod position;
 
 use crate::cursor::{Known, STEP, as_ms, read_id};
@@ -14,7 +15,7 @@ use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Command, Entry, Redis, RedisError};
+use crate::redis::{Entry, Redis, RedisError};
 use crate::settle::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
@@ -30,9 +31,6 @@ pub(crate) struct Settler<H> {
     /// Up to where the own store is known to remember the stream, and in which life.
     pub(crate) known: Mutex<Known>,
 }
-
-/// Entry id -> how often it was handed over after a crash.
-const ATTEMPTS: &str = "attempts";
 
 impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
@@ -146,11 +144,6 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
-    async fn forget_counts(&self, ids: Vec<String>) -> Result<(), RedisError> {
-        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
-        self.own_store.run(forget).await.map(drop)
-    }
-
     async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
         for delivery in batch {
@@ -226,32 +219,6 @@ impl<H: Handler> Settler<H> {
     async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
         let dead_letters = DeadLetters { store: &self.own_store, partition: self.partition };
         dead_letters.park(&self.membership, delivery, parking).await
-    }
-
-    async fn recovery_counts(&self, entries: &[Entry]) -> Result<Vec<u32>, RedisError> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids = entries.iter().map(|entry| entry.id.as_str());
-        let counts = Command::new("HMGET").key(self.partition.key(ATTEMPTS)).args(ids);
-        let counts = self.own_store.run(counts).await?.list()?;
-        Ok(counts
-            .iter()
-            .map(|count| count.int().ok().and_then(|n| n.try_into().ok()).unwrap_or(0))
-            .collect())
-    }
-
-    /// Without room for the count, an entry that kills the process may do so more often; the orders
-    /// behind it matter more.
-    async fn set_recovery_count(&self, ids: &[String], attempts: u32) -> Result<(), RedisError> {
-        let mut count = Command::new("HSET").key(self.partition.key(ATTEMPTS));
-        for id in ids {
-            count = count.arg(id.as_str()).arg(i64::from(attempts));
-        }
-        match self.own_store.run(count).await {
-            Err(error) if !error.is_full() => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -50,6 +50,23 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     assert_eq!(stores.operator.run(counts).await.unwrap().int().unwrap(), 0);
 }
 
+/// As a consumer leaves it that froze before it counted, and woke up when another one was done.
+#[tokio::test]
+async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let count = Command::new("HSET").key("attempts").args(["1-0", "1"]);
+    stores.operator.run(count).await.unwrap();
+    let left = || async {
+        let counts = Command::new("EXISTS").key("attempts");
+        stores.operator.run(counts).await.unwrap().int().unwrap() == 1
+    };
+    wait_until("the count to go", LIMIT, || async { !left().await }).await.unwrap();
+}
+
 #[tokio::test]
 async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are_not() {
     let stores = Stores::start().await;
