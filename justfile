@@ -45,6 +45,16 @@ check:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --test tools -- -D warnings
 
+# break a private system in every way under load and check the promise: --nightly, --quick, --seed N
+[group('check')]
+chaos *args:
+    cargo run -q --bin stack -- chaos {{ args }}
+
+# plant known bugs in a copy of the code, and see that chaos finds each
+[group('check')]
+planted *names:
+    stack/planted/show {{ names }}
+
 # format the code
 [group('check')]
 fmt:

@@ -8,7 +8,7 @@ use poem_openapi::param::{Header, Path};
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::conditional::{ETag, IfMatch, not_modified};
 use shared::id::ProductId;
-use shared::idempotency::{Claim, IdempotencyKey, InFlight};
+use shared::idempotency::{InFlight, KeyHeader};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::page::{Limit, Listing};
@@ -77,16 +77,15 @@ impl Api {
     )]
     async fn create_product(
         &self,
-        request: &Request,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        key: KeyHeader,
         body: Body<NewProduct>,
     ) -> Result<CreateResponse, Problem> {
         let NewProduct { name, price, quantity } = &body.0;
         let what = format!("POST /products {price} {quantity} {}", name.as_str());
-        let claim = Claim::of(request, &what)?;
+        let claim = key.claim(&what);
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let created = self.store.create_product(body.0, claim.as_ref()).await?;
         let (product, replayed) = created.into_answer()?;

@@ -1,5 +1,6 @@
 //! The processes of inventory, put together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared::consumer::Settings;
@@ -9,7 +10,7 @@ use shared::idempotency;
 use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
-use shared::retention::{self, TRIM_INTERVAL};
+use shared::retention::{TRIM_INTERVAL, Trimmer};
 use shared::settings::HttpSettings;
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
@@ -42,9 +43,11 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let handler = OrderHandler { store: store.clone(), dedupe_retention: keep };
     process.consume(&handler, &store.own, &consumer_settings(&config));
 
-    let (own, retention) = (store.own.clone(), config.common.stream_retention);
+    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention);
+    let trimmer = Arc::new(trimmer);
     process.repeat("trim", TRIM_INTERVAL, move || {
-        retention::trim::<RefundOrder>(own.clone(), retention)
+        let trimmer = Arc::clone(&trimmer);
+        async move { trimmer.trim::<RefundOrder>().await }
     });
     let own = store.own.clone();
     process.repeat("sweep", SWEEP_INTERVAL, move || {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use poem::Route;
 use poem::web::Data;
-use poem::{Request, Route};
-use poem_openapi::param::{Header, Path};
+use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::conditional::ETag;
 use shared::id::{OrderId, ProductId};
-use shared::idempotency::{Claim, IdempotencyKey, InFlight, Once};
+use shared::idempotency::{Claim, InFlight, KeyHeader, Once};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
@@ -87,17 +87,16 @@ impl Api {
     #[oai(path = "/orders", method = "post", tag = "Tag::Orders", operation_id = "placeOrder")]
     async fn place_order(
         &self,
-        request: &Request,
         context: Data<&RequestContext>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        key: KeyHeader,
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
         let wanted = body.0;
         let what = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
-        let claim = Claim::of(request, &what)?;
+        let claim = key.claim(&what);
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let placement = match self.quote(wanted, context.0).await {
             Ok(quote) => {
@@ -163,14 +162,12 @@ impl Api {
     )]
     async fn quote_order(
         &self,
-        request: &Request,
         context: Data<&RequestContext>,
         /// Checked like that of any other request, and of no effect.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        _key: KeyHeader,
         body: Body<PlaceOrder>,
     ) -> Result<Json<QuoteBody>, Problem> {
-        IdempotencyKey::of(request)?;
         let quote = self.quote(body.0, context.0).await?;
         Ok(Json(QuoteBody::new(body.0, quote)))
     }
@@ -184,15 +181,14 @@ impl Api {
     )]
     async fn cancel_order(
         &self,
-        request: &Request,
         /// The order.
         id: Path<OrderId>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        key: KeyHeader,
     ) -> Result<CancelResponse, Problem> {
-        let claim = Claim::of(request, &format!("POST /orders/{}/cancel", id.0))?;
+        let claim = key.claim(&format!("POST /orders/{}/cancel", id.0));
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let cancelled = self.store.cancel_order(id.0, claim.as_ref()).await?;
         let (cancellation, replayed) = cancelled.into_answer()?;

@@ -1,5 +1,7 @@
 //! The processes of payments, put together.
 
+use std::sync::Arc;
+
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
@@ -7,7 +9,7 @@ use shared::idempotency::{self, InFlight};
 use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
-use shared::retention::{self, TRIM_INTERVAL};
+use shared::retention::{TRIM_INTERVAL, Trimmer};
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 
@@ -48,9 +50,11 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         });
     }
 
-    let (own, retention) = (store.own.clone(), config.common.stream_retention);
+    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention);
+    let trimmer = Arc::new(trimmer);
     process.repeat("trim", TRIM_INTERVAL, move || {
-        retention::trim::<OrderCompleted>(own.clone(), retention)
+        let trimmer = Arc::clone(&trimmer);
+        async move { trimmer.trim::<OrderCompleted>().await }
     });
     let own = store.own.clone();
     process.repeat("sweep", idempotency::SWEEP_INTERVAL, move || idempotency::sweep(own.clone()));

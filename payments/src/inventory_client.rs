@@ -120,11 +120,14 @@ impl InventoryClient {
     /// What a product costs. Simultaneous questions about one product share one call.
     pub async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         match &self.0.cache {
-            None => self.0.offer(id, context).await,
-            Some(cache) => cache
-                .try_get_with(id, self.0.offer(id, context))
-                .await
-                .map_err(|error| (*error).clone()),
+            None => Box::pin(self.0.offer(id, context)).await,
+            // A hit, which is the rule, makes no future of a call.
+            Some(cache) => match cache.get(&id).await {
+                Some(offer) => Ok(offer),
+                None => Box::pin(cache.try_get_with(id, self.0.offer(id, context)))
+                    .await
+                    .map_err(|error| (*error).clone()),
+            },
         }
     }
 

@@ -74,6 +74,7 @@ where
         Ok(config) => config,
         Err(mistakes) => return fail(USAGE, &mistakes),
     };
+    keep_pages_small();
     let result = runtime().map_err(Into::into).and_then(|runtime| {
         let result = runtime.block_on(start(config));
         // A host name that does not resolve must not hold up the end.
@@ -119,6 +120,17 @@ fn fail(status: u8, error: &dyn Display) -> ExitCode {
     eprintln!("{error}");
     ExitCode::from(status)
 }
+
+/// Turns huge pages off for this process. The allocator touches a little of much memory, and with
+/// them twice as much of it would be resident.
+#[cfg(target_os = "linux")]
+fn keep_pages_small() {
+    // Where it is refused, memory is all that is lost.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_pages_small() {}
 
 /// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads; otherwise half the cores,
 /// because four processes and two Redis servers commonly share a machine, and fewer threads then do

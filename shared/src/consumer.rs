@@ -10,7 +10,7 @@
 //!   more, and change nothing.
 //! * *The own store forgets* what was acknowledged already, because it was restarted without its
 //!   last writes, failed over or put back from a backup. No redelivery would ever come: see
-//!   [`crate::rewind`]. Where that cannot help either, nothing is acted on: see [`crate::cursor`].
+//!   [`crate::rewind`]. Where that cannot help either, nothing is acted on: see `shared::cursor`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -194,7 +194,7 @@ impl<H: Handler> Consumer<H> {
         let again = if self.state.after_crash {
             self.settler.settle_recovered(entries).await?
         } else {
-            self.settler.settle(entries.into_iter().map(Delivery::first).collect()).await?
+            self.settler.settle_again(entries).await?
         };
         self.state.own_pending_after = Some(last);
         self.state.retry_later(again);

@@ -5,9 +5,9 @@
 //! do, and a store that comes out of a backup tells how old it is. It is moved at each look at the
 //! stores, and before entries are acknowledged that are more than [`STEP`] ahead of it.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
+
+mod text;
 
 use crate::entry_id::{EntryId, InvalidEntryId};
 use crate::function::Call;
@@ -34,6 +34,15 @@ pub(crate) struct Cursor {
     pub(crate) earlier: EntryId,
 }
 
+/// What a consumer knows of its own store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// It remembers the stream up to there.
+    pub(crate) id: EntryId,
+    /// The life of it in which everything is acted on that may have been forgotten before.
+    pub(crate) life: String,
+}
+
 /// What a stream says about itself, at one instant.
 #[derive(Debug, Default)]
 pub(crate) struct StreamState {
@@ -43,7 +52,7 @@ pub(crate) struct StreamState {
     /// The first entry it still has.
     first: Option<EntryId>,
     /// The last entry it was given.
-    last: EntryId,
+    pub(crate) last: EntryId,
     /// The last entry that was given to the group.
     pub(crate) delivered: EntryId,
     /// How many entries there were up to that one; `None` when Redis cannot tell.
@@ -94,22 +103,26 @@ impl OwnStore {
     }
 
     /// Moves the cursor of a stream, in every partition, because the orders of one stream touch
-    /// products of all. Answers `false` when some partition is behind what is `known` of it.
+    /// products of all. Answers `false` when some partition is behind what is `known` of it, or
+    /// in another life than that in which this was found to be right.
     pub(crate) async fn move_cursor(
         &self,
         stream: &str,
-        known: EntryId,
+        known: &Known,
         to: Cursor,
+        direction: &'static str,
     ) -> Result<bool, RedisError> {
         let moved = all(self.partitions().all().map(|partition| async move {
             let call = Call::new("move_cursor")
                 .key(partition.key(CURSOR))
                 .arg(stream)
-                .text(known)
+                .text(known.id)
                 .text(to.id)
                 .text(to.count)
                 .text(to.open)
-                .text(REWIND.as_millis());
+                .text(REWIND.as_millis())
+                .arg(known.life.as_str())
+                .arg(direction);
             Ok(self.call(partition, &call).await?.int()? == 1)
         }));
         let moved: Vec<bool> = moved.await.into_iter().collect::<Result<_, RedisError>>()?;
@@ -163,6 +176,17 @@ impl StreamState {
     pub(crate) fn cursor_at(&self, id: EntryId) -> Cursor {
         let open = self.oldest_pending.unwrap_or(id).min(id);
         Cursor { id, count: self.count(), open, earlier: EntryId::default() }
+    }
+
+    /// Whether there is nothing, and perhaps nothing any more: what there was to repeat may come
+    /// back with the files of its store. The own cursor, which may be lost too, does not tell.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.added == 0
+    }
+
+    /// Whether an entry that was pending once is so no longer.
+    pub(crate) fn is_settled(&self, entry: EntryId) -> bool {
+        self.oldest_pending.is_none_or(|oldest| entry < oldest)
     }
 
     /// How many entries there were up to the last one that the group was given, or more.
@@ -234,26 +258,6 @@ impl StreamState {
 /// What a person has to do.
 const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
      `payments reconcile --apply` and then the verb adopt-store of this service";
-
-impl FromStr for Cursor {
-    type Err = InvalidEntryId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let mut words = text.split(' ');
-        let mut word = || words.next().ok_or(InvalidEntryId);
-        let (id, count) = (word()?.parse()?, word()?.parse().map_err(|_| InvalidEntryId)?);
-        let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
-        Ok(Self { id, count, open, earlier })
-    }
-}
-
-/// As the function `move_cursor` writes it.
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, count, open, earlier } = self;
-        write!(f, "{id} {count} {open} {id} {earlier}")
-    }
-}
 
 /// The same length of time in milliseconds, as ids count it.
 pub(crate) fn as_ms(time: Duration) -> u64 {

@@ -1,20 +1,18 @@
 //! Short names for long texts.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 /// Bytes of a SHA-256 that are kept: 128 bits never collide by chance.
 const BYTES: usize = 16;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The first 128 bits of a SHA-256, as 32 hex digits.
 pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     let hash = Sha256::digest(bytes);
-    hash.iter().take(BYTES).fold(String::with_capacity(2 * BYTES), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let nibbles = hash.iter().take(BYTES).flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let mut hex = String::with_capacity(2 * BYTES);
+    hex.extend(nibbles.map(|nibble| char::from(HEX[usize::from(nibble)])));
+    hex
 }
 
 #[cfg(test)]

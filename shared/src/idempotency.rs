@@ -15,16 +15,17 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use poem::Request;
 use poem::http::HeaderName;
 
 mod in_flight;
+mod param;
 
 use crate::digest::digest;
 use crate::id::Partition;
 pub use crate::idempotency::in_flight::{InFlight, Turn};
+pub use crate::idempotency::param::KeyHeader;
 use crate::own_store::OwnStore;
-use crate::problem::{IDEMPOTENCY_KEY_REUSED, INVALID_PARAMETER, Problem};
+use crate::problem::{IDEMPOTENCY_KEY_REUSED, Problem};
 use crate::redis::{Command, RedisError, Reply};
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
@@ -75,23 +76,6 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 pub const KEY_PATTERN: &str = r#"^("[!-~]{1,255}"|[!#-~][!-~]{0,254})$"#;
 
 impl IdempotencyKey {
-    /// The key of a request, read from the header itself: a value that is no text would otherwise
-    /// count as no key, and a repeated request would have a second effect.
-    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
-        let invalid = |detail: &dyn Display| {
-            Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))
-        };
-        let mut keys = request.headers().get_all(IDEMPOTENCY_KEY).iter();
-        let Some(key) = keys.next() else {
-            return Ok(None);
-        };
-        if keys.next().is_some() {
-            return Err(invalid(&"must be given once"));
-        }
-        let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
-        text.parse().map(Some).map_err(|error: InvalidKey| invalid(&error))
-    }
-
     /// The name under which the key is stored.
     pub fn hash(&self) -> &str {
         &self.hash
@@ -123,13 +107,8 @@ impl FromStr for IdempotencyKey {
 }
 
 impl Claim {
-    /// The claim of a request that has a key. `what` tells it from every other request: method, path
-    /// and the values that were read from its body.
-    pub fn of(request: &Request, what: &dyn Display) -> Result<Option<Self>, Problem> {
-        Ok(IdempotencyKey::of(request)?.map(|key| Self::new(key, what)))
-    }
-
-    /// The claim of `key` to `what`.
+    /// The claim of `key` to `what`, which tells its request from every other: method, path and the
+    /// values that were read from the body.
     pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
         Self { key, fingerprint: digest(what.to_string()) }
     }

@@ -115,7 +115,7 @@ macro_rules! parameter {
     )*};
 }
 
-parameter!(IdempotencyKey, OrderId, ProductId, Timestamp);
+parameter!(OrderId, ProductId, Timestamp);
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {

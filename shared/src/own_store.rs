@@ -80,11 +80,11 @@ impl OwnStore {
         Ok(Timestamp::from_millis(seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000))
     }
 
-    /// Identifies one life of the server that keeps `partition`: another one after each restart and
-    /// failover.
+    /// Identifies one life of the data that `partition` is part of: another one after each restart
+    /// and failover, also where a former primary takes over again without having been restarted.
     pub async fn epoch(&self, partition: Partition) -> Result<String, RedisError> {
-        let info = self.info(partition, "server").await?;
-        Ok(info_field(&info, "run_id").unwrap_or_default().to_owned())
+        let info = self.info(partition, "replication").await?;
+        Ok(info_field(&info, "master_replid").unwrap_or_default().to_owned())
     }
 
     /// Identifies the lives of all servers that keep a part of this store.

@@ -1,38 +1,49 @@
 //! A hash of the store, or an entry of a stream, read field by field.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::redis::{RedisError, Reply};
+use crate::redis::{Arg, Command, RedisError, Reply};
 use crate::time::Timestamp;
 
-/// The fields of one hash, or of one entry of a stream.
+/// The fields of one hash, or of one entry of a stream. They are few, so that a list is the fastest.
 #[derive(Debug)]
-pub struct Record(HashMap<String, String>);
+pub struct Record(Vec<(Cow<'static, str>, String)>);
 
 impl Record {
-    /// Reads the reply of `HGETALL`; `None` where there is no such hash.
-    pub fn read(reply: Reply) -> Result<Option<Self>, RedisError> {
-        let fields = reply.map()?;
-        if fields.is_empty() {
-            return Ok(None);
+    /// Asks for these fields of a hash. The first one must be a number (see [`crate::redis`]).
+    pub fn ask(key: String, fields: &'static [&'static str]) -> Command {
+        let names = fields.iter().copied().map(Arg::from_static_str);
+        Command::new("HMGET").key(key).args(names)
+    }
+
+    /// Reads the reply; `None` where there is no such hash.
+    pub fn read(fields: &'static [&'static str], reply: Reply) -> Result<Option<Self>, RedisError> {
+        let mut found = Vec::with_capacity(fields.len());
+        for (name, value) in fields.iter().zip(reply.list_of(fields.len())?) {
+            if !value.is_null() {
+                found.push((Cow::Borrowed(*name), value.text()?));
+            }
         }
-        let fields = fields.into_iter().map(|(name, value)| Ok((name, value.text()?)));
-        fields.collect::<Result<_, RedisError>>().map(|fields| Some(Self(fields)))
+        Ok(Some(Self(found)).filter(|record| !record.0.is_empty()))
     }
 
     /// Reads the fields of a stream entry.
     pub fn of_entry(fields: &[(Bytes, Bytes)]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self(fields.iter().map(|(name, value)| (text(name), text(value))).collect())
+        Self(fields.iter().map(|(name, value)| (text(name).into(), text(value))).collect())
     }
 
     /// Whether there is such a field.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// A field that must be there.
@@ -45,7 +56,7 @@ impl Record {
         &self,
         name: &'static str,
     ) -> Result<Option<T>, RedisError> {
-        let text = self.0.get(name);
+        let text = self.find(name);
         text.map(|text| text.parse().map_err(|error| broken(name, &error))).transpose()
     }
 

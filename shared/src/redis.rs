@@ -4,7 +4,7 @@
 //!   blocking command and then never notices that the server stopped answering.
 //! * No reply may be an array whose first element is a user's text: `fred` takes a short array led
 //!   by `message` for a pub/sub push, drops it, and hands every later reply to the wrong caller. So
-//!   functions answer integers first, and hashes are read with `HGETALL`, which is a map in RESP3.
+//!   functions answer integers first, and the first field that is read of a hash is a number.
 //! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice.
 //!   Whether a command that failed here took effect is unknown, and everything above is built for
 //!   that.

@@ -1,6 +1,8 @@
 //! Trimming: a stream keeps what some group still needs, and what is younger than its retention.
 //! Nothing else.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::entry_id::EntryId;
@@ -9,34 +11,63 @@ use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, RedisError};
 
-/// Pause between two trims.
+/// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call
 /// takes long.
 const MAX_CALLS: usize = 1_000;
 
-/// Removes from the stream of `E`, in every partition, what every group has acknowledged and what
-/// is older by `retention` than the oldest entry that some group still needs.
+/// Trims one stream, time and again.
 ///
-/// While the group of `E` does not exist, nothing is removed: it is created again at the beginning
-/// of the stream, and must find there whatever it had not acknowledged.
-pub async fn trim<E: Event>(store: OwnStore, retention: Duration) -> Result<(), RedisError> {
-    for partition in store.partitions().all() {
-        trim_stream(&store, partition, &partition.key(E::STREAM), E::GROUP, retention).await?;
+/// What was still needed at the last trim is kept for one more: whoever has acknowledged it since
+/// may not yet have on its disk, or on its replicas, what it did about it.
+pub struct Trimmer {
+    store: OwnStore,
+    retention: Duration,
+    /// The oldest entry that was needed at the last trim, for each partition.
+    needed: Mutex<HashMap<Partition, EntryId>>,
+}
+
+impl Trimmer {
+    /// A trimmer of a stream in `store`.
+    pub fn new(store: OwnStore, retention: Duration) -> Self {
+        Self { store, retention, needed: Mutex::default() }
     }
-    Ok(())
+
+    /// Removes from the stream of `E`, in every partition, what every group had acknowledged at
+    /// the last trim already, and what is older by the retention than the oldest entry that some
+    /// group still needed.
+    ///
+    /// While the group of `E` does not exist, nothing is removed: it is created again at the
+    /// beginning of the stream, and must find there whatever it had not acknowledged.
+    pub async fn trim<E: Event>(&self) -> Result<(), RedisError> {
+        for partition in self.store.partitions().all() {
+            let key = partition.key(E::STREAM);
+            let Some(needed) = oldest_needed(&self.store, &key, E::GROUP).await? else {
+                continue;
+            };
+            if let Some(before) = self.remember(partition, needed) {
+                let needed = needed.min(before);
+                trim_stream(&self.store, partition, &key, needed, self.retention).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers what is needed now, and answers what was needed at the last trim.
+    fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
+        let mut before = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
+        before.insert(partition, needed)
+    }
 }
 
 async fn trim_stream(
     store: &OwnStore,
     partition: Partition,
     key: &str,
-    group: &str,
+    needed: EntryId,
     retention: Duration,
 ) -> Result<(), RedisError> {
-    let Some(needed) = oldest_needed(store, key, group).await? else {
-        return Ok(());
-    };
     let now_ms = store.now(partition).await?.as_millis();
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
     // From the oldest entry still needed, not from now: a reader that was behind keeps the past it

@@ -51,8 +51,8 @@ pub(crate) enum Step {
 struct Pass {
     next: String,
     last: EntryId,
-    /// The life of the store for which it is made; `None` when it is made for another reason.
-    epoch: Option<String>,
+    /// The life of the store in which it is made.
+    life: String,
 }
 
 impl OwnStore {
@@ -109,7 +109,7 @@ impl Rewind {
         let Settler { own_store, partition, .. } = settler;
         // In this order: a cursor that was read before the life was seen is that of this life, or
         // the life is seen to be new.
-        let known = settler.known();
+        let known = settler.known_id();
         let mut cursor = settler.read_cursor().await?;
         let life = own_store.life().await?;
         if self.done.as_ref() != Some(&life) {
@@ -127,18 +127,24 @@ impl Rewind {
                     acted_on = %cursor.id,
                     "the stream has lost its last entries: going on without them"
                 );
-                settler.reset_cursor(&stream, cursor).await?;
+                settler.take_back_cursor(&stream, &life).await?;
             }
             Fit::Good => {}
         }
         let was_done = self.done.as_ref() == Some(&life)
             || own_store.remembers_life(*partition, &life).await?;
         if was_done && !is_older {
+            settler.set_life(&life);
             self.done = Some(life);
             settler.catch_up(&stream).await?;
+            settler.forget_stale_counts(&stream).await?;
             return Ok(Step::GoOn);
         }
-        self.begin_at(cursor, &stream, Some(life), settler);
+        if stream.is_empty() {
+            // A pass over nothing would be none.
+            return Ok(Step::GoOn);
+        }
+        self.begin_at(cursor, &stream, life, settler);
         Ok(Step::Repeating)
     }
 
@@ -149,7 +155,7 @@ impl Rewind {
         settler: &Settler<H>,
     ) -> Result<(), RedisError> {
         let (cursor, stream) = (settler.read_cursor().await?, settler.read_stream().await?);
-        self.begin_at(cursor, &stream, None, settler);
+        self.begin_at(cursor, &stream, settler.known().life, settler);
         Ok(())
     }
 
@@ -159,7 +165,7 @@ impl Rewind {
         &mut self,
         cursor: Cursor,
         stream: &StreamState,
-        epoch: Option<String>,
+        life: String,
         settler: &Settler<H>,
     ) {
         let last = stream.delivered;
@@ -168,7 +174,7 @@ impl Rewind {
             let stream = &settler.membership.stream;
             tracing::info!(stream, %from, "acting on recent events again");
         }
-        self.pass = Some(Pass { next: from.to_string(), last, epoch });
+        self.pass = Some(Pass { next: from.to_string(), last, life });
     }
 
     async fn advance<H: Handler>(&mut self, settler: &Settler<H>) -> Result<(), RedisError> {
@@ -183,18 +189,19 @@ impl Rewind {
             pass.next = next;
             return Ok(());
         }
-        settler.catch_up_to(pass.last).await?;
-        // The life is remembered only now, and it is the one in which the pass began: a crash of
-        // this process, or another restart of the store, begins it anew.
-        if let Some(epoch) = &pass.epoch {
-            match settler.own_store.remember_life(settler.partition, epoch).await {
-                // Without room to remember it, the next start makes one pass more than it needs.
-                Err(error) if !error.is_full() => return Err(error),
-                _ => self.done = Some(epoch.clone()),
-            }
-        }
+        let Pass { last, life, .. } = pass;
+        let (last, life) = (*last, std::mem::take(life));
+        // Whatever fails from here on, the next look decides whether to begin anew.
         self.pass = None;
         self.check_soon();
+        settler.catch_up_to(last, &life).await?;
+        // The life is remembered only now, and it is the one in which the pass began: a crash of
+        // this process, or another restart of the store, begins it anew.
+        match settler.own_store.remember_life(settler.partition, &life).await {
+            // Without room to remember it, the next start makes one pass more than it needs.
+            Err(error) if !error.is_full() => return Err(error),
+            _ => self.done = Some(life),
+        }
         Ok(())
     }
 }

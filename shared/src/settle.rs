@@ -5,17 +5,18 @@
 
 use std::sync::Mutex;
 
+mod counts;
 mod position;
 
-use crate::cursor::{STEP, as_ms, read_id};
+use crate::cursor::{Known, STEP, as_ms, read_id};
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
-use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Command, Entry, Redis, RedisError};
+use crate::redis::{Entry, Redis, RedisError};
+use crate::settle::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
 pub(crate) struct Settler<H> {
@@ -27,16 +28,21 @@ pub(crate) struct Settler<H> {
     pub(crate) own_store: OwnStore,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
-    /// Up to where the own store is known to remember the stream.
-    pub(crate) known: Mutex<EntryId>,
+    /// Up to where the own store is known to remember the stream, and in which life.
+    pub(crate) known: Mutex<Known>,
 }
-
-/// Entry id -> how often it was handed over after a crash.
-const ATTEMPTS: &str = "attempts";
 
 impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
     pub(crate) async fn settle(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let (settled, again) = self.act(batch).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
+    /// Acts on a batch without acknowledging anything. Answers the ids of what is settled, and what
+    /// is to be handed over again.
+    async fn act(&self, batch: Vec<Delivery>) -> Result<(Vec<String>, Vec<Delivery>), RedisError> {
         let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
         let mut again = Vec::new();
@@ -52,8 +58,7 @@ impl<H: Handler> Settler<H> {
                 }
             }
         }
-        self.acknowledge(&settled).await?;
-        Ok(again)
+        Ok((settled, again))
     }
 
     /// Acts on entries that were read again without the group, because the own store may have
@@ -99,36 +104,52 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
+    /// Settles entries that this consumer has read before and could not settle, because a store was
+    /// away. Nobody died of them, whatever is counted of an attempt that was broken off.
+    pub(crate) async fn settle_again(
+        &self,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Delivery>, RedisError> {
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        let batch = entries.into_iter().map(Delivery::first).collect();
+        let (settled, again) = self.act(batch).await?;
+        self.forget_counts(ids).await?;
+        self.acknowledge(&settled).await?;
+        Ok(again)
+    }
+
     /// Settles a batch of equal counts; while it is in hand, its count is one higher.
+    ///
+    /// The count is forgotten before the entry is acknowledged: afterwards nobody would hear of the
+    /// entry again, and a count that a crash left behind would stay for ever.
     async fn settle_counted(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
         };
         let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
-        let again = if attempts >= MAX_ATTEMPTS {
-            self.park_killers(batch).await?
+        let (settled, again) = if attempts >= MAX_ATTEMPTS {
+            (self.park_killers(&batch).await?, Vec::new())
         } else {
             self.set_recovery_count(&ids, attempts + 1).await?;
-            let settled = self.settle(batch).await;
-            if settled.is_err() {
+            let acted = self.act(batch).await;
+            if acted.is_err() {
                 // A store was in trouble and nobody died. If this fails too, the count is one too
                 // high.
                 let _ = self.set_recovery_count(&ids, attempts).await;
             }
-            settled?
+            acted?
         };
-        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
-        self.own_store.run(forget).await?;
+        self.forget_counts(ids).await?;
+        self.acknowledge(&settled).await?;
         Ok(again)
     }
 
-    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+    async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
         for delivery in batch {
-            self.park(&delivery, &too_often(detail.to_owned())).await?;
-            self.acknowledge(&[delivery.entry.id]).await?;
+            self.park(delivery, &too_often(detail.to_owned())).await?;
         }
-        Ok(Vec::new())
+        Ok(batch.iter().map(|delivery| delivery.entry.id.clone()).collect())
     }
 
     /// Acknowledges what is settled, once the own store remembers that it has come so far.
@@ -137,9 +158,9 @@ impl<H: Handler> Settler<H> {
         let Some(newest) = ids.into_iter().max() else {
             return Ok(());
         };
-        if newest.ms > self.known().ms + as_ms(STEP) {
+        if newest.ms > self.known_id().ms + as_ms(STEP) {
             let stream = self.read_stream().await?;
-            self.move_cursor(stream.cursor_at(newest)).await?;
+            self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD).await?;
         }
         let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
         self.membership.acknowledge(&self.stream_store, &ids).await
@@ -198,32 +219,6 @@ impl<H: Handler> Settler<H> {
     async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
         let dead_letters = DeadLetters { store: &self.own_store, partition: self.partition };
         dead_letters.park(&self.membership, delivery, parking).await
-    }
-
-    async fn recovery_counts(&self, entries: &[Entry]) -> Result<Vec<u32>, RedisError> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids = entries.iter().map(|entry| entry.id.as_str());
-        let counts = Command::new("HMGET").key(self.partition.key(ATTEMPTS)).args(ids);
-        let counts = self.own_store.run(counts).await?.list()?;
-        Ok(counts
-            .iter()
-            .map(|count| count.int().ok().and_then(|n| n.try_into().ok()).unwrap_or(0))
-            .collect())
-    }
-
-    /// Without room for the count, an entry that kills the process may do so more often; the orders
-    /// behind it matter more.
-    async fn set_recovery_count(&self, ids: &[String], attempts: u32) -> Result<(), RedisError> {
-        let mut count = Command::new("HSET").key(self.partition.key(ATTEMPTS));
-        for id in ids {
-            count = count.arg(id.as_str()).arg(i64::from(attempts));
-        }
-        match self.own_store.run(count).await {
-            Err(error) if !error.is_full() => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 

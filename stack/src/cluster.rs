@@ -7,15 +7,13 @@
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use shared::{
-    own_store::all,
-    redis::{Command, Redis},
-};
+use shared::{own_store::all, redis::Redis};
 
 use crate::{
     credentials::{Credentials, User},
     guard::Guard,
     node::{Node, Secrets, parse},
+    operator::Operator,
     ports::{self, Port},
     process::LineSink,
     redis::{Overrides, RedisOptions, RedisServer, Store},
@@ -126,7 +124,7 @@ impl Cluster {
     }
 
     /// A client of one server that may do everything, whatever it is just now.
-    pub fn operator_of(&self, number: usize) -> &Redis {
+    pub fn operator_of(&self, number: usize) -> &Operator {
         &self.nodes[number].operator
     }
 
@@ -137,8 +135,7 @@ impl Cluster {
 
     /// The slot of a key.
     pub async fn slot_of(&self, key: &str) -> Result<u16> {
-        let ask = Command::new("CLUSTER").args(["KEYSLOT", key]);
-        Ok(u16::try_from(self.nodes[0].tell(ask).await?.unsigned()?)?)
+        self.nodes[0].tell(&["CLUSTER", "KEYSLOT", key]).await
     }
 
     /// The number of the primary that has a slot, if all servers that answer agree.
@@ -185,11 +182,9 @@ impl Cluster {
     }
 
     async fn is_whole(&self, number: usize) -> Result<bool> {
-        let info = Command::new("CLUSTER").arg("INFO");
-        let info = self.nodes[number].tell(info).await?.text()?;
+        let info: String = self.nodes[number].tell(&["CLUSTER", "INFO"]).await?;
         let says = |line: &str| info.lines().any(|found| found.trim() == line);
-        let replication = Command::new("INFO").arg("replication");
-        let replication = self.nodes[number].tell(replication).await?.text()?;
+        let replication: String = self.nodes[number].tell(&["INFO", "replication"]).await?;
         let replicas = self.nodes.len() / self.primaries - 1;
         let is_synced = if replication.contains("role:master") {
             replication.matches("state=online").count() == replicas
@@ -204,21 +199,20 @@ impl Cluster {
 
     /// Makes one cluster of the servers.
     async fn form(&self) -> Result<()> {
-        let cluster = || Command::new("CLUSTER");
         for (number, node) in self.nodes.iter().enumerate() {
-            let epoch = i64::try_from(number + 1)?;
-            node.tell(cluster().arg("SET-CONFIG-EPOCH").arg(epoch)).await?;
+            let epoch = (number + 1).to_string();
+            node.tell::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await?;
             if number < self.primaries {
-                let edge = |number: usize| i64::try_from(SLOTS * number / self.primaries);
-                let range = cluster().arg("ADDSLOTSRANGE").arg(edge(number)?);
-                node.tell(range.arg(edge(number + 1)? - 1)).await?;
+                let edge = |number: usize| SLOTS * number / self.primaries;
+                let (first, last) = (edge(number).to_string(), (edge(number + 1) - 1).to_string());
+                node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await?;
             }
         }
         for number in 1..self.nodes.len() {
             let view = self.view(number).await?;
             let me = view.myself().context("a node without a name")?;
-            let meet = cluster().arg("MEET").arg("127.0.0.1").arg(i64::from(me.port));
-            self.nodes[0].tell(meet.arg(i64::from(me.bus))).await?;
+            let (port, bus) = (me.port.to_string(), me.bus.to_string());
+            self.nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await?;
         }
         let count = self.nodes.len();
         let acquainted = wait_until("the nodes to know each other", LIMIT, || async {
@@ -232,8 +226,8 @@ impl Cluster {
         acquainted.await?;
         for replica in self.primaries..count {
             let primary = self.view(replica % self.primaries).await?;
-            let id = primary.myself().context("a node without a name")?.id.clone();
-            self.nodes[replica].tell(cluster().arg("REPLICATE").arg(id)).await?;
+            let id = &primary.myself().context("a node without a name")?.id;
+            self.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", id]).await?;
         }
         Ok(())
     }
@@ -249,8 +243,8 @@ impl Cluster {
     }
 
     async fn view(&self, number: usize) -> Result<View> {
-        let nodes = self.nodes[number].tell(Command::new("CLUSTER").arg("NODES")).await?;
-        Ok(View::parse(&nodes.text()?))
+        let nodes: String = self.nodes[number].tell(&["CLUSTER", "NODES"]).await?;
+        Ok(View::parse(&nodes))
     }
 }
 

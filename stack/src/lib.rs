@@ -16,11 +16,13 @@
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 //! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
 //!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
+//! - [`chaos`] breaks it in every way it can, and asks whether the promise held.
 
 pub mod server;
 
 pub mod atomicity;
 pub mod binaries;
+pub mod chaos;
 pub mod cluster;
 pub mod clustered;
 pub mod credentials;

@@ -22,6 +22,8 @@ enum Verb {
     Order(verbs::order::Order),
     /// Tell a story on a private system: paid, refunded, cancelled, recovered.
     Demo(verbs::demo::Demo),
+    /// Break a private system in every way under load, and check that the promise held.
+    Chaos(verbs::chaos::Chaos),
     /// Become another program that dies with its parent (used by this program itself).
     #[command(hide = true)]
     ExecChild(verbs::exec_child::ExecChild),
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Up(up) => up.run(),
         Verb::Order(order) => order.run(),
         Verb::Demo(demo) => demo.run(),
+        Verb::Chaos(chaos) => chaos.run(),
         Verb::ExecChild(child) => child.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -2,14 +2,13 @@
 
 use std::{fs, path::Path, sync::Arc};
 
+use ::redis::FromRedisValue;
 use anyhow::{Context, Result, anyhow};
-use shared::{
-    config::RedisUrl,
-    redis::{Command, Redis, Reply},
-};
+use shared::config::RedisUrl;
 
 use crate::{
-    credentials::{FILE, User, random_password},
+    credentials::{FILE, random_password},
+    operator::Operator,
     redis::{RedisOptions, RedisServer},
 };
 
@@ -19,7 +18,7 @@ const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
 /// One server, and a client that may do everything there, whatever it is just now.
 pub(crate) struct Node {
     pub(crate) server: Arc<RedisServer>,
-    pub(crate) operator: Redis,
+    pub(crate) operator: Operator,
 }
 
 /// What only servers and Sentinels need to know.
@@ -53,7 +52,7 @@ impl Node {
             }
             None => RedisServer::start(options).await?,
         };
-        let operator = Redis::worker(&parse(&server.url(User::Operator))?);
+        let operator = Operator::of(&server)?;
         let node = Self { server: Arc::new(server), operator };
         node.prepare(secrets).await?;
         Ok(node)
@@ -65,22 +64,24 @@ impl Node {
             .replace("@REPLICA_PASSWORD@", &secrets.replica)
             .replace("@SENTINEL_PASSWORD@", &secrets.sentinel);
         for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
-            self.tell(Command::new("ACL").arg("SETUSER").args(user.split(' '))).await?;
+            let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).collect();
+            self.tell::<()>(&words).await?;
         }
-        self.tell(Command::new("ACL").arg("SAVE")).await?;
+        self.tell::<()>(&["ACL", "SAVE"]).await?;
         for (name, value) in [
             ("masteruser", "replica"),
             ("masterauth", &secrets.replica),
             // A test has no time to wait for more replicas to share a transfer with.
             ("repl-diskless-sync-delay", "0"),
         ] {
-            self.tell(Command::new("CONFIG").args(["SET", name, value])).await?;
+            self.tell::<()>(&["CONFIG", "SET", name, value]).await?;
         }
-        self.tell(Command::new("CONFIG").arg("REWRITE")).await.map(drop)
+        self.tell(&["CONFIG", "REWRITE"]).await
     }
 
-    pub(crate) async fn tell(&self, command: Command) -> Result<Reply> {
-        self.operator.run(command).await.with_context(|| self.server.process().name().to_owned())
+    pub(crate) async fn tell<T: FromRedisValue>(&self, words: &[&str]) -> Result<T> {
+        let told = self.operator.ask(words).await;
+        told.with_context(|| self.server.process().name().to_owned())
     }
 }
 

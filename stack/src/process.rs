@@ -77,6 +77,11 @@ impl Process {
         &self.launch.name
     }
 
+    /// How it is started.
+    pub fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
     /// The id of the running process, or of the last one. 0 if it was never started.
     pub fn pid(&self) -> u32 {
         self.state().pid

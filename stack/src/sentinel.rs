@@ -7,12 +7,13 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
-use shared::redis::{Command, Redis};
+use shared::redis::Redis;
 
 use crate::{
     credentials::{Credentials, User, random_password},
     guard::Guard,
     node::{Node, Secrets, parse},
+    operator::Operator,
     redis::{Overrides, RedisOptions, RedisServer, Store},
     server::Server,
     wait::{wait_for, wait_until},
@@ -119,7 +120,7 @@ impl Replicated {
     }
 
     /// A client of one server that may do everything, whether it is primary or replica.
-    pub fn operator_of(&self, number: usize) -> &Redis {
+    pub fn operator_of(&self, number: usize) -> &Operator {
         &self.nodes[number].operator
     }
 
@@ -159,7 +160,7 @@ impl Replicated {
         let what = format!("another primary of the {} store", self.store.name());
         wait_for(&what, LIMIT, || async {
             let primary = self.primary().await.ok().filter(|number| *number != old)?;
-            (self.role(primary).await.as_deref() == Some("master")).then_some(primary)
+            self.is_primary(primary).await.then_some(primary)
         })
         .await
     }
@@ -173,7 +174,7 @@ impl Replicated {
         wait_for(&what, LIMIT, || async {
             // A busy machine makes the Sentinels change their minds meanwhile.
             let primary = self.primary().await.ok()?;
-            if primary != number && self.role(number).await.as_deref() == Some("master") {
+            if primary != number && self.is_primary(number).await {
                 self.follow(number, primary).await.ok()?;
             }
             (self.replicas_of(primary).await? == self.nodes.len() - 1).then_some(())
@@ -188,20 +189,21 @@ impl Replicated {
 
     /// How many replicas of a server are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
-        let info = Command::new("INFO").arg("replication");
-        let info = self.operator_of(primary).run(info).await.ok()?.text().ok()?;
-        Some(info.matches("state=online").count())
+        Some(self.replication(primary).await?.matches("state=online").count())
     }
 
     async fn follow(&self, replica: usize, primary: usize) -> Result<()> {
-        let port = i64::from(self.node(primary).port());
-        let follow = Command::new("REPLICAOF").arg("127.0.0.1").arg(port);
-        self.nodes[replica].tell(follow).await.map(drop)
+        let port = self.node(primary).port().to_string();
+        self.nodes[replica].tell(&["REPLICAOF", "127.0.0.1", &port]).await
     }
 
-    async fn role(&self, number: usize) -> Option<String> {
-        let role = self.operator_of(number).run(Command::new("ROLE")).await.ok()?;
-        role.list().ok()?.into_iter().next()?.text().ok()
+    /// Whether a server takes itself for the primary.
+    async fn is_primary(&self, number: usize) -> bool {
+        self.replication(number).await.is_some_and(|info| info.contains("role:master"))
+    }
+
+    async fn replication(&self, number: usize) -> Option<String> {
+        self.operator_of(number).ask(&["INFO", "replication"]).await.ok()
     }
 
     fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {

@@ -2,11 +2,14 @@
 //! thrown away.
 
 use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     guard::Guard,
     health::{self, Member, QUOTED_LINES},
     ports::{self, Port, Ports},
-    process::{Launch, Process},
+    process::{Launch, LineSink, Process},
     proxy::Proxy,
     redis::{RedisServer, Store},
     role::{Role, SETTINGS, Stores},
@@ -46,6 +49,8 @@ pub struct System {
     env: Vec<(String, String)>,
     /// The seed of the proxies, where there are any.
     proxied: Option<u64>,
+    /// Where what the services say is written, if anywhere.
+    logs: Option<PathBuf>,
     ports: Ports,
     reservations: Mutex<Vec<Port>>,
     _data: TempDir,
@@ -186,7 +191,8 @@ impl System {
         extra.extend(links.iter().flat_map(|links| links.env(role, stores)));
         isolate(&mut launch, &self.env, extra);
         launch.name.clone_from(&name);
-        let process = Arc::new(Process::prepare(launch, self.guard.clone(), None));
+        let log = self.logs.as_ref().map(|folder| log_file(folder, &name)).transpose()?;
+        let process = Arc::new(Process::prepare(launch, self.guard.clone(), log));
         let url = format!("http://127.0.0.1:{}", role.port(ports));
         let member = Member { process: process.clone(), url };
         self.members.with(|members| members.push(Named { name, member, links }));
@@ -261,4 +267,15 @@ fn isolate(launch: &mut Launch, env: &[(String, String)], extra: Vec<(&str, Stri
     launch.env.push(("NO_COLOR".to_owned(), "1".to_owned()));
     launch.env.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
     launch.env.extend_from_slice(env);
+}
+
+/// A sink that writes into a file of this name. A line that cannot be written is no reason to stop.
+fn log_file(folder: &Path, name: &str) -> Result<LineSink> {
+    let path = folder.join(format!("{}.log", name.replace(' ', "-")));
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file = Mutex::new(file);
+    Ok(Arc::new(move |line| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(file, "{line}");
+    }))
 }

@@ -1,5 +1,6 @@
 //! One module per verb of the command line.
 
+pub(crate) mod chaos;
 pub(crate) mod demo;
 pub(crate) mod exec_child;
 pub(crate) mod order;

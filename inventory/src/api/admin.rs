@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use poem::Request;
-use poem_openapi::param::Header;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::Serialize;
 use serde_json::json;
 use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
-use shared::idempotency::IdempotencyKey;
+use shared::idempotency::KeyHeader;
 use shared::index::Scanned;
 use shared::json::schema::{self, ObjectSchema};
 use shared::json::{Body, BodyFields, FromFields, Json};
@@ -140,13 +138,11 @@ impl AdminApi {
     )]
     async fn release_order(
         &self,
-        request: &Request,
         /// Checked like that of any other request; the order makes the request idempotent.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        _key: KeyHeader,
         body: Body<ReleaseOrder>,
     ) -> Result<Json<OutcomeBody>, Problem> {
-        IdempotencyKey::of(request)?;
         let ReleaseOrder { order_id, product_id } = body.0;
         match self.api.store.release_order(order_id, product_id).await? {
             Release::Released => {

@@ -8,7 +8,7 @@ use poem_openapi::param::{Header, Path};
 use shared::conditional::{ETag, IfMatch};
 use shared::entry_id::{EntryId, InvalidEntryId};
 use shared::id::{OrderId, ProductId};
-use shared::idempotency::{Claim, IdempotencyKey};
+use shared::idempotency::KeyHeader;
 use shared::index::Scanned;
 use shared::json::{Body, Json};
 use shared::page::{Limit, Listing};
@@ -56,7 +56,7 @@ impl StockApi {
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<IdempotencyKey>>,
+        key: KeyHeader,
         /// Add them only if the product has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
         _condition: Header<Option<String>>,
@@ -66,7 +66,7 @@ impl StockApi {
         let condition = IfMatch::of(request)?;
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
         let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
-        let claim = Claim::of(request, &what)?;
+        let claim = key.claim(&what);
         let _turn = in_flight.enter(claim.as_ref()).await?;
         let adjusted = store.adjust_stock(id, &adjustment, &condition, claim.as_ref()).await?;
         let (change, replayed) = adjusted.into_answer()?;

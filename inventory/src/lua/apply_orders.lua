@@ -31,8 +31,8 @@ local function read_orders(keys, args)
   return orders
 end
 
--- What is on hand of every product in the batch; `false` for a product that does not exist. Stock or a version that is no
--- number is damage, and refunding the order would be no answer to it.
+-- Every product in the batch by its key; `false` for one that does not exist. Stock or a version that is no number is damage, and
+-- refunding the order would be no answer to it.
 local function read_stock(orders)
   local stock = {}
   for _, order in ipairs(orders) do
@@ -41,7 +41,8 @@ local function read_stock(orders)
       local found = read_fields(key, {'quantity', 'version'})
       -- Redis, which counts the version, takes no zero in front.
       assert(not found or whole(found.version, 'the version of a product') and found.version:match('^[1-9]'))
-      stock[key] = found and whole(found.quantity, 'the stock of a product') or false
+      stock[key] = found and {key = key, id = order.product_id, sales = 0,
+        on_hand = whole(found.quantity, 'the stock of a product')} or false
       assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
     end
   end
@@ -60,36 +61,45 @@ local function read_records(orders)
   return records
 end
 
-local function decide(order, recorded, on_hand, oldest)
+local function decide(order, recorded, product, oldest)
   if order.minted_at < oldest then
     return TOO_OLD
   elseif recorded then
     return recorded + REPEATED
-  elseif not on_hand then
+  elseif not product then
     return NO_PRODUCT
-  elseif on_hand < order.quantity then
+  elseif product.on_hand < order.quantity then
     return NO_STOCK
   end
   return APPLIED
 end
 
-local function record(order, index, found)
-  redis.call('ZADD', index, order.bucket, order.bucket)
+-- `indexed` has the buckets that this call has put into the index.
+local function record(order, index, indexed, found)
+  if not indexed[order.bucket] then
+    redis.call('ZADD', index, order.bucket, order.bucket)
+    indexed[order.bucket] = true
+  end
   redis.call('HSET', order.bucket_key, order.id, found)
 end
 
 -- Answers the id of the movement.
-local function take_stock(order, balance, now, keep_ms)
-  redis.call('HSET', order.product_key, 'quantity', int(balance), 'updated_at', int(now))
-  redis.call('HINCRBY', order.product_key, 'version', 1)
-  return redis.call('XADD', order.movements_key, 'MINID', '~', int(math.max(0, now - keep_ms)), '*',
-    'kind', 'sale', 'delta', int(0 - order.quantity), 'balance', int(balance), 'order_id', order.id)
+local function take_stock(order, product, oldest)
+  product.on_hand, product.sales = product.on_hand - order.quantity, product.sales + 1
+  return redis.call('XADD', order.movements_key, 'MINID', '~', int(math.max(0, oldest)), '*',
+    'kind', 'sale', 'delta', int(0 - order.quantity), 'balance', int(product.on_hand), 'order_id', order.id)
 end
 
-local function emit_refund(stream, order, reason, now)
+-- Once for all orders of the batch.
+local function write_stock(product, now)
+  redis.call('HSET', product.key, 'quantity', int(product.on_hand), 'updated_at', int(now))
+  redis.call('HINCRBY', product.key, 'version', product.sales)
+end
+
+local function emit_refund(stream, order, reason, time)
   redis.call('XADD', stream, '*',
     'ce_specversion', '1.0', 'ce_id', order.id .. ':refund', 'ce_source', '/inventory',
-    'ce_type', 'order.refund_requested.v1', 'ce_time', rfc3339(now), 'traceparent', order.traceparent,
+    'ce_type', 'order.refund_requested.v1', 'ce_time', time, 'traceparent', order.traceparent,
     'request_id', order.request_id, 'order_id', order.id, 'product_id', order.product_id,
     'quantity', int(order.quantity), 'reason', reason)
 end
@@ -103,30 +113,33 @@ local function apply_orders(keys, args)
     return damaged(index)
   end
   local now = now_ms()
+  local oldest = now - keep_ms
   local orders = read_orders(keys, args)
   local stock, records = read_stock(orders), read_records(orders)
 
-  local reply, sold = {}, {}
+  local reply, sold, indexed, time = {}, {}, {}, nil
   for i, order in ipairs(orders) do
-    local outcome = decide(order, records[order.id], stock[order.product_key], now - keep_ms)
+    local product = stock[order.product_key]
+    local outcome = decide(order, records[order.id], product, oldest)
     if outcome == APPLIED then
-      stock[order.product_key] = stock[order.product_key] - order.quantity
-      record(order, index, take_stock(order, stock[order.product_key], now, keep_ms))
-      if not sold[order.product_id] then
-        sold[order.product_id], sold[#sold + 1] = true, order.product_id
+      if product.sales == 0 then
+        sold[#sold + 1] = product
       end
+      record(order, index, indexed, take_stock(order, product, oldest))
     elseif outcome <= NO_STOCK then
-      record(order, index, outcome)
+      record(order, index, indexed, outcome)
     end
     records[order.id] = records[order.id] or outcome <= NO_STOCK and outcome or nil
     local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
     if reason then
-      emit_refund(refunds, order, reason, now)
+      time = time or rfc3339(now)
+      emit_refund(refunds, order, reason, time)
     end
     reply[i] = outcome
   end
-  for _, product_id in ipairs(sold) do
-    announce(changes, 'product.stock_changed', product_id)
+  for _, product in ipairs(sold) do
+    write_stock(product, now)
+    announce(changes, 'product.stock_changed', product.id)
   end
   return reply
 end

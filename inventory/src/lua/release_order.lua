@@ -7,7 +7,6 @@
   Reply 1 released   2 was released before   0 no stock of this product is taken for it   4 there would be too many pieces ]]
 local GIVEN_BACK, BEFORE, NOT_TAKEN, TOO_MANY = 1, 2, 0, 4
 local RELEASED = '4'
-local MAX_DIGITS = 15
 
 -- How many pieces the order took; nil when its movement is not one of this product.
 local function taken(movements, entry, order_id)
@@ -36,14 +35,12 @@ local function release_order(keys, args)
   end
   local found = read_fields(product, {'quantity', 'version'})
   if found then
-    assert(string.match(found.quantity, '^%d+$'), 'the stock of the product is no number')
-    assert(string.match(found.version, '^[1-9]%d*$') and #found.version <= MAX_DIGITS,
-      'the version of the product is no number')
-    local balance = found.quantity + quantity
-    if balance > tonumber(args[3]) then
+    local balance = whole(found.quantity, 'the stock of a product') + quantity
+    local version = whole(found.version, 'the version of a product') + 1
+    if balance > whole(args[3], 'the most pieces of a product') then
       return TOO_MANY
     end
-    redis.call('HSET', product, 'quantity', int(balance), 'updated_at', int(now_ms()), 'version', int(found.version + 1))
+    redis.call('HSET', product, 'quantity', int(balance), 'updated_at', int(now_ms()), 'version', int(version))
     redis.call('XADD', movements, '*',
       'kind', 'release', 'delta', int(quantity), 'balance', int(balance), 'order_id', order_id)
     announce(changes, 'product.stock_changed', product_id)

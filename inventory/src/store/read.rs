@@ -14,9 +14,9 @@ impl Store {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let fields =
-            self.own.run(Command::new("HGETALL").key(keys::product(partition, id))).await?;
-        match Record::read(fields)? {
+        let fields = reply::PRODUCT_FIELDS;
+        let found = self.own.run(Record::ask(keys::product(partition, id), fields)).await?;
+        match Record::read(fields, found)? {
             Some(record) => reply::product_record(&record),
             None => self.own.confirm_absence(partition).await.map(|()| None),
         }

@@ -96,6 +96,10 @@ pub(super) fn record(text: &str) -> Result<OrderRecord, RedisError> {
     })
 }
 
+/// What is kept of a product.
+pub(super) const PRODUCT_FIELDS: &[&str] =
+    &["version", "id", "name", "price", "quantity", "created_at", "updated_at", "deleted_at"];
+
 /// A product as its hash has it; `None` for a tombstone.
 pub(super) fn product_record(record: &Record) -> Result<Option<Product>, RedisError> {
     if record.has("deleted_at") {

@@ -2,6 +2,7 @@
 //! arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
+use shared::event::OrderCompleted;
 use shared::id::{Partition, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
 use stack::atomicity::{Bench, Subject};
@@ -10,7 +11,7 @@ use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 use crate::harness::{KEEP, TestStore, order};
-use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Update};
+use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Arguments of `apply_orders` before those of the first order, and of each order.
@@ -41,7 +42,8 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let (product, empty, deleted) =
         (test.product(10).await, test.product(0).await, test.product(1).await);
     test.store.delete_product(deleted, &None).await.unwrap();
-    let before = [order(product, 1), order(empty, 1)];
+    let sold = order(product, 1);
+    let before = [sold.clone(), order(empty, 1)];
     test.store.apply_orders(&before, KEEP).await.unwrap();
     let claims = claims(test).await;
     for key in &claims {
@@ -53,6 +55,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         adjust(product, &claims),
         delete(product),
         apply([product, empty, deleted, ProductId::mint(), product]),
+        release(&sold),
     ]
 }
 
@@ -153,4 +156,15 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let of_orders = of_orders.map(|first| ORDER_NUMBERS.map(|place| first + place));
     let numbers = [0].into_iter().chain(of_orders.into_iter().flatten()).collect();
     Subject { numbers, counts, ..subject(apply.invocation(whole_store())) }
+}
+
+fn release(sold: &OrderCompleted) -> Subject {
+    let release = Release {
+        order: sold.order_id,
+        minted_at: sold.ordered_at.as_millis(),
+        product: sold.product_id,
+        most: MAX_STOCK,
+    };
+    let counts = counts(sold.product_id, &["quantity", "version"]);
+    Subject { numbers: vec![2], counts, ..subject(release.invocation(whole_store())) }
 }

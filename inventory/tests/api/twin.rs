@@ -13,10 +13,11 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Adjust, Apply, Create, Delete, Paid, Update};
+use request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
 
 mod layout;
 mod model;
+mod release;
 pub(crate) mod request;
 
 /// What products are called: the same when case is folded, with spaces, and words that mean
@@ -64,11 +65,12 @@ impl Twin for Inventory {
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
-        match random.u32(..16) {
+        match random.u32(..19) {
             0..3 => self.create(number, random),
             3..5 => self.update(number, random),
             5..8 => self.adjust(number, random),
             8 => self.delete(number, random),
+            9..12 => self.release(number, random),
             _ => self.apply(number, random),
         }
     }
@@ -134,6 +136,25 @@ impl Inventory {
         let call = apply.invocation(self.model.beginning.partition);
         let answer = self.model.apply_orders(number, &apply);
         self.done(call, answer, apply.orders[0].product)
+    }
+
+    /// An order that took stock, or gave it back, mostly, and mostly with its product.
+    fn release(&mut self, number: usize, random: &mut Rng) -> Step {
+        let has_taken = |order: &&Paid| {
+            let recorded = self.model.records.get(&order.id);
+            recorded.is_some_and(|recorded| recorded.released || recorded.movement.is_some())
+        };
+        let mut taken: Vec<Paid> = self.orders.iter().filter(has_taken).cloned().collect();
+        let order = match random.usize(..=taken.len() + 1).checked_sub(2) {
+            Some(place) => taken.swap_remove(place),
+            None => self.order(random),
+        };
+        let product = if random.u32(..8) == 0 { self.product(random) } else { order.product };
+        let (id, minted_at) = (order.id, order.minted_at);
+        let release = Release { order: id, minted_at, product, most: MAX_STOCK };
+        let call = release.invocation(self.model.beginning.partition);
+        let answer = self.model.release_order(number, &release);
+        self.done(call, answer, product)
     }
 
     /// A new order, or an earlier one once more, maybe one of the same batch.

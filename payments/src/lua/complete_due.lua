@@ -31,13 +31,13 @@ local function read_batch(prefix, ids)
   return payable, broken
 end
 
-local function pay(order, stream, now)
+local function pay(order, stream, paid_at, time)
   local entry = redis.call('XADD', stream, '*',
     'ce_specversion', '1.0', 'ce_id', order.id .. ':completed', 'ce_source', '/payments',
-    'ce_type', 'order.completed.v1', 'ce_time', rfc3339(now), 'traceparent', order.traceparent,
+    'ce_type', 'order.completed.v1', 'ce_time', time, 'traceparent', order.traceparent,
     'request_id', order.request_id, 'order_id', order.id, 'product_id', order.product_id,
     'quantity', order.quantity, 'price', order.price, 'fee', order.fee, 'total', order.total, 'status', 'paid')
-  redis.call('HSET', order.key, 'status', 'paid', 'paid_at', int(now), 'completed_entry', entry)
+  redis.call('HSET', order.key, 'status', 'paid', 'paid_at', paid_at, 'completed_entry', entry)
 end
 
 -- Lua passes a few thousand values at once, and not one more: ids would be paid and then not taken off the list.
@@ -57,9 +57,9 @@ local function complete_due(keys, args)
       return damaged(account)
     end
     local payable, broken = read_batch(args[1], ids)
-    local charged = 0
+    local charged, paid_at, time = 0, int(now), rfc3339(now)
     for _, order in ipairs(payable) do
-      pay(order, stream, now)
+      pay(order, stream, paid_at, time)
       announce(changes, 'order.paid', order.id)
       reply[#reply + 1] = order.id
       charged = charged + order.cents

@@ -14,12 +14,13 @@ local function emit_again(keys, args)
     return NOT_PAID
   end
   local order = read_fields(key, FIELDS)
+  local paid_at = whole(order.paid_at, 'the time of a payment')
   if not writable_as(stream, 'stream') then
     return damaged(stream)
   end
   local entry = redis.call('XADD', stream, '*',
     'ce_specversion', '1.0', 'ce_id', id .. ':completed', 'ce_source', '/payments',
-    'ce_type', 'order.completed.v1', 'ce_time', rfc3339(tonumber(order.paid_at)), 'traceparent', order.traceparent,
+    'ce_type', 'order.completed.v1', 'ce_time', rfc3339(paid_at), 'traceparent', order.traceparent,
     'request_id', order.request_id, 'order_id', id, 'product_id', order.product_id,
     'quantity', order.quantity, 'price', order.price, 'fee', order.fee, 'total', order.total, 'status', 'paid')
   redis.call('HSET', key, 'completed_entry', entry)

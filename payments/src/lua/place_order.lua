@@ -34,7 +34,7 @@ local function place_order(keys, args)
 
   local completes_at = now + whole(args[9], 'the delay')
   remember(args, now, id)
-  redis.call('HSET', order, 'id', id, 'product_id', args[2], 'quantity', args[3], 'price', args[4],
+  redis.call('HSET', order, 'product_id', args[2], 'quantity', args[3], 'price', args[4],
     'fee', args[5], 'total', args[6], 'traceparent', args[7], 'request_id', args[8], 'status', 'pending',
     'created_at', int(now), 'completes_at', int(completes_at))
   redis.call('ZADD', orders, 0, id)

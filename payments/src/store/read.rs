@@ -6,7 +6,7 @@ use shared::id::OrderId;
 use shared::index::{Order as Direction, Range, Scanned};
 use shared::own_store::all;
 use shared::record::Record;
-use shared::redis::{Command, RedisError};
+use shared::redis::RedisError;
 use shared::time::Timestamp;
 
 use super::Store;
@@ -17,13 +17,33 @@ use crate::keys;
 /// refuses more.
 pub const MAX_SKEW: Duration = Duration::from_hours(24);
 
+/// What is kept of an order.
+const FIELDS: &[&str] = &[
+    "created_at",
+    "product_id",
+    "quantity",
+    "price",
+    "fee",
+    "total",
+    "status",
+    "reason",
+    "completes_at",
+    "paid_at",
+    "cancelled_at",
+    "refunded_at",
+    "request_id",
+    "traceparent",
+    "completed_entry",
+    "refund_entry",
+];
+
 impl Store {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);
-        let fields = self.own.run(Command::new("HGETALL").key(keys::order(partition, id))).await?;
-        match Record::read(fields)? {
-            Some(record) => parse_order(&record).map(Some),
+        let found = self.own.run(Record::ask(keys::order(partition, id), FIELDS)).await?;
+        match Record::read(FIELDS, found)? {
+            Some(record) => parse_order(id, &record).map(Some),
             None => self.own.confirm_absence(partition).await.map(|()| None),
         }
     }
@@ -87,9 +107,9 @@ impl Store {
     }
 }
 
-fn parse_order(record: &Record) -> Result<Order, RedisError> {
+fn parse_order(id: OrderId, record: &Record) -> Result<Order, RedisError> {
     Ok(Order {
-        id: record.parse("id")?,
+        id,
         wanted: PlaceOrder {
             product_id: record.parse("product_id")?,
             quantity: record.parse("quantity")?,

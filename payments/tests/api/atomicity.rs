@@ -14,7 +14,7 @@ use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 use crate::harness::{TestStore, only_partition};
-use crate::twin::request::{Asked, Cancel, Complete, Place, Refund};
+use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const LATER: Duration = Duration::from_hours(1);
@@ -62,6 +62,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         complete_due(&due),
         cancel_order(pending, &claims),
         refund_orders(&paid),
+        emit_again(paid[0]),
     ]
 }
 
@@ -73,6 +74,7 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
             Some(("order" | "idempotency", _)) => "hash",
+            None if key == "account" => "hash",
             None if ["orders", "due"].contains(&key) => "zset",
             None if key == "identity" => "string",
             _ => "stream",
@@ -125,7 +127,8 @@ fn complete_due(due: &[OrderId]) -> Subject {
     let derived: Vec<_> = due.iter().map(|id| format!("order:{id}")).collect();
     let optional = derived.iter().cloned().chain(["changes".to_owned()]).collect();
     let invocation = Complete { limit: 100 }.invocation(whole_store());
-    Subject { derived, optional, numbers: vec![1], ..subject(invocation) }
+    let sums = sum("charged");
+    Subject { derived, optional, numbers: vec![1], sums, ..subject(invocation) }
 }
 
 fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
@@ -137,5 +140,14 @@ fn refund_orders(paid: &[OrderId]) -> Subject {
     let reason = RefundReason::InsufficientStock;
     let asked = |id: &OrderId| Asked { id: *id, reason, entry: "1-0".to_owned() };
     let refund = Refund { orders: paid.iter().map(asked).collect() };
-    subject(refund.invocation(whole_store()))
+    Subject { sums: sum("refunded"), ..subject(refund.invocation(whole_store())) }
+}
+
+fn emit_again(id: OrderId) -> Subject {
+    let counts = vec![(format!("order:{id}"), "paid_at")];
+    Subject { counts, ..subject(EmitAgain { id }.invocation(whole_store())) }
+}
+
+fn sum(name: &'static str) -> Vec<(String, &'static str)> {
+    vec![("account".to_owned(), name)]
 }

@@ -13,7 +13,7 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Asked, Cancel, Complete, Place, Refund};
+use request::{Asked, Cancel, Complete, EmitAgain, Place, Refund, read_account};
 
 mod layout;
 mod model;
@@ -49,16 +49,20 @@ impl Twin for Payments {
             events: Vec::new(),
             changes: Vec::new(),
             claims: Claims::earlier(beginning, random),
+            charged: 0,
+            refunded: 0,
         };
         Self { model, unknown: OrderId::mint() }
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
-        match random.u32(..16) {
+        match random.u32(..20) {
             0..7 => self.place(number, random),
             7..10 => self.complete(number, random),
             10..13 => self.cancel(number, random),
-            _ => self.refund(number, random),
+            13..16 => self.refund(number, random),
+            16..19 => self.emit_again(random),
+            _ => self.read_account(number),
         }
     }
 
@@ -124,6 +128,18 @@ impl Payments {
         let call = refund.invocation(self.model.beginning.partition);
         let answer = self.model.refund_orders(number, &refund);
         self.done(call, answer, refund.orders[0].id)
+    }
+
+    fn emit_again(&mut self, random: &mut Rng) -> Step {
+        let request = EmitAgain { id: self.order(random) };
+        let call = request.invocation(self.model.beginning.partition);
+        let answer = self.model.emit_again(&request);
+        self.done(call, answer, request.id)
+    }
+
+    fn read_account(&self, number: usize) -> Step {
+        let call = read_account(self.model.beginning.partition);
+        Step { call, answer: self.model.read_account(number), left: None }
     }
 
     /// An order that there is, mostly.

@@ -5,7 +5,9 @@
   ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
         5 the oldest entry that is still under way, or the entry itself
         6 how much older an earlier entry has to be to be remembered too, in ms
-  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows: it has gone back ]]
+        7 the lives of the store for which the caller means this   8 `back` to remember it although a later one is remembered
+  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows, or is in another life: it may
+        have gone back, and what the caller saw of it says nothing any more ]]
 local function parts(id)
   local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(sequence)
@@ -21,12 +23,29 @@ local function is_older(a, b, by)
   return (parts(a)) + by <= (parts(b))
 end
 
+local function is_in(lives)
+  local life = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return life and string.find(lives, life, 1, true)
+end
+
+local function earliest(a, b)
+  return is_before(a, b) and a or b
+end
+
 local function move_cursor(keys, args)
-  local stream, known, entry, count, open, distance = args[1], args[2], args[3], args[4], args[5], tonumber(args[6])
+  local stream, known, entry, count, open = args[1], args[2], args[3], args[4], args[5]
+  local distance = whole(args[6], 'how much older an entry has to be')
+  whole(count, 'the number of entries')
+  assert(parts(open), 'the oldest entry under way is no entry')
   local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
-  local at, middle, earlier = string.match(found, '^(%S+) %S+ %S+ (%S+) (%S+)$')
-  if is_before(at, known) then
+  local at, still_open, middle, earlier = string.match(found, '^(%S+) %S+ (%S+) (%S+) (%S+)$')
+  if is_before(at, known) or not is_in(args[7]) then
     return 0
+  elseif is_before(entry, at) and args[8] == 'back' then
+    -- What was still under way when it was last moved may be so even now.
+    local back = {entry, count, earliest(still_open, open), entry, earliest(earlier, entry)}
+    redis.call('HSET', keys[2], stream, table.concat(back, ' '))
+    return 1
   elseif not is_before(at, entry) then
     return 1
   end

@@ -85,7 +85,8 @@ impl Connection {
     /// Sends a command and waits for its answer.
     pub(super) async fn send(&self, command: Command) -> Result<Value, RedisError> {
         let custom = CustomCommand::new_static(command.name, command.route, false);
-        let answer = self.client.custom::<Value, Arg>(custom, command.args).await;
+        // The future of the library has 5 KB, which everything that awaits a command would carry along.
+        let answer = Box::pin(self.client.custom::<Value, Arg>(custom, command.args)).await;
         answer.map_err(RedisError::from)
     }
 

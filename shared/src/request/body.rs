@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use poem::Request;
-use poem::error::ReadBodyError;
 use poem::http::header;
 
 use crate::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
@@ -26,10 +28,11 @@ pub(super) async fn buffer_body(request: &mut Request) -> Result<(), Problem> {
         None if !request.headers().contains_key(header::TRANSFER_ENCODING) => return Ok(()),
         _ => {}
     }
-    let read = request.take_body().into_bytes_limit(MAX_BODY_BYTES);
+    let body: BoxBody<Bytes, std::io::Error> = request.take_body().into();
+    let read = Limited::new(body, MAX_BODY_BYTES).collect();
     let bytes = match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(too_large()),
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
         Ok(Err(_)) => {
             return Err(Problem::new(&MALFORMED_BODY, "the body did not arrive as announced"));
         }

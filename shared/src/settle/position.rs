@@ -1,18 +1,22 @@
 //! Up to where the own store has acted on the stream, as the consumer keeps it.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::Settler;
-use crate::cursor::{Cursor, Fit, StreamState};
+use crate::cursor::{Cursor, Fit, Known, StreamState};
 use crate::delivery::Handler;
 use crate::entry_id::EntryId;
 use crate::redis::RedisError;
+
+/// Where a cursor may be moved to.
+pub(super) const FORWARD: &str = "forward";
+const BACK: &str = "back";
 
 impl<H: Handler> Settler<H> {
     /// What the own store remembers.
     pub(crate) async fn read_cursor(&self) -> Result<Cursor, RedisError> {
         let cursor = self.own_store.cursor(&self.membership.stream).await?;
-        self.set_known(cursor.id);
+        self.lock().id = cursor.id;
         Ok(cursor)
     }
 
@@ -34,54 +38,76 @@ impl<H: Handler> Settler<H> {
     /// Moves the cursor to the end of what the group was given. It says itself what of that is
     /// still under way.
     pub(crate) async fn catch_up(&self, stream: &StreamState) -> Result<(), RedisError> {
-        if stream.delivered > self.known() {
-            self.move_cursor(stream.cursor_at(stream.delivered)).await?;
+        let known = self.known();
+        if stream.delivered > known.id {
+            self.move_cursor(known, stream.cursor_at(stream.delivered), FORWARD).await?;
         }
         Ok(())
     }
 
-    /// Moves the cursor there, after all up to there was acted on again.
-    pub(crate) async fn catch_up_to(&self, id: EntryId) -> Result<(), RedisError> {
-        if id > self.known() {
-            let stream = self.read_stream().await?;
-            self.move_cursor(stream.cursor_at(id)).await?;
+    /// Moves the cursor there, after all up to there was acted on again in this life.
+    pub(crate) async fn catch_up_to(&self, id: EntryId, life: &str) -> Result<(), RedisError> {
+        let known = Known { life: life.to_owned(), ..self.known() };
+        let stream = self.read_stream().await?;
+        // What was gone in between was not acted on, and may come back.
+        if stream.last < id {
+            let error = format!("the stream {} has gone back", self.membership.stream);
+            return Err(RedisError::Unavailable(error));
+        }
+        if id > known.id {
+            self.move_cursor(known, stream.cursor_at(id), FORWARD).await?;
         }
         Ok(())
     }
 
     /// Takes the cursor back to where a stream is that has lost its last entries.
-    pub(crate) async fn reset_cursor(
+    pub(crate) async fn take_back_cursor(
         &self,
         stream: &StreamState,
-        cursor: Cursor,
+        life: &str,
     ) -> Result<(), RedisError> {
-        let at = stream.cursor_at(stream.delivered);
-        let cursor = Cursor { earlier: cursor.earlier.min(at.id), ..at };
-        self.own_store.reset_cursor(&self.membership.stream, cursor).await?;
-        self.set_known(cursor.id);
+        let (known, to) = (self.known(), stream.cursor_at(stream.delivered));
+        self.move_cursor(Known { life: life.to_owned(), ..known }, to, BACK).await?;
+        self.lock().id = to.id;
         Ok(())
     }
 
     /// Remembers that the stream was acted on up to there.
     ///
     /// A store that remembers less than this process knows was put back in its files a moment ago;
-    /// moving its cursor would hide that.
-    pub(super) async fn move_cursor(&self, to: Cursor) -> Result<(), RedisError> {
-        let (stream, known) = (&self.membership.stream, self.known());
-        if !self.own_store.move_cursor(stream, known, to).await? {
-            let error = format!("the own store has forgotten that {stream} was acted on");
+    /// moving its cursor would hide that. One in another life may have lost its tail: what was seen
+    /// before says nothing of what it remembers.
+    pub(super) async fn move_cursor(
+        &self,
+        known: Known,
+        to: Cursor,
+        direction: &'static str,
+    ) -> Result<(), RedisError> {
+        let stream = &self.membership.stream;
+        if !self.own_store.move_cursor(stream, &known, to, direction).await? {
+            let error = format!("the own store may have forgotten that {stream} was acted on");
             return Err(RedisError::Unavailable(error));
         }
-        self.set_known(to.id.max(known));
+        self.lock().id = to.id.max(known.id);
         Ok(())
     }
 
-    /// What the own store remembered when it was last asked.
-    pub(crate) fn known(&self) -> EntryId {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Up to where the own store remembered the stream when it was last asked.
+    pub(crate) fn known_id(&self) -> EntryId {
+        self.lock().id
     }
 
-    fn set_known(&self, id: EntryId) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    /// What is known of the own store.
+    pub(crate) fn known(&self) -> Known {
+        self.lock().clone()
+    }
+
+    /// In this life of the own store everything is acted on that it may have forgotten before.
+    pub(crate) fn set_life(&self, life: &str) {
+        life.clone_into(&mut self.lock().life);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

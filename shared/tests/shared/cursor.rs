@@ -1,5 +1,7 @@
 //! Up to where a store has acted on a stream.
 
+use std::time::Duration;
+
 use shared::function::Call;
 use shared::opening::Witness;
 use shared::redis::{Command, RedisError};
@@ -12,8 +14,20 @@ const MINUTE_MS: u64 = 60_000;
 
 /// Calls the function as a consumer does.
 async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
+    let life = stores.own_store().epoch(partition()).await.unwrap();
+    call_for(stores, &life, known, to, "forward").await
+}
+
+async fn call_for(
+    stores: &Stores,
+    life: &str,
+    known: &str,
+    to: &str,
+    direction: &'static str,
+) -> Result<i64, RedisError> {
     let call = Call::new("move_cursor").key("cursor".to_owned());
-    let call = call.arg(STREAM).arg(known).arg(to).arg(7).arg("4-4").text(10 * MINUTE_MS);
+    let call = call.arg(STREAM).text(known).text(to).arg(7).arg("4-4").text(10 * MINUTE_MS);
+    let call = call.text(life).arg(direction);
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
@@ -73,6 +87,35 @@ async fn a_cursor_that_has_gone_back_is_not_moved() {
     assert_eq!(cursor(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
 }
 
+/// What was seen before a restart says nothing of what the store remembers after it.
+#[tokio::test]
+async fn a_cursor_is_not_moved_in_another_life() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    let life = stores.own_store().epoch(partition()).await.unwrap();
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    wait_until("the store", LIMIT, || async {
+        call_for(&stores, &life, "0-0", "5-0", "forward").await.is_ok_and(|moved| moved == 0)
+    })
+    .await
+    .unwrap();
+    assert_eq!(cursor(&stores).await, None);
+    assert_eq!(advance(&stores, "0-0", "5-0").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
+    let stores = Stores::start().await;
+    identify(&stores).await;
+    let set = Command::new("HSET").args(["cursor", STREAM, "9-0 9 3-0 8-0 7-0"]);
+    operate(&stores, set).await;
+    let life = stores.own_store().epoch(partition()).await.unwrap();
+    assert_eq!(call_for(&stores, &life, "9-0", "6-0", "back").await.unwrap(), 1);
+    assert_eq!(cursor(&stores).await.unwrap(), "6-0 7 3-0 6-0 6-0");
+    assert_eq!(call_for(&stores, "another", "6-0", "5-0", "back").await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn what_cannot_be_a_cursor_is_left_alone() {
     let stores = Stores::start().await;
@@ -123,6 +166,29 @@ async fn what_is_new_waits_until_the_past_was_acted_on_again() {
     assert_eq!(script.times(DONE), [2; 450]);
     let last = script.calls().pop().unwrap();
     assert_eq!(last.orders.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), [PARK]);
+}
+
+/// Both forget: the own store its tail, and then the other store everything. What there is to
+/// repeat comes back with the files of the other.
+#[tokio::test]
+async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 3]).await;
+    let running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_cursor(&stores, &ids[2]).await;
+    running.stop().await;
+    let rename = |from, to| stores.emitter.run(Command::new("RENAME").key(from).key(to));
+    rename(STREAM, "backup").await.unwrap();
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    let _running = stores.consume("two", &script);
+    wait_until("its group", LIMIT, || async { stores.pending().await == Some(0) }).await.unwrap();
+    // A look that found nothing is over by the next one.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    rename("backup", STREAM).await.unwrap();
+    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 3] }).await.unwrap();
 }
 
 #[tokio::test]

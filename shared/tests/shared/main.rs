@@ -13,6 +13,7 @@ mod replicas;
 
 mod consumer;
 mod cursor;
+mod cursor_twin;
 mod recovery;
 mod retention;
 mod retries;

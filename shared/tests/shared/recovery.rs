@@ -27,6 +27,46 @@ async fn own_pending_entries_are_settled_on_start() {
     assert_eq!(counts, 0, "no count is left behind");
 }
 
+/// Nobody hears again of an entry that is acknowledged, so its count has to be gone by then.
+#[tokio::test]
+async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE]).await;
+    stores.give("one", 1).await;
+    let allow = async |rule: &'static str| {
+        let rule = Command::new("ACL").args(["SETUSER", "inventory", rule]);
+        stores.operator.run(rule).await.unwrap();
+    };
+    allow("-hdel").await;
+    let _running = stores.consume("one", &script);
+    wait_until("a second attempt", LIMIT, || async { script.times(DONE) >= vec![2] })
+        .await
+        .unwrap();
+    assert_eq!(stores.pending().await, Some(1));
+    allow("+hdel").await;
+    stores.wait_settled().await;
+    let counts = Command::new("EXISTS").key("attempts");
+    assert_eq!(stores.operator.run(counts).await.unwrap().int().unwrap(), 0);
+}
+
+/// As a consumer leaves it that froze before it counted, and woke up when another one was done.
+#[tokio::test]
+async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let count = Command::new("HSET").key("attempts").args(["1-0", "1"]);
+    stores.operator.run(count).await.unwrap();
+    let left = || async {
+        let counts = Command::new("EXISTS").key("attempts");
+        stores.operator.run(counts).await.unwrap().int().unwrap() == 1
+    };
+    wait_until("the count to go", LIMIT, || async { !left().await }).await.unwrap();
+}
+
 #[tokio::test]
 async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are_not() {
     let stores = Stores::start().await;

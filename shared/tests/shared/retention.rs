@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use shared::event::OrderCompleted;
 use shared::redis::Command;
-use shared::retention::trim;
+use shared::retention::Trimmer;
 
 use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, membership, partition};
 use crate::script::{DONE, Script};
 
 async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
-    trim::<OrderCompleted>(stores.owner_of_stream(), retention).await.unwrap();
+    let trimmer = Trimmer::new(stores.owner_of_stream(), retention);
+    for _ in 0..2 {
+        trimmer.trim::<OrderCompleted>().await.unwrap();
+    }
     entries(&stores.emitter, STREAM).await.into_iter().map(|entry| entry.id).collect()
 }
 
@@ -74,6 +77,24 @@ async fn without_its_group_a_stream_is_left_alone() {
     stores.emitter.run(destroy).await.unwrap();
     let ids = stores.emit([DONE; 300]).await;
     assert!(trim_all(&stores, Duration::ZERO).await.ends_with(&ids));
+}
+
+/// Its reader may forget in a moment what it did about it.
+#[tokio::test]
+async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
+    let stores = Stores::start().await;
+    let ids = stores.emit([DONE; 500]).await;
+    stores.give("one", 500).await;
+    let trimmer = Trimmer::new(stores.owner_of_stream(), Duration::ZERO);
+    let trim = || async {
+        trimmer.trim::<OrderCompleted>().await.unwrap();
+        entries(&stores.emitter, STREAM).await.len()
+    };
+    assert_eq!(trim().await, 500);
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    assert_eq!(trim().await, 500, "acknowledged since the last trim");
+    assert!(trim().await < 500);
 }
 
 #[tokio::test]

@@ -3,15 +3,14 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use shared::redis::{Command, Reply};
 
 use super::{Cluster, LIMIT, Moved};
 use crate::credentials::User;
 
 /// How long one batch of keys may be on its way, in milliseconds.
-const MIGRATE_MS: i64 = 5_000;
+const MIGRATE_MS: &str = "5000";
 /// How many keys are asked for at once.
-const MOST_KEYS: i64 = 100_000;
+const MOST_KEYS: &str = "100000";
 
 impl Cluster {
     /// Moves a slot with everything in it to the primary `to`, so many keys at a time, and calls
@@ -31,15 +30,15 @@ impl Cluster {
         self.set_slot(from, slot, &["MIGRATING", &target]).await?;
         let mut moved = 0;
         loop {
-            let keys = Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(i64::from(slot));
-            let mut keys = self.tell(from, keys.arg(MOST_KEYS)).await?.texts()?;
+            let ask = ["CLUSTER", "GETKEYSINSLOT", &slot.to_string(), MOST_KEYS];
+            let mut keys: Vec<String> = self.nodes[from].tell(&ask).await?;
             if keys.is_empty() {
                 break;
             }
             keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.len()));
             for keys in keys.chunks(batch) {
                 moved += keys.len();
-                self.migrate(from, to, keys.to_vec()).await?;
+                self.migrate(from, to, keys).await?;
                 between().await;
             }
             anyhow::ensure!(began.elapsed() < LIMIT, "slot {slot} is still on the move");
@@ -55,32 +54,23 @@ impl Cluster {
         Ok(Moved { keys: moved, took })
     }
 
-    async fn migrate(&self, from: usize, to: usize, keys: Vec<String>) -> Result<()> {
-        let password = self.credentials.password(User::Operator).to_owned();
-        let migrate = Command::new("MIGRATE")
-            .arg("127.0.0.1")
-            .arg(i64::from(self.node(to).port()))
-            .arg("")
-            .arg(0)
-            .arg(MIGRATE_MS)
-            .args(["AUTH2", User::Operator.name()])
-            .arg(password)
-            .arg("KEYS")
-            .args(keys);
-        self.tell(from, migrate).await.map(drop)
+    async fn migrate(&self, from: usize, to: usize, keys: &[String]) -> Result<()> {
+        let port = self.node(to).port().to_string();
+        let (user, password) = (User::Operator.name(), self.credentials.password(User::Operator));
+        let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", MIGRATE_MS];
+        words.extend(["AUTH2", user, password, "KEYS"]);
+        words.extend(keys.iter().map(String::as_str));
+        self.nodes[from].tell(&words).await
     }
 
     async fn set_slot(&self, number: usize, slot: u16, words: &[&str]) -> Result<()> {
-        let set = Command::new("CLUSTER").arg("SETSLOT").arg(i64::from(slot));
-        self.tell(number, set.args(words.iter().copied())).await.map(drop)
+        let slot = slot.to_string();
+        let words = [&["CLUSTER", "SETSLOT", &slot], words].concat();
+        self.nodes[number].tell(&words).await
     }
 
     async fn name(&self, number: usize) -> Result<String> {
         let view = self.view(number).await?;
         Ok(view.myself().context("a node without a name")?.id.clone())
-    }
-
-    async fn tell(&self, number: usize, command: Command) -> Result<Reply> {
-        self.nodes[number].tell(command).await
     }
 }

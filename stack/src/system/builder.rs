@@ -1,6 +1,9 @@
 //! How a system is described and started.
 
-use std::sync::Mutex;
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
 use anyhow::{Context, Result};
 
@@ -24,6 +27,7 @@ pub struct Builder {
     supervised: bool,
     redis: Vec<(String, String)>,
     shimmed: bool,
+    logs: Option<PathBuf>,
 }
 
 impl Builder {
@@ -85,6 +89,13 @@ impl Builder {
         self
     }
 
+    /// Writes what each service process says into a file of its name in this folder.
+    #[must_use]
+    pub fn logs(mut self, folder: &Path) -> Self {
+        self.logs = Some(folder.to_path_buf());
+        self
+    }
+
     /// Starts everything and waits until it is ready.
     pub async fn start(self) -> Result<System> {
         for name in &self.without {
@@ -125,6 +136,7 @@ impl Builder {
             guard,
             env: self.env,
             proxied: self.proxied,
+            logs: self.logs,
             ports,
             reservations: Mutex::new(reservations),
             _data: data,

@@ -1,24 +1,17 @@
 //! The loop that both services consume with: `shared::consumer`, `shared::settle` and
 //! `shared::rewind`, one command at a time.
 
-use crate::faults::Loss;
+use crate::cursor::Cursor;
+use crate::gate::Gate;
 use crate::inventory::{Decision, Outcome};
 use crate::payments::Refund;
 use crate::planted::Planted;
-use crate::rewind::Pass;
+use crate::rewind::{Move, Pass};
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
-use crate::store::{Life, Side};
-use crate::stream::Entry;
+use crate::store::Life;
+use crate::stream::{Entry, EntryId, Time};
 use crate::world::World;
-
-/// Which stream a consumer reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Role {
-    /// inventory's: reads `order_completed` and writes to the store of inventory.
-    Orders,
-    /// payments': reads `refund_order` and writes to the store of payments.
-    Refunds,
-}
 
 /// One member of a consumer group: `shared::consumer` with `shared::rewind`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +24,13 @@ pub(crate) struct Consumer {
     /// The life of the own store for which the recent past was acted on again.
     pub(crate) done: Option<Life>,
     pub(crate) pass: Option<Pass>,
+    /// The cursor is to be moved there, next of all.
+    pub(crate) moving: Option<Move>,
+    /// What the cursor of the own store is known to be, at least.
+    pub(crate) known: EntryId,
+    /// It has to look at the stores before it reads anything, or did so that many ticks ago.
+    pub(crate) must_look: bool,
+    pub(crate) looked: Time,
     pub(crate) hand: Option<Hand>,
 }
 
@@ -56,51 +56,51 @@ enum Stage {
     Acted,
 }
 
-/// What a `WAIT` came to.
-pub(crate) enum Gate {
-    Open,
-    Closed,
-    Broken,
-}
-
-impl Role {
-    /// Where the stream is.
-    pub(crate) fn stream_side(self) -> Side {
-        match self {
-            Self::Orders => Side::Payments,
-            Self::Refunds => Side::Inventory,
-        }
-    }
-
-    /// Where the effects go.
-    pub(crate) fn own_side(self) -> Side {
-        match self {
-            Self::Orders => Side::Inventory,
-            Self::Refunds => Side::Payments,
-        }
+impl Hand {
+    /// What was begun is brought to its end before anything else is done.
+    pub(crate) fn is_begun(self) -> bool {
+        !matches!(self.stage, Stage::Read | Stage::Known)
     }
 }
 
 impl Consumer {
     /// A process that was just started: whatever it had in memory is gone.
     pub(crate) fn started(role: Role) -> Self {
-        Self { role, gone: false, recovering: true, done: None, pass: None, hand: None }
+        Self {
+            role,
+            gone: false,
+            recovering: true,
+            done: None,
+            pass: None,
+            moving: None,
+            known: EntryId::default(),
+            must_look: true,
+            looked: 0,
+            hand: None,
+        }
     }
 
     /// After any failure nothing in memory counts: what was read is pending, and is read again.
     pub(crate) fn start_over(&mut self) {
         self.hand = None;
+        self.pass = None;
+        self.moving = None;
         self.recovering = true;
+        self.must_look = true;
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.hand.is_none() && self.pass.is_none() && !self.recovering
+        let in_hand = self.hand.is_some() || self.pass.is_some() || self.moving.is_some();
+        !in_hand && !self.recovering && !self.must_look
     }
 }
 
 impl World {
     /// The next command of a consumer.
     pub(crate) fn step(&mut self, consumer: usize, rules: &Rules) -> bool {
+        if let Some(to) = self.consumers[consumer].moving {
+            return self.move_cursor(consumer, to, rules);
+        }
         let Some(hand) = self.consumers[consumer].hand else {
             return self.read(consumer, rules);
         };
@@ -140,22 +140,7 @@ impl World {
         true
     }
 
-    /// `PING` and `WAIT 1` on the connection that read or wrote. After a restart it is another
-    /// connection, and its answer would be about nothing.
-    pub(crate) fn gate(&self, side: Side, life: Life, rules: &Rules) -> Gate {
-        if rules.profile != Profile::Gated {
-            Gate::Open
-        } else if self.life(side) != life {
-            Gate::Broken
-        } else if self.is_replicated(side) {
-            Gate::Open
-        } else {
-            rules.seen.count(Sight::WaitRefused);
-            Gate::Closed
-        }
-    }
-
-    fn start_over(&mut self, consumer: usize) -> bool {
+    pub(crate) fn start_over(&mut self, consumer: usize) -> bool {
         self.consumers[consumer].start_over();
         true
     }
@@ -211,24 +196,22 @@ impl World {
         if !first {
             rules.seen.count(Sight::Duplicate);
         }
-        self.move_cursor(role, entry, first, rules);
         true
     }
 
-    /// Remembers the newest entry that was acted on. A first effect that comes long after its event
-    /// may be out of reach for the rewind, which goes by the time of the event.
-    fn move_cursor(&mut self, role: Role, entry: Entry, first: bool, rules: &Rules) {
-        let late = entry.id.time + rules.rewind - rules.window < self.stream_clock(role);
-        let cursor = self.cursor(role.own_side());
-        *cursor = entry.id.max(*cursor);
-        if first && late && rules.profile == Profile::Lossy {
-            self.loss = Loss::Beyond;
-        }
-    }
-
-    /// The acknowledgement comes last. It runs while the next batch is read.
+    /// The acknowledgement comes last. It runs while the next batch is read. Nothing is
+    /// acknowledged that is far ahead of the cursor.
     fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
-        let role = self.consumers[consumer].role;
+        let Consumer { role, known, done, .. } = self.consumers[consumer];
+        let id = hand.entry.id;
+        if id.time > known.time + rules.step {
+            let Some(life) = done else {
+                return self.start_over(consumer);
+            };
+            let to = Cursor::at(&self.stream(role).state(), id);
+            self.consumers[consumer].moving = Some(Move { to, life });
+            return true;
+        }
         match self.gate(role.own_side(), hand.life, rules) {
             Gate::Open => {}
             Gate::Closed => return false,
@@ -239,20 +222,21 @@ impl World {
         if rules.has(Planted::SharedConnection) && !self.stream(role).has_new() {
             return self.start_over(consumer);
         }
-        self.stream(role).acknowledge(hand.entry.id);
+        self.stream(role).acknowledge(id);
         self.consumers[consumer].hand = None;
         true
     }
 
     fn read(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, recovering, done, pass, .. } = self.consumers[consumer];
-        if gone {
+        let Consumer { role, gone, recovering, pass, .. } = self.consumers[consumer];
+        if gone || pass.is_some() {
             return false;
         }
-        // A look is due every two seconds, and after every failure: new entries come after it.
-        let looked = done.is_some() && !self.is_look_due(role.own_side(), done);
-        if pass.is_none() && !looked {
-            return self.look(consumer, rules);
+        if self.must_look(consumer, rules) && self.look(consumer, rules) {
+            return true;
+        }
+        if self.consumers[consumer].must_look {
+            return false;
         }
         let now = self.stream_clock(role);
         let stream = self.stream(role);
@@ -280,6 +264,12 @@ impl World {
         let life = self.life(self.consumers[consumer].role.stream_side());
         self.consumers[consumer].hand = Some(Hand { entry, stage, life });
         true
+    }
+
+    /// A look is due every two seconds, and after every failure: new entries come after it.
+    fn must_look(&self, consumer: usize, rules: &Rules) -> bool {
+        let Consumer { role, done, must_look, looked, .. } = self.consumers[consumer];
+        must_look || self.is_look_due(role.own_side(), done) || self.age > looked + rules.step
     }
 
     /// Takes over what a dead consumer left.

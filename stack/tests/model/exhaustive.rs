@@ -7,7 +7,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::peace::verdict;
 use crate::properties::broken;
-use crate::rules::Rules;
+use crate::rules::{Profile, Rules};
 use crate::stream::Time;
 use crate::world::{Action, START, Size, World};
 
@@ -100,12 +100,11 @@ impl Model for Small {
             actions.push(Next::Own(Action::Tick));
         }
         for consumer in 0..state.world.consumers.len() {
-            let own = [
-                Action::Step { consumer },
-                Action::Look { consumer },
-                Action::Advance { consumer },
-            ];
+            let own = [Action::Step { consumer }, Action::Advance { consumer }];
             actions.extend(own.map(Next::Own));
+            if self.rules.profile != Profile::Durable {
+                actions.push(Next::Own(Action::Look { consumer }));
+            }
         }
         for (n, extra) in self.extras.iter().enumerate().filter(|(n, _)| state.left[*n] > 0) {
             actions.extend(extra.any_of.iter().map(|action| Next::Extra(n, *action)));

@@ -1,6 +1,7 @@
 //! What may go wrong: one thing at any instant, to anybody.
 
-use crate::consumer::{Consumer, Role};
+use crate::consumer::Consumer;
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::Side;
 use crate::stream::Time;
@@ -47,8 +48,7 @@ pub(crate) enum Loss {
     Nothing,
     /// A store forgot its last changes, within the window for which there is the rewind.
     Tail,
-    /// Unread events were removed, or a clock was set in a history that forgets: the rewind, which
-    /// goes by time, may miss some.
+    /// Somebody removed events that were not acted on, or accepted a loss.
     Beyond,
 }
 
@@ -56,8 +56,8 @@ impl World {
     /// Lets a fault happen. Answers whether it made a difference.
     pub(crate) fn suffer(&mut self, fault: Fault, rules: &Rules) -> bool {
         let happened = match fault {
-            Fault::Crash { consumer } => self.crash(consumer, rules),
-            Fault::Lose { consumer } => self.crash(consumer, rules) && self.lose(consumer),
+            Fault::Crash { consumer } => self.crash(consumer),
+            Fault::Lose { consumer } => self.crash(consumer) && self.lose(consumer),
             Fault::CrashWorker => {
                 self.worker.hand = None;
                 true
@@ -84,7 +84,7 @@ impl World {
             Fault::Restore(Side::Payments) => self.payments.restore(),
             Fault::Restore(Side::Inventory) => self.inventory.restore(),
             Fault::StepClock { side, forward, by } => {
-                self.step_clock(side, forward, by, rules);
+                self.step_clock(side, forward, by);
                 true
             }
         };
@@ -94,14 +94,8 @@ impl World {
         happened
     }
 
-    /// A rewind that is cut off begins anew, and from a later point where something new was
-    /// delivered in between: that may be too late for some.
-    fn crash(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, pass, .. } = self.consumers[consumer];
-        let last = self.stream(role).last_delivered();
-        if rules.profile == Profile::Lossy && pass.is_some_and(|pass| last > pass.last) {
-            self.loss = Loss::Beyond;
-        }
+    fn crash(&mut self, consumer: usize) -> bool {
+        let Consumer { role, gone, .. } = self.consumers[consumer];
         if !gone {
             self.consumers[consumer] = Consumer::started(role);
         }
@@ -140,13 +134,10 @@ impl World {
         trimmed
     }
 
-    fn step_clock(&mut self, side: Side, forward: bool, by: Time, rules: &Rules) {
+    fn step_clock(&mut self, side: Side, forward: bool, by: Time) {
         match side {
             Side::Payments => self.payments.step_clock(forward, by),
             Side::Inventory => self.inventory.step_clock(forward, by),
-        }
-        if rules.profile == Profile::Lossy {
-            self.loss = Loss::Beyond;
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use fastrand::Rng;
 
-use crate::consumer::Role;
 use crate::faults::Fault;
 use crate::peace::verdict;
 use crate::planted::Planted;
 use crate::properties::broken;
+use crate::role::Role;
 use crate::rules::{Profile, Rules};
 use crate::store::Side;
 use crate::world::{Action, Size, World};
@@ -16,6 +16,8 @@ const CLIENTS: usize = 30;
 /// Products, and most pieces of each at the beginning.
 const PRODUCTS: usize = 3;
 const PIECES: i32 = 12;
+/// How far the rewind reaches back: further than a store may forget.
+const REWINDS: std::ops::RangeInclusive<u32> = 4..=12;
 /// Actions without a fault, for each fault, in a quiet history and in a wild one.
 const FAULT_RATES: std::ops::RangeInclusive<u32> = 5..=40;
 /// Actions for each crash of a store whose copy is behind.
@@ -36,7 +38,9 @@ pub(crate) struct History {
 pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History {
     let mut rng = Rng::with_seed(seed);
     let profile = [Profile::Durable, Profile::Lossy, Profile::Gated][rng.usize(0..3)];
-    let rules = Rules { planted, ..Rules::new(profile) };
+    // Where the rewind reaches less far, more is out of its reach.
+    let rewind = rng.u32(REWINDS);
+    let rules = Rules { planted, rewind, retention: rewind, ..Rules::new(profile) };
     let size = Size {
         stock: (0..PRODUCTS).map(|_| rng.i32(0..=PIECES)).collect(),
         wishes: (0..CLIENTS).map(|client| client % PRODUCTS).collect(),

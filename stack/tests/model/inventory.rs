@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cursor::Cursor;
 use crate::planted::Planted;
 use crate::store::{Life, Records};
 use crate::stream::{Entry, EntryId, Event, OrderId, ProductId, Stream, Time};
@@ -36,8 +37,8 @@ pub(crate) struct Product {
 pub(crate) struct Inventory {
     pub(crate) identity: bool,
     pub(crate) epoch: Option<Life>,
-    /// The newest entry that was acted on.
-    pub(crate) cursor: EntryId,
+    /// Up to where the other's stream was acted on.
+    pub(crate) cursor: Cursor,
     pub(crate) products: Vec<Product>,
     pub(crate) records: BTreeMap<Fact, (OrderId, Decision)>,
     /// The ledger: each sale that stands.

@@ -3,7 +3,7 @@
 //!
 //! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
 //! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
-//! call those, and the clients ([`clients`], [`consumer`], [`rewind`]); and all that may go wrong
+//! call those, and the clients ([`clients`], [`consumer`], [`cursor`], [`rewind`], [`role`]); and all that may go wrong
 //! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
 //! once it is left in peace in [`peace`], with what `reconcile` repairs.
 //!
@@ -23,8 +23,10 @@
 
 mod clients;
 mod consumer;
+mod cursor;
 mod exhaustive;
 mod faults;
+mod gate;
 mod histories;
 mod inventory;
 mod payments;
@@ -32,6 +34,7 @@ mod peace;
 mod planted;
 mod properties;
 mod rewind;
+mod role;
 mod rules;
 mod small;
 mod store;
@@ -49,7 +52,7 @@ use crate::rules::{SIGHTS, Sightings};
 const SEEDS: u64 = 1_000;
 const STEPS: u64 = 500;
 /// Histories in which a planted bug has to show.
-const PLANTED_SEEDS: u64 = 200;
+const PLANTED_SEEDS: u64 = 4_000;
 /// One exploration in the small, and one in the large.
 const PATIENCE: Duration = Duration::from_mins(2);
 const LARGE_PATIENCE: Duration = Duration::from_mins(30);
@@ -123,6 +126,13 @@ fn every_planted_bug_makes_the_model_fail() {
     let steps = usize::try_from(STEPS).unwrap();
     for planted in PLANTED {
         let begun = Instant::now();
+        if let Some(system) = small::system_for(planted) {
+            // Without the bug it is one of those that are explored above.
+            let explored = system.explore(PATIENCE);
+            let (rule, _) = explored.failure.unwrap_or_else(|| panic!("{planted:?} not noticed"));
+            println!("{planted:?}: after {:.1?}: {rule}", explored.took);
+            continue;
+        }
         let found = (0..PLANTED_SEEDS).find_map(|seed| {
             let history = histories::run(seed, steps, Some(planted));
             history.failure.map(|rule| (seed, rule))

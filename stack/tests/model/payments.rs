@@ -1,8 +1,9 @@
 //! The store of payments, and its functions: each one step, all or nothing.
 
+use crate::cursor::Cursor;
 use crate::planted::Planted;
 use crate::store::{Life, Records};
-use crate::stream::{EntryId, Event, OrderId, ProductId, Stream, Time};
+use crate::stream::{Event, OrderId, ProductId, Stream, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Status {
@@ -42,8 +43,8 @@ pub(crate) struct Account {
 pub(crate) struct Payments {
     pub(crate) identity: bool,
     pub(crate) epoch: Option<Life>,
-    /// The newest entry that was acted on.
-    pub(crate) cursor: EntryId,
+    /// Up to where the other's stream was acted on.
+    pub(crate) cursor: Cursor,
     /// Orders by id; an id whose order was lost, or never written, has none.
     pub(crate) orders: Vec<Option<Order>>,
     /// What each idempotency key was answered.
@@ -94,7 +95,7 @@ impl Default for Payments {
         Self {
             identity: false,
             epoch: None,
-            cursor: EntryId::default(),
+            cursor: Cursor::default(),
             orders: Vec::new(),
             claims: Vec::new(),
             due: Vec::new(),

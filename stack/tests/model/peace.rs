@@ -1,12 +1,10 @@
 //! After the last fault: everybody is left in peace, and the system has to come to rest by itself.
 
-use crate::consumer::Role;
 use crate::faults::{Fault, Loss};
 use crate::payments::Status;
 use crate::properties::{broken, disagreement, is_quiet};
 use crate::rules::{Rules, Sight};
 use crate::store::Side;
-use crate::stream::EntryId;
 use crate::world::World;
 
 /// More ticks than the delay, the idle time of a takeover and the largest step of a clock back.
@@ -48,7 +46,6 @@ fn heal(world: &mut World, rules: &Rules) -> Option<&'static str> {
         world.suffer(Fault::Restore(side), rules);
         world.suffer(Fault::CatchUp(side), rules);
     }
-    accept_loss(world);
     for client in 0..world.clients.len() {
         while world.write(client, rules) {}
         if world.clients[client].asked && world.clients[client].acknowledged.is_none() {
@@ -57,18 +54,6 @@ fn heal(world: &mut World, rules: &Rules) -> Option<&'static str> {
         }
     }
     broken(world, rules)
-}
-
-/// Where a stream came back without anything that was acted on, a person says to go on.
-fn accept_loss(world: &mut World) {
-    for role in [Role::Orders, Role::Refunds] {
-        let last = world.stream(role).last();
-        let cursor = world.cursor(role.own_side());
-        if last < *cursor && last == EntryId::default() {
-            *cursor = last;
-            world.loss = Loss::Beyond;
-        }
-    }
 }
 
 /// Lets time pass until nobody has anything left to do.
@@ -89,6 +74,7 @@ fn settle(world: &mut World, rules: &Rules) -> bool {
         if is_quiet(world) {
             return true;
         }
+        world.accept_loss(rules);
         world.tick(rules);
     }
     false

@@ -1,4 +1,4 @@
-//! Fourteen mistakes that such systems are made with. Each is switched into the model, which then
+//! Fourteen mistakes that such systems are made with, and one that this one had. Each is switched into the model, which then
 //! has to fail: a model that finds nothing wrong with them would prove nothing.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,11 @@ pub(crate) enum Planted {
     MoneyAsFloat,
     /// A duplicate is skipped instead of answered again.
     SkipInsteadOfReplay,
+    /// A rewind of a stream that has lost everything counts as one.
+    PassOverNothing,
 }
 
-pub(crate) const PLANTED: [Planted; 14] = [
+pub(crate) const PLANTED: [Planted; 15] = [
     Planted::DedupeByEntryId,
     Planted::AcknowledgeFirst,
     Planted::MarkThenTake,
@@ -48,4 +50,5 @@ pub(crate) const PLANTED: [Planted; 14] = [
     Planted::RefundAfterFlush,
     Planted::MoneyAsFloat,
     Planted::SkipInsteadOfReplay,
+    Planted::PassOverNothing,
 ];

@@ -1,9 +1,9 @@
 //! What must hold: at every instant, and after the system was left in peace.
 
-use crate::consumer::Role;
 use crate::faults::Loss;
 use crate::inventory::Decision;
 use crate::payments::{Status, total};
+use crate::role::Role;
 use crate::rules::{Profile, Rules};
 use crate::world::World;
 
@@ -11,7 +11,7 @@ use crate::world::World;
 pub(crate) type Property = (&'static str, fn(&World, &Rules) -> bool);
 
 /// These hold at every instant, whatever happened before, unless they say otherwise.
-pub(crate) const ALWAYS: [Property; 9] = [
+pub(crate) const ALWAYS: [Property; 10] = [
     ("stock is never negative, and is what was put in less what was sold", stock_adds_up),
     ("an order has at most one effect", at_most_one_effect),
     ("a status never goes back, and nothing is paid before it is due", no_order_is_broken),
@@ -20,6 +20,7 @@ pub(crate) const ALWAYS: [Property; 9] = [
     ("what a client was told is so, unless the store lost it", clients_were_told_the_truth),
     ("a paid order has its event or its outcome, unless one was lost", no_order_falls_silent),
     ("a store that lost its identity does nothing", no_identity_no_effect),
+    ("nobody halts while a rewind can make everything good", nobody_halts_in_vain),
     ("behind a gate, no effect outlives its cause", no_effect_without_cause),
 ];
 
@@ -100,6 +101,10 @@ fn no_identity_no_effect(world: &World, _: &Rules) -> bool {
     let (payments, inventory) = (&world.payments.memory, &world.inventory.memory);
     (payments.identity || payments.orders.is_empty())
         && (inventory.identity || inventory.records.is_empty() && !inventory.refund_order.has_new())
+}
+
+fn nobody_halts_in_vain(world: &World, _: &Rules) -> bool {
+    !world.is_halted_in_vain
 }
 
 fn no_effect_without_cause(world: &World, rules: &Rules) -> bool {

@@ -24,8 +24,12 @@ pub(crate) struct Rules {
     pub(crate) delay: Time,
     /// `RECLAIM_IDLE`.
     pub(crate) reclaim_idle: Time,
-    /// `REWIND`, and how long entries are kept for it.
+    /// `REWIND`.
     pub(crate) rewind: Time,
+    /// How far what is acknowledged may be ahead of the cursor without moving it.
+    pub(crate) step: Time,
+    /// `STREAM_RETENTION`.
+    pub(crate) retention: Time,
     /// How long a copy may be behind. Less than `rewind`, or the rewind would be in vain.
     pub(crate) window: Time,
     pub(crate) planted: Option<Planted>,
@@ -105,6 +109,8 @@ impl Rules {
             delay: 2,
             reclaim_idle: 3,
             rewind: 12,
+            step: 1,
+            retention: 12,
             window: 3,
             planted: None,
             seen: Sightings::default(),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::consumer::Role;
 use crate::exhaustive::{Extra, Small};
 use crate::faults::Fault;
+use crate::planted::Planted;
+use crate::role::Role;
 use crate::rules::{Profile, Rules};
 use crate::store::Side;
+use crate::stream::Time;
 use crate::world::{Action, Size};
 
 const STORES: [Side; 2] = [Side::Payments, Side::Inventory];
@@ -48,10 +50,27 @@ pub(crate) fn systems() -> Vec<Small> {
             ..at_once(shop("payments forgets", Profile::Lossy, 2, 1))
         },
         forgetful(shop("both stores forget an order", Profile::Lossy, 1, 1)),
+        gone(shop("inventory forgets, and all of payments is gone", Profile::Lossy, 1, 1)),
         once(sold_out(shop("either store forgets a refund", Profile::Lossy, 1, 1))),
         forgetful(shop("both stores fail over with an order", Profile::Gated, 1, 1)),
         once(sold_out(shop("either store fails over with a refund", Profile::Gated, 1, 1))),
     ]
+}
+
+/// A system in which a planted bug has to show that random histories seldom meet.
+pub(crate) fn system_for(planted: Planted) -> Option<Small> {
+    (planted == Planted::PassOverNothing).then(|| {
+        let name = "a system for a planted bug";
+        let rules = Rules { planted: Some(planted), ..quick(Profile::Lossy, 0) };
+        Small { rules: Arc::new(rules), ..gone(shop(name, Profile::Lossy, 1, 1)) }
+    })
+}
+
+/// Inventory forgets its last changes and payments everything, which is restored.
+fn gone(small: Small) -> Small {
+    let side = Side::Inventory;
+    let payments = [Fault::Empty(Side::Payments), Fault::Restore(Side::Payments)];
+    Small { extras: vec![lag(side), restart(side), some(2, payments)], ..at_once(small) }
 }
 
 /// What takes minutes.
@@ -78,14 +97,21 @@ fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -
         refund_consumers: 1,
     };
     // A clock that jumps makes every wait long enough for a takeover.
-    let rules = Arc::new(Rules { delay, reclaim_idle: 0, ..Rules::new(profile) });
+    let rules = Arc::new(quick(profile, delay));
     Small { name, rules, size, placed: orders, ticks: delay, extras: Vec::new() }
+}
+
+/// Where no store forgets anything, cursors say nothing: they are left where they are.
+fn quick(profile: Profile, delay: Time) -> Rules {
+    let rules = Rules::new(profile);
+    let step = if profile == Profile::Durable { Time::MAX / 2 } else { rules.step };
+    Rules { delay, reclaim_idle: 0, step, ..rules }
 }
 
 /// Orders are due as soon as they are placed: the clock is not what this is about.
 fn at_once(mut small: Small) -> Small {
     let profile = small.rules.profile;
-    small.rules = Arc::new(Rules { delay: 0, reclaim_idle: 0, ..Rules::new(profile) });
+    small.rules = Arc::new(quick(profile, 0));
     Small { ticks: 0, ..small }
 }
 

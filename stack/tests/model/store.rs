@@ -65,9 +65,9 @@ impl<R: Records> Store<R> {
     }
 
     /// Time passes. A copy is behind for `window` at most.
-    pub(crate) fn tick(&mut self, window: Option<Time>) {
+    pub(crate) fn tick(&mut self, window: Time) {
         self.clock += 1;
-        let late = |copy: &(R, Time)| window.is_some_and(|window| copy.1 + window <= self.clock);
+        let late = |copy: &(R, Time)| copy.1 + window <= self.clock;
         if self.behind.as_ref().is_some_and(|copy| late(copy)) {
             self.behind = None;
         }

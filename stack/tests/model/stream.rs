@@ -45,7 +45,24 @@ pub(crate) struct Group {
 pub(crate) struct Stream {
     entries: Vec<Entry>,
     last: EntryId,
+    added: u32,
     pub(crate) group: Option<Group>,
+}
+
+/// `XINFO STREAM`: what a stream says about itself and its group, at one instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    pub(crate) length: u32,
+    /// Entries that it was ever given.
+    pub(crate) added: u32,
+    pub(crate) first: Option<EntryId>,
+    /// `last-generated-id`.
+    pub(crate) last: EntryId,
+    pub(crate) delivered: EntryId,
+    /// How many entries there were up to the last one that was delivered.
+    pub(crate) read: u32,
+    pub(crate) pending: u32,
+    pub(crate) oldest_pending: Option<EntryId>,
 }
 
 impl Stream {
@@ -56,6 +73,7 @@ impl Stream {
         } else {
             EntryId { sequence: self.last.sequence + 1, ..self.last }
         };
+        self.added += 1;
         self.entries.push(Entry { id: self.last, event: Some(event) });
     }
 
@@ -114,15 +132,16 @@ impl Stream {
         self.entries.iter().find(|entry| entry.id > after && entry.id <= last).copied()
     }
 
-    /// `XTRIM MINID`: what the group has acknowledged, and what is older by `retention` than the
-    /// oldest entry it still needs. Nothing while there is no group.
-    pub(crate) fn trim(&mut self, now: Time, retention: Time) -> bool {
-        let Some(group) = &self.group else {
-            return false;
-        };
+    /// The time of the oldest entry that the group still needs. `None` while there is no group.
+    pub(crate) fn needed(&self, now: Time) -> Option<Time> {
+        let group = self.group.as_ref()?;
         let oldest = group.pending.iter().map(|pending| pending.id).min();
-        let needed = oldest.unwrap_or(group.last_delivered).time.min(now);
-        let oldest_kept = EntryId { time: needed.saturating_sub(retention), sequence: 0 };
+        Some(oldest.unwrap_or(group.last_delivered).time.min(now))
+    }
+
+    /// `XTRIM MINID`.
+    pub(crate) fn trim(&mut self, oldest: Time) -> bool {
+        let oldest_kept = EntryId { time: oldest, sequence: 0 };
         let before = self.entries.len();
         self.entries.retain(|entry| entry.id >= oldest_kept);
         before > self.entries.len()
@@ -135,9 +154,25 @@ impl Stream {
         surplus > 0
     }
 
-    /// `last-generated-id`.
-    pub(crate) fn last(&self) -> EntryId {
-        self.last
+    pub(crate) fn state(&self) -> State {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let delivered = self.last_delivered();
+        let new = self.entries.iter().filter(|entry| entry.id > delivered).count();
+        let pending = self.group.iter().flat_map(|group| &group.pending);
+        State {
+            length: count(self.entries.len()),
+            added: self.added,
+            first: self.entries.first().map(|entry| entry.id),
+            last: self.last,
+            delivered,
+            read: self.added - count(new),
+            pending: count(pending.clone().count()),
+            oldest_pending: pending.map(|pending| pending.id).min(),
+        }
+    }
+
+    pub(crate) fn has(&self, id: EntryId) -> bool {
+        self.entries.iter().any(|entry| entry.id == id)
     }
 
     pub(crate) fn last_delivered(&self) -> EntryId {

@@ -1,13 +1,15 @@
 //! The whole system at one instant, and everything that can happen next.
 
 use crate::clients::{Client, Worker};
-use crate::consumer::{Consumer, Role};
+use crate::consumer::Consumer;
+use crate::cursor::Cursor;
 use crate::faults::{Fault, Loss};
 use crate::inventory::Inventory;
 use crate::payments::Payments;
+use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
 use crate::store::{Life, Side, Store};
-use crate::stream::{EntryId, ProductId, Stream, Time};
+use crate::stream::{ProductId, Stream, Time};
 
 /// Where the clocks begin: late enough to be set back.
 pub(crate) const START: Time = 100;
@@ -23,6 +25,12 @@ pub(crate) struct World {
     pub(crate) minted: usize,
     /// The worst that was done to the data, and may need `reconcile`.
     pub(crate) loss: Loss,
+    /// Ticks so far.
+    pub(crate) age: Time,
+    /// When each stream was looked at for the last trim, and the oldest entry that was needed then.
+    marks: [Option<(Time, Time)>; 2],
+    /// A consumer stopped acting although no more was lost than it could have done again.
+    pub(crate) is_halted_in_vain: bool,
 }
 
 /// One step of somebody. Whoever is not able to take it at the time does nothing.
@@ -95,6 +103,9 @@ impl World {
             consumers: orders.chain(refunds).map(Consumer::started).collect(),
             minted: 0,
             loss: Loss::Nothing,
+            age: 0,
+            marks: [None, None],
+            is_halted_in_vain: false,
         }
     }
 
@@ -120,14 +131,27 @@ impl World {
         }
     }
 
-    /// Entries are kept for as long as the rewind reaches back. One that takes even longer to begin
-    /// or to end may come too late for some.
+    /// Trims what is older by `retention` than all that was needed, now and a trim ago: whoever
+    /// acknowledged what comes after it remembers that by now. A rewind that is late all the same
+    /// may find too little.
     fn trim(&mut self, role: Role, rules: &Rules) -> bool {
         let now = self.stream_clock(role);
-        let trimmed = self.stream(role).trim(now, rules.rewind);
+        let Some(needed) = self.stream(role).needed(now) else {
+            return false;
+        };
+        let mark = self.marks[role as usize];
+        if mark.is_some_and(|(age, _)| age + rules.window >= self.age) {
+            return false;
+        }
+        self.marks[role as usize] = Some((self.age, needed));
+        let Some((_, before)) = mark else {
+            return true;
+        };
+        let oldest = needed.min(before).saturating_sub(rules.retention);
+        let trimmed = self.stream(role).trim(oldest);
         let life = self.life(role.own_side());
-        let rewinds = *self.epoch(role.own_side()) != Some(life);
-        if trimmed && rewinds && rules.profile == Profile::Lossy {
+        let is_late = *self.epoch(role.own_side()) != Some(life);
+        if trimmed && is_late && rules.profile == Profile::Lossy {
             self.loss = Loss::Beyond;
         }
         trimmed
@@ -142,8 +166,13 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self, rules: &Rules) {
-        // Behind a gate nobody goes on before the copy has caught up, however long that takes.
-        let window = (rules.profile == Profile::Lossy).then_some(rules.window);
+        self.age += 1;
+        // Behind a gate nobody goes on before the copy has caught up. A replica that takes longer
+        // than this is not promoted.
+        let window = match rules.profile {
+            Profile::Gated => rules.rewind / 2,
+            Profile::Durable | Profile::Lossy => rules.window,
+        };
         self.payments.tick(window);
         self.inventory.tick(window);
     }
@@ -164,8 +193,8 @@ impl World {
         }
     }
 
-    /// The newest entry of the other's stream that a store has acted on.
-    pub(crate) fn cursor(&mut self, side: Side) -> &mut EntryId {
+    /// Up to where a store has acted on the other's stream.
+    pub(crate) fn cursor(&mut self, side: Side) -> &mut Cursor {
         match side {
             Side::Payments => &mut self.payments.memory.cursor,
             Side::Inventory => &mut self.inventory.memory.cursor,
@@ -176,6 +205,13 @@ impl World {
         match side {
             Side::Payments => self.payments.life,
             Side::Inventory => self.inventory.life,
+        }
+    }
+
+    pub(crate) fn has_identity(&self, side: Side) -> bool {
+        match side {
+            Side::Payments => self.payments.memory.identity,
+            Side::Inventory => self.inventory.memory.identity,
         }
     }
 

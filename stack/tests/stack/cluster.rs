@@ -80,8 +80,8 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
         let promoted = began.elapsed();
         wait_for("the client", BACK, || push(&redis, "movements:{3}")).await.unwrap();
         eprintln!("promoted after {promoted:?}, answered after {:?}", began.elapsed());
-        let get = Command::new("GET").key("movements:{3}");
-        assert!(cluster.operator_of(new).run(get).await.unwrap().int().unwrap() >= 2);
+        let pushed: u64 = cluster.operator_of(new).ask(&["GET", "movements:{3}"]).await.unwrap();
+        assert!(pushed >= 2);
         cluster.bring_back(old).await.unwrap();
     }
     let idle = wait_until("the other partitions", LIMIT, || async {

@@ -84,9 +84,8 @@ async fn wait_written(store: &Replicated, redis: &Redis, value: i64, limit: Dura
     let written = wait_until("the client", limit, || async {
         let Ok(primary) = store.primary().await else { return false };
         let written = redis.run(set(value)).await.is_ok();
-        let get = Command::new("GET").key("product:1");
-        let found = store.operator_of(primary).run(get).await;
-        written && found.is_ok_and(|found| found.int() == Ok(value))
+        let found = store.operator_of(primary).ask::<i64>(&["GET", "product:1"]).await;
+        written && found == Ok(value)
     });
     written.await.unwrap();
 }

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 use shared::{
     event::{Event, OrderCompleted, RefundOrder},
     id::{OrderId, Partition, Partitions},
-    redis::{Command, Redis},
 };
-use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
+use stack::{clustered::ClusteredSystem, operator::Operator, redis, role::Role, wait::wait_until};
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
 
@@ -234,14 +233,12 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
 }
 
 /// Waits until something is due, and somebody who wanted to act on it was refused.
-async fn wait_tried(node: &Redis, due: &str) {
-    let first = Command::new("ZRANGE").key(due).args(["0", "0", "WITHSCORES"]);
-    let first = node.run(first).await.unwrap();
-    let due_ms = first.list().unwrap()[0].clone().list().unwrap()[1].clone().text().unwrap();
-    let due_ms: f64 = due_ms.parse().unwrap();
+async fn wait_tried(node: &Operator, due: &str) {
+    let first = ["ZRANGE", due, "0", "0", "WITHSCORES"];
+    let [(_, due_ms)]: [(String, f64); 1] = node.ask(&first).await.unwrap();
     let has_come = wait_until("the order to be due", LIMIT, || async {
-        let time = node.run(Command::new("TIME")).await.unwrap().list().unwrap();
-        f64::from(u32::try_from(time[0].int().unwrap()).unwrap()) * 1_000.0 > due_ms
+        let (seconds, _): (u32, u32) = node.ask(&["TIME"]).await.unwrap();
+        f64::from(seconds) * 1_000.0 > due_ms
     });
     has_come.await.unwrap();
     let before = refusals(node).await;
@@ -250,8 +247,8 @@ async fn wait_tried(node: &Redis, due: &str) {
 }
 
 /// How often this node has said that a slot is on the move.
-async fn refusals(node: &Redis) -> u64 {
-    let stats = node.run(Command::new("INFO").arg("errorstats")).await.unwrap().text().unwrap();
+async fn refusals(node: &Operator) -> u64 {
+    let stats: String = node.ask(&["INFO", "errorstats"]).await.unwrap();
     let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
     count.map_or(0, |count| count.split_whitespace().next().unwrap().parse().unwrap())
 }

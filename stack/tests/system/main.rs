@@ -9,6 +9,7 @@
 
 mod backups;
 mod budgets;
+mod chaos;
 mod cluster;
 mod crash_points;
 mod crashes;

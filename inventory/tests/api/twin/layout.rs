@@ -53,6 +53,9 @@ impl Model {
 
     /// What the record of an order says: the id of its movement, or why there is none.
     fn found(&self, recorded: &Recorded) -> String {
+        if recorded.released {
+            return "4".to_owned();
+        }
         match (recorded.decision, recorded.movement) {
             (Decision::Rejected(RefundReason::ProductNotFound), _) => "2".to_owned(),
             (Decision::Rejected(RefundReason::InsufficientStock), _) => "3".to_owned(),

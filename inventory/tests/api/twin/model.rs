@@ -61,6 +61,8 @@ pub(crate) struct Recorded {
     pub(crate) decision: Decision,
     /// The place of its movement, if its stock was taken.
     pub(crate) movement: Option<(ProductId, usize)>,
+    /// Whether its stock was taken, and then given back.
+    pub(crate) released: bool,
 }
 
 const DONE: i64 = 1;
@@ -212,22 +214,22 @@ impl Model {
                 note: None,
             });
         }
-        let recorded = Recorded { bucket: order.bucket(), decision, movement };
+        let recorded = Recorded { bucket: order.bucket(), decision, movement, released: false };
         self.records.insert(order.id, recorded);
         decision
     }
 
-    fn product(&mut self, id: ProductId) -> Option<&mut Product> {
+    pub(super) fn product(&mut self, id: ProductId) -> Option<&mut Product> {
         self.products.get_mut(&id)?.product.as_mut().ok()
     }
 
-    fn place(&mut self, id: ProductId) -> &mut Place {
+    pub(super) fn place(&mut self, id: ProductId) -> &mut Place {
         self.products.get_mut(&id).unwrap()
     }
 }
 
 impl Product {
-    fn changed(&mut self, step: usize) {
+    pub(super) fn changed(&mut self, step: usize) {
         self.version += 1;
         self.updated = step;
     }

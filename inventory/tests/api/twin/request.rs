@@ -62,9 +62,18 @@ pub(crate) struct Apply {
     pub(crate) orders: Vec<Paid>,
 }
 
+/// An order whose stock is given back.
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub(crate) order: OrderId,
+    pub(crate) minted_at: u64,
+    pub(crate) product: ProductId,
+    pub(crate) most: u32,
+}
+
 impl Paid {
     pub(crate) fn bucket(&self) -> u64 {
-        self.minted_at / BUCKET_MS
+        bucket(self.minted_at)
     }
 }
 
@@ -136,6 +145,23 @@ impl Apply {
                 .arg(order.bucket())
         })
     }
+}
+
+impl Release {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("release_order")
+            .key(partition.key_of("product", self.product))
+            .key(partition.key_of("movements", self.product))
+            .key(partition.key_of("applied", bucket(self.minted_at)))
+            .key(partition.key("changes"))
+            .arg(self.order)
+            .arg(self.product)
+            .arg(self.most)
+    }
+}
+
+fn bucket(minted_at: u64) -> u64 {
+    minted_at / BUCKET_MS
 }
 
 /// A call that puts a product into the catalogue, or takes it out.

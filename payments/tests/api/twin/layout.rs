@@ -27,15 +27,18 @@ impl Model {
             .iter()
             .map(|(kind, id)| fields(&[("kind", kind), ("id", &id.to_string())]));
         store.insert(key("changes"), pattern::rows(changes));
+        // A sum to which nothing was ever added is not there.
+        let sums = [("charged", self.charged), ("refunded", self.refunded)];
+        let sums = sums.into_iter().filter(|(_, sum)| *sum > 0);
+        store.insert(key("account"), Kept::hash(sums.map(|(name, sum)| (name, sum.to_string()))));
         self.claims.lay_out(&mut store);
         store
     }
 
     /// The hash of an order.
     pub(crate) fn fields(&self, order: &Order) -> Fields {
-        let Place { id, wanted, quote, context, .. } = &order.placed;
+        let Place { wanted, quote, context, .. } = &order.placed;
         let mut found = fields(&[
-            ("id", &id.to_string()),
             ("product_id", &wanted.product_id.to_string()),
             ("quantity", &wanted.quantity.to_string()),
             ("price", &quote.price.to_string()),

@@ -10,7 +10,7 @@ use shared::time::Timestamp;
 use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 
-use super::request::{Asked, Cancel, Complete, Place, Refund};
+use super::request::{Asked, Cancel, Complete, EmitAgain, Place, Refund};
 
 /// How far the time inside an id may be from the clock of the store.
 const MAX_SKEW_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -25,6 +25,9 @@ pub(crate) struct Model {
     /// What whoever watches was told: a kind, and an order.
     pub(crate) changes: Vec<(&'static str, OrderId)>,
     pub(crate) claims: Claims,
+    /// What was charged and refunded in all, in minor units.
+    pub(crate) charged: u64,
+    pub(crate) refunded: u64,
 }
 
 pub(crate) struct Order {
@@ -126,12 +129,32 @@ impl Model {
                 order.status = OrderStatus::Refunded;
                 let (reason, entry) = (asked.reason, asked.entry.clone());
                 order.refunded = Some(Refunded { at: step, reason, entry });
+                self.refunded += order.placed.quote.total.as_minor();
                 self.changes.push(("order.refunded", asked.id));
                 1
             }
             OrderStatus::Refunded => 2,
             OrderStatus::Pending | OrderStatus::Cancelled => 3,
         }
+    }
+
+    /// Inventory is told once more of the same payment; its event is the last entry from then on.
+    pub(crate) fn emit_again(&mut self, request: &EmitAgain) -> Answer {
+        let Some(order) = self.orders.get_mut(&request.id) else {
+            return Answer::Number(0);
+        };
+        let (OrderStatus::Paid, Some(payment)) = (order.status, &mut order.paid) else {
+            return Answer::Number(0);
+        };
+        payment.event = self.events.len();
+        let at = payment.at;
+        self.events.push(order.event(at));
+        Answer::Number(1)
+    }
+
+    pub(crate) fn read_account(&self, step: usize) -> Answer {
+        let sums = [self.charged, self.refunded].map(|sum| sum.to_string());
+        Answer::List([pattern::at(step, 0)].into_iter().chain(sums).map(Answer::Text).collect())
     }
 
     /// Pending orders, the next one first. Ids are in the order in which they were placed.
@@ -147,6 +170,7 @@ impl Model {
         order.status = OrderStatus::Paid;
         order.paid = Some(Payment { at: step, event: self.events.len() });
         self.events.push(order.event(step));
+        self.charged += order.placed.quote.total.as_minor();
         self.changes.push(("order.paid", id));
     }
 }

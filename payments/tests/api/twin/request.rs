@@ -43,6 +43,12 @@ pub(crate) struct Refund {
     pub(crate) orders: Vec<Asked>,
 }
 
+/// An order whose event is emitted once more.
+#[derive(Clone, Debug)]
+pub(crate) struct EmitAgain {
+    pub(crate) id: OrderId,
+}
+
 impl Place {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = Invocation::new("place_order")
@@ -70,6 +76,7 @@ impl Complete {
             .key(partition.key("due"))
             .key(partition.key("order_completed"))
             .key(partition.key("changes"))
+            .key(partition.key("account"))
             .arg(partition.key_of("order", ""))
             .arg(self.limit)
     }
@@ -88,7 +95,9 @@ impl Cancel {
 
 impl Refund {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let call = Invocation::new("refund_orders").key(partition.key("changes"));
+        let call = Invocation::new("refund_orders")
+            .key(partition.key("changes"))
+            .key(partition.key("account"));
         self.orders.iter().fold(call, |call, asked| {
             call.key(partition.key_of("order", asked.id))
                 .arg(asked.id)
@@ -96,4 +105,17 @@ impl Refund {
                 .arg(&asked.entry)
         })
     }
+}
+
+impl EmitAgain {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("emit_again")
+            .key(partition.key_of("order", self.id))
+            .key(partition.key("order_completed"))
+            .arg(self.id)
+    }
+}
+
+pub(crate) fn read_account(partition: Partition) -> Invocation {
+    Invocation::new("read_account").key(partition.key("account"))
 }

@@ -1,0 +1,60 @@
+//! How stock is given back that an order took.
+
+use inventory::domain::{Decision, MAX_STOCK, MovementKind};
+use shared::event::RefundReason;
+use shared::id::{OrderId, ProductId};
+use stack::twin::Answer;
+
+use super::model::{Model, Movement};
+use super::request::Release;
+
+const GIVEN_BACK: i64 = 1;
+const BEFORE: i64 = 2;
+const NOT_TAKEN: i64 = 0;
+const TOO_MANY: i64 = 4;
+
+impl Model {
+    pub(crate) fn release_order(&mut self, step: usize, request: &Release) -> Answer {
+        Answer::Number(self.release(step, request.order, request.product))
+    }
+
+    fn release(&mut self, step: usize, order: OrderId, product: ProductId) -> i64 {
+        let Some(recorded) = self.records.get(&order) else {
+            return NOT_TAKEN;
+        };
+        if recorded.released {
+            return BEFORE;
+        }
+        // Who asks may be wrong about the product.
+        let Some((_, place)) = recorded.movement.filter(|(id, _)| *id == product) else {
+            return NOT_TAKEN;
+        };
+        let taken = self.place(product).movements[place].delta.unsigned_abs();
+        let taken = u32::try_from(taken).unwrap();
+        if taken == 0 {
+            return NOT_TAKEN;
+        }
+        // A product that was deleted meanwhile gets nothing back.
+        if let Some(on_hand) = self.product(product) {
+            let balance = on_hand.quantity + taken;
+            if balance > MAX_STOCK {
+                return TOO_MANY;
+            }
+            on_hand.quantity = balance;
+            on_hand.changed(step);
+            self.place(product).movements.push(Movement {
+                kind: MovementKind::Release,
+                delta: i64::from(taken),
+                balance,
+                order: Some(order),
+                note: None,
+            });
+            self.changes.push(("product.stock_changed", product));
+        }
+        let recorded = self.records.get_mut(&order).unwrap();
+        recorded.released = true;
+        recorded.movement = None;
+        recorded.decision = Decision::Rejected(RefundReason::InsufficientStock);
+        GIVEN_BACK
+    }
+}

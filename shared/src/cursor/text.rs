@@ -1,0 +1,26 @@
+//! A cursor as the function `move_cursor` writes it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Cursor;
+use crate::entry_id::InvalidEntryId;
+
+impl FromStr for Cursor {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().ok_or(InvalidEntryId);
+        let (id, count) = (word()?.parse()?, word()?.parse().map_err(|_| InvalidEntryId)?);
+        let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
+        Ok(Self { id, count, open, earlier })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, count, open, earlier } = self;
+        write!(f, "{id} {count} {open} {id} {earlier}")
+    }
+}

@@ -1,0 +1,193 @@
+//! The function that moves a cursor against its statement in Rust, on random histories; and that it
+//! does all it has to or nothing.
+
+use std::collections::BTreeMap;
+
+use shared::entry_id::EntryId;
+use shared::function::Library;
+use shared::id::{Partition, Partitions};
+use shared::own_store::OwnStore;
+use shared::redis::Command;
+use stack::atomicity::{Bench, Subject};
+use stack::credentials::User;
+use stack::cut::Reader;
+use stack::invocation::Invocation;
+use stack::private_store::PrivateStore;
+use stack::redis::Store;
+use stack::twin::snapshot::{Kept, Snapshot};
+use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
+
+use crate::harness::{STREAM, partition};
+
+/// Two streams, as a consumer of partitions has them.
+const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
+/// How far apart the two earlier entries are, and how far a cursor moves at once: less and more.
+const DISTANCES: [u64; 3] = [0, 10, 600_000];
+const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
+const SEQUENCES: u64 = 3;
+
+/// Up to where a stream was acted on, as the function remembers it.
+#[derive(Clone, Copy, Default)]
+struct Remembered {
+    entry: EntryId,
+    count: u64,
+    open: EntryId,
+    /// The earlier entry that will be old enough one day, and the one that is.
+    middle: EntryId,
+    earlier: EntryId,
+}
+
+/// One call.
+struct Move {
+    stream: &'static str,
+    known: EntryId,
+    entry: EntryId,
+    count: u64,
+    open: EntryId,
+    distance: u64,
+}
+
+struct Cursors {
+    partition: Partition,
+    remembered: BTreeMap<&'static str, Remembered>,
+}
+
+impl Twin for Cursors {
+    fn begin(beginning: Beginning, _: &mut Rng) -> Self {
+        Self { partition: beginning.partition, remembered: BTreeMap::new() }
+    }
+
+    fn step(&mut self, _: usize, random: &mut Rng) -> Step {
+        let stream = one(random, &STREAMS);
+        let at = self.remembered.get(stream).copied().unwrap_or_default().entry;
+        let mut entry = near(at, random);
+        if random.u32(..4) > 0 {
+            entry = entry.max(at);
+        }
+        let request = Move {
+            stream,
+            // Mostly what there is: less, after another consumer moved it; more, after a loss.
+            known: if random.u32(..4) > 0 { at } else { near(at, random) },
+            entry,
+            count: random.u64(..1_000),
+            open: near(entry, random).min(entry),
+            distance: one(random, &DISTANCES),
+        };
+        let answer = Answer::Number(self.move_cursor(&request));
+        let left = self.remembered.get(stream).map(|_| (self.key(), self.fields()));
+        Step { call: request.invocation(self.partition), answer, left }
+    }
+
+    fn expected(&self) -> Snapshot {
+        Snapshot::from([(self.key(), Kept::Hash(self.fields()))])
+    }
+}
+
+impl Cursors {
+    fn move_cursor(&mut self, request: &Move) -> i64 {
+        let there = self.remembered.get(request.stream).copied().unwrap_or_default();
+        if there.entry < request.known {
+            return 0;
+        }
+        if there.entry >= request.entry {
+            return 1;
+        }
+        let is_old = |earlier: EntryId| request.entry.ms - earlier.ms >= request.distance;
+        let (middle, earlier) = match (is_old(there.entry), is_old(there.middle)) {
+            (true, _) => (request.entry, there.entry),
+            (false, true) => (there.entry, there.middle),
+            (false, false) => (there.middle, there.earlier),
+        };
+        let Move { stream, entry, count, open, .. } = *request;
+        self.remembered.insert(stream, Remembered { entry, count, open, middle, earlier });
+        1
+    }
+
+    fn key(&self) -> String {
+        self.partition.key("cursor")
+    }
+
+    fn fields(&self) -> BTreeMap<String, String> {
+        let fields = self.remembered.iter().map(|(stream, remembered)| {
+            let Remembered { entry, count, open, middle, earlier } = remembered;
+            ((*stream).to_owned(), format!("{entry} {count} {open} {middle} {earlier}"))
+        });
+        fields.collect()
+    }
+}
+
+impl Move {
+    fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("move_cursor")
+            .key(partition.key("cursor"))
+            .arg(self.stream)
+            .arg(self.known)
+            .arg(self.entry)
+            .arg(self.count)
+            .arg(self.open)
+            .arg(self.distance)
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_moves_as_its_twin_says() {
+    let (private, store) = start().await;
+    play::<Cursors>("cursor", &private.operator, &store).await;
+}
+
+#[tokio::test]
+async fn a_key_of_a_wrong_type_or_an_odd_argument_moves_no_cursor() {
+    let (private, store) = start().await;
+    let (types, _) = bench(&private, &store).await.spoil_everything("cursor", &[subject()]).await;
+    assert!(types.cases >= 10, "{types:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
+    let (private, store) = start().await;
+    let bench = bench(&private, &store).await;
+    let mut reader = Reader::start(&private).await.unwrap();
+    reader.cut_all(&bench, "cursor", &[subject()]).await.unwrap();
+}
+
+async fn start() -> (PrivateStore, OwnStore) {
+    let private = PrivateStore::start(Store::Inventory).await.unwrap();
+    let redis = private.client(User::Inventory).unwrap();
+    let store = OwnStore::new(redis, Library::new("test", 1, &[]), Partitions::NONE);
+    store.load_functions(partition()).await.unwrap();
+    (private, store)
+}
+
+/// A store that has acted on a part of the stream.
+async fn bench<'a>(private: &'a PrivateStore, store: &'a OwnStore) -> Bench<'a> {
+    private.operate("SET", "identity test").await;
+    let set = Command::new("HSET").key("cursor").args([STREAM, "9-1 5 8-0 7-0 6-0"]);
+    private.operator.run(set).await.unwrap();
+    let type_of = |key: &str| if key == "cursor" { "hash" } else { "string" };
+    Bench { private, store, baseline: private.dump().await, type_of }
+}
+
+fn subject() -> Subject {
+    let request = Move {
+        stream: STREAM,
+        known: EntryId { ms: 9, sequence: 1 },
+        entry: EntryId { ms: 20, sequence: 0 },
+        count: 7,
+        open: EntryId { ms: 19, sequence: 0 },
+        distance: 10,
+    };
+    // The count, and how much older an entry has to be.
+    let invocation = request.invocation(partition());
+    Subject { invocation, numbers: vec![3, 5], ..Subject::default() }
+}
+
+/// An entry some way before or behind another one.
+fn near(entry: EntryId, random: &mut Rng) -> EntryId {
+    let stride = one(random, &STRIDES);
+    let ms = if random.u32(..4) > 0 { entry.ms + stride } else { entry.ms.saturating_sub(stride) };
+    EntryId { ms, sequence: random.u64(..SEQUENCES) }
+}
+
+fn one<T: Copy>(random: &mut Rng, items: &[T]) -> T {
+    items[random.usize(..items.len())]
+}

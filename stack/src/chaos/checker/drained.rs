@@ -1,0 +1,92 @@
+//! K10 and K11: what is left, and what is gone.
+
+use std::collections::HashSet;
+
+use super::{Evidence, Finding, Rule, stores::Stream};
+use crate::redis::Store;
+
+/// K10: nothing waits anywhere; set aside is what was planted, and nothing else.
+pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
+    let mut finding = Finding::new(Rule::K10);
+    let stores = evidence.stores;
+    finding.expect(stores.due.is_empty(), || format!("orders still due: {:?}", stores.due));
+    finding.expect(stores.attempts.is_empty(), || {
+        format!("attempts are still counted: {:?}", stores.attempts)
+    });
+    for (name, stream, group) in [
+        ("order_completed", &stores.completed, "inventory-group"),
+        ("refund_order", &stores.refunds, "payment-group"),
+    ] {
+        let Some((pending, given)) = stream.groups.get(group) else {
+            finding.expect(false, || format!("{name} has no group {group}"));
+            continue;
+        };
+        finding.expect(*pending == 0, || format!("{name}: {pending} entries are pending"));
+        let end = stream.entries.last().map_or(given, |event| &event.entry);
+        finding.expect(id(given) >= id(end), || {
+            format!("{name} ends at {end}, its group is at {given}")
+        });
+    }
+    dead_letters(evidence, &mut finding);
+    finding
+}
+
+fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
+    let trimmed = evidence.orders_trimmed();
+    let mut set_aside = HashSet::new();
+    for letter in &evidence.stores.dead_letters {
+        if letter.poison {
+            set_aside.insert((letter.from.name(), letter.entry.as_str()));
+            continue;
+        }
+        // An entry that was removed while somebody had it cannot tell what it was. A refund whose
+        // order went with a tail has nobody to go to.
+        let removed = letter.reason == "entry_trimmed" && !trimmed.is_empty();
+        let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
+        finding.expect(removed || orphaned, || format!("set aside without need: {letter:?}"));
+    }
+    for (from, stream) in [
+        (Store::Payments, &evidence.stores.completed),
+        (Store::Inventory, &evidence.stores.refunds),
+    ] {
+        for poison in stream.entries.iter().filter(|event| event.poison) {
+            let found = set_aside.contains(&(from.name(), poison.entry.as_str()));
+            finding.expect(found, || format!("poison {} was not set aside", poison.entry));
+        }
+    }
+}
+
+/// K11: the streams hold every entry that was ever added, less what was removed by hand.
+pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
+    let mut finding = Finding::new(Rule::K11);
+    for (name, stream, store) in [
+        ("order_completed", &evidence.stores.completed, Store::Payments),
+        ("refund_order", &evidence.stores.refunds, Store::Inventory),
+    ] {
+        let removed = evidence.declared.trimmed.iter().filter(|entry| entry.store == store).count();
+        let expected = stream.entries.len() + removed;
+        if u64::try_from(expected) != Ok(stream.added) {
+            finding.blame(format!(
+                "{name}: {} were added, {} are there, {removed} were removed by hand",
+                stream.added,
+                stream.entries.len()
+            ));
+        }
+        finding.facts += stream.entries.len();
+        if !is_sorted(stream) {
+            finding.blame(format!("{name} is out of order"));
+        }
+    }
+    finding
+}
+
+fn is_sorted(stream: &Stream) -> bool {
+    let ids: Vec<_> = stream.entries.iter().map(|event| id(&event.entry)).collect();
+    ids.iter().all(Option::is_some) && ids.is_sorted()
+}
+
+/// The two numbers of an entry's id.
+fn id(entry: &str) -> Option<(u64, u64)> {
+    let (ms, sequence) = entry.split_once('-')?;
+    Some((ms.parse().ok()?, sequence.parse().ok()?))
+}

@@ -1,0 +1,19 @@
+//! K12: what is lost, and when it had been acknowledged.
+
+use super::{Evidence, Finding, Rule, promises::Placed};
+
+/// K12: every order that is gone was acknowledged shortly before a crash that took a tail with it.
+pub(super) fn within_bound(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
+    let mut finding = Finding::new(Rule::K12);
+    for (id, call) in placed.acknowledged() {
+        let there = evidence.stores.orders.contains_key(id);
+        finding.expect(there || evidence.may_be_lost(call), || {
+            let at = call.ended.as_millis();
+            format!(
+                "order {id}, acknowledged at {at} ms, is lost; crashes: {:?}",
+                evidence.declared.crashes
+            )
+        });
+    }
+    finding
+}

@@ -1,0 +1,235 @@
+//! Reads both stores as their operator, page by page.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use redis::{Cmd, FromRedisValue};
+
+use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
+use crate::{
+    chaos::stores::{Operators, POISON_MARK, stream},
+    operator::Operator,
+    redis::Store,
+};
+
+/// What is read with one command.
+const PAGE: usize = 500;
+const LIMIT: Duration = Duration::from_secs(20);
+/// The hashes of these keys, in the same order.
+const HASHES: &str = r"
+local answer = {}
+for i, key in ipairs(KEYS) do answer[i] = redis.call('HGETALL', key) end
+return answer";
+
+/// The fields of one hash or entry.
+type Fields = HashMap<String, String>;
+
+/// Everything the checker needs of both stores.
+pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
+    let (inventory, payments) = (&*operators.inventory, &*operators.payments);
+    let mut stores = Stores {
+        orders: hashes(payments, "order:").await?.into_iter().map(order).collect::<Result<_>>()?,
+        due: payments.insist(&["ZRANGE", "due", "0", "-1"], LIMIT).await?,
+        account: account(payments).await?,
+        completed: read_stream(payments, Store::Payments).await?,
+        refunds: read_stream(inventory, Store::Inventory).await?,
+        ..Stores::default()
+    };
+    for (key, fields) in hashes(inventory, "product:").await? {
+        let stock = fields.get("quantity").map(|text| text.parse()).transpose()?;
+        let deleted = fields.contains_key("deleted_at");
+        stores.products.insert(key, Product { stock, deleted, movements: Vec::new() });
+    }
+    for (id, product) in &mut stores.products {
+        let entries = entries(inventory, &format!("movements:{id}")).await?;
+        product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
+    }
+    for (_, bucket) in hashes(inventory, "applied:").await? {
+        for (order, value) in bucket {
+            stores.records.entry(order).or_default().push(record(value)?);
+        }
+    }
+    for (operator, from) in [(inventory, Store::Payments), (payments, Store::Inventory)] {
+        let letters = entries(operator, "dead_letters").await?;
+        stores.dead_letters.extend(letters.into_iter().map(|letter| dead_letter(from, letter)));
+        let attempts: Vec<String> = operator.insist(&["HGETALL", "attempts"], LIMIT).await?;
+        let counted = attempts.chunks(2).map(|pair| pair.join(": "));
+        stores.attempts.extend(counted.map(|entry| format!("{} entry {entry}", from.name())));
+    }
+    Ok(stores)
+}
+
+/// All hashes whose keys begin so, by the rest of their keys.
+async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields)>> {
+    let (pattern, page) = (format!("{prefix}*"), PAGE.to_string());
+    let mut keys = Vec::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let words = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", &page, "TYPE", "hash"];
+        let (next, found): (String, Vec<String>) = operator.insist(&words, LIMIT).await?;
+        keys.extend(found);
+        cursor = next;
+        if cursor == "0" {
+            break;
+        }
+    }
+    // A scan may show a key more than once.
+    keys.sort();
+    keys.dedup();
+    let mut all = Vec::with_capacity(keys.len());
+    for page in keys.chunks(PAGE) {
+        let mut script = Cmd::new();
+        script.arg("EVAL_RO").arg(HASHES).arg(page.len()).arg(page);
+        let found: Vec<Vec<String>> = ask(operator, &script).await?;
+        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
+        all.extend(named.zip(found.into_iter().map(pairs)));
+    }
+    Ok(all)
+}
+
+/// All entries of a stream.
+async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>> {
+    let page = PAGE.to_string();
+    let mut all: Vec<(String, Fields)> = Vec::new();
+    loop {
+        let from = all.last().map_or("-".to_owned(), |(last, _)| format!("({last}"));
+        let words = ["XRANGE", key, &from, "+", "COUNT", &page];
+        let found: Vec<(String, Vec<String>)> = operator.insist(&words, LIMIT).await?;
+        if found.is_empty() {
+            return Ok(all);
+        }
+        all.extend(found.into_iter().map(|(entry, fields)| (entry, pairs(fields))));
+    }
+}
+
+async fn read_stream(operator: &Operator, store: Store) -> Result<Stream> {
+    let key = stream(store).key;
+    let entries = entries(operator, key).await?.into_iter().map(event).collect::<Result<_>>()?;
+    Ok(Stream { entries, ..standing(operator, key).await? })
+}
+
+/// How far a stream and its groups have come, without the entries.
+pub(crate) async fn standing(operator: &Operator, key: &str) -> Result<Stream> {
+    // The groups first: what is emitted in between makes them seem behind, never ahead.
+    let found: Vec<HashMap<String, redis::Value>> =
+        operator.insist(&["XINFO", "GROUPS", key], LIMIT).await?;
+    let mut groups = BTreeMap::new();
+    for group in found {
+        let standing = (field(&group, "pending")?, field(&group, "last-delivered-id")?);
+        groups.insert(field(&group, "name")?, standing);
+    }
+    let info: HashMap<String, redis::Value> =
+        operator.insist(&["XINFO", "STREAM", key], LIMIT).await?;
+    let (added, last) = (field(&info, "entries-added")?, field(&info, "last-generated-id")?);
+    Ok(Stream { entries: Vec::new(), added, last, groups })
+}
+
+async fn account(payments: &Operator) -> Result<Option<(i64, i64)>> {
+    let kept: Vec<Option<i64>> =
+        payments.insist(&["HMGET", "account", "charged", "refunded"], LIMIT).await?;
+    Ok(match kept[..] {
+        [None, None] => None,
+        [charged, refunded] => Some((charged.unwrap_or_default(), refunded.unwrap_or_default())),
+        _ => bail!("the account is {kept:?}"),
+    })
+}
+
+fn order((id, fields): (String, Fields)) -> Result<(String, Order)> {
+    let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
+    let time = |name: &str| fields.get(name).map(|text| text.parse()).transpose();
+    let money = |name: &str| cents(&text(name)).with_context(|| format!("{name} of order {id}"));
+    let order = Order {
+        status: text("status"),
+        product: text("product_id"),
+        quantity: text("quantity").parse()?,
+        price: money("price")?,
+        fee: money("fee")?,
+        total: money("total")?,
+        request: text("request_id"),
+        created_at: text("created_at").parse()?,
+        paid_at: time("paid_at")?,
+        cancelled_at: time("cancelled_at")?,
+        refunded_at: time("refunded_at")?,
+    };
+    Ok((id, order))
+}
+
+fn movement((entry, mut fields): (String, Fields)) -> Result<Movement> {
+    let number = |name: &str| fields.get(name).with_context(|| format!("no {name} in {entry}"));
+    let (delta, balance) = (number("delta")?.parse()?, number("balance")?.parse()?);
+    let kind = number("kind")?.clone();
+    let (order, note) = (fields.remove("order_id"), fields.remove("note"));
+    Ok(Movement { entry, kind, delta, balance, order, note })
+}
+
+/// What was applied is recorded as the id of its movement, everything else as a number.
+fn record(value: String) -> Result<Record> {
+    match value.as_str() {
+        "2" | "3" | "4" => Ok(Record::Refused),
+        movement if movement.contains('-') => Ok(Record::Applied(value)),
+        _ => bail!("an order is recorded as {value}"),
+    }
+}
+
+fn event((entry, mut fields): (String, Fields)) -> Result<Event> {
+    let poison = fields.contains_key(POISON_MARK);
+    let total = fields.get("total").map(|text| cents(text)).transpose()?;
+    // What is planted may have any quantity.
+    let quantity = fields.get("quantity").and_then(|text| text.parse().ok()).unwrap_or_default();
+    let mut text = |name: &str| fields.remove(name).unwrap_or_default();
+    let (order, product) = (text("order_id"), text("product_id"));
+    Ok(Event { entry, order, product, quantity, total: total.unwrap_or_default(), poison })
+}
+
+fn dead_letter(from: Store, (_, mut fields): (String, Fields)) -> DeadLetter {
+    let poison = fields.contains_key(POISON_MARK);
+    let mut text = |name: &str| fields.remove(name).unwrap_or_default();
+    let (entry, reason, order) = (text("dl_entry_id"), text("dl_reason"), text("order_id"));
+    DeadLetter { from, entry, reason, order, poison }
+}
+
+async fn ask<T: FromRedisValue>(operator: &Operator, script: &Cmd) -> Result<T> {
+    Ok(operator.run(script).await?)
+}
+
+fn field<T: FromRedisValue>(info: &HashMap<String, redis::Value>, name: &str) -> Result<T> {
+    let value = info.get(name).with_context(|| format!("XINFO tells no {name}"))?;
+    Ok(T::from_redis_value(value.clone())?)
+}
+
+fn pairs(words: Vec<String>) -> Fields {
+    let mut words = words.into_iter();
+    std::iter::from_fn(|| Some((words.next()?, words.next()?))).collect()
+}
+
+/// An amount with two decimals, in cents.
+fn cents(text: &str) -> Result<i64> {
+    let (whole, part) = text.split_once('.').with_context(|| format!("no amount: {text:?}"))?;
+    anyhow::ensure!(part.len() == 2, "no two decimals: {text:?}");
+    let (whole, part): (i64, i64) = (whole.parse()?, part.parse()?);
+    Ok(whole * 100 + part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_read_to_the_cent() {
+        assert_eq!(cents("19.90").unwrap(), 1_990);
+        assert_eq!(cents("0.05").unwrap(), 5);
+        assert!(cents("19.9").is_err());
+        assert!(cents("19").is_err());
+        assert!(cents("1e3").is_err());
+    }
+
+    #[test]
+    fn a_record_is_a_movement_or_a_refusal() {
+        assert_eq!(record("17-0".to_owned()).unwrap(), Record::Applied("17-0".to_owned()));
+        assert_eq!(record("3".to_owned()).unwrap(), Record::Refused);
+        assert!(record("1".to_owned()).is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! K1 and K2: stock.
+
+use std::collections::HashMap;
+
+use super::{Evidence, Finding, Rule, stores::Product};
+
+/// K1: what the looks during the run found, and every ledger from its first movement.
+pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {
+    let mut finding = Finding::new(Rule::K1);
+    finding.facts += usize::try_from(evidence.watch.stocks).unwrap_or(usize::MAX);
+    for violation in &evidence.watch.violations {
+        finding.blame(violation.clone());
+    }
+    for (id, product) in &evidence.stores.products {
+        let mut balance = 0;
+        for movement in &product.movements {
+            balance += movement.delta;
+            finding.expect(movement.balance == balance && balance >= 0, || {
+                format!(
+                    "product {id}: balance {} and not {balance} at {}",
+                    movement.balance, movement.entry
+                )
+            });
+        }
+        finding.expect(agrees(product, balance), || {
+            format!("product {id}: stock {:?}, its ledger says {balance}", product.stock)
+        });
+    }
+    finding
+}
+
+fn agrees(product: &Product, balance: i64) -> bool {
+    match product.stock {
+        Some(stock) => stock == balance && !product.deleted,
+        None => product.deleted && balance == 0,
+    }
+}
+
+/// K2: stock recounted from the records of orders, whose quantities payments tells.
+pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
+    let mut finding = Finding::new(Rule::K2);
+    let stores = evidence.stores;
+    let mut taken: HashMap<&str, i64> = HashMap::new();
+    for (id, order) in &stores.orders {
+        if stores.is_applied(id) {
+            *taken.entry(order.product.as_str()).or_default() += order.quantity;
+        }
+    }
+    for (id, product) in &stores.products {
+        let other = |kind: &str| !matches!(kind, "sale" | "release");
+        let by_hand = product.movements.iter().filter(|movement| other(&movement.kind));
+        let brought: i64 = by_hand.map(|movement| movement.delta).sum();
+        // Stock of a deleted product that is given back is given to nobody.
+        let sold = taken.get(id.as_str()).copied().unwrap_or_default();
+        let expected = brought - sold;
+        let stock = product.stock.unwrap_or_default();
+        let returned_to_nobody = product.deleted && expected > stock && evidence.reconciled;
+        finding.expect(stock == expected || returned_to_nobody, || {
+            format!("product {id}: stock {stock}, by its orders {expected}")
+        });
+        if brought == 1 && evidence.window_ms == 0 && evidence.declared.trimmed.is_empty() {
+            last_piece(evidence, id, sold, &mut finding);
+        }
+    }
+    finding
+}
+
+/// Of many who want the last piece, and pay for it, one gets it.
+fn last_piece(evidence: &Evidence<'_>, id: &str, sold: i64, finding: &mut Finding) {
+    let orders = evidence.stores.orders.values();
+    let buyers = orders.filter(|order| order.product == id && order.was_paid()).count();
+    finding.expect(sold == i64::from(buyers > 0), || {
+        format!("{buyers} paid for the only piece of product {id}, {sold} were taken")
+    });
+}

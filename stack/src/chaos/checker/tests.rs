@@ -1,0 +1,254 @@
+//! Each way in which the promise can be broken is found, and nothing else is said to be broken.
+
+use std::time::Duration;
+
+use super::{
+    Rule,
+    made_up::{CANCELLED, PAID, REFUNDED, THING, World, about},
+    stores::{DeadLetter, Event, Record},
+};
+use crate::chaos::history::{Op, Outcome};
+
+/// A world in which something was changed, and the rules that this breaks.
+fn broken(change: impl FnOnce(&mut World)) -> Vec<Rule> {
+    let mut world = World::new();
+    change(&mut world);
+    world.broken()
+}
+
+#[test]
+fn a_world_in_order_holds() {
+    assert_eq!(broken(|_| {}), []);
+}
+
+#[test]
+fn a_world_in_which_nothing_happened_holds_for_no_rule() {
+    let findings = World {
+        calls: Vec::new(),
+        stores: super::Stores::default(),
+        watch: super::Seen::default(),
+        declared: super::Declared::default(),
+        window_ms: 0,
+        reconciled: false,
+    }
+    .findings();
+    assert!(findings.iter().all(|finding| !finding.holds()));
+    assert_eq!(findings.len(), 12);
+}
+
+#[test]
+fn stock_that_its_ledger_does_not_explain_is_found() {
+    assert!(broken(|world| world.product().stock = Some(1)).contains(&Rule::K1));
+    assert!(broken(|world| world.product().movements[2].balance = 1).contains(&Rule::K1));
+    assert_eq!(broken(|world| world.watch.violations.push("once".to_owned())), [Rule::K1]);
+    let negative = broken(|world| {
+        world.product().movements.remove(1);
+        world.product().movements[1].balance = -1;
+        world.product().stock = Some(-1);
+    });
+    assert!(negative.contains(&Rule::K1));
+}
+
+#[test]
+fn stock_that_was_taken_twice_for_one_order_is_found() {
+    let broken = broken(|world| {
+        let mut again = world.product().movements[2].clone();
+        world.product().movements[1].delta = 2;
+        world.product().movements[1].balance = 2;
+        world.product().movements[2].balance = 1;
+        again.entry = "13-0".to_owned();
+        world.product().movements.push(again);
+    });
+    assert_eq!(broken, [Rule::K2, Rule::K6]);
+}
+
+#[test]
+fn money_that_does_not_add_up_is_found() {
+    assert_eq!(broken(|world| world.stores.account = Some((600, 0))), [Rule::K3]);
+    assert!(broken(|world| world.order(PAID).fee = 51).contains(&Rule::K3));
+    assert!(broken(|world| world.order(PAID).total = 301).contains(&Rule::K3));
+    assert!(broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::K3));
+    assert!(broken(|world| world.stores.completed.entries[0].total = 1).contains(&Rule::K3));
+}
+
+#[test]
+fn stores_that_disagree_are_found() {
+    let rejected = |world: &mut World| {
+        world.order(REFUNDED).status = "paid".to_owned();
+        world.order(REFUNDED).refunded_at = None;
+        world.stores.account = Some((600, 0));
+    };
+    assert_eq!(broken(rejected), [Rule::K4], "a refund that was never made");
+    let unknown = |world: &mut World| {
+        world.stores.records.remove(REFUNDED);
+        world.stores.refunds.entries.clear();
+        world.stores.refunds.added = 0;
+    };
+    assert_eq!(broken(unknown), [Rule::K4], "an event that was never acted on");
+    let cancelled = |world: &mut World| {
+        world.stores.records.insert(CANCELLED.to_owned(), vec![Record::Refused]);
+    };
+    assert!(broken(cancelled).contains(&Rule::K4), "a cancelled order that was acted on");
+    assert!(broken(|world| world.order(PAID).status = "pending".to_owned()).contains(&Rule::K4));
+}
+
+#[test]
+fn what_was_acknowledged_and_is_not_there_is_found() {
+    let lost = broken(|world| world.forget(CANCELLED));
+    assert!(lost.contains(&Rule::K5) && lost.contains(&Rule::K12));
+    let again = |world: &mut World| {
+        let mut twin = world.stores.orders[CANCELLED].clone();
+        twin.request = "request-3b".to_owned();
+        world.stores.orders.insert("order-cancelled-too".to_owned(), twin);
+        let mut call = world.calls[2].clone();
+        call.request = "request-3b".to_owned();
+        world.calls.push(call);
+    };
+    assert_eq!(broken(again), [Rule::K5], "one key, two orders");
+    let other = |world: &mut World| {
+        let mut call = world.calls[0].clone();
+        call.order.as_mut().unwrap().fixed = "something else".to_owned();
+        world.calls.push(call);
+    };
+    assert_eq!(broken(other), [Rule::K5], "one key, two answers");
+    assert_eq!(broken(|world| world.calls[0].outcome = Outcome::Fail), [Rule::K5]);
+    let undone = |world: &mut World| world.calls.push(about(Op::Cancel, PAID, "cancelled", 200));
+    assert!(broken(undone).contains(&Rule::K5), "a cancellation that was confirmed");
+    let restock = |world: &mut World| world.product().movements[1].note = None;
+    assert_eq!(broken(restock), [Rule::K5], "a restock that was confirmed");
+}
+
+#[test]
+fn effects_that_are_not_single_are_found() {
+    let twice = |world: &mut World| {
+        world.stores.records.get_mut(REFUNDED).unwrap().push(Record::Refused);
+    };
+    assert_eq!(broken(twice), [Rule::K6]);
+    let unrecorded = |world: &mut World| {
+        world.stores.records.remove(PAID);
+    };
+    assert!(broken(unrecorded).contains(&Rule::K6));
+    let without = |world: &mut World| world.product().movements[2].order = None;
+    assert!(broken(without).contains(&Rule::K6));
+}
+
+#[test]
+fn effects_out_of_nowhere_are_found() {
+    let unasked = |world: &mut World| world.order(CANCELLED).request = "nobody's".to_owned();
+    assert!(broken(unasked).contains(&Rule::K7));
+    let other = |world: &mut World| world.order(CANCELLED).quantity = 2;
+    assert!(broken(other).contains(&Rule::K7));
+    let event = |world: &mut World| {
+        world.stores.completed.entries[0].order = CANCELLED.to_owned();
+    };
+    assert!(broken(event).contains(&Rule::K7));
+    let refund = |world: &mut World| world.stores.refunds.entries[0].order = PAID.to_owned();
+    assert_eq!(broken(refund), [Rule::K7]);
+}
+
+#[test]
+fn a_status_that_went_back_is_found() {
+    let back = |world: &mut World| world.calls.push(about(Op::Read, PAID, "pending", 600));
+    assert_eq!(broken(back), [Rule::K8]);
+    let last = |world: &mut World| world.calls.push(about(Op::Read, PAID, "refunded", 600));
+    assert_eq!(broken(last), [Rule::K8], "what is in the store counts as well");
+}
+
+#[test]
+fn a_payment_before_its_time_is_found() {
+    assert_eq!(broken(|world| world.order(PAID).paid_at = Some(1_299)), [Rule::K9]);
+}
+
+#[test]
+fn whatever_is_left_over_is_found() {
+    assert_eq!(broken(|world| world.stores.due.push(PAID.to_owned())), [Rule::K10]);
+    assert_eq!(broken(|world| world.stores.attempts.push("entry 1-0: 1".to_owned())), [Rule::K10]);
+    let pending = |world: &mut World| {
+        world.stores.completed.groups.get_mut("inventory-group").unwrap().0 = 1;
+    };
+    assert_eq!(broken(pending), [Rule::K10]);
+    assert_eq!(broken(|world| world.stores.refunds.groups.clear()), [Rule::K10]);
+    let unread = |world: &mut World| {
+        let unread = Event { entry: "9-0".to_owned(), ..world.stores.completed.entries[0].clone() };
+        world.stores.completed.entries.push(unread);
+        world.stores.completed.added += 1;
+        world.stores.completed.last = "9-0".to_owned();
+    };
+    assert_eq!(broken(unread), [Rule::K10]);
+    assert_eq!(broken(|world| world.stores.dead_letters.clear()), [Rule::K10]);
+    let needless = |world: &mut World| {
+        let letter = DeadLetter { poison: false, ..world.stores.dead_letters[0].clone() };
+        world.stores.dead_letters.push(letter);
+    };
+    assert_eq!(broken(needless), [Rule::K10]);
+}
+
+#[test]
+fn an_entry_that_is_gone_is_found() {
+    assert_eq!(broken(|world| world.stores.completed.added += 1), [Rule::K11]);
+}
+
+#[test]
+fn what_was_trimmed_by_hand_excuses_its_orders_and_no_others_until_it_is_repaired() {
+    let trim = |world: &mut World| {
+        world.trim(REFUNDED, true);
+        world.stores.records.remove(REFUNDED);
+        world.stores.refunds.entries.clear();
+        world.stores.refunds.added = 0;
+        world.order(REFUNDED).status = "paid".to_owned();
+        world.order(REFUNDED).refunded_at = None;
+        world.stores.account = Some((600, 0));
+    };
+    assert_eq!(broken(trim), []);
+    let repaired = |world: &mut World| {
+        trim(world);
+        world.reconciled = true;
+    };
+    assert_eq!(broken(repaired), [Rule::K4]);
+    let another = |world: &mut World| {
+        trim(world);
+        world.declared.trimmed[0].order = PAID.to_owned();
+    };
+    assert!(broken(another).contains(&Rule::K4));
+}
+
+#[test]
+fn a_loss_is_excused_by_a_crash_shortly_after_it_and_by_nothing_else() {
+    let lost = |crash_ms: Option<u64>| {
+        broken(|world| {
+            world.window_ms = 3_000;
+            world.calls[2].invoked = Duration::from_millis(7);
+            world.forget(CANCELLED);
+            if let Some(at) = crash_ms {
+                world.crash(at);
+            }
+        })
+    };
+    assert_eq!(lost(Some(2_000)), []);
+    assert_eq!(lost(Some(4_000)), [Rule::K5, Rule::K12], "long after it");
+    assert_eq!(lost(Some(5)), [Rule::K5, Rule::K12], "before it");
+    assert_eq!(lost(None), [Rule::K5, Rule::K12]);
+}
+
+#[test]
+fn stock_of_an_order_that_payments_lost_has_to_be_given_back() {
+    let orphan = |world: &mut World| {
+        world.window_ms = 3_000;
+        world.reconciled = true;
+        world.crash(1_000);
+        world.forget(PAID);
+    };
+    assert!(broken(orphan).contains(&Rule::K4));
+    let released = |world: &mut World| {
+        orphan(world);
+        let product = world.stores.products.get_mut(THING).unwrap();
+        let mut release = product.movements[2].clone();
+        release.kind = "release".to_owned();
+        (release.delta, release.balance) = (1, 1);
+        release.entry = "13-0".to_owned();
+        product.movements.push(release);
+        product.stock = Some(1);
+        world.stores.records.insert(PAID.to_owned(), vec![Record::Refused]);
+    };
+    assert_eq!(broken(released), []);
+}

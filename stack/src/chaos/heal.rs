@@ -1,0 +1,99 @@
+//! After the last fault: how long it takes until every process is ready and nothing is left to do.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use reqwest::Client;
+use tokio::time::sleep;
+
+use super::{
+    checker::read::standing,
+    plan::PROCESSES,
+    stores::{Operators, stream},
+};
+use crate::{operator::Operator, redis::Store, system::System, wait::wait_until};
+
+/// How soon after the last fault every process must be ready, restarts by the supervisor included.
+pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);
+/// How soon after the end of the load nothing may be left to do.
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How much longer is waited, so that the report can say how long it took.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Nothing to do for this long is drained: a consumer that looks back over a stream may still emit.
+const CALM: Duration = Duration::from_millis(1_500);
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+
+/// Waits until every process answers 200 on `/readyz` at the same time. How long it took, `None`
+/// if it never came to that.
+pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
+    let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
+    let started = Instant::now();
+    let all = wait_until("every process to be ready", READY_LIMIT + PATIENCE, || async {
+        for name in PROCESSES {
+            let answer = client.get(format!("{}/readyz", system.url(name))).send().await;
+            if !answer.is_ok_and(|answer| answer.status() == 200) {
+                return false;
+            }
+        }
+        true
+    });
+    Ok(all.await.is_ok().then(|| started.elapsed()))
+}
+
+/// Waits until nothing is due, nothing pending and every group at the end of its stream, and it
+/// stays so. How long it took, or what is left.
+pub(super) async fn drained(operators: &Operators) -> Result<Duration, String> {
+    let started = Instant::now();
+    let mut calm_since = None;
+    let mut left = String::new();
+    while started.elapsed() < DRAIN_LIMIT + PATIENCE {
+        match left_to_do(operators).await {
+            Ok(None) => {
+                let since = *calm_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= CALM {
+                    return Ok(since.duration_since(started));
+                }
+            }
+            Ok(Some(what)) => (calm_since, left) = (None, what),
+            Err(error) => (calm_since, left) = (None, format!("{error:#}")),
+        }
+        sleep(LOOK_PAUSE).await;
+    }
+    Err(left)
+}
+
+/// In the order in which work passes on, so that nothing slips past the look.
+async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
+    let due: u64 = operators.payments.insist(&["ZCARD", "due"], ASK_LIMIT).await?;
+    if due > 0 {
+        return Ok(Some(format!("{due} orders are due")));
+    }
+    for store in [Store::Payments, Store::Inventory] {
+        if let Some(left) = unread(operators.to(store), store).await? {
+            return Ok(Some(left));
+        }
+    }
+    for operator in [&operators.inventory, &operators.payments] {
+        let attempts: u64 = operator.insist(&["HLEN", "attempts"], ASK_LIMIT).await?;
+        if attempts > 0 {
+            return Ok(Some(format!("{attempts} entries are being recovered")));
+        }
+    }
+    Ok(None)
+}
+
+async fn unread(operator: &Operator, store: Store) -> Result<Option<String>> {
+    let stream = stream(store);
+    let info = standing(operator, stream.key).await?;
+    let Some((pending, given)) = info.groups.get(stream.group) else {
+        return Ok(Some(format!("{} has no group", stream.key)));
+    };
+    // What is last may have been removed by hand.
+    let words = ["XRANGE", stream.key, &format!("({given}"), "+", "COUNT", "1"];
+    let unread: Vec<redis::Value> = operator.insist(&words, ASK_LIMIT).await?;
+    Ok((*pending > 0 || !unread.is_empty()).then(|| {
+        format!("{}: {pending} are pending, read up to {given} of {}", stream.key, info.last)
+    }))
+}

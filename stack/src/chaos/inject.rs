@@ -1,0 +1,281 @@
+//! Does to the system what the plan says, and keeps account of it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use tokio::{
+    sync::Mutex as Turn,
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{
+    figures::{Figure, Tally},
+    history::History,
+    plan::{Fault, Link, STORES, Tcp, What},
+    stores::Operators,
+};
+use crate::{
+    process::Process,
+    proxy::{Block, Faults, Proxy},
+    redis::{Cut, RedisServer, Store},
+    system::System,
+    wait::{wait_for, wait_until},
+};
+
+pub(super) use declared::{Crash, Declared, Trimmed};
+
+mod declared;
+mod operation;
+
+/// How long a process may take to be there again, or to end when asked.
+const PROCESS_LIMIT: Duration = Duration::from_secs(20);
+/// How long a store stays down.
+const STORE_PAUSE: Duration = Duration::from_millis(50);
+/// How long faults may take beyond the plan.
+const OVERTIME: Duration = Duration::from_mins(1);
+
+/// Who harms the system of one leg.
+pub(super) struct Injector {
+    pub(super) system: Arc<System>,
+    pub(super) operators: Operators,
+    pub(super) history: Arc<History>,
+    pub(super) tally: Arc<Tally>,
+    /// How likely each answer of a store is dropped.
+    pub(super) drop_answers: f64,
+    pub(super) declared: Mutex<Declared>,
+    /// One fault at a time for each thing that can be harmed.
+    pub(super) turns: Mutex<HashMap<String, Arc<Turn<()>>>>,
+    /// How far the clocks of the stores are off, in milliseconds.
+    pub(super) offsets: Mutex<[i64; STORES.len()]>,
+}
+
+impl Injector {
+    /// Injects every fault at its time from `start` on, and waits for the last one to be over.
+    pub(super) async fn run(self: &Arc<Self>, plan: Vec<Fault>, start: Instant) -> Result<()> {
+        for fault in &plan {
+            let at_ms = u64::try_from(fault.at.as_millis()).unwrap_or(u64::MAX);
+            self.history
+                .note("plan", json!({"fault": fault.what.to_string(), "planned_ms": at_ms}));
+        }
+        let mut tasks = JoinSet::new();
+        for Fault { at, what } in plan {
+            sleep_until(start + at).await;
+            let injector = self.clone();
+            tasks.spawn(
+                async move { injector.inject(&what).await.with_context(|| what.to_string()) },
+            );
+        }
+        let all = async {
+            while let Some(ended) = tasks.join_next().await {
+                ended??;
+            }
+            anyhow::Ok(())
+        };
+        timeout(OVERTIME, all).await.context("the faults did not come to an end")?
+    }
+
+    /// Makes answers be dropped from now on.
+    pub(super) fn begin(&self) {
+        for (_, proxy) in self.system.proxies() {
+            proxy.set(self.usual());
+        }
+    }
+
+    /// Ends everything that is wrong. Clocks stay where they are: nothing would be healed by a jump
+    /// back.
+    pub(super) fn heal(&self) {
+        let mut dropped = 0;
+        for (_, proxy) in self.system.proxies() {
+            proxy.heal();
+            dropped += proxy.counts().dropped_answers;
+        }
+        self.tally.add(Figure::DroppedAnswers, u32::try_from(dropped).unwrap_or(u32::MAX));
+        let restarts = self.system.restarts();
+        self.tally.add(Figure::Restarts, u32::try_from(restarts).unwrap_or(u32::MAX));
+        self.history.note("healed", json!({}));
+    }
+
+    async fn inject(&self, what: &What) -> Result<()> {
+        let happens = json!({"fault": what.to_string()});
+        match what {
+            What::Kill(name) => {
+                let _turn = self.turn(name).await;
+                let process = self.running(name).await?;
+                self.history.note("fault", happens);
+                process.kill();
+                self.tally.count(Figure::ServiceKills);
+                self.running(name).await.map(drop)
+            }
+            What::Terminate(name) => self.terminate(name).await,
+            What::Freeze(name, time) => {
+                let _turn = self.turn(name).await;
+                let process = self.running(name).await?;
+                self.history.note("fault", happens);
+                process.pause();
+                sleep(*time).await;
+                process.resume();
+                self.tally.count(Figure::Freezes);
+                Ok(())
+            }
+            What::KillStore(store) => self.kill_store(*store, None).await,
+            What::CutTail(store, cut) => self.kill_store(*store, Some(*cut)).await,
+            What::Tcp(link, tcp, time) => self.harm(*link, *tcp, *time).await,
+            What::Partition { stop, release, pause } => {
+                self.history.note("fault", happens);
+                self.part(stop, release, *pause).await;
+                Ok(())
+            }
+            What::JumpClock(store, by) => {
+                self.history.note("fault", happens);
+                self.jump_clock(*store, *by)
+            }
+            What::DiskFull(store, time) => self.fill_disk(*store, *time).await,
+            _ => self.operate(what).await,
+        }
+    }
+
+    /// A process that is asked to end has to end well.
+    async fn terminate(&self, name: &str) -> Result<()> {
+        let _turn = self.turn(name).await;
+        let process = self.running(name).await?;
+        // One that has not come so far as to hear the signal would simply die of it.
+        self.system.wait_process_ready(name).await.ok();
+        self.history.note("fault", json!({"fault": format!("SIGTERM {name}")}));
+        process.terminate();
+        let status = process.wait(PROCESS_LIMIT).await?;
+        self.tally.count(Figure::Terminations);
+        if !status.success() {
+            self.declare(|declared| {
+                declared.complaints.push(format!("{name} was asked to end, and ended: {status}"));
+            });
+        }
+        self.running(name).await.map(drop)
+    }
+
+    async fn kill_store(&self, store: Store, cut: Option<Cut>) -> Result<()> {
+        let _turn = self.turn(store.name()).await;
+        let server = self.server(store);
+        let at = self.history.now();
+        let fault = format!("SIGKILL {} store, cut: {cut:?}", store.name());
+        self.history.note("fault", json!({"fault": fault}));
+        server.kill();
+        let over = self.history.now();
+        if let Some(cut) = cut {
+            let lost = server.cut_tail(cut)?;
+            self.tally.count(Figure::TailCuts);
+            self.declare(|declared| declared.crashes.push(Crash { store, at, over }));
+            self.history.note("lost", json!({"store": store.name(), "bytes": lost.bytes}));
+        }
+        sleep(STORE_PAUSE).await;
+        server.restart().await?;
+        self.tally.count(Figure::StoreKills);
+        Ok(())
+    }
+
+    async fn harm(&self, link: Link, tcp: Tcp, time: Duration) -> Result<()> {
+        let _turn = self.turn(&link.to_string()).await;
+        let proxy = self.proxy(link);
+        self.history.note("fault", json!({"fault": format!("{tcp:?} {link} for {time:?}")}));
+        let usual = self.usual();
+        match tcp {
+            Tcp::Cut => proxy.refuse(),
+            Tcp::HalfOpen => proxy.set(Faults { block: Block::Both, ..usual }),
+            Tcp::Slow(delay) => proxy.set(Faults { delay, ..usual }),
+            Tcp::Split(piece) => proxy.set(Faults { piece, ..usual }),
+        }
+        sleep(time).await;
+        proxy.set(usual);
+        self.tally.count(Figure::TcpFaults);
+        Ok(())
+    }
+
+    async fn part(&self, stop: &[Link], release: &[Link], pause: Duration) {
+        let mut turns = Vec::new();
+        for link in stop {
+            turns.push((*link, self.turn(&link.to_string()).await));
+            self.proxy(*link).set(Faults { block: Block::Both, ..self.usual() });
+            sleep(pause).await;
+        }
+        for link in release {
+            self.proxy(*link).set(self.usual());
+            turns.retain(|(held, _)| held != link);
+            sleep(pause).await;
+        }
+        self.tally.count(Figure::Partitions);
+    }
+
+    fn jump_clock(&self, store: Store, by: i64) -> Result<()> {
+        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let offset = &mut offsets[usize::from(store == Store::Payments)];
+        *offset += by;
+        self.server(store).offset_clock(*offset)?;
+        self.tally.count(Figure::ClockJumps);
+        Ok(())
+    }
+
+    /// A store that may not lose anything ends at the first write it cannot keep.
+    async fn fill_disk(&self, store: Store, time: Duration) -> Result<()> {
+        let _turn = self.turn(store.name()).await;
+        let server = self.server(store);
+        self.history.note("fault", json!({"fault": format!("disk of {} full", store.name())}));
+        server.fill_disk(true)?;
+        let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {
+            server.process().exit().is_some()
+        });
+        let ended = ended.await;
+        sleep(time).await;
+        server.fill_disk(false)?;
+        if ended.is_ok() {
+            self.tally.count(Figure::DiskFull);
+            server.restart().await?;
+        }
+        Ok(())
+    }
+
+    fn usual(&self) -> Faults {
+        Faults { drop_answers: self.drop_answers, ..Faults::default() }
+    }
+
+    /// Waits for the turn of whoever wants to harm `what`.
+    async fn turn(&self, what: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.entry(what.to_owned()).or_default().clone()
+        };
+        turn.lock_owned().await
+    }
+
+    /// The process of that name, once it runs.
+    async fn running(&self, name: &str) -> Result<Arc<Process>> {
+        let process = self.system.process(name);
+        wait_for(&format!("`{name}` to run"), PROCESS_LIMIT, || async {
+            process.is_running().then_some(())
+        })
+        .await?;
+        Ok(process)
+    }
+
+    fn proxy(&self, link: Link) -> Arc<Proxy> {
+        match link {
+            Link::Store(process, store) => self.system.proxy(process, store),
+            Link::Inventory(process) => self.system.inventory_http_proxy(process),
+        }
+    }
+
+    fn server(&self, store: Store) -> &RedisServer {
+        match store {
+            Store::Inventory => self.system.inventory_redis(),
+            Store::Payments => self.system.payments_redis(),
+        }
+    }
+
+    fn declare(&self, work: impl FnOnce(&mut Declared)) {
+        work(&mut self.declared.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

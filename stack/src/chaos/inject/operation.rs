@@ -1,0 +1,231 @@
+//! What an operator can do wrong, through a client of the store.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use redis::{Cmd, FromRedisValue};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::{Injector, Trimmed};
+use crate::{
+    chaos::{
+        figures::Figure,
+        plan::{Poison, What},
+        stores::{POISON_MARK, stream},
+    },
+    redis::Store,
+    wait::{POLL, wait_until},
+};
+
+/// How long a store may be away, or a stream empty.
+const LIMIT: Duration = Duration::from_secs(20);
+/// How often it is tried to find something unread, and for how long each time.
+const TRIM_ATTEMPTS: usize = 3;
+const TRIM_PATIENCE: Duration = Duration::from_secs(1);
+/// How long orders are let wait, so that some of them are refused together.
+const GATHER: Duration = Duration::from_millis(700);
+/// By then no reader waits in a store any more that was frozen meanwhile.
+const LONGEST_BLOCK: Duration = Duration::from_millis(2_200);
+/// The newest entries, of which one is emitted again.
+const NEWEST: usize = 200;
+/// How many bytes a store is left when it is to be out of memory.
+const HARDLY_ANY: &str = "1";
+
+/// Removes every entry of a stream at one instant: their orders, and whether the group had
+/// acknowledged them.
+const TRIM_SCRIPT: &str = r"
+local last, waits = '0-0', {}
+for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
+  local info = {}
+  for i = 1, #group, 2 do info[group[i]] = group[i + 1] end
+  if info.name == ARGV[1] then last = info['last-delivered-id'] end
+end
+local unread = redis.call('XRANGE', KEYS[1], '(' .. last, '+')
+if #unread == 0 then return {} end
+for _, entry in ipairs(unread) do waits[entry[1]] = true end
+for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 100000)) do
+  waits[entry[1]] = true
+end
+local answer = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+  local order = ''
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == 'order_id' then order = entry[2][i + 1] end
+  end
+  answer[#answer + 1] = {order, waits[entry[1]] and 'unread' or 'read'}
+end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+return answer";
+
+impl Injector {
+    pub(super) async fn operate(&self, what: &What) -> Result<()> {
+        self.history.note("fault", json!({"fault": what.to_string()}));
+        match *what {
+            What::OutOfMemory(store, time) => {
+                let _turn = self.turn(store.name()).await;
+                let set = |bytes: &'static str| async move {
+                    self.insist::<()>(store, &["CONFIG", "SET", "maxmemory", bytes]).await
+                };
+                set(HARDLY_ANY).await?;
+                sleep(time).await;
+                set("0").await?;
+                self.tally.count(Figure::OutOfMemory);
+            }
+            What::FlushFunctions(store) => {
+                self.insist::<()>(store, &["FUNCTION", "FLUSH"]).await?;
+                self.tally.count(Figure::FunctionFlushes);
+            }
+            What::DestroyGroup(store) => {
+                let stream = stream(store);
+                let words = ["XGROUP", "DESTROY", stream.key, stream.group];
+                // Only a group that is back after the last time can be lost again.
+                let destroyed = wait_until("a group to destroy", LIMIT, || async {
+                    self.insist::<u32>(store, &words).await.is_ok_and(|groups| groups == 1)
+                });
+                destroyed.await?;
+                self.tally.count(Figure::GroupsDestroyed);
+            }
+            What::TrimUnread(store) => self.trim_unread(store).await?,
+            What::Poison(store, shape) => self.poison(store, shape).await?,
+            What::Duplicate(store, choice) => self.duplicate(store, choice).await?,
+            _ => bail!("{what} is nothing that an operator does"),
+        }
+        Ok(())
+    }
+
+    /// While its readers are frozen, everything is trimmed off a stream.
+    async fn trim_unread(&self, store: Store) -> Result<()> {
+        let (first, second) =
+            (stream(Store::Payments).consumers, stream(Store::Inventory).consumers);
+        let mut turns = Vec::new();
+        for name in [first, second].concat() {
+            turns.push(self.turn(name).await);
+        }
+        for _ in 0..TRIM_ATTEMPTS {
+            let trimmed = self.freeze_and_trim(store).await?;
+            if trimmed.is_empty() {
+                continue;
+            }
+            let unread = trimmed.iter().filter(|entry| entry.unread).count();
+            self.history.note("trimmed", json!({"entries": trimmed.len(), "unread": unread}));
+            self.declare(|declared| declared.trimmed.extend(trimmed));
+            self.tally.count(Figure::EarlyTrims);
+            break;
+        }
+        Ok(())
+    }
+
+    async fn freeze_and_trim(&self, store: Store) -> Result<Vec<Trimmed>> {
+        let (readers, mut writers) = (stream(store).consumers, Vec::new());
+        if store == Store::Inventory {
+            // Who reads refunds also pays orders: there would be no refunds. So orders are let
+            // wait first, and acted on while nobody reads what comes of it.
+            for name in stream(Store::Payments).consumers {
+                writers.push(self.running(name).await?);
+                self.system.process(name).pause();
+            }
+            sleep(GATHER).await;
+        }
+        let readers = [self.running(readers[0]).await?, self.running(readers[1]).await?];
+        for reader in &readers {
+            reader.pause();
+        }
+        if store == Store::Inventory {
+            // What a reader waits for in the store is given to it even while it is frozen.
+            sleep(LONGEST_BLOCK).await;
+        }
+        for writer in &writers {
+            writer.resume();
+        }
+        let trimmed = self.until_trimmed(store).await;
+        for reader in &readers {
+            reader.resume();
+        }
+        trimmed
+    }
+
+    /// What was trimmed; nothing, if there was nothing unread for a while.
+    async fn until_trimmed(&self, store: Store) -> Result<Vec<Trimmed>> {
+        let stream = stream(store);
+        let mut script = Cmd::new();
+        script.arg("EVAL").arg(TRIM_SCRIPT).arg(1).arg(stream.key).arg(stream.group);
+        let deadline = Instant::now() + TRIM_PATIENCE;
+        while Instant::now() < deadline {
+            // Once: after an error nobody would know what is gone.
+            let entries: Vec<[String; 2]> = self.operators.to(store).run(&script).await?;
+            if !entries.is_empty() {
+                let trimmed = |[order, state]: [String; 2]| Trimmed {
+                    store,
+                    order,
+                    unread: state == "unread",
+                };
+                return Ok(entries.into_iter().map(trimmed).collect());
+            }
+            sleep(POLL).await;
+        }
+        Ok(Vec::new())
+    }
+
+    async fn poison(&self, store: Store, shape: Poison) -> Result<()> {
+        let fields: &[&str] = match shape {
+            Poison::Rubbish => &["rubbish", "from an operator"],
+            Poison::UnknownType => &["ce_specversion", "1.0", "ce_type", "order.exploded.v9"],
+            Poison::NoOrder => &["ce_specversion", "1.0", "ce_type", event_type(store)],
+            Poison::BadNumber => {
+                &["ce_specversion", "1.0", "ce_type", event_type(store), "quantity", "many"]
+            }
+        };
+        self.add(store, &[&[POISON_MARK, "chaos"], fields].concat()).await?;
+        self.tally.count(Figure::Poison);
+        Ok(())
+    }
+
+    /// What a producer does that cannot tell whether it was heard.
+    async fn duplicate(&self, store: Store, choice: u64) -> Result<()> {
+        let stream = stream(store);
+        let newest = NEWEST.to_string();
+        let words = ["XREVRANGE", stream.key, "+", "-", "COUNT", &newest];
+        let deadline = Instant::now() + LIMIT;
+        let fields = loop {
+            let entries: Vec<(String, Vec<String>)> = self.insist(store, &words).await?;
+            let events = entries.into_iter().map(|(_, fields)| fields);
+            let is_event = |fields: &Vec<String>| fields.iter().any(|name| name == "ce_id");
+            let mut events: Vec<_> = events.filter(is_event).collect();
+            if !events.is_empty() {
+                let count = u64::try_from(events.len())?;
+                break events.swap_remove(usize::try_from(choice % count)?);
+            }
+            ensure!(Instant::now() < deadline, "{} never had an event", stream.key);
+            sleep(POLL).await;
+        };
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        self.add(store, &fields).await?;
+        self.tally.count(Figure::Duplicates);
+        Ok(())
+    }
+
+    /// Adds an entry; twice, where nobody knows about the first.
+    async fn add(&self, store: Store, fields: &[&str]) -> Result<()> {
+        let words = [&["XADD", stream(store).key, "*"], fields].concat();
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let Err(error) = self.operators.to(store).ask::<()>(&words).await else {
+                return Ok(());
+            };
+            ensure!(Instant::now() < deadline, "{}: {error}", words.join(" "));
+            sleep(POLL).await;
+        }
+    }
+
+    async fn insist<T: FromRedisValue>(&self, store: Store, words: &[&str]) -> Result<T> {
+        self.operators.to(store).insist(words, LIMIT).await
+    }
+}
+
+fn event_type(store: Store) -> &'static str {
+    match store {
+        Store::Inventory => "order.refund_requested.v1",
+        Store::Payments => "order.completed.v1",
+    }
+}

@@ -1,0 +1,205 @@
+//! One leg from its start to its report.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use judge::Judge;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    figures::{Figure, Figures, Tally},
+    heal,
+    history::History,
+    inject::{Declared, Injector},
+    legs::{Durability, EVERY_SECOND, Leg},
+    load::{self, Load, Shops, Wishes},
+    plan::{self, Fault, PROCESSES},
+    report::{LegReport, Say},
+    stores::Operators,
+    watch::{Seen, Watch},
+};
+use crate::{binaries::Binaries, system::System};
+
+mod judge;
+
+/// Short, so that cancellations race, and long enough to be hit.
+const DELAY: Duration = Duration::from_millis(300);
+/// The pause between two lines about how it goes.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A running leg.
+struct Running {
+    leg: Leg,
+    system: Arc<System>,
+    operators: Operators,
+    history: Arc<History>,
+    tally: Arc<Tally>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// A task that ends with its owner.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Runs a leg and checks everything.
+pub(super) async fn run(
+    leg: &Leg,
+    mut random: Rng,
+    binaries: Binaries,
+    folder: &Path,
+    say: &Say,
+) -> Result<LegReport> {
+    let started = Instant::now();
+    let faults = plan::faults(leg, &mut random.fork());
+    let wishes = load::wishes(leg, &mut random.fork());
+    let (orders, lasts) = (wishes.orders.len(), (leg.warm_up + leg.window).as_secs());
+    say(&format!("\nleg {}: {orders} orders and {} faults in {lasts} s", leg.name, faults.len()));
+    let system = Arc::new(start(leg, random.u64(..), binaries, folder).await?);
+    let running = Running {
+        leg: leg.clone(),
+        operators: Operators::of(&system)?,
+        history: Arc::new(History::create(&folder.join("history.jsonl"))?),
+        tally: Arc::default(),
+        seen: Arc::default(),
+        system,
+    };
+    let mut judge = Judge::default();
+    let outcome = running.run(faults, wishes, random.u64(..), &mut judge, say).await;
+    running.history.flush();
+    outcome?;
+    let (planned, seen) = (planned(leg), running.tally.seen());
+    judge.figures(&planned, &seen);
+    Ok(LegReport {
+        name: leg.name,
+        planned,
+        seen,
+        findings: judge.findings,
+        remarks: judge.remarks,
+        took: started.elapsed(),
+    })
+}
+
+async fn start(leg: &Leg, seed: u64, binaries: Binaries, folder: &Path) -> Result<System> {
+    let mut builder = System::builder()
+        .binaries(binaries)
+        .env("COMPLETION_DELAY", &format!("{}ms", DELAY.as_millis()))
+        .env("RECLAIM_IDLE", "1s")
+        // Nothing is trimmed by age, so that the checker sees everything that was ever emitted.
+        .env("STREAM_RETENTION", "30d")
+        .env("RUST_LOG", "info,http=warn")
+        .logs(folder)
+        .proxied(seed)
+        .supervised()
+        .shimmed();
+    if leg.durability == Durability::EverySecond {
+        builder = builder.redis(EVERY_SECOND.0, EVERY_SECOND.1);
+    }
+    let system = builder.start().await?;
+    for replica in PROCESSES.iter().filter_map(|name| name.strip_suffix(" 2")) {
+        system.start_replica(replica, 2).await?;
+    }
+    Ok(system)
+}
+
+/// The supervisor has as much to do as there are kills and ends.
+fn planned(leg: &Leg) -> Figures {
+    let ends = leg.planned.get(Figure::ServiceKills) + leg.planned.get(Figure::Terminations);
+    leg.planned.with(Figure::Restarts, ends)
+}
+
+impl Running {
+    /// Faults under load, then the healing, then the verdict.
+    async fn run(
+        &self,
+        faults: Vec<Fault>,
+        wishes: Wishes,
+        seed: u64,
+        judge: &mut Judge,
+        say: &Say,
+    ) -> Result<()> {
+        let load = Arc::new(self.load()?);
+        let products = load.open_shop(&wishes).await?;
+        let watch = Task(tokio::spawn(self.watch(&products).run(self.seen.clone())));
+        let progress = Task(tokio::spawn(progress(self.tally.clone(), say.clone())));
+        let injector = Arc::new(self.injector());
+        let start = Instant::now();
+        let mut clients = Task(tokio::spawn(load.run(wishes, products, start, seed)));
+        sleep_until(start + self.leg.warm_up).await;
+        judge.before(&self.system);
+        injector.begin();
+        let injected = injector.run(faults, start).await;
+        injector.heal();
+        injected?;
+        judge.ready(heal::ready(&self.system).await?);
+        (&mut clients.0).await.context("the clients of the harness failed")??;
+        judge.drained(heal::drained(&self.operators).await);
+        drop((watch, progress));
+        judge.resources(&self.system).await;
+        let declared = injector.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        judge.stores(self, &declared).await
+    }
+
+    fn load(&self) -> Result<Load> {
+        let url = |name: &str| self.system.url(name);
+        let shops = Shops {
+            inventory: [url("inventory serve"), url("inventory serve 2")],
+            payments: [url("payments serve"), url("payments serve 2")],
+        };
+        Load::new(shops, DELAY, self.history.clone(), self.tally.clone())
+    }
+
+    fn injector(&self) -> Injector {
+        Injector {
+            system: self.system.clone(),
+            operators: self.operators.clone(),
+            history: self.history.clone(),
+            tally: self.tally.clone(),
+            drop_answers: f64::from(self.leg.dropped_per_mille) / 1_000.0,
+            declared: Mutex::new(Declared::default()),
+            turns: Mutex::default(),
+            offsets: Mutex::default(),
+        }
+    }
+
+    fn watch(&self, products: &[String]) -> Watch {
+        Watch {
+            inventory: self.operators.inventory.clone(),
+            payments: self.operators.payments.clone(),
+            products: products.to_vec(),
+            history: self.history.clone(),
+            may_forget: self.leg.durability == Durability::EverySecond,
+        }
+    }
+}
+
+/// A line every few seconds, so that nobody has to wonder.
+async fn progress(tally: Arc<Tally>, say: Say) {
+    let started = Instant::now();
+    loop {
+        sleep(PROGRESS_INTERVAL).await;
+        let seen = tally.seen();
+        let count = |figure| seen.get(figure);
+        say(&format!(
+            "  {:>4} s  {} orders, {} repeated, {} cancelled late; killed {} services, {} stores",
+            started.elapsed().as_secs(),
+            count(Figure::Orders),
+            count(Figure::Retries),
+            count(Figure::CancelRaces),
+            count(Figure::ServiceKills),
+            count(Figure::StoreKills),
+        ));
+    }
+}

@@ -1,0 +1,186 @@
+//! What a leg is judged by, collected while it ends.
+
+use std::{collections::HashMap, sync::PoisonError, time::Duration};
+
+use anyhow::Result;
+
+use super::{DELAY, Running};
+use crate::{
+    chaos::{
+        checker::{self, Evidence, Finding, Rule, read},
+        figures::Figures,
+        heal::{self, DRAIN_LIMIT, READY_LIMIT},
+        history::millis,
+        inject::Declared,
+        legs::Durability,
+        plan::PROCESSES,
+        reconcile,
+        resources::Usage,
+    },
+    system::System,
+    wait::wait_until,
+};
+
+/// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
+const LOSS_WINDOW: Duration = Duration::from_secs(3);
+/// How long a process may keep connections and memory that it does not need any more.
+const RELEASE_LIMIT: Duration = Duration::from_secs(20);
+/// Lines that a reconciler that found something is quoted with.
+const QUOTED_LINES: usize = 5;
+
+/// The findings so far.
+#[derive(Default)]
+pub(super) struct Judge {
+    pub(super) findings: Vec<Finding>,
+    pub(super) remarks: Vec<String>,
+    before: HashMap<&'static str, Usage>,
+}
+
+impl Judge {
+    /// What every process uses before the first fault.
+    pub(super) fn before(&mut self, system: &System) {
+        self.before = usage(system);
+    }
+
+    /// K13, first half.
+    pub(super) fn ready(&mut self, took: Option<Duration>) {
+        let mut finding = Finding::new(Rule::K13);
+        finding.expect(took.is_some_and(|took| took <= READY_LIMIT), || match took {
+            Some(took) => format!("ready only after {took:.1?}, not {READY_LIMIT:?}"),
+            None => "never ready again".to_owned(),
+        });
+        let took = took.map_or("never".to_owned(), |took| format!("{took:.2?}"));
+        self.remarks.push(format!("all processes ready after the last fault: {took}"));
+        self.findings.push(finding);
+    }
+
+    /// K13, second half.
+    pub(super) fn drained(&mut self, took: Result<Duration, String>) {
+        let mut finding = Finding::new(Rule::K13);
+        let in_time = took.as_ref().is_ok_and(|took| *took <= DRAIN_LIMIT);
+        finding.expect(in_time, || match &took {
+            Ok(took) => format!("drained only after {took:.1?}, not {DRAIN_LIMIT:?}"),
+            Err(left) => format!("never drained: {left}"),
+        });
+        let took = took.map_or("never".to_owned(), |took| format!("{took:.2?}"));
+        self.remarks.push(format!("everything drained after the last order: {took}"));
+        self.merge(vec![finding]);
+    }
+
+    /// K14. Connections that wait for more work, and memory that is kept for it, are given back
+    /// after a while.
+    pub(super) async fn resources(&mut self, system: &System) {
+        let fits = || async {
+            let now = usage(system);
+            let grown =
+                |name| now.get(name)?.grown_since(self.before.get(name)?).into_iter().next();
+            !PROCESSES.into_iter().any(|name| grown(name).is_some())
+        };
+        // Where it takes longer, what follows says what has grown.
+        let _ = wait_until("everything to be as before", RELEASE_LIMIT, fits).await;
+        let mut finding = Finding::new(Rule::K14);
+        let now = usage(system);
+        for name in PROCESSES {
+            let (Some(before), Some(now)) = (self.before.get(name), now.get(name)) else {
+                finding.expect(false, || format!("{name} cannot be measured"));
+                continue;
+            };
+            let grown = now.grown_since(before);
+            finding.expect(grown.is_empty(), || format!("{name}: {}", grown.join("; ")));
+        }
+        let sum = |usage: &HashMap<_, Usage>| -> [u64; 3] {
+            usage.values().fold([0; 3], |[rss, files, threads], one| {
+                [rss + one.rss_kib, files + one.descriptors, threads + one.threads]
+            })
+        };
+        let ([rss, files, threads], [rss_now, files_now, threads_now]) =
+            (sum(&self.before), sum(&now));
+        self.remarks.push(format!(
+            "all services: {} -> {} MiB, {files} -> {files_now} descriptors, {threads} -> \
+             {threads_now} threads",
+            rss / 1_024,
+            rss_now / 1_024
+        ));
+        self.findings.push(finding);
+    }
+
+    /// K15.
+    pub(super) fn figures(&mut self, planned: &Figures, seen: &Figures) {
+        let mut finding = Finding::new(Rule::K15);
+        finding.facts = planned.how_many();
+        for (figure, planned, seen) in seen.short_of(planned) {
+            finding.blame(format!("{}: {seen} of {planned}", figure.label()));
+        }
+        self.findings.push(finding);
+        self.findings.sort_by_key(|finding| finding.rule);
+    }
+
+    /// K1 to K12. Where data was destroyed, once as it is, as far as that can be said, and once
+    /// after `reconcile` has repaired it.
+    pub(super) async fn stores(&mut self, running: &Running, declared: &Declared) -> Result<()> {
+        for complaint in &declared.complaints {
+            let mut finding = Finding::new(Rule::K13);
+            finding.expect(false, || complaint.clone());
+            self.merge(vec![finding]);
+        }
+        if running.leg.durability == Durability::Always {
+            self.check(running, declared, false).await?;
+        }
+        let mut agreement = Finding::new(Rule::K4);
+        let reconciled = if running.leg.needs_reconcile {
+            reconcile::apply(&running.system).await?
+        } else {
+            reconcile::compare(&running.system).await?
+        };
+        agreement.expect(reconciled.agrees, || {
+            let lines: Vec<&str> = reconciled.text.lines().take(QUOTED_LINES).collect();
+            format!("reconcile finds differences: {}", lines.join(" | "))
+        });
+        if let Some(summary) = reconciled.text.lines().last() {
+            self.remarks.push(format!("reconcile: {summary}"));
+        }
+        self.merge(vec![agreement]);
+        if running.leg.needs_reconcile {
+            self.drained(heal::drained(&running.operators).await);
+            self.check(running, declared, true).await?;
+        }
+        Ok(())
+    }
+
+    async fn check(
+        &mut self,
+        running: &Running,
+        declared: &Declared,
+        reconciled: bool,
+    ) -> Result<()> {
+        let stores = read::read(&running.operators).await?;
+        let watch = running.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lossy = running.leg.durability == Durability::EverySecond;
+        let findings = checker::check(&Evidence {
+            calls: &running.history.calls(),
+            stores: &stores,
+            watch: &watch,
+            declared,
+            delay_ms: millis(DELAY),
+            window_ms: if lossy { millis(LOSS_WINDOW) } else { 0 },
+            reconciled,
+        });
+        self.merge(findings);
+        Ok(())
+    }
+
+    /// Adds findings to those about the same rule.
+    fn merge(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            match self.findings.iter_mut().find(|known| known.rule == finding.rule) {
+                Some(known) => known.add(finding),
+                None => self.findings.push(finding),
+            }
+        }
+    }
+}
+
+fn usage(system: &System) -> HashMap<&'static str, Usage> {
+    let of = |name| Some((name, Usage::of(&system.process(name))?));
+    PROCESSES.into_iter().filter_map(of).collect()
+}

@@ -1,0 +1,237 @@
+//! The parts of a run, as data: on which settings, for how long, and how often what happens.
+
+use std::time::Duration;
+
+use super::figures::{Figure, Figures};
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// A quarter of a minute, to show that the harness itself works.
+    Smoke,
+    /// Under a minute: enough to turn red over a planted bug, with which it ends.
+    Quick,
+    /// About three minutes: what every change has to pass.
+    Ci,
+    /// At most 18 minutes.
+    Nightly,
+}
+
+/// What the stores are told about keeping their data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// As shipped: on disk before it is answered.
+    Always,
+    /// A crash may take the last seconds with it.
+    EverySecond,
+}
+
+/// One part of a run, on a system of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) name: &'static str,
+    pub(super) durability: Durability,
+    /// Whether the operator destroys data, so that `reconcile` is needed to put things right.
+    pub(super) needs_reconcile: bool,
+    /// Load without faults, before and after which processes are measured.
+    pub(super) warm_up: Duration,
+    /// How long faults are injected.
+    pub(super) window: Duration,
+    pub(super) planned: Figures,
+    /// Answers of a store that are dropped after it did what it was asked. Each takes its connection
+    /// with it, and with that all that is under way there: at 7 of 100, hardly any order got through.
+    pub(super) dropped_per_mille: u32,
+}
+
+/// The settings that the lossy leg gives to its stores.
+pub(super) const EVERY_SECOND: (&str, &str) = ("appendfsync", "everysec");
+
+/// What is planned, for each leg: `durable`, `trimmed`, `lossy`.
+type Table = [(Figure, [u32; LEGS])];
+const LEGS: usize = 3;
+
+const SMOKE: &Table = &[
+    (Figure::Orders, [150, 0, 0]),
+    (Figure::ServiceKills, [3, 0, 0]),
+    (Figure::Terminations, [1, 0, 0]),
+    (Figure::Freezes, [1, 0, 0]),
+    (Figure::StoreKills, [2, 0, 0]),
+    (Figure::TcpFaults, [6, 0, 0]),
+    (Figure::DroppedAnswers, [5, 0, 0]),
+    (Figure::Poison, [4, 0, 0]),
+    (Figure::Duplicates, [5, 0, 0]),
+    (Figure::Retries, [60, 0, 0]),
+    (Figure::CancelRaces, [40, 0, 0]),
+    (Figure::LastUnitRaces, [1, 0, 0]),
+    (Figure::Restocks, [3, 0, 0]),
+    (Figure::Stocktakes, [1, 0, 0]),
+    (Figure::Deletions, [1, 0, 0]),
+];
+
+const QUICK: &Table = &[
+    (Figure::Orders, [900, 300, 0]),
+    (Figure::ServiceKills, [14, 8, 0]),
+    (Figure::Terminations, [2, 0, 0]),
+    (Figure::Freezes, [3, 0, 0]),
+    (Figure::StoreKills, [6, 0, 0]),
+    (Figure::TcpFaults, [40, 40, 0]),
+    (Figure::DroppedAnswers, [50, 0, 0]),
+    (Figure::Partitions, [1, 0, 0]),
+    (Figure::FunctionFlushes, [1, 0, 0]),
+    (Figure::GroupsDestroyed, [4, 0, 0]),
+    (Figure::EarlyTrims, [0, 2, 0]),
+    (Figure::Poison, [10, 0, 0]),
+    (Figure::Duplicates, [60, 0, 0]),
+    (Figure::Retries, [400, 100, 0]),
+    (Figure::CancelRaces, [400, 50, 0]),
+    (Figure::LastUnitRaces, [4, 0, 0]),
+    (Figure::Restocks, [10, 0, 0]),
+    (Figure::Stocktakes, [5, 0, 0]),
+    (Figure::Deletions, [5, 0, 0]),
+];
+
+const CI: &Table = &[
+    (Figure::Orders, [2_800, 200, 1_000]),
+    (Figure::ServiceKills, [45, 2, 13]),
+    (Figure::Terminations, [4, 0, 2]),
+    (Figure::Freezes, [8, 0, 2]),
+    (Figure::StoreKills, [12, 0, 8]),
+    (Figure::TailCuts, [0, 0, 8]),
+    (Figure::TcpFaults, [160, 0, 40]),
+    (Figure::DroppedAnswers, [200, 0, 50]),
+    (Figure::Partitions, [2, 0, 0]),
+    (Figure::ClockJumps, [3, 0, 0]),
+    (Figure::OutOfMemory, [1, 0, 0]),
+    (Figure::DiskFull, [1, 0, 0]),
+    (Figure::FunctionFlushes, [1, 0, 0]),
+    (Figure::GroupsDestroyed, [1, 0, 0]),
+    (Figure::EarlyTrims, [0, 2, 0]),
+    (Figure::Poison, [50, 0, 0]),
+    (Figure::Duplicates, [80, 0, 20]),
+    (Figure::Retries, [1_500, 50, 450]),
+    (Figure::CancelRaces, [1_500, 50, 450]),
+    (Figure::LastUnitRaces, [17, 0, 3]),
+    (Figure::Restocks, [40, 0, 0]),
+    (Figure::Stocktakes, [15, 0, 0]),
+    (Figure::Deletions, [20, 0, 0]),
+];
+
+const NIGHTLY: &Table = &[
+    (Figure::Orders, [80_000, 2_000, 18_000]),
+    (Figure::ServiceKills, [480, 20, 100]),
+    (Figure::Terminations, [50, 0, 10]),
+    (Figure::Freezes, [80, 5, 15]),
+    (Figure::StoreKills, [75, 0, 75]),
+    (Figure::TailCuts, [0, 0, 75]),
+    (Figure::TcpFaults, [4_200, 0, 800]),
+    (Figure::DroppedAnswers, [10_000, 100, 2_000]),
+    (Figure::Partitions, [100, 0, 0]),
+    (Figure::ClockJumps, [40, 0, 0]),
+    (Figure::OutOfMemory, [10, 0, 0]),
+    (Figure::DiskFull, [10, 0, 0]),
+    (Figure::FunctionFlushes, [10, 0, 0]),
+    (Figure::GroupsDestroyed, [10, 0, 0]),
+    (Figure::EarlyTrims, [0, 10, 0]),
+    (Figure::Poison, [500, 0, 0]),
+    (Figure::Duplicates, [2_000, 50, 500]),
+    (Figure::Retries, [16_000, 400, 3_600]),
+    (Figure::CancelRaces, [16_000, 400, 3_600]),
+    (Figure::LastUnitRaces, [450, 0, 50]),
+    (Figure::Restocks, [400, 0, 0]),
+    (Figure::Stocktakes, [150, 0, 0]),
+    (Figure::Deletions, [200, 0, 0]),
+];
+
+impl Scale {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Quick => "quick",
+            Self::Ci => "ci",
+            Self::Nightly => "nightly",
+        }
+    }
+
+    /// The legs of a run of this size.
+    pub(super) fn legs(self) -> Vec<Leg> {
+        let (table, warm_up, seconds, dropped_per_mille) = match self {
+            Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
+            Self::Quick => (QUICK, 2, [20, 10, 0], 20),
+            Self::Ci => (CI, 4, [75, 8, 30], 20),
+            Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 20),
+        };
+        let leg = |number: usize, name, durability, needs_reconcile| Leg {
+            name,
+            durability,
+            needs_reconcile,
+            warm_up: Duration::from_secs(warm_up),
+            window: Duration::from_secs(seconds[number]),
+            planned: column(table, number),
+            dropped_per_mille,
+        };
+        let legs = [
+            leg(0, "durable", Durability::Always, false),
+            leg(1, "trimmed", Durability::Always, true),
+            leg(2, "lossy", Durability::EverySecond, true),
+        ];
+        let mut legs: Vec<Leg> =
+            legs.into_iter().filter(|leg| leg.planned.get(Figure::Orders) > 0).collect();
+        // A quick run ends with the first leg that turns red, and this one is the quicker to tell.
+        if self == Self::Quick {
+            legs.reverse();
+        }
+        legs
+    }
+}
+
+fn column(table: &Table, number: usize) -> Figures {
+    table
+        .iter()
+        .fold(Figures::default(), |all, (figure, planned)| all.with(*figure, planned[number]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(scale: Scale, figure: Figure) -> u32 {
+        scale.legs().iter().map(|leg| leg.planned.get(figure)).sum()
+    }
+
+    #[test]
+    fn no_figure_is_lowered_by_accident() {
+        for (figure, ci, nightly) in [
+            (Figure::Orders, 4_000, 100_000),
+            (Figure::ServiceKills, 60, 600),
+            (Figure::Terminations, 6, 60),
+            (Figure::Freezes, 10, 100),
+            (Figure::StoreKills, 20, 150),
+            (Figure::TailCuts, 8, 75),
+            (Figure::TcpFaults, 200, 5_000),
+            (Figure::Partitions, 2, 100),
+            (Figure::ClockJumps, 3, 40),
+            (Figure::OutOfMemory, 1, 10),
+            (Figure::DiskFull, 1, 10),
+            (Figure::FunctionFlushes, 1, 10),
+            (Figure::GroupsDestroyed, 1, 10),
+            (Figure::EarlyTrims, 2, 10),
+            (Figure::Poison, 50, 500),
+            (Figure::Retries, 2_000, 20_000),
+            (Figure::CancelRaces, 2_000, 20_000),
+            (Figure::LastUnitRaces, 20, 500),
+        ] {
+            assert_eq!(planned(Scale::Ci, figure), ci, "{figure:?}");
+            assert_eq!(planned(Scale::Nightly, figure), nightly, "{figure:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_lasts_no_longer_than_it_may() {
+        let lasts = |scale: Scale| -> u64 {
+            scale.legs().iter().map(|leg| (leg.warm_up + leg.window).as_secs()).sum()
+        };
+        assert!(lasts(Scale::Ci) <= 130, "the rest of three minutes is for starting and draining");
+        assert!(lasts(Scale::Nightly) <= 900, "the same for 18");
+    }
+}

@@ -1,0 +1,251 @@
+//! The clients: they order, repeat themselves, cancel at the last moment, look, and keep the shop,
+//! and write down what they asked and were answered.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
+
+use self::http::Answer;
+use super::{
+    figures::{Figure, Tally},
+    history::{History, Op, Outcome, SeenOrder},
+};
+
+pub(super) use draw::{Upkeep, Wish, Wishes, wishes};
+
+mod attempt;
+mod draw;
+mod http;
+mod shop;
+
+/// Clients with connections of their own.
+const CLIENTS: usize = 16;
+/// Orders that are being placed at the same time; those beyond wait, so that an outage makes no
+/// storm of its own.
+const MOST_AT_ONCE: usize = 64;
+/// Attempts for one wish, each after a pause of at most a second.
+const MOST_ATTEMPTS: u32 = 60;
+/// How long the clients may take after the last wish began.
+const FINISH_LIMIT: Duration = Duration::from_mins(1);
+
+/// So many buyers of one last piece make a race.
+const CROWD: u32 = 30;
+
+/// Where the clients send their requests: two replicas of each service.
+pub(super) struct Shops {
+    pub(super) inventory: [String; 2],
+    pub(super) payments: [String; 2],
+}
+
+/// The clients of one leg.
+pub(super) struct Load {
+    clients: Vec<Client>,
+    shops: Shops,
+    history: Arc<History>,
+    tally: Arc<Tally>,
+    /// How long an order stays pending.
+    delay: Duration,
+    requests: AtomicU32,
+    intents: AtomicU32,
+    /// How many orders of each product were accepted.
+    accepted: Mutex<HashMap<String, u32>>,
+}
+
+/// One intent: all its requests have the same key.
+struct Intent<'a> {
+    op: Op,
+    number: u32,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    product: &'a str,
+    quantity: u64,
+}
+
+impl Load {
+    pub(super) fn new(
+        shops: Shops,
+        delay: Duration,
+        history: Arc<History>,
+        tally: Arc<Tally>,
+    ) -> Result<Self> {
+        let clients = (0..CLIENTS).map(|_| http::client()).collect::<reqwest::Result<_>>()?;
+        let (requests, intents) = (AtomicU32::new(0), AtomicU32::new(0));
+        let accepted = Mutex::default();
+        Ok(Self { clients, shops, history, tally, delay, requests, intents, accepted })
+    }
+
+    /// Does what everybody wishes, each at its time from `start` on.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        wishes: Wishes,
+        products: Vec<String>,
+        start: Instant,
+        seed: u64,
+    ) -> Result<()> {
+        let products = Arc::new(products);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.clone().keep_shop(wishes.upkeep, products.clone(), start, seed));
+        let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        for (wish, number) in wishes.orders.into_iter().zip(1..) {
+            sleep_until(start + wish.at).await;
+            let permit = permits.clone().acquire_owned().await?;
+            let (load, products) = (self.clone(), products.clone());
+            tasks.spawn(async move {
+                let rng = Rng::with_seed(seed ^ number);
+                load.pursue(&wish, &products[wish.product], number, rng, permit).await;
+            });
+            while tasks.try_join_next().is_some() {}
+        }
+        finish(tasks).await?;
+        for product in wishes.last_pieces {
+            if self.accepted().get(&products[product]).is_some_and(|buyers| *buyers >= CROWD) {
+                self.tally.count(Figure::LastUnitRaces);
+            }
+        }
+        Ok(())
+    }
+
+    fn accepted(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pursue(
+        &self,
+        wish: &Wish,
+        product: &str,
+        number: u64,
+        mut rng: Rng,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let client = usize::try_from(number).unwrap_or_default();
+        let body = json!({"product_id": product, "quantity": wish.quantity});
+        let place = Intent {
+            op: Op::Place,
+            number: self.intents.fetch_add(1, Ordering::Relaxed),
+            method: Method::POST,
+            path: "/orders".to_owned(),
+            body: Some(body),
+            product,
+            quantity: wish.quantity,
+        };
+        let (mut mine, mut twins) = (rng.fork(), rng.fork());
+        let first = self.insist(&place, client, &mut mine);
+        let answer = if wish.twin {
+            self.tally.count(Figure::Retries);
+            tokio::join!(first, self.insist(&place, client + 1, &mut twins)).0
+        } else {
+            first.await
+        };
+        drop(permit);
+        let Some(order) = answer.and_then(|answer| answer.order()) else { return };
+        self.tally.count(Figure::Orders);
+        *self.accepted().entry(product.to_owned()).or_default() += 1;
+        let placed = Instant::now();
+        tokio::join!(
+            self.repeat(wish, &place, client, rng.fork()),
+            self.cancel(wish, &order, placed, client, rng.fork()),
+            self.look(wish, &order, placed, client),
+        );
+    }
+
+    async fn repeat(&self, wish: &Wish, place: &Intent<'_>, client: usize, mut rng: Rng) {
+        if let Some(after) = wish.repeat {
+            sleep(after).await;
+            self.tally.count(Figure::Retries);
+            self.insist(place, client + 1, &mut rng).await;
+        }
+    }
+
+    /// Aims a cancellation at the moment of payment, so that either may come first.
+    async fn cancel(
+        &self,
+        wish: &Wish,
+        order: &SeenOrder,
+        placed: Instant,
+        client: usize,
+        mut rng: Rng,
+    ) {
+        let Some(beside) = wish.cancel else { return };
+        let by = Duration::from_millis(beside.unsigned_abs());
+        let due = placed + self.delay;
+        sleep_until(if beside < 0 { due.checked_sub(by).unwrap_or(due) } else { due + by }).await;
+        self.tally.count(Figure::CancelRaces);
+        let number = self.intents.fetch_add(1, Ordering::Relaxed);
+        let path = format!("/orders/{}/cancel", order.id);
+        let (method, body) = (Method::POST, None);
+        let intent =
+            Intent { op: Op::Cancel, number, method, path, body, product: &order.id, quantity: 0 };
+        self.insist(&intent, client, &mut rng).await;
+    }
+
+    async fn look(&self, wish: &Wish, order: &SeenOrder, placed: Instant, client: usize) {
+        for (after, turn) in wish.looks.iter().zip(client..) {
+            sleep_until(placed + *after).await;
+            let look = Intent {
+                op: Op::Read,
+                number: self.intents.fetch_add(1, Ordering::Relaxed),
+                method: Method::GET,
+                path: format!("/orders/{}", order.id),
+                body: None,
+                product: &order.id,
+                quantity: 0,
+            };
+            self.attempt(&look, turn, turn).await;
+        }
+    }
+
+    /// Repeats a request, at the other replica each time, until it is answered for good. The answer
+    /// if it was done.
+    async fn insist(&self, intent: &Intent<'_>, client: usize, rng: &mut Rng) -> Option<Answer> {
+        for attempt in 0..MOST_ATTEMPTS {
+            if attempt > 0 && intent.op == Op::Place {
+                self.tally.count(Figure::Retries);
+            }
+            let turn = client + usize::try_from(attempt).unwrap_or_default();
+            let answer = self.attempt(intent, client, turn).await;
+            match answer.outcome() {
+                Outcome::Ok => return Some(answer),
+                // Somebody deleted it, and this client is the only one who does.
+                _ if attempt > 0 && intent.op == Op::Delete && answer.status == 404 => {
+                    return Some(answer);
+                }
+                _ if !answer.may_be_repeated() => return None,
+                _ => sleep(answer.pause(attempt, rng.f64())).await,
+            }
+        }
+        None
+    }
+}
+
+/// Waits for the clients to come to an end.
+async fn finish(mut tasks: JoinSet<()>) -> Result<()> {
+    let deadline = Instant::now() + FINISH_LIMIT;
+    while let Some(ended) = timeout_at(deadline, tasks.join_next())
+        .await
+        .context("the clients did not come to an end")?
+    {
+        ensure!(ended.is_ok(), "a client of the harness itself failed: {ended:?}");
+    }
+    Ok(())
+}
+
+/// What the note of a movement says.
+pub(super) fn note(intent: u32) -> String {
+    format!("intent {intent}")
+}

@@ -1,0 +1,238 @@
+//! What the clients want, drawn from the seed before anything runs.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::chaos::{
+    figures::{Figure, Figures},
+    legs::Leg,
+};
+
+/// Buyers who want the same last piece.
+pub(crate) const BUYERS: u32 = 50;
+/// Products that never run out.
+const PLENTY: usize = 8;
+const PLENTY_STOCK: u64 = 1_000_000;
+/// Products that run out and are restocked.
+const SCARCE: usize = 8;
+const SCARCE_STOCK: u64 = 3;
+const MOST_PIECES: u64 = 3;
+/// Wanted beyond the plan, because some are refused for good reasons: their product is gone.
+const SPARE: u32 = 20;
+const SPARE_SHARE: u32 = 20;
+/// Orders for a product that is to be deleted are placed in this time before it.
+const BEFORE_DELETION_MS: u64 = 2_000;
+/// How far a cancellation is aimed beside the moment of payment.
+const CANCEL_SPREAD_MS: i64 = 60;
+/// Looks at an order fall into this time after it was placed.
+const LOOKS_MS: u64 = 2_000;
+
+/// Everything the clients want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    pub(crate) products: Vec<NewProduct>,
+    /// The products of which there is one piece and many buyers, by their place in the list.
+    pub(crate) last_pieces: Vec<usize>,
+    /// By time.
+    pub(crate) orders: Vec<Wish>,
+    /// By time.
+    pub(crate) upkeep: Vec<(Duration, Upkeep)>,
+}
+
+/// A product that is put up for sale before anything else happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NewProduct {
+    pub(crate) name: String,
+    pub(crate) price: String,
+    pub(crate) quantity: u64,
+}
+
+/// One order that somebody wants, and what that person does with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) at: Duration,
+    /// Which product, by its place in the list.
+    pub(crate) product: usize,
+    pub(crate) quantity: u64,
+    /// A second copy of the request is sent at the same time.
+    pub(crate) twin: bool,
+    /// The request is sent once more this long after it was answered.
+    pub(crate) repeat: Option<Duration>,
+    /// It is cancelled, this many milliseconds beside the moment of payment.
+    pub(crate) cancel: Option<i64>,
+    /// When it is looked at, after it was placed.
+    pub(crate) looks: Vec<Duration>,
+}
+
+/// What the owner of the shop does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upkeep {
+    Restock { product: usize, quantity: u64 },
+    Count { product: usize, quantity: u64 },
+    Delete { product: usize },
+}
+
+/// Draws the wishes of a leg.
+pub(crate) fn wishes(leg: &Leg, rng: &mut Rng) -> Wishes {
+    let mut draw =
+        Draw { leg, rng, products: Vec::new(), last_pieces: Vec::new(), orders: Vec::new() };
+    let upkeep = draw.shop();
+    draw.races();
+    draw.single_orders(&upkeep);
+    draw.habits();
+    let mut orders = draw.orders;
+    orders.sort_by_key(|wish| wish.at);
+    Wishes { products: draw.products, last_pieces: draw.last_pieces, orders, upkeep }
+}
+
+struct Draw<'a> {
+    leg: &'a Leg,
+    rng: &'a mut Rng,
+    products: Vec<NewProduct>,
+    last_pieces: Vec<usize>,
+    orders: Vec<Wish>,
+}
+
+impl Draw<'_> {
+    /// Products that last, then those that run out, then those that are deleted.
+    fn shop(&mut self) -> Vec<(Duration, Upkeep)> {
+        for _ in 0..PLENTY {
+            self.product(PLENTY_STOCK);
+        }
+        for _ in 0..SCARCE {
+            self.product(SCARCE_STOCK);
+        }
+        let mut upkeep = Vec::new();
+        let times = |planned: &Figures, figure| planned.get(figure);
+        for _ in 0..times(&self.leg.planned, Figure::Deletions) {
+            let product = self.product(PLENTY_STOCK);
+            upkeep.push((self.moment(), Upkeep::Delete { product }));
+        }
+        for _ in 0..times(&self.leg.planned, Figure::Restocks) {
+            let (product, quantity) = (PLENTY + self.rng.usize(..SCARCE), self.rng.u64(1..=30));
+            upkeep.push((self.moment(), Upkeep::Restock { product, quantity }));
+        }
+        for _ in 0..times(&self.leg.planned, Figure::Stocktakes) {
+            let (product, quantity) = (PLENTY + self.rng.usize(..SCARCE), self.rng.u64(0..=20));
+            upkeep.push((self.moment(), Upkeep::Count { product, quantity }));
+        }
+        upkeep.sort_by_key(|(at, _)| *at);
+        upkeep
+    }
+
+    fn races(&mut self) {
+        for _ in 0..self.leg.planned.get(Figure::LastUnitRaces) {
+            let (product, at) = (self.product(1), self.moment());
+            self.last_pieces.push(product);
+            for _ in 0..BUYERS {
+                self.order(at, product, 1);
+            }
+        }
+    }
+
+    fn single_orders(&mut self, upkeep: &[(Duration, Upkeep)]) {
+        let doomed: Vec<(Duration, usize)> = upkeep
+            .iter()
+            .filter_map(|(at, what)| match what {
+                Upkeep::Delete { product } => Some((*at, *product)),
+                _ => None,
+            })
+            .collect();
+        let planned = self.leg.planned.get(Figure::Orders);
+        let races = self.leg.planned.get(Figure::LastUnitRaces) * BUYERS;
+        let wanted = planned.saturating_sub(races) + SPARE + planned / SPARE_SHARE;
+        for _ in 0..wanted {
+            let quantity = self.rng.u64(1..=MOST_PIECES);
+            match self.rng.u8(..100) {
+                0..5 if !doomed.is_empty() => {
+                    let (deleted, product) = doomed[self.rng.usize(..doomed.len())];
+                    let earliest = deleted.saturating_sub(ms(BEFORE_DELETION_MS));
+                    let at = earliest + ms(self.rng.u64(..BEFORE_DELETION_MS));
+                    self.order(at, product, quantity);
+                }
+                5..45 => {
+                    let product = PLENTY + self.rng.usize(..SCARCE);
+                    self.order_some_time(product, quantity);
+                }
+                _ => {
+                    let product = self.rng.usize(..PLENTY);
+                    self.order_some_time(product, quantity);
+                }
+            }
+        }
+    }
+
+    /// Who repeats the request, who cancels, who looks: a share a little larger than planned, since
+    /// some orders are refused.
+    fn habits(&mut self) {
+        let count = u32::try_from(self.orders.len()).unwrap_or(u32::MAX).max(1);
+        let share = |figure| {
+            let planned = self.leg.planned.get(figure);
+            f64::from(planned + planned / SPARE_SHARE + SPARE) / f64::from(count)
+        };
+        let (repeats, cancels) = (share(Figure::Retries), share(Figure::CancelRaces));
+        let rng = &mut *self.rng;
+        for wish in &mut self.orders {
+            wish.twin = rng.u8(..100) < 5;
+            wish.repeat = (rng.f64() < repeats).then(|| ms(rng.u64(..LOOKS_MS)));
+            let beside = rng.i64(-CANCEL_SPREAD_MS..=CANCEL_SPREAD_MS);
+            wish.cancel = (rng.f64() < cancels).then_some(beside);
+            wish.looks = (0..rng.u8(..3)).map(|_| ms(rng.u64(..LOOKS_MS))).collect();
+            wish.looks.sort();
+        }
+    }
+
+    fn product(&mut self, quantity: u64) -> usize {
+        let number = self.products.len();
+        let cents = self.rng.u32(1..10_000);
+        let price = format!("{}.{:02}", cents / 100, cents % 100);
+        self.products.push(NewProduct { name: format!("thing {number}"), price, quantity });
+        number
+    }
+
+    fn order_some_time(&mut self, product: usize, quantity: u64) {
+        let at = (self.leg.warm_up + self.leg.window).mul_f64(self.rng.f64());
+        self.order(at, product, quantity);
+    }
+
+    fn order(&mut self, at: Duration, product: usize, quantity: u64) {
+        let (twin, repeat, cancel, looks) = (false, None, None, Vec::new());
+        self.orders.push(Wish { at, product, quantity, twin, repeat, cancel, looks });
+    }
+
+    /// Some time among the faults.
+    fn moment(&mut self) -> Duration {
+        self.leg.warm_up + self.leg.window.mul_f64(self.rng.f64())
+    }
+}
+
+fn ms(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::legs::Scale;
+
+    #[test]
+    fn the_same_seed_draws_the_same_wishes() {
+        let leg = &Scale::Ci.legs()[0];
+        let drawn = |seed| wishes(leg, &mut Rng::with_seed(seed));
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+    }
+
+    #[test]
+    fn more_is_wanted_than_planned() {
+        for leg in [Scale::Smoke, Scale::Ci, Scale::Nightly].into_iter().flat_map(Scale::legs) {
+            let wishes = wishes(&leg, &mut Rng::with_seed(3));
+            let wanted = |figure| leg.planned.get(figure) as usize;
+            assert!(wishes.orders.len() > wanted(Figure::Orders));
+            let count = |has: fn(&Wish) -> bool| wishes.orders.iter().filter(|w| has(w)).count();
+            assert!(count(|wish| wish.repeat.is_some()) >= wanted(Figure::Retries));
+            assert!(count(|wish| wish.cancel.is_some()) >= wanted(Figure::CancelRaces));
+        }
+    }
+}

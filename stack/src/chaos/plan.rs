@@ -1,0 +1,293 @@
+//! What is done to the system, and when: drawn from the seed before anything runs.
+
+use std::{fmt, time::Duration};
+
+use fastrand::Rng;
+
+use super::{
+    figures::{Figure, Figures},
+    legs::Leg,
+};
+use crate::redis::{Cut, Store};
+
+/// The processes that run: two of each service and consumer.
+pub(super) const PROCESSES: [&str; 8] = [
+    "inventory serve",
+    "inventory serve 2",
+    "inventory consume",
+    "inventory consume 2",
+    "payments serve",
+    "payments serve 2",
+    "payments consume",
+    "payments consume 2",
+];
+pub(super) const STORES: [Store; 2] = [Store::Inventory, Store::Payments];
+
+/// Something that happens to the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Since the load began.
+    pub(super) at: Duration,
+    pub(super) what: What,
+}
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Kill(&'static str),
+    Terminate(&'static str),
+    Freeze(&'static str, Duration),
+    KillStore(Store),
+    /// Killed, and the tail of its file cut off.
+    CutTail(Store, Cut),
+    Tcp(Link, Tcp, Duration),
+    /// The links are stopped one by one, and released in another order.
+    Partition {
+        stop: Vec<Link>,
+        release: Vec<Link>,
+        pause: Duration,
+    },
+    /// In milliseconds, forward or back.
+    JumpClock(Store, i64),
+    OutOfMemory(Store, Duration),
+    DiskFull(Store, Duration),
+    FlushFunctions(Store),
+    DestroyGroup(Store),
+    TrimUnread(Store),
+    Poison(Store, Poison),
+    Duplicate(Store, u64),
+}
+
+/// A TCP link that can be harmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// From a process to a store.
+    Store(&'static str, Store),
+    /// From a process of payments to inventory's API.
+    Inventory(&'static str),
+}
+
+/// What is done to a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tcp {
+    /// All connections are closed.
+    Cut,
+    /// Nothing passes, and nobody is told.
+    HalfOpen,
+    /// Every piece takes this long.
+    Slow(Duration),
+    /// Every write arrives in pieces of a few bytes.
+    Split(usize),
+}
+
+/// An entry that no consumer can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Poison {
+    /// None of the fields of an event.
+    Rubbish,
+    /// A type that nobody knows.
+    UnknownType,
+    /// An event without its order.
+    NoOrder,
+    /// A number that is none.
+    BadNumber,
+}
+
+const SHORTEST_FREEZE_MS: u64 = 300;
+const LONGEST_FREEZE_MS: u64 = 2_500;
+const SHORTEST_TCP_FAULT_MS: u64 = 20;
+const LONGEST_TCP_FAULT_MS: u64 = 800;
+/// The share of the window that a link is harmed, and that all links are parted: more, and nothing
+/// would be left that could go wrong.
+const HARMED_SHARE: f64 = 0.04;
+const PARTED_SHARE: f64 = 0.06;
+/// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
+const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
+const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
+/// A jump back delays what is due by as much, so it is a short one; a jump forward may be an hour.
+const JUMPS_MS: [i64; 4] = [30_000, -1_500, 3_600_000, -500];
+
+/// Draws the faults of a leg.
+pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
+    let mut plan = Vec::new();
+    for figure in Figure::ALL {
+        let times = own_times(&leg.planned, figure);
+        for number in 0..times {
+            if let Some(what) = draw(leg, figure, number, rng) {
+                let place = (f64::from(number) + rng.f64()) / f64::from(times);
+                plan.push(Fault { at: moment(leg, figure, place), what });
+            }
+        }
+    }
+    plan.sort_by_key(|fault| fault.at);
+    plan
+}
+
+/// A store that loses its tail counts as killed as well.
+fn own_times(planned: &Figures, figure: Figure) -> u32 {
+    let times = planned.get(figure);
+    if figure == Figure::StoreKills { times - planned.get(Figure::TailCuts) } else { times }
+}
+
+/// Evenly spread over the part of the window that is meant for them, and nowhere in particular.
+///
+/// A store that is restarted makes consumers look back over its past, and a group that is made again
+/// is given everything once more. Both would heal what a faulty consumer lost before. So the stores
+/// come first, then the groups, and the rest of the window has neither.
+fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
+    let (from, to) = match figure {
+        Figure::StoreKills | Figure::TailCuts | Figure::DiskFull => (0.0, 0.6),
+        Figure::GroupsDestroyed => (0.6, 0.75),
+        // The last faults as well happen under load.
+        _ => (0.0, 0.95),
+    };
+    leg.warm_up + leg.window.mul_f64(from + place * (to - from))
+}
+
+/// What each has of the time that all faults of a kind have together.
+fn average(together: Duration, leg: &Leg, figure: Figure) -> Duration {
+    together / leg.planned.get(figure).max(1)
+}
+
+fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
+    let process = PROCESSES[rng.usize(..PROCESSES.len())];
+    // Alternating, so that both stores have their share of what happens rarely.
+    let store = STORES[number as usize % STORES.len()];
+    Some(match figure {
+        Figure::ServiceKills => What::Kill(process),
+        Figure::Terminations => What::Terminate(process),
+        Figure::Freezes => {
+            What::Freeze(process, ms(rng.u64(SHORTEST_FREEZE_MS..=LONGEST_FREEZE_MS)))
+        }
+        Figure::StoreKills => What::KillStore(store),
+        Figure::TailCuts => What::CutTail(store, cut(rng)),
+        Figure::TcpFaults => {
+            let tcp = match rng.u8(..4) {
+                0 => Tcp::Cut,
+                1 => Tcp::HalfOpen,
+                2 => Tcp::Slow(ms(rng.u64(1..=60))),
+                _ => Tcp::Split(rng.usize(1..=7)),
+            };
+            let each = leg.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
+            let longest = average(each, leg, figure) * 2;
+            let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
+            let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
+            What::Tcp(link(rng), tcp, time)
+        }
+        Figure::Partitions => {
+            let mut stop: Vec<Link> = links();
+            rng.shuffle(&mut stop);
+            let mut release = stop.clone();
+            rng.shuffle(&mut release);
+            let steps = u32::try_from(stop.len() + release.len()).ok()?;
+            let each = average(leg.window.mul_f64(PARTED_SHARE), leg, figure) / steps;
+            What::Partition { stop, release, pause: each.mul_f64(0.5 + rng.f64()) }
+        }
+        Figure::ClockJumps => What::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
+        Figure::OutOfMemory => What::OutOfMemory(store, ms(rng.u64(300..=1_000))),
+        Figure::DiskFull => What::DiskFull(store, ms(rng.u64(300..=1_000))),
+        Figure::FunctionFlushes => What::FlushFunctions(store),
+        Figure::GroupsDestroyed => What::DestroyGroup(store),
+        // The stream that always has entries first.
+        Figure::EarlyTrims => What::TrimUnread(STORES[(number as usize + 1) % STORES.len()]),
+        Figure::Poison => What::Poison(store, poison(rng)),
+        Figure::Duplicates => What::Duplicate(store, rng.u64(..)),
+        _ => return None,
+    })
+}
+
+fn cut(rng: &mut Rng) -> Cut {
+    if rng.bool() { Cut::Seconds(rng.u64(CUT_SECONDS)) } else { Cut::Bytes(rng.u64(CUT_BYTES)) }
+}
+
+fn poison(rng: &mut Rng) -> Poison {
+    match rng.u8(..4) {
+        0 => Poison::Rubbish,
+        1 => Poison::UnknownType,
+        2 => Poison::NoOrder,
+        _ => Poison::BadNumber,
+    }
+}
+
+/// Every link there is.
+pub(super) fn links() -> Vec<Link> {
+    let to_stores = PROCESSES.iter().flat_map(|process| {
+        // `inventory serve` looks at payments' store only when it opens its own.
+        STORES.map(|store| Link::Store(process, store))
+    });
+    let to_inventory = PROCESSES.iter().filter(|name| name.starts_with("payments serve"));
+    to_stores.chain(to_inventory.map(|process| Link::Inventory(process))).collect()
+}
+
+fn link(rng: &mut Rng) -> Link {
+    let links = links();
+    links[rng.usize(..links.len())]
+}
+
+fn ms(number: u64) -> Duration {
+    Duration::from_millis(number)
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(process) => write!(f, "SIGKILL {process}"),
+            Self::Terminate(process) => write!(f, "SIGTERM {process}"),
+            Self::Freeze(process, time) => write!(f, "SIGSTOP {process} for {time:?}"),
+            Self::KillStore(store) => write!(f, "SIGKILL {} store", store.name()),
+            Self::CutTail(store, cut) => {
+                write!(f, "SIGKILL {} store, its tail cut off: {cut:?}", store.name())
+            }
+            Self::Tcp(link, what, time) => write!(f, "{what:?} {link} for {time:?}"),
+            Self::Partition { stop, pause, .. } => {
+                write!(f, "partition of {} links, one each {pause:?}", stop.len())
+            }
+            Self::JumpClock(store, by) => write!(f, "clock of {} store {by:+} ms", store.name()),
+            Self::OutOfMemory(store, time) => {
+                write!(f, "{} store out of memory for {time:?}", store.name())
+            }
+            Self::DiskFull(store, time) => {
+                write!(f, "disk of {} store full for {time:?}", store.name())
+            }
+            Self::FlushFunctions(store) => write!(f, "FUNCTION FLUSH in {} store", store.name()),
+            Self::DestroyGroup(store) => write!(f, "group destroyed in {} store", store.name()),
+            Self::TrimUnread(store) => write!(f, "unread entries trimmed in {}", store.name()),
+            Self::Poison(store, shape) => write!(f, "poison in {} store: {shape:?}", store.name()),
+            Self::Duplicate(store, _) => write!(f, "entry emitted again in {}", store.name()),
+        }
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(process, store) => write!(f, "{process} -> {} store", store.name()),
+            Self::Inventory(process) => write!(f, "{process} -> inventory"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::legs::Scale;
+
+    #[test]
+    fn the_same_seed_draws_the_same_faults_and_another_one_others() {
+        let leg = &Scale::Ci.legs()[0];
+        let drawn = |seed| faults(leg, &mut Rng::with_seed(seed));
+        assert_eq!(drawn(7), drawn(7));
+        assert_ne!(drawn(7), drawn(8));
+    }
+
+    #[test]
+    fn every_fault_lies_between_the_warm_up_and_the_end() {
+        for leg in Scale::Nightly.legs() {
+            let plan = faults(&leg, &mut Rng::with_seed(1));
+            let end = leg.warm_up + leg.window;
+            assert!(plan.iter().all(|fault| fault.at >= leg.warm_up && fault.at <= end));
+            let kills = plan.iter().filter(|fault| matches!(fault.what, What::Kill(_))).count();
+            assert_eq!(kills, leg.planned.get(Figure::ServiceKills) as usize);
+        }
+    }
+}

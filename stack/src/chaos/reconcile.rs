@@ -1,0 +1,60 @@
+//! `payments reconcile`, run as an operator would.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use tokio::{process::Command, time::timeout};
+
+use crate::system::System;
+
+/// A comparison of a hundred thousand orders, and the repair of a thousand of them.
+const LIMIT: Duration = Duration::from_mins(3);
+/// One run repairs so many differences at most, and then another is needed.
+const MOST_RUNS: usize = 20;
+/// A run that waited for so long waited for something that will not come, and so would the next.
+const IN_VAIN: Duration = Duration::from_secs(25);
+/// Nothing is on its way any more when it is run.
+const GRACE: [&str; 4] = ["--grace", "1s", "--orphan-grace", "1s"];
+
+/// What it said.
+pub(super) struct Reconciled {
+    /// Whether nothing differs (any more).
+    pub(super) agrees: bool,
+    pub(super) text: String,
+}
+
+/// Compares the records of both services, and changes nothing.
+pub(super) async fn compare(system: &System) -> Result<Reconciled> {
+    once(system, false).await
+}
+
+/// Repairs what is safe to repair, until nothing more is left.
+pub(super) async fn apply(system: &System) -> Result<Reconciled> {
+    for _ in 1..MOST_RUNS {
+        let started = Instant::now();
+        let reconciled = once(system, true).await?;
+        if reconciled.agrees || started.elapsed() > IN_VAIN {
+            return Ok(reconciled);
+        }
+    }
+    once(system, true).await
+}
+
+async fn once(system: &System, apply: bool) -> Result<Reconciled> {
+    let process = system.process("payments serve");
+    let launch = process.launch();
+    let mut command = Command::new(&launch.program);
+    command.arg("reconcile").args(GRACE).args(apply.then_some("--apply"));
+    for name in &launch.env_remove {
+        command.env_remove(name);
+    }
+    command.envs(launch.env.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(LIMIT, command.output()).await.context("reconcile did not end")??;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).trim().to_owned();
+    Ok(Reconciled { agrees: output.status.success(), text })
+}

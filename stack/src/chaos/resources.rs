@@ -1,0 +1,77 @@
+//! What a process uses, as the kernel tells it.
+
+use std::{fs, path::Path};
+
+use crate::process::Process;
+
+/// More than before by this share, and by what stands below, is too much.
+const GROWTH_PERCENT: u64 = 10;
+/// What an allocator keeps, and what a loaded machine adds.
+const RSS_ALLOWANCE_KIB: u64 = 12 * 1_024;
+/// Connections that clients hold open, and threads that a runtime starts when it needs them.
+const COUNT_ALLOWANCE: u64 = 24;
+
+/// What one process uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) rss_kib: u64,
+    pub(super) descriptors: u64,
+    pub(super) sockets: u64,
+    pub(super) threads: u64,
+}
+
+impl Usage {
+    /// What this process uses now; `None` if it does not run, or the system does not tell.
+    pub(super) fn of(process: &Process) -> Option<Self> {
+        if !process.is_running() {
+            return None;
+        }
+        let dir = Path::new("/proc").join(process.pid().to_string());
+        let status = fs::read_to_string(dir.join("status")).ok()?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        let open = fs::read_dir(dir.join("fd")).ok()?.flatten();
+        let targets: Vec<_> = open.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+        let is_socket = |target: &&std::path::PathBuf| {
+            target.to_str().is_some_and(|target| target.starts_with("socket:"))
+        };
+        Some(Self {
+            rss_kib: number("VmRSS:")?,
+            descriptors: u64::try_from(targets.len()).unwrap_or(u64::MAX),
+            sockets: u64::try_from(targets.iter().filter(is_socket).count()).unwrap_or(u64::MAX),
+            threads: number("Threads:")?,
+        })
+    }
+
+    /// What has grown beyond what is allowed since `before`.
+    pub(super) fn grown_since(&self, before: &Self) -> Vec<String> {
+        [
+            ("memory in KiB", before.rss_kib, self.rss_kib, RSS_ALLOWANCE_KIB),
+            ("descriptors", before.descriptors, self.descriptors, COUNT_ALLOWANCE),
+            ("sockets", before.sockets, self.sockets, COUNT_ALLOWANCE),
+            ("threads", before.threads, self.threads, COUNT_ALLOWANCE),
+        ]
+        .into_iter()
+        .filter(|(_, before, now, allowance)| {
+            *now > before + before * GROWTH_PERCENT / 100 + allowance
+        })
+        .map(|(what, before, now, _)| format!("{what}: {before} before, {now} now"))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_told_and_the_rest_is_not() {
+        let before = Usage { rss_kib: 50_000, descriptors: 40, sockets: 30, threads: 6 };
+        assert_eq!(before.grown_since(&before), [] as [&str; 0]);
+        let leak = Usage { descriptors: 400, ..before };
+        assert_eq!(leak.grown_since(&before), ["descriptors: 40 before, 400 now"]);
+        assert_eq!(Usage::default().grown_since(&before), [] as [&str; 0]);
+    }
+}

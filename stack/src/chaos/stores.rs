@@ -1,0 +1,57 @@
+//! The two stores: which stream each has, who reads it, and their operators.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::{operator::Operator, redis::Store, system::System};
+
+/// A field that only entries have which the harness planted to be set aside.
+pub(super) const POISON_MARK: &str = "chaos_mark";
+
+/// The operators of both stores.
+#[derive(Clone)]
+pub(super) struct Operators {
+    pub(super) inventory: Arc<Operator>,
+    pub(super) payments: Arc<Operator>,
+}
+
+/// A stream and its reader.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream {
+    pub(super) key: &'static str,
+    pub(super) group: &'static str,
+    pub(super) consumers: [&'static str; 2],
+}
+
+impl Operators {
+    pub(super) fn of(system: &System) -> Result<Self> {
+        Ok(Self {
+            inventory: Arc::new(Operator::of(system.inventory_redis())?),
+            payments: Arc::new(Operator::of(system.payments_redis())?),
+        })
+    }
+
+    pub(super) fn to(&self, store: Store) -> &Operator {
+        match store {
+            Store::Inventory => &self.inventory,
+            Store::Payments => &self.payments,
+        }
+    }
+}
+
+/// The stream that lies in a store.
+pub(super) fn stream(store: Store) -> Stream {
+    match store {
+        Store::Inventory => Stream {
+            key: "refund_order",
+            group: "payment-group",
+            consumers: ["payments consume", "payments consume 2"],
+        },
+        Store::Payments => Stream {
+            key: "order_completed",
+            group: "inventory-group",
+            consumers: ["inventory consume", "inventory consume 2"],
+        },
+    }
+}

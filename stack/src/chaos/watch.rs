@@ -1,0 +1,221 @@
+//! Looks at both stores while everything goes on: what must hold at every instant.
+//!
+//! One look at a store is one script, so nothing changes during it. Only what is new since the last
+//! look is read.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use redis::Cmd;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::history::History;
+use crate::operator::Operator;
+
+/// Pause between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+/// Products that one script looks at.
+const PRODUCTS_AT_ONCE: usize = 100;
+/// Violations that are kept; more of them say nothing new.
+const MOST_KEPT: usize = 20;
+
+/// For each product: its stock, `gone` for a tombstone or `none`; then the id and balance of the
+/// last movement, and for each new movement its delta and balance.
+const STOCK_SCRIPT: &str = r"
+local answer = {}
+for i = 1, #KEYS, 2 do
+  local stock = redis.call('HGET', KEYS[i], 'quantity')
+  if not stock then
+    stock = redis.call('EXISTS', KEYS[i]) == 1 and 'gone' or 'none'
+  end
+  local line = {stock}
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[i + 1], '(' .. ARGV[(i + 1) / 2], '+')) do
+    local fields = {}
+    for f = 1, #entry[2], 2 do fields[entry[2][f]] = entry[2][f + 1] end
+    line[#line + 1] = entry[1]
+    line[#line + 1] = fields.delta
+    line[#line + 1] = fields.balance
+  end
+  answer[#answer + 1] = line
+end
+return answer";
+
+/// For each new event: its id, its order's id, status and total, and the total it tells.
+const MONEY_SCRIPT: &str = r"
+local answer = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 500)) do
+  local fields = {}
+  for f = 1, #entry[2], 2 do fields[entry[2][f]] = entry[2][f + 1] end
+  local order = {false, false}
+  if fields.order_id then
+    order = redis.call('HMGET', 'order:' .. fields.order_id, 'status', 'total')
+  end
+  answer[#answer + 1] = {entry[1], fields.order_id or '', order[1] or '', order[2] or '',
+    fields.total or ''}
+end
+return answer";
+
+/// What the looks found.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Products looked at, all looks together.
+    pub(super) stocks: u64,
+    /// Events compared with their orders.
+    pub(super) charges: u64,
+    /// What did not hold.
+    pub(super) violations: Vec<String>,
+}
+
+/// The watch over one leg.
+pub(super) struct Watch {
+    pub(super) inventory: Arc<Operator>,
+    pub(super) payments: Arc<Operator>,
+    pub(super) products: Vec<String>,
+    pub(super) history: Arc<History>,
+    /// Whether stores may lose what was already seen.
+    pub(super) may_forget: bool,
+}
+
+/// Where the last look at a product ended.
+#[derive(Clone, Debug)]
+struct Mark {
+    entry: String,
+    balance: i64,
+}
+
+impl Watch {
+    /// Looks until it is aborted. What was found so far is in `seen`.
+    pub(super) async fn run(self, seen: Arc<Mutex<Seen>>) {
+        let mut marks = HashMap::new();
+        let mut last_event = "0".to_owned();
+        let mut ticks = interval(LOOK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let mut found = Vec::new();
+            let mut stocks = 0;
+            for products in self.products.chunks(PRODUCTS_AT_ONCE) {
+                stocks += self.look_at_stock(products, &mut marks, &mut found).await;
+            }
+            let charges = self.look_at_money(&mut last_event, &mut found).await;
+            for violation in &found {
+                self.history.note("violation", serde_json::json!({"what": violation}));
+            }
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.stocks += stocks;
+            seen.charges += charges;
+            let room = MOST_KEPT.saturating_sub(seen.violations.len());
+            seen.violations.extend(found.into_iter().take(room));
+        }
+    }
+
+    async fn look_at_stock(
+        &self,
+        products: &[String],
+        marks: &mut HashMap<String, Mark>,
+        found: &mut Vec<String>,
+    ) -> u64 {
+        let mut script = Cmd::new();
+        script.arg("EVAL_RO").arg(STOCK_SCRIPT).arg(products.len() * 2);
+        for id in products {
+            script.arg(format!("product:{id}")).arg(format!("movements:{id}"));
+        }
+        for id in products {
+            // A store that may forget is looked at from the beginning each time.
+            let mark = if self.may_forget { None } else { marks.get(id) };
+            script.arg(mark.map_or("0", |mark| mark.entry.as_str()));
+        }
+        // A store that is away shows nothing; the next look sees what it missed.
+        let Ok(lines) = self.inventory.run::<Vec<Vec<String>>>(&script).await else {
+            return 0;
+        };
+        let mut looked_at = 0;
+        for (id, line) in products.iter().zip(lines) {
+            let mark = if self.may_forget { None } else { marks.remove(id) };
+            let (mark, broken) = follow(mark, &line);
+            found.extend(broken.map(|what| format!("product {id}: {what}")));
+            if let Some(mark) = mark {
+                marks.insert(id.clone(), mark);
+            }
+            looked_at += 1;
+        }
+        looked_at
+    }
+
+    async fn look_at_money(&self, last: &mut String, found: &mut Vec<String>) -> u64 {
+        let mut script = Cmd::new();
+        script.arg("EVAL_RO").arg(MONEY_SCRIPT).arg(1).arg("order_completed").arg(last.as_str());
+        let Ok(lines) = self.payments.run::<Vec<[String; 5]>>(&script).await else {
+            return 0;
+        };
+        let mut compared = 0;
+        for [entry, order, status, total, told] in lines {
+            *last = entry;
+            // Poison has no order, and what was emitted twice by hand has the same one.
+            if status.is_empty() {
+                continue;
+            }
+            compared += 1;
+            if !matches!(status.as_str(), "paid" | "refunded") || total != told {
+                found.push(format!("order {order} is {status} of {total}, its event says {told}"));
+            }
+        }
+        compared
+    }
+}
+
+/// Follows the ledger of a product from `mark` on: each balance is the one before and the change,
+/// and the stock is the last one.
+fn follow(mark: Option<Mark>, line: &[String]) -> (Option<Mark>, Option<String>) {
+    let Some((stock, movements)) = line.split_first() else {
+        return (mark, None);
+    };
+    let mut mark = mark;
+    for movement in movements.chunks_exact(3) {
+        let [entry, delta, balance] = movement else { continue };
+        let before = mark.as_ref().map_or(0, |mark| mark.balance);
+        let (Ok(delta), Ok(balance)) = (delta.parse::<i64>(), balance.parse::<i64>()) else {
+            return (mark, Some(format!("movement {entry} is {movement:?}")));
+        };
+        if balance != before + delta || balance < 0 {
+            let what = format!("{before} and {delta} make {balance} at {entry}");
+            return (Some(Mark { entry: entry.clone(), balance }), Some(what));
+        }
+        mark = Some(Mark { entry: entry.clone(), balance });
+    }
+    let Some(last) = mark else {
+        return (None, (stock != "none").then(|| format!("stock {stock} without a movement")));
+    };
+    let agrees = match stock.as_str() {
+        "gone" => last.balance == 0,
+        "none" => false,
+        stock => stock.parse() == Ok(last.balance),
+    };
+    let what = (!agrees).then(|| format!("stock {stock}, its ledger says {}", last.balance));
+    (Some(last), what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(line: &[&str]) -> Option<String> {
+        let line: Vec<String> = line.iter().map(|&text| text.to_owned()).collect();
+        follow(None, &line).1
+    }
+
+    #[test]
+    fn a_ledger_that_leads_to_the_stock_holds_and_any_other_does_not() {
+        assert_eq!(look(&["3", "1-0", "5", "5", "2-0", "-2", "3"]), None);
+        assert_eq!(look(&["gone", "1-0", "5", "5", "2-0", "-5", "0"]), None);
+        assert_eq!(look(&["none"]), None);
+        assert!(look(&["4", "1-0", "5", "5", "2-0", "-2", "3"]).is_some(), "another stock");
+        assert!(look(&["3", "1-0", "5", "5", "2-0", "-1", "3"]).is_some(), "a wrong balance");
+        assert!(look(&["-1", "1-0", "1", "1", "2-0", "-2", "-1"]).is_some(), "below zero");
+        assert!(look(&["gone", "1-0", "5", "5"]).is_some(), "a tombstone that has stock");
+        assert!(look(&["5"]).is_some(), "stock out of nowhere");
+    }
+}

@@ -1,0 +1,94 @@
+//! `stack chaos`: everything that can go wrong, under load, and then the question whether the
+//! promise held.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::Result;
+use clap::Args;
+use stack::{
+    binaries::Build,
+    chaos::{self, Options, Scale},
+    server,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::demo::screen::Screen;
+
+/// What a shell reports for a program that ended by Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Args)]
+pub(crate) struct Chaos {
+    #[command(flatten)]
+    size: Size,
+    /// Draw the same load and the same faults again [default: a new one, which is shown first].
+    /// How processes and threads interleave is not drawn, so a seed replays a plan, not an instant
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run only this leg: durable, trimmed or lossy
+    #[arg(long, value_name = "NAME")]
+    leg: Option<String>,
+    /// Keep histories and logs in this folder; otherwise only those of a run that failed are kept
+    #[arg(long, value_name = "DIR")]
+    history: Option<PathBuf>,
+    /// Build and run release binaries
+    #[arg(long)]
+    release: bool,
+}
+
+/// How much; neither flag: about three minutes, as every change has to pass.
+#[derive(Args)]
+struct Size {
+    /// Run for up to 18 minutes: 100,000 orders, 600 kills of services, 150 of stores
+    #[arg(long, conflicts_with_all = ["quick", "smoke"])]
+    nightly: bool,
+    /// Run for under a minute, without the leg that loses data
+    #[arg(long, conflicts_with = "smoke")]
+    quick: bool,
+    /// Run for a quarter of a minute, to see that the harness works
+    #[arg(long)]
+    smoke: bool,
+}
+
+impl Chaos {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        server::shared()?;
+        let binaries = Build { release: self.release, progress: true }.run()?;
+        let screen = Screen::new(true);
+        let options = Options {
+            seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
+            scale: self.size.scale(),
+            only: self.leg,
+            keep_in: self.history,
+            binaries,
+            say: Arc::new(move |line: &str| screen.line(line)),
+        };
+        tokio::runtime::Runtime::new()?.block_on(until_interrupted(options))
+    }
+}
+
+impl Size {
+    fn scale(&self) -> Scale {
+        match self {
+            Self { nightly: true, .. } => Scale::Nightly,
+            Self { quick: true, .. } => Scale::Quick,
+            Self { smoke: true, .. } => Scale::Smoke,
+            _ => Scale::Ci,
+        }
+    }
+}
+
+/// The system goes with the future that owns it.
+async fn until_interrupted(options: Options) -> Result<ExitCode> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        held = chaos::run(options) => {
+            return held.map(|held| if held { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    eprintln!("stack: interrupted; the private system is stopped");
+    Ok(ExitCode::from(INTERRUPTED))
+}

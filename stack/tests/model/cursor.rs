@@ -1,0 +1,97 @@
+//! `shared::cursor`: up to where a store has acted on the stream of the other, and whether the two
+//! stores still fit together.
+
+use crate::stream::{EntryId, State, Stream, Time};
+
+/// What a store remembers of the other's stream. It goes back when the effects do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Cursor {
+    /// The last entry that was given out.
+    pub(crate) id: EntryId,
+    /// How many entries there were up to it.
+    count: u32,
+    /// The oldest entry that was still under way then.
+    open: EntryId,
+    /// Two earlier entries: one that is old enough to tell a lost tail from an old store, and one
+    /// that will be.
+    middle: EntryId,
+    earlier: EntryId,
+}
+
+/// Whether a store and the other's stream fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// They do, or a rewind makes them fit.
+    Good,
+    /// The stream has lost its last entries.
+    LostTail,
+    /// One of them is much older than the other knows it: only a person can decide.
+    Lost,
+}
+
+impl Cursor {
+    /// The cursor of a store that has acted on a stream up to `id`, but for what is pending.
+    pub(crate) fn at(state: &State, id: EntryId) -> Self {
+        let open = state.oldest_pending.unwrap_or(id).min(id);
+        Self { id, count: state.read, open, ..Self::default() }
+    }
+
+    /// `move_cursor`: only forward.
+    pub(crate) fn advance(&mut self, to: Self, rewind: Time) {
+        let before = *self;
+        if before.id >= to.id {
+            return;
+        }
+        let is_older = |entry: EntryId| entry.time + rewind <= to.id.time;
+        let (middle, earlier) = if is_older(before.id) {
+            (to.id, before.id)
+        } else if is_older(before.middle) {
+            (before.id, before.middle)
+        } else {
+            (before.middle, before.earlier)
+        };
+        *self = Self { middle, earlier, ..to };
+    }
+
+    /// Back to the end of a stream that has lost its last entries. What was still open stays so.
+    pub(crate) fn take_back(&mut self, state: &State) {
+        let to = Self::at(state, state.delivered);
+        let (open, earlier) = (self.open.min(to.open), self.earlier.min(to.id));
+        *self = Self { open, middle: to.id, earlier, ..to };
+    }
+
+    /// The last entry that a rewind leaves alone: it begins `rewind` before all that was under way.
+    pub(crate) fn rewind_after(self, delivered: EntryId, rewind: Time) -> EntryId {
+        let oldest = self.id.min(self.open).min(delivered);
+        let before = oldest.time.saturating_sub(rewind).checked_sub(1);
+        before.map_or(EntryId::default(), |time| EntryId { time, sequence: u32::MAX })
+    }
+
+    /// Compares a stream with what the own store remembers of it.
+    pub(crate) fn fit(self, stream: &Stream, rewind: Time) -> Fit {
+        let state = stream.state();
+        if self.is_behind_what_is_gone(&state, rewind) {
+            return Fit::Lost;
+        }
+        if self.id <= state.delivered || state.added == 0 {
+            return Fit::Good;
+        }
+        let has_to_have = |id| id <= state.last && state.first.is_some_and(|first| first <= id);
+        let has_forgotten = |id| id > state.last || has_to_have(id) && !stream.has(id);
+        match (has_forgotten(self.earlier), has_forgotten(self.id)) {
+            (true, _) => Fit::Lost,
+            (false, true) => Fit::LostTail,
+            (false, false) => Fit::Good,
+        }
+    }
+
+    /// Whether there are entries that this store has not acted on, and that were acted on and
+    /// trimmed: no rewind can bring them back.
+    fn is_behind_what_is_gone(self, state: &State, rewind: Time) -> bool {
+        let is_far = state.delivered.time.saturating_sub(self.id.time) > rewind;
+        let begins_later = state.first.is_none_or(|first| first > self.id);
+        let acted_on = state.read.saturating_sub(self.count) > state.pending;
+        let gone = state.added.saturating_sub(state.length) > self.count;
+        is_far && begins_later && acted_on && gone
+    }
+}

@@ -1,0 +1,29 @@
+//! The chaos harness itself: a quarter of a minute of everything.
+
+use std::sync::{Arc, Mutex};
+
+use stack::{
+    binaries,
+    chaos::{self, Options, Scale},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_promise_holds_through_a_quarter_of_a_minute_of_everything() {
+    let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+    let said = lines.clone();
+    let options = Options {
+        seed: 7,
+        scale: Scale::Smoke,
+        only: None,
+        keep_in: None,
+        binaries: tokio::task::spawn_blocking(binaries::shared).await.unwrap().unwrap(),
+        say: Arc::new(move |line: &str| said.lock().unwrap().push(line.to_owned())),
+    };
+    let held = chaos::run(options).await;
+    let report = lines.lock().unwrap().join("\n");
+    assert!(held.unwrap(), "{report}");
+    for rule in 1..=15 {
+        let line = format!("\n  {:<4} holds for ", format!("K{rule}"));
+        assert!(report.contains(&line), "{report}");
+    }
+}
