@@ -1,6 +1,7 @@
 //! The function that moves a cursor against its statement in Rust, on random histories; and that it
 //! does all it has to or nothing.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use shared::entry_id::EntryId;
@@ -26,6 +27,11 @@ const DISTANCES: [u64; 3] = [0, 10, 600_000];
 const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
 const SEQUENCES: u64 = 3;
 
+thread_local! {
+    /// The life of the store of this test, which runs on a thread of its own.
+    static LIFE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 /// Up to where a stream was acted on, as the function remembers it.
 #[derive(Clone, Copy, Default)]
 struct Remembered {
@@ -45,6 +51,10 @@ struct Move {
     count: u64,
     open: EntryId,
     distance: u64,
+    /// Whether the caller means the life that the store is in.
+    in_this_life: bool,
+    /// Whether it means it although a later entry is remembered.
+    back: bool,
 }
 
 struct Cursors {
@@ -72,6 +82,8 @@ impl Twin for Cursors {
             count: random.u64(..1_000),
             open: near(entry, random).min(entry),
             distance: one(random, &DISTANCES),
+            in_this_life: random.u32(..8) > 0,
+            back: random.u32(..4) == 0,
         };
         let answer = Answer::Number(self.move_cursor(&request));
         let left = self.remembered.get(stream).map(|_| (self.key(), self.fields()));
@@ -86,8 +98,15 @@ impl Twin for Cursors {
 impl Cursors {
     fn move_cursor(&mut self, request: &Move) -> i64 {
         let there = self.remembered.get(request.stream).copied().unwrap_or_default();
-        if there.entry < request.known {
+        if there.entry < request.known || !request.in_this_life {
             return 0;
+        }
+        let Move { stream, entry, count, open, .. } = *request;
+        if there.entry > entry && request.back {
+            let (open, earlier) = (there.open.min(open), there.earlier.min(entry));
+            let back = Remembered { entry, count, open, middle: entry, earlier };
+            self.remembered.insert(stream, back);
+            return 1;
         }
         if there.entry >= request.entry {
             return 1;
@@ -98,7 +117,6 @@ impl Cursors {
             (false, true) => (there.entry, there.middle),
             (false, false) => (there.middle, there.earlier),
         };
-        let Move { stream, entry, count, open, .. } = *request;
         self.remembered.insert(stream, Remembered { entry, count, open, middle, earlier });
         1
     }
@@ -126,6 +144,14 @@ impl Move {
             .arg(self.count)
             .arg(self.open)
             .arg(self.distance)
+            .arg(self.lives())
+            .arg(if self.back { "back" } else { "forward" })
+    }
+
+    /// A cluster has a life for each of its nodes.
+    fn lives(&self) -> String {
+        let life = LIFE.with_borrow(Clone::clone);
+        if self.in_this_life { format!("another {life}") } else { "another".to_owned() }
     }
 }
 
@@ -155,6 +181,7 @@ async fn start() -> (PrivateStore, OwnStore) {
     let redis = private.client(User::Inventory).unwrap();
     let store = OwnStore::new(redis, Library::new("test", 1, &[]), Partitions::NONE);
     store.load_functions(partition()).await.unwrap();
+    LIFE.set(store.epoch(partition()).await.unwrap());
     (private, store)
 }
 
@@ -175,6 +202,8 @@ fn subject() -> Subject {
         count: 7,
         open: EntryId { ms: 19, sequence: 0 },
         distance: 10,
+        in_this_life: true,
+        back: false,
     };
     // The count, and how much older an entry has to be.
     let invocation = request.invocation(partition());

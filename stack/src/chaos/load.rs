@@ -37,7 +37,7 @@ mod shop;
 const CLIENTS: usize = 16;
 /// Orders that are being placed at the same time; those beyond wait, so that an outage makes no
 /// storm of its own.
-const MOST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 192;
 /// Attempts for one wish, each after a pause of at most a second.
 const MOST_ATTEMPTS: u32 = 60;
 /// How long the clients may take after the last wish began.

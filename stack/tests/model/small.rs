@@ -59,11 +59,26 @@ pub(crate) fn systems() -> Vec<Small> {
 
 /// A system in which a planted bug has to show that random histories seldom meet.
 pub(crate) fn system_for(planted: Planted) -> Option<Small> {
-    (planted == Planted::PassOverNothing).then(|| {
-        let name = "a system for a planted bug";
-        let rules = Rules { planted: Some(planted), ..quick(Profile::Lossy, 0) };
-        Small { rules: Arc::new(rules), ..gone(shop(name, Profile::Lossy, 1, 1)) }
-    })
+    let shop = |profile| shop("a system for a planted bug", profile, 1, 1);
+    let small = match planted {
+        Planted::PassOverNothing => gone(shop(Profile::Lossy)),
+        Planted::DedupeByEntryId => {
+            let shop = forgetful(shop(Profile::Lossy));
+            Small { size: Size { stock: vec![2], ..shop.size }, ticks: 1, ..shop }
+        }
+        Planted::WaitWithoutPing => forgetful(shop(Profile::Gated)),
+        _ => return None,
+    };
+    let rules = Rules { planted: Some(planted), ..quick(small.rules.profile, 0) };
+    Some(Small { rules: Arc::new(rules), ..small })
+}
+
+impl Small {
+    /// The same system as it should be.
+    pub(crate) fn without_bug(&self) -> Self {
+        let rules = Rules { planted: None, ..quick(self.rules.profile, 0) };
+        Self { rules: Arc::new(rules), ..self.clone() }
+    }
 }
 
 /// Inventory forgets its last changes and payments everything, which is restored.
