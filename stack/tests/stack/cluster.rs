@@ -1,9 +1,15 @@
 //! A store that several servers share.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
+use shared::function::{Call, IDENTITY, Library};
+use shared::id::{Partition, Partitions};
+use shared::own_store::OwnStore;
 use shared::redis::{Command, Redis};
 use stack::cluster::{Cluster, Options};
+use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
 use stack::redis::Store;
 use stack::wait::{wait_for, wait_until};
@@ -88,4 +94,57 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
         push(&redis, "movements:{0}").await.is_some()
     });
     idle.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = cluster(dir.path()).await;
+    let redis = Redis::worker(&cluster.url(User::Inventory).parse().unwrap());
+    let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
+    let store = OwnStore::new(redis, Library::new("test", 1, &[]), partitions);
+    let mut owners = Vec::new();
+    for partition in partitions.all() {
+        let identity = partition.key(IDENTITY);
+        owners.push(cluster.primary_of(cluster.slot_of(&identity).await.unwrap()).await.unwrap());
+        store.load_functions(partition).await.unwrap();
+        store.run(Command::new("SET").key(identity).arg("test")).await.unwrap();
+    }
+    let before = lives(&store).await;
+    assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), 3, "{before:?}");
+    for partition in partitions.all() {
+        assert_eq!(move_cursor(&store, partition, &before, "1-1").await, 1);
+    }
+    let slot = cluster.slot_of(&partitions.all().next().unwrap().key(IDENTITY)).await.unwrap();
+    let old = cluster.primary_of(slot).await.unwrap();
+    cluster.node(old).kill();
+    cluster.wait_failover(slot, old).await.unwrap();
+    cluster.bring_back(old).await.unwrap();
+    let client =
+        wait_until("the client", LIMIT, || async { store.has_identity().await.unwrap_or(false) });
+    client.await.unwrap();
+    let after = lives(&store).await;
+    for (number, partition) in partitions.all().enumerate() {
+        let went = owners[number] == old;
+        assert_eq!(before[number] != after[number], went, "{partition:?}");
+        let moved = move_cursor(&store, partition, &before, "2-1").await;
+        assert_eq!(moved, i64::from(!went), "{partition:?}");
+        assert_eq!(move_cursor(&store, partition, &after, "2-1").await, 1, "{partition:?}");
+    }
+}
+
+/// The life of each partition, in their order.
+async fn lives(store: &OwnStore) -> Vec<String> {
+    let mut lives = Vec::new();
+    for partition in store.partitions().all() {
+        lives.push(store.epoch(partition).await.unwrap());
+    }
+    lives
+}
+
+/// Moves a cursor as somebody who has seen these lives of the store.
+async fn move_cursor(store: &OwnStore, partition: Partition, lives: &[String], to: &str) -> i64 {
+    let call = Call::new("move_cursor").key(partition.key("cursor")).arg("stream").arg("0-0");
+    let call = call.arg(to).arg("7").arg(to).arg("600000").arg(lives.join(" ")).arg("forward");
+    store.call(partition, &call).await.unwrap().int().unwrap()
 }
