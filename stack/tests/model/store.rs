@@ -7,7 +7,7 @@
 
 use crate::stream::Time;
 
-/// One life of a server: a restart and a failover begin another one (`run_id`).
+/// One life of a server: a restart and a failover begin another one (`master_replid`).
 pub(crate) type Life = u32;
 
 /// Whose store.
