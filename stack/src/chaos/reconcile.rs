@@ -16,8 +16,8 @@ const LIMIT: Duration = Duration::from_mins(3);
 const MOST_RUNS: usize = 20;
 /// A run that waited for so long waited for something that will not come, and so would the next.
 const IN_VAIN: Duration = Duration::from_secs(25);
-/// Nothing is on its way any more when it is run.
-const GRACE: [&str; 4] = ["--grace", "1s", "--orphan-grace", "1s"];
+/// Nothing is on its way any more when it is run, and how much was destroyed is known.
+const FLAGS: [&str; 6] = ["--grace", "1s", "--orphan-grace", "1s", "--max-repairs", "1000"];
 
 /// What it said.
 pub(super) struct Reconciled {
@@ -47,7 +47,7 @@ async fn once(system: &System, apply: bool) -> Result<Reconciled> {
     let process = system.process("payments serve");
     let launch = process.launch();
     let mut command = Command::new(&launch.program);
-    command.arg("reconcile").args(GRACE).args(apply.then_some("--apply"));
+    command.arg("reconcile").args(FLAGS).args(apply.then_some("--apply"));
     for name in &launch.env_remove {
         command.env_remove(name);
     }
