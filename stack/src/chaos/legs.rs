@@ -135,7 +135,7 @@ const NIGHTLY: &Table = &[
     (Figure::Poison, [500, 0, 0]),
     (Figure::Duplicates, [2_000, 50, 500]),
     (Figure::Retries, [16_000, 400, 3_600]),
-    (Figure::CancelRaces, [16_000, 400, 3_600]),
+    (Figure::CancelRaces, [16_000, 300, 3_700]),
     (Figure::LastUnitRaces, [450, 0, 50]),
     (Figure::Restocks, [400, 0, 0]),
     (Figure::Stocktakes, [150, 0, 0]),
