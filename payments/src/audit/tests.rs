@@ -1,0 +1,109 @@
+//! The comparison on all combinations of records.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::domain::{PlaceOrder, Quote};
+
+const SETTLED: Timestamp = Timestamp::EXAMPLE;
+const MOVEMENT: EntryId = EntryId { ms: 7, sequence: 1 };
+
+const STATUSES: [OrderStatus; 4] =
+    [OrderStatus::Pending, OrderStatus::Paid, OrderStatus::Cancelled, OrderStatus::Refunded];
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::Applied(MOVEMENT),
+    Outcome::Rejected(RefundReason::InsufficientStock),
+    Outcome::Rejected(RefundReason::ProductNotFound),
+    Outcome::Released,
+    Outcome::Forgotten,
+    Outcome::Unknown,
+];
+
+/// An order that came to this status `age` before everything is settled.
+fn order(status: OrderStatus, quantity: u32, age: i64) -> Order {
+    let at = Timestamp::from_millis(SETTLED.as_millis().checked_add_signed(-age).unwrap());
+    let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity };
+    let price = "19.90".parse().unwrap();
+    let quote = Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap();
+    let placed = Order::placed(OrderId::EXAMPLE, wanted, quote, at, at);
+    let was_paid = matches!(status, OrderStatus::Paid | OrderStatus::Refunded);
+    Order {
+        status,
+        paid_at: was_paid.then_some(at),
+        cancelled_at: (status == OrderStatus::Cancelled).then_some(at),
+        refunded_at: (status == OrderStatus::Refunded).then_some(at),
+        ..placed
+    }
+}
+
+/// The promise, in other words: paid with its stock taken, or the stock untouched.
+fn agrees(status: OrderStatus, outcome: Outcome) -> bool {
+    let taken = matches!(outcome, Outcome::Applied(_));
+    match status {
+        OrderStatus::Pending => false,
+        OrderStatus::Paid => taken || outcome == Outcome::Forgotten,
+        OrderStatus::Cancelled | OrderStatus::Refunded => !taken,
+    }
+}
+
+/// What a remedy leads to, by the rules of both services.
+fn remedied(remedy: Remedy, status: OrderStatus, outcome: Outcome) -> (OrderStatus, Outcome) {
+    match (remedy, outcome) {
+        (Remedy::EmitAgain, Outcome::Unknown) => (status, Outcome::Applied(MOVEMENT)),
+        (Remedy::EmitAgain, _) => (OrderStatus::Refunded, outcome),
+        (Remedy::Release, _) => (status, Outcome::Released),
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_breaks_the_promise_is_found_and_every_remedy_keeps_it(
+        status in select(&STATUSES[..]),
+        outcome in select(&OUTCOMES[..]),
+        quantity in 1_u32..1_000,
+        age in -100_000_i64..100_000,
+    ) {
+        let found = of_order(&order(status, quantity, age), outcome, SETTLED);
+        let expected = age > 0 && !agrees(status, outcome);
+        prop_assert_eq!(found.len(), usize::from(expected), "{:?}", found);
+        for remedy in found.iter().filter_map(|found| found.kind.remedy()) {
+            let (status, outcome) = remedied(remedy, status, outcome);
+            prop_assert_eq!(of_order(&order(status, quantity, age), outcome, SETTLED), []);
+        }
+    }
+
+    #[test]
+    fn a_total_that_does_not_add_up_is_found_at_any_time(
+        quantity in 1_u32..1_000,
+        age in -9_i64..9,
+    ) {
+        let mut order = order(OrderStatus::Paid, quantity, age);
+        order.quote.total = order.quote.total.plus("0.01".parse().unwrap()).unwrap();
+        let found = of_order(&order, Outcome::Applied(MOVEMENT), SETTLED);
+        let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
+        prop_assert_eq!(kinds, [Kind::WrongTotal]);
+    }
+
+    #[test]
+    fn a_sale_is_that_of_its_order_and_of_its_record_or_is_found(
+        outcome in select(&OUTCOMES[..]),
+        known: bool,
+        same_product: bool,
+        (quantity, delta) in (1_u32..5, -5_i64..0),
+        sequence in 0_u64..2,
+    ) {
+        let order = order(OrderStatus::Paid, quantity, 1);
+        let product_id = if same_product { ProductId::EXAMPLE } else { ProductId::mint() };
+        let movement = EntryId { sequence, ..MOVEMENT };
+        let sale = Sale { product_id, order_id: order.id, movement, delta };
+        let found = of_sale(&sale, known.then_some(&order), outcome);
+        let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
+        let named = outcome == Outcome::Applied(movement);
+        let unrecorded = !named && !matches!(outcome, Outcome::Released | Outcome::Forgotten);
+        prop_assert_eq!(kinds.contains(&Kind::UnrecordedSale), unrecorded);
+        prop_assert_eq!(kinds.contains(&Kind::UnknownOrder), !known && named);
+        let other = known && !(same_product && delta == -i64::from(quantity));
+        prop_assert_eq!(kinds.contains(&Kind::OtherSale), other);
+    }
+}
