@@ -13,7 +13,7 @@
 //! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
 //!   believes of itself.
 //! * The client follows no redirection of a cluster: it would ask the wrong node after `ASK`, and end
-//!   by it. Who is redirected is refused, has done nothing, and asks again ([`slots`]).
+//!   by it. Who is redirected is refused, has done nothing, and asks again (`slots`).
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.

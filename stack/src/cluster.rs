@@ -2,7 +2,7 @@
 //! its place when it is gone.
 //!
 //! Every server runs with the shipped configuration and users, plus those of
-//! `deploy/acl/replication.acl` and [`SETTINGS`].
+//! `deploy/acl/replication.acl` and `SETTINGS`.
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
