@@ -8,12 +8,12 @@ use std::{collections::HashSet, num::NonZeroU16, time::Instant};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::{
-    event::{Event, OrderCompleted, RefundOrder},
+    event::{Event, OrderCompleted},
     id::{OrderId, Partition, Partitions},
 };
 use stack::{clustered::ClusteredSystem, operator::Operator, redis, role::Role, wait::wait_until};
 
-use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
+use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
 
 /// The default of a cluster.
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
@@ -77,10 +77,10 @@ impl Arena {
     async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
         let drained = wait_until("the system to come to rest", LIMIT, || async {
-            self.unrest().await.is_none()
+            unrest(&self.inventory, &self.payments).await.is_none()
         });
         if let Err(error) = drained.await {
-            panic!("{error}: {:?}", self.unrest().await);
+            panic!("{error}: {:?}", unrest(&self.inventory, &self.payments).await);
         }
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
@@ -92,22 +92,6 @@ impl Arena {
             next = page.next_page();
         }
         orders
-    }
-
-    /// What is still to be done.
-    async fn unrest(&self) -> Option<String> {
-        for partition in self.payments.partitions.all() {
-            let due = partition.key("due");
-            let pending = self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
-            if pending > 0 {
-                return Some(format!("{pending} orders in {due}"));
-            }
-        }
-        let completed = self.payments.backlog::<OrderCompleted>();
-        match completed.await {
-            Some(backlog) => Some(backlog),
-            None => self.inventory.backlog::<RefundOrder>().await,
-        }
     }
 
     async fn stock(&self, product: &str) -> u64 {

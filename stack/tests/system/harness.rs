@@ -188,10 +188,10 @@ impl Shop {
     /// given and have acknowledged everything there is.
     pub(crate) async fn wait_drained(&self) {
         let drained = wait_until("the system to come to rest", LIMIT, || async {
-            self.unrest().await.is_none()
+            unrest(&self.inventory, &self.payments).await.is_none()
         });
         if let Err(error) = drained.await {
-            panic!("{error}: {:?}", self.unrest().await);
+            panic!("{error}: {:?}", unrest(&self.inventory, &self.payments).await);
         }
     }
 
@@ -210,22 +210,21 @@ impl Shop {
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
     }
+}
 
-    /// What is still to be done, looked for in the order in which an order travels: whatever one
-    /// step finds done cannot make work for the next one any more.
-    async fn unrest(&self) -> Option<String> {
-        for partition in self.payments.partitions.all() {
-            let due = partition.key("due");
-            let pending = self.payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
-            if pending > 0 {
-                return Some(format!("{pending} orders in {due}"));
-            }
+/// What is still to be done, looked for in the order in which an order travels: whatever one step
+/// finds done cannot make work for the next one any more.
+pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String> {
+    for partition in payments.partitions.all() {
+        let due = partition.key("due");
+        let pending = payments.ask("ZCARD", &[&due]).await.unsigned().unwrap();
+        if pending > 0 {
+            return Some(format!("{pending} orders in {due}"));
         }
-        let completed = self.payments.backlog::<OrderCompleted>();
-        match completed.await {
-            Some(backlog) => Some(backlog),
-            None => self.inventory.backlog::<RefundOrder>().await,
-        }
+    }
+    match payments.backlog::<OrderCompleted>().await {
+        Some(backlog) => Some(backlog),
+        None => inventory.backlog::<RefundOrder>().await,
     }
 }
 
