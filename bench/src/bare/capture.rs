@@ -20,7 +20,8 @@ const CONSUMER: &str = "inventory consume";
 
 /// The commands of one order, and of many at once.
 pub(crate) struct Capture {
-    pub(crate) place: Template,
+    pub(crate) place_one: Template,
+    pub(crate) place_many: Template,
     /// The same for whichever orders are due.
     pub(crate) complete: Vec<Vec<u8>>,
     /// Without waiting.
@@ -63,17 +64,18 @@ impl Capture {
     }
 
     fn find(inventory: &[Told], payments: &[Told], known: &[Order]) -> Result<Self> {
-        let applied: Vec<Template> = calls(inventory, "apply_orders")
-            .map(|told| Template::new(&told.args, known))
-            .collect::<Result<_>>()?;
-        let place = calls(payments, "place_order").last().context("no order was placed")?;
+        let of = |told, function| -> Result<Vec<Template>> {
+            calls(told, function).map(|told| Template::new(&told.args, known)).collect()
+        };
+        let (placed, applied) = (of(payments, "place_order")?, of(inventory, "apply_orders")?);
         let complete = calls(payments, "complete_due").last().context("no order was paid")?;
         let read =
             about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
         let acknowledge =
             about(payments, "XACK").next_back().context("nothing was acknowledged")?;
         Ok(Self {
-            place: Template::new(&place.args, known)?,
+            place_one: least(&placed).context("no order was placed")?.clone(),
+            place_many: most(&placed).context("no order was placed")?.clone(),
             complete: complete.args.clone(),
             read: without_block(&read.context("nothing was read")?.args),
             acknowledge: acknowledge.args.iter().take(3).cloned().collect(),

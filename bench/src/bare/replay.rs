@@ -40,7 +40,7 @@ impl Replay {
     /// Orders a second that can be placed and nothing else.
     pub(crate) fn accept(&self, shop: &Shop) -> Result<f64> {
         let orders = self.fresh();
-        let pipelines = pipelines(&self.capture.place, &orders, DEPTH);
+        let pipelines = self.placements(&orders, DEPTH);
         let mut line = Line::connect(&shop.payments)?;
         let started = Instant::now();
         for (pipeline, count) in &pipelines {
@@ -78,8 +78,7 @@ impl Replay {
         let batch = self.capture.apply_many.orders();
         let share = orders.len().div_ceil(PAYMENTS_LINES).max(1);
         let shares = orders.chunks(share);
-        let place: Vec<_> =
-            shares.map(|share| pipelines(&self.capture.place, share, batch)).collect();
+        let place: Vec<_> = shares.map(|share| self.placements(share, batch)).collect();
         let read = AtomicU64::new(0);
         let group = Group::new([
             ("inventory redis".to_owned(), shop.system.inventory_redis().pid()),
@@ -114,7 +113,7 @@ impl Replay {
             let mut buffer = Vec::new();
             for order in &orders {
                 buffer.clear();
-                self.capture.place.write(std::slice::from_ref(order), &mut buffer);
+                self.capture.place_one.write(std::slice::from_ref(order), &mut buffer);
                 buffer.extend_from_slice(&complete);
                 line.ask(&buffer, 2)?;
                 // The rate is what is wanted here, not a moment that something is ready at.
@@ -215,16 +214,16 @@ impl Replay {
 
     /// Calls that take the stock of these orders, as many at once as the system does.
     fn applications(&self, orders: &[Order]) -> Vec<Vec<u8>> {
-        let Capture { apply_one, apply_many, .. } = &self.capture;
-        let whole = orders.chunks_exact(apply_many.orders());
-        let rest = whole.remainder().chunks_exact(apply_one.orders());
-        let call = |template: &Template, orders: &[Order]| {
-            let mut buffer = Vec::new();
-            template.write(orders, &mut buffer);
-            buffer
-        };
-        let many = whole.map(|orders| call(apply_many, orders));
-        many.chain(rest.map(|orders| call(apply_one, orders))).collect()
+        calls(&self.capture.apply_one, &self.capture.apply_many, orders)
+    }
+
+    /// Calls that place these orders, as many at once as the system does, and about `depth` orders in
+    /// each pipeline.
+    fn placements(&self, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
+        let Capture { place_one, place_many, .. } = &self.capture;
+        let calls = calls(place_one, place_many, orders);
+        let depth = depth.div_ceil(place_many.orders());
+        calls.chunks(depth.max(1)).map(|calls| (calls.concat(), calls.len())).collect()
     }
 
     fn acknowledgement(&self, entries: &[super::line::Entry]) -> Vec<u8> {
@@ -234,14 +233,15 @@ impl Replay {
     }
 }
 
-/// One command for each order, `depth` orders in each pipeline.
-fn pipelines(template: &Template, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
-    let pipeline = |orders: &[Order]| {
+/// Calls for these orders: as many at once as the larger one is for, and the rest with the smaller
+/// one.
+fn calls(one: &Template, many: &Template, orders: &[Order]) -> Vec<Vec<u8>> {
+    let call = |template: &Template, orders: &[Order]| {
         let mut buffer = Vec::new();
-        for order in orders {
-            template.write(std::slice::from_ref(order), &mut buffer);
-        }
-        (buffer, orders.len())
+        template.write(orders, &mut buffer);
+        buffer
     };
-    orders.chunks(depth.max(1)).map(pipeline).collect()
+    let whole = orders.chunks_exact(many.orders());
+    let rest = whole.remainder().chunks_exact(one.orders());
+    whole.map(|orders| call(many, orders)).chain(rest.map(|orders| call(one, orders))).collect()
 }
