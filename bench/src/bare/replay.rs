@@ -217,8 +217,8 @@ impl Replay {
         calls(&self.capture.apply_one, &self.capture.apply_many, orders)
     }
 
-    /// Calls that place these orders, as many at once as the system does, and about `depth` orders in
-    /// each pipeline.
+    /// Calls that place these orders, as many at once as the system does, and about `depth` orders
+    /// in each pipeline.
     fn placements(&self, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
         let Capture { place_one, place_many, .. } = &self.capture;
         let calls = calls(place_one, place_many, orders);
