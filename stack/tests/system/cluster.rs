@@ -12,8 +12,9 @@ use shared::{
     id::{OrderId, Partition, Partitions},
 };
 use stack::{clustered::ClusteredSystem, operator::Operator, redis, role::Role, wait::wait_until};
+use tokio::task::JoinSet;
 
-use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
+use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, insist, unrest};
 
 /// The default of a cluster.
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
@@ -225,7 +226,11 @@ async fn wait_tried(node: &Operator, due: &str) {
         f64::from(seconds) * 1_000.0 > due_ms
     });
     has_come.await.unwrap();
-    let before = refusals(node).await;
+    wait_refused(node, refusals(node).await).await;
+}
+
+/// Waits until this node has refused more than so often.
+async fn wait_refused(node: &Operator, before: u64) {
     let refused = wait_until("a refusal", LIMIT, || async { refusals(node).await > before });
     refused.await.unwrap();
 }
@@ -235,6 +240,47 @@ async fn refusals(node: &Operator) -> u64 {
     let stats: String = node.ask(&["INFO", "errorstats"]).await.unwrap();
     let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
     count.map_or(0, |count| count.split_whitespace().next().unwrap().parse().unwrap())
+}
+
+/// The product and its movements have gone ahead, and the claims of the keys are still here.
+#[tokio::test]
+async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
+    const REQUESTS: [(&str, u64); 2] = [("before", 5), ("meanwhile", 7)];
+    let arena = Arena::open(&[]).await;
+    let path = format!("/products/{}/restock", arena.thing);
+    let restock = |member: &str, quantity: u64| {
+        arena.http.post(arena.url(member, &path)).json(&json!({"quantity": quantity}))
+    };
+    let (key, quantity) = REQUESTS[0];
+    let first = insist(&restock("inventory serve", quantity), key).await.expect(200);
+    let cluster = arena.system.store(redis::Store::Inventory);
+    let partition = arena.inventory.partitions.of_product(arena.thing.parse().unwrap());
+    let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
+    let from = cluster.primary_of(slot).await.unwrap();
+    let mut asked = JoinSet::new();
+    let between = async || {
+        let (is_first, before) = (asked.is_empty(), refusals(cluster.operator_of(from)).await);
+        for (key, quantity) in REQUESTS {
+            for member in ["inventory serve", "inventory serve 2"] {
+                let request = restock(member, quantity);
+                asked.spawn(async move { (key, insist(&request, key).await.expect(200)) });
+            }
+        }
+        if is_first {
+            wait_refused(cluster.operator_of(from), before).await;
+        }
+    };
+    // One key at a time, and everybody asks again after each.
+    let moved = cluster.move_slot(slot, (from + 1) % 3, 1, between).await.unwrap();
+    let answers = asked.join_all().await;
+    assert_eq!(answers.len(), moved.keys * 4);
+    let second = answers.iter().find(|(key, _)| *key == "meanwhile").unwrap().1.body.clone();
+    for (key, answer) in answers {
+        assert_eq!(answer.body, if key == "before" { &first.body } else { &second }.as_str());
+    }
+    assert_eq!(arena.stock(&arena.thing).await, STOCK + 5 + 7);
+    let movements = arena.inventory.length(&partition.key_of("movements", &arena.thing)).await;
+    assert_eq!(movements, 1 + 2);
 }
 
 #[tokio::test]
