@@ -86,9 +86,11 @@ impl Shape {
     fn settings(&self) -> Vec<(&'static str, String)> {
         // Lines about each order would measure who reads them: this program.
         let always = [("RUST_LOG", "warn".to_owned()), ("COMPLETION_DELAY", "0".to_owned())];
+        // A machine that is full keeps replicas waiting, and a refusal would end the measurement.
+        let wait = ("REPLICA_ACK_TIMEOUT", "500ms".to_owned());
         let acks = ("REPLICA_ACKS", self.acks.to_string());
         let partitions = (self.partitions > 0).then(|| ("PARTITIONS", self.partitions.to_string()));
-        always.into_iter().chain([acks]).chain(partitions).collect()
+        always.into_iter().chain([acks, wait]).chain(partitions).collect()
     }
 
     fn partitions(&self) -> Partitions {
