@@ -30,7 +30,7 @@ pub(crate) struct Figure {
     pub(crate) foreign: f64,
 }
 
-/// What reaches a limit: a part of the work, and nothing else.
+/// What a figure is put beside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Bare {
@@ -38,6 +38,8 @@ pub(crate) enum Bare {
     Http,
     /// A bare client that calls the same functions of the stores.
     Redis,
+    /// The same system with one store for each service and one process of each role.
+    One,
 }
 
 /// The figures of one round, in the order they were measured.
@@ -75,13 +77,14 @@ pub(crate) struct Limit {
 }
 
 impl Bare {
-    const ALL: [Self; 2] = [Self::Http, Self::Redis];
+    const ALL: [Self; 3] = [Self::Http, Self::Redis, Self::One];
 
     /// What people call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Http => "bare HTTP",
             Self::Redis => "bare Redis",
+            Self::One => "one of each",
         }
     }
 }
@@ -120,7 +123,12 @@ impl Sheet {
 
     /// Whether this figure was measured.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.figures.iter().any(|figure| figure.name == name)
+        self.value(name).is_some()
+    }
+
+    /// What was measured under this name.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
     }
 
     /// All figures.

@@ -34,7 +34,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// What to send, and for how long.
 #[derive(Clone, Debug)]
 pub(crate) struct Load {
-    pub(crate) to: SocketAddr,
+    /// The connections are shared out among these.
+    pub(crate) to: Vec<SocketAddr>,
     /// Sent in turn.
     pub(crate) requests: Vec<Request>,
     pub(crate) connections: usize,
@@ -81,6 +82,7 @@ impl Load {
     /// As few requests as there are: one of each, over one connection, with their answers kept.
     pub(crate) fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
         let until = Until::Count(u64::try_from(requests.len()).unwrap_or(u64::MAX));
+        let to = vec![to];
         Self { to, requests, connections: 1, rate: None, until, expect, keep: true }
     }
 
@@ -93,7 +95,8 @@ impl Load {
 
     /// Sends it all from this thread.
     pub(crate) fn run(&self) -> Result<Outcome> {
-        ensure!(!self.requests.is_empty() && self.connections > 0, "nothing to send");
+        let has_work = !self.requests.is_empty() && !self.to.is_empty() && self.connections > 0;
+        ensure!(has_work, "nothing to send");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let limit = PATIENCE
             + match self.until {
@@ -107,8 +110,8 @@ impl Load {
 
     async fn send(&self) -> Result<Outcome> {
         let mut clients = Vec::with_capacity(self.connections);
-        for _ in 0..self.connections {
-            clients.push(Client::connect(self.to).await?);
+        for to in self.to.iter().cycle().take(self.connections) {
+            clients.push(Client::connect(*to).await?);
         }
         let started = Instant::now();
         let pace = self.rate.map(|rate| Pace::new(rate, started));
@@ -145,7 +148,7 @@ impl Shared<'_> {
             state.outcome.answers += 1;
             state.outcome.latencies.saturating_record(nanos(intended.elapsed()));
             if self.load.keep {
-                state.outcome.kept.push((number, answer.to_owned()));
+                state.outcome.kept.push((number, answer.to_owned(intended)));
             }
         }
         Ok(())

@@ -4,8 +4,8 @@
 //! machine's.
 //!
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
-//! measurement, on a [`shop`] with an [`operator`] for each store, under a [`load`]; [`bare`] are
-//! the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
+//! measurement, on a [`shop`] with an [`operator`] for each store, or a [`fleet`] of any shape,
+//! under a [`load`] of [`goods`]; [`bare`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
 //! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
 
@@ -13,6 +13,8 @@ mod bare;
 mod calls;
 mod compare;
 mod figure;
+mod fleet;
+mod goods;
 mod load;
 mod machine;
 mod measure;

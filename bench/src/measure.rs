@@ -16,6 +16,7 @@ mod drain;
 mod footprint;
 mod http;
 mod latency;
+mod scale;
 
 pub(crate) use latency::from_paid_to_taken;
 
@@ -48,6 +49,9 @@ pub(crate) fn round(
     }
     if options.wants_any(&[Accept, Drain]) {
         much_later(options, binaries, &mut sheet, tell)?;
+    }
+    if options.wants(Measure::Scale) {
+        scale::measure(options, binaries, &mut sheet, tell)?;
     }
     if options.limits() && options.wants_any(&[Accept, E2e, Drain, Latency]) {
         tell("the same work on the stores alone");

@@ -125,8 +125,14 @@ impl Operator {
 
     /// How far the group of an event has come; nothing while there is no group.
     pub(crate) fn standing<E: Event>(&mut self) -> Result<Option<Standing>> {
-        let stream: BTreeMap<String, Value> = self.ask(&["XINFO", "STREAM", E::STREAM])?;
-        let groups: Vec<BTreeMap<String, Value>> = self.ask(&["XINFO", "GROUPS", E::STREAM])?;
+        self.standing_at::<E>(E::STREAM)
+    }
+
+    /// The same for the stream of one partition.
+    pub(crate) fn standing_at<E: Event>(&mut self, stream: &str) -> Result<Option<Standing>> {
+        let key = stream;
+        let stream: BTreeMap<String, Value> = self.ask(&["XINFO", "STREAM", key])?;
+        let groups: Vec<BTreeMap<String, Value>> = self.ask(&["XINFO", "GROUPS", key])?;
         let named = groups.into_iter().find(|group| field(group, "name") == Some(E::GROUP.into()));
         Ok(named.map(|group| Standing {
             newest: field(&stream, "last-generated-id").unwrap_or_default(),

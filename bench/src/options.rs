@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// About a minute instead of several, and less exact
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only these, between commas
+    /// Only these, between commas; without it everything but `scale`
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Measure>,
     /// How often everything is measured; medians are shown
@@ -93,6 +93,9 @@ pub(crate) enum Measure {
     Drain,
     /// From a paid order to its stock, at a light load
     Latency,
+    /// The whole choreography on partitions, clusters and replicas, beside one of everything; only if
+    /// it is named, about two minutes more
+    Scale,
 }
 
 /// When a store writes to disk.
@@ -117,7 +120,8 @@ impl Fsync {
 impl Options {
     /// Whether this is to be measured.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
-        self.only.is_empty() || self.only.contains(&measure)
+        let unasked = self.only.is_empty() && measure != Measure::Scale;
+        unasked || self.only.contains(&measure)
     }
 
     /// Whether one of these is to be measured.
@@ -144,6 +148,16 @@ impl Options {
     /// Orders of the whole choreography.
     pub(crate) fn orders(&self) -> u64 {
         u64::from(self.orders.unwrap_or(if self.quick { 10_000 } else { 50_000 }))
+    }
+
+    /// Orders of each shape of the system.
+    pub(crate) fn scale_orders(&self) -> u64 {
+        u64::from(self.orders.unwrap_or(if self.quick { 3_000 } else { 15_000 }))
+    }
+
+    /// How long each shape of the system is watched, at rest and at a light load.
+    pub(crate) fn scale_time(&self) -> Duration {
+        self.http_time().mul_f64(0.5)
     }
 
     /// Sizes of the piles that are drained.
@@ -174,7 +188,8 @@ mod tests {
 
     #[test]
     fn everything_is_measured_unless_something_is_named() {
-        assert!(options("").wants(Measure::Drain));
+        assert!(options("").wants(Measure::Drain) && !options("").wants(Measure::Scale));
+        assert!(options("--only scale").wants(Measure::Scale));
         let few = options("--only post,e2e");
         assert!(few.wants(Measure::Post) && few.wants(Measure::E2e) && !few.wants(Measure::Get));
         assert!(!few.wants_any(&[Measure::Get, Measure::Drain]));
@@ -183,6 +198,7 @@ mod tests {
     #[test]
     fn a_quick_run_is_smaller_and_every_size_can_be_named() {
         assert!(options("--quick").orders() < options("").orders());
+        assert!(options("--quick").scale_orders() < options("").scale_orders());
         assert_eq!(options("").piles(), [50_000, 300_000]);
         assert_eq!(options("--piles 500").piles(), [500]);
         assert_eq!(options("--env A=b=c").env, [("A".to_owned(), "b=c".to_owned())]);

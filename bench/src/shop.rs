@@ -7,21 +7,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use shared::event::{OrderCompleted, RefundOrder};
-use shared::id::{OrderId, ProductId};
+use shared::id::ProductId;
 use stack::{binaries::Binaries, role::Role, system::System};
 use tokio::runtime::Runtime;
 
 use crate::{
-    load::{Answer, Load, Request, Until},
+    goods,
+    load::{Load, Until},
     machine::Group,
     operator::Operator,
     options::Options,
 };
 
-/// Pieces of each product: more than any measurement sells.
-const STOCK: u32 = 100_000_000;
 /// How long the system may take to come to rest.
 const REST_LIMIT: Duration = Duration::from_mins(5);
 /// How often is looked whether it has.
@@ -105,15 +104,7 @@ impl Shop {
 
     /// Puts products up for sale.
     pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
-        let body = format!(r#"{{"name":"mug","price":"10.00","quantity":{STOCK}}}"#);
-        let request = Request::post("/products", &body);
-        let load = Load::new(self.inventory_address()?, vec![request], 201);
-        let load = Load { until: Until::Count(count), ..load };
-        let made = load.run()?;
-        made.kept
-            .iter()
-            .map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg))
-            .collect()
+        goods::create(self.inventory_address()?, count)
     }
 
     /// Orders of one piece of these products in turn.
@@ -123,13 +114,7 @@ impl Shop {
         connections: usize,
         until: Until,
     ) -> Result<Load> {
-        let order = |product: &ProductId| {
-            let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
-            Request::post("/orders", &body)
-        };
-        let requests = products.iter().map(order).collect();
-        let load = Load::new(self.payments_address()?, requests, 201);
-        Ok(Load { connections, until, keep: false, ..load })
+        Ok(goods::orders(vec![self.payments_address()?], products, connections, until))
     }
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
@@ -166,15 +151,7 @@ impl Shop {
             let letters: u64 = store.ask(&["XLEN", "dead_letters"])?;
             ensure!(letters == 0, "{letters} events were set aside");
         }
-        let looks = products.iter().map(|id| Request::get(&format!("/products/{id}")));
-        let looks = Load::new(self.inventory_address()?, looks.collect(), 200).run()?;
-        let mut sold = 0;
-        for (_, answer) in looks.kept {
-            let product: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            let left = product["quantity"].as_u64().context("a product without a quantity")?;
-            sold += u64::from(STOCK).saturating_sub(left);
-        }
-        Ok(sold)
+        goods::sold(self.inventory_address()?, products)
     }
 
     /// Starts a process again and waits until it is ready.
@@ -191,19 +168,7 @@ impl Shop {
     }
 }
 
-/// The order that an answer is about.
-pub(crate) fn order_id(answer: &Answer) -> Result<OrderId> {
-    id(answer)?.parse().map_err(anyhow::Error::msg)
-}
-
-fn id(answer: &Answer) -> Result<String> {
-    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
-    let Some(id) = body["id"].as_str() else {
-        bail!("an answer without an id: {body}");
-    };
-    Ok(id.to_owned())
-}
-
-fn address(url: &str) -> Result<SocketAddr> {
+/// The address behind a URL.
+pub(crate) fn address(url: &str) -> Result<SocketAddr> {
     Ok(url.strip_prefix("http://").context("not http")?.parse()?)
 }

@@ -48,8 +48,13 @@ impl ClusteredSystem {
     /// Starts two stores of six nodes each and one process of each role with these settings, and
     /// waits until all are ready.
     pub async fn start(env: &[(&str, &str)]) -> Result<Self> {
-        let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared())).await?;
-        let (server, binaries) = (found.0?, found.1?);
+        let binaries = tokio::task::spawn_blocking(binaries::shared).await??;
+        Self::start_of(binaries, env).await
+    }
+
+    /// The same with these programs instead of the project's own.
+    pub async fn start_of(binaries: Binaries, env: &[(&str, &str)]) -> Result<Self> {
+        let server = tokio::task::spawn_blocking(server::shared).await??;
         let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let store = |store: Store| {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::{
-    binaries,
+    binaries::{self, Binaries},
     guard::{Farewell, Guard},
     health::{self, Member},
     ports::{self, Port},
@@ -34,8 +34,17 @@ impl ReplicatedSystem {
     /// Starts two stores with so many replicas each and the four processes with these settings, and
     /// waits until all are ready.
     pub async fn start(replicas: usize, env: &[(&str, &str)]) -> Result<Self> {
-        let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared())).await?;
-        let (server, binaries) = (found.0?, found.1?);
+        let binaries = tokio::task::spawn_blocking(binaries::shared).await??;
+        Self::start_of(&binaries, replicas, env).await
+    }
+
+    /// The same with these programs instead of the project's own.
+    pub async fn start_of(
+        binaries: &Binaries,
+        replicas: usize,
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
+        let server = tokio::task::spawn_blocking(server::shared).await??;
         let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let store = |store: Store| {
@@ -49,7 +58,7 @@ impl ReplicatedSystem {
         let mut members = Vec::new();
         for (role, port) in Role::ALL.into_iter().zip(&ports) {
             let stores = [inventory.url(role.user()), payments.url(role.user())];
-            let mut launch = role.launch_at(&binaries, stores, port.number(), ports[0].number());
+            let mut launch = role.launch_at(binaries, stores, port.number(), ports[0].number());
             launch.env.extend(env.iter().map(|(name, value)| ((*name).into(), (*value).into())));
             let process = Arc::new(Process::start(launch, guard.clone(), None)?);
             members.push(Member { process, url: format!("http://127.0.0.1:{}", port.number()) });

@@ -8,10 +8,11 @@ use shared::event::{Event, OrderCompleted};
 
 use super::template::{Order, Template};
 use crate::{
+    goods::order_id,
     load::{Load, Until},
     measure::{CONNECTIONS, PRODUCTS},
     monitor::{Monitor, Told},
-    shop::{Shop, order_id},
+    shop::Shop,
 };
 
 /// Orders of the sample: several times what one call takes at once.

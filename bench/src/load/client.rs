@@ -1,6 +1,9 @@
 //! One HTTP/1.1 connection that is asked one thing after the other.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Instant, SystemTime},
+};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -36,6 +39,8 @@ pub(crate) struct Answer {
     /// Head and body, as they came.
     pub(crate) whole: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    /// When its request was meant to be sent, on the clock of the machine.
+    pub(crate) meant: SystemTime,
 }
 
 /// Where an answer ends.
@@ -75,8 +80,13 @@ impl Client {
 }
 
 impl Seen<'_> {
-    pub(super) fn to_owned(&self) -> Answer {
-        Answer { whole: self.whole.to_vec(), body: self.body.to_vec() }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is put beside what stores say, and decides nothing"
+    )]
+    pub(super) fn to_owned(&self, intended: Instant) -> Answer {
+        let meant = SystemTime::now() - intended.elapsed();
+        Answer { whole: self.whole.to_vec(), body: self.body.to_vec(), meant }
     }
 }
 

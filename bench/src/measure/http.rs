@@ -8,11 +8,12 @@ use super::CONNECTIONS;
 use crate::{
     bare::Server,
     figure::{Bare, Sheet},
+    goods::order_id,
     load::{Load, Request, Until},
     machine::Group,
     number::micros_each,
     options::Options,
-    shop::{Shop, order_id},
+    shop::Shop,
 };
 
 /// Connections of the closed loops.
@@ -49,7 +50,7 @@ pub(super) fn get(
         ("get_product", shop.inventory_address()?, products.collect::<Vec<_>>()),
         ("get_order", shop.payments_address()?, orders.collect()),
     ] {
-        let load = Load { to, requests, expect: 200, ..placing.clone() };
+        let load = Load { to: vec![to], requests, expect: 200, ..placing.clone() };
         let kind = Kind { name, load, widths: &WIDTHS, leaves_work: false };
         kind.measure(shop, options, sheet)?;
     }
@@ -118,7 +119,7 @@ impl Kind<'_> {
         let closed = self.widths.iter().map(|width| (format!("c{width}"), *width));
         for (suffix, width) in closed.chain([("open".to_owned(), 0)]) {
             let load = if width == 0 { self.open(options) } else { self.closed(width, options) };
-            let load = Load { to: server.address(), ..load };
+            let load = Load { to: vec![server.address()], ..load };
             warm_up(&load, options)?;
             let mark = group.mark()?;
             let outcome = load.run()?;

@@ -8,18 +8,19 @@ use shared::id::ProductId;
 
 use crate::{
     figure::Sheet,
+    goods::order_id,
     load::{Load, Until},
     monitor::{Monitor, Told},
     number::{float, per_second, quantile},
     options::Options,
-    shop::{Shop, order_id},
+    shop::Shop,
 };
 
 /// Orders a second.
 const RATE: u32 = 100;
 const CONNECTIONS: usize = 8;
 /// The stream that a movement of stock is written to; an id follows.
-const MOVEMENTS: &str = "movements";
+pub(super) const MOVEMENTS: &str = "movements";
 const ID: &str = "order_id";
 
 /// Orders at a light load, and listens to both stores: their clocks are that of this machine.
@@ -57,12 +58,7 @@ pub(super) fn measure(
 /// From the event about each order to the movement of its stock, in microseconds, sorted. Of events
 /// that were repeated the first counts, and of movements the only one.
 pub(crate) fn from_paid_to_taken(payments: &[Told], inventory: &[Told]) -> Vec<f64> {
-    let mut paid = HashMap::new();
-    for told in payments.iter().filter(|told| told.adds_to(OrderCompleted::STREAM)) {
-        if let Some(order) = order_of(told) {
-            paid.entry(order).or_insert(told.at);
-        }
-    }
+    let paid = first_adds(payments, OrderCompleted::STREAM);
     let taken = inventory.iter().filter(|told| told.adds_to(MOVEMENTS));
     let waits = taken.filter_map(|told| {
         let paid = paid.get(order_of(told)?)?;
@@ -71,6 +67,18 @@ pub(crate) fn from_paid_to_taken(payments: &[Told], inventory: &[Told]) -> Vec<f
     let mut waits: Vec<f64> = waits.collect();
     waits.sort_by(f64::total_cmp);
     waits
+}
+
+/// When each order was first told to streams whose key begins so, in microseconds since the epoch.
+pub(super) fn first_adds<'a>(told: &'a [Told], stream: &str) -> HashMap<&'a [u8], u64> {
+    let mut adds = HashMap::new();
+    for told in told.iter().filter(|told| told.adds_to(stream)) {
+        if let Some(order) = order_of(told) {
+            let at: &mut u64 = adds.entry(order).or_insert(told.at);
+            *at = told.at.min(*at);
+        }
+    }
+    adds
 }
 
 fn order_of(told: &Told) -> Option<&[u8]> {

@@ -64,6 +64,26 @@ fn every_measurement_runs_and_its_figures_can_be_true() {
 }
 
 #[test]
+fn systems_of_other_shapes_are_measured_beside_one_of_each() {
+    let (figures, table) = measure(&["--quick", "--only", "scale"]);
+    for shape in ["one", "partitions16", "cluster16", "replica_acks1"] {
+        let name = format!("scale.{shape}");
+        let (paid, taken) = (format!("{name}.paid.p50"), format!("{name}.taken.p50"));
+        assert!(median(&figures, &paid) <= median(&figures, &taken), "{name}");
+        for store in ["inventory", "payments"] {
+            assert!(median(&figures, &format!("{name}.cpu.{store}-redis")) > 0.0, "{name}");
+            assert!(median(&figures, &format!("{name}.file.{store}-redis")) > 0.0, "{name}");
+        }
+        if shape != "one" {
+            assert!(ratio(&figures, &format!("{name}.rate"), "one") > 0.0, "{name}");
+        }
+    }
+    assert!(median(&figures, "scale.cluster16.cpu.payments-redis.primary-2") > 0.0);
+    assert!(figures.contains_key("scale.cluster16.cpu.inventory-redis.replica-5"));
+    assert!(table.contains("of one of each"));
+}
+
+#[test]
 fn only_what_is_asked_for_is_measured_and_as_often() {
     let (figures, _) = measure(&["--only", "footprint", "--rounds", "2", "--fsync", "always"]);
     assert!(figures.keys().all(|name| name.starts_with("idle.")), "{figures:?}");

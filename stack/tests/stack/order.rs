@@ -12,22 +12,28 @@ use nix::{
 use stack::{binaries, ports::Ports};
 use tempfile::TempDir;
 
-use crate::support::{free_offset, stack_binary};
+use crate::support::{
+    children_of, free_cluster_offset, free_offset, is_alive, stack_binary, wait_dead,
+};
 
 /// `stack up`, ended in order when dropped.
 struct Up {
     child: Child,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Up {
     /// Starts it and waits for its box.
     fn start(offset: u16) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), offset, &[])
+    }
+
+    fn start_in(data: TempDir, offset: u16, flags: &[&str]) -> Self {
         let services = binaries::shared().unwrap().inventory;
         let mut child = Command::new(stack_binary())
             .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
             .arg(data.path())
+            .args(flags)
             .env("PAS_DE_DEUX_BIN_DIR", services.parent().unwrap())
             .env("COMPLETION_DELAY", "1s")
             .stdout(Stdio::piped())
@@ -38,7 +44,7 @@ impl Up {
         assert!(lines.by_ref().map_while(Result::ok).any(|line| line.starts_with('╰')));
         // Its log has to be read, or the pipe fills and it stops.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Self { child, _data: data }
+        Self { child, data }
     }
 }
 
@@ -84,6 +90,29 @@ fn an_order_is_shown_until_it_is_final() {
     let (code, text) = order(offset, &["--product", unknown]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("404 Not Found"), "{text}");
+}
+
+#[tokio::test]
+async fn on_clusters_an_order_is_served_and_ctrl_c_leaves_no_process_and_the_data() {
+    const PROCESSES: usize = 2 * 6 + 4;
+    let offset = free_cluster_offset();
+    let (mut data, mut product) = (tempfile::tempdir().unwrap(), None);
+    for (signal, rest) in [(Signal::SIGINT, 7), (Signal::SIGTERM, 4)] {
+        let mut up = Up::start_in(data, offset, &["--cluster"]);
+        let children = children_of(up.child.id());
+        assert_eq!(children.len(), PROCESSES);
+        let more: Vec<&str> = product.iter().flat_map(|id: &String| ["--product", id]).collect();
+        let (code, text) = order(offset, &[&["--quantity", "3"], &more[..]].concat());
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.ends_with(&format!("paid, stock {} -> {rest}\n", rest + 3)), "{text}");
+        let id = text.split("\"product_id\":\"").nth(1).unwrap();
+        product = Some(id[..id.find('"').unwrap()].to_owned());
+        kill(Pid::from_raw(up.child.id().cast_signed()), signal).unwrap();
+        assert_eq!(up.child.wait().unwrap().code(), Some(0));
+        assert!(!children.iter().any(|pid| is_alive(*pid)));
+        wait_dead(&children).await;
+        data = std::mem::replace(&mut up.data, tempfile::tempdir().unwrap());
+    }
 }
 
 #[test]

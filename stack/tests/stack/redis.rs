@@ -56,6 +56,18 @@ async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
     assert!(ask(&redis, User::Operator, &["GET product:1"]).contains("kept"));
 }
 
+/// Functions write several keys at once, and so stand in the file as transactions.
+#[tokio::test]
+async fn what_was_written_together_survives_a_restart_though_nobody_may_come_without_a_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = start(Store::Payments, dir.path()).await;
+    let together = ["MULTI", "SET order:1 kept", "SET order:2 kept", "EXEC"];
+    assert!(ask(&redis, User::Operator, &together).contains("*2\r\n+OK\r\n+OK"));
+    redis.stop().await.unwrap();
+    redis.restart().await.unwrap();
+    assert!(ask(&redis, User::Operator, &["EXISTS order:1 order:2"]).contains(":2"));
+}
+
 #[tokio::test]
 async fn the_shipped_configuration_is_in_force() {
     let dir = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use std::{
 use nix::{sys::signal::kill, unistd::Pid};
 use stack::{
     binaries::Binaries,
+    cluster::BUS,
     guard::{Farewell, Guard},
     ports::{self, Ports},
     process::Launch,
@@ -119,6 +120,19 @@ pub(crate) fn free_offset(test: u16) -> u16 {
             Ports::standard(*offset).unwrap().named().iter().all(|(_, port)| ports::is_free(*port))
         })
         .unwrap()
+}
+
+/// An offset with which two clusters find their ports free, below those of all other tests: also the
+/// ports of the nodes among themselves lie below those that systems in tests take.
+pub(crate) fn free_cluster_offset() -> u16 {
+    const NODES: u16 = 6;
+    let nodes = |first: u16| (first..first + NODES).flat_map(|port| [port, port + BUS]);
+    let is_free = |offset: &u16| {
+        let ports = Ports::standard(*offset).unwrap();
+        let stores = nodes(ports.inventory_redis).chain(nodes(ports.payments_redis));
+        ports.named().into_iter().map(|(_, port)| port).chain(stores).all(ports::is_free)
+    };
+    (500..900).step_by(20).find(is_free).unwrap()
 }
 
 /// The processes whose parent is `parent`.

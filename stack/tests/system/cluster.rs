@@ -9,11 +9,13 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::{
     event::{Event, OrderCompleted},
-    id::{OrderId, Partition, Partitions},
+    id::{OrderId, Partitions},
 };
-use stack::{clustered::ClusteredSystem, operator::Operator, redis, role::Role, wait::wait_until};
+use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
+
+mod moves;
 
 /// The default of a cluster.
 const PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
@@ -155,86 +157,6 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
         let stream = partition.key(OrderCompleted::STREAM);
         assert!(arena.payments.length(&stream).await > 0, "{stream} is idle");
     }
-}
-
-#[tokio::test]
-async fn slots_that_move_while_orders_are_placed_lose_nothing() {
-    let arena = Arena::open(&[]).await;
-    let traffic = arena.traffic();
-    traffic[0].more(200).await;
-    let stores = [redis::Store::Payments, redis::Store::Inventory].map(|s| arena.system.store(s));
-    // Those of the products among them: every order wants something there.
-    let of = |id: &String| arena.inventory.partitions.of_product(id.parse().unwrap());
-    let products = [&arena.thing, &arena.scarce].map(of);
-    let some = [0, 5, 10].map(|index| Partition::at(Some(index)));
-    for (cluster, partitions) in stores.into_iter().zip([&some[..], &products[..]]) {
-        for partition in partitions {
-            let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
-            let from = cluster.primary_of(slot).await.unwrap();
-            for to in [(from + 1) % 3, from] {
-                // One key at a time, so that much falls between two of them.
-                let moved = cluster.move_slot(slot, to, 1, async || ()).await.unwrap();
-                eprintln!("slot {slot}: {moved:?}");
-                traffic[0].more(20).await;
-            }
-        }
-    }
-    let orders = arena.settle(traffic).await;
-    eprintln!("{orders} orders");
-}
-
-/// The list of what is due is still here, and the order has gone ahead.
-#[tokio::test]
-async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_to_rest() {
-    let arena = Arena::open(&[("COMPLETION_DELAY", "3s")]).await;
-    let place = async || -> Partition {
-        let order = arena.order("payments serve", &arena.thing);
-        let id: OrderId = Answer::patiently(order).await.expect(201).text("id").parse().unwrap();
-        arena.payments.partitions.of_order(id)
-    };
-    // Once something was paid there, the partition has every key that a payment needs.
-    let (partition, mut placed) = (place().await, 1);
-    arena.wait_drained().await;
-    while place().await != partition {
-        placed += 1;
-    }
-    placed += 1;
-    let cluster = arena.system.store(redis::Store::Payments);
-    let slot = cluster.slot_of(&partition.key("due")).await.unwrap();
-    let from = cluster.primary_of(slot).await.unwrap();
-    let mut waited = false;
-    let between = async || {
-        if !waited {
-            waited = true;
-            wait_tried(cluster.operator_of(from), &partition.key("due")).await;
-        }
-    };
-    // The two orders of the partition go first.
-    cluster.move_slot(slot, (from + 1) % 3, 2, between).await.unwrap();
-    let orders = arena.wait_drained().await;
-    assert_eq!((orders.len(), count(&orders, "paid")), (placed, placed), "{orders:?}");
-    assert_eq!(arena.stock(&arena.thing).await, STOCK - placed as u64);
-}
-
-/// Waits until something is due, and somebody who wanted to act on it was refused.
-async fn wait_tried(node: &Operator, due: &str) {
-    let first = ["ZRANGE", due, "0", "0", "WITHSCORES"];
-    let [(_, due_ms)]: [(String, f64); 1] = node.ask(&first).await.unwrap();
-    let has_come = wait_until("the order to be due", LIMIT, || async {
-        let (seconds, _): (u32, u32) = node.ask(&["TIME"]).await.unwrap();
-        f64::from(seconds) * 1_000.0 > due_ms
-    });
-    has_come.await.unwrap();
-    let before = refusals(node).await;
-    let refused = wait_until("a refusal", LIMIT, || async { refusals(node).await > before });
-    refused.await.unwrap();
-}
-
-/// How often this node has said that a slot is on the move.
-async fn refusals(node: &Operator) -> u64 {
-    let stats: String = node.ask(&["INFO", "errorstats"]).await.unwrap();
-    let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
-    count.map_or(0, |count| count.split_whitespace().next().unwrap().parse().unwrap())
 }
 
 #[tokio::test]

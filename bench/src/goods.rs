@@ -1,0 +1,60 @@
+//! What is bought, and how much of it is left.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use shared::id::{OrderId, ProductId};
+
+use crate::load::{Answer, Load, Request, Until};
+
+/// Pieces of each product: more than any measurement sells.
+const STOCK: u32 = 100_000_000;
+
+/// Puts products up for sale.
+pub(crate) fn create(inventory: SocketAddr, count: u64) -> Result<Vec<ProductId>> {
+    let body = format!(r#"{{"name":"mug","price":"10.00","quantity":{STOCK}}}"#);
+    let load = Load::new(inventory, vec![Request::post("/products", &body)], 201);
+    let made = Load { until: Until::Count(count), ..load }.run()?;
+    made.kept.iter().map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg)).collect()
+}
+
+/// Orders of one piece of these products in turn, at any of these processes of payments.
+pub(crate) fn orders(
+    payments: Vec<SocketAddr>,
+    products: &[ProductId],
+    connections: usize,
+    until: Until,
+) -> Load {
+    let order = |product: &ProductId| {
+        let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
+        Request::post("/orders", &body)
+    };
+    let requests = products.iter().map(order).collect();
+    Load { to: payments, requests, connections, rate: None, until, expect: 201, keep: false }
+}
+
+/// How many pieces of these products are gone.
+pub(crate) fn sold(inventory: SocketAddr, products: &[ProductId]) -> Result<u64> {
+    let looks = products.iter().map(|id| Request::get(&format!("/products/{id}")));
+    let looks = Load::new(inventory, looks.collect(), 200).run()?;
+    let mut sold = 0;
+    for (_, answer) in looks.kept {
+        let product: serde_json::Value = serde_json::from_slice(&answer.body)?;
+        let left = product["quantity"].as_u64().context("a product without a quantity")?;
+        sold += u64::from(STOCK).saturating_sub(left);
+    }
+    Ok(sold)
+}
+
+/// The order that an answer is about.
+pub(crate) fn order_id(answer: &Answer) -> Result<OrderId> {
+    id(answer)?.parse().map_err(anyhow::Error::msg)
+}
+
+fn id(answer: &Answer) -> Result<String> {
+    let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let Some(id) = body["id"].as_str() else {
+        bail!("an answer without an id: {body}");
+    };
+    Ok(id.to_owned())
+}
