@@ -54,8 +54,8 @@ impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
     }
 
     /// Hands over an item with whatever else waits in its partition, and waits for its answer. An
-    /// error of the call is that of everybody in it. Who no longer waits disturbs nobody: the item
-    /// is handed over all the same.
+    /// error of the call is that of everybody in it, and where the store did not answer, of everybody
+    /// behind it. Who no longer waits disturbs nobody: the item is handed over all the same.
     pub async fn submit(&self, partition: Partition, item: Item) -> Result<Answer, RedisError> {
         let (submitter, answer) = oneshot::channel();
         {
@@ -91,7 +91,11 @@ impl<Item, Answer> Inner<Item, Answer> {
                     }
                 }
                 Ok(Err(error)) => {
-                    for submitter in submitters {
+                    // A store that does not answer would keep those behind waiting for nothing, and
+                    // longer than for one call.
+                    let behind =
+                        if error.is_answer() { Vec::new() } else { self.give_up(partition) };
+                    for submitter in submitters.into_iter().chain(behind) {
                         let _ = submitter.send(Err(error.clone()));
                     }
                 }
@@ -114,6 +118,13 @@ impl<Item, Answer> Inner<Item, Answer> {
         }
         let count = lane.waiting.len().min(self.limit);
         Some(lane.waiting.drain(..count).unzip())
+    }
+
+    /// Everybody who waits in a partition; their items are dropped.
+    fn give_up(&self, partition: Partition) -> Vec<Submitter<Answer>> {
+        let mut lanes = self.lanes();
+        let lane = lanes.entry(partition).or_default();
+        lane.waiting.drain(..).map(|(_, submitter)| submitter).collect()
     }
 
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Partition, Lane<Item, Answer>>> {

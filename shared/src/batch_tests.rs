@@ -128,6 +128,22 @@ async fn everybody_in_a_call_that_fails_gets_its_error_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn nobody_waits_behind_a_store_that_does_not_answer() {
+    let (batcher, mut calls) = batcher();
+    let mut failed = submit(&batcher, [1]).await;
+    let under_way = calls.recv().await.unwrap();
+    failed.extend(submit(&batcher, 2..=9).await);
+    let silent = Err(RedisError::Unavailable("Request timed out.".to_owned()));
+    under_way.answer.send(silent).unwrap();
+    for answer in all(failed).await {
+        assert!(matches!(answer, Err(RedisError::Unavailable(_))), "{answer:?}");
+    }
+    let next = submit(&batcher, [10]).await;
+    assert_eq!(calls.recv().await.unwrap().succeed(), [10]);
+    assert_eq!(values(all(next).await), [100]);
+}
+
+#[tokio::test]
 async fn a_call_that_panics_or_answers_the_wrong_number_keeps_nobody_waiting() {
     let (batcher, mut calls) = batcher();
     let mut lost = submit(&batcher, [1]).await;
