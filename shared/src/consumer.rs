@@ -31,8 +31,9 @@ use crate::rewind::Step;
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
-/// Entries handed over at once; also the most a consumer holds.
-pub const BATCH: usize = 100;
+/// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
+/// are so many only where a pile is waiting.
+pub const BATCH: usize = 500;
 /// How long a read waits for the first new entry. Never for ever: a reader must notice that its
 /// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);

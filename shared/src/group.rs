@@ -93,12 +93,12 @@ impl Membership {
     }
 
     /// Acknowledges entries: they are settled, whoever is asked.
-    pub async fn acknowledge(&self, redis: &Redis, ids: &[&str]) -> Result<(), RedisError> {
+    pub async fn acknowledge(&self, redis: &Redis, ids: Vec<String>) -> Result<(), RedisError> {
         if ids.is_empty() {
             return Ok(());
         }
         let ack = Command::new("XACK").key(self.stream.as_str()).arg(self.group);
-        redis.run(ack.args(ids.iter().copied())).await.map(drop)
+        redis.run(ack.args(ids)).await.map(drop)
     }
 
     /// Entries from `from` to `to`, read without the group.
