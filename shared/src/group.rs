@@ -58,6 +58,16 @@ impl Membership {
             .read_entries()?)
     }
 
+    /// Reads entries that nobody was given yet, as many as are there.
+    pub async fn read_waiting(
+        &self,
+        reader: &Redis,
+        count: usize,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(">");
+        Ok(reader.run_confirmed(read).await?.read_entries()?)
+    }
+
     /// Reads again what was given to this consumer after `after` and is not acknowledged.
     pub async fn read_own_pending(
         &self,

@@ -130,7 +130,8 @@ impl Reply {
 
     /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
     pub fn entries(self) -> Read<Vec<Entry>> {
-        self.frames()?.into_iter().map(|frame| Self(frame).entry()).collect()
+        let entries = self.frames()?.into_iter().map(|frame| Self(frame).entry());
+        entries.collect::<Read<_>>().map(detached)
     }
 
     /// The entries of an `XREADGROUP` of a single stream: a list of one, which has the key and the
@@ -176,6 +177,25 @@ impl Reply {
     fn unexpected(&self, expected: &'static str) -> UnexpectedReply {
         UnexpectedReply { expected, found: format!("{:?}", self.0) }
     }
+}
+
+/// Copies the fields of entries into memory of their own. The library reads a connection into one
+/// piece of memory for as long as nobody holds a part of it. Where somebody does, it begins with a
+/// small piece again, and takes a long answer apart anew each time that one has to grow.
+fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let raw = || entries.iter().flat_map(|entry| entry.fields.iter().flatten());
+    let length = raw().map(|(name, value)| name.len() + value.len()).sum();
+    let mut copy = Vec::with_capacity(length);
+    for (name, value) in raw() {
+        copy.extend_from_slice(name);
+        copy.extend_from_slice(value);
+    }
+    let mut copy = Bytes::from(copy);
+    for (name, value) in entries.iter_mut().flat_map(|entry| entry.fields.iter_mut().flatten()) {
+        *name = copy.split_to(name.len());
+        *value = copy.split_to(value.len());
+    }
+    entries
 }
 
 impl TryFrom<Frame> for Reply {
