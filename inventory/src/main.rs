@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let verb: Verb = cli::verb("inventory", "Products and their stock.", Config::describe());
-    cli::run(Config::from_env(), |config| start(verb, config))
+    cli::run(verb.threads(), Config::from_env(), |config| start(verb, config))
 }
 
 async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {

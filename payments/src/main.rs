@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use payments::app;
 use payments::config::Config;
 use payments::reconcile::Options;
-use shared::cli::{self, Verb};
+use shared::cli::{self, Threads, Verb};
 use shared::config::Configuration;
 
 /// What to run.
@@ -24,7 +24,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let verb: OwnVerb =
         cli::verb("payments", "Orders, from placing to payment or refund.", Config::describe());
-    cli::run(Config::from_env(), |config| start(verb, config))
+    let threads = match &verb {
+        OwnVerb::Alike(verb) => verb.threads(),
+        OwnVerb::Reconcile(_) => Threads::One,
+    };
+    cli::run(threads, Config::from_env(), |config| start(verb, config))
 }
 
 async fn start(verb: OwnVerb, config: Config) -> anyhow::Result<ExitCode> {

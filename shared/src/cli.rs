@@ -63,9 +63,34 @@ pub fn verb<V: Subcommand>(name: &'static str, about: &'static str, environment:
     Cli::<V>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
 }
 
+/// How many threads a process works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threads {
+    /// A single one, on which everything is handed on without waking anybody. More work is for more
+    /// processes.
+    One,
+    /// Half as many as there are cores, because four processes and two Redis servers commonly share
+    /// a machine, and fewer threads then do more work.
+    HalfTheCores,
+}
+
+impl Verb {
+    /// What the process needs.
+    pub fn threads(self) -> Threads {
+        match self {
+            Self::Serve => Threads::HalfTheCores,
+            _ => Threads::One,
+        }
+    }
+}
+
 /// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
 /// status.
-pub fn run<C, T, F>(config: Result<C, Mistakes>, start: impl FnOnce(C) -> F) -> ExitCode
+pub fn run<C, T, F>(
+    threads: Threads,
+    config: Result<C, Mistakes>,
+    start: impl FnOnce(C) -> F,
+) -> ExitCode
 where
     T: Termination,
     F: Future<Output = anyhow::Result<T>>,
@@ -75,7 +100,7 @@ where
         Err(mistakes) => return fail(USAGE, &mistakes),
     };
     keep_pages_small();
-    let result = runtime().map_err(Into::into).and_then(|runtime| {
+    let result = runtime(threads).map_err(Into::into).and_then(|runtime| {
         let result = runtime.block_on(start(config));
         // A host name that does not resolve must not hold up the end.
         runtime.shutdown_background();
@@ -132,18 +157,23 @@ fn keep_pages_small() {
 #[cfg(not(target_os = "linux"))]
 fn keep_pages_small() {}
 
-/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads; otherwise half the cores,
-/// because four processes and two Redis servers commonly share a machine, and fewer threads then do
-/// more work.
+/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads, whatever it needs. A single one
+/// is the main thread itself: it has no queue to share, and runs what is ready in the order in which it
+/// became so. The commands of all callers that are ready then go out in one write.
 #[expect(
     clippy::disallowed_methods,
     reason = "the runtime exists before the configuration is read"
 )]
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        builder.worker_threads((cores / 2).max(1));
+fn runtime(threads: Threads) -> std::io::Result<tokio::runtime::Runtime> {
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_some() {
+        return tokio::runtime::Builder::new_multi_thread().enable_all().build();
     }
-    builder.enable_all().build()
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match threads {
+        Threads::HalfTheCores if cores / 2 > 1 => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(cores / 2)
+            .enable_all()
+            .build(),
+        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    }
 }

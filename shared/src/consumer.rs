@@ -31,8 +31,12 @@ use crate::rewind::Step;
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
-/// Entries handed over at once; also the most a consumer holds.
-pub const BATCH: usize = 100;
+/// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
+/// are so many only where a pile is waiting.
+pub const BATCH: usize = 500;
+/// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
+/// is taken apart from its beginning again.
+const READ: usize = 100;
 /// How long a read waits for the first new entry. Never for ever: a reader must notice that its
 /// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
@@ -171,12 +175,26 @@ impl<H: Handler> Consumer<H> {
                 tokio::time::sleep(block).await;
                 return Ok(Vec::new());
             }
-            self.membership().read_new(&self.reader, room, block).await
+            self.read_new(room, block).await
         };
-        let (entries, again) = tokio::join!(read, self.settler.settle(in_hand));
+        // What is in hand goes first.
+        let (again, entries) = tokio::join!(self.settler.settle(in_hand), read);
         self.state.retry_later(again?);
         self.state.in_hand = entries?.into_iter().map(Delivery::first).collect();
         Ok(())
+    }
+
+    /// Waits for new entries, and reads what of a pile there is room for.
+    async fn read_new(&self, room: usize, block: Duration) -> Result<Vec<Entry>, RedisError> {
+        let (membership, reader) = (self.membership(), &self.reader);
+        let mut entries = membership.read_new(reader, room.min(READ), block).await?;
+        let mut found = entries.len();
+        while found == READ && entries.len() < room {
+            let more = membership.read_waiting(reader, READ.min(room - entries.len())).await?;
+            found = more.len();
+            entries.extend(more);
+        }
+        Ok(entries)
     }
 
     async fn recover_own(&mut self, after: &str) -> Result<(), RedisError> {

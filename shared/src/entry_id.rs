@@ -30,8 +30,8 @@ impl FromStr for EntryId {
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
         // Only the one notation that Redis itself writes: no sign, no leading zero.
         let number = |text: &str| {
-            let number: u64 = text.parse().ok()?;
-            (number.to_string() == text).then_some(number)
+            let canonical = text == "0" || !text.starts_with(['0', '+']);
+            if canonical { text.parse::<u64>().ok() } else { None }
         };
         let parts = text
             .split_once('-')

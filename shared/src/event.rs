@@ -165,6 +165,9 @@ impl Event for OrderCompleted {
     }
 
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError> {
+        // In the order in which they stand in the entry.
+        let time = fields.parse("ce_time")?;
+        let (traceparent, request_id) = (fields.traceparent(), fields.request_id());
         let order_id: OrderId = fields.parse("order_id")?;
         let ordered_at = order_id.minted_at().ok_or_else(|| DecodeError::Invalid {
             field: "order_id",
@@ -178,9 +181,9 @@ impl Event for OrderCompleted {
             price: fields.parse("price")?,
             fee: fields.parse("fee")?,
             total: fields.parse("total")?,
-            time: fields.parse("ce_time")?,
-            traceparent: fields.traceparent(),
-            request_id: fields.request_id(),
+            time,
+            traceparent,
+            request_id,
         })
     }
 }
@@ -221,13 +224,13 @@ impl Event for RefundOrder {
 
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
+            time: fields.parse("ce_time")?,
+            traceparent: fields.traceparent(),
+            request_id: fields.request_id(),
             order_id: fields.parse("order_id")?,
             product_id: fields.parse("product_id")?,
             quantity: fields.quantity()?,
             reason: fields.parse("reason")?,
-            time: fields.parse("ce_time")?,
-            traceparent: fields.traceparent(),
-            request_id: fields.request_id(),
         })
     }
 }

@@ -58,6 +58,16 @@ impl Membership {
             .read_entries()?)
     }
 
+    /// Reads entries that nobody was given yet, as many as are there.
+    pub async fn read_waiting(
+        &self,
+        reader: &Redis,
+        count: usize,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(">");
+        Ok(reader.run_confirmed(read).await?.read_entries()?)
+    }
+
     /// Reads again what was given to this consumer after `after` and is not acknowledged.
     pub async fn read_own_pending(
         &self,
@@ -93,12 +103,12 @@ impl Membership {
     }
 
     /// Acknowledges entries: they are settled, whoever is asked.
-    pub async fn acknowledge(&self, redis: &Redis, ids: &[&str]) -> Result<(), RedisError> {
+    pub async fn acknowledge(&self, redis: &Redis, ids: Vec<String>) -> Result<(), RedisError> {
         if ids.is_empty() {
             return Ok(());
         }
         let ack = Command::new("XACK").key(self.stream.as_str()).arg(self.group);
-        redis.run(ack.args(ids.iter().copied())).await.map(drop)
+        redis.run(ack.args(ids)).await.map(drop)
     }
 
     /// Entries from `from` to `to`, read without the group.

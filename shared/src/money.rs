@@ -147,7 +147,8 @@ fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
     {
         return None;
     }
-    format!("{fraction:0<places$}").parse().ok().map(|fraction| (whole, fraction))
+    let padded = fraction.bytes().chain(std::iter::repeat(b'0')).take(places);
+    Some((whole, padded.fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'))))
 }
 
 #[cfg(test)]

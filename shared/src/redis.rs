@@ -148,9 +148,9 @@ impl Inner {
     ) -> Result<Reply, RedisError> {
         let sent_ms = self.watchdog.now_ms();
         match connection.send(command).await {
-            Ok(value) => {
+            Ok(reply) => {
                 self.watchdog.answered();
-                Ok(Reply::from(value))
+                Ok(reply)
             }
             Err(error) if error.is_answer() => {
                 self.watchdog.answered();

@@ -11,6 +11,7 @@ mod position;
 use crate::cursor::{Known, STEP, as_ms, read_id};
 use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
+use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
@@ -36,7 +37,7 @@ impl<H: Handler> Settler<H> {
     /// Settles a batch. Answers what is to be handed over again, with its count raised.
     pub(crate) async fn settle(&self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let (settled, again) = self.act(batch).await?;
-        self.acknowledge(&settled).await?;
+        self.acknowledge(settled).await?;
         Ok(again)
     }
 
@@ -114,7 +115,7 @@ impl<H: Handler> Settler<H> {
         let batch = entries.into_iter().map(Delivery::first).collect();
         let (settled, again) = self.act(batch).await?;
         self.forget_counts(ids).await?;
-        self.acknowledge(&settled).await?;
+        self.acknowledge(settled).await?;
         Ok(again)
     }
 
@@ -140,7 +141,7 @@ impl<H: Handler> Settler<H> {
             acted?
         };
         self.forget_counts(ids).await?;
-        self.acknowledge(&settled).await?;
+        self.acknowledge(settled).await?;
         Ok(again)
     }
 
@@ -153,17 +154,16 @@ impl<H: Handler> Settler<H> {
     }
 
     /// Acknowledges what is settled, once the own store remembers that it has come so far.
-    async fn acknowledge(&self, settled: &[String]) -> Result<(), RedisError> {
-        let ids = settled.iter().map(|id| read_id(id)).collect::<Result<Vec<_>, _>>()?;
-        let Some(newest) = ids.into_iter().max() else {
-            return Ok(());
-        };
+    async fn acknowledge(&self, settled: Vec<String>) -> Result<(), RedisError> {
+        let mut newest = EntryId::default();
+        for id in &settled {
+            newest = newest.max(read_id(id)?);
+        }
         if newest.ms > self.known_id().ms + as_ms(STEP) {
             let stream = self.read_stream().await?;
             self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD).await?;
         }
-        let ids: Vec<&str> = settled.iter().map(String::as_str).collect();
-        self.membership.acknowledge(&self.stream_store, &ids).await
+        self.membership.acknowledge(&self.stream_store, settled).await
     }
 
     /// One settlement for each delivery: what is no event is parked, the others go to the handler

@@ -28,8 +28,9 @@ pub const MAX_REQUEST_ID: usize = 128;
 #[error("expected a traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
 pub struct InvalidTraceParent;
 
-/// Lengths of version, trace id, parent id and flags, in hex digits.
-const FIELD_LENGTHS: [usize; 4] = [2, 32, 16, 2];
+/// Length of a version of 2 hex digits, a trace id of 32, a parent id of 16 and flags of 2, and of the
+/// hyphens between them.
+const LENGTH: usize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
 
 impl TraceParent {
     /// What one looks like, for documents.
@@ -59,12 +60,12 @@ impl FromStr for TraceParent {
     type Err = InvalidTraceParent;
 
     fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
-        let mut fields = text.split('-');
-        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        let well_formed = FIELD_LENGTHS.into_iter().all(|length| {
-            fields.next().is_some_and(|field| field.len() == length && field.bytes().all(lower_hex))
-        });
-        if !well_formed || fields.next().is_some() || !text.starts_with("00-") {
+        let well_formed = text.len() == LENGTH
+            && text.bytes().enumerate().all(|(at, byte)| match at {
+                2 | 35 | 52 => byte == b'-',
+                _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+            });
+        if !well_formed || !text.starts_with("00-") {
             return Err(InvalidTraceParent);
         }
         let traceparent = Self(text.to_owned());

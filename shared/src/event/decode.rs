@@ -1,5 +1,6 @@
 //! Reading the fields of a stream entry, and what can be wrong with them.
 
+use std::cell::Cell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,7 +29,12 @@ pub enum DecodeError {
 }
 
 /// Looks up the fields of an entry by name.
-pub struct Fields<'a>(&'a RawFields);
+pub struct Fields<'a> {
+    raw: &'a RawFields,
+    /// Where the next one is looked for first: whoever asks for them in the order in which they are
+    /// emitted finds them there.
+    next: Cell<usize>,
+}
 
 impl DecodeError {
     /// The word under which a parked entry is filed.
@@ -42,11 +48,15 @@ impl DecodeError {
 
 impl<'a> Fields<'a> {
     pub(super) fn of(raw: &'a RawFields) -> Self {
-        Self(raw)
+        Self { raw, next: Cell::new(0) }
     }
 
     fn find(&self, name: &'static str) -> Option<&Bytes> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+        let is_it = |index: &usize| self.raw[*index].0 == name.as_bytes();
+        let (from, end) = (self.next.get(), self.raw.len());
+        let index = (from..end).find(is_it).or_else(|| (0..from).find(is_it))?;
+        self.next.set(index + 1);
+        self.raw.get(index).map(|(_, value)| value)
     }
 
     pub(super) fn text(&self, name: &'static str) -> Result<&str, DecodeError> {

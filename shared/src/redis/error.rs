@@ -48,6 +48,18 @@ const MOVING: &str = "TRYAGAIN";
 const REDIRECTED: &str = "Too many redirections.";
 
 impl RedisError {
+    /// What an error says that the server answered, or the library. Codes of a server are in
+    /// capitals, the texts of the library are not.
+    pub(super) fn answered(message: &str) -> Self {
+        let code = message.split_whitespace().next().unwrap_or_default();
+        let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        if is_code && !NOT_NOW.contains(&code) {
+            Self::Refused(message.to_owned())
+        } else {
+            Self::Unavailable(message.to_owned())
+        }
+    }
+
     /// The server said so itself, and the connection to it is good.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
@@ -76,21 +88,16 @@ impl RedisError {
 }
 
 impl From<fred::error::Error> for RedisError {
+    /// What the library makes of its own troubles, and of answers after which it leaves a server.
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
         if matches!(error.kind(), Routing) && error.details() == REDIRECTED {
             return Self::Unavailable(format!("{MOVING} another node has the key, or will"));
         }
-        let code = error.details().split_whitespace().next().unwrap_or_default();
-        // The client files its own troubles under the same kinds. Codes of a server are in
-        // capitals, its texts are not.
-        let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        let answered = matches!(error.kind(), Unknown | InvalidArgument | Cluster) && is_code;
-        let undecodable = matches!(error.kind(), Parse);
-        if undecodable || (answered && !NOT_NOW.contains(&code)) {
-            Self::Refused(error.details().to_owned())
-        } else {
-            Self::Unavailable(error.details().to_owned())
+        match error.kind() {
+            Parse => Self::Refused(error.details().to_owned()),
+            Unknown | InvalidArgument | Cluster => Self::answered(error.details()),
+            _ => Self::Unavailable(error.details().to_owned()),
         }
     }
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connection::{Connection, route_of};
-use super::{Arg, Command, RedisError, Reply};
+use super::{Arg, Command, RedisError};
 
 /// Where the message goes, and what the keys in a cluster begin with. The users of both stores may
 /// write there, and nobody reads.
@@ -99,7 +99,7 @@ impl ReplicaAcks {
         let both = futures_util::future::join(connection.send(mark), connection.send(wait));
         let (mark, wait) = both.await;
         let replicas = mark.and(wait).map_err(unconfirmed)?;
-        let replicas = Reply::from(replicas).unsigned().map_err(unconfirmed)?;
+        let replicas = replicas.unsigned().map_err(unconfirmed)?;
         if replicas < u64::from(count) {
             return Err(unconfirmed(format!("{replicas} of {count} within {timeout:?}")));
         }

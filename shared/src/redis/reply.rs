@@ -1,13 +1,17 @@
 //! Replies of a Redis server as plain Rust values.
 
-use bytes::Bytes;
-use fred::types::Value;
+use std::str::FromStr;
 
+use bytes::Bytes;
+use fred::types::Resp3Frame as Frame;
+
+use super::RedisError;
 use crate::event::RawFields;
 
-/// A reply. Its accessors fail when the server answered something else than the command promises.
+/// A reply, as the library took it from the connection. Its accessors fail when the server answered
+/// something else than the command promises.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reply(Value);
+pub struct Reply(Frame);
 
 /// The server answered something else than the command promises.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,23 +35,42 @@ type Read<T> = Result<T, UnexpectedReply>;
 impl Reply {
     /// Nothing: no such key, or nothing to read.
     pub fn is_null(&self) -> bool {
-        self.0.is_null()
+        matches!(self.0, Frame::Null)
     }
 
     /// A whole number, also where the server sends it as text.
     pub fn int(&self) -> Read<i64> {
-        self.0.as_i64().ok_or_else(|| self.unexpected("an integer"))
+        self.number().ok_or_else(|| self.unexpected("an integer"))
     }
 
     /// A whole number that cannot be negative.
     pub fn unsigned(&self) -> Read<u64> {
-        self.0.as_u64().ok_or_else(|| self.unexpected("a number of at least 0"))
+        self.number().ok_or_else(|| self.unexpected("a number of at least 0"))
+    }
+
+    /// A list that is led by nothing else but a number counts as that number.
+    fn number<T: TryFrom<i64> + FromStr>(&self) -> Option<T> {
+        match &self.0 {
+            Frame::Number { data, .. } => T::try_from(*data).ok(),
+            Frame::BlobString { data, .. } | Frame::SimpleString { data, .. } => {
+                std::str::from_utf8(data).ok()?.parse().ok()
+            }
+            Frame::Array { data, .. } => match data.as_slice() {
+                [Frame::Number { data, .. }] => T::try_from(*data).ok(),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// A text.
     pub fn text(self) -> Read<String> {
-        match self.0.as_string() {
-            Some(text) if !self.0.is_null() => Ok(text),
+        match &self.0 {
+            Frame::Number { data, .. } => Ok(data.to_string()),
+            Frame::BlobString { data, .. } | Frame::SimpleString { data, .. } => {
+                let text = std::str::from_utf8(data).map(str::to_owned);
+                text.map_err(|_| self.unexpected("a text"))
+            }
             _ => Err(self.unexpected("a text")),
         }
     }
@@ -55,17 +78,20 @@ impl Reply {
     /// A string of bytes.
     pub fn bytes(self) -> Read<Bytes> {
         match self.0 {
-            Value::String(text) => Ok(text.into_inner()),
-            Value::Bytes(bytes) => Ok(bytes),
+            Frame::BlobString { data, .. } | Frame::SimpleString { data, .. } => Ok(data),
             other => Err(Self(other).unexpected("a string")),
         }
     }
 
     /// A list; nothing counts as an empty one.
     pub fn list(self) -> Read<Vec<Self>> {
+        self.frames().map(|items| items.into_iter().map(Self).collect())
+    }
+
+    fn frames(self) -> Read<Vec<Frame>> {
         match self.0 {
-            Value::Array(items) => Ok(items.into_iter().map(Self).collect()),
-            Value::Null => Ok(Vec::new()),
+            Frame::Array { data, .. } => Ok(data),
+            Frame::Null => Ok(Vec::new()),
             other => Err(Self(other).unexpected("a list")),
         }
     }
@@ -85,53 +111,57 @@ impl Reply {
         self.list()?.into_iter().map(Self::text).collect()
     }
 
-    /// A map, in no particular order; nothing counts as an empty one.
+    /// A map, in the order of the server; nothing counts as an empty one. On the wire it is a list of
+    /// names and values in turn.
     pub fn map(self) -> Read<Vec<(String, Self)>> {
-        match self.0 {
-            Value::Map(map) => map
-                .inner()
-                .into_iter()
-                .map(|(key, value)| {
-                    let name = key.as_str().map(str::to_owned);
-                    let name = name.ok_or_else(|| Self(Value::Null).unexpected("a key of text"))?;
-                    Ok((name, Self(value)))
-                })
-                .collect(),
-            Value::Null => Ok(Vec::new()),
-            other => Err(Self(other).unexpected("a map")),
+        let mut items = self.frames()?.into_iter();
+        let mut pairs = Vec::with_capacity(items.len() / 2);
+        while let (Some(name), Some(value)) = (items.next(), items.next()) {
+            pairs.push((Self(name).text()?, Self(value)));
         }
+        Ok(pairs)
     }
 
     /// The value under `name` in a map such as `XINFO` answers.
     pub fn field(self, name: &'static str) -> Read<Self> {
         let found = self.map()?.into_iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value).ok_or_else(|| Self(Value::Null).unexpected(name))
+        found.map(|(_, value)| value).ok_or_else(|| Self(Frame::Null).unexpected(name))
     }
 
     /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
     pub fn entries(self) -> Read<Vec<Entry>> {
-        self.list()?.into_iter().map(Self::entry).collect()
+        let entries = self.frames()?.into_iter().map(|frame| Self(frame).entry());
+        entries.collect::<Read<_>>().map(detached)
     }
 
-    /// The entries of an `XREADGROUP` of a single stream.
+    /// The entries of an `XREADGROUP` of a single stream: a list of one, which has the key and the
+    /// entries.
     pub fn read_entries(self) -> Read<Vec<Entry>> {
-        match self.map()?.into_iter().next() {
-            Some((_, entries)) => entries.entries(),
+        match self.list()?.pop() {
+            Some(stream) => {
+                let [_key, entries] = stream.exactly::<2>("a stream")?;
+                entries.entries()
+            }
             None => Ok(Vec::new()),
         }
     }
 
     fn entry(self) -> Read<Entry> {
-        let [id, fields] = self.exactly::<2>("an entry")?;
+        let (mut fields, mut id) = match self.0 {
+            Frame::Array { mut data, .. } if data.len() == 2 => (data.pop(), data.pop()),
+            other => return Err(Self(other).unexpected("an entry")),
+        };
+        let take = |frame: &mut Option<Frame>| Self(frame.take().unwrap_or(Frame::Null));
+        let (id, fields) = (take(&mut id).text()?, take(&mut fields));
         let fields = if fields.is_null() { None } else { Some(fields.pairs()?) };
-        Ok(Entry { id: id.text()?, fields })
+        Ok(Entry { id, fields })
     }
 
     fn pairs(self) -> Read<RawFields> {
-        let mut items = self.list()?.into_iter();
+        let mut items = self.frames()?.into_iter();
         let mut pairs = Vec::with_capacity(items.len() / 2);
         while let (Some(name), Some(value)) = (items.next(), items.next()) {
-            pairs.push((name.bytes()?, value.bytes()?));
+            pairs.push((Self(name).bytes()?, Self(value).bytes()?));
         }
         Ok(pairs)
     }
@@ -149,8 +179,33 @@ impl Reply {
     }
 }
 
-impl From<Value> for Reply {
-    fn from(value: Value) -> Self {
-        Self(value)
+/// Copies the fields of entries into memory of their own. The library reads a connection into one
+/// piece of memory for as long as nobody holds a part of it. Where somebody does, it begins with a
+/// small piece again, and takes a long answer apart anew each time that one has to grow.
+fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let raw = || entries.iter().flat_map(|entry| entry.fields.iter().flatten());
+    let length = raw().map(|(name, value)| name.len() + value.len()).sum();
+    let mut copy = Vec::with_capacity(length);
+    for (name, value) in raw() {
+        copy.extend_from_slice(name);
+        copy.extend_from_slice(value);
+    }
+    let mut copy = Bytes::from(copy);
+    for (name, value) in entries.iter_mut().flat_map(|entry| entry.fields.iter_mut().flatten()) {
+        *name = copy.split_to(name.len());
+        *value = copy.split_to(value.len());
+    }
+    entries
+}
+
+impl TryFrom<Frame> for Reply {
+    type Error = RedisError;
+
+    /// An error of the server is no reply.
+    fn try_from(frame: Frame) -> Result<Self, RedisError> {
+        match frame {
+            Frame::SimpleError { data, .. } => Err(RedisError::answered(&data)),
+            frame => Ok(Self(frame)),
+        }
     }
 }

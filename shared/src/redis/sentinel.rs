@@ -10,7 +10,7 @@ use std::time::Duration;
 use fred::types::config::{Config, Server, ServerConfig};
 
 use super::connection::Connection;
-use super::{COMMAND_TIMEOUT, Command, Inner, Reply};
+use super::{COMMAND_TIMEOUT, Command, Inner};
 use crate::config::RedisUrl;
 
 /// Pause between two looks.
@@ -82,7 +82,7 @@ impl Sentinels {
     async fn ask(&self, sentinel: &Connection) -> Option<Server> {
         let ask = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME");
         let address = sentinel.send(ask.arg(self.service.as_str())).await.ok()?;
-        let [host, port] = Reply::from(address).exactly("an address").ok()?;
+        let [host, port] = address.exactly("an address").ok()?;
         Some(Server::new(host.text().ok()?, port.text().ok()?.parse().ok()?))
     }
 }

@@ -36,14 +36,12 @@ async fn what_is_unread_or_pending_is_never_removed() {
     let ids = stores.emit([DONE; 1_000]).await;
     stores.give("one", 500).await;
     let member = membership("one");
-    let first: Vec<&str> = ids[..300].iter().map(String::as_str).collect();
-    member.acknowledge(&stores.emitter, &first).await.unwrap();
+    member.acknowledge(&stores.emitter, ids[..300].to_vec()).await.unwrap();
     // What is pending begins at 300; one in the middle is acknowledged already.
-    member.acknowledge(&stores.emitter, &[&ids[400]]).await.unwrap();
+    member.acknowledge(&stores.emitter, vec![ids[400].clone()]).await.unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 300);
 
-    let rest: Vec<&str> = ids[300..500].iter().map(String::as_str).collect();
-    member.acknowledge(&stores.emitter, &rest).await.unwrap();
+    member.acknowledge(&stores.emitter, ids[300..500].to_vec()).await.unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
 }
 
@@ -70,8 +68,7 @@ async fn without_its_group_a_stream_is_left_alone() {
     assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
 
     stores.give("one", 500).await;
-    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
     let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(GROUP);
     stores.emitter.run(destroy).await.unwrap();
@@ -91,8 +88,7 @@ async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
         entries(&stores.emitter, STREAM).await.len()
     };
     assert_eq!(trim().await, 500);
-    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
     assert_eq!(trim().await, 500, "acknowledged since the last trim");
     assert!(trim().await < 500);
 }
@@ -105,8 +101,7 @@ async fn the_slowest_group_decides() {
     let create = Command::new("XGROUP").arg("CREATE").key(STREAM).arg("slow").arg(place);
     stores.emitter.run(create).await.unwrap();
     stores.give("one", 800).await;
-    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
-    membership("one").acknowledge(&stores.emitter, &all).await.unwrap();
+    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 250);
 }
 
@@ -125,9 +120,8 @@ async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
         stores.emitter.run(add.args(["a", "b"])).await.unwrap();
     }
     stores.give("one", 600).await;
-    let settled: Vec<&str> = ids[..600].iter().map(String::as_str).collect();
     let member = membership("one");
-    member.acknowledge(&stores.emitter, &settled).await.unwrap();
+    member.acknowledge(&stores.emitter, ids[..600].to_vec()).await.unwrap();
     // It has come as far as three hours ago: what is at most two hours older than that stays.
     let left = trim_all(&stores, Duration::from_hours(2)).await;
     assert_trimmed_to(&left, &ids, 300);
