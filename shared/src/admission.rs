@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::num::NonZeroU16;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -75,18 +75,9 @@ impl Lease {
     /// Runs a handler until its deadline, which it may extend, and gives the place back.
     pub async fn run<F: Future>(&self, handler: F, alarm: &Alarm) -> Result<F::Output, Problem> {
         self.terms().deadline = Instant::now() + HANDLER_TIMEOUT;
-        let mut handler = pin!(handler);
-        let answer = poll_fn(|context| {
-            if let Poll::Ready(answer) = handler.as_mut().poll(context) {
-                return Poll::Ready(Ok(answer));
-            }
-            let deadline = self.terms().deadline;
-            ready!(alarm.poll(deadline, context));
-            Poll::Ready(Err(Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time")))
-        })
-        .await;
+        let answer = alarm.race(|| self.terms().deadline, handler).await;
         self.terms().place = None;
-        answer
+        answer.ok_or_else(|| Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"))
     }
 
     fn terms(&self) -> MutexGuard<'_, Terms> {
@@ -101,6 +92,22 @@ impl Default for Lease {
 }
 
 impl Alarm {
+    /// Runs something until a deadline, which may move while it runs.
+    pub async fn race<F: Future>(
+        &self,
+        deadline: impl Fn() -> Instant,
+        work: F,
+    ) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            self.poll(deadline(), context).map(|()| None)
+        })
+        .await
+    }
+
     fn poll(&self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
         let mut sleep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));

@@ -59,7 +59,9 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
         let text = || {
             let number = options.name.strip_prefix(NUMBERED)?.parse().ok()?;
             let text = request.data::<Arc<Visit>>()?.parameter(request.uri().path(), number)?;
-            percent_decode_str(text).decode_utf8().ok()
+            // Ids need no escapes, which some write all the same.
+            let escaped = text.contains('%');
+            if escaped { percent_decode_str(text).decode_utf8().ok() } else { Some(text.into()) }
         };
         let value = text().and_then(|text| T::parse_from_parameter(&text).ok());
         let no_such_id = || Problem::new(&NOT_FOUND, "there is no such id").into();

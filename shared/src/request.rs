@@ -106,7 +106,7 @@ impl Gate {
         let (head, body) = request.into_parts();
         let body = match body::announced(&head.headers)? {
             false => poem::Body::empty(),
-            true => Box::pin(body::buffer(body)).await?,
+            true => Box::pin(body::buffer(body, &caller.alarm)).await?,
         };
         self.demand_key(has_key, asked)?;
         if !asked.is_probe() {

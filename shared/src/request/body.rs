@@ -6,7 +6,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use poem::Body;
 use poem::http::{HeaderMap, header};
+use tokio::time::Instant;
 
+use crate::admission::Alarm;
 use crate::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
 
 /// The largest body, in bytes.
@@ -26,13 +28,14 @@ pub(super) fn announced(headers: &HeaderMap) -> Result<bool, Problem> {
 
 /// Reads the body before the handler runs, within its limits of size and time, so that no handler
 /// can forget them.
-pub(super) async fn buffer(body: Incoming) -> Result<Body, Problem> {
+pub(super) async fn buffer(body: Incoming, alarm: &Alarm) -> Result<Body, Problem> {
+    let deadline = Instant::now() + BODY_TIMEOUT;
     let read = Limited::new(body, MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(BODY_TIMEOUT, read).await {
-        Ok(Ok(body)) => Ok(Body::from_bytes(body.to_bytes())),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(&MALFORMED_BODY, "the body did not arrive as announced")),
-        Err(_) => Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
+    match alarm.race(|| deadline, read).await {
+        Some(Ok(body)) => Ok(Body::from_bytes(body.to_bytes())),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Some(Err(_)) => Err(Problem::new(&MALFORMED_BODY, "the body did not arrive as announced")),
+        None => Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
     }
 }
 
