@@ -233,7 +233,7 @@ impl From<SortParam> for Sort {
 }
 
 /// The routes of the API and its documents.
-pub fn routes(api: Api, asyncapi: String) -> Routes {
+pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
     // Caches may keep products as long as they ask before they use them: stock changes at any time.
     let caching = HeaderValue::from_static("no-cache");
     openapi::pages(Routes::default().api(apis(api.clone()), &caching), service(api), asyncapi)

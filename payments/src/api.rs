@@ -245,7 +245,7 @@ impl From<NoOffer> for Problem {
 }
 
 /// The routes of the API and its documents.
-pub fn routes(api: Api, asyncapi: String) -> Routes {
+pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
     openapi::pages(Routes::default().api(apis(api.clone()), &NO_STORE), service(api), asyncapi)
 }
 

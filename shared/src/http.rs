@@ -43,8 +43,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Headers of a request.
-const MAX_HEADERS: usize = 64;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -128,12 +126,13 @@ pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes 
         .page("/problems/:slug", problem_page)
 }
 
+/// More than 100 headers are refused by the library itself; room for another number of them would be
+/// made, and moved about, for each request.
 fn connection_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(MAX_HEADERS)
         // Head and body of a small answer in one piece are less work than a list of both.
         .writev(false)
         .max_buf_size(MAX_HEAD_BYTES);

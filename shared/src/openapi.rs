@@ -136,7 +136,11 @@ pub fn document<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
 
 /// The pages about an API: the explorer stands at `/docs`, the documents at `/openapi.json` and
 /// `/asyncapi.yaml`.
-pub fn pages<A>(routes: Routes, service: OpenApiService<A, ()>, asyncapi: String) -> Routes
+pub fn pages<A>(
+    routes: Routes,
+    service: OpenApiService<A, ()>,
+    asyncapi: impl FnOnce() -> String + Send + 'static,
+) -> Routes
 where
     A: OpenApi + Send + Sync + 'static,
 {
@@ -145,7 +149,7 @@ where
     routes
         .page("/docs", page("text/html; charset=utf-8", move || explorer(&service)))
         .page("/openapi.json", page("application/json", move || document(&openapi)))
-        .page("/asyncapi.yaml", page("application/yaml", move || asyncapi))
+        .page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }
 
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
