@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use poem::http::{HeaderValue, header};
-use poem::{EndpointExt, IntoEndpoint, Request, Response, Route};
-use poem_openapi::param::{Header, Path};
+use poem::Request;
+use poem::http::HeaderValue;
+use poem_openapi::param::Header;
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::conditional::{ETag, IfMatch, not_modified};
 use shared::id::ProductId;
 use shared::idempotency::{InFlight, KeyHeader};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
+use shared::openapi;
 use shared::page::{Limit, Listing};
-use shared::parameter::Query;
+use shared::parameter::{Path, Query};
 use shared::problem::{NOT_FOUND, PRECONDITION_FAILED, Problem};
+use shared::routes::Routes;
 use shared::sse::Live;
 
 mod admin;
@@ -39,9 +41,17 @@ use crate::store::Store;
 /// Handlers, and what they need.
 #[derive(Clone)]
 pub struct Api {
-    store: Store,
-    in_flight: InFlight,
+    /// Where products are kept.
+    pub store: Store,
+    /// The requests with an idempotency key that are under way.
+    pub in_flight: InFlight,
+    /// Opens live streams.
+    pub live: Live<ShowProduct>,
+    /// How long it is remembered what became of an order.
+    pub dedupe_retention: Duration,
 }
+
+type Apis = (Api, StockApi, LiveApi, AdminApi);
 
 #[derive(Tags)]
 enum Tag {
@@ -222,34 +232,26 @@ impl From<SortParam> for Sort {
     }
 }
 
-/// The routes of the API and its documents, and the OpenAPI document.
-pub fn routes(
-    store: Store,
-    live: Live<ShowProduct>,
-    dedupe_retention: Duration,
-    asyncapi: String,
-) -> (Route, String) {
-    let api = Api { store, in_flight: InFlight::default() };
-    let admin = AdminApi { api: api.clone(), dedupe_retention };
-    let service = service((api.clone(), StockApi(api), LiveApi(live), admin));
-    let (pages, spec) = shared::openapi::pages(&service, asyncapi);
-    (pages.nest("/", service.into_endpoint().after(revalidated)), spec)
+/// The routes of the API and its documents.
+pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
+    // Caches may keep products as long as they ask before they use them: stock changes at any time.
+    let caching = HeaderValue::from_static("no-cache");
+    openapi::pages(Routes::default().api(apis(api.clone()), &caching), service(api), asyncapi)
 }
 
-type Apis = (Api, StockApi, LiveApi, AdminApi);
+/// The OpenAPI document.
+pub fn document(api: Api) -> String {
+    openapi::document(&service(api))
+}
 
-fn service(apis: Apis) -> OpenApiService<Apis, ()> {
-    OpenApiService::new(apis, "Inventory", env!("CARGO_PKG_VERSION")).description(
+fn apis(api: Api) -> Apis {
+    (api.clone(), StockApi(api.clone()), LiveApi(api.clone()), AdminApi(api))
+}
+
+fn service(api: Api) -> OpenApiService<Apis, ()> {
+    OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION")).description(
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
     )
-}
-
-/// Lets caches keep products as long as they ask before they use them: stock changes at any time.
-async fn revalidated(answer: poem::Result<Response>) -> poem::Result<Response> {
-    let mut response = answer?;
-    let no_cache = HeaderValue::from_static("no-cache");
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(no_cache);
-    Ok(response)
 }
 
 /// The product that was changed, or why it was not.

@@ -6,16 +6,15 @@ use std::time::Duration;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
-use shared::idempotency;
+use shared::idempotency::{self, InFlight};
 use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{TRIM_INTERVAL, Trimmer};
-use shared::settings::HttpSettings;
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 
-use crate::api::{self, ShowProduct};
+use crate::api::{self, Api, ShowProduct};
 use crate::config::Config;
 use crate::store::Store;
 use crate::worker::OrderHandler;
@@ -25,13 +24,13 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
-    let store = store(&config);
-    let http = &config.common.http;
-    let live = live(&store, http, shutdown::later(&shutdown, http.drain_delay));
-    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
-    process.follow(live.feed(), &store.own, &config.common.inventory_store);
-    let (routes, spec) = api::routes(store, live, config.dedupe_retention, asyncapi()?);
-    process.serve(&config.common, routes, &spec).await
+    let end = shutdown::later(&shutdown, config.common.http.drain_delay);
+    let api = api(&config, end);
+    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    process.follow(api.live.feed(), &api.store.own, &config.common.inventory_store);
+    // That it can be written is what a test of the contracts shows.
+    let asyncapi = || asyncapi().unwrap_or_default();
+    process.serve(&config.common, api::routes(api, asyncapi)).await
 }
 
 /// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
@@ -75,14 +74,18 @@ pub fn asyncapi() -> anyhow::Result<String> {
 
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    let store = store(config);
-    let live = live(&store, &config.common.http, Shutdown::new());
-    Ok(api::routes(store, live, config.dedupe_retention, asyncapi()?).1)
+    Ok(api::document(api(config, Shutdown::new())))
 }
 
-fn live(store: &Store, http: &HttpSettings, end: Shutdown) -> Live<ShowProduct> {
+fn api(config: &Config, end: Shutdown) -> Api {
+    let store = store(config);
     let feed = Feed::new(store.own.clone(), ShowProduct { store: store.clone() });
-    Live::new(feed, http.max_streams(), end)
+    Api {
+        in_flight: InFlight::default(),
+        live: Live::new(feed, config.common.http.max_streams(), end),
+        dedupe_retention: config.dedupe_retention,
+        store,
+    }
 }
 
 /// Takes the own store, and the stream it acts on, as they are.

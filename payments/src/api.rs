@@ -1,10 +1,9 @@
 //! The HTTP API of payments.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use poem::Route;
 use poem::web::Data;
-use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::conditional::ETag;
 use shared::id::{OrderId, ProductId};
@@ -12,13 +11,15 @@ use shared::idempotency::{Claim, InFlight, KeyHeader, Once};
 use shared::index::Scanned;
 use shared::json::{Body, BodyFields, Json};
 use shared::money::FeeRate;
+use shared::openapi;
 use shared::page::{Limit, Listing};
-use shared::parameter::Query;
+use shared::parameter::{Path, Query};
 use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
-use shared::request::RequestContext;
+use shared::request::{RequestContext, Visit};
+use shared::routes::{NO_STORE, Routes};
 use shared::sse::Live;
 use shared::time::Timestamp;
 
@@ -70,6 +71,8 @@ pub struct Terms {
     pub early_stock_check: bool,
 }
 
+type Apis = (Api, LifeApi, AdminApi);
+
 #[derive(Tags)]
 enum Tag {
     /// What was ordered, and what became of it.
@@ -87,7 +90,7 @@ impl Api {
     #[oai(path = "/orders", method = "post", tag = "Tag::Orders", operation_id = "placeOrder")]
     async fn place_order(
         &self,
-        context: Data<&RequestContext>,
+        visit: Data<&Arc<Visit>>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
@@ -98,10 +101,10 @@ impl Api {
         let what = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
         let claim = key.claim(&what);
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
-        let placement = match self.quote(wanted, context.0).await {
+        let placement = match self.quote(wanted, &visit.context).await {
             Ok(quote) => {
                 let delay = self.terms.completion_delay;
-                self.store.place_order(wanted, quote, delay, context.0, claim.as_ref()).await?
+                self.store.place_order(wanted, quote, delay, &visit.context, claim.as_ref()).await?
             }
             // The same request may have been answered when there still was an offer.
             Err(problem) => self.find_placement(claim.as_ref()).await?.ok_or(problem)?,
@@ -162,13 +165,13 @@ impl Api {
     )]
     async fn quote_order(
         &self,
-        context: Data<&RequestContext>,
+        visit: Data<&Arc<Visit>>,
         /// Checked like that of any other request, and of no effect.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
         body: Body<PlaceOrder>,
     ) -> Result<Json<QuoteBody>, Problem> {
-        let quote = self.quote(body.0, context.0).await?;
+        let quote = self.quote(body.0, &visit.context).await?;
         Ok(Json(QuoteBody::new(body.0, quote)))
     }
 
@@ -241,14 +244,24 @@ impl From<NoOffer> for Problem {
     }
 }
 
-/// The routes of the API and its documents, and the OpenAPI document.
-pub fn routes(api: Api, asyncapi: String) -> (Route, String) {
-    let apis = (api.clone(), LifeApi(api.clone()), AdminApi(api));
-    let service = OpenApiService::new(apis, "Payments", env!("CARGO_PKG_VERSION")).description(
+/// The routes of the API and its documents.
+pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
+    openapi::pages(Routes::default().api(apis(api.clone()), &NO_STORE), service(api), asyncapi)
+}
+
+/// The OpenAPI document.
+pub fn document(api: Api) -> String {
+    openapi::document(&service(api))
+}
+
+fn apis(api: Api) -> Apis {
+    (api.clone(), LifeApi(api.clone()), AdminApi(api))
+}
+
+fn service(api: Api) -> OpenApiService<Apis, ()> {
+    OpenApiService::new(apis(api), "Payments", env!("CARGO_PKG_VERSION")).description(
         "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
-    );
-    let (pages, spec) = shared::openapi::pages(&service, asyncapi);
-    (pages.nest("/", service), spec)
+    )
 }
 
 fn not_found() -> Problem {

@@ -3,14 +3,15 @@
 //! Beyond what a process can work on, a quick refusal is worth more to a client than an answer that
 //! comes when it has given up.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::num::NonZeroU16;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
 
@@ -20,14 +21,20 @@ pub struct Admission(Arc<Semaphore>);
 
 /// The place of one request, and its deadline. A handler that only waits gives up the one and
 /// extends the other with [`Lease::wait_up_to`].
-#[derive(Clone, Debug)]
-pub struct Lease(Arc<Mutex<Terms>>);
+#[derive(Debug)]
+pub struct Lease(Mutex<Terms>);
 
 #[derive(Debug)]
 struct Terms {
     place: Option<OwnedSemaphorePermit>,
     deadline: Instant,
 }
+
+/// The timer that the requests of one connection share, one after the other. To move a deadline
+/// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
+/// out of it again.
+#[derive(Debug, Default)]
+pub struct Alarm(Mutex<Option<Pin<Box<Sleep>>>>);
 
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,23 +48,20 @@ impl Admission {
     }
 
     /// Takes a place, or refuses at once.
-    pub fn enter(&self) -> Result<Lease, Problem> {
+    pub fn enter(&self, lease: &Lease) -> Result<(), Problem> {
         let place = self.0.clone().try_acquire_owned().map_err(|_| {
             let detail = "as many requests are under way as this process can work on";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })?;
-        Ok(Lease::new(Some(place)))
+        lease.terms().place = Some(place);
+        Ok(())
     }
 }
 
 impl Lease {
-    /// A lease without a place, for what must always be answered.
-    pub fn unlimited() -> Self {
-        Self::new(None)
-    }
-
-    fn new(place: Option<OwnedSemaphorePermit>) -> Self {
-        Self(Arc::new(Mutex::new(Terms { place, deadline: Instant::now() + HANDLER_TIMEOUT })))
+    /// A lease without a place, which what must always be answered does not need.
+    pub fn new() -> Self {
+        Self(Mutex::new(Terms { place: None, deadline: Instant::now() }))
     }
 
     /// Announces that the handler will do nothing but wait for so long: others may have its place,
@@ -69,23 +73,47 @@ impl Lease {
     }
 
     /// Runs a handler until its deadline, which it may extend, and gives the place back.
-    pub async fn run<T>(&self, handler: impl Future<Output = T>) -> Result<T, Problem> {
-        let mut handler = pin!(handler);
-        let answer = loop {
-            let deadline = self.terms().deadline;
-            match tokio::time::timeout_at(deadline, &mut handler).await {
-                Ok(answer) => break Ok(answer),
-                Err(_) if self.terms().deadline > deadline => {}
-                Err(_) => {
-                    break Err(Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"));
-                }
-            }
-        };
+    pub async fn run<F: Future>(&self, handler: F, alarm: &Alarm) -> Result<F::Output, Problem> {
+        self.terms().deadline = Instant::now() + HANDLER_TIMEOUT;
+        let answer = alarm.race(|| self.terms().deadline, handler).await;
         self.terms().place = None;
-        answer
+        answer.ok_or_else(|| Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"))
     }
 
     fn terms(&self) -> MutexGuard<'_, Terms> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Alarm {
+    /// Runs something until a deadline, which may move while it runs.
+    pub async fn race<F: Future>(
+        &self,
+        deadline: impl Fn() -> Instant,
+        work: F,
+    ) -> Option<F::Output> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            self.poll(deadline(), context).map(|()| None)
+        })
+        .await
+    }
+
+    fn poll(&self, deadline: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let mut sleep = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(context)
     }
 }

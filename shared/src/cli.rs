@@ -114,7 +114,7 @@ where
 
 /// Starts logging and listening for signals: the first step of a process that stays.
 pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
-    telemetry::init(common.log_format, &common.log_filter)?;
+    telemetry::init(common.log_format, &common.log_filter);
     Ok(shutdown::on_signal()?)
 }
 

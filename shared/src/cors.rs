@@ -6,7 +6,6 @@
 
 use std::str::FromStr;
 
-use poem::Request;
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 
@@ -39,7 +38,7 @@ const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 impl Origins {
     /// What the page behind a request asks for.
-    pub fn of(&self, request: &Request) -> CrossOrigin {
+    pub fn of<B>(&self, request: &hyper::Request<B>) -> CrossOrigin {
         let origin = request.headers().get(header::ORIGIN);
         let allowed = origin.and_then(|origin| match self {
             Self::Any => Some(HeaderValue::from_static("*")),

@@ -1,18 +1,19 @@
 //! Short names for long texts.
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
+use uuid::fmt::Simple;
 
-/// Bytes of a SHA-256 that are kept: 128 bits never collide by chance.
-const BYTES: usize = 16;
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// The first 128 bits of a SHA-256, as 32 hex digits.
+/// The first 128 bits of a SHA-256, which never collide by chance, as 32 hex digits.
 pub fn digest(bytes: impl AsRef<[u8]>) -> String {
-    let hash = Sha256::digest(bytes);
-    let nibbles = hash.iter().take(BYTES).flat_map(|byte| [byte >> 4, byte & 0xf]);
-    let mut hex = String::with_capacity(2 * BYTES);
-    hex.extend(nibbles.map(|nibble| char::from(HEX[usize::from(nibble)])));
-    hex
+    let hash: [u8; 32] = Sha256::digest(bytes).into();
+    let bits = u128::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 16]));
+    hex(bits, &mut [0; Simple::LENGTH]).to_owned()
+}
+
+/// A number as 32 hex digits, which is how a UUID is written without hyphens.
+pub(crate) fn hex(bits: u128, buffer: &mut [u8; Simple::LENGTH]) -> &str {
+    Uuid::from_u128(bits).simple().encode_lower(buffer)
 }
 
 #[cfg(test)]

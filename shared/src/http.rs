@@ -12,26 +12,28 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use poem::endpoint::make_sync;
-use poem::http::uri::Scheme;
-use poem::http::{HeaderValue, header};
-use poem::web::{Data, Html, LocalAddr, Path, RemoteAddr};
-use poem::{Endpoint, EndpointExt, Response, Route, handler};
+use poem::http::{HeaderValue, Uri, header};
+use poem::web::{Data, Html};
+use poem::{EndpointExt, handler};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
-use crate::allow::AllowedMethods;
+use crate::admission::Alarm;
 use crate::health::Readiness;
 use crate::json::Json;
 use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
-use crate::request::Envelope;
+use crate::request::{Caller, Gate};
+use crate::routes::Routes;
 use crate::settings::HttpSettings;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown};
 
@@ -41,8 +43,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Headers of a request.
-const MAX_HEADERS: usize = 64;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -62,13 +62,12 @@ pub struct About {
 /// way.
 pub async fn serve(
     listener: TcpListener,
-    routes: impl Endpoint + 'static,
-    allowed: AllowedMethods,
+    routes: Routes,
     settings: HttpSettings,
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let endpoint = Arc::new(routes.with(Envelope::new(allowed, &settings)).map_to_response());
+    let gate = Arc::new(Gate::new(routes, &settings));
     let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
     let graceful = GracefulShutdown::new();
     let mut end = pin!(async {
@@ -77,13 +76,14 @@ pub async fn serve(
     });
     tracing::info!(%address, "listening");
     while let Some((stream, peer, place)) = accept(&listener, &places, &mut end).await {
-        let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
-        let service = service_fn(move |request: hyper::Request<Incoming>| {
-            let local = LocalAddr(address.into());
-            let remote = RemoteAddr(peer.into());
-            let request = poem::Request::from((request, local, remote, Scheme::HTTP));
-            let (endpoint, shutdown) = (endpoint.clone(), shutdown.clone());
-            async move { Ok::<_, Infallible>(answer(&*endpoint, request, &shutdown).await.into()) }
+        let caller = Arc::new(Caller { local: address, peer, alarm: Alarm::default() });
+        let (gate, shutdown) = (gate.clone(), shutdown.clone());
+        let service = service_fn(move |request| {
+            let (gate, caller, shutdown) = (gate.clone(), caller.clone(), shutdown.clone());
+            // The connection moves what it is given about; this way it is a pointer.
+            Box::pin(async move {
+                Ok::<_, Infallible>(answer(&gate, request, &caller, &shutdown).await)
+            })
         });
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -104,11 +104,12 @@ pub async fn serve(
 }
 
 async fn answer(
-    endpoint: &impl Endpoint<Output = Response>,
-    request: poem::Request,
+    gate: &Gate,
+    request: hyper::Request<Incoming>,
+    caller: &Caller,
     shutdown: &Shutdown,
-) -> Response {
-    let mut response = endpoint.get_response(request).await;
+) -> hyper::Response<BoxBody<Bytes, io::Error>> {
+    let mut response: hyper::Response<_> = gate.answer(request, caller).await.into();
     if shutdown.is_cancelled() {
         // The next request of this client goes to a process that stays.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -117,21 +118,23 @@ async fn answer(
 }
 
 /// Routes that every process has: probes, what it is, and the pages about problems.
-pub fn with_pages(routes: Route, readiness: Readiness, about: About) -> impl Endpoint {
+pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes {
     routes
-        .at("/livez", poem::get(livez))
-        .at("/readyz", poem::get(readyz))
-        .at("/version", poem::get(make_sync(move |_| Json(about))))
-        .at("/problems/:slug", poem::get(problem_page))
-        .data(readiness)
+        .page("/livez", livez)
+        .page("/readyz", readyz.data(readiness))
+        .page("/version", make_sync(move |_| Json(about)))
+        .page("/problems/:slug", problem_page)
 }
 
+/// More than 100 headers are refused by the library itself; room for another number of them would be
+/// made, and moved about, for each request.
 fn connection_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(MAX_HEADERS)
+        // Head and body of a small answer in one piece are less work than a list of both.
+        .writev(false)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
 }
@@ -180,8 +183,9 @@ async fn readyz(readiness: Data<&Readiness>) -> Result<&'static str, Problem> {
 }
 
 #[handler]
-fn problem_page(Path(slug): Path<String>) -> Result<Html<String>, Problem> {
-    problem::page(&slug)
+fn problem_page(uri: &Uri) -> Result<Html<String>, Problem> {
+    let slug = uri.path().rsplit('/').next().unwrap_or_default();
+    problem::page(slug)
         .map(Html)
         .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
 }

@@ -4,7 +4,7 @@
 //! field is reported, not only the first. The schema in the OpenAPI document stands beside it and
 //! tells the same.
 
-use poem::http::header;
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Request, RequestBody, Response};
 use poem_openapi::payload::Payload;
 use poem_openapi::registry::{
@@ -23,6 +23,10 @@ use schema::ObjectSchema;
 use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE};
 
 const APPLICATION_JSON: &str = "application/json";
+/// Bytes that most bodies need at most.
+const USUAL_BYTES: usize = 512;
+/// Headers that most answers have at most, those of every answer included.
+const USUAL_HEADERS: usize = 10;
 
 /// Media types of a merge patch (RFC 7396).
 pub const MERGE_PATCH: &[&str] = &["application/merge-patch+json", APPLICATION_JSON];
@@ -99,10 +103,15 @@ impl<T: Type> Payload for Json<T> {
 
 impl<T: Serialize + Send> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(USUAL_BYTES);
         // Only a map with keys that are no texts, or a failing `Serialize`, can fail: neither
         // exists here.
-        let body = serde_json::to_vec(&self.0).unwrap_or_default();
-        Response::builder().header(header::CONTENT_TYPE, APPLICATION_JSON).body(body)
+        let _ = serde_json::to_writer(&mut body, &self.0);
+        let mut response = Response::from(body);
+        let headers = response.headers_mut();
+        headers.reserve(USUAL_HEADERS);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_JSON));
+        response
     }
 }
 

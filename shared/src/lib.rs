@@ -43,7 +43,6 @@ pub mod standing;
 
 // ... and its HTTP side.
 pub mod admission;
-pub mod allow;
 pub mod asyncapi;
 pub mod conditional;
 pub mod cors;
@@ -59,4 +58,5 @@ pub mod problem;
 pub mod process;
 pub mod rate_limit;
 pub mod request;
+pub mod routes;
 pub mod sse;

@@ -40,6 +40,10 @@ const MINOR_PER_MAJOR: i64 = 100;
 const RATE_SCALE: i64 = 10_000;
 /// Digits before the point that the largest amount has.
 const MAX_MAJOR_DIGITS: usize = 10;
+/// Digits behind the point.
+const PLACES: usize = 2;
+/// Characters of the largest amount.
+const MAX_LENGTH: usize = MAX_MAJOR_DIGITS + 1 + PLACES;
 
 impl Money {
     /// The largest amount; a JSON number of this size is still exact in every client that reads
@@ -84,7 +88,7 @@ impl FromStr for Money {
     type Err = InvalidMoney;
 
     fn from_str(text: &str) -> Result<Self, InvalidMoney> {
-        let (major, minor) = split_decimal(text, 2).ok_or(InvalidMoney::Notation)?;
+        let (major, minor) = split_decimal(text, PLACES).ok_or(InvalidMoney::Notation)?;
         if major.len() > MAX_MAJOR_DIGITS {
             return Err(InvalidMoney::TooLarge);
         }
@@ -93,9 +97,29 @@ impl FromStr for Money {
     }
 }
 
+impl Money {
+    /// Its text, written to the end of `text`: every answer has some of them.
+    fn write(self, text: &mut [u8; MAX_LENGTH]) -> &str {
+        let (mut start, mut rest) = (MAX_LENGTH, self.as_minor());
+        for place in 0.. {
+            if place == PLACES {
+                start -= 1;
+                text[start] = b'.';
+            }
+            start -= 1;
+            text[start] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            if rest == 0 && place >= PLACES {
+                break;
+            }
+        }
+        std::str::from_utf8(&text[start..]).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.0 / MINOR_PER_MAJOR, self.0 % MINOR_PER_MAJOR)
+        f.pad(self.write(&mut [0; MAX_LENGTH]))
     }
 }
 
@@ -103,7 +127,7 @@ impl fmt::Display for Money {
 /// trailing zero.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.to_string())
+        serde_json::from_str::<&RawValue>(self.write(&mut [0; MAX_LENGTH]))
             .map_err(serde::ser::Error::custom)?
             .serialize(serializer)
     }
@@ -147,8 +171,8 @@ fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
     {
         return None;
     }
-    let padded = fraction.bytes().chain(std::iter::repeat(b'0')).take(places);
-    Some((whole, padded.fold(0, |sum, digit| 10 * sum + i64::from(digit - b'0'))))
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(places);
+    Some((whole, digits.fold(0, |scaled, digit| scaled * 10 + i64::from(digit - b'0'))))
 }
 
 #[cfg(test)]

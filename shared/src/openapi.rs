@@ -1,9 +1,11 @@
 //! How the contract's own types stand in the OpenAPI documents, and the pages around them.
 
 use std::fmt::Display;
+use std::sync::{Arc, LazyLock};
 
+use bytes::Bytes;
 use poem::http::{HeaderValue, header};
-use poem::{Endpoint, IntoResponse, Response, Route, endpoint::make_sync};
+use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,
@@ -16,6 +18,7 @@ use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
+use crate::routes::Routes;
 use crate::time::Timestamp;
 
 mod example;
@@ -126,38 +129,56 @@ impl ToHeader for OrderId {
 /// Where the explorer's page asks a font host for its fonts; ours asks nobody.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");
 
-/// The pages about an API, and its OpenAPI document.
-///
-/// The explorer stands at `/docs`, the documents at `/openapi.json` and `/asyncapi.yaml`.
-pub fn pages<A: OpenApi + 'static>(
-    service: &OpenApiService<A, ()>,
-    asyncapi: String,
-) -> (Route, String) {
-    let written = service.spec();
-    let spec = example::complete(&written);
-    let explorer = service.openapi_explorer_html().replacen(&written, &spec, 1);
-    let page = |content_type, text| poem::get(document(content_type, text));
-    let pages = Route::new()
-        .at("/docs", page("text/html; charset=utf-8", without_font_links(explorer)))
-        .at("/openapi.json", page("application/json", spec.clone()))
-        .at("/asyncapi.yaml", page("application/yaml", asyncapi));
-    (pages, spec)
+/// The OpenAPI document of an API.
+pub fn document<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
+    example::complete(&service.spec())
+}
+
+/// The pages about an API: the explorer stands at `/docs`, the documents at `/openapi.json` and
+/// `/asyncapi.yaml`.
+pub fn pages<A>(
+    routes: Routes,
+    service: OpenApiService<A, ()>,
+    asyncapi: impl FnOnce() -> String + Send + 'static,
+) -> Routes
+where
+    A: OpenApi + Send + Sync + 'static,
+{
+    let service = Arc::new(service);
+    let openapi = service.clone();
+    routes
+        .page("/docs", page("text/html; charset=utf-8", move || explorer(&service)))
+        .page("/openapi.json", page("application/json", move || document(&openapi)))
+        .page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }
 
 /// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
-fn document(content_type: &'static str, body: String) -> impl Endpoint + 'static {
-    let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
-    let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\""));
-    let body = bytes::Bytes::from(body);
+/// It is written when somebody asks for it, because it is larger than all else that a process which
+/// nobody asks has in its memory.
+fn page(
+    content_type: &'static str,
+    write: impl FnOnce() -> String + Send + 'static,
+) -> impl Endpoint + 'static {
+    let written = LazyLock::new(move || {
+        let body = write();
+        let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
+        (etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\"")), Bytes::from(body))
+    });
     make_sync(move |request| {
+        let (etag, body) = &*written;
         let builder = Response::builder()
             .header(header::ETAG, etag.clone())
             .header(header::CACHE_CONTROL, "no-cache");
-        if request.headers().get(header::IF_NONE_MATCH) == Some(&etag) {
+        if request.headers().get(header::IF_NONE_MATCH) == Some(etag) {
             return builder.status(poem::http::StatusCode::NOT_MODIFIED).finish();
         }
         builder.content_type(content_type).body(body.clone()).into_response()
     })
+}
+
+fn explorer<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
+    let page = service.openapi_explorer_html();
+    without_font_links(page.replacen(&service.spec(), &document(service), 1))
 }
 
 /// The explorer's page, without the links to a font host: it must work where there is no internet.

@@ -1,21 +1,73 @@
-//! Query parameters, as the framework describes and parses them, with two differences: each is
-//! given at most once, because of two values one would be ignored, and what is wrong with one is
-//! said for those who call the API.
+//! Parameters of the path and of the query, as the framework describes and parses them, with these
+//! differences: one of the query is given at most once, because of two values one would be ignored;
+//! what is wrong with one is said for those who call the API; and those of the path come from our
+//! own [`crate::routes`].
 
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
 use poem_openapi::types::{ParseFromParameter, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
-use crate::problem::{INVALID_PARAMETER, Problem};
+use crate::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
+use crate::request::Visit;
+
+/// A parameter of the path: the id of something. There is nothing under one that is none.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
 
 /// A parameter of the query.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
+/// What the framework calls the parameters of a path, with their number behind it.
+const NUMBERED: &str = "param";
 /// What the framework writes around a message of ours.
 const WRAPPING: (&str, &str, &str) = ("failed to parse \"", "\": ", " (occurred while parsing ");
+
+impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+    const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
+
+    type ParamType = T;
+    type ParamRawType = T::RawValueType;
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn param_in() -> Option<MetaParamIn> {
+        Some(MetaParamIn::Path)
+    }
+
+    fn param_schema_ref() -> Option<MetaSchemaRef> {
+        Some(T::schema_ref())
+    }
+
+    fn param_raw_type(&self) -> Option<&T::RawValueType> {
+        self.0.as_raw_value()
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        _body: &mut RequestBody,
+        options: ExtractParamOptions<T>,
+    ) -> poem::Result<Self> {
+        let text = || {
+            let number = options.name.strip_prefix(NUMBERED)?.parse().ok()?;
+            let text = request.data::<Arc<Visit>>()?.parameter(request.uri().path(), number)?;
+            // Ids need no escapes, which some write all the same.
+            let escaped = text.contains('%');
+            if escaped { percent_decode_str(text).decode_utf8().ok() } else { Some(text.into()) }
+        };
+        let value = text().and_then(|text| T::parse_from_parameter(&text).ok());
+        let no_such_id = || Problem::new(&NOT_FOUND, "there is no such id").into();
+        value.map(Self).ok_or_else(no_such_id)
+    }
+}
 
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];

@@ -6,11 +6,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
-use poem::Route;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::allow::AllowedMethods;
 use crate::config::RedisUrl;
 use crate::consumer::{Consumer, Settings};
 use crate::delivery::Handler;
@@ -21,6 +19,7 @@ use crate::http::{self, About};
 use crate::opening::Witness;
 use crate::own_store::OwnStore;
 use crate::redis::{Redis, RedisError};
+use crate::routes::Routes;
 use crate::settings::{Common, HttpSettings};
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
@@ -127,24 +126,23 @@ impl Process {
     }
 
     /// Serves the API, and runs until the process is told to stop or a task fails.
-    pub async fn serve(self, common: &Common, routes: Route, spec: &str) -> anyhow::Result<()> {
+    pub async fn serve(self, common: &Common, routes: Routes) -> anyhow::Result<()> {
         let about = About { service: common.service, version: VERSION, process: "serve" };
         let settings = common.http.clone();
-        self.run(common.http_addr, routes, AllowedMethods::from_spec(spec), settings, about).await
+        self.run(common.http_addr, routes, settings, about).await
     }
 
     /// Answers probes, and runs until the process is told to stop or a task fails.
     pub async fn serve_probes(self, common: &Common) -> anyhow::Result<()> {
         let about = About { service: common.service, version: VERSION, process: "consume" };
         let (address, settings) = (common.consumer_http_addr, common.http.for_probes());
-        self.run(address, Route::new(), AllowedMethods::default(), settings, about).await
+        self.run(address, Routes::default(), settings, about).await
     }
 
     async fn run(
         mut self,
         address: SocketAddr,
-        routes: Route,
-        allowed: AllowedMethods,
+        routes: Routes,
         settings: HttpSettings,
         about: About,
     ) -> anyhow::Result<()> {
@@ -155,9 +153,7 @@ impl Process {
         let readiness = Readiness::new(std::mem::take(&mut self.checks), self.shutdown.clone());
         let routes = http::with_pages(routes, readiness, about);
         let (stop, grace) = (self.shutdown.clone(), settings.drain_delay + DRAIN_LIMIT);
-        self.spawn(
-            async move { Ok(http::serve(listener, routes, allowed, settings, stop).await?) },
-        );
+        self.spawn(async move { Ok(http::serve(listener, routes, settings, stop).await?) });
         let finish = async {
             self.shutdown.cancelled().await;
             tokio::time::sleep(grace).await;

@@ -3,8 +3,10 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,25 +17,27 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which log lines are written: the directives of `RUST_LOG`, found to be well-formed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogFilter(String);
+/// Which log lines are written: the directives of `RUST_LOG`, each a level, or `target=level`.
+///
+/// Not the filter that knows spans and fields as well: it would bring along an engine for regular
+/// expressions, for lines of which each has a target and a level.
+#[derive(Clone, Debug)]
+pub struct LogFilter(Targets);
 
 /// Starts logging. A panic is a log line as well, so that it reaches whoever reads them.
 ///
 /// Called once, first thing in a process that stays; a second call is ignored.
-pub fn init(format: LogFormat, filter: &LogFilter) -> Result<(), ParseError> {
-    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::builder().parse(&filter.0)?);
+pub fn init(format: LogFormat, LogFilter(filter): &LogFilter) {
+    let lines = tracing_subscriber::registry().with(filter.clone());
     let ansi = std::io::stdout().is_terminal();
     let _ = match format {
-        LogFormat::Pretty => builder.with_ansi(ansi).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => lines.with(fmt::layer().with_ansi(ansi).with_target(false)).try_init(),
+        LogFormat::Json => lines.with(fmt::layer().json().flatten_event(true)).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
     }));
-    Ok(())
 }
 
 impl FromStr for LogFormat {
@@ -52,6 +56,10 @@ impl FromStr for LogFilter {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        EnvFilter::builder().parse(text).map(|_| Self(text.to_owned()))
+        let directives: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
+        if directives.is_empty() {
+            return Ok(Self(Targets::new().with_default(LevelFilter::ERROR)));
+        }
+        directives.join(",").parse().map(Self)
     }
 }

@@ -5,6 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
+use uuid::fmt::Simple;
+
+use crate::digest::hex;
 
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
 /// defines it.
@@ -40,9 +43,13 @@ impl TraceParent {
 
     /// A new trace, marked as sampled.
     pub fn mint() -> Self {
-        let trace_id = fastrand::u128(1..);
-        let parent_id = fastrand::u64(1..);
-        Self(format!("00-{trace_id:032x}-{parent_id:016x}-01"))
+        let (trace_id, parent_id) = (fastrand::u128(1..), fastrand::u64(1..));
+        let mut digits = [[0; Simple::LENGTH]; 2];
+        let [trace_digits, parent_digits] = &mut digits;
+        let trace_id = hex(trace_id, trace_digits);
+        // Behind 16 zeros.
+        let parent_id = &hex(parent_id.into(), parent_digits)[16..];
+        Self(["00-", trace_id, "-", parent_id, "-01"].concat())
     }
 
     /// The text of the header.
@@ -89,9 +96,9 @@ impl RequestId {
         Self("checkout-7".to_owned())
     }
 
-    /// A new id.
+    /// A new id, a UUIDv7.
     pub fn mint() -> Self {
-        Self(Uuid::now_v7().to_string())
+        Self(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
     }
 
     /// The text of the header.

@@ -1,7 +1,5 @@
 //! The operations for those who run the system.
 
-use std::time::Duration;
-
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::Serialize;
@@ -24,10 +22,7 @@ use crate::domain::{MAX_STOCK, OrderRecord, Release, Standing};
 const AUDITED_MOVEMENTS: usize = 20;
 
 /// The operations for those who run the system.
-pub(super) struct AdminApi {
-    pub(super) api: Api,
-    pub(super) dedupe_retention: Duration,
-}
+pub(super) struct AdminApi(pub(super) Api);
 
 /// What became of an order.
 #[derive(Debug, Serialize, Object)]
@@ -120,7 +115,7 @@ impl AdminApi {
         orders: Query<Orders>,
     ) -> Result<Json<Vec<OutcomeBody>>, Problem> {
         let Orders(orders) = orders.0;
-        let records = self.api.store.find_records(&orders, self.dedupe_retention).await?;
+        let records = self.0.store.find_records(&orders, self.0.dedupe_retention).await?;
         let outcomes = orders.into_iter().zip(records);
         Ok(Json(outcomes.map(|(id, record)| OutcomeBody::new(id, record)).collect()))
     }
@@ -144,7 +139,7 @@ impl AdminApi {
         body: Body<ReleaseOrder>,
     ) -> Result<Json<OutcomeBody>, Problem> {
         let ReleaseOrder { order_id, product_id } = body.0;
-        match self.api.store.release_order(order_id, product_id).await? {
+        match self.0.store.release_order(order_id, product_id).await? {
             Release::Released => {
                 tracing::warn!(%order_id, %product_id, "stock given back by an operator");
                 Ok(Json(OutcomeBody::new(order_id, OrderRecord::Released)))
@@ -174,7 +169,7 @@ impl AdminApi {
     ) -> Result<AuditResponse, Problem> {
         let listing = Listing::at("/admin/audit");
         let position: Option<String> = listing.position(cursor.0.as_deref())?;
-        let (store, limit) = (&self.api.store, limit.0);
+        let (store, limit) = (&self.0.store, limit.0);
         let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
         let Scanned { items, next } = page.await?;
         let standings: Vec<Standing> = items.into_iter().flatten().collect();

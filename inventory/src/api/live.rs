@@ -6,10 +6,10 @@ use poem_openapi::param::Header;
 use shared::feed::{Change, Show};
 use shared::problem::Problem;
 use shared::redis::RedisError;
-use shared::sse::{EventStream, Live};
+use shared::sse::EventStream;
 
-use super::Tag;
 use super::body::ProductBody;
+use super::{Api, Tag};
 use crate::store::Store;
 
 /// Shows products as they are when a change is told, which may be after a later change as well.
@@ -20,7 +20,7 @@ pub struct ShowProduct {
 }
 
 /// The operation that follows products.
-pub(super) struct LiveApi(pub(super) Live<ShowProduct>);
+pub(super) struct LiveApi(pub(super) Api);
 
 impl Show for ShowProduct {
     async fn show(&self, change: &Change) -> Result<Option<String>, RedisError> {
@@ -57,6 +57,6 @@ impl LiveApi {
         #[oai(name = "Last-Event-ID")]
         _last: Header<Option<String>>,
     ) -> Result<EventStream, Problem> {
-        self.0.open(request).await
+        self.0.live.open(request).await
     }
 }

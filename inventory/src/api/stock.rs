@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use poem::Request;
 use poem_openapi::OpenApi;
-use poem_openapi::param::{Header, Path};
+use poem_openapi::param::Header;
 use shared::conditional::{ETag, IfMatch};
 use shared::entry_id::{EntryId, InvalidEntryId};
 use shared::id::{OrderId, ProductId};
@@ -12,7 +12,7 @@ use shared::idempotency::KeyHeader;
 use shared::index::Scanned;
 use shared::json::{Body, Json};
 use shared::page::{Limit, Listing};
-use shared::parameter::Query;
+use shared::parameter::{Path, Query};
 use shared::problem::Problem;
 
 use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};
@@ -62,7 +62,7 @@ impl StockApi {
         _condition: Header<Option<String>>,
         body: Body<Restock>,
     ) -> Result<RestockResponse, Problem> {
-        let (id, Restock(adjustment), Api { store, in_flight }) = (id.0, body.0, &self.0);
+        let (id, Restock(adjustment), Api { store, in_flight, .. }) = (id.0, body.0, &self.0);
         let condition = IfMatch::of(request)?;
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
         let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);

@@ -1,5 +1,6 @@
 //! The operation for those who run the system.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use poem::web::Data;
@@ -14,7 +15,7 @@ use shared::page::{Limit, Listing};
 use shared::parameter::Query;
 use shared::problem::Problem;
 use shared::redis::RedisError;
-use shared::request::RequestContext;
+use shared::request::Visit;
 
 use super::{Api, Tag};
 use crate::audit::{self, Difference, Kind, Sums};
@@ -110,7 +111,7 @@ impl AdminApi {
     #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditOrders")]
     async fn audit(
         &self,
-        context: Data<&RequestContext>,
+        visit: Data<&Arc<Visit>>,
         /// Orders on the page, 1 to 100.
         #[oai(default)]
         limit: Query<Limit>,
@@ -124,7 +125,7 @@ impl AdminApi {
         let page = store.list_records(None, position, limit.0.get()).await?;
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
-        let outcomes = inventory.outcomes(&ids, context.0).await.map_err(cannot_ask)?;
+        let outcomes = inventory.outcomes(&ids, &visit.context).await.map_err(cannot_ask)?;
         let settled = sums.read_at().earlier_by(GRACE);
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {

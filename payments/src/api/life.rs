@@ -1,16 +1,17 @@
 //! The operations that show what becomes of an order.
 
+use std::sync::Arc;
+
 use poem::Request;
 use poem::web::Data;
-use poem_openapi::param::{Header, Path};
+use poem_openapi::param::Header;
 use poem_openapi::{Enum, OpenApi};
-use shared::admission::Lease;
 use shared::conditional::{ETag, not_modified};
 use shared::id::OrderId;
 use shared::json::Json;
-use shared::parameter::Query;
+use shared::parameter::{Path, Query};
 use shared::problem::Problem;
-use shared::request::RequestContext;
+use shared::request::Visit;
 use shared::sse::EventStream;
 
 use super::answer::GetResponse;
@@ -59,12 +60,10 @@ impl LifeApi {
     /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
     /// the order as it is then, and `Order-Final: false`.
     #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
-    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the operation")]
     async fn get_order(
         &self,
         request: &Request,
-        context: Data<&RequestContext>,
-        lease: Data<&Lease>,
+        visit: Data<&Arc<Visit>>,
         /// The order.
         id: Path<OrderId>,
         /// `final`: answer when the order is final.
@@ -80,7 +79,7 @@ impl LifeApi {
             Some(WaitFor::Final) => {
                 let limit = timeout.0.map_or(MAX_WAIT, |Timeout(limit)| limit);
                 let Api { store, inventory, finals, .. } = &self.0;
-                let wait = Wait { store, inventory, context: context.0, lease: lease.0 };
+                let wait = Wait { store, inventory, context: &visit.context, lease: &visit.lease };
                 let waited = finals.wait(&wait, id.0, limit).await?;
                 let Waited { order, is_final } = waited.ok_or_else(not_found)?;
                 (order, Some(is_final))
@@ -104,13 +103,13 @@ impl LifeApi {
     )]
     async fn get_timeline(
         &self,
-        context: Data<&RequestContext>,
+        visit: Data<&Arc<Visit>>,
         /// The order.
         id: Path<OrderId>,
     ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
         let partition = self.0.store.own.partitions().of_order(order.id);
         let settlements = &self.0.finals.settlements;
-        Ok(Json(timeline(&order, settlements, partition, &self.0.inventory, context.0).await))
+        Ok(Json(timeline(&order, settlements, partition, &self.0.inventory, &visit.context).await))
     }
 }

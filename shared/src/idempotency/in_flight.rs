@@ -38,11 +38,14 @@ impl InFlight {
         let hash = claim.key.hash.clone();
         let turnstile = self.lock().entry(hash.clone()).or_default().clone();
         let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
-        let guard = tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned()).await;
-        turn.guard = Some(guard.map_err(|_| {
-            let detail = "an earlier request with this key is still running";
-            Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER)
-        })?);
+        turn.guard = turnstile.clone().try_lock_owned().ok();
+        if turn.guard.is_none() {
+            let guard = Box::pin(tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned())).await;
+            turn.guard = Some(guard.map_err(|_| {
+                let detail = "an earlier request with this key is still running";
+                Problem::new(&IDEMPOTENCY_IN_PROGRESS, detail).retry_after(TURN_RETRY_AFTER)
+            })?);
+        }
         Ok(Some(turn))
     }
 

@@ -106,7 +106,8 @@ impl BodyFields {
     /// Lets a field be given under another name instead.
     pub fn alias(&mut self, alias: &str, name: &str) {
         if self.has(name) {
-            return self.refuse(alias, format!("means the same as {name}: give one of them"));
+            let detail = format_args!("means the same as {name}: give one of them");
+            return self.refuse(alias, detail);
         }
         if let Some(value) = self.fields.remove(alias) {
             self.fields.insert(name.to_owned(), value);

@@ -2,7 +2,7 @@
 
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::StatusCode;
-use poem_openapi::error::{ParseParamError, ParsePathError, ParseRequestPayloadError};
+use poem_openapi::error::{ParseParamError, ParseRequestPayloadError};
 
 use crate::parameter;
 use crate::problem::{
@@ -21,9 +21,6 @@ pub(super) fn explain(error: poem::Error) -> Problem {
     };
     if error.is::<NotFoundError>() {
         return Problem::new(&NOT_FOUND, "there is no such path");
-    }
-    if error.is::<ParsePathError>() || error.is::<poem::error::ParsePathError>() {
-        return Problem::new(&NOT_FOUND, "there is no such id");
     }
     if error.is::<MethodNotAllowedError>() {
         return Problem::new(&METHOD_NOT_ALLOWED, "see the Allow header");

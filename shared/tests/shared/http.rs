@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poem::web::Data;
-use poem::{EndpointExt, Route, get, handler};
+use poem::{EndpointExt, handler};
 use reqwest::Client;
 use serde_json::Value;
-use shared::admission::Lease;
-use shared::allow::AllowedMethods;
 use shared::config::Reader;
+use shared::request::Visit;
+use shared::routes::Routes;
 use shared::settings::HttpSettings;
 use shared::shutdown::Shutdown;
 use stack::wait::wait_until;
@@ -41,29 +41,32 @@ struct Gate {
 
 impl Server {
     async fn start(env: &'static [(&'static str, &'static str)]) -> Self {
-        let routes = Route::new()
-            .at("/panic", get(panic))
-            .at("/error", get(error))
-            .at("/held", get(held))
-            .at("/waiting", get(waiting))
-            .at("/for-ever", get(for_ever))
-            .at("/announced", get(announced));
-        Self::serve(routes, env).await
+        let gate = Arc::new(Gate::default());
+        let routes = Routes::default()
+            .page("/panic", panic)
+            .page("/error", error)
+            .page("/held", held.data(gate.clone()))
+            .page("/waiting", waiting.data(gate.clone()))
+            .page("/for-ever", for_ever)
+            .page("/announced", announced);
+        Self { gate, ..Self::serve(routes, env).await }
     }
 
     /// Serves these routes, with these settings.
-    pub(crate) async fn serve(routes: Route, env: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn serve(
+        routes: Routes,
+        env: &'static [(&'static str, &'static str)],
+    ) -> Self {
         let mut reader = Reader::from_source(move |name| {
             env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });
         let settings = HttpSettings::read(&mut reader).unwrap();
-        let gate = Arc::new(Gate::default());
-        let routes = routes.at("/livez", get(alive)).data(gate.clone());
+        let routes = routes.page("/livez", alive);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
-        let allowed = AllowedMethods::default();
-        let server = shared::http::serve(listener, routes, allowed, settings, shutdown.clone());
+        let server = shared::http::serve(listener, routes, settings, shutdown.clone());
         let client = Client::builder().no_proxy().build().unwrap();
+        let gate = Arc::default();
         Self { address, client, gate, shutdown, task: tokio::spawn(server) }
     }
 
@@ -102,8 +105,8 @@ async fn held(gate: Data<&Arc<Gate>>) -> &'static str {
 }
 
 #[handler]
-async fn waiting(gate: Data<&Arc<Gate>>, lease: Data<&Lease>) -> &'static str {
-    lease.wait_up_to(LIMIT);
+async fn waiting(gate: Data<&Arc<Gate>>, visit: Data<&Arc<Visit>>) -> &'static str {
+    visit.lease.wait_up_to(LIMIT);
     gate.arrived.notify_one();
     gate.opened.notified().await;
     "waited"
@@ -115,9 +118,9 @@ async fn for_ever() -> &'static str {
 }
 
 #[handler]
-async fn announced(lease: Data<&Lease>) -> &'static str {
+async fn announced(visit: Data<&Arc<Visit>>) -> &'static str {
     let wait = HANDLER_TIMEOUT + Duration::from_secs(1);
-    lease.wait_up_to(wait);
+    visit.lease.wait_up_to(wait);
     tokio::time::sleep(wait).await;
     "in time"
 }

@@ -1,0 +1,101 @@
+//! One request under way: who asks, and what a handler may know about that.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use poem::http::uri::Scheme;
+use poem::http::{HeaderMap, HeaderValue, header, request};
+use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Body, Request, RequestParts};
+
+use super::{TRACEPARENT, X_REQUEST_ID};
+use crate::admission::{Alarm, Lease};
+use crate::routes::Place;
+use crate::trace::{RequestId, TraceParent};
+
+/// Who asks, for logs, events and calls to other services.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The client's `X-Request-Id`, or one made here.
+    pub request_id: RequestId,
+    /// The client's trace, or a new one.
+    pub traceparent: TraceParent,
+}
+
+/// One request under way. Handlers are given it as `Data<&Arc<Visit>>`.
+#[derive(Debug)]
+pub struct Visit {
+    /// Who asks.
+    pub context: RequestContext,
+    /// Its place among the others, and its deadline.
+    pub lease: Lease,
+    /// Which segments of its path are parameters.
+    parameters: Arc<[usize]>,
+}
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub struct Caller {
+    /// The address it calls.
+    pub local: SocketAddr,
+    /// The address it calls from.
+    pub peer: SocketAddr,
+    /// Ends what takes too long.
+    pub alarm: Alarm,
+}
+
+impl Visit {
+    /// A request, and what there is at its path.
+    pub(super) fn of<B>(request: &hyper::Request<B>, place: Option<&Place>) -> Self {
+        Self {
+            context: RequestContext::of(request.headers()),
+            lease: Lease::new(),
+            parameters: place.map_or_else(Arc::default, |place| place.parameters.clone()),
+        }
+    }
+
+    /// A parameter of the path, as it stands there: the first one has the number 0.
+    pub(crate) fn parameter<'a>(&self, path: &'a str, number: usize) -> Option<&'a str> {
+        path.split('/').nth(*self.parameters.get(number)?)
+    }
+
+    /// What an answer tells about its request.
+    pub(super) fn finish(&self, headers: &mut HeaderMap) {
+        let RequestContext { request_id, traceparent } = &self.context;
+        for (name, value) in
+            [(X_REQUEST_ID, request_id.as_str()), (TRACEPARENT, traceparent.as_str())]
+        {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+}
+
+impl Caller {
+    /// A request as handlers see it.
+    pub(super) fn request(&self, head: request::Parts, body: Body, visit: &Arc<Visit>) -> Request {
+        let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.peer.into()));
+        let head = RequestParts::from((head, local, remote, Scheme::HTTP));
+        let mut request = Request::from_parts(head, body);
+        request.set_data(visit.clone());
+        request
+    }
+}
+
+impl RequestContext {
+    /// That of a request which says nothing about itself.
+    pub fn mint() -> Self {
+        Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
+    }
+
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let request_id =
+            text(X_REQUEST_ID).and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint);
+        let traceparent =
+            text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
+        Self { request_id, traceparent }
+    }
+}

@@ -1,0 +1,230 @@
+//! Which endpoint answers which path, and which methods a path has.
+//!
+//! The framework's own router copies a path and each of its parameters, parses the address anew for
+//! every nested part, and wraps each step in a future of its own. This one walks down a tree and
+//! hands the request to the endpoint of the operation.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use poem::endpoint::{BoxEndpoint, DynEndpoint};
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::http::{HeaderValue, Method};
+use poem::{EndpointExt, IntoEndpoint, Request, Response};
+use poem_openapi::OpenApi;
+
+/// The paths of a process.
+#[derive(Default)]
+pub struct Routes(Node);
+
+/// A part of the paths: what goes on with which segment.
+#[derive(Default)]
+struct Node {
+    literals: Vec<(String, Node)>,
+    parameter: Option<Box<Node>>,
+    place: Option<Place>,
+}
+
+/// What there is at a path.
+pub(crate) struct Place {
+    endpoints: Vec<(Method, BoxEndpoint<'static>)>,
+    allow: HeaderValue,
+    /// How long an answer may be kept, where its handler says nothing.
+    pub(crate) caching: HeaderValue,
+    /// Which segments of the path are parameters.
+    pub(crate) parameters: Arc<[usize]>,
+}
+
+/// What an endpoint is about to answer.
+pub(crate) type Answer<'a> = BoxFuture<'a, poem::Result<Response>>;
+
+/// Nothing may be kept.
+pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+impl Routes {
+    /// Adds the operations of an API.
+    #[must_use]
+    pub fn api(mut self, api: impl OpenApi, caching: &HeaderValue) -> Self {
+        let mut operations = HashMap::new();
+        api.add_routes(&mut operations);
+        for (path, endpoints) in operations {
+            let place = self.place(&path);
+            place.caching = caching.clone();
+            place.endpoints.extend(endpoints);
+            place.allow = allow(&place.endpoints);
+        }
+        self
+    }
+
+    /// Adds a page.
+    #[must_use]
+    pub fn page<E>(mut self, path: &str, page: E) -> Self
+    where
+        E: IntoEndpoint<Endpoint: 'static>,
+    {
+        let place = self.place(path);
+        place.endpoints.push((Method::GET, page.map_to_response().boxed()));
+        place.allow = allow(&place.endpoints);
+        self
+    }
+
+    /// What there is at the path of a request. A segment that is named goes before a parameter.
+    pub(crate) fn find(&self, path: &str) -> Option<&Place> {
+        self.0.find(path.strip_prefix('/')?)
+    }
+
+    fn place(&mut self, path: &str) -> &mut Place {
+        let (mut node, mut parameters) = (&mut self.0, Vec::new());
+        for (index, segment) in path.split('/').enumerate().skip(1) {
+            if segment.starts_with(':') {
+                parameters.push(index);
+                node = node.parameter.get_or_insert_default();
+            } else {
+                node = node.literal(segment);
+            }
+        }
+        node.place.get_or_insert_with(|| Place {
+            endpoints: Vec::new(),
+            allow: HeaderValue::from_static(""),
+            caching: NO_STORE,
+            parameters: parameters.into(),
+        })
+    }
+}
+
+impl Node {
+    fn literal(&mut self, segment: &str) -> &mut Self {
+        let known = self.literals.iter().position(|(name, _)| name == segment);
+        let index = known.unwrap_or_else(|| {
+            self.literals.push((segment.to_owned(), Self::default()));
+            self.literals.len() - 1
+        });
+        &mut self.literals[index].1
+    }
+
+    fn find(&self, path: &str) -> Option<&Place> {
+        let (segment, rest) = match path.split_once('/') {
+            Some((segment, rest)) => (segment, Some(rest)),
+            None => (path, None),
+        };
+        let named = self.literals.iter().find(|(name, _)| name == segment).map(|(_, node)| node);
+        let parameter = self.parameter.as_deref().filter(|_| !segment.is_empty());
+        named.into_iter().chain(parameter).find_map(|node| match rest {
+            Some(rest) => node.find(rest),
+            None => node.place.as_ref(),
+        })
+    }
+}
+
+impl Place {
+    /// Whether it has this method.
+    pub(crate) fn has(&self, method: &Method) -> bool {
+        self.endpoint(method).is_some()
+    }
+
+    /// The value of `Allow`.
+    pub(crate) fn allow(&self) -> HeaderValue {
+        self.allow.clone()
+    }
+
+    fn endpoint(&self, method: &Method) -> Option<&BoxEndpoint<'static>> {
+        let found = self.endpoints.iter().find(|(known, _)| known == method);
+        found.map(|(_, endpoint)| endpoint)
+    }
+}
+
+/// Hands a request to the endpoint at its place. `HEAD` is `GET` without the body.
+pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
+    let Some(place) = place else {
+        return Box::pin(ready(Err(NotFoundError.into())));
+    };
+    if let Some(endpoint) = place.endpoint(request.method()) {
+        return DynEndpoint::call(&**endpoint, request);
+    }
+    let get = place.endpoint(&Method::GET).filter(|_| request.method() == Method::HEAD);
+    let Some(get) = get else {
+        return Box::pin(ready(Err(MethodNotAllowedError.into())));
+    };
+    request.set_method(Method::GET);
+    let answer = DynEndpoint::call(&**get, request);
+    Box::pin(async {
+        let mut response = answer.await?;
+        response.set_body(());
+        Ok(response)
+    })
+}
+
+fn allow(endpoints: &[(Method, BoxEndpoint<'static>)]) -> HeaderValue {
+    let mut methods: Vec<&str> = endpoints.iter().map(|(method, _)| method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.sort_unstable();
+    HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::handler;
+
+    use super::*;
+
+    struct Orders;
+
+    #[OpenApi]
+    impl Orders {
+        #[oai(path = "/orders", method = "get", method = "post")]
+        async fn list(&self) {}
+
+        #[oai(path = "/orders/stream", method = "get")]
+        async fn stream(&self) {}
+
+        #[oai(path = "/orders/:id", method = "delete")]
+        async fn one(&self) {}
+
+        #[oai(path = "/orders/:id/cancel", method = "post")]
+        async fn cancel(&self) {}
+    }
+
+    #[handler]
+    fn page() {}
+
+    fn allowed(path: &str) -> Option<String> {
+        let routes = Routes::default().api(Orders, &NO_STORE).page("/docs", page);
+        let allow = routes.find(path)?.allow();
+        allow.to_str().map(str::to_owned).ok()
+    }
+
+    #[test]
+    fn a_path_allows_the_methods_it_has() {
+        for (path, expected) in [
+            ("/orders", Some("GET, HEAD, POST")),
+            ("/orders/7/cancel", Some("POST")),
+            ("/docs", Some("GET, HEAD")),
+            ("/", None),
+            ("orders", None),
+            ("/orders/", None),
+            ("/orders/7/8", None),
+            ("/orders/7/cancel/", None),
+        ] {
+            assert_eq!(allowed(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_named_goes_before_a_parameter() {
+        assert_eq!(allowed("/orders/stream").as_deref(), Some("GET, HEAD"));
+        assert_eq!(allowed("/orders/7").as_deref(), Some("DELETE"));
+        assert_eq!(allowed("/orders/stream/cancel").as_deref(), Some("POST"));
+    }
+
+    #[test]
+    fn a_place_knows_which_segments_are_parameters() {
+        let routes = Routes::default().api(Orders, &NO_STORE);
+        let parameters = |path| routes.find(path).map(|place| place.parameters.to_vec());
+        assert_eq!(parameters("/orders/7/cancel"), Some(vec![2]));
+        assert_eq!(parameters("/orders"), Some(vec![]));
+    }
+}
