@@ -44,7 +44,9 @@ local MAX_DIGITS = 15
 -- The whole number, not below zero, that a text says in digits; an error for anything else. A function asks before it writes:
 -- `tonumber` also takes `nan`, `-1` and `1e3`, and what is no number at all would stop the function half-way.
 local function whole(text, what)
-  assert(text and string.match(text, '^%d+$') and #text <= MAX_DIGITS, what .. ' is no whole number')
+  if not text or #text > MAX_DIGITS or not string.find(text, '^%d+$') then
+    error(what .. ' is no whole number')
+  end
   return tonumber(text)
 end
 
@@ -134,8 +136,10 @@ local CHANGES_KEPT = 100000
 
 -- Tells whoever watches that something changed (see `shared::feed`). Nothing depends on it: a stream of changes that
 -- cannot be written to keeps nobody from an order.
-local function announce(changes, kind, id)
-  redis.pcall('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id)
+local function announce(changes, kind, ids)
+  for _, id in ipairs(type(ids) == 'table' and ids or {ids}) do
+    redis.pcall('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id)
+  end
 end
 
 -- Claims of idempotency keys lie in one hash for each day. Two days are looked at, so a claim is kept for 24 to 48 hours.
