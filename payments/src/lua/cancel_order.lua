@@ -27,7 +27,7 @@ local function cancel_order(keys, args)
   if status == 'pending' then
     redis.call('ZREM', due, args[1])
     redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now))
-    announce(changes, 'order.cancelled', args[1])
+    announce(changes, 'order.cancelled', {args[1]})
     remember(args, now, args[1])
   end
   return {DONE, CANCELLED}

@@ -57,15 +57,16 @@ local function complete_due(keys, args)
       return damaged(account)
     end
     local payable, broken = read_batch(args[1], ids)
-    local charged, paid_at, time = 0, int(now), rfc3339(now)
-    for _, order in ipairs(payable) do
+    local charged, paid_at, time, paid = 0, int(now), rfc3339(now), {}
+    for i, order in ipairs(payable) do
       pay(order, stream, paid_at, time)
-      announce(changes, 'order.paid', order.id)
+      paid[i] = order.id
       reply[#reply + 1] = order.id
       charged = charged + order.cents
     end
     add(account, 'charged', charged)
     redis.call('ZREM', due, unpack(ids))
+    announce(changes, 'order.paid', paid)
     reply[1] = #payable
     for _, id in ipairs(broken) do
       reply[#reply + 1] = id

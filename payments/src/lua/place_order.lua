@@ -39,7 +39,7 @@ local function place_order(keys, args)
     'created_at', int(now), 'completes_at', int(completes_at))
   redis.call('ZADD', orders, 0, id)
   redis.call('ZADD', due, int(completes_at), id)
-  announce(changes, 'order.created', id)
+  announce(changes, 'order.created', {id})
   return {PLACED, now, completes_at}
 end
 

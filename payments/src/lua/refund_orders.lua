@@ -19,7 +19,7 @@ local function refund_orders(keys, args)
     return damaged(account)
   end
 
-  local reply, refunded = {}, 0
+  local reply, refunded, told = {}, 0, {}
   for i = 1, #keys - 3 do
     local order, a = keys[i + 3], 3 * i - 2
     if not status[order] then
@@ -32,12 +32,13 @@ local function refund_orders(keys, args)
       -- The same order may stand in the batch once more.
       status[order] = 'refunded'
       redis.call('HSET', order, 'status', 'refunded', 'reason', args[a + 1], 'refunded_at', now, 'refund_entry', args[a + 2])
-      announce(changes, 'order.refunded', args[a])
+      told[#told + 1] = args[a]
       refunded = refunded + cents[order]
       reply[i] = 1
     end
   end
   add(account, 'refunded', refunded)
+  announce(changes, 'order.refunded', told)
   return reply
 end
 

@@ -131,14 +131,18 @@ local function add(account, sum, minor)
   end
 end
 
--- Changes that a client may still ask for after it was cut off. About as many entries are kept, in about 6 MB.
-local CHANGES_KEPT = 100000
+-- Changes that one entry tells at most (as in `shared::feed`).
+local CHANGES_PER_ENTRY = 16
+-- Entries that are kept for a client that was cut off: in about 7 MB where all of them are full, ten times as many changes as it
+-- is told again where none has more than one.
+local ENTRIES_KEPT = 10000
 
--- Tells whoever watches that something changed (see `shared::feed`). Nothing depends on it: a stream of changes that
--- cannot be written to keeps nobody from an order.
+-- Tells whoever watches what became of these ids (see `shared::feed`); one call is one step. Nothing depends on it: a stream of
+-- changes that cannot be written to keeps nobody from an order.
 local function announce(changes, kind, ids)
-  for _, id in ipairs(type(ids) == 'table' and ids or {ids}) do
-    redis.pcall('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id)
+  for first = 1, #ids, CHANGES_PER_ENTRY do
+    local told = table.concat(ids, ' ', first, math.min(first + CHANGES_PER_ENTRY - 1, #ids))
+    redis.pcall('XADD', changes, 'MAXLEN', '~', ENTRIES_KEPT, '*', 'kind', kind, 'ids', told)
   end
 end
 

@@ -22,8 +22,8 @@ pub(crate) struct Model {
     pub(crate) orders: BTreeMap<OrderId, Order>,
     /// The fields of each event that was emitted.
     pub(crate) events: Vec<Vec<(String, String)>>,
-    /// What whoever watches was told: a kind, and an order.
-    pub(crate) changes: Vec<(&'static str, OrderId)>,
+    /// What whoever watches was told in one step: a kind, and the orders.
+    pub(crate) changes: Vec<(&'static str, Vec<OrderId>)>,
     pub(crate) claims: Claims,
     /// What was charged and refunded in all, in minor units.
     pub(crate) charged: u64,
@@ -73,7 +73,7 @@ impl Model {
         let times = order.times();
         self.orders.insert(request.id, order);
         self.claims.remember(request.claim.as_ref(), request.id);
-        self.changes.push(("order.created", request.id));
+        self.changes.push(("order.created", vec![request.id]));
         times
     }
 
@@ -85,6 +85,7 @@ impl Model {
         for &id in &paid {
             self.pay(step, id);
         }
+        self.changes.push(("order.paid", paid.clone()));
         let wait = match self.waiting().next() {
             None => Answer::Number(-1),
             Some(next) if next.is_due() => Answer::Number(0),
@@ -107,7 +108,7 @@ impl Model {
                 order.status = OrderStatus::Cancelled;
                 order.cancelled = Some(step);
                 self.claims.remember(request.claim.as_ref(), request.id);
-                self.changes.push(("order.cancelled", request.id));
+                self.changes.push(("order.cancelled", vec![request.id]));
                 codes(&[DONE, 1])
             }
             OrderStatus::Cancelled => codes(&[DONE, 1]),
@@ -117,7 +118,10 @@ impl Model {
 
     pub(crate) fn refund_orders(&mut self, step: usize, request: &Refund) -> Answer {
         let answers = request.orders.iter().map(|asked| self.refund_order(step, asked));
-        codes(&answers.collect::<Vec<_>>())
+        let answers: Vec<i64> = answers.collect();
+        let refunded = request.orders.iter().zip(&answers).filter(|(_, answer)| **answer == DONE);
+        self.changes.push(("order.refunded", refunded.map(|(asked, _)| asked.id).collect()));
+        codes(&answers)
     }
 
     fn refund_order(&mut self, step: usize, asked: &Asked) -> i64 {
@@ -130,7 +134,6 @@ impl Model {
                 let (reason, entry) = (asked.reason, asked.entry.clone());
                 order.refunded = Some(Refunded { at: step, reason, entry });
                 self.refunded += order.placed.quote.total.as_minor();
-                self.changes.push(("order.refunded", asked.id));
                 1
             }
             OrderStatus::Refunded => 2,
@@ -171,7 +174,6 @@ impl Model {
         order.paid = Some(Payment { at: step, event: self.events.len() });
         self.events.push(order.event(step));
         self.charged += order.placed.quote.total.as_minor();
-        self.changes.push(("order.paid", id));
     }
 }
 
