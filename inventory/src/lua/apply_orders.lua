@@ -113,13 +113,14 @@ local function decide(batch, run, oldest)
       outcome = not product and NO_PRODUCT or product.on_hand < quantity and NO_STOCK or APPLIED
       seen[record] = outcome
     end
+    local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
     if outcome == APPLIED then
       local left = product.on_hand - quantity
       product.on_hand = left
       deltas[quantity] = deltas[quantity] or int(0 - quantity) .. ' '
       sales[i] = deltas[quantity] .. int(left) .. head .. record
-    elseif REASONS[outcome] or REASONS[outcome - REPEATED] then
-      add_refund(batch, i, run.head, REASONS[outcome] or REASONS[outcome - REPEATED])
+    elseif reason then
+      add_refund(batch, i, run.head, reason)
     end
     reply[i] = outcome
   end
