@@ -10,7 +10,11 @@ pub(crate) const REFUND_ORDER: &str = "refund_order";
 /// Milliseconds of order ids whose records share a bucket: one hour.
 const BUCKET_MS: u64 = 60 * 60 * 1_000;
 
-/// The hash of a product, or its tombstone.
+/// Characters at the end of an order id that are all of it within the hour of a bucket: those before
+/// them only change every four hours.
+const RECORD_LENGTH: usize = 30;
+
+/// The line of a product, or its tombstone.
 pub(crate) fn product(partition: Partition, id: ProductId) -> String {
     partition.key_of("product", id)
 }
@@ -40,9 +44,29 @@ pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)
 }
 
-/// Hash of what became of the orders minted in one hour: order id -> movement, or outcome.
+/// Hash of what became of the orders minted in one hour: [`record`] -> movement, or outcome.
 pub(crate) fn applied(partition: Partition, bucket: u64) -> String {
     partition.key_of("applied", bucket)
+}
+
+/// What the keys of products begin with.
+pub(crate) fn products_prefix(partition: Partition) -> String {
+    partition.key_of("product", "")
+}
+
+/// What the keys of movements begin with.
+pub(crate) fn movements_prefix(partition: Partition) -> String {
+    partition.key_of("movements", "")
+}
+
+/// What the keys of records begin with.
+pub(crate) fn applied_prefix(partition: Partition) -> String {
+    partition.key_of("applied", "")
+}
+
+/// An order id in two parts: the second one is what the order is recorded under in its bucket.
+pub(crate) fn record(order_id: &str) -> (&str, &str) {
+    order_id.split_at(order_id.len().saturating_sub(RECORD_LENGTH))
 }
 
 /// Sorted set of the buckets there are.
@@ -54,4 +78,9 @@ pub(crate) fn applied_buckets(partition: Partition) -> String {
 /// say.
 pub(crate) fn bucket(ordered_at: Timestamp) -> u64 {
     ordered_at.as_millis() / BUCKET_MS
+}
+
+/// The time at which a bucket begins.
+pub(crate) fn bucket_start(bucket: u64) -> Timestamp {
+    Timestamp::from_millis(bucket * BUCKET_MS)
 }

@@ -3,26 +3,30 @@
 use std::time::Duration;
 
 use shared::conditional::IfMatch;
-use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
-use shared::own_store::{OwnStore, by_partition};
+use shared::own_store::OwnStore;
 use shared::redis::{Command, Redis, RedisError};
 use shared::time::Timestamp;
 
+mod apply;
 mod outcomes;
 mod read;
 mod reply;
 
 use crate::domain::{
-    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
-    ProductPatch, Release,
+    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Product, ProductName, ProductPatch,
+    Release,
 };
 use crate::keys;
 
 /// Raised whenever a function changes what it does, takes or answers.
 const LIBRARY_VERSION: u32 = 1;
+
+/// How products and records are written, and read again: what all functions know.
+const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
+const RECORD: &str = include_str!("lua/common/record.lua");
 
 /// Buckets of records that one sweep removes at most, in each partition.
 const SWEEP_LIMIT: i64 = 1_000;
@@ -45,7 +49,9 @@ impl Store {
             include_str!("lua/apply_orders.lua"),
             include_str!("lua/release_order.lua"),
         ];
-        let library = Library::new("inventory", LIBRARY_VERSION, &files);
+        let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{file}"));
+        let library =
+            Library::new("inventory", LIBRARY_VERSION, &files.each_ref().map(String::as_str));
         Self { own: OwnStore::new(redis, library, partitions) }
     }
 
@@ -93,7 +99,7 @@ impl Store {
             .arg(patch.name.as_ref().map_or("", ProductName::as_str))
             .arg(patch.name.as_ref().map(ProductName::folded).unwrap_or_default())
             .arg(patch.price.map(|price| price.to_string()).unwrap_or_default());
-        reply::change(&self.own.call(partition, &call).await?.list()?)
+        reply::change(id, &self.own.call(partition, &call).await?.list()?)
     }
 
     /// Changes the stock of a product by hand, if it has the version that is meant; with a claim,
@@ -118,8 +124,8 @@ impl Store {
             .arg(i64::from(MAX_STOCK))
             .claim(partition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
-            Once::Now(outcome) => Once::Now(reply::change(&outcome)?),
-            Once::Before(product) => Once::Before(Change::Done(reply::product(&product)?)),
+            Once::Now(outcome) => Once::Now(reply::change(id, &outcome)?),
+            Once::Before(product) => Once::Before(reply::done(id, &product)?),
             Once::KeyReused => Once::KeyReused,
         })
     }
@@ -135,27 +141,6 @@ impl Store {
         reply::deletion(&self.own.call(partition, &call).await?)
     }
 
-    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
-    /// partition they touch.
-    pub async fn apply_orders(
-        &self,
-        orders: &[OrderCompleted],
-        keep: Duration,
-    ) -> Result<Vec<Outcome>, RedisError> {
-        let partitions = self.own.partitions();
-        let mut outcomes = vec![Outcome::TooOld; orders.len()];
-        for (partition, places) in
-            by_partition(orders, |order| partitions.of_product(order.product_id))
-        {
-            let call = apply_call(partition, places.iter().map(|&place| &orders[place]), keep);
-            let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
-            for (place, reply) in places.into_iter().zip(replies) {
-                outcomes[place] = reply::outcome(&reply)?;
-            }
-        }
-        Ok(outcomes)
-    }
-
     /// Gives back the stock that an order took, once.
     pub async fn release_order(
         &self,
@@ -166,14 +151,16 @@ impl Store {
             return Ok(Release::NotTaken);
         };
         let partition = self.own.partitions().of_product(product_id);
+        let bucket = keys::bucket(minted_at);
         let call = Call::new("release_order")
             .key(keys::product(partition, product_id))
             .key(keys::movements(partition, product_id))
-            .key(keys::applied(partition, keys::bucket(minted_at)))
+            .key(keys::applied(partition, bucket))
             .key(keys::changes(partition))
             .text(order_id)
             .text(product_id)
-            .arg(i64::from(MAX_STOCK));
+            .arg(i64::from(MAX_STOCK))
+            .text(bucket);
         reply::release(&self.own.call(partition, &call).await?)
     }
 
@@ -212,31 +199,4 @@ fn catalogue_call(function: &'static str, partition: Partition, id: ProductId) -
         .key(keys::movements(partition, id))
         .key(keys::changes(partition))
         .text(id)
-}
-
-fn apply_call<'a>(
-    partition: Partition,
-    orders: impl Iterator<Item = &'a OrderCompleted>,
-    keep: Duration,
-) -> Call {
-    let mut call = Call::new("apply_orders")
-        .key(partition.key(keys::REFUND_ORDER))
-        .key(keys::applied_buckets(partition))
-        .key(keys::changes(partition))
-        .text(keep.as_millis());
-    for order in orders {
-        let bucket = keys::bucket(order.ordered_at);
-        call = call
-            .key(keys::product(partition, order.product_id))
-            .key(keys::movements(partition, order.product_id))
-            .key(keys::applied(partition, bucket))
-            .text(order.order_id)
-            .text(order.ordered_at.as_millis())
-            .text(order.product_id)
-            .arg(i64::from(order.quantity))
-            .arg(order.traceparent.as_str())
-            .arg(order.request_id.as_str())
-            .text(bucket);
-    }
-    call
 }

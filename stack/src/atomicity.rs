@@ -169,11 +169,27 @@ impl Bench<'_> {
                 let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
                 assert!(is_whole(number, digits) || reply.is_err(), "{what}: {reply:?}");
             }
+            for (key, place) in &subject.words {
+                let what = format!("{}: word {place} is {number:?}", subject.invocation.function);
+                self.reset().await;
+                self.rewrite(key, |words| number.clone_into(&mut words[*place])).await;
+                let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
+                assert!(is_whole(number, DIGITS) || reply.is_err(), "{what}: {reply:?}");
+            }
         }
         tally
     }
 
-    /// Takes one field out of each hash that there is.
+    /// Changes the words of a line.
+    async fn rewrite(&self, key: &str, change: impl FnOnce(&mut Vec<String>)) {
+        let line = self.private.operator.run(Command::new("GET").key(key)).await;
+        let line = line.and_then(|line| Ok(line.text()?)).expect("there is a line");
+        let mut words = line.split(' ').map(str::to_owned).collect();
+        change(&mut words);
+        self.run(Command::new("SET").key(key).arg(words.join(" "))).await;
+    }
+
+    /// Takes one field out of each hash that there is, and one word out of each line.
     async fn missing_fields(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject { invocation, derived, .. } = subject;
@@ -181,14 +197,20 @@ impl Bench<'_> {
         let store = read_all(&self.private.operator).await;
         let keys: BTreeSet<&String> = invocation.keys.iter().chain(derived).collect();
         for key in keys {
-            let Some(Kept::Hash(fields)) = store.get(key) else {
-                continue;
+            let parts = match store.get(key) {
+                Some(Kept::Hash(fields)) => fields.len(),
+                Some(Kept::Text(line)) => line.split(' ').count(),
+                _ => 0,
             };
-            for field in fields.keys() {
+            for part in 0..parts {
                 self.reset().await;
-                let delete = Command::new("HDEL").key(key.as_str());
-                self.run(delete.arg(field.as_str())).await;
-                let what = format!("{}: {key} has no {field}", invocation.function);
+                if let Some(Kept::Hash(fields)) = store.get(key) {
+                    let field = fields.keys().nth(part).map(String::as_str);
+                    self.run(Command::new("HDEL").key(key.as_str()).args(field)).await;
+                } else {
+                    self.rewrite(key, |words| drop(words.remove(part))).await;
+                }
+                let what = format!("{}: {key} has no part {part}", invocation.function);
                 let _ = self.observe(invocation, &what, &mut tally).await;
             }
         }

@@ -1,13 +1,12 @@
 //! Twins: a Redis Function and its statement in Rust, played on the same random histories.
 //!
 //! The statement is a [`Twin`]. It draws the next call, says what the function has to answer, and
-//! in the end what the whole store has to hold. Everything is compared: each answer, the hash that
+//! in the end what the whole store has to hold. Everything is compared: each answer, the hash or line that
 //! a step was about right after it, and every key of the store after each history. Histories have
 //! from one to a few dozen steps, so stores of all ages are compared whole.
 //!
 //! `TWIN_OPERATIONS` says how many calls are made, and `TWIN_SEED` plays one history again.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -61,8 +60,8 @@ pub struct Step {
     pub call: Invocation,
     /// What it is answered.
     pub answer: Answer,
-    /// A hash that it was about, and what is in it afterwards.
-    pub left: Option<(String, BTreeMap<String, String>)>,
+    /// A hash or a line that it was about, and what is in it afterwards.
+    pub left: Option<(String, Kept)>,
 }
 
 /// What a function answers. Texts may have placeholders (see [`pattern`]) in them.
@@ -87,7 +86,7 @@ struct Mismatch {
 
 enum Sent<'a> {
     Call(&'a Invocation),
-    Read(&'a str),
+    Read(&'a str, &'a Kept),
 }
 
 /// Plays random histories on a private store until enough calls were made.
@@ -165,7 +164,7 @@ async fn play_history<T: Twin>(
     let steps: Vec<Step> = (0..length).map(|number| twin.step(number, &mut random)).collect();
 
     let sent = steps.iter().flat_map(|step| {
-        let read = step.left.iter().map(|(key, _)| Sent::Read(key));
+        let read = step.left.iter().map(|(key, kept)| Sent::Read(key, kept));
         std::iter::once(Sent::Call(&step.call)).chain(read)
     });
     let mut replies = all(sent.map(|sent| send(store, partition, sent))).await.into_iter();
@@ -181,12 +180,10 @@ async fn play_history<T: Twin>(
     for (number, step) in steps.iter().enumerate() {
         let mut reply = || replies.next().expect("each question has its reply");
         let answered = answer(&mut matcher, &step.answer, &reply());
-        let left = step.left.as_ref().map_or(Ok(()), |(key, fields)| {
-            let there = reply().and_then(|there| Ok(there.map()?)).map_err(|e| e.to_string())?;
-            let texts = there.into_iter().map(|(name, value)| (name, value.text()));
-            let there = texts.map(|(name, value)| (name, value.unwrap_or_default()));
-            let expected = Kept::Hash(fields.clone());
-            matcher.kept(&expected, &Kept::hash(there)).map_err(|error| format!("{key}: {error}"))
+        let left = step.left.as_ref().map_or(Ok(()), |(key, expected)| {
+            let there = reply().and_then(|reply| kept(expected, reply));
+            let there = there.map_err(|error| error.to_string())?;
+            matcher.kept(expected, &there).map_err(|error| format!("{key}: {error}"))
         });
         answered.and(left).map_err(|error| Mismatch {
             seed,
@@ -206,8 +203,18 @@ async fn play_history<T: Twin>(
 async fn send(store: &OwnStore, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
     match sent {
         Sent::Call(call) => store.call(partition, &call.call()).await,
-        Sent::Read(key) => store.run(Command::new("HGETALL").key(key)).await,
+        Sent::Read(key, Kept::Text(_)) => store.run(Command::new("GET").key(key)).await,
+        Sent::Read(key, _) => store.run(Command::new("HGETALL").key(key)).await,
     }
+}
+
+/// What was read of a key, as the same kind of thing as was expected there.
+fn kept(expected: &Kept, reply: Reply) -> Result<Kept, RedisError> {
+    if matches!(expected, Kept::Text(_)) {
+        return Ok(Kept::Text(reply.text()?));
+    }
+    let fields = reply.map()?.into_iter().map(|(name, value)| Ok((name, value.text()?)));
+    Ok(Kept::hash(fields.collect::<Result<Vec<_>, RedisError>>()?))
 }
 
 fn answer(

@@ -6,8 +6,10 @@ use anyhow::{Result, ensure};
 use redis::Cmd;
 use shared::{digest::digest, id::OrderId};
 
-/// Letters of an id, and of the hash of an idempotency key.
+/// Letters of an id, of its end, which inventory records an order under, and of the hash of an
+/// idempotency key.
 const ID: usize = 36;
+const END: usize = 30;
 const HASH: usize = 32;
 
 /// What a command says about an order, and about no other.
@@ -35,6 +37,7 @@ struct Slot {
 #[derive(Clone, Copy, Debug)]
 enum Part {
     Id,
+    End,
     Hash,
 }
 
@@ -64,14 +67,15 @@ impl Template {
             .enumerate()
             .flat_map(|(place, order)| {
                 let id = (order.id.as_bytes(), (place, Part::Id));
-                [id, (order.hash.as_bytes(), (place, Part::Hash))]
+                let end = (end_of(&order.id), (place, Part::End));
+                [id, end, (order.hash.as_bytes(), (place, Part::Hash))]
             })
             .collect();
         let mut places = HashMap::new();
         let mut slots = Vec::new();
         for at in 0..packed.len() {
             let found =
-                [ID, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
+                [ID, END, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
             if let Some(&(known, part)) = found {
                 let next = places.len();
                 let order = *places.entry(known).or_insert(next);
@@ -95,6 +99,7 @@ impl Template {
             let Some(order) = orders.get(slot.order) else { continue };
             let text = match slot.part {
                 Part::Id => order.id.as_bytes(),
+                Part::End => end_of(&order.id),
                 Part::Hash => order.hash.as_bytes(),
             };
             let at = start + slot.at;
@@ -103,6 +108,10 @@ impl Template {
             }
         }
     }
+}
+
+fn end_of(id: &str) -> &[u8] {
+    id.as_bytes().get(ID - END..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@
         {2, product}       the key was used for the same request; the product as it stood then
         {3}                the key was used for another request ]]
 local DONE, ADJUSTED, NOT_FOUND, OTHER_VERSION, TOO_MANY = 1, 1, 0, 3, 4
-local PRODUCT = {'id', 'version', 'price', 'quantity', 'created_at', 'updated_at', 'name'}
 
 local function adjust_stock(keys, args)
   local product, movements, changes = keys[2], keys[3], keys[4]
@@ -21,32 +20,27 @@ local function adjust_stock(keys, args)
   if answered then
     return answered
   end
-  local found = read_fields(product, PRODUCT)
+  local found = read_product(product)
   if not found then
     return {DONE, NOT_FOUND}
-  elseif not admits(condition, found.version) then
+  elseif not admits(condition, int(found.version)) then
     return {DONE, OTHER_VERSION}
   end
   local quantity, most = whole(args[3], 'the quantity'), whole(args[6], 'the most')
-  local on_hand, version = whole(found.quantity, 'the stock of the product'), whole(found.version, 'its version')
   assert(writable_as(movements, 'stream'), 'a key has a wrong type')
-  local balance = kind == 'restock' and on_hand + quantity or quantity
+  local balance = kind == 'restock' and found.quantity + quantity or quantity
   if balance > most then
     return {DONE, TOO_MANY}
   end
 
-  local delta = balance - on_hand
-  found.quantity, found.version, found.updated_at = int(balance), int(version + 1), int(now)
-  local answer = line(found, PRODUCT)
-  remember(args, now, answer)
-  redis.call('HSET', product, 'quantity', found.quantity, 'version', found.version, 'updated_at', found.updated_at)
-  local movement = {'kind', kind, 'delta', int(delta), 'balance', found.quantity}
-  if note ~= '' then
-    movement[#movement + 1], movement[#movement + 2] = 'note', note
-  end
-  redis.call('XADD', movements, '*', unpack(movement))
+  local delta = balance - found.quantity
+  found.quantity, found.version = balance, found.version + 1
+  local line = product_line(found, now)
+  remember(args, now, line)
+  redis.call('SET', product, line)
+  move(movements, kind, delta, balance, note)
   announce(changes, 'product.stock_changed', {id})
-  return {DONE, ADJUSTED, answer}
+  return {DONE, ADJUSTED, line}
 end
 
 register('adjust_stock', adjust_stock)

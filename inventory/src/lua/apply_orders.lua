@@ -1,149 +1,216 @@
 --[[ apply_orders: take the stock of paid orders, or ask payments to refund them.
   An order is recorded with what became of it, in the same step. A duplicate changes nothing and repeats the recorded
   answer: whoever emitted the order again may have lost the refund as well.
+  The keys of products, movements and records are made from prefixes, which carry the partition tag.
 
   KEYS  1 identity   2 refund_order stream   3 index of record buckets   4 stream of changes
-        then for each order: product, movements of the product, record bucket of the order
-  ARGV  1 how long a record is kept, in ms
-        then for each order: order id, minted at in ms, product id, quantity, traceparent, request id, bucket number
+  ARGV  1 how long a record is kept, in ms   2, 3, 4 what the keys of products, movements and record buckets begin with
+        then lists in JSON, about up to 1,000 orders:
+        5 ids of products
+        6 for each run of orders in a row whose ids are of one hour and begin alike: the hour, how many, how they begin
+        7 for each order the rest of its id, the last 30 characters
+        8 for each order the place of its product, from 1, and its quantity
+        9 for each order when it was minted, in ms, its traceparent and its request id
   Reply an integer for each order:
         1 applied   2 rejected: no such product   3 rejected: not enough stock
         4, 5, 6 the same, but it was recorded before   7 older than its record would be kept
   Event refund_order for 2, 3, 5 and 6 ]]
 local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
--- How release_order records an order whose stock was given back: to be refunded, like one that never got any.
-local RELEASED = '4'
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
+-- Lua passes a few thousand values at once, and not one more.
+local MAX_BATCH = 1000
+-- The movements of a product are trimmed at one of so many versions: only whole blocks of up to 100 ever go.
+local TRIM_EVERY = 50
+local LARGEST = 10^MAX_DIGITS
 
--- Takes no order whose numbers are none: that would be noticed in the middle of the batch, with those before it written.
-local function read_orders(keys, args)
-  local orders = {}
-  assert((#args - 1) / 7 == (#keys - 4) / 3, 'three keys and seven arguments for each order')
-  for i = 1, (#keys - 4) / 3 do
-    local k, a = 3 * i + 1, 7 * i - 6
-    orders[i] = {
-      product_key = keys[k + 1], movements_key = keys[k + 2], bucket_key = keys[k + 3],
-      id = args[a + 1], minted_at = whole(args[a + 2], 'the time of an order'), product_id = args[a + 3],
-      quantity = whole(args[a + 4], 'the quantity of an order'), traceparent = args[a + 5],
-      request_id = args[a + 6], bucket = int(whole(args[a + 7], 'the bucket of an order')),
-    }
-  end
-  return orders
+local function is_whole(number)
+  return type(number) == 'number' and number >= 0 and number < LARGEST and number % 1 == 0
 end
 
--- Every product in the batch by its key; `false` for one that does not exist. Stock or a version that is no number is damage, and
--- refunding the order would be no answer to it.
-local function read_stock(orders)
-  local stock = {}
-  for _, order in ipairs(orders) do
-    local key = order.product_key
-    if stock[key] == nil then
-      local found = read_fields(key, {'quantity', 'version'})
-      -- Redis, which counts the version, takes no zero in front.
-      assert(not found or whole(found.version, 'the version of a product') and found.version:match('^[1-9]'))
-      stock[key] = found and {key = key, id = order.product_id, sales = 0,
-        on_hand = whole(found.quantity, 'the stock of a product')} or false
-      assert(writable_as(order.movements_key, 'stream'), 'the movements of a product are no stream')
+-- The runs of orders, each with what is recorded of its orders, and how many orders there are in all.
+local function read_runs(args, records)
+  local total, runs, seen = 0, {}, {}
+  for i, run in ipairs(cjson.decode(args[6])) do
+    local hour, count, head = run[1], run[2], run[3]
+    assert(is_whole(hour) and is_whole(count) and count > 0 and type(head) == 'string', 'a run is none')
+    assert(total + count <= #records and #records <= MAX_BATCH, 'other orders than runs')
+    local bucket = int(hour)
+    local key = args[4] .. bucket
+    seen[bucket] = seen[bucket] or {}
+    runs[i] = {bucket = bucket, key = key, since = hour * BUCKET_MS, head = head, seen = seen[bucket], before = total,
+      found = redis.call('HMGET', key, unpack(records, total + 1, total + count)), last = total + count}
+    total = total + count
+  end
+  assert(total > 0 and total == #records, 'other orders than runs')
+  return runs, total
+end
+
+-- The product in a line; `false` where it is a tombstone.
+local function read_stock(line, id, key, movements)
+  local version, quantity, rest = string.match(line, STOCK)
+  if version and #version <= MAX_DIGITS and #quantity <= MAX_DIGITS then
+    return {id = id, key = key, movements = movements, rest = rest, sales = 0,
+      version = tonumber(version), on_hand = tonumber(quantity)}
+  end
+  assert(string.find(line, TOMBSTONE), 'a product is damaged')
+  return false
+end
+
+-- The products by their places; `false` for one that does not exist. What is no product is damage, and refunding the order would
+-- be no answer to it.
+local function read_products(args, ids)
+  local keys, streams, products, known, count = {}, {'STREAMS'}, {}, {}, #ids
+  assert(count <= MAX_BATCH, 'too many products')
+  for i, id in ipairs(ids) do
+    keys[i], streams[1 + i], streams[1 + count + i] = args[2] .. id, args[3] .. id, '$'
+  end
+  local lines = redis.call('MGET', unpack(keys))
+  -- Nothing is read: it is an error where one of them is no stream.
+  redis.call('XREAD', unpack(streams))
+  for i, id in ipairs(ids) do
+    local product = known[id]
+    if product == nil then
+      -- MGET finds nothing where something else than a string is; GET says so.
+      local line = lines[i] or redis.call('GET', keys[i])
+      product = line and read_stock(line, id, keys[i], streams[1 + i])
+      known[id] = product
+    end
+    products[i] = product
+  end
+  return products
+end
+
+-- When an order was minted, its traceparent and its request id. Most orders need none of them.
+local function event_of(batch, i)
+  batch.events = batch.events or cjson.decode(batch.events_text)
+  local minted_at, traceparent, request_id = unpack(batch.events, 3 * i - 2, 3 * i)
+  assert(is_whole(minted_at) and type(traceparent) == 'string' and type(request_id) == 'string', 'an event is none')
+  return minted_at, traceparent, request_id
+end
+
+local function add_refund(batch, i, head, reason)
+  local _, traceparent, request_id = event_of(batch, i)
+  local refunds, product_id = batch.refunds, batch.ids[batch.orders[2 * i - 1]]
+  refunds[#refunds + 1] = {order_id = head .. batch.records[i], product_id = product_id,
+    quantity = int(batch.orders[2 * i]), reason = reason, traceparent = traceparent, request_id = request_id}
+end
+
+-- Decides on the orders of one run, in their order, and writes nothing. Takes no order whose numbers are none: that would be
+-- noticed with others written.
+local function decide(batch, run, oldest)
+  local records, orders, products, reply, sales = batch.records, batch.orders, batch.products, batch.reply, batch.sales
+  local seen, found, before, head, deltas = run.seen, run.found, run.before, ' ' .. run.head, {}
+  local is_young = run.since >= oldest
+  for i = before + 1, run.last do
+    local record, product, quantity = records[i], products[orders[2 * i - 1]], orders[2 * i]
+    assert(product ~= nil and is_whole(quantity), 'an order is none')
+    local recorded, outcome = seen[record] or found[i - before], nil
+    if not is_young and event_of(batch, i) < oldest then
+      outcome = TOO_OLD
+    elseif recorded then
+      outcome = REPEATED + (recorded == RELEASED and NO_STOCK or tonumber(recorded) or APPLIED)
+    else
+      outcome = not product and NO_PRODUCT or product.on_hand < quantity and NO_STOCK or APPLIED
+      seen[record] = outcome
+    end
+    local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
+    if outcome == APPLIED then
+      local left = product.on_hand - quantity
+      product.on_hand = left
+      deltas[quantity] = deltas[quantity] or int(0 - quantity) .. ' '
+      sales[i] = deltas[quantity] .. int(left) .. head .. record
+    elseif reason then
+      add_refund(batch, i, run.head, reason)
+    end
+    reply[i] = outcome
+  end
+end
+
+-- Takes the stock of the orders of one run, and records what became of each. Answers whether there was anything to record.
+local function write_run(batch, run, oldest)
+  local call, records, orders, products = redis.call, batch.records, batch.orders, batch.products
+  local rows, n = {}, 0
+  for i = run.before + 1, run.last do
+    local outcome = batch.reply[i]
+    if outcome == APPLIED then
+      local product, entry = products[orders[2 * i - 1]], nil
+      product.sales = product.sales + 1
+      if (product.version + product.sales) % TRIM_EVERY == 0 then
+        entry = call('XADD', product.movements, 'MINID', '~', oldest, '*', 'sale', batch.sales[i])
+      else
+        entry = call('XADD', product.movements, '*', 'sale', batch.sales[i])
+      end
+      rows[n + 1], rows[n + 2], n = records[i], recorded_as(entry), n + 2
+    elseif outcome <= NO_STOCK then
+      rows[n + 1], rows[n + 2], n = records[i], outcome, n + 2
     end
   end
-  return stock
-end
-
--- What is recorded of every order in the batch. An order that was applied is recorded as the id of its movement.
-local function read_records(orders)
-  local records = {}
-  for _, order in ipairs(orders) do
-    local found = redis.call('HGET', order.bucket_key, order.id)
-    if found then
-      records[order.id] = found == RELEASED and NO_STOCK or tonumber(found) or APPLIED
-    end
+  if n > 0 then
+    call('HSET', run.key, unpack(rows))
   end
-  return records
+  return n > 0
 end
 
-local function decide(order, recorded, product, oldest)
-  if order.minted_at < oldest then
-    return TOO_OLD
-  elseif recorded then
-    return recorded + REPEATED
-  elseif not product then
-    return NO_PRODUCT
-  elseif product.on_hand < order.quantity then
-    return NO_STOCK
-  end
-  return APPLIED
-end
-
--- `indexed` has the buckets that this call has put into the index.
-local function record(order, index, indexed, found)
-  if not indexed[order.bucket] then
-    redis.call('ZADD', index, order.bucket, order.bucket)
-    indexed[order.bucket] = true
-  end
-  redis.call('HSET', order.bucket_key, order.id, found)
-end
-
--- Answers the id of the movement.
-local function take_stock(order, product, oldest)
-  product.on_hand, product.sales = product.on_hand - order.quantity, product.sales + 1
-  return redis.call('XADD', order.movements_key, 'MINID', '~', int(math.max(0, oldest)), '*',
-    'kind', 'sale', 'delta', int(0 - order.quantity), 'balance', int(product.on_hand), 'order_id', order.id)
-end
-
--- Once for all orders of the batch.
-local function write_stock(product, now)
-  redis.call('HSET', product.key, 'quantity', int(product.on_hand), 'updated_at', int(now))
-  redis.call('HINCRBY', product.key, 'version', product.sales)
-end
-
-local function emit_refund(stream, order, reason, time)
+local function emit_refund(stream, refund, time)
   redis.call('XADD', stream, '*',
-    'ce_specversion', '1.0', 'ce_id', order.id .. ':refund', 'ce_source', '/inventory',
-    'ce_type', 'order.refund_requested.v1', 'ce_time', time, 'traceparent', order.traceparent,
-    'request_id', order.request_id, 'order_id', order.id, 'product_id', order.product_id,
-    'quantity', int(order.quantity), 'reason', reason)
+    'ce_specversion', '1.0', 'ce_id', refund.order_id .. ':refund', 'ce_source', '/inventory',
+    'ce_type', 'order.refund_requested.v1', 'ce_time', time, 'traceparent', refund.traceparent,
+    'request_id', refund.request_id, 'order_id', refund.order_id, 'product_id', refund.product_id,
+    'quantity', refund.quantity, 'reason', refund.reason)
+end
+
+-- Once for all orders of the call.
+local function write_products(products, now, changes)
+  local lines, ids, n = {}, {}, 0
+  for _, product in ipairs(products) do
+    if product and product.sales > 0 then
+      n = n + 1
+      lines[2 * n - 1], ids[n] = product.key, product.id
+      lines[2 * n] = int(product.version + product.sales) .. ' ' .. int(product.on_hand) .. now .. product.rest
+      -- It may have several places.
+      product.sales = 0
+    end
+  end
+  if n > 0 then
+    redis.call('MSET', unpack(lines))
+    announce(changes, 'product.stock_changed', ids)
+  end
 end
 
 local function apply_orders(keys, args)
   local refunds, index, changes = keys[2], keys[3], keys[4]
   local keep_ms = whole(args[1], 'how long a record is kept')
+  assert(#keys == 4 and #args == 9, 'four keys and nine arguments')
   if not writable_as(refunds, 'stream') then
     return damaged(refunds)
   elseif not writable_as(index, 'zset') then
     return damaged(index)
   end
   local now = now_ms()
-  local oldest = now - keep_ms
-  local orders = read_orders(keys, args)
-  local stock, records = read_stock(orders), read_records(orders)
+  local oldest, ids, records = now - keep_ms, cjson.decode(args[5]), cjson.decode(args[7])
+  local runs, total = read_runs(args, records)
+  local batch = {ids = ids, records = records, orders = cjson.decode(args[8]), events_text = args[9],
+    products = read_products(args, ids), reply = {}, sales = {}, refunds = {}}
+  assert(#batch.orders == 2 * total, 'a product and a quantity for each order')
+  for _, run in ipairs(runs) do
+    decide(batch, run, oldest)
+  end
 
-  local reply, sold, indexed, time = {}, {}, {}, nil
-  for i, order in ipairs(orders) do
-    local product = stock[order.product_key]
-    local outcome = decide(order, records[order.id], product, oldest)
-    if outcome == APPLIED then
-      if product.sales == 0 then
-        sold[#sold + 1] = product
-      end
-      record(order, index, indexed, take_stock(order, product, oldest))
-    elseif outcome <= NO_STOCK then
-      record(order, index, indexed, outcome)
+  local buckets, since = {}, int(math.max(0, oldest))
+  for _, run in ipairs(runs) do
+    if write_run(batch, run, since) then
+      buckets[#buckets + 1], buckets[#buckets + 2] = run.bucket, run.bucket
     end
-    records[order.id] = records[order.id] or outcome <= NO_STOCK and outcome or nil
-    local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
-    if reason then
-      time = time or rfc3339(now)
-      emit_refund(refunds, order, reason, time)
-    end
-    reply[i] = outcome
   end
-  local changed = {}
-  for i, product in ipairs(sold) do
-    write_stock(product, now)
-    changed[i] = product.id
+  if #buckets > 0 then
+    redis.call('ZADD', index, unpack(buckets))
   end
-  announce(changes, 'product.stock_changed', changed)
-  return reply
+  local time = #batch.refunds > 0 and rfc3339(now)
+  for _, refund in ipairs(batch.refunds) do
+    emit_refund(refunds, refund, time)
+  end
+  write_products(batch.products, ' ' .. int(now), changes)
+  return batch.reply
 end
 
 register('apply_orders', apply_orders, {'allow-oom'})

@@ -12,26 +12,27 @@ local CREATED = 1
 local function create_product(keys, args)
   local product, products, names, movements, changes = keys[2], keys[3], keys[4], keys[5], keys[6]
   local id, name, sort_name, price, quantity = args[1], args[2], args[3], args[4], args[5]
-  local times = redis.call('HMGET', product, 'created_at', 'deleted_at')
-  if times[1] then
-    return {CREATED, tonumber(times[1])}
+  local there = read_product(product)
+  if there then
+    return {CREATED, tonumber(there.created_at)}
   end
-  assert(not times[2], 'the product was deleted')
+  assert(redis.call('EXISTS', product) == 0, 'the product was deleted')
   local now = now_ms()
   local answered = replay(args, now)
   if answered then
     return answered
   end
-  whole(quantity, 'the quantity')
+  local first = {version = 1, quantity = whole(quantity, 'the quantity'), price = price, created_at = int(now),
+    name = name, sort_name = sort_name}
+  local line = product_line(first, now)
   assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
     'a key has a wrong type')
 
   remember(args, now, id .. ' ' .. int(now))
   redis.call('ZADD', products, 0, id)
   redis.call('ZADD', names, 0, sort_name .. '\0' .. id)
-  redis.call('HSET', product, 'id', id, 'name', name, 'sort_name', sort_name, 'price', price, 'quantity', quantity,
-    'version', 1, 'created_at', int(now), 'updated_at', int(now))
-  redis.call('XADD', movements, '*', 'kind', 'created', 'delta', quantity, 'balance', quantity)
+  redis.call('SET', product, line)
+  move(movements, 'created', first.quantity, first.quantity, '')
   announce(changes, 'product.created', {id})
   return {CREATED, now}
 end

@@ -8,21 +8,19 @@ local DELETED, NOT_FOUND, OTHER_VERSION = 1, 0, 3
 
 local function delete_product(keys, args)
   local product, products, names, movements, changes = keys[2], keys[3], keys[4], keys[5], keys[6]
-  local found = read_fields(product, {'quantity', 'version', 'sort_name'})
+  local found = read_product(product)
   if not found then
     return NOT_FOUND
-  elseif not admits(args[2], found.version) then
+  elseif not admits(args[2], int(found.version)) then
     return OTHER_VERSION
   end
-  local on_hand = whole(found.quantity, 'the stock of the product')
   assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
     'a key has a wrong type')
 
   redis.call('ZREM', products, args[1])
   redis.call('ZREM', names, found.sort_name .. '\0' .. args[1])
-  redis.call('DEL', product)
-  redis.call('HSET', product, 'deleted_at', int(now_ms()))
-  redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(0 - on_hand), 'balance', 0)
+  redis.call('SET', product, 'deleted ' .. int(now_ms()))
+  move(movements, 'deleted', 0 - found.quantity, 0, '')
   announce(changes, 'product.deleted', {args[1]})
   return DELETED
 end

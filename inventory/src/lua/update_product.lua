@@ -6,7 +6,6 @@
         {0}              there is no such product
         {3}              the condition does not admit its version ]]
 local UPDATED, NOT_FOUND, OTHER_VERSION = 1, 0, 3
-local PRODUCT = {'id', 'version', 'price', 'quantity', 'created_at', 'updated_at', 'name'}
 
 local function either(new, old)
   return new ~= '' and new or old
@@ -15,29 +14,26 @@ end
 local function update_product(keys, args)
   local product, names, changes = keys[2], keys[3], keys[4]
   local id, condition = args[1], args[2]
-  local found = read_fields(product, PRODUCT)
+  local found, line = read_product(product)
   if not found then
     return {NOT_FOUND}
-  elseif not admits(condition, found.version) then
+  elseif not admits(condition, int(found.version)) then
     return {OTHER_VERSION}
   end
-  local version = whole(found.version, 'the version of the product')
   assert(writable_as(names, 'zset'), 'a key has a wrong type')
-  local sorted_by = assert(redis.call('HGET', product, 'sort_name'), 'the product has no name to sort by')
 
-  local name, price = either(args[3], found.name), either(args[5], found.price)
+  local name, price, sorted_by = either(args[3], found.name), either(args[5], found.price), found.sort_name
   if name == found.name and price == found.price then
-    return {UPDATED, line(found, PRODUCT)}
+    return {UPDATED, line}
   end
-  local sort_name = either(args[4], sorted_by)
+  found.name, found.price, found.sort_name = name, price, either(args[4], sorted_by)
+  found.version = found.version + 1
+  line = product_line(found, now_ms())
   redis.call('ZREM', names, sorted_by .. '\0' .. id)
-  redis.call('ZADD', names, 0, sort_name .. '\0' .. id)
-  found.name, found.price = name, price
-  found.version, found.updated_at = int(version + 1), int(now_ms())
-  redis.call('HSET', product, 'name', name, 'sort_name', sort_name, 'price', price,
-    'version', found.version, 'updated_at', found.updated_at)
+  redis.call('ZADD', names, 0, found.sort_name .. '\0' .. id)
+  redis.call('SET', product, line)
   announce(changes, 'product.updated', {id})
-  return {UPDATED, line(found, PRODUCT)}
+  return {UPDATED, line}
 end
 
 register('update_product', update_product)

@@ -45,16 +45,17 @@ impl Store {
         };
         let questions = all(groups.iter().map(|(&(partition, bucket), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
+            let ids = ids.map(|id| keys::record(&id).1.to_owned());
             let records = keys::applied(partition, bucket);
             self.own.run(Command::new("HMGET").key(records).args(ids))
         }));
         let (now, answers) = tokio::join!(now, questions);
         let oldest = now?.earlier_by(keep.saturating_sub(MAX_SKEW));
         let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
-        for (places, answer) in groups.values().zip(answers) {
+        for ((&(_, bucket), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
                 if !record.is_null() {
-                    found[place] = reply::record(&record.text()?)?;
+                    found[place] = reply::record(bucket, &record.text()?)?;
                 }
             }
         }

@@ -3,23 +3,22 @@
 use shared::entry_id::EntryId;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::index::{Order, Range, Scanned};
-use shared::record::Record;
 use shared::redis::{Command, RedisError};
 
 use super::{Store, reply};
-use crate::domain::{Filter, Movement, Product, Sort};
+use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
 use crate::keys;
 
 impl Store {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let fields = reply::PRODUCT_FIELDS;
-        let found = self.own.run(Record::ask(keys::product(partition, id), fields)).await?;
-        match Record::read(fields, found)? {
-            Some(record) => reply::product_record(&record),
-            None => self.own.confirm_absence(partition).await.map(|()| None),
+        let line = Command::new("GET").key(keys::product(partition, id));
+        let line = self.own.run(line).await?;
+        if line.is_null() {
+            return self.own.confirm_absence(partition).await.map(|()| None);
         }
+        reply::product_or_tombstone(id, &line.bytes()?)
     }
 
     /// A page of the catalogue behind `position`. It may be short, or empty, although there is
@@ -100,10 +99,17 @@ impl Store {
             return Ok(None);
         };
         let partition = self.own.partitions().of_product(id);
-        let records = keys::applied(partition, keys::bucket(minted_at));
-        let record = Command::new("HGET").key(records).arg(order_id.to_string());
-        let record = self.own.run(record).await?;
-        Ok(if record.is_null() { None } else { record.text()?.parse().ok() })
+        let bucket = keys::bucket(minted_at);
+        let order_id = order_id.to_string();
+        let record = Command::new("HGET").key(keys::applied(partition, bucket));
+        let record = self.own.run(record.arg(keys::record(&order_id).1)).await?;
+        if record.is_null() {
+            return Ok(None);
+        }
+        Ok(match reply::record(bucket, &record.text()?)? {
+            OrderRecord::Applied(entry) => Some(entry),
+            _ => None,
+        })
     }
 
     /// Movements between two entries of the stream, the newest first.

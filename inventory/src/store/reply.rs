@@ -3,13 +3,24 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use shared::entry_id::EntryId;
 use shared::event::RefundReason;
 use shared::id::ProductId;
-use shared::record::Record;
 use shared::redis::{Entry, RedisError, Reply};
 use shared::time::Timestamp;
 
-use crate::domain::{Change, Decision, Deletion, Movement, OrderRecord, Outcome, Product, Release};
+use crate::domain::{
+    Change, Decision, Deletion, Movement, MovementKind, OrderRecord, Outcome, Product, Release,
+};
+use crate::keys;
+
+/// What the store keeps, as an error names it.
+const PRODUCT: &str = "a product";
+const MOVEMENT: &str = "a movement";
+const RECORD: &str = "the record of an order";
+
+/// Milliseconds after which the time in a record would be the same again.
+const SHORTENED_BY: u64 = 1_000_000_000_000;
 
 /// The time that `create_product` answers.
 pub(super) fn created_at(times: &[Reply]) -> Result<Timestamp, RedisError> {
@@ -26,9 +37,9 @@ pub(super) fn creation(answer: &str) -> Result<(ProductId, Timestamp), RedisErro
 }
 
 /// What became of a change: a code, and the product where it was made.
-pub(super) fn change(reply: &[Reply]) -> Result<Change, RedisError> {
+pub(super) fn change(id: ProductId, reply: &[Reply]) -> Result<Change, RedisError> {
     match (reply.first().map_or(Ok(-1), Reply::int)?, reply.get(1)) {
-        (1, Some(line)) => product(&line.clone().text()?).map(Change::Done),
+        (1, Some(line)) => done(id, &line.clone().text()?),
         (0, _) => Ok(Change::NotFound),
         (3, _) => Ok(Change::OtherVersion),
         (4, _) => Ok(Change::TooMany),
@@ -46,17 +57,33 @@ pub(super) fn deletion(reply: &Reply) -> Result<Deletion, RedisError> {
     }
 }
 
-/// A product in one line, as the functions answer and remember it. The name comes last, because
-/// there may be spaces in it.
-pub(super) fn product(line: &str) -> Result<Product, RedisError> {
-    let mut words = line.splitn(7, ' ');
-    let id = word(words.next())?;
-    let version = word(words.next())?;
-    let price = word(words.next())?;
-    let quantity = word(words.next())?;
-    let created_at = Timestamp::from_millis(word(words.next())?);
-    let updated_at = Timestamp::from_millis(word(words.next())?);
-    let name = word(words.next())?;
+/// The line of a product that was changed.
+pub(super) fn done(id: ProductId, line: &str) -> Result<Change, RedisError> {
+    product(id, line).map(Change::Done)
+}
+
+/// What stands under the key of a product; `None` for a tombstone.
+pub(super) fn product_or_tombstone(
+    id: ProductId,
+    line: &[u8],
+) -> Result<Option<Product>, RedisError> {
+    let line = std::str::from_utf8(line).map_err(|error| broken(PRODUCT, error))?;
+    match line.strip_prefix("deleted ") {
+        Some(at) => part::<u64>(PRODUCT, Some(at)).map(|_| None),
+        None => product(id, line).map(Some),
+    }
+}
+
+/// The line of a product, as `lua/common/product_line.lua` writes it.
+fn product(id: ProductId, line: &str) -> Result<Product, RedisError> {
+    let (values, _) = line.split_once('\t').ok_or_else(|| broken(PRODUCT, "it is cut off"))?;
+    let mut values = values.splitn(6, ' ');
+    let version = part(PRODUCT, values.next())?;
+    let quantity = part(PRODUCT, values.next())?;
+    let updated_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
+    let price = part(PRODUCT, values.next())?;
+    let created_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
+    let name = part(PRODUCT, values.next())?;
     Ok(Product { id, name, price, quantity, version, created_at, updated_at })
 }
 
@@ -85,48 +112,56 @@ pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
     })
 }
 
-/// What stands in the record of an order: the id of its movement, or why there is none.
-pub(super) fn record(text: &str) -> Result<OrderRecord, RedisError> {
+/// What stands in the record of an order: its movement, or why there is none.
+pub(super) fn record(bucket: u64, text: &str) -> Result<OrderRecord, RedisError> {
     use RefundReason::{InsufficientStock, ProductNotFound};
     Ok(match text {
         "2" => OrderRecord::Rejected(ProductNotFound),
         "3" => OrderRecord::Rejected(InsufficientStock),
         "4" => OrderRecord::Released,
-        entry => OrderRecord::Applied(word(Some(entry))?),
+        entry => OrderRecord::Applied(recorded_movement(bucket, entry)?),
     })
 }
 
-/// What is kept of a product.
-pub(super) const PRODUCT_FIELDS: &[&str] =
-    &["version", "id", "name", "price", "quantity", "created_at", "updated_at", "deleted_at"];
-
-/// A product as its hash has it; `None` for a tombstone.
-pub(super) fn product_record(record: &Record) -> Result<Option<Product>, RedisError> {
-    if record.has("deleted_at") {
-        return Ok(None);
-    }
-    Ok(Some(Product {
-        id: record.parse("id")?,
-        name: record.parse("name")?,
-        price: record.parse("price")?,
-        quantity: record.parse("quantity")?,
-        version: record.parse("version")?,
-        created_at: record.time("created_at")?,
-        updated_at: record.time("updated_at")?,
-    }))
+/// The first digit of its time is left out: it is the one with which it lies nearest to its order.
+fn recorded_movement(bucket: u64, text: &str) -> Result<EntryId, RedisError> {
+    let (ms, sequence) = text.split_once('-').ok_or_else(|| broken(RECORD, text))?;
+    let ms: u64 = part(RECORD, Some(ms))?;
+    let near = keys::bucket_start(bucket).as_millis() + SHORTENED_BY / 2;
+    let ms = ms + near.saturating_sub(ms) / SHORTENED_BY * SHORTENED_BY;
+    part(RECORD, Some(&format!("{ms}-{sequence}")))
 }
 
-/// A movement as its entry has it.
+/// A movement as its entry has it: one field, whose name is its kind.
 pub(super) fn movement(entry: &Entry) -> Result<Movement, RedisError> {
-    let record = Record::of_entry(entry.fields.as_deref().unwrap_or_default());
+    let Some([(kind, text)]) = entry.fields.as_deref() else {
+        return Err(broken(MOVEMENT, &entry.id));
+    };
+    let [kind, text] = [kind, text].map(|bytes| String::from_utf8_lossy(bytes));
+    let kind = part(MOVEMENT, Some(&kind))?;
+    let mut parts = text.splitn(3, ' ');
+    let delta = part(MOVEMENT, parts.next())?;
+    let balance = part(MOVEMENT, parts.next())?;
+    let about = parts.next();
+    let is_of_order = matches!(kind, MovementKind::Sale | MovementKind::Release);
+    let (order, note) = if is_of_order { (about, None) } else { (None, about) };
     Ok(Movement {
-        id: word(Some(&entry.id))?,
-        kind: record.parse("kind")?,
-        delta: record.parse("delta")?,
-        balance: record.parse("balance")?,
-        order_id: record.optional("order_id")?,
-        note: record.optional("note")?,
+        id: part(MOVEMENT, Some(&entry.id))?,
+        kind,
+        delta,
+        balance,
+        order_id: order.map(|order| part(MOVEMENT, Some(order))).transpose()?,
+        note: note.map(|note| part(MOVEMENT, Some(note))).transpose()?,
     })
+}
+
+fn part<T: FromStr<Err: Display>>(what: &str, text: Option<&str>) -> Result<T, RedisError> {
+    let text = text.unwrap_or_default();
+    text.parse().map_err(|error| broken(what, format!("{text}: {error}")))
+}
+
+fn broken(what: &str, why: impl Display) -> RedisError {
+    RedisError::Refused(format!("{what} is broken: {why}"))
 }
 
 fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, RedisError> {

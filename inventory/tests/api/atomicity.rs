@@ -14,11 +14,11 @@ use crate::harness::{KEEP, TestStore, order};
 use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-/// Arguments of `apply_orders` before those of the first order, and of each order.
-const COMMON_ARGS: usize = 1;
-const ORDER_ARGS: usize = 7;
-/// The places of numbers in the arguments of an order: its time, its quantity, its bucket.
-const ORDER_NUMBERS: [usize; 3] = [1, 3, 6];
+/// The places of the arguments of `apply_orders` that are a number, or a list.
+const APPLY_NUMBERS: [usize; 6] = [0, 4, 5, 6, 7, 8];
+/// The places of the version and the stock in the line of a product.
+const VERSION: usize = 0;
+const STOCK: usize = 1;
 
 #[tokio::test]
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
@@ -66,7 +66,8 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         store: &test.store.own,
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
-            Some(("product" | "applied" | "idempotency", _)) => "hash",
+            Some(("applied" | "idempotency", _)) => "hash",
+            Some(("product", _)) => "string",
             None if ["products", "names", "applied"].contains(&key) => "zset",
             None if key == "identity" => "string",
             _ => "stream",
@@ -93,8 +94,8 @@ fn subject(invocation: Invocation) -> Subject {
     Subject { invocation, optional, ..Subject::default() }
 }
 
-fn counts(product: ProductId, fields: &[&'static str]) -> Vec<(String, &'static str)> {
-    fields.iter().map(|field| (format!("product:{product}"), *field)).collect()
+fn counts(product: ProductId) -> Vec<(String, usize)> {
+    [VERSION, STOCK].map(|place| (format!("product:{product}"), place)).to_vec()
 }
 
 fn create(claims: &[String]) -> Subject {
@@ -112,8 +113,8 @@ fn create(claims: &[String]) -> Subject {
 fn update(id: ProductId) -> Subject {
     let (name, price) = (Some("Coffee".parse().unwrap()), Some("1.00".to_owned()));
     let update = Update { id, condition: None, name, price };
-    let counts = counts(id, &["version"]);
-    Subject { passed_on: vec![4], counts, ..subject(update.invocation(whole_store())) }
+    let words = counts(id);
+    Subject { passed_on: vec![4], words, ..subject(update.invocation(whole_store())) }
 }
 
 fn adjust(id: ProductId, claims: &[String]) -> Subject {
@@ -128,19 +129,18 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
     };
     let (derived, numbers) = (claims.to_vec(), vec![2, 5]);
     let invocation = adjust.invocation(whole_store());
-    let counts = counts(id, &["quantity", "version"]);
-    Subject { derived, numbers, counts, ..subject(invocation) }
+    let words = counts(id);
+    Subject { derived, numbers, words, ..subject(invocation) }
 }
 
 fn delete(id: ProductId) -> Subject {
     let delete = Delete { id, condition: None };
-    let counts = counts(id, &["quantity"]);
-    Subject { counts, ..subject(delete.invocation(whole_store())) }
+    let words = counts(id);
+    Subject { words, ..subject(delete.invocation(whole_store())) }
 }
 
 fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
-    let counts = counts(products[last], &["quantity", "version"]);
     let orders = products.map(|id| order(id, 1)).map(|order| Paid {
         id: order.order_id,
         minted_at: order.ordered_at.as_millis(),
@@ -150,12 +150,13 @@ fn apply(products: [ProductId; 5]) -> Subject {
         request_id: RequestId::mint(),
     });
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
+    let buckets = orders.iter().map(|order| format!("applied:{}", order.bucket()));
+    let of_products =
+        products.iter().flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
+    let derived = of_products.chain(buckets).collect();
     let apply = Apply { keep_ms, orders: orders.to_vec() };
-    // Of the first order, of one in the middle, and of the last.
-    let of_orders = [0, 2, last].map(|order| COMMON_ARGS + order * ORDER_ARGS);
-    let of_orders = of_orders.map(|first| ORDER_NUMBERS.map(|place| first + place));
-    let numbers = [0].into_iter().chain(of_orders.into_iter().flatten()).collect();
-    Subject { numbers, counts, ..subject(apply.invocation(whole_store())) }
+    let (numbers, words) = (APPLY_NUMBERS.to_vec(), counts(products[last]));
+    Subject { derived, numbers, words, ..subject(apply.invocation(whole_store())) }
 }
 
 fn release(sold: &OrderCompleted) -> Subject {
@@ -165,6 +166,6 @@ fn release(sold: &OrderCompleted) -> Subject {
         product: sold.product_id,
         most: MAX_STOCK,
     };
-    let counts = counts(sold.product_id, &["quantity", "version"]);
-    Subject { numbers: vec![2], counts, ..subject(release.invocation(whole_store())) }
+    let words = counts(sold.product_id);
+    Subject { numbers: vec![2, 3], words, ..subject(release.invocation(whole_store())) }
 }

@@ -22,6 +22,7 @@ mod service;
 
 mod apply_orders;
 mod atomicity;
+mod batches;
 mod functions;
 mod records;
 mod twin;

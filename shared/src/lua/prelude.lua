@@ -44,7 +44,9 @@ local MAX_DIGITS = 15
 -- The whole number, not below zero, that a text says in digits; an error for anything else. A function asks before it writes:
 -- `tonumber` also takes `nan`, `-1` and `1e3`, and what is no number at all would stop the function half-way.
 local function whole(text, what)
-  assert(text and string.match(text, '^%d+$') and #text <= MAX_DIGITS, what .. ' is no whole number')
+  if not text or #text > MAX_DIGITS or not string.find(text, '^%d+$') then
+    error(what .. ' is no whole number')
+  end
   return tonumber(text)
 end
 

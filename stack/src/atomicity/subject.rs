@@ -19,6 +19,8 @@ pub struct Subject {
     pub passed_on: Vec<usize>,
     /// Whole numbers in the store that it reads: a hash, and the field in it.
     pub counts: Vec<(String, &'static str)>,
+    /// Those that it reads in a line: the key, and the place of the word.
+    pub words: Vec<(String, usize)>,
     /// Longer ones, to which it has Redis add.
     pub sums: Vec<(String, &'static str)>,
 }

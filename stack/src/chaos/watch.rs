@@ -27,17 +27,13 @@ const MOST_KEPT: usize = 20;
 const STOCK_SCRIPT: &str = r"
 local answer = {}
 for i = 1, #KEYS, 2 do
-  local stock = redis.call('HGET', KEYS[i], 'quantity')
-  if not stock then
-    stock = redis.call('EXISTS', KEYS[i]) == 1 and 'gone' or 'none'
-  end
-  local line = {stock}
+  local product = redis.call('GET', KEYS[i])
+  local line = {product and (string.match(product, '^%d+ (%d+) ') or 'gone') or 'none'}
   for _, entry in ipairs(redis.call('XRANGE', KEYS[i + 1], '(' .. ARGV[(i + 1) / 2], '+')) do
-    local fields = {}
-    for f = 1, #entry[2], 2 do fields[entry[2][f]] = entry[2][f + 1] end
+    local delta, balance = string.match(entry[2][2], '^(%S+) (%S+)')
     line[#line + 1] = entry[1]
-    line[#line + 1] = fields.delta
-    line[#line + 1] = fields.balance
+    line[#line + 1] = delta
+    line[#line + 1] = balance
   end
   answer[#answer + 1] = line
 end

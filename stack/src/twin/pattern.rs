@@ -40,6 +40,11 @@ pub fn entry(stream: &str, place: usize) -> String {
     format!("⟦entry {stream} {place}⟧")
 }
 
+/// The same without its first digit.
+pub fn short_entry(stream: &str, place: usize) -> String {
+    format!("⟦short {stream} {place}⟧")
+}
+
 /// The entries of a stream that no other key names, as rows with whatever id.
 pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
     Kept::Stream(entries.into_iter().map(|fields| ("⟦id⟧".to_owned(), fields)).collect())
@@ -201,11 +206,12 @@ impl<'a> Matcher<'a> {
                 let ms = (then + number(later)?).checked_sub(number(value)?);
                 self.instants.bind(step(now)?, ms.ok_or("before its time")?)
             }
-            ["entry", stream, place] => {
+            [kind @ ("entry" | "short"), stream, place] => {
                 let Some(Kept::Stream(rows)) = self.found.get(stream) else {
                     return Err(format!("no stream {stream}"));
                 };
                 let there = rows.get(step(place)?).map(|(id, _)| id.as_str());
+                let there = there.map(|id| if kind == "short" { &id[1..] } else { id });
                 if there == Some(value) { Ok(()) } else { Err(format!("the entry is {there:?}")) }
             }
             _ => Ok(()),

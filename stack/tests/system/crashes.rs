@@ -158,8 +158,8 @@ impl Drain {
         let mut on_hand = 0;
         for product in &self.products {
             let key = format!("product:{product}");
-            let quantity = self.shop.inventory.ask("HGET", &[&key, "quantity"]).await;
-            on_hand += quantity.unsigned().unwrap();
+            let line = self.shop.inventory.ask("GET", &[&key]).await.text().unwrap();
+            on_hand += line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
         }
         u64::from(Self::STOCK) * Self::PRODUCTS as u64 - on_hand
     }

@@ -64,8 +64,7 @@ async fn an_order_keeps_its_answer_when_the_stock_has_changed_since() {
     // order and says so.
     shop.emit(slice::from_ref(&too_many)).await;
     shop.wait_drained().await;
-    let key = format!("product:{product}");
-    shop.inventory.ask("HSET", &[&key, "quantity", "6"]).await;
+    shop.set_stock(product, 6).await;
     shop.emit(&[too_many]).await;
     shop.wait_drained().await;
     assert_eq!(shop.stock(product).await, 6);

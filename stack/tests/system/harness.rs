@@ -29,6 +29,7 @@ mod traffic;
 /// How long anything may take that a test waits for. Generous, because tests share the machine with
 /// a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Entries that are emitted by hand at once.
 const EMIT_BATCH: usize = 500;
 
@@ -202,6 +203,22 @@ impl Shop {
             completed.await && self.inventory.has_group::<RefundOrder>().await
         });
         made.await.unwrap();
+    }
+
+    /// Makes inventory believe that it has so many of a product.
+    pub(crate) async fn set_stock(&self, product: ProductId, quantity: u32) {
+        let key = format!("product:{product}");
+        let line = self.inventory.ask("GET", &[&key]).await.text().unwrap();
+        let mut words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+        words[1] = quantity.to_string();
+        self.inventory.ask("SET", &[&key, &words.join(" ")]).await;
+    }
+
+    /// Makes inventory forget what became of an order.
+    pub(crate) async fn forget_record(&self, order: OrderId) {
+        let bucket = format!("applied:{}", order.minted_at().unwrap().as_millis() / HOUR_MS);
+        let gone = self.inventory.ask("HDEL", &[&bucket, &order.to_string()[6..]]).await;
+        assert_eq!(gone.int().unwrap(), 1, "{order} was not recorded");
     }
 
     /// Waits until everything is done, and finds nothing set aside.

@@ -78,7 +78,7 @@ async fn an_entry_that_fails_each_time_is_parked_after_five_attempts_and_its_nei
     let product = shop.create_product("thing", 1_000).await;
     let broken = ProductId::mint();
     let key = format!("product:{broken}");
-    shop.inventory.ask("SET", &[&key, "no hash"]).await;
+    shop.inventory.ask("SET", &[&key, "no product"]).await;
     let mut events: Vec<_> = (0..50).map(|_| completed(product, 1)).collect();
     for place in BROKEN {
         events[place] = completed(broken, 1);

@@ -8,8 +8,6 @@ use stack::role::Role;
 
 use crate::harness::{Shop, Traffic, completed, programs::text};
 
-const HOUR_MS: u64 = 60 * 60 * 1_000;
-
 /// What a run of `payments reconcile` ended with.
 #[derive(Debug)]
 struct Run {
@@ -57,13 +55,11 @@ async fn refunded(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
 
 /// Makes inventory forget an order, its movement and what it took.
 async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32) {
-    let bucket = format!("applied:{}", order.minted_at().unwrap().as_millis() / HOUR_MS);
-    shop.inventory.ask("HDEL", &[&bucket, &order.to_string()]).await;
+    shop.forget_record(order).await;
     let key = format!("movements:{product}");
     let last = shop.inventory.entries(&key).await.pop().unwrap();
     shop.inventory.ask("XDEL", &[&key, &last.id]).await;
-    let key = format!("product:{product}");
-    shop.inventory.ask("HSET", &[&key, "quantity", &stock.to_string()]).await;
+    shop.set_stock(product, stock).await;
 }
 
 #[tokio::test]
@@ -118,7 +114,7 @@ async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left(
     let id = paid(&shop, product, 2).await;
     forget_sale(&shop, product, id, 5).await;
     shop.inventory.ask("DEL", &[&format!("movements:{product}")]).await;
-    shop.inventory.ask("HSET", &[&format!("product:{product}"), "quantity", "0"]).await;
+    shop.set_stock(product, 0).await;
     let run = reconcile(&shop, &["--apply"]).await;
     // Somebody changed the stock without a movement: that is for people to look at.
     assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", true), ("wrong_stock", false)]));
@@ -188,9 +184,8 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
     let (mispriced, damaged) = (paid(&shop, cup, 1).await, paid(&shop, cup, 1).await);
     assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
 
-    shop.inventory.ask("HSET", &[&format!("product:{tea}"), "quantity", "7"]).await;
-    let bucket = format!("applied:{}", sold.minted_at().unwrap().as_millis() / HOUR_MS);
-    shop.inventory.ask("HDEL", &[&bucket, &sold.to_string()]).await;
+    shop.set_stock(tea, 7).await;
+    shop.forget_record(sold).await;
     shop.payments.ask("HSET", &[&format!("order:{resold}"), "quantity", "2"]).await;
     shop.payments.ask("HSET", &[&format!("order:{mispriced}"), "total", "3.01"]).await;
     shop.payments.ask("HDEL", &[&format!("order:{damaged}"), "price"]).await;

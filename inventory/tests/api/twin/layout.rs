@@ -8,6 +8,7 @@ use stack::twin::pattern;
 use stack::twin::snapshot::{Kept, Snapshot};
 
 use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
+use super::request::RECORD_FROM;
 
 type Fields = Vec<(String, String)>;
 
@@ -19,7 +20,7 @@ impl Model {
         let mut store = Snapshot::new();
         let (mut products, mut names) = (BTreeMap::new(), BTreeMap::new());
         for (id, place) in &self.products {
-            store.insert(partition.key_of("product", id), Kept::hash(place.fields()));
+            store.insert(partition.key_of("product", id), Kept::Text(place.line()));
             let rows = place.movements.iter().map(Movement::fields);
             store.insert(partition.key_of("movements", id), pattern::rows(rows));
             if let Ok(product) = &place.product {
@@ -32,7 +33,7 @@ impl Model {
 
         let mut buckets: BTreeMap<u64, Fields> = BTreeMap::new();
         for (id, recorded) in &self.records {
-            let found = (id.to_string(), self.found(recorded));
+            let found = (id.to_string().split_off(RECORD_FROM), self.found(recorded));
             buckets.entry(recorded.bucket).or_default().push(found);
         }
         let index = buckets.keys().map(|bucket| (bucket.to_string(), bucket.to_string()));
@@ -57,46 +58,37 @@ impl Model {
             (Decision::Rejected(RefundReason::InsufficientStock), _) => "3".to_owned(),
             (Decision::Applied, movement) => {
                 let (id, place) = movement.unwrap();
-                pattern::entry(&self.beginning.partition.key_of("movements", id), place)
+                pattern::short_entry(&self.beginning.partition.key_of("movements", id), place)
             }
         }
     }
 }
 
 impl Place {
-    /// The hash of the product, or its tombstone.
-    pub(crate) fn fields(&self) -> Fields {
-        let product = match &self.product {
-            Err(Deleted { at }) => return fields(&[("deleted_at", &pattern::at(*at, 0))]),
-            Ok(product) => product,
-        };
-        let Product { id, name, sort_name, price, quantity, version, created, updated } = product;
-        fields(&[
-            ("id", &id.to_string()),
-            ("name", name),
-            ("sort_name", sort_name),
-            ("price", price),
-            ("quantity", &quantity.to_string()),
-            ("version", &version.to_string()),
-            ("created_at", &pattern::at(*created, 0)),
-            ("updated_at", &pattern::at(*updated, 0)),
-        ])
+    /// The line of the product, or its tombstone.
+    pub(crate) fn line(&self) -> String {
+        match &self.product {
+            Err(Deleted { at }) => format!("deleted {}", pattern::at(*at, 0)),
+            Ok(product) => product.line(),
+        }
+    }
+}
+
+impl Product {
+    /// The product in one line.
+    pub(super) fn line(&self) -> String {
+        let Self { version, quantity, price, name, sort_name, .. } = self;
+        let (created, updated) = (pattern::at(self.created, 0), pattern::at(self.updated, 0));
+        format!("{version} {quantity} {updated} {price} {created} {name}\t{sort_name}")
     }
 }
 
 impl Movement {
+    /// One field, named as what the movement is.
     fn fields(&self) -> Fields {
-        let mut found = fields(&[
-            ("kind", self.kind.as_str()),
-            ("delta", &self.delta.to_string()),
-            ("balance", &self.balance.to_string()),
-        ]);
-        found.extend(self.note.clone().map(|note| ("note".to_owned(), note)));
-        found.extend(self.order.map(|id| ("order_id".to_owned(), id.to_string())));
-        found
+        let about = self.note.clone().or(self.order.map(|id| id.to_string()));
+        let about = about.map(|about| format!(" {about}")).unwrap_or_default();
+        let text = format!("{} {}{about}", self.delta, self.balance);
+        vec![(self.kind.as_str().to_owned(), text)]
     }
-}
-
-fn fields(pairs: &[(&str, &str)]) -> Fields {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }

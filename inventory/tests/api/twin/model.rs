@@ -33,7 +33,6 @@ pub(crate) struct Place {
 
 #[derive(Clone)]
 pub(crate) struct Product {
-    pub(crate) id: ProductId,
     pub(crate) name: String,
     pub(crate) sort_name: String,
     pub(crate) price: String,
@@ -79,7 +78,6 @@ impl Model {
             return answer;
         }
         let product = Product {
-            id: request.id,
             name: request.name.as_str().to_owned(),
             sort_name: request.name.folded(),
             price: request.price.clone(),
@@ -169,12 +167,14 @@ impl Model {
         let mut answers = Vec::new();
         for order in &request.orders {
             let outcome = self.apply_order(step, order, oldest);
-            if outcome == Outcome::Applied && !sold.contains(&order.product) {
+            if outcome == Outcome::Applied {
                 sold.push(order.product);
             }
             answers.push(Answer::Number(code(outcome)));
         }
-        self.changes.push(("product.stock_changed", sold));
+        // Each once, in the order in which they are named.
+        let named = request.products().into_iter().filter(|product| sold.contains(product));
+        self.changes.push(("product.stock_changed", named.collect()));
         Answer::List(answers)
     }
 
@@ -232,13 +232,6 @@ impl Product {
     pub(super) fn changed(&mut self, step: usize) {
         self.version += 1;
         self.updated = step;
-    }
-
-    /// The product in one line.
-    fn line(&self) -> String {
-        let Self { id, version, price, quantity, name, .. } = self;
-        let (created, updated) = (pattern::at(self.created, 0), pattern::at(self.updated, 0));
-        format!("{id} {version} {price} {quantity} {created} {updated} {name}")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The calls of the functions of inventory, as values: their keys and arguments in order.
 
 use inventory::domain::{Cause, ProductName};
+use serde_json::{Value, json};
 use shared::conditional::IfMatch;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::idempotency::CLAIMS;
@@ -10,6 +11,8 @@ use stack::twin::claim::Claim;
 
 /// Milliseconds of order ids whose records share a bucket.
 const BUCKET_MS: u64 = 60 * 60 * 1_000;
+/// Where that begins in the id of an order by which its record is found.
+pub(crate) const RECORD_FROM: usize = 6;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Create {
@@ -126,24 +129,48 @@ impl Delete {
 }
 
 impl Apply {
+    /// The products it names, each once.
+    pub(crate) fn products(&self) -> Vec<ProductId> {
+        let mut products = Vec::new();
+        for order in &self.orders {
+            if !products.contains(&order.product) {
+                products.push(order.product);
+            }
+        }
+        products
+    }
+
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let call = Invocation::new("apply_orders")
+        let products = self.products();
+        let place = |order: &Paid| products.iter().position(|id| *id == order.product).unwrap() + 1;
+        let ids: Vec<String> = self.orders.iter().map(|order| order.id.to_string()).collect();
+        let begins = |(order, id): (&Paid, &String)| (order.bucket(), id[..RECORD_FROM].to_owned());
+        let begins: Vec<_> = self.orders.iter().zip(&ids).map(begins).collect();
+        let runs = begins.chunk_by(|one, next| one == next);
+        let runs: Vec<Value> = runs.map(|run| json!([run[0].0, run.len(), run[0].1])).collect();
+        let records: Vec<&str> = ids.iter().map(|id| &id[RECORD_FROM..]).collect();
+        let orders =
+            self.orders.iter().flat_map(|order| [json!(place(order)), json!(order.quantity)]);
+        let events = self.orders.iter().flat_map(|order| {
+            [
+                json!(order.minted_at),
+                json!(order.traceparent.as_str()),
+                json!(order.request_id.as_str()),
+            ]
+        });
+        Invocation::new("apply_orders")
             .key(partition.key("refund_order"))
             .key(partition.key("applied"))
             .key(partition.key("changes"))
-            .arg(self.keep_ms);
-        self.orders.iter().fold(call, |call, order| {
-            call.key(partition.key_of("product", order.product))
-                .key(partition.key_of("movements", order.product))
-                .key(partition.key_of("applied", order.bucket()))
-                .arg(order.id)
-                .arg(order.minted_at)
-                .arg(order.product)
-                .arg(order.quantity)
-                .arg(&order.traceparent)
-                .arg(&order.request_id)
-                .arg(order.bucket())
-        })
+            .arg(self.keep_ms)
+            .arg(partition.key_of("product", ""))
+            .arg(partition.key_of("movements", ""))
+            .arg(partition.key_of("applied", ""))
+            .arg(json!(products))
+            .arg(json!(runs))
+            .arg(json!(records))
+            .arg(orders.collect::<Value>())
+            .arg(events.collect::<Value>())
     }
 }
 
@@ -157,6 +184,7 @@ impl Release {
             .arg(self.order)
             .arg(self.product)
             .arg(self.most)
+            .arg(bucket(self.minted_at))
     }
 }
 

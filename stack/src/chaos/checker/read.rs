@@ -17,6 +17,9 @@ use crate::{
 
 /// What is read with one command.
 const PAGE: usize = 500;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// Characters of an order id that inventory records it under.
+const RECORD_LENGTH: usize = 30;
 const LIMIT: Duration = Duration::from_secs(20);
 /// The hashes of these keys, in the same order.
 const HASHES: &str = r"
@@ -38,17 +41,18 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         refunds: read_stream(inventory, Store::Inventory).await?,
         ..Stores::default()
     };
-    for (key, fields) in hashes(inventory, "product:").await? {
-        let stock = fields.get("quantity").map(|text| text.parse()).transpose()?;
-        let deleted = fields.contains_key("deleted_at");
-        stores.products.insert(key, Product { stock, deleted, movements: Vec::new() });
+    for (id, line) in lines(inventory, "product:").await? {
+        let deleted = line.starts_with("deleted ");
+        let stock = if deleted { None } else { Some(word(&line, 1)?.parse()?) };
+        stores.products.insert(id, Product { stock, deleted, movements: Vec::new() });
     }
     for (id, product) in &mut stores.products {
         let entries = entries(inventory, &format!("movements:{id}")).await?;
         product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
     }
-    for (_, bucket) in hashes(inventory, "applied:").await? {
-        for (order, value) in bucket {
+    for (hour, bucket) in hashes(inventory, "applied:").await? {
+        for (name, value) in bucket {
+            let order = recorded_order(hour.parse()?, &name)?;
             stores.records.entry(order).or_default().push(record(value)?);
         }
     }
@@ -64,11 +68,39 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
 
 /// All hashes whose keys begin so, by the rest of their keys.
 async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields)>> {
+    let keys = keys(operator, prefix, "hash").await?;
+    let mut all = Vec::with_capacity(keys.len());
+    for page in keys.chunks(PAGE) {
+        let mut script = Cmd::new();
+        script.arg("EVAL_RO").arg(HASHES).arg(page.len()).arg(page);
+        let found: Vec<Vec<String>> = ask(operator, &script).await?;
+        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
+        all.extend(named.zip(found.into_iter().map(pairs)));
+    }
+    Ok(all)
+}
+
+/// All texts whose keys begin so, by the rest of their keys.
+async fn lines(operator: &Operator, prefix: &str) -> Result<Vec<(String, String)>> {
+    let keys = keys(operator, prefix, "string").await?;
+    let mut all = Vec::with_capacity(keys.len());
+    for page in keys.chunks(PAGE) {
+        let mut command = Cmd::new();
+        command.arg("MGET").arg(page);
+        let found: Vec<String> = ask(operator, &command).await?;
+        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
+        all.extend(named.zip(found));
+    }
+    Ok(all)
+}
+
+/// All keys of a type that begin so.
+async fn keys(operator: &Operator, prefix: &str, kind: &str) -> Result<Vec<String>> {
     let (pattern, page) = (format!("{prefix}*"), PAGE.to_string());
     let mut keys = Vec::new();
     let mut cursor = "0".to_owned();
     loop {
-        let words = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", &page, "TYPE", "hash"];
+        let words = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", &page, "TYPE", kind];
         let (next, found): (String, Vec<String>) = operator.insist(&words, LIMIT).await?;
         keys.extend(found);
         cursor = next;
@@ -79,15 +111,7 @@ async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields
     // A scan may show a key more than once.
     keys.sort();
     keys.dedup();
-    let mut all = Vec::with_capacity(keys.len());
-    for page in keys.chunks(PAGE) {
-        let mut script = Cmd::new();
-        script.arg("EVAL_RO").arg(HASHES).arg(page.len()).arg(page);
-        let found: Vec<Vec<String>> = ask(operator, &script).await?;
-        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
-        all.extend(named.zip(found.into_iter().map(pairs)));
-    }
-    Ok(all)
+    Ok(keys)
 }
 
 /// All entries of a stream.
@@ -157,19 +181,40 @@ fn order((id, fields): (String, Fields)) -> Result<(String, Order)> {
     Ok((id, order))
 }
 
-fn movement((entry, mut fields): (String, Fields)) -> Result<Movement> {
-    let number = |name: &str| fields.get(name).with_context(|| format!("no {name} in {entry}"));
-    let (delta, balance) = (number("delta")?.parse()?, number("balance")?.parse()?);
-    let kind = number("kind")?.clone();
-    let (order, note) = (fields.remove("order_id"), fields.remove("note"));
+/// A movement is one field, named as its kind.
+fn movement((entry, fields): (String, Fields)) -> Result<Movement> {
+    let (kind, text) = fields.into_iter().next().context("a movement without a field")?;
+    let (delta, balance) = (word(&text, 0)?.parse()?, word(&text, 1)?.parse()?);
+    let about = text.splitn(3, ' ').nth(2).map(str::to_owned);
+    let is_of_order = matches!(kind.as_str(), "sale" | "release");
+    let (order, note) = if is_of_order { (about, None) } else { (None, about) };
     Ok(Movement { entry, kind, delta, balance, order, note })
 }
 
-/// What was applied is recorded as the id of its movement, everything else as a number.
+fn word(line: &str, place: usize) -> Result<&str> {
+    line.split(' ').nth(place).with_context(|| format!("no word {place} in {line:?}"))
+}
+
+/// What an id ends with is what its order is recorded under. The beginning is that of a time within
+/// the hour. Another name is nobody's order.
+fn recorded_order(hour: u64, name: &str) -> Result<String> {
+    if name.len() != RECORD_LENGTH {
+        return Ok(name.to_owned());
+    }
+    let (begins, ends) = (hour * HOUR_MS, (hour + 1) * HOUR_MS);
+    let low = u64::from_str_radix(&name.get(..7).context("a short name")?.replace('-', ""), 16)?;
+    let high = [begins >> 24, ends >> 24].into_iter();
+    let mut high = high.filter(|high| (begins..ends).contains(&(high << 24 | low)));
+    let high = high.next().with_context(|| format!("{name} is not of hour {hour}"))?;
+    Ok(format!("{high:06x}{name}"))
+}
+
+/// What was applied is recorded as the id of its movement, without the first digit, which will be
+/// the same until 2033. Everything else is a number.
 fn record(value: String) -> Result<Record> {
     match value.as_str() {
         "2" | "3" | "4" => Ok(Record::Refused),
-        movement if movement.contains('-') => Ok(Record::Applied(value)),
+        movement if movement.contains('-') => Ok(Record::Applied(format!("1{value}"))),
         _ => bail!("an order is recorded as {value}"),
     }
 }
@@ -227,8 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_known_by_its_hour_and_the_end_of_its_id() {
+        for ms in [0x1a1_ffff_ffff_u64, 0x1a2_0000_0000, 0x1a1_f866_0d7b] {
+            let id = format!("{:08x}-{:04x}-7000-8000-2f0d6a1b9c3e", ms >> 16, ms & 0xffff);
+            let hour = ms / HOUR_MS;
+            assert_eq!(recorded_order(hour, &id[6..]).unwrap(), id);
+            assert!(recorded_order(hour + 2, &id[6..]).is_err());
+        }
+    }
+
+    #[test]
     fn a_record_is_a_movement_or_a_refusal() {
-        assert_eq!(record("17-0".to_owned()).unwrap(), Record::Applied("17-0".to_owned()));
+        assert_eq!(record("7-0".to_owned()).unwrap(), Record::Applied("17-0".to_owned()));
         assert_eq!(record("3".to_owned()).unwrap(), Record::Refused);
         assert!(record("1".to_owned()).is_err());
     }

@@ -135,8 +135,8 @@ async fn check_ledger(stage: &Stage, product: &str, orders: &[String]) -> Result
     let fields = entries.iter().filter_map(|entry| entry.fields.as_ref());
     let mut sold: Vec<&[u8]> = fields
         .flatten()
-        .filter(|(name, _)| *name == "order_id")
-        .map(|(_, order)| order.as_ref())
+        .filter(|(kind, _)| *kind == "sale")
+        .filter_map(|(_, sale)| sale.rsplit(|byte| *byte == b' ').next())
         .collect();
     let mut ordered: Vec<&[u8]> = orders.iter().map(String::as_bytes).collect();
     sold.sort_unstable();

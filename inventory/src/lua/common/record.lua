@@ -1,0 +1,27 @@
+--[[ What became of an order is recorded in the hash `applied:<hour>`, by the hour in its id and under the last 30 characters of
+  it, which are all of it within an hour. It says
+
+    <ms without the first digit>-<sequence>    the id of the movement by which its stock was taken
+    2, 3                                       why none was taken: no such product, not enough stock
+    4                                          its stock was taken, and given back
+
+  Both are short because there are as many as orders. The first digit of a time in ms tells apart what is 31 years apart. ]]
+local BUCKET_MS = 60 * 60 * 1000
+local RELEASED = '4'
+-- Where that begins in an id by which its record is found.
+local RECORD_FROM = 7
+local SHORTENED_BY = 10^12
+
+-- How the movement `entry` is recorded.
+local function recorded_as(entry)
+  return string.sub(entry, 2)
+end
+
+-- The movement that is recorded so in a bucket that begins at `since`; nil where none is.
+local function movement_of(recorded, since)
+  local ms, sequence = string.match(recorded, '^(%d+)(%-%d+)$')
+  if ms then
+    local periods = math.floor((since - tonumber(ms)) / SHORTENED_BY + 0.5)
+    return int(tonumber(ms) + periods * SHORTENED_BY) .. sequence
+  end
+end
