@@ -1,6 +1,6 @@
 --[[ cancel_order: cancel an order that is still pending. Completion and cancellation race for the status; one wins.
 
-  KEYS  1 identity   2 order   3 due   4 stream of changes
+  KEYS  1 identity   2 order   3 stream of changes
   ARGV  1 order id   2, 3, 4 the claim
   Reply {1, 1}             it is cancelled, now or since earlier
         {1, 3}             too late
@@ -10,24 +10,28 @@
 local DONE, CANCELLED, TOO_LATE, NOT_FOUND = 1, 1, 3, 0
 
 local function cancel_order(keys, args)
-  local order, due, changes = keys[2], keys[3], keys[4]
+  local order, changes = keys[2], keys[3]
   local now = now_ms()
   local answered = replay(args, now)
   if answered then
     return answered
   end
-  local status = redis.call('HGET', order, 'status')
-  if not status then
+  local line = redis.call('GET', order)
+  if not line then
     return {DONE, NOT_FOUND}
+  end
+  local status = read_order(line)
+  if not status then
+    return no_order(order)
   elseif status ~= 'pending' and status ~= 'cancelled' then
     return {DONE, TOO_LATE}
   end
+  -- It stays in `due` until its time: whoever comes upon it there passes it by.
   -- Of an order that was cancelled before nothing is written down: the answer is the same without, and a full store has no
   -- room for keys that had no effect.
   if status == 'pending' then
-    redis.call('ZREM', due, args[1])
-    redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now))
-    announce(changes, 'order.cancelled', args[1])
+    redis.call('SET', order, line .. ' cancelled ' .. int(now))
+    announce(changes, 'order.cancelled', {args[1]})
     remember(args, now, args[1])
   end
   return {DONE, CANCELLED}
