@@ -20,6 +20,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 // ... its stores and functions ...
+pub mod batch;
 pub mod function;
 pub mod index;
 pub mod opening;
