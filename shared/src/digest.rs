@@ -1,5 +1,7 @@
 //! Short names for long texts.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a SHA-256 that are kept: 128 bits never collide by chance.
@@ -15,6 +17,14 @@ pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     hex
 }
 
+/// The same 128 bits in 22 letters, digits, hyphens and underscores, for what is kept in great
+/// numbers; and their first 32 bits.
+pub fn short_digest(bytes: impl AsRef<[u8]>) -> (String, u32) {
+    let hash = Sha256::digest(bytes);
+    let first = hash.iter().take(4).fold(0, |seed: u32, byte| seed << 8 | u32::from(*byte));
+    (BASE64_URL_SAFE_NO_PAD.encode(&hash[..BYTES]), first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,5 +33,7 @@ mod tests {
     fn a_digest_begins_like_the_published_hash() {
         // FIPS 180-2, appendix B.1.
         assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223");
+        let short = ("ungWv48Bz-pBQUDeXa4iIw".to_owned(), 0xba78_16bf);
+        assert_eq!(short_digest("abc"), short);
     }
 }

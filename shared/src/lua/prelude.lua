@@ -106,9 +106,11 @@ end
 
 -- An amount of money in minor units; nil where the text is none. Below 10^13, so that even the sum of all that one call is
 -- about is a whole number below 2^53, and exact. Lua adds such sums and does nothing else with money.
+local MAX_MAJOR_DIGITS = 10
+
 local function minor_units(text)
   local major, minor = string.match(text or '', '^(%d+)%.(%d%d)$')
-  return major and #major <= 10 and tonumber(major .. minor) or nil
+  return major and #major <= MAX_MAJOR_DIGITS and tonumber(major .. minor) or nil
 end
 
 -- A sum that is longer may be one that Redis cannot add to.
@@ -129,13 +131,19 @@ local function add(account, sum, minor)
   end
 end
 
--- Changes that a client may still ask for after it was cut off. About as many entries are kept, in about 6 MB.
-local CHANGES_KEPT = 100000
+-- Changes that one entry tells at most (as in `shared::feed`).
+local CHANGES_PER_ENTRY = 16
+-- Entries that are kept for a client that was cut off: in about 7 MB where all of them are full, ten times as many changes as it
+-- is told again where none has more than one.
+local ENTRIES_KEPT = 10000
 
--- Tells whoever watches that something changed (see `shared::feed`). Nothing depends on it: a stream of changes that
--- cannot be written to keeps nobody from an order.
-local function announce(changes, kind, id)
-  redis.pcall('XADD', changes, 'MAXLEN', '~', CHANGES_KEPT, '*', 'kind', kind, 'id', id)
+-- Tells whoever watches what became of these ids (see `shared::feed`); one call is one step. Nothing depends on it: a stream of
+-- changes that cannot be written to keeps nobody from an order.
+local function announce(changes, kind, ids)
+  for first = 1, #ids, CHANGES_PER_ENTRY do
+    local told = table.concat(ids, ' ', first, math.min(first + CHANGES_PER_ENTRY - 1, #ids))
+    redis.pcall('XADD', changes, 'MAXLEN', '~', ENTRIES_KEPT, '*', 'kind', kind, 'ids', told)
+  end
 end
 
 -- Claims of idempotency keys lie in one hash for each day. Two days are looked at, so a claim is kept for 24 to 48 hours.
