@@ -117,6 +117,7 @@ impl Store {
         let partition = self.own.partitions().of_order(id);
         let call = Call::new("cancel_order")
             .key(keys::order(partition, id))
+            .key(keys::due(partition))
             .key(keys::changes(partition))
             .text(id)
             .claim(partition, claim);

@@ -7,7 +7,6 @@
 //!
 //! `TWIN_OPERATIONS` says how many calls are made, and `TWIN_SEED` plays one history again.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -61,8 +60,8 @@ pub struct Step {
     pub call: Invocation,
     /// What it is answered.
     pub answer: Answer,
-    /// A hash that it was about, and what is in it afterwards.
-    pub left: Option<(String, BTreeMap<String, String>)>,
+    /// A hash or a text that it was about, and what is in it afterwards.
+    pub left: Option<(String, Kept)>,
 }
 
 /// What a function answers. Texts may have placeholders (see [`pattern`]) in them.
@@ -87,7 +86,7 @@ struct Mismatch {
 
 enum Sent<'a> {
     Call(&'a Invocation),
-    Read(&'a str),
+    Read(&'a str, &'a Kept),
 }
 
 /// Plays random histories on a private store until enough calls were made.
@@ -165,7 +164,7 @@ async fn play_history<T: Twin>(
     let steps: Vec<Step> = (0..length).map(|number| twin.step(number, &mut random)).collect();
 
     let sent = steps.iter().flat_map(|step| {
-        let read = step.left.iter().map(|(key, _)| Sent::Read(key));
+        let read = step.left.iter().map(|(key, kept)| Sent::Read(key, kept));
         std::iter::once(Sent::Call(&step.call)).chain(read)
     });
     let mut replies = all(sent.map(|sent| send(store, partition, sent))).await.into_iter();
@@ -181,12 +180,10 @@ async fn play_history<T: Twin>(
     for (number, step) in steps.iter().enumerate() {
         let mut reply = || replies.next().expect("each question has its reply");
         let answered = answer(&mut matcher, &step.answer, &reply());
-        let left = step.left.as_ref().map_or(Ok(()), |(key, fields)| {
-            let there = reply().and_then(|there| Ok(there.map()?)).map_err(|e| e.to_string())?;
-            let texts = there.into_iter().map(|(name, value)| (name, value.text()));
-            let there = texts.map(|(name, value)| (name, value.unwrap_or_default()));
-            let expected = Kept::Hash(fields.clone());
-            matcher.kept(&expected, &Kept::hash(there)).map_err(|error| format!("{key}: {error}"))
+        let left = step.left.as_ref().map_or(Ok(()), |(key, kept)| {
+            let there = reply().and_then(|there| read_kept(kept, there));
+            let there = there.map_err(|error| error.to_string())?;
+            matcher.kept(kept, &there).map_err(|error| format!("{key}: {error}"))
         });
         answered.and(left).map_err(|error| Mismatch {
             seed,
@@ -206,8 +203,18 @@ async fn play_history<T: Twin>(
 async fn send(store: &OwnStore, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
     match sent {
         Sent::Call(call) => store.call(partition, &call.call()).await,
-        Sent::Read(key) => store.run(Command::new("HGETALL").key(key)).await,
+        Sent::Read(key, Kept::Text(_)) => store.run(Command::new("GET").key(key)).await,
+        Sent::Read(key, _) => store.run(Command::new("HGETALL").key(key)).await,
     }
+}
+
+/// What a key was answered to have in it, a text or a hash.
+fn read_kept(expected: &Kept, there: Reply) -> Result<Kept, RedisError> {
+    if matches!(expected, Kept::Text(_)) {
+        return Ok(Kept::Text(there.text()?));
+    }
+    let texts = there.map()?.into_iter().map(|(name, value)| (name, value.text()));
+    Ok(Kept::hash(texts.map(|(name, value)| (name, value.unwrap_or_default()))))
 }
 
 fn answer(

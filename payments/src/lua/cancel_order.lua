@@ -1,6 +1,6 @@
 --[[ cancel_order: cancel an order that is still pending. Completion and cancellation race for the status; one wins.
 
-  KEYS  1 identity   2 order   3 stream of changes
+  KEYS  1 identity   2 order   3 due   4 stream of changes
   ARGV  1 order id   2, 3, 4 the claim
   Reply {1, 1}             it is cancelled, now or since earlier
         {1, 3}             too late
@@ -9,8 +9,35 @@
         {3}                the key was used for another request ]]
 local DONE, CANCELLED, TOO_LATE, NOT_FOUND = 1, 1, 3, 0
 
+-- The member of `due` with this order, when it is due, and the ids of the others in it.
+local function find_due(due, line, id)
+  local time = string.match(line, '%d+$')
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, time, time)) do
+    local others, found = {}, false
+    for other in string.gmatch(member, '%S+') do
+      if other == id then
+        found = true
+      else
+        others[#others + 1] = other
+      end
+    end
+    if found then
+      return member, time, others
+    end
+  end
+end
+
+local function take_off(due, member, time, others)
+  if member then
+    redis.call('ZREM', due, member)
+    if #others > 0 then
+      redis.call('ZADD', due, time, table.concat(others, ' '))
+    end
+  end
+end
+
 local function cancel_order(keys, args)
-  local order, changes = keys[2], keys[3]
+  local order, due, changes = keys[2], keys[3], keys[4]
   local now = now_ms()
   local answered = replay(args, now)
   if answered then
@@ -26,10 +53,10 @@ local function cancel_order(keys, args)
   elseif status ~= 'pending' and status ~= 'cancelled' then
     return {DONE, TOO_LATE}
   end
-  -- It stays in `due` until its time: whoever comes upon it there passes it by.
   -- Of an order that was cancelled before nothing is written down: the answer is the same without, and a full store has no
   -- room for keys that had no effect.
   if status == 'pending' then
+    take_off(due, find_due(due, line, args[1]))
     redis.call('SET', order, line .. ' cancelled ' .. int(now))
     announce(changes, 'order.cancelled', {args[1]})
     remember(args, now, args[1])

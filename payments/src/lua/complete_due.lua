@@ -1,12 +1,11 @@
 --[[ complete_due: mark orders paid whose delay has elapsed, charge them to the account, and emit order_completed for each.
-  A member of `due` is the ids of the orders that were placed in one call, with spaces in between. Those that were cancelled
-  since are still among them. The keys of the orders are made from the ids; they carry the partition tag of the prefix, so
-  they lie in the slot of the declared keys.
+  A member of `due` is the ids of the orders that were placed in one call, with spaces in between. The keys of the orders are
+  made from the ids; they carry the partition tag of the prefix, so they lie in the slot of the declared keys.
 
   KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
   ARGV  1 prefix of order keys   2 how many orders at most, up to 1,000; more only where one call placed more
-  Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then those of
-        what was due without being a pending or cancelled order}
+  Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then
+        those that were due without being a pending order}
   Event order_completed for each ]]
 
 -- Lua passes a few thousand values at once, and not one more: ids would be paid and then not taken off the list.
@@ -72,7 +71,7 @@ local function pay_batch(stream, prefix, ids, now)
       n = n + 1
       paid[n], moved[2 * n - 1], moved[2 * n] = id, keys[i], line .. what .. entry
       charged = charged + cents
-    elseif not line or read_order(line) ~= 'cancelled' then
+    else
       broken[#broken + 1] = id
     end
   end
