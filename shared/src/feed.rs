@@ -15,10 +15,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
 
 use crate::backoff::Backoff;
-use crate::entry_id::EntryId;
 pub use crate::feed::notice::{Change, Notice, Show, Signal};
-pub use crate::feed::position::Mark;
-use crate::feed::position::{History, parse_change};
+use crate::feed::position::{History, parse_changes};
+pub use crate::feed::position::{Mark, Place};
 pub use crate::feed::watches::Watch;
 use crate::feed::watches::Watches;
 use crate::health::Progress;
@@ -31,13 +30,15 @@ use crate::shutdown::{Shutdown, sleep_unless};
 pub const CHANGES: &str = "changes";
 /// Longest wait of one read for the next change. A stop waits for the read.
 pub const FEED_BLOCK: Duration = Duration::from_secs(1);
-/// Changes that one read takes at most.
-const BATCH: usize = 100;
+/// Entries that one read takes at most; each tells up to 16 changes (`announce` in `prelude.lua`).
+const ENTRIES: u16 = 32;
+/// Changes that are repeated at once for a client that was cut off.
+const PAGE: usize = 100;
 /// Pause after a read that took fewer: under load it fills the next one, and the store is asked less
 /// often than things change.
 const PACE: Duration = Duration::from_millis(10);
 /// Changes that a client may be behind before it is told to start over.
-const BACKLOG: usize = 1_024;
+const BACKLOG: usize = 4_096;
 /// Longest wait of a new subscriber until the changes are read.
 const AWAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long nothing is done while nobody watches, before the process is seen to be alive.
@@ -46,7 +47,7 @@ const DOZE: Duration = Duration::from_secs(5);
 const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
 /// The last change that somebody has seen, in each partition.
-pub type Places = BTreeMap<Partition, EntryId>;
+pub type Places = BTreeMap<Partition, Place>;
 
 /// The changes of one store, handed to those who wait for them. Cheap to clone.
 #[derive(Clone)]
@@ -101,7 +102,7 @@ impl<S: Show> Feed<S> {
                 Ok(taken) => {
                     (failures, certain) = (0, true);
                     progress.mark();
-                    if (1..BATCH).contains(&taken) {
+                    if (1..usize::from(ENTRIES)).contains(&taken) {
                         sleep_unless(&shutdown, PACE).await;
                     }
                 }
@@ -140,10 +141,10 @@ impl<S: Show> Feed<S> {
             let awake = self.0.awake.notified();
             {
                 let positions = self.positions();
-                let newest = positions.iter().max_by_key(|(_, entry)| **entry);
-                if let Some((&partition, &entry)) = newest.filter(|_| positions.len() == partitions)
+                let newest = positions.iter().max_by_key(|(_, place)| **place);
+                if let Some((&partition, &place)) = newest.filter(|_| positions.len() == partitions)
                 {
-                    return Mark { partition, entry };
+                    return Mark { partition, place };
                 }
             }
             awake.await;
@@ -187,8 +188,8 @@ impl<S: Show> Feed<S> {
             let history = History::read(&self.0.store, partition).await?;
             // A place beyond the end is one in another life of the store. Only its own partition
             // can tell: in the others nothing may have changed for long.
-            let lost = partition == mark.partition && after > history.last;
-            let after = after.min(history.last);
+            let lost = partition == mark.partition && after > history.end();
+            let after = after.min(history.end());
             if lost || !history.is_complete_since(after) {
                 return Ok(None);
             }
@@ -203,15 +204,16 @@ impl<S: Show> Feed<S> {
         let mut changes = Vec::new();
         for (&partition, after) in &*places {
             let range = Command::new("XRANGE").key(partition.key(CHANGES));
-            let range = range.arg(format!("({after}")).arg("+").arg("COUNT");
-            let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
-            let entries = self.0.store.run(range.arg(count)).await?.entries()?;
-            changes.extend(entries.iter().filter_map(|entry| parse_change(partition, entry)));
+            let range =
+                range.arg(after.range_start()).arg("+").arg("COUNT").arg(i64::from(ENTRIES));
+            let entries = self.0.store.run(range).await?.entries()?;
+            let told = entries.iter().flat_map(|entry| parse_changes(partition, entry));
+            changes.extend(told.filter(|change| change.mark.place > *after));
         }
-        changes.sort_by_key(|change| (change.mark.entry, change.mark.partition));
-        changes.truncate(BATCH);
+        changes.sort_by_key(|change| (change.mark.place, change.mark.partition));
+        changes.truncate(PAGE);
         for Change { mark, .. } in &changes {
-            places.insert(mark.partition, mark.entry);
+            places.insert(mark.partition, mark.place);
         }
         let count = changes.len();
         Ok((self.notices(changes).await?, count))
@@ -224,7 +226,7 @@ impl<S: Show> Feed<S> {
         if known.is_some_and(|known| history.is_complete_since(known)) {
             return Ok(());
         }
-        self.positions().insert(partition, history.last);
+        self.positions().insert(partition, history.end());
         self.0.watches.wake_all();
         // Whoever subscribes while a partition is not read has been told nothing yet, and begins here.
         if known.is_some() {
@@ -235,20 +237,20 @@ impl<S: Show> Feed<S> {
         Ok(())
     }
 
-    /// Reads the next changes and hands them on. Answers how many there were.
+    /// Reads the next changes and hands them on. Answers how many entries told them.
     async fn read(&self, partition: Partition, reader: &Redis) -> Result<usize, RedisError> {
         let after = self.positions().get(&partition).copied().unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
-        let count = i64::try_from(BATCH).unwrap_or(i64::MAX);
-        let read = Command::new("XREAD").arg("COUNT").arg(count).arg("BLOCK").arg(block_ms);
-        let read = read.arg("STREAMS").key(partition.key(CHANGES)).arg(after.to_string());
+        let read = Command::new("XREAD").arg("COUNT").arg(i64::from(ENTRIES));
+        let read = read.arg("BLOCK").arg(block_ms).arg("STREAMS").key(partition.key(CHANGES));
+        let read = read.arg(after.entry().to_string());
         let entries = reader.run(read).await?.read_entries()?;
         let Some(last) = entries.last() else {
             return Ok(0);
         };
-        let last = last.id.parse().unwrap_or(after);
+        let last = last.id.parse().map_or(after, Place::behind);
         let changes: Vec<Change> =
-            entries.iter().filter_map(|entry| parse_change(partition, entry)).collect();
+            entries.iter().flat_map(|entry| parse_changes(partition, entry)).collect();
         for change in &changes {
             self.0.watches.wake(&change.id);
         }

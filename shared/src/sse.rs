@@ -174,7 +174,7 @@ impl<S: Show> Client<S> {
     }
 
     fn has(&self, mark: Mark) -> bool {
-        self.repeated.get(&mark.partition).is_some_and(|&repeated| mark.entry <= repeated)
+        self.repeated.get(&mark.partition).is_some_and(|&repeated| mark.place <= repeated)
     }
 
     /// Tells the client to start over, from the place where the changes are now. `None` ends the

@@ -45,7 +45,7 @@ local function adjust_stock(keys, args)
     movement[#movement + 1], movement[#movement + 2] = 'note', note
   end
   redis.call('XADD', movements, '*', unpack(movement))
-  announce(changes, 'product.stock_changed', id)
+  announce(changes, 'product.stock_changed', {id})
   return {DONE, ADJUSTED, answer}
 end
 

@@ -137,10 +137,12 @@ local function apply_orders(keys, args)
     end
     reply[i] = outcome
   end
-  for _, product in ipairs(sold) do
+  local changed = {}
+  for i, product in ipairs(sold) do
     write_stock(product, now)
-    announce(changes, 'product.stock_changed', product.id)
+    changed[i] = product.id
   end
+  announce(changes, 'product.stock_changed', changed)
   return reply
 end
 

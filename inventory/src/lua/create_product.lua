@@ -32,7 +32,7 @@ local function create_product(keys, args)
   redis.call('HSET', product, 'id', id, 'name', name, 'sort_name', sort_name, 'price', price, 'quantity', quantity,
     'version', 1, 'created_at', int(now), 'updated_at', int(now))
   redis.call('XADD', movements, '*', 'kind', 'created', 'delta', quantity, 'balance', quantity)
-  announce(changes, 'product.created', id)
+  announce(changes, 'product.created', {id})
   return {CREATED, now}
 end
 

@@ -23,7 +23,7 @@ local function delete_product(keys, args)
   redis.call('DEL', product)
   redis.call('HSET', product, 'deleted_at', int(now_ms()))
   redis.call('XADD', movements, '*', 'kind', 'deleted', 'delta', int(0 - on_hand), 'balance', 0)
-  announce(changes, 'product.deleted', args[1])
+  announce(changes, 'product.deleted', {args[1]})
   return DELETED
 end
 

@@ -43,7 +43,7 @@ local function release_order(keys, args)
     redis.call('HSET', product, 'quantity', int(balance), 'updated_at', int(now_ms()), 'version', int(version))
     redis.call('XADD', movements, '*',
       'kind', 'release', 'delta', int(quantity), 'balance', int(balance), 'order_id', order_id)
-    announce(changes, 'product.stock_changed', product_id)
+    announce(changes, 'product.stock_changed', {product_id})
   end
   redis.call('HSET', bucket, order_id, RELEASED)
   return GIVEN_BACK

@@ -36,7 +36,7 @@ local function update_product(keys, args)
   found.version, found.updated_at = int(version + 1), int(now_ms())
   redis.call('HSET', product, 'name', name, 'sort_name', sort_name, 'price', price,
     'version', found.version, 'updated_at', found.updated_at)
-  announce(changes, 'product.updated', id)
+  announce(changes, 'product.updated', {id})
   return {UPDATED, line(found, PRODUCT)}
 end
 

@@ -126,6 +126,31 @@ async fn a_live_stream_goes_on_where_it_was_cut_off() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_cut_off_between_two_changes_of_one_step_goes_on_between_them() {
+    let service = start().await;
+    let mut events = open(&service).await;
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        ids.push(place(&service).await);
+        assert_eq!(next(&mut events).await.event, "order.created");
+    }
+    assert_eq!(service.complete().await, 20);
+    let mut told = Vec::new();
+    for id in &ids {
+        let event = next(&mut events).await;
+        assert!(event.event == "order.paid" && event.data.contains(id.as_str()), "{event:?}");
+        assert!(told.iter().all(|before: &ServerEvent| before.id != event.id), "{event:?}");
+        told.push(event);
+    }
+    for seen in [0, 6, 15, 18] {
+        let mut events = resume(&service, &told[seen].id).await;
+        for expected in &told[seen + 1..] {
+            assert_eq!(next(&mut events).await, *expected);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_missed_too_much_is_told_to_start_over() {
     let service = start().await;
     let mut events = open(&service).await;
@@ -159,7 +184,7 @@ async fn change(service: &Service, id: &str, count: usize) {
     let operator = redis(service, User::Operator);
     let add = || {
         let add = Command::new("XADD").arg("changes").arg("*").args(["kind", "order.created"]);
-        operator.run(add.args(["id", id]))
+        operator.run(add.args(["ids", id]))
     };
     for result in all((0..count).map(|_| add())).await {
         result.unwrap();

@@ -11,7 +11,7 @@ use crate::redis::RedisError;
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where its entry is, and in which partition.
+    /// Where it is told, and in which partition.
     pub mark: Mark,
     /// What happened, such as `order.paid`.
     pub kind: String,

@@ -10,14 +10,25 @@ use crate::own_store::OwnStore;
 use crate::redis::{Command, Entry, RedisError, Reply};
 
 /// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
-/// `1763632806410-0.3` for an entry of the third partition.
+/// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second
+/// change of an entry that has more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// The partition of the entry.
+    /// The partition of the stream.
     pub partition: Partition,
-    /// The entry.
-    pub entry: EntryId,
+    /// Where in it.
+    pub place: Place,
 }
+
+/// Behind one change of a stream, in the order of the stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    entry: EntryId,
+    /// Which of its changes, from 1; [`LAST`] for the last one, however many there are.
+    change: u16,
+}
+
+const LAST: u16 = u16::MAX;
 
 /// How far the stream of changes goes back and on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,13 +46,32 @@ pub(super) struct History {
 const OVERLAP_MS: u64 = 5_000;
 
 impl Mark {
-    /// The entry of `partition` after which a client that stands here goes on.
-    pub(super) fn within(self, partition: Partition) -> EntryId {
+    /// The place in `partition` after which a client that stands here goes on.
+    pub(super) fn within(self, partition: Partition) -> Place {
         if partition == self.partition {
-            self.entry
+            self.place
         } else {
-            EntryId::first_of(self.entry.ms.saturating_sub(OVERLAP_MS))
+            let ms = self.place.entry.ms.saturating_sub(OVERLAP_MS);
+            Place::behind(EntryId::first_of(ms))
         }
+    }
+}
+
+impl Place {
+    /// Behind all changes of an entry.
+    pub(super) fn behind(entry: EntryId) -> Self {
+        Self { entry, change: LAST }
+    }
+
+    pub(super) fn entry(self) -> EntryId {
+        self.entry
+    }
+
+    /// Where `XRANGE` begins to read what comes after it, and perhaps what stands before it in the
+    /// same entry.
+    pub(super) fn range_start(self) -> String {
+        let behind = if self.change == LAST { "(" } else { "" };
+        format!("{behind}{}", self.entry)
     }
 }
 
@@ -75,30 +105,48 @@ impl History {
         Self { whole: true, ..Self::default() }
     }
 
-    /// Whether every entry after `after` is still there. Of a place beyond the end, that cannot be
+    /// The place behind everything.
+    pub(super) fn end(&self) -> Place {
+        Place::behind(self.last)
+    }
+
+    /// Whether every change after `after` is still there. Of a place beyond the end, that cannot be
     /// told.
-    pub(super) fn is_complete_since(&self, after: EntryId) -> bool {
-        after <= self.last && (self.whole || self.first.is_some_and(|first| first <= after))
+    pub(super) fn is_complete_since(&self, after: Place) -> bool {
+        let begins_before = |first| first <= after.entry;
+        after <= self.end() && (self.whole || self.first.is_some_and(begins_before))
     }
 }
 
-/// Reads an entry; `None` for one that tells nothing.
-pub(super) fn parse_change(partition: Partition, entry: &Entry) -> Option<Change> {
-    let fields = entry.fields.as_ref()?;
+/// The changes of an entry; none where it tells nothing.
+pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> {
     let text = |name: &str| {
-        let (_, value) = fields.iter().find(|(field, _)| field == name)?;
-        std::str::from_utf8(value).ok().map(str::to_owned)
+        let (_, value) = entry.fields.as_ref()?.iter().find(|(field, _)| field == name)?;
+        std::str::from_utf8(value).ok()
     };
-    let mark = Mark { partition, entry: entry.id.parse().ok()? };
-    Some(Change { mark, kind: text("kind")?, id: text("id")? })
+    let (Ok(at), Some(kind), Some(ids)) = (entry.id.parse(), text("kind"), text("ids")) else {
+        return Vec::new();
+    };
+    let mut changes: Vec<Change> = (1..LAST)
+        .zip(ids.split(' '))
+        .map(|(change, id)| {
+            let mark = Mark { partition, place: Place { entry: at, change } };
+            Change { mark, kind: kind.to_owned(), id: id.to_owned() }
+        })
+        .collect();
+    if let Some(last) = changes.last_mut() {
+        last.mark.place.change = LAST;
+    }
+    changes
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.partition.index() {
-            None => self.entry.fmt(f),
-            Some(index) => write!(f, "{}.{index}", self.entry),
+        self.place.entry.fmt(f)?;
+        if self.place.change != LAST {
+            write!(f, "/{}", self.place.change)?;
         }
+        self.partition.index().map_or(Ok(()), |index| write!(f, ".{index}"))
     }
 }
 
@@ -106,11 +154,18 @@ impl FromStr for Mark {
     type Err = InvalidEntryId;
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let (entry, index) = match text.split_once('.') {
-            None => (text, None),
-            Some((entry, index)) => (entry, Some(index.parse().map_err(|_| InvalidEntryId)?)),
+        let number = |text: Option<&str>| {
+            text.map(|text| text.parse::<u16>().map_err(|_| InvalidEntryId)).transpose()
         };
-        Ok(Self { partition: Partition::at(index), entry: entry.parse()? })
+        let cut = |text, at| match str::split_once(text, at) {
+            None => (text, None),
+            Some((text, number)) => (text, Some(number)),
+        };
+        let (place, index) = cut(text, '.');
+        let (entry, change) = cut(place, '/');
+        let change = number(change)?.unwrap_or(LAST);
+        let place = Place { entry: entry.parse()?, change };
+        Ok(Self { partition: Partition::at(number(index)?), place })
     }
 }
 
@@ -124,21 +179,38 @@ mod tests {
 
     #[test]
     fn what_was_trimmed_or_never_was_cannot_be_told() {
-        let at = EntryId::first_of;
+        let at = |ms| Place::behind(EntryId::first_of(ms));
         assert!(history(Some(3), 9, true).is_complete_since(at(1)));
         assert!(history(Some(3), 9, false).is_complete_since(at(3)));
         assert!(!history(Some(3), 9, false).is_complete_since(at(2)));
         assert!(!history(None, 9, false).is_complete_since(at(9)));
         assert!(!history(Some(3), 9, true).is_complete_since(at(10)), "another life");
-        assert!(History::empty().is_complete_since(EntryId::default()));
+        assert!(History::empty().is_complete_since(at(0)));
+    }
+
+    #[test]
+    fn the_changes_of_an_entry_follow_each_other_and_end_with_the_entry() {
+        let fields = [("kind", "order.paid"), ("ids", "a b c")];
+        let fields = fields.map(|(name, value)| (name.into(), value.into()));
+        let entry = Entry { id: "7-0".to_owned(), fields: Some(fields.into()) };
+        let changes = parse_changes(Partition::at(Some(3)), &entry);
+        let told: Vec<_> =
+            changes.iter().map(|change| (change.mark.to_string(), change.id.as_str())).collect();
+        let expected = [("7-0/1.3", "a"), ("7-0/2.3", "b"), ("7-0.3", "c")];
+        assert_eq!(told, expected.map(|(mark, id)| (mark.to_owned(), id)));
+        assert!(changes.is_sorted_by(|a, b| a.mark.place < b.mark.place));
+        // In the middle of an entry, the rest of it is still to come.
+        assert_eq!(changes[1].mark.place.range_start(), "7-0");
+        assert_eq!(changes[2].mark.place.range_start(), "(7-0");
+        assert!(history(Some(7), 7, false).is_complete_since(changes[1].mark.place));
     }
 
     #[test]
     fn a_mark_reads_back_what_it_shows() {
-        for text in ["1763632806410-0", "5-7.3"] {
+        for text in ["1763632806410-0", "5-7.3", "5-7/2", "5-7/2.3"] {
             assert_eq!(text.parse::<Mark>().unwrap().to_string(), text);
         }
-        for text in ["", "5", "5-7.", "5-7.x", "5-7.3.1", ".3"] {
+        for text in ["", "5", "5-7.", "5-7.x", "5-7.3.1", ".3", "5-7/", "5-7.3/2", "5-7/2/2"] {
             assert!(text.parse::<Mark>().is_err(), "{text}");
         }
     }

@@ -6,6 +6,7 @@
 //! entry that is named elsewhere is that entry.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use shared::event::Event;
 use shared::time::Timestamp;
@@ -14,6 +15,8 @@ use super::snapshot::{Kept, Row, Snapshot};
 
 /// How far a clock may be set back in a history: machines do that, now and then, by a millisecond.
 const SET_BACK_MS: u64 = 100;
+/// Changes of one step that one entry tells.
+const CHANGES_PER_ENTRY: usize = 16;
 /// Characters of a time in RFC 3339 with milliseconds.
 const DATE_LENGTH: usize = 24;
 
@@ -40,6 +43,17 @@ pub fn entry(stream: &str, place: usize) -> String {
 /// The entries of a stream that no other key names, as rows with whatever id.
 pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
     Kept::Stream(entries.into_iter().map(|fields| ("⟦id⟧".to_owned(), fields)).collect())
+}
+
+/// The entries that tell what changed: of each step, its kind and what it changed.
+pub fn changes<Id: Display>(steps: &[(&str, Vec<Id>)]) -> Kept {
+    let field = |name: &str, value: String| (name.to_owned(), value);
+    rows(steps.iter().flat_map(|(kind, changed)| {
+        changed.chunks(CHANGES_PER_ENTRY).map(move |told| {
+            let ids: Vec<String> = told.iter().map(Id::to_string).collect();
+            vec![field("kind", (*kind).to_owned()), field("ids", ids.join(" "))]
+        })
+    }))
 }
 
 /// The fields of an event that a step emits.

@@ -42,11 +42,7 @@ impl Model {
         }
 
         store.insert(key("refund_order"), pattern::rows(self.refunds.iter().cloned()));
-        let changes = self
-            .changes
-            .iter()
-            .map(|(kind, id)| fields(&[("kind", kind), ("id", &id.to_string())]));
-        store.insert(key("changes"), pattern::rows(changes));
+        store.insert(key("changes"), pattern::changes(&self.changes));
         self.claims.lay_out(&mut store);
         store
     }

@@ -21,7 +21,7 @@ pub(crate) struct Model {
     /// The fields of each refund that was asked for.
     pub(crate) refunds: Vec<Vec<(String, String)>>,
     /// What whoever watches was told: a kind, and a product.
-    pub(crate) changes: Vec<(&'static str, ProductId)>,
+    pub(crate) changes: Vec<(&'static str, Vec<ProductId>)>,
     pub(crate) claims: Claims,
 }
 
@@ -93,7 +93,7 @@ impl Model {
         self.products.insert(request.id, place);
         self.claims
             .remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
-        self.changes.push(("product.created", request.id));
+        self.changes.push(("product.created", vec![request.id]));
         created(step)
     }
 
@@ -116,7 +116,7 @@ impl Model {
         }
         let answer = codes(&[DONE], Some(product.line()));
         if changes {
-            self.changes.push(("product.updated", request.id));
+            self.changes.push(("product.updated", vec![request.id]));
         }
         answer
     }
@@ -144,7 +144,7 @@ impl Model {
             Movement::by_hand(request.cause.kind(), before, balance, request.note.clone());
         self.place(request.id).movements.push(movement);
         self.claims.remember(request.claim.as_ref(), line.clone());
-        self.changes.push(("product.stock_changed", request.id));
+        self.changes.push(("product.stock_changed", vec![request.id]));
         codes(&[DONE, 1], Some(line))
     }
 
@@ -159,7 +159,7 @@ impl Model {
         let place = self.place(request.id);
         place.product = Err(Deleted { at: step });
         place.movements.push(last);
-        self.changes.push(("product.deleted", request.id));
+        self.changes.push(("product.deleted", vec![request.id]));
         Answer::Number(1)
     }
 
@@ -174,7 +174,7 @@ impl Model {
             }
             answers.push(Answer::Number(code(outcome)));
         }
-        self.changes.extend(sold.into_iter().map(|id| ("product.stock_changed", id)));
+        self.changes.push(("product.stock_changed", sold));
         Answer::List(answers)
     }
 

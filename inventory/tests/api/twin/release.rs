@@ -49,7 +49,7 @@ impl Model {
                 order: Some(order),
                 note: None,
             });
-            self.changes.push(("product.stock_changed", product));
+            self.changes.push(("product.stock_changed", vec![product]));
         }
         let recorded = self.records.get_mut(&order).unwrap();
         recorded.released = true;

@@ -24,11 +24,7 @@ impl Model {
         });
         store.insert(key("due"), Kept::Sorted(due.collect()));
         store.insert(key("order_completed"), pattern::rows(self.events.iter().cloned()));
-        let changes = self
-            .changes
-            .iter()
-            .map(|(kind, id)| fields(&[("kind", kind), ("id", &id.to_string())]));
-        store.insert(key("changes"), pattern::rows(changes));
+        store.insert(key("changes"), pattern::changes(&self.changes));
         // A sum to which nothing was ever added is not there.
         let sums = [("charged", self.charged), ("refunded", self.refunded)];
         let sums = sums.into_iter().filter(|(_, sum)| *sum > 0);

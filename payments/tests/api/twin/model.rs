@@ -24,8 +24,8 @@ pub(crate) struct Model {
     pub(crate) due: Vec<Together>,
     /// The fields of each event that was emitted.
     pub(crate) events: Vec<Vec<(String, String)>>,
-    /// What whoever watches was told: a kind, and an order.
-    pub(crate) changes: Vec<(&'static str, OrderId)>,
+    /// What whoever watches was told in one step: a kind, and the orders.
+    pub(crate) changes: Vec<(&'static str, Vec<OrderId>)>,
     pub(crate) claims: Claims,
     /// What was charged and refunded in all, in minor units.
     pub(crate) charged: u64,
@@ -68,8 +68,8 @@ impl Model {
         for place in &request.orders {
             answers.push(self.place_order(step, place, request.delay_ms, &mut placed));
         }
-        self.changes.extend(placed.iter().map(|&id| ("order.created", id)));
         if !placed.is_empty() {
+            self.changes.push(("order.created", placed.clone()));
             self.due.push(Together { placed: step, delay_ms: request.delay_ms, ids: placed });
         }
         Answer::List(answers)
@@ -127,6 +127,7 @@ impl Model {
         for &id in &paid {
             self.pay(step, id);
         }
+        self.changes.push(("order.paid", paid.clone()));
         let wait = match self.next_due() {
             None => Answer::Number(-1),
             Some(Together { delay_ms: 0, .. }) => Answer::Number(0),
@@ -153,7 +154,7 @@ impl Model {
                 }
                 self.due.retain(|together| !together.ids.is_empty());
                 self.claims.remember(request.claim.as_ref(), request.id);
-                self.changes.push(("order.cancelled", request.id));
+                self.changes.push(("order.cancelled", vec![request.id]));
                 codes(&[DONE, 1])
             }
             OrderStatus::Cancelled => codes(&[DONE, 1]),
@@ -163,7 +164,10 @@ impl Model {
 
     pub(crate) fn refund_orders(&mut self, step: usize, request: &Refund) -> Answer {
         let answers = request.orders.iter().map(|asked| self.refund_order(step, asked));
-        codes(&answers.collect::<Vec<_>>())
+        let answers: Vec<i64> = answers.collect();
+        let refunded = request.orders.iter().zip(&answers).filter(|(_, answer)| **answer == DONE);
+        self.changes.push(("order.refunded", refunded.map(|(asked, _)| asked.id).collect()));
+        codes(&answers)
     }
 
     fn refund_order(&mut self, step: usize, asked: &Asked) -> i64 {
@@ -176,7 +180,6 @@ impl Model {
                 let (reason, entry) = (asked.reason, asked.entry.clone());
                 order.refunded = Some(Refunded { at: step, reason, entry });
                 self.refunded += order.placed.quote.total.as_minor();
-                self.changes.push(("order.refunded", asked.id));
                 1
             }
             OrderStatus::Refunded => 2,
@@ -219,7 +222,6 @@ impl Model {
         order.paid = Some(Payment { at: step, event: self.events.len() });
         self.events.push(order.event(step));
         self.charged += order.placed.quote.total.as_minor();
-        self.changes.push(("order.paid", id));
     }
 }
 
