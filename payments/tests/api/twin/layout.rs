@@ -5,8 +5,6 @@ use stack::twin::snapshot::{Kept, Snapshot};
 
 use super::model::{Model, Order, Refunded};
 
-type Fields = Vec<(String, String)>;
-
 impl Model {
     /// Every key of the store.
     pub(crate) fn layout(&self) -> Snapshot {
@@ -56,8 +54,4 @@ impl Order {
     fn due(&self) -> String {
         pattern::at(self.created, self.delay_ms)
     }
-}
-
-fn fields(pairs: &[(&str, &str)]) -> Fields {
-    pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
