@@ -24,6 +24,9 @@ pub use crate::store::read::MAX_SKEW;
 /// Raised whenever a function changes what it does, takes or answers.
 const LIBRARY_VERSION: u32 = 1;
 
+/// What an order is: in front of every function.
+const ORDER_LINE: &str = include_str!("lua/common/order_line.lua");
+
 /// Orders that one call of `complete_due` pays at most, unless more were placed together.
 /// It takes about three milliseconds for so many, in which the store does nothing else.
 pub const COMPLETION_BATCH: usize = 200;
@@ -47,8 +50,9 @@ impl Store {
             include_str!("lua/emit_again.lua"),
             include_str!("lua/read_account.lua"),
         ];
-        let common = include_str!("lua/common/order_line.lua");
-        let library = Library::sharing(common, "payments", LIBRARY_VERSION, &files);
+        let files = files.map(|file| format!("{ORDER_LINE}{file}"));
+        let files = files.each_ref().map(String::as_str);
+        let library = Library::new("payments", LIBRARY_VERSION, &files);
         let own = OwnStore::new(redis, library, partitions);
         Self { placements: place::batcher(own.clone()), own }
     }

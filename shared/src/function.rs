@@ -42,19 +42,13 @@ pub struct Call {
 impl Library {
     /// Joins the Lua files of a service into one library.
     pub fn new(service: &str, version: u32, files: &[&str]) -> Self {
-        Self::sharing("", service, version, files)
-    }
-
-    /// The same, where all of these files also know what stands in `common`.
-    pub fn sharing(common: &str, service: &str, version: u32, files: &[&str]) -> Self {
         let name = format!("{service}_v{version}");
         // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals
         // stays far away.
         let mut code = format!(
             "#!lua name={name}
 local VERSION = {version}
-{PRELUDE}
-{common}"
+{PRELUDE}"
         );
         for file in COMMON.iter().chain(files) {
             code.extend([
