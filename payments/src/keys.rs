@@ -6,7 +6,7 @@ use shared::id::{OrderId, Partition};
 /// The event stream, read by inventory.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";
 
-/// The hash of an order.
+/// The line of an order.
 pub(crate) fn order(partition: Partition, id: OrderId) -> String {
     partition.key_of("order", id)
 }
@@ -21,7 +21,8 @@ pub(crate) fn orders(partition: Partition) -> String {
     partition.key("orders")
 }
 
-/// Sorted set of pending orders by the time they are due, in milliseconds.
+/// Sorted set of pending orders by the time they are due, in milliseconds: a member for those that
+/// one call placed.
 pub(crate) fn due(partition: Partition) -> String {
     partition.key("due")
 }

@@ -90,7 +90,8 @@ impl Completer {
 /// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look,
 /// unless somebody is waiting already.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
-    if taken(completion) >= COMPLETION_BATCH {
+    // A batch is as many as were placed together, so that it may be full without being as long.
+    if taken(completion) >= COMPLETION_BATCH || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
     }
     completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)
@@ -168,6 +169,7 @@ mod tests {
     #[test]
     fn a_full_batch_is_followed_at_once_and_an_empty_list_is_left_alone() {
         assert_eq!(after(COMPLETION_BATCH, Some(0), 5_000), Duration::ZERO);
+        assert_eq!(after(1, Some(0), 5_000), Duration::ZERO);
         assert_eq!(after(1, None, 5_000), MAX_PAUSE);
         assert_eq!(after(1, Some(300), 5_000), Duration::from_millis(300));
         assert_eq!(after(0, None, 200), Duration::from_millis(200));

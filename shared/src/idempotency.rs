@@ -20,7 +20,7 @@ use poem::http::HeaderName;
 mod in_flight;
 mod param;
 
-use crate::digest::digest;
+use crate::digest::short_digest;
 use crate::id::Partition;
 pub use crate::idempotency::in_flight::{InFlight, Turn};
 pub use crate::idempotency::param::KeyHeader;
@@ -100,8 +100,7 @@ impl FromStr for IdempotencyKey {
         if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidKey);
         }
-        let hash = digest(key);
-        let seed = u32::from_str_radix(&hash[..8], 16).unwrap_or_default();
+        let (hash, seed) = short_digest(key);
         Ok(Self { hash, seed })
     }
 }
@@ -110,7 +109,7 @@ impl Claim {
     /// The claim of `key` to `what`, which tells its request from every other: method, path and the
     /// values that were read from the body.
     pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
-        Self { key, fingerprint: digest(what.to_string()) }
+        Self { key, fingerprint: short_digest(what.to_string()).0 }
     }
 
     /// Looks in the store for what the request was answered before, without claiming anything. It may

@@ -189,7 +189,8 @@ impl Bench<'_> {
         self.run(Command::new("SET").key(key).arg(words.join(" "))).await;
     }
 
-    /// Takes one field out of each hash that there is, and one word out of each line.
+    /// Takes one field out of each hash that there is, and one word out of each line, or puts
+    /// another there.
     async fn missing_fields(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
         let Subject { invocation, derived, .. } = subject;
@@ -197,20 +198,35 @@ impl Bench<'_> {
         let store = read_all(&self.private.operator).await;
         let keys: BTreeSet<&String> = invocation.keys.iter().chain(derived).collect();
         for key in keys {
-            let parts = match store.get(key) {
-                Some(Kept::Hash(fields)) => fields.len(),
-                Some(Kept::Text(line)) => line.split(' ').count(),
-                _ => 0,
-            };
-            for part in 0..parts {
-                self.reset().await;
-                if let Some(Kept::Hash(fields)) = store.get(key) {
-                    let field = fields.keys().nth(part).map(String::as_str);
-                    self.run(Command::new("HDEL").key(key.as_str()).args(field)).await;
-                } else {
-                    self.rewrite(key, |words| drop(words.remove(part))).await;
+            let fields = match store.get(key) {
+                Some(Kept::Hash(fields)) => fields,
+                Some(Kept::Text(line)) => {
+                    tally += self.wrong_words(invocation, key, line).await;
+                    continue;
                 }
-                let what = format!("{}: {key} has no part {part}", invocation.function);
+                _ => continue,
+            };
+            for field in fields.keys() {
+                self.reset().await;
+                let delete = Command::new("HDEL").key(key.as_str());
+                self.run(delete.arg(field.as_str())).await;
+                let what = format!("{}: {key} has no {field}", invocation.function);
+                let _ = self.observe(invocation, &what, &mut tally).await;
+            }
+        }
+        tally
+    }
+
+    async fn wrong_words(&self, invocation: &Invocation, key: &str, line: &str) -> Tally {
+        let mut tally = Tally::default();
+        let words: Vec<&str> = line.split(' ').collect();
+        for (place, word) in words.iter().enumerate() {
+            for other in [None, Some(""), Some("x"), Some("-1"), Some("99999999999999.99")] {
+                let (before, behind) = (&words[..place], &words[place + 1..]);
+                let line = [before, other.as_slice(), behind].concat().join(" ");
+                self.reset().await;
+                self.run(Command::new("SET").key(key).arg(line)).await;
+                let what = format!("{}: {other:?} for {word} in {key}", invocation.function);
                 let _ = self.observe(invocation, &what, &mut tally).await;
             }
         }

@@ -33,6 +33,7 @@ pub mod health;
 pub mod invocation;
 pub mod lock;
 pub mod operator;
+pub mod order_line;
 pub mod ports;
 pub mod private_store;
 pub mod process;

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
 use redis::Cmd;
-use shared::{digest::digest, id::OrderId};
+use shared::{digest::short_digest, id::OrderId};
 
 /// Letters of an id, of its end, which inventory records an order under, and of the hash of an
 /// idempotency key.
 const ID: usize = 36;
 const END: usize = 30;
-const HASH: usize = 32;
+const HASH: usize = 22;
 
 /// What a command says about an order, and about no other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ enum Part {
 impl Order {
     /// An order that was placed with this key.
     pub(crate) fn placed(id: OrderId, key: &str) -> Self {
-        Self { id: id.to_string(), hash: digest(key) }
+        Self { id: id.to_string(), hash: short_digest(key).0 }
     }
 
     /// One that nobody has placed yet.

@@ -9,6 +9,33 @@
         {3}                the key was used for another request ]]
 local DONE, CANCELLED, TOO_LATE, NOT_FOUND = 1, 1, 3, 0
 
+-- The member of `due` with this order, when it is due, and the ids of the others in it.
+local function find_due(due, line, id)
+  local time = string.match(line, '%d+$')
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', due, time, time)) do
+    local others, found = {}, false
+    for other in string.gmatch(member, '%S+') do
+      if other == id then
+        found = true
+      else
+        others[#others + 1] = other
+      end
+    end
+    if found then
+      return member, time, others
+    end
+  end
+end
+
+local function take_off(due, member, time, others)
+  if member then
+    redis.call('ZREM', due, member)
+    if #others > 0 then
+      redis.call('ZADD', due, time, table.concat(others, ' '))
+    end
+  end
+end
+
 local function cancel_order(keys, args)
   local order, due, changes = keys[2], keys[3], keys[4]
   local now = now_ms()
@@ -16,17 +43,21 @@ local function cancel_order(keys, args)
   if answered then
     return answered
   end
-  local status = redis.call('HGET', order, 'status')
-  if not status then
+  local line = redis.call('GET', order)
+  if not line then
     return {DONE, NOT_FOUND}
+  end
+  local status = read_order(line)
+  if not status then
+    return no_order(order)
   elseif status ~= 'pending' and status ~= 'cancelled' then
     return {DONE, TOO_LATE}
   end
   -- Of an order that was cancelled before nothing is written down: the answer is the same without, and a full store has no
   -- room for keys that had no effect.
   if status == 'pending' then
-    redis.call('ZREM', due, args[1])
-    redis.call('HSET', order, 'status', 'cancelled', 'cancelled_at', int(now))
+    take_off(due, find_due(due, line, args[1]))
+    redis.call('SET', order, line .. ' cancelled ' .. int(now))
     announce(changes, 'order.cancelled', {args[1]})
     remember(args, now, args[1])
   end

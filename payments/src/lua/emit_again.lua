@@ -6,24 +6,27 @@
   Reply 1 emitted   0 there is no such order, or it is not paid
   Event order_completed ]]
 local EMITTED, NOT_PAID = 1, 0
-local FIELDS = {'status', 'product_id', 'quantity', 'price', 'fee', 'total', 'traceparent', 'request_id', 'paid_at'}
 
 local function emit_again(keys, args)
   local key, stream, id = keys[2], keys[3], args[1]
-  if redis.call('HGET', key, 'status') ~= 'paid' then
+  local line = redis.call('GET', key)
+  if not line then
     return NOT_PAID
   end
-  local order = read_fields(key, FIELDS)
-  local paid_at = whole(order.paid_at, 'the time of a payment')
-  if not writable_as(stream, 'stream') then
+  local status, _, paid_at = read_order(line)
+  if not status then
+    return no_order(key)
+  elseif status ~= 'paid' then
+    return NOT_PAID
+  elseif not writable_as(stream, 'stream') then
     return damaged(stream)
   end
-  local entry = redis.call('XADD', stream, '*',
-    'ce_specversion', '1.0', 'ce_id', id .. ':completed', 'ce_source', '/payments',
-    'ce_type', 'order.completed.v1', 'ce_time', rfc3339(paid_at), 'traceparent', order.traceparent,
-    'request_id', order.request_id, 'order_id', id, 'product_id', order.product_id,
-    'quantity', order.quantity, 'price', order.price, 'fee', order.fee, 'total', order.total, 'status', 'paid')
-  redis.call('HSET', key, 'completed_entry', entry)
+  local tail, before = string.match(line, '^.* ()%d+ %d+( paid %d+ )%d+%-%d+$')
+  local entry = emit_completed(stream, rfc3339(whole(paid_at, 'the time of a payment')), id, line, tail)
+  if not entry then
+    return no_order(key)
+  end
+  redis.call('SET', key, string.sub(line, 1, tail + TIMES - 1) .. before .. entry)
   return EMITTED
 end
 

@@ -1,44 +1,66 @@
 --[[ refund_orders: mark paid orders refunded that inventory rejected, and give the account back what they cost.
   A duplicate changes nothing.
 
-  KEYS  1 identity   2 stream of changes   3 account   then the order of each refund
+  KEYS  1 identity   2 stream of changes   3 account   then the order of each refund, up to 1,000
   ARGV  for each refund: order id, reason, id of the entry that asked for it
   Reply an integer for each: 1 refunded   2 was refunded before   3 is not paid   0 there is no such order ]]
+local REFUNDED, REPEATED, NOT_PAID, NOT_FOUND = 1, 2, 3, 0
+local FIRST = 4
+-- Lua passes a few thousand values at once, and not one more.
+local MAX_BATCH = 1000
+
+-- The line, the status and the total of each order, by its key; or what to answer where one of them is none.
+local function read_orders(keys)
+  local lines, status, cents = {}, {}, {}
+  for i, line in ipairs(redis.call('MGET', unpack(keys, FIRST))) do
+    local key = keys[FIRST + i - 1]
+    if line then
+      lines[key] = line
+      status[key], cents[key] = read_order(line)
+    end
+    if line and not status[key] or not line and not writable_as(key, 'string') then
+      return nil, nil, nil, no_order(key)
+    end
+  end
+  return lines, status, cents
+end
+
 local function refund_orders(keys, args)
   local changes, account = keys[2], keys[3]
   local now = int(now_ms())
-  assert(#args == 3 * (#keys - 3), 'three arguments for each refund')
-  local status, cents = {}, {}
-  for i = 4, #keys do
-    local found = redis.call('HMGET', keys[i], 'status', 'total')
-    status[keys[i]] = found[1]
-    cents[keys[i]] = minor_units(found[2])
-    assert(found[1] ~= 'paid' or cents[keys[i]], 'the total of an order is no amount')
-  end
-  if not can_add(account, 'refunded') then
+  local count = #keys - FIRST + 1
+  assert(count >= 1 and count <= MAX_BATCH and #args == 3 * count, 'three arguments for each refund')
+  local lines, status, cents, broken = read_orders(keys)
+  if broken then
+    return broken
+  elseif not can_add(account, 'refunded') then
     return damaged(account)
   end
 
-  local reply, refunded, told = {}, 0, {}
-  for i = 1, #keys - 3 do
-    local order, a = keys[i + 3], 3 * i - 2
+  local reply, moved, ids, refunded = {}, {}, {}, 0
+  for i = 1, count do
+    local order, a = keys[FIRST + i - 1], 3 * i - 2
     if not status[order] then
-      reply[i] = 0
+      reply[i] = NOT_FOUND
     elseif status[order] == 'refunded' then
-      reply[i] = 2
+      reply[i] = REPEATED
     elseif status[order] ~= 'paid' then
-      reply[i] = 3
+      reply[i] = NOT_PAID
     else
       -- The same order may stand in the batch once more.
       status[order] = 'refunded'
-      redis.call('HSET', order, 'status', 'refunded', 'reason', args[a + 1], 'refunded_at', now, 'refund_entry', args[a + 2])
-      told[#told + 1] = args[a]
+      ids[#ids + 1] = args[a]
+      moved[#moved + 1] = order
+      moved[#moved + 1] = table.concat({lines[order], 'refunded', now, args[a + 1], args[a + 2]}, ' ')
       refunded = refunded + cents[order]
-      reply[i] = 1
+      reply[i] = REFUNDED
     end
   end
+  if #ids > 0 then
+    redis.call('MSET', unpack(moved))
+    announce(changes, 'order.refunded', ids)
+  end
   add(account, 'refunded', refunded)
-  announce(changes, 'order.refunded', told)
   return reply
 end
 

@@ -5,47 +5,26 @@ use std::time::Duration;
 use shared::id::OrderId;
 use shared::index::{Order as Direction, Range, Scanned};
 use shared::own_store::all;
-use shared::record::Record;
-use shared::redis::RedisError;
+use shared::redis::{Command, RedisError};
 use shared::time::Timestamp;
 
-use super::Store;
-use crate::domain::{Found, Order, OrderFilter, PlaceOrder, Quote, Trail};
+use super::{Store, line};
+use crate::domain::{Found, Order, OrderFilter};
 use crate::keys;
 
-/// How far the time inside an id may be from the time on the clock of the store: `place_order`
+/// How far the time inside an id may be from the time on the clock of the store: `place_orders`
 /// refuses more.
 pub const MAX_SKEW: Duration = Duration::from_hours(24);
-
-/// What is kept of an order.
-const FIELDS: &[&str] = &[
-    "created_at",
-    "product_id",
-    "quantity",
-    "price",
-    "fee",
-    "total",
-    "status",
-    "reason",
-    "completes_at",
-    "paid_at",
-    "cancelled_at",
-    "refunded_at",
-    "request_id",
-    "traceparent",
-    "completed_entry",
-    "refund_entry",
-];
 
 impl Store {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);
-        let found = self.own.run(Record::ask(keys::order(partition, id), FIELDS)).await?;
-        match Record::read(FIELDS, found)? {
-            Some(record) => parse_order(id, &record).map(Some),
-            None => self.own.confirm_absence(partition).await.map(|()| None),
+        let found = self.own.run(Command::new("GET").key(keys::order(partition, id))).await?;
+        if found.is_null() {
+            return self.own.confirm_absence(partition).await.map(|()| None);
         }
+        line::parse(id, &found.text()?).map(Some)
     }
 
     /// A page of the orders that a filter admits, the newest first, behind `position`. It may be
@@ -105,32 +84,4 @@ impl Store {
             Err(error) => Err(error),
         }
     }
-}
-
-fn parse_order(id: OrderId, record: &Record) -> Result<Order, RedisError> {
-    Ok(Order {
-        id,
-        wanted: PlaceOrder {
-            product_id: record.parse("product_id")?,
-            quantity: record.parse("quantity")?,
-        },
-        quote: Quote {
-            price: record.parse("price")?,
-            fee: record.parse("fee")?,
-            total: record.parse("total")?,
-        },
-        status: record.parse("status")?,
-        reason: record.optional("reason")?,
-        created_at: record.time("created_at")?,
-        completes_at: record.time("completes_at")?,
-        paid_at: record.optional_time("paid_at")?,
-        cancelled_at: record.optional_time("cancelled_at")?,
-        refunded_at: record.optional_time("refunded_at")?,
-        trail: Trail {
-            request_id: record.optional("request_id")?,
-            traceparent: record.optional("traceparent")?,
-            completed_entry: record.optional("completed_entry")?,
-            refund_entry: record.optional("refund_entry")?,
-        },
-    })
 }

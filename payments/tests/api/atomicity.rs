@@ -14,14 +14,12 @@ use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 use crate::harness::{TestStore, only_partition};
-use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, Refund};
+use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 const LATER: Duration = Duration::from_hours(1);
-/// The places of the delay and of the time inside the id among the arguments of `place_order`, and
-/// those of quantity, price, fee and total, with which no function calculates.
-const TIMES: [usize; 2] = [8, 9];
-const AMOUNTS: [usize; 4] = [2, 3, 4, 5];
+/// The place of the delay among the arguments of `place_orders`.
+const DELAY: usize = 2;
 
 #[tokio::test]
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
@@ -58,7 +56,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         test.operate("HSET", &format!("{key} other-key what:ever")).await;
     }
     vec![
-        place_order(now, &claims),
+        place_orders(&claims),
         complete_due(&due),
         cancel_order(pending, &claims),
         refund_orders(&paid),
@@ -73,7 +71,8 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         store: &test.store.own,
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
-            Some(("order" | "idempotency", _)) => "hash",
+            Some(("order", _)) => "string",
+            Some(("idempotency", _)) => "hash",
             None if key == "account" => "hash",
             None if ["orders", "due"].contains(&key) => "zset",
             None if key == "identity" => "string",
@@ -108,18 +107,25 @@ fn whole_store() -> Partition {
     only_partition()
 }
 
-fn place_order(now: u64, claims: &[String]) -> Subject {
-    let place = Place {
-        id: OrderId::mint(),
-        wanted: PlaceOrder { product_id: ProductId::mint(), quantity: 3 },
-        quote: quote(),
-        context: RequestContext::mint(),
-        delay_ms: 5_000,
-        minted_at: now,
-        claim: Some(claim()),
+/// A placement that is refused is refused alone.
+fn place_orders(claims: &[String]) -> Subject {
+    let order = |hash: &str| {
+        let id = OrderId::mint();
+        Place {
+            id,
+            wanted: PlaceOrder { product_id: ProductId::mint(), quantity: 3 },
+            quote: quote(),
+            context: RequestContext::mint(),
+            minted_at: id.minted_at().unwrap().as_millis(),
+            claim: Some(Claim { hash: hash.to_owned(), ..claim() }),
+        }
     };
-    let (derived, numbers, passed_on) = (claims.to_vec(), TIMES.to_vec(), AMOUNTS.to_vec());
-    Subject { derived, numbers, passed_on, ..subject(place.invocation(whole_store())) }
+    let place = PlaceAll { delay_ms: 5_000, orders: ["a", "b", "c"].map(order).to_vec() };
+    let keys: Vec<_> = place.orders.iter().map(|order| format!("order:{}", order.id)).collect();
+    let optional = keys.iter().cloned().chain(["changes".to_owned()]).collect();
+    let derived = claims.iter().cloned().chain(keys).collect();
+    let numbers = vec![DELAY];
+    Subject { derived, optional, numbers, ..subject(place.invocation(whole_store())) }
 }
 
 /// What is due without being an order is taken off the list; the other orders are paid.
@@ -144,8 +150,7 @@ fn refund_orders(paid: &[OrderId]) -> Subject {
 }
 
 fn emit_again(id: OrderId) -> Subject {
-    let counts = vec![(format!("order:{id}"), "paid_at")];
-    Subject { counts, ..subject(EmitAgain { id }.invocation(whole_store())) }
+    subject(EmitAgain { id }.invocation(whole_store()))
 }
 
 fn sum(name: &'static str) -> Vec<(String, &'static str)> {

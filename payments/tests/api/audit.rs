@@ -7,10 +7,12 @@ use serde_json::json;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::Once;
-use shared::redis::{Command, RedisError};
+use shared::redis::{Command, Redis, RedisError};
 use shared::request::RequestContext;
 use shared::time::Timestamp;
 use shared::trace::{RequestId, TraceParent};
+use stack::credentials::User;
+use stack::order_line;
 
 use crate::fake_inventory::{Behaviour, outcome, response};
 use crate::harness::{Service, TestStore, only_partition};
@@ -24,33 +26,27 @@ async fn with_paid_order() -> (Service, String) {
     let product = service.inventory.product("10", 9);
     let id = service.order(product, 2).await.order_id();
     assert_eq!(service.complete().await, 1);
-    age(&service, &id, &["created_at", "paid_at"]).await;
+    age(&service, &id, &[order_line::CREATED_AT, order_line::PAID_AT]).await;
     (service, id)
 }
 
 /// Moves these times of an order to long ago.
-async fn age(service: &Service, id: &str, fields: &[&str]) {
-    for field in fields {
-        let long_ago = now(service).await - LONG_AGO_MS;
-        operate(service, &["HSET", &format!("order:{id}"), field, &long_ago.to_string()]).await;
-    }
+async fn age(service: &Service, id: &str, fields: &[usize]) {
+    let long_ago = now(service).await - LONG_AGO_MS;
+    let age = |line: &mut Vec<String>| {
+        fields.iter().for_each(|&field| line[field] = long_ago.to_string());
+    };
+    order_line::change(&operator(service), id, age).await;
 }
 
 async fn now(service: &Service) -> u64 {
-    let time = operate(service, &["TIME"]).await.list().unwrap();
+    let time = operator(service).run(Command::new("TIME")).await.unwrap().list().unwrap();
     time[0].unsigned().unwrap() * 1_000
 }
 
-async fn operate(service: &Service, words: &[&str]) -> shared::redis::Reply {
-    let url = service.system.payments_redis().url(stack::credentials::User::Operator);
-    let redis = shared::redis::Redis::worker(&url.parse().unwrap());
-    let name = match words[0] {
-        "HSET" => "HSET",
-        "HDEL" => "HDEL",
-        "TIME" => "TIME",
-        other => panic!("{other}"),
-    };
-    redis.run(Command::new(name).args(words[1..].iter().copied())).await.unwrap()
+fn operator(service: &Service) -> Redis {
+    let url = service.system.payments_redis().url(User::Operator);
+    Redis::worker(&url.parse().unwrap())
 }
 
 /// The kinds of difference on the first page.
@@ -74,12 +70,16 @@ async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     assert_eq!(knows("unknown").await, ["no_outcome"]);
     assert_eq!(knows("insufficient_stock").await, ["refund_missing"]);
     assert_eq!(knows("released").await, ["refund_missing"]);
-    operate(&service, &["HSET", &format!("order:{id}"), "status", "refunded"]).await;
+    let refund = "refunded 1 product_not_found 1-0";
+    let refund = |line: &mut Vec<String>| line.push(refund.to_owned());
+    order_line::change(&operator(&service), &id, refund).await;
     assert_eq!(knows("applied").await, ["stock_taken"]);
     assert_eq!(knows("product_not_found").await, [""; 0]);
-    operate(&service, &["HSET", &format!("order:{id}"), "total", "24.01"]).await;
+    let misprice = |line: &mut Vec<String>| line[order_line::TOTAL] = "24.01".to_owned();
+    order_line::change(&operator(&service), &id, misprice).await;
     assert_eq!(knows("released").await, ["wrong_total"]);
-    operate(&service, &["HDEL", &format!("order:{id}"), "quantity"]).await;
+    let damage = |line: &mut Vec<String>| drop(line.remove(order_line::QUANTITY));
+    order_line::change(&operator(&service), &id, damage).await;
     assert_eq!(knows("released").await, ["order_damaged"]);
 }
 
@@ -172,9 +172,12 @@ async fn an_event_that_cannot_be_written_whole_is_not_emitted_again() {
         test.store.emit_again(order.id).await.unwrap_err();
         assert_eq!(test.dump().await, before);
     };
-    test.operate("HDEL", &format!("order:{} fee", order.id)).await;
+    let mut fee = String::new();
+    let lose = |line: &mut Vec<String>| fee = line.remove(order_line::FEE);
+    order_line::change(&test.operator, order.id, lose).await;
     fails().await;
-    test.operate("HSET", &format!("order:{} fee 11.94", order.id)).await;
+    let find = |line: &mut Vec<String>| line.insert(order_line::FEE, fee);
+    order_line::change(&test.operator, order.id, find).await;
     test.operate("DEL", OrderCompleted::STREAM).await;
     test.operate("SET", &format!("{} x", OrderCompleted::STREAM)).await;
     fails().await;

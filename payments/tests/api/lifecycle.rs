@@ -177,7 +177,9 @@ async fn check_due(test: &TestStore, model: &Model) {
     let mut due = BTreeSet::new();
     for partition in test.store.own.partitions().all() {
         let range = Command::new("ZRANGE").key(partition.key("due")).arg(0).arg(-1);
-        due.extend(test.operator.run(range).await.unwrap().texts().unwrap());
+        for member in test.operator.run(range).await.unwrap().texts().unwrap() {
+            due.extend(member.split(' ').map(str::to_owned));
+        }
     }
     let pending = model.orders.iter().filter(|(_, known)| known.status == OrderStatus::Pending);
     assert_eq!(due, pending.map(|(id, _)| id.to_string()).collect());

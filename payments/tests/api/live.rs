@@ -13,6 +13,7 @@ use shared::time::Timestamp;
 use shared::trace::{RequestId, TraceParent};
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
+use stack::order_line;
 
 use crate::harness::{Answer, LIMIT, Service};
 
@@ -201,8 +202,8 @@ async fn what_was_missed_comes_page_by_page_and_too_much_of_it_is_not_repeated()
     // What cannot be shown is left out, and does not end the rest.
     change(&service, "nobody", 150).await;
     let damaged = place(&service).await;
-    let damage = Command::new("HSET").arg(format!("order:{damaged}")).args(["price", "x"]);
-    redis(&service, User::Operator).run(damage).await.unwrap();
+    let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
+    order_line::change(&redis(&service, User::Operator), &damaged, damage).await;
     let last = place(&service).await;
     let mut events = resume(&service, &seen.id).await;
     for _ in 0..450 {
@@ -227,8 +228,8 @@ async fn a_damaged_order_does_not_stop_the_live_streams_of_others() {
     for id in [&damaged, &other] {
         assert!(next(&mut events).await.data.contains(id.as_str()));
     }
-    let damage = Command::new("HSET").arg(format!("order:{damaged}")).args(["price", "x"]);
-    redis(&service, User::Operator).run(damage).await.unwrap();
+    let damage = |line: &mut Vec<String>| line[order_line::PRICE] = "x".to_owned();
+    order_line::change(&redis(&service, User::Operator), &damaged, damage).await;
     change(&service, &damaged, 1).await;
     cancel(&service, &other).await;
     let event = next(&mut events).await;

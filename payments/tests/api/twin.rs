@@ -6,6 +6,7 @@ use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::request::RequestContext;
+use shared::time::Timestamp;
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::{Kept, Snapshot};
@@ -13,7 +14,7 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Asked, Cancel, Complete, EmitAgain, Place, Refund, read_account};
+use request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund, read_account};
 
 mod layout;
 mod model;
@@ -46,6 +47,7 @@ impl Twin for Payments {
         let model = Model {
             beginning,
             orders: BTreeMap::new(),
+            due: Vec::new(),
             events: Vec::new(),
             changes: Vec::new(),
             claims: Claims::earlier(beginning, random),
@@ -72,39 +74,54 @@ impl Twin for Payments {
 }
 
 impl Payments {
-    /// A new order, or an earlier one once more.
+    /// Placements that were made at the same time; some of them more than once.
     fn place(&mut self, number: usize, random: &mut Rng) -> Step {
+        let (length, delay_ms) = (random.usize(1..=MOST_IN_A_BATCH), one(random, &DELAYS));
+        let mut orders: Vec<Place> = Vec::new();
+        for _ in 0..length {
+            let mut order = self.placement(random, delay_ms);
+            if random.u32(..8) == 0 && !orders.is_empty() {
+                order.id = orders[random.usize(..orders.len())].id;
+            }
+            orders.push(order);
+        }
+        let about = orders[0].id;
+        let place = PlaceAll { delay_ms, orders };
+        let call = place.invocation(self.model.beginning.partition);
+        let answer = self.model.place_orders(number, &place);
+        self.done(call, answer, about)
+    }
+
+    /// A new order, or an earlier one once more.
+    fn placement(&self, random: &mut Rng, delay_ms: u64) -> Place {
         let again = random.u32(..4) == 0;
         let known = self.order(random);
-        let id = if again && known != self.unknown { known } else { OrderId::mint() };
         let quantity = one(random, &QUANTITIES);
         let price = one(random, &PRICES).parse().unwrap();
         let now = self.model.beginning.now_ms;
-        let minted_at = match random.u32(..12) {
-            0 => now - 25 * HOUR_MS,
-            1 => now + 25 * HOUR_MS,
-            2 => now - 23 * HOUR_MS,
-            3 => now + 23 * HOUR_MS,
-            _ => now,
+        let id = match random.u32(..12) {
+            _ if again && known != self.unknown => known,
+            0 => minted(now - 25 * HOUR_MS),
+            1 => minted(now + 25 * HOUR_MS),
+            // What is due in the same millisecond is paid in the order of ids.
+            2 if delay_ms > 0 => minted(now - 23 * HOUR_MS),
+            3 if delay_ms > 0 => minted(now + 23 * HOUR_MS),
+            _ => OrderId::mint(),
         };
-        let place = Place {
+        Place {
             id,
             wanted: PlaceOrder { product_id: ProductId::mint(), quantity },
             quote: Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap(),
             context: RequestContext::mint(),
-            delay_ms: one(random, &DELAYS),
-            minted_at,
+            minted_at: id.minted_at().unwrap().as_millis(),
             claim: Claim::maybe(random),
-        };
-        let call = place.invocation(self.model.beginning.partition);
-        let answer = self.model.place_order(number, &place);
-        self.done(call, answer, id)
+        }
     }
 
     fn complete(&mut self, number: usize, random: &mut Rng) -> Step {
         let complete = Complete { limit: one(random, &LIMITS) };
         let call = complete.invocation(self.model.beginning.partition);
-        let first = self.model.waiting().next().map_or(self.unknown, |order| order.placed.id);
+        let first = self.model.next_due().map_or(self.unknown, |together| together.ids[0]);
         let answer = self.model.complete_due(number, &complete);
         self.done(call, answer, first)
     }
@@ -151,10 +168,17 @@ impl Payments {
     fn done(&self, call: Invocation, answer: Answer, about: OrderId) -> Step {
         let left = self.model.orders.get(&about).map(|order| {
             let key = self.model.beginning.partition.key_of("order", about);
-            (key, Kept::hash(self.model.fields(order)))
+            (key, Kept::Text(self.model.line(order)))
         });
         Step { call, answer, left }
     }
+}
+
+/// A new id with that time in it.
+fn minted(at_ms: u64) -> OrderId {
+    let at = OrderId::prefix_at(Timestamp::from_millis(at_ms));
+    let id = OrderId::mint().to_string();
+    format!("{at}{}", &id[at.len()..]).parse().unwrap()
 }
 
 fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {

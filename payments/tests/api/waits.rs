@@ -7,6 +7,7 @@ use serde_json::Value;
 use shared::id::OrderId;
 use shared::redis::Command;
 use stack::credentials::User;
+use stack::order_line;
 use stack::wait::wait_until;
 
 use crate::fake_inventory::{Behaviour, movements, response};
@@ -94,8 +95,8 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
     let waited = service.get(&format!("{path}?wait=final&timeout=1")).await;
     assert_eq!(waited.header("order-final"), "false", "it may still be refunded");
     // As if it had been paid in 2020.
-    let age = Command::new("HSET").arg(format!("order:{id}")).args(["paid_at", "1577836800000"]);
-    redis(&service, User::Operator).run(age).await.unwrap();
+    let age = |line: &mut Vec<String>| line[order_line::PAID_AT] = "1577836800000".to_owned();
+    order_line::change(&redis(&service, User::Operator), &id, age).await;
     let waited = service.get(&format!("{path}?wait=final&timeout=30")).await;
     assert_eq!(waited.header("order-final"), "true");
     let told = service.get(&format!("{path}/timeline")).await.json();
@@ -107,10 +108,10 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
     let service = start().await;
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final");
-    let before = calls_of_hmget(&service).await;
+    let before = calls_of_get(&service).await;
     let outage = async {
         let store = service.system.payments_redis();
-        let looked = || async { calls_of_hmget(&service).await > before };
+        let looked = || async { calls_of_get(&service).await > before };
         wait_until("the poll to wait", LIMIT, looked).await.unwrap();
         store.kill();
         store.restart().await.unwrap();
@@ -123,10 +124,10 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
 }
 
 /// How often an order was looked at, by the service or by a function, since the store was started.
-async fn calls_of_hmget(service: &Service) -> u64 {
+async fn calls_of_get(service: &Service) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_hmget:calls="));
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls="));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 

@@ -108,9 +108,11 @@ end
 
 -- An amount of money in minor units; nil where the text is none. Below 10^13, so that even the sum of all that one call is
 -- about is a whole number below 2^53, and exact. Lua adds such sums and does nothing else with money.
+local MAX_MAJOR_DIGITS = 10
+
 local function minor_units(text)
   local major, minor = string.match(text or '', '^(%d+)%.(%d%d)$')
-  return major and #major <= 10 and tonumber(major .. minor) or nil
+  return major and #major <= MAX_MAJOR_DIGITS and tonumber(major .. minor) or nil
 end
 
 -- A sum that is longer may be one that Redis cannot add to.

@@ -47,7 +47,12 @@ for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT
   for f = 1, #entry[2], 2 do fields[entry[2][f]] = entry[2][f + 1] end
   local order = {false, false}
   if fields.order_id then
-    order = redis.call('HMGET', 'order:' .. fields.order_id, 'status', 'total')
+    local line = redis.call('GET', 'order:' .. fields.order_id)
+    local total, later = string.match(line or '', '^%S+ %S+ %S+ (%S+) %S+ %S+ %S+ %S+ %S+(.*)$')
+    if total then
+      local refunded = string.find(later, ' refunded ', 1, true) and 'refunded'
+      order = {refunded or string.match(later, '%a+') or 'pending', total}
+    end
   end
   answer[#answer + 1] = {entry[1], fields.order_id or '', order[1] or '', order[2] or '',
     fields.total or ''}

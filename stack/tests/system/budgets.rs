@@ -10,7 +10,8 @@ use stack::wait::wait_until;
 use crate::harness::{LIMIT, Shop, Store, completed};
 
 /// Commands that functions issue inside the server: they cost no round trip.
-const INSIDE_FUNCTIONS: [&str; 7] = ["exists", "hmget", "hset", "time", "type", "xadd", "zadd"];
+const INSIDE_FUNCTIONS: [&str; 8] =
+    ["exists", "hmget", "hset", "msetnx", "time", "type", "xadd", "zadd"];
 
 /// How often each command was called since the store was started.
 async fn calls(store: &Store) -> HashMap<String, u64> {

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use stack::{role::Role, wait::wait_until};
+use stack::{order_line, role::Role, wait::wait_until};
 
 use crate::harness::{Answer, LIMIT, Shop, programs::text};
 
@@ -113,10 +113,7 @@ async fn payments_refunds_again_what_its_store_forgot_after_the_acknowledgement(
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
 
-    let key = format!("order:{id}");
-    let forget = [&key, "reason", "refunded_at"];
-    shop.payments.ask("HSET", &[&key, "status", "paid"]).await;
-    shop.payments.ask("HDEL", &forget).await;
+    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT)).await;
     assert_eq!(shop.order(id).await["status"], "paid");
     shop.system.payments_redis().kill();
     shop.system.payments_redis().restart().await.unwrap();

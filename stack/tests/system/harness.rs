@@ -11,6 +11,7 @@ use shared::{
     time::Timestamp,
 };
 use stack::{
+    order_line,
     system::{Builder, System},
     wait::{wait_for, wait_until},
 };
@@ -219,6 +220,14 @@ impl Shop {
         let bucket = format!("applied:{}", order.minted_at().unwrap().as_millis() / HOUR_MS);
         let gone = self.inventory.ask("HDEL", &[&bucket, &order.to_string()[6..]]).await;
         assert_eq!(gone.int().unwrap(), 1, "{order} was not recorded");
+    }
+
+    /// Changes the line that payments keeps of an order.
+    pub(crate) async fn change_order(&self, id: OrderId, change: impl FnOnce(&mut Vec<String>)) {
+        let key = format!("order:{id}");
+        let line = self.payments.ask("GET", &[&key]).await.text().unwrap();
+        let line = order_line::changed(&line, change);
+        self.payments.ask("SET", &[&key, &line]).await;
     }
 
     /// Waits until everything is done, and finds nothing set aside.

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{OrderId, ProductId};
-use stack::role::Role;
+use stack::{order_line, role::Role};
 
 use crate::harness::{Shop, Traffic, completed, programs::text};
 
@@ -126,9 +126,7 @@ async fn a_refund_that_payments_has_forgotten_comes_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1).await;
     let id = refunded(&shop, product, 2).await;
-    let key = format!("order:{id}");
-    shop.payments.ask("HSET", &[&key, "status", "paid"]).await;
-    shop.payments.ask("HDEL", &[&key, "reason", "refunded_at", "refund_entry"]).await;
+    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT)).await;
     shop.payments.ask("HDEL", &["account", "refunded"]).await;
     let run = reconcile(&shop, &["--apply"]).await;
     assert_eq!((run.code, run.kinds()), (0, vec![("refund_missing", true)]));
@@ -146,9 +144,11 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 10).await;
     let taken = paid(&shop, product, 3).await;
-    let key = format!("order:{taken}");
-    shop.payments.ask("HSET", &[&key, "status", "cancelled", "cancelled_at", "1"]).await;
-    shop.payments.ask("HDEL", &[&key, "paid_at"]).await;
+    let cancel = |line: &mut Vec<String>| {
+        line.truncate(order_line::LATER);
+        line.push("cancelled 1".to_owned());
+    };
+    shop.change_order(taken, cancel).await;
     shop.payments.ask("HDEL", &["account", "charged"]).await;
     // Nobody ever placed this one.
     let orphan = completed(product, 4);
@@ -186,15 +186,17 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
 
     shop.set_stock(tea, 7).await;
     shop.forget_record(sold).await;
-    shop.payments.ask("HSET", &[&format!("order:{resold}"), "quantity", "2"]).await;
-    shop.payments.ask("HSET", &[&format!("order:{mispriced}"), "total", "3.01"]).await;
-    shop.payments.ask("HDEL", &[&format!("order:{damaged}"), "price"]).await;
+    shop.change_order(resold, |line| line[order_line::QUANTITY] = "2".to_owned()).await;
+    shop.change_order(mispriced, |line| line[order_line::TOTAL] = "3.01".to_owned()).await;
+    shop.change_order(damaged, |line| drop(line.remove(order_line::PRICE))).await;
     let (late, _) = shop.place_order(tea, 1).await;
     shop.wait_status(late, "paid").await;
     shop.assert_quiet().await;
-    let key = format!("order:{late}");
-    shop.payments.ask("HSET", &[&key, "status", "pending", "completes_at", "1"]).await;
-    shop.payments.ask("HDEL", &[&key, "paid_at"]).await;
+    let forget = |line: &mut Vec<String>| {
+        line.truncate(order_line::LATER);
+        line[order_line::COMPLETES_AT] = "1".to_owned();
+    };
+    shop.change_order(late, forget).await;
 
     let emitted = shop.payments.length(OrderCompleted::STREAM).await;
     let run = reconcile(&shop, &["--apply"]).await;

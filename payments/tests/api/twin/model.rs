@@ -10,7 +10,7 @@ use shared::time::Timestamp;
 use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 
-use super::request::{Asked, Cancel, Complete, EmitAgain, Place, Refund};
+use super::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 /// How far the time inside an id may be from the clock of the store.
 const MAX_SKEW_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -20,6 +20,8 @@ const DONE: i64 = 1;
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
     pub(crate) orders: BTreeMap<OrderId, Order>,
+    /// What is still to be paid.
+    pub(crate) due: Vec<Together>,
     /// The fields of each event that was emitted.
     pub(crate) events: Vec<Vec<(String, String)>>,
     /// What whoever watches was told in one step: a kind, and the orders.
@@ -30,8 +32,16 @@ pub(crate) struct Model {
     pub(crate) refunded: u64,
 }
 
+/// Pending orders that one call placed.
+pub(crate) struct Together {
+    pub(crate) placed: usize,
+    pub(crate) delay_ms: u64,
+    pub(crate) ids: Vec<OrderId>,
+}
+
 pub(crate) struct Order {
     pub(crate) placed: Place,
+    pub(crate) delay_ms: u64,
     pub(crate) status: OrderStatus,
     pub(crate) created: usize,
     pub(crate) cancelled: Option<usize>,
@@ -52,44 +62,76 @@ pub(crate) struct Refunded {
 }
 
 impl Model {
-    pub(crate) fn place_order(&mut self, step: usize, request: &Place) -> Answer {
+    pub(crate) fn place_orders(&mut self, step: usize, request: &PlaceAll) -> Answer {
+        let mut answers = vec![Answer::Text(pattern::at(step, 0))];
+        let mut placed = Vec::new();
+        for place in &request.orders {
+            answers.push(self.place_order(step, place, request.delay_ms, &mut placed));
+        }
+        if !placed.is_empty() {
+            self.changes.push(("order.created", placed.clone()));
+            self.due.push(Together { placed: step, delay_ms: request.delay_ms, ids: placed });
+        }
+        Answer::List(answers)
+    }
+
+    fn place_order(
+        &mut self,
+        step: usize,
+        request: &Place,
+        delay_ms: u64,
+        placed: &mut Vec<OrderId>,
+    ) -> Answer {
+        if placed.contains(&request.id) {
+            return Answer::Number(1);
+        }
         if let Some(order) = self.orders.get(&request.id) {
             return order.times();
         }
-        if let Some(answer) = self.claims.replay(request.claim.as_ref()) {
-            return answer;
+        match self.claims.replay(request.claim.as_ref()) {
+            Some(Answer::List(items)) => return joined(&items),
+            Some(other) => return other,
+            None => {}
         }
         if request.minted_at.abs_diff(self.beginning.now_ms) > MAX_SKEW_MS {
-            return Answer::Refused("CLOCK");
+            return Answer::Number(5);
         }
         let order = Order {
             placed: request.clone(),
+            delay_ms,
             status: OrderStatus::Pending,
             created: step,
             cancelled: None,
             paid: None,
             refunded: None,
         };
-        let times = order.times();
         self.orders.insert(request.id, order);
         self.claims.remember(request.claim.as_ref(), request.id);
-        self.changes.push(("order.created", vec![request.id]));
-        times
+        placed.push(request.id);
+        Answer::Number(1)
     }
 
+    /// Orders that were placed together are paid together.
     pub(crate) fn complete_due(&mut self, step: usize, request: &Complete) -> Answer {
         // No time passes in a history, so what is due is what had no delay.
-        let due: Vec<OrderId> =
-            self.waiting().filter(|order| order.is_due()).map(Order::id).collect();
-        let paid: Vec<OrderId> = due.into_iter().take(request.limit).collect();
+        let mut paid = Vec::new();
+        while let Some(together) = self.next_due()
+            && together.delay_ms == 0
+            && request.limit > 0
+            && (paid.is_empty() || paid.len() + together.ids.len() <= request.limit)
+        {
+            paid.extend(together.ids.iter().copied());
+            let gone = together.ids.clone();
+            self.due.retain(|together| together.ids != gone);
+        }
         for &id in &paid {
             self.pay(step, id);
         }
         self.changes.push(("order.paid", paid.clone()));
-        let wait = match self.waiting().next() {
+        let wait = match self.next_due() {
             None => Answer::Number(-1),
-            Some(next) if next.is_due() => Answer::Number(0),
-            Some(next) => Answer::Text(pattern::until(next.created, next.placed.delay_ms, step)),
+            Some(Together { delay_ms: 0, .. }) => Answer::Number(0),
+            Some(next) => Answer::Text(pattern::until(next.placed, next.delay_ms, step)),
         };
         let count = Answer::Number(i64::try_from(paid.len()).unwrap());
         let ids = paid.into_iter().map(|id| Answer::Text(id.to_string()));
@@ -107,6 +149,10 @@ impl Model {
             OrderStatus::Pending => {
                 order.status = OrderStatus::Cancelled;
                 order.cancelled = Some(step);
+                for together in &mut self.due {
+                    together.ids.retain(|id| *id != request.id);
+                }
+                self.due.retain(|together| !together.ids.is_empty());
                 self.claims.remember(request.claim.as_ref(), request.id);
                 self.changes.push(("order.cancelled", vec![request.id]));
                 codes(&[DONE, 1])
@@ -160,12 +206,14 @@ impl Model {
         Answer::List([pattern::at(step, 0)].into_iter().chain(sums).map(Answer::Text).collect())
     }
 
-    /// Pending orders, the next one first. Ids are in the order in which they were placed.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Order> {
-        let pending = |order: &&Order| order.status == OrderStatus::Pending;
-        let mut waiting: Vec<&Order> = self.orders.values().filter(pending).collect();
-        waiting.sort_by_key(|order| (order.placed.delay_ms, order.created));
-        waiting.into_iter()
+    /// Orders that were placed together and are due next.
+    pub(crate) fn next_due(&self) -> Option<&Together> {
+        // At the same time the store goes by the text of the ids.
+        let text = |together: &Together| {
+            let ids: Vec<_> = together.ids.iter().map(ToString::to_string).collect();
+            ids.join(" ")
+        };
+        self.due.iter().min_by_key(|together| (together.delay_ms, together.placed, text(together)))
     }
 
     fn pay(&mut self, step: usize, id: OrderId) {
@@ -178,19 +226,10 @@ impl Model {
 }
 
 impl Order {
-    fn id(&self) -> OrderId {
-        self.placed.id
-    }
-
-    fn is_due(&self) -> bool {
-        self.placed.delay_ms == 0
-    }
-
     /// When it was placed, and when it is due.
     fn times(&self) -> Answer {
-        let times = [0, self.placed.delay_ms].map(|later| pattern::at(self.created, later));
-        let [created, due] = times.map(Answer::Text);
-        Answer::List(vec![Answer::Number(DONE), created, due])
+        let [created, due] = [0, self.delay_ms].map(|later| pattern::at(self.created, later));
+        Answer::Text(format!("4 {created} {due}"))
     }
 
     fn event(&self, step: usize) -> Vec<(String, String)> {
@@ -209,6 +248,16 @@ impl Order {
         };
         pattern::event(&event, step)
     }
+}
+
+/// The parts of an answer in one text.
+fn joined(items: &[Answer]) -> Answer {
+    let texts = items.iter().map(|item| match item {
+        Answer::Number(number) => number.to_string(),
+        Answer::Text(text) => text.clone(),
+        other => panic!("{other:?} in an answer"),
+    });
+    Answer::Text(texts.collect::<Vec<_>>().join(" "))
 }
 
 fn codes(codes: &[i64]) -> Answer {

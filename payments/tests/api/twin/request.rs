@@ -14,9 +14,15 @@ pub(crate) struct Place {
     pub(crate) wanted: PlaceOrder,
     pub(crate) quote: Quote,
     pub(crate) context: RequestContext,
-    pub(crate) delay_ms: u64,
     pub(crate) minted_at: u64,
     pub(crate) claim: Option<Claim>,
+}
+
+/// Placements of one call, which share their delay.
+#[derive(Clone, Debug)]
+pub(crate) struct PlaceAll {
+    pub(crate) delay_ms: u64,
+    pub(crate) orders: Vec<Place>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,24 +55,33 @@ pub(crate) struct EmitAgain {
     pub(crate) id: OrderId,
 }
 
-impl Place {
+impl PlaceAll {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let call = Invocation::new("place_order")
-            .key(partition.key_of("order", self.id))
+        let call = Invocation::new("place_orders")
             .key(partition.key("orders"))
             .key(partition.key("due"))
             .key(partition.key("changes"))
-            .arg(self.id)
-            .arg(self.wanted.product_id)
-            .arg(self.wanted.quantity)
-            .arg(self.quote.price)
-            .arg(self.quote.fee)
-            .arg(self.quote.total)
-            .arg(&self.context.traceparent)
-            .arg(&self.context.request_id)
-            .arg(self.delay_ms)
-            .arg(self.minted_at);
-        call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
+            .arg(partition.key_of("order", ""))
+            .arg(partition.key_of(CLAIMS, ""))
+            .arg(self.delay_ms);
+        self.orders.iter().fold(call, |call, place| {
+            let claim = place.claim.as_ref();
+            let value = claim.map(|claim| format!("{} {}", claim.fingerprint, place.id));
+            call.arg(place.id)
+                .arg(claim.map_or("", |claim| &claim.hash))
+                .arg(value.unwrap_or_default())
+                .arg(place.line())
+        })
+    }
+}
+
+impl Place {
+    /// What is kept of the order from the beginning to the end.
+    pub(crate) fn line(&self) -> String {
+        let PlaceOrder { product_id, quantity } = self.wanted;
+        let Quote { price, fee, total } = self.quote;
+        let RequestContext { traceparent, request_id } = &self.context;
+        format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}")
     }
 }
 

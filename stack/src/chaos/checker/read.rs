@@ -34,7 +34,7 @@ type Fields = HashMap<String, String>;
 pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     let (inventory, payments) = (&*operators.inventory, &*operators.payments);
     let mut stores = Stores {
-        orders: hashes(payments, "order:").await?.into_iter().map(order).collect::<Result<_>>()?,
+        orders: lines(payments, "order:").await?.into_iter().map(order).collect::<Result<_>>()?,
         due: payments.insist(&["ZRANGE", "due", "0", "-1"], LIMIT).await?,
         account: account(payments).await?,
         completed: read_stream(payments, Store::Payments).await?,
@@ -161,23 +161,34 @@ async fn account(payments: &Operator) -> Result<Option<(i64, i64)>> {
     })
 }
 
-fn order((id, fields): (String, Fields)) -> Result<(String, Order)> {
-    let text = |name: &str| fields.get(name).cloned().unwrap_or_default();
-    let time = |name: &str| fields.get(name).map(|text| text.parse()).transpose();
-    let money = |name: &str| cents(&text(name)).with_context(|| format!("{name} of order {id}"));
-    let order = Order {
-        status: text("status"),
-        product: text("product_id"),
-        quantity: text("quantity").parse()?,
-        price: money("price")?,
-        fee: money("fee")?,
-        total: money("total")?,
-        request: text("request_id"),
-        created_at: text("created_at").parse()?,
-        paid_at: time("paid_at")?,
-        cancelled_at: time("cancelled_at")?,
-        refunded_at: time("refunded_at")?,
+/// What was placed, and then what happened, each thing with its time and what belongs to it.
+fn order((id, line): (String, String)) -> Result<(String, Order)> {
+    let values: Vec<&str> = line.split(' ').collect();
+    let (placed, later) = values.split_at_checked(9).with_context(|| format!("{id} is {line}"))?;
+    let money = |place: usize| cents(placed[place]).with_context(|| format!("order {id}"));
+    let mut order = Order {
+        status: "pending".to_owned(),
+        quantity: placed[0].parse()?,
+        price: money(1)?,
+        fee: money(2)?,
+        total: money(3)?,
+        product: placed[4].to_owned(),
+        request: placed[6].to_owned(),
+        created_at: placed[7].parse()?,
+        ..Order::default()
     };
+    let (last, paid_at, cancelled_at, refunded_at) = match *later {
+        [] => ("pending", None, None, None),
+        [last @ "cancelled", at] => (last, None, Some(at), None),
+        [last @ "paid", at, _] => (last, Some(at), None, None),
+        ["paid", at, _, last @ "refunded", back, _, _] => (last, Some(at), None, Some(back)),
+        _ => bail!("{id} is {line}"),
+    };
+    let time = |text: Option<&str>| text.map(str::parse).transpose();
+    last.clone_into(&mut order.status);
+    order.paid_at = time(paid_at)?;
+    order.cancelled_at = time(cancelled_at)?;
+    order.refunded_at = time(refunded_at)?;
     Ok((id, order))
 }
 

@@ -1,0 +1,49 @@
+//! The line that payments keeps of an order, for tests that change it behind the back of the
+//! service.
+
+use std::fmt::Display;
+
+use shared::redis::{Command, Redis};
+
+/// The places of its values.
+pub const QUANTITY: usize = 0;
+/// Price of one piece.
+pub const PRICE: usize = 1;
+/// The fee.
+pub const FEE: usize = 2;
+/// Price and fee in all.
+pub const TOTAL: usize = 3;
+/// The product.
+pub const PRODUCT_ID: usize = 4;
+/// The request that placed it.
+pub const REQUEST_ID: usize = 6;
+/// When it was placed.
+pub const CREATED_AT: usize = 7;
+/// When it is due.
+pub const COMPLETES_AT: usize = 8;
+/// What happened to it begins here.
+pub const LATER: usize = 9;
+/// When it was paid.
+pub const PAID_AT: usize = 10;
+/// Behind a payment.
+pub const AFTER_PAYMENT: usize = 12;
+
+/// The line with other values.
+pub fn changed(line: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
+    let mut values = line.split(' ').map(str::to_owned).collect();
+    change(&mut values);
+    values.join(" ")
+}
+
+/// Changes an order in its store, which has no partitions.
+///
+/// # Panics
+///
+/// When there is no such order.
+pub async fn change(operator: &Redis, id: impl Display, change: impl FnOnce(&mut Vec<String>)) {
+    let key = format!("order:{id}");
+    let found = operator.run(Command::new("GET").key(key.as_str())).await;
+    let line = found.expect("the store answers").text().expect("there is such an order");
+    let set = Command::new("SET").key(key).arg(changed(&line, change));
+    operator.run(set).await.expect("the store answers");
+}
