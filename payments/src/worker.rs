@@ -39,7 +39,7 @@ pub struct Completer {
 }
 
 impl Completer {
-    /// Pays orders of `partition` in the store at `url`, which are due `delay` after they were placed.
+    /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
     pub fn new(store: Store, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
         let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
         Self { store, partition, delay, tail }

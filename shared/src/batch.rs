@@ -92,7 +92,7 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Ok(Entered::Behind(answer))
     }
 
-    /// One item that found no call under way: without a task for it, and as if there were no batches.
+    /// One item that found no call under way: no task is made for it.
     async fn go_alone(
         inner: &Arc<Self>,
         partition: Partition,
@@ -108,8 +108,8 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Ok(answer)
     }
 
-    /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go of
-    /// its submitters, and the next one goes on.
+    /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go
+    /// of its submitters, and the next one goes on.
     async fn work_off(self: Arc<Self>, partition: Partition) {
         while let Some((items, submitters)) = self.take(partition) {
             let call = async { (self.call)(partition, items).await };
@@ -147,8 +147,8 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Some(lane.waiting.drain(..count).unzip())
     }
 
-    /// A store that does not answer would keep those behind waiting for nothing, and longer than for
-    /// one call.
+    /// A store that does not answer would keep those behind waiting for nothing, and longer than
+    /// for one call.
     fn tell_those_behind(&self, partition: Partition, error: &RedisError) {
         if error.is_answer() {
             return;

@@ -34,8 +34,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Waits until something has changed since the end was found, for [`FEED_BLOCK`] at most. If so,
-    /// or if that cannot be told, the end has to be found anew.
+    /// Waits until something has changed since the end was found, for [`FEED_BLOCK`] at most. If
+    /// so, or if that cannot be told, the end has to be found anew.
     pub async fn wait(&mut self) -> Result<(), RedisError> {
         let end = self.end.take().unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
