@@ -101,7 +101,8 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
 /// The list with one item more or fewer, and with each item replaced by something else.
 fn odd_lists(list: &Value) -> Vec<Value> {
     let items = list.as_array().unwrap();
-    let mut all = vec![json!({}), json!(null), json!([]), json!([items, [1]].concat())];
+    let mut all =
+        vec![json!({}), json!(null), json!([]), json!([items.as_slice(), &[json!(1)]].concat())];
     all.push(Value::from(items[1..].to_vec()));
     let odd = [json!(-1), json!(1.5), json!(1e300), json!(null), json!([]), json!("x"), json!(99)];
     for (place, item) in items.iter().enumerate() {
