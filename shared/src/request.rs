@@ -104,9 +104,10 @@ impl Gate {
     ) -> Result<Response, Problem> {
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let body = match body::announced(&head.headers)? {
-            false => poem::Body::empty(),
-            true => Box::pin(body::buffer(body, &caller.alarm)).await?,
+        let body = if body::announced(&head.headers)? {
+            Box::pin(body::buffer(body, &caller.alarm)).await?
+        } else {
+            poem::Body::empty()
         };
         self.demand_key(has_key, asked)?;
         if !asked.is_probe() {

@@ -166,6 +166,7 @@ fn allow(endpoints: &[(Method, BoxEndpoint<'static>)]) -> HeaderValue {
 }
 
 #[cfg(test)]
+#[expect(clippy::unused_async, reason = "operations are async functions")]
 mod tests {
     use poem::handler;
 
