@@ -66,7 +66,7 @@ impl Capture {
         let applied: Vec<Template> = calls(inventory, "apply_orders")
             .map(|told| Template::new(&told.args, known))
             .collect::<Result<_>>()?;
-        let place = calls(payments, "place_order").last().context("no order was placed")?;
+        let place = calls(payments, "place_orders").last().context("no order was placed")?;
         let complete = calls(payments, "complete_due").last().context("no order was paid")?;
         let read =
             about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
