@@ -68,7 +68,7 @@ impl Capture {
         let of = |told, function| -> Result<Vec<Template>> {
             calls(told, function).map(|told| Template::new(&told.args, known)).collect()
         };
-        let (placed, applied) = (of(payments, "place_order")?, of(inventory, "apply_orders")?);
+        let (placed, applied) = (of(payments, "place_orders")?, of(inventory, "apply_orders")?);
         let complete = calls(payments, "complete_due").last().context("no order was paid")?;
         let read =
             about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));

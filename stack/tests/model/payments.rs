@@ -141,7 +141,7 @@ impl Payments {
         self.claims[key]
     }
 
-    /// The writing half of `place_order`.
+    /// The writing half of `place_orders`, for one of them.
     pub(crate) fn write_order(
         &mut self,
         id: OrderId,

@@ -57,7 +57,7 @@ const fn point(process: &'static str, to: To, command: &'static str) -> Point {
 
 const POINTS: [Point; 12] = [
     point("payments serve", To::Inventory, "GET /products/"),
-    point("payments serve", To::OwnStore, "FCALL place_order"),
+    point("payments serve", To::OwnStore, "FCALL place_orders"),
     point("payments serve", To::OwnStore, "FCALL cancel_order"),
     // A bulk string of the length of an id: an order was paid.
     Point { telling: "$36\r\n", ..point("payments consume", To::OwnStore, "FCALL complete_due") },
