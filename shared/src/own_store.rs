@@ -19,7 +19,7 @@ pub struct OwnStore {
     redis: Redis,
     library: Arc<Library>,
     partitions: Partitions,
-    lines: Batcher<String, Option<String>>,
+    lines: Batcher<String, Reply>,
 }
 
 impl OwnStore {
@@ -55,8 +55,9 @@ impl OwnStore {
         partition: Partition,
         key: String,
     ) -> Result<Option<String>, RedisError> {
-        if let Some(line) = self.lines.submit(partition, key.clone()).await? {
-            return Ok(Some(line));
+        let line = self.lines.submit(partition, key.clone()).await?;
+        if !line.is_null() {
+            return Ok(Some(line.text()?));
         }
         // `MGET` does not tell what has another type from what is not there.
         let line = self.run(Command::new("GET").key(key)).await?;
@@ -139,19 +140,16 @@ async fn read_lines(
     redis: &Redis,
     partition: Partition,
     keys: Vec<String>,
-) -> Result<Vec<Option<String>>, RedisError> {
+) -> Result<Vec<Reply>, RedisError> {
     if let [key] = &keys[..] {
         // An array of one costs a third more, and tells less.
-        let line = redis.run(Command::new("GET").key(key.as_str())).await?;
-        return Ok(vec![if line.is_null() { None } else { Some(line.text()?) }]);
+        return Ok(vec![redis.run(Command::new("GET").key(key.as_str())).await?]);
     }
     let count = 1 + keys.len();
     let read = Command::new("MGET").key(partition.key(IDENTITY));
-    let found = redis.run(keys.into_iter().fold(read, Command::key)).await?.list_of(count)?;
-    let mut lines = found.into_iter();
-    lines.next();
-    let line = |found: Reply| if found.is_null() { Ok(None) } else { Ok(Some(found.text()?)) };
-    lines.map(line).collect()
+    let mut lines = redis.run(keys.into_iter().fold(read, Command::key)).await?.list_of(count)?;
+    lines.remove(0);
+    Ok(lines)
 }
 
 /// The places of `items` in their list, grouped by partition: one function call for each group.

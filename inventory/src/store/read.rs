@@ -13,12 +13,8 @@ impl Store {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let line = Command::new("GET").key(keys::product(partition, id));
-        let line = self.own.run(line).await?;
-        if line.is_null() {
-            return self.own.confirm_absence(partition).await.map(|()| None);
-        }
-        reply::product_or_tombstone(id, &line.bytes()?)
+        let line = self.own.read_line(partition, keys::product(partition, id)).await?;
+        line.map_or(Ok(None), |line| reply::product_or_tombstone(id, line.as_bytes()))
     }
 
     /// A page of the catalogue behind `position`. It may be short, or empty, although there is
