@@ -86,7 +86,7 @@ impl Twin for Cursors {
             back: random.u32(..4) == 0,
         };
         let answer = Answer::Number(self.move_cursor(&request));
-        let left = self.remembered.get(stream).map(|_| (self.key(), self.fields()));
+        let left = self.remembered.get(stream).map(|_| (self.key(), Kept::Hash(self.fields())));
         Step { call: request.invocation(self.partition), answer, left }
     }
 
