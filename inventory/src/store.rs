@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use shared::conditional::IfMatch;
+use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
-use shared::own_store::OwnStore;
+use shared::own_store::{OwnStore, by_partition};
 use shared::redis::{Command, Redis, RedisError};
 use shared::time::Timestamp;
 
@@ -16,8 +17,8 @@ mod read;
 mod reply;
 
 use crate::domain::{
-    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Product, ProductName, ProductPatch,
-    Release,
+    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
+    ProductPatch, Release,
 };
 use crate::keys;
 
@@ -139,6 +140,30 @@ impl Store {
         let partition = self.own.partitions().of_product(id);
         let call = catalogue_call("delete_product", partition, id).arg(IfMatch::to_arg(condition));
         reply::deletion(&self.own.call(partition, &call).await?)
+    }
+
+    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
+    /// partition they touch, where they are not very many.
+    pub async fn apply_orders(
+        &self,
+        orders: &[OrderCompleted],
+        keep: Duration,
+    ) -> Result<Vec<Outcome>, RedisError> {
+        let partitions = self.own.partitions();
+        let mut outcomes = vec![Outcome::TooOld; orders.len()];
+        for (partition, places) in
+            by_partition(orders, |order| partitions.of_product(order.product_id))
+        {
+            for places in places.chunks(apply::MAX_BATCH) {
+                let batch = places.iter().map(|&place| &orders[place]);
+                let call = apply::with_orders(Call::new("apply_orders"), partition, batch, keep);
+                let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
+                for (&place, reply) in places.iter().zip(replies) {
+                    outcomes[place] = reply::outcome(&reply)?;
+                }
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Gives back the stock that an order took, once.

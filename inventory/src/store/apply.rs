@@ -1,4 +1,4 @@
-//! Paid orders: the call that takes their stock.
+//! Paid orders, as the call that takes their stock is told of them.
 
 use std::collections::HashMap;
 use std::fmt::{Display, Write};
@@ -7,15 +7,11 @@ use std::time::Duration;
 use shared::event::OrderCompleted;
 use shared::function::Call;
 use shared::id::{Partition, ProductId};
-use shared::own_store::by_partition;
-use shared::redis::RedisError;
 
-use super::{Store, reply};
-use crate::domain::Outcome;
 use crate::keys;
 
 /// Orders that one call is about at most; `lua/apply_orders.lua` refuses more.
-const MAX_BATCH: usize = 1_000;
+pub(super) const MAX_BATCH: usize = 1_000;
 
 /// The lists of a call, as JSON.
 #[derive(Default)]
@@ -39,32 +35,9 @@ struct Run {
 #[derive(Default)]
 struct Json(String);
 
-impl Store {
-    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
-    /// partition they touch.
-    pub async fn apply_orders(
-        &self,
-        orders: &[OrderCompleted],
-        keep: Duration,
-    ) -> Result<Vec<Outcome>, RedisError> {
-        let partitions = self.own.partitions();
-        let mut outcomes = vec![Outcome::TooOld; orders.len()];
-        for (partition, places) in
-            by_partition(orders, |order| partitions.of_product(order.product_id))
-        {
-            for places in places.chunks(MAX_BATCH) {
-                let call = apply_call(partition, places.iter().map(|&place| &orders[place]), keep);
-                let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
-                for (&place, reply) in places.iter().zip(replies) {
-                    outcomes[place] = reply::outcome(&reply)?;
-                }
-            }
-        }
-        Ok(outcomes)
-    }
-}
-
-fn apply_call<'a>(
+/// Adds the arguments of `apply_orders` to its call.
+pub(super) fn with_orders<'a>(
+    call: Call,
     partition: Partition,
     orders: impl Iterator<Item = &'a OrderCompleted>,
     keep: Duration,
@@ -77,8 +50,7 @@ fn apply_call<'a>(
     for Run { bucket, count, head } in &lists.runs {
         runs.item(format_args!("[{bucket},{count},\"{head}\"]"));
     }
-    Call::new("apply_orders")
-        .key(partition.key(keys::REFUND_ORDER))
+    call.key(partition.key(keys::REFUND_ORDER))
         .key(keys::applied_buckets(partition))
         .key(keys::changes(partition))
         .text(keep.as_millis())

@@ -224,8 +224,8 @@ async fn check_stock(test: &TestStore, model: &Model) {
         let partition = test.store.own.partitions().of_product(id);
         let movements = test.entries(&partition.key_of("movements", id)).await;
         let number = |place: usize, entry: &shared::redis::Entry| -> i64 {
-            let (_, text) = &entry.fields.as_ref().unwrap()[0];
-            std::str::from_utf8(text).unwrap().split(' ').nth(place).unwrap().parse().unwrap()
+            let (_, told) = &entry.fields.as_ref().unwrap()[0];
+            std::str::from_utf8(told).unwrap().split(' ').nth(place).unwrap().parse().unwrap()
         };
         let mut sum = 0;
         for movement in &movements {

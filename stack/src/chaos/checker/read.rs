@@ -53,7 +53,7 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     for (hour, bucket) in hashes(inventory, "applied:").await? {
         for (name, value) in bucket {
             let order = recorded_order(hour.parse()?, &name)?;
-            stores.records.entry(order).or_default().push(record(value)?);
+            stores.records.entry(order).or_default().push(record(&value)?);
         }
     }
     for (operator, from) in [(inventory, Store::Payments), (payments, Store::Inventory)] {
@@ -222,8 +222,8 @@ fn recorded_order(hour: u64, name: &str) -> Result<String> {
 
 /// What was applied is recorded as the id of its movement, without the first digit, which will be
 /// the same until 2033. Everything else is a number.
-fn record(value: String) -> Result<Record> {
-    match value.as_str() {
+fn record(value: &str) -> Result<Record> {
+    match value {
         "2" | "3" | "4" => Ok(Record::Refused),
         movement if movement.contains('-') => Ok(Record::Applied(format!("1{value}"))),
         _ => bail!("an order is recorded as {value}"),
@@ -294,8 +294,8 @@ mod tests {
 
     #[test]
     fn a_record_is_a_movement_or_a_refusal() {
-        assert_eq!(record("7-0".to_owned()).unwrap(), Record::Applied("17-0".to_owned()));
-        assert_eq!(record("3".to_owned()).unwrap(), Record::Refused);
-        assert!(record("1".to_owned()).is_err());
+        assert_eq!(record("7-0").unwrap(), Record::Applied("17-0".to_owned()));
+        assert_eq!(record("3").unwrap(), Record::Refused);
+        assert!(record("1").is_err());
     }
 }
