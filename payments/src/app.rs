@@ -19,7 +19,7 @@ use crate::inventory_client::InventoryClient;
 use crate::reconcile::{Options, Reconciler};
 use crate::settlement::Settlements;
 use crate::store::Store;
-use crate::worker::{RefundHandler, complete_orders};
+use crate::worker::{Completer, RefundHandler};
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
@@ -44,10 +44,9 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         &consumer_settings(&config),
     );
     for partition in store.own.partitions().all() {
-        let (store, delay) = (store.clone(), config.completion_delay);
-        process.run_loop("completion", move |progress, stop| {
-            complete_orders(store, partition, delay, progress, stop)
-        });
+        let url = &config.common.payments_store;
+        let completer = Completer::new(store.clone(), url, partition, config.completion_delay);
+        process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
 
     let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention);

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use shared::backoff::Backoff;
+use shared::config::RedisUrl;
 use shared::delivery::{Handler, Parking, Settlement};
 use shared::event::RefundOrder;
+use shared::feed::Tail;
 use shared::health::Progress;
 use shared::id::Partition;
 use shared::redis::RedisError;
@@ -14,8 +16,8 @@ use shared::shutdown::{Shutdown, sleep_unless};
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, Store};
 
-/// Shortest pause between two looks for due orders. Under load it fills batches; an order waits at
-/// most this much longer.
+/// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
+/// this much longer.
 const MIN_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -27,31 +29,61 @@ const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duratio
 /// Any number of replicas may do this at the same time: the function that pays an order also takes
 /// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
 /// goes on with it.
-pub async fn complete_orders(
+pub struct Completer {
     store: Store,
     partition: Partition,
     delay: Duration,
-    progress: Progress,
-    shutdown: Shutdown,
-) {
-    let mut failures = 0_u32;
-    while !shutdown.is_cancelled() {
-        let pause = match store.complete_due(partition).await {
-            Ok(completion) => {
-                failures = 0;
-                progress.mark();
-                log(&completion);
-                pause(&completion, delay)
-            }
-            Err(error) => {
-                failures += 1;
-                if failures.is_power_of_two() {
-                    tracing::warn!(%error, failures, "cannot complete orders; trying again");
+    /// Where the next order is noticed while none waits; `None` where orders wait longer than the
+    /// longest pause, and there is nothing to be gained.
+    tail: Option<Tail>,
+}
+
+impl Completer {
+    /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
+    pub fn new(store: Store, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
+        let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
+        Self { store, partition, delay, tail }
+    }
+
+    /// Pays until the process is to stop.
+    pub async fn run(mut self, progress: Progress, shutdown: Shutdown) {
+        let mut failures = 0_u32;
+        while !shutdown.is_cancelled() {
+            match self.step(&progress, &shutdown).await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    if failures.is_power_of_two() {
+                        tracing::warn!(%error, failures, "cannot complete orders; trying again");
+                    }
+                    sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
                 }
-                OUTAGE.wait(failures)
             }
+        }
+    }
+
+    /// Looks, and waits until there is a reason to look again.
+    async fn step(&mut self, progress: &Progress, shutdown: &Shutdown) -> Result<(), RedisError> {
+        let completion = self.store.complete_due(self.partition).await?;
+        progress.mark();
+        log(&completion);
+        let is_idle = taken(&completion) == 0 && completion.next_due_in.is_none();
+        let Some(tail) = self.tail.as_mut().filter(|_| is_idle) else {
+            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+            return Ok(());
         };
-        sleep_unless(&shutdown, pause).await;
+        let waited = if tail.is_found() {
+            tail.wait().await
+        } else {
+            // Many changes are none that make an order due: they cause one look in this time.
+            sleep_unless(shutdown, MIN_PAUSE).await;
+            tail.find().await
+        };
+        if let Err(error) = waited {
+            tracing::debug!(%error, "cannot wait for changes: looking for orders all the time");
+            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+        }
+        Ok(())
     }
 }
 
@@ -59,11 +91,16 @@ pub async fn complete_orders(
 /// unless somebody is waiting already.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
     // A batch is as many as were placed together, so that it may be full without being as long.
-    let full = completion.paid.len() + completion.broken.len() >= COMPLETION_BATCH;
+    let full = taken(completion) >= COMPLETION_BATCH;
     if full || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
     }
     completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)
+}
+
+/// How many orders a look took off the list.
+fn taken(completion: &Completion) -> usize {
+    completion.paid.len() + completion.broken.len()
 }
 
 fn log(completion: &Completion) {

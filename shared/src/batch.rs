@@ -10,14 +10,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::id::Partition;
 use crate::redis::RedisError;
 
-/// Calls of one partition that may be under way at the same time. With more of them, batches would
-/// be smaller.
-const MAX_CALLS: usize = 1;
 /// Items that may wait in one partition; more are refused at once, so that a stalled store cannot
 /// fill the memory.
 pub const MAX_WAITING: usize = 10_000;
@@ -37,7 +35,20 @@ type Submitter<Answer> = oneshot::Sender<Result<Answer, RedisError>>;
 /// What waits in one partition.
 struct Lane<Item, Answer> {
     waiting: VecDeque<(Item, Submitter<Answer>)>,
-    calls: usize,
+    /// A call is under way. More than one would make the batches smaller.
+    is_busy: bool,
+}
+
+/// How an item was taken.
+enum Entered<Item, Answer> {
+    Alone(Item),
+    Behind(oneshot::Receiver<Result<Answer, RedisError>>),
+}
+
+/// The call of one that went alone. At its end, whatever that is, those behind go on.
+struct Turn<Item: Send + 'static, Answer: Send + 'static> {
+    inner: Arc<Inner<Item, Answer>>,
+    partition: Partition,
 }
 
 impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
@@ -53,33 +64,52 @@ impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
         Self(Arc::new(Inner { call, limit: limit.max(1), lanes: Mutex::default() }))
     }
 
-    /// Hands over an item with whatever else waits in its partition, and waits for its answer. An
-    /// error of the call is that of everybody in it. Who no longer waits disturbs nobody: the item
-    /// is handed over all the same.
+    /// Hands over an item, at once or with whatever else waits in its partition, and waits for its
+    /// answer. An error of the call is that of everybody in it, and where the store did not answer,
+    /// of everybody behind it. Who no longer waits disturbs nobody: what became of the item is
+    /// unknown, and those behind go on.
     pub async fn submit(&self, partition: Partition, item: Item) -> Result<Answer, RedisError> {
-        let (submitter, answer) = oneshot::channel();
-        {
-            let mut lanes = self.0.lanes();
-            let lane = lanes.entry(partition).or_default();
-            if lane.waiting.len() >= MAX_WAITING {
-                return Err(RedisError::Unavailable("too much waits for it already".to_owned()));
-            }
-            lane.waiting.push_back((item, submitter));
-            if lane.calls < MAX_CALLS {
-                lane.calls += 1;
-                // A task of its own, because this one ends with its client. It is the next that
-                // this thread runs.
-                tokio::spawn(self.0.clone().work_off(partition));
-            }
+        match self.0.enter(partition, item)? {
+            Entered::Alone(item) => Inner::go_alone(&self.0, partition, item).await,
+            Entered::Behind(answer) => answer.await.map_err(|_| unknown())?,
         }
-        let lost = |_| RedisError::Unavailable("nobody knows what became of a batch".to_owned());
-        answer.await.map_err(lost)?
     }
 }
 
-impl<Item, Answer> Inner<Item, Answer> {
-    /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go of
-    /// its submitters, and the next one goes on.
+impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
+    fn enter(&self, partition: Partition, item: Item) -> Result<Entered<Item, Answer>, RedisError> {
+        let mut lanes = self.lanes();
+        let lane = lanes.entry(partition).or_default();
+        if !lane.is_busy {
+            lane.is_busy = true;
+            return Ok(Entered::Alone(item));
+        }
+        if lane.waiting.len() >= MAX_WAITING {
+            return Err(RedisError::Unavailable("too much waits for it already".to_owned()));
+        }
+        let (submitter, answer) = oneshot::channel();
+        lane.waiting.push_back((item, submitter));
+        Ok(Entered::Behind(answer))
+    }
+
+    /// One item that found no call under way: no task is made for it.
+    async fn go_alone(
+        inner: &Arc<Self>,
+        partition: Partition,
+        item: Item,
+    ) -> Result<Answer, RedisError> {
+        let turn = Turn { inner: Arc::clone(inner), partition };
+        let answers = (inner.call)(partition, vec![item]).await;
+        if let Err(error) = &answers {
+            inner.tell_those_behind(partition, error);
+        }
+        drop(turn);
+        let [answer] = <[Answer; 1]>::try_from(answers?).map_err(|_| unknown())?;
+        Ok(answer)
+    }
+
+    /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go
+    /// of its submitters, and the next one goes on.
     async fn work_off(self: Arc<Self>, partition: Partition) {
         while let Some((items, submitters)) = self.take(partition) {
             let call = async { (self.call)(partition, items).await };
@@ -91,6 +121,7 @@ impl<Item, Answer> Inner<Item, Answer> {
                     }
                 }
                 Ok(Err(error)) => {
+                    self.tell_those_behind(partition, &error);
                     for submitter in submitters {
                         let _ = submitter.send(Err(error.clone()));
                     }
@@ -109,16 +140,46 @@ impl<Item, Answer> Inner<Item, Answer> {
         let mut lanes = self.lanes();
         let lane = lanes.entry(partition).or_default();
         if lane.waiting.is_empty() {
-            lane.calls -= 1;
+            lane.is_busy = false;
             return None;
         }
         let count = lane.waiting.len().min(self.limit);
         Some(lane.waiting.drain(..count).unzip())
     }
 
+    /// A store that does not answer would keep those behind waiting for nothing, and longer than
+    /// for one call.
+    fn tell_those_behind(&self, partition: Partition, error: &RedisError) {
+        if error.is_answer() {
+            return;
+        }
+        for (_, submitter) in self.lanes().entry(partition).or_default().waiting.drain(..) {
+            let _ = submitter.send(Err(error.clone()));
+        }
+    }
+
     fn lanes(&self) -> MutexGuard<'_, BTreeMap<Partition, Lane<Item, Answer>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl<Item: Send + 'static, Answer: Send + 'static> Drop for Turn<Item, Answer> {
+    fn drop(&mut self) {
+        let mut lanes = self.inner.lanes();
+        let lane = lanes.entry(self.partition).or_default();
+        // A task of its own, because this one may end with its client.
+        match Handle::try_current() {
+            Ok(runtime) if !lane.waiting.is_empty() => {
+                runtime.spawn(Arc::clone(&self.inner).work_off(self.partition));
+            }
+            // Nobody waits, or nothing runs any more.
+            _ => *lane = Lane::default(),
+        }
+    }
+}
+
+fn unknown() -> RedisError {
+    RedisError::Unavailable("nobody knows what became of a batch".to_owned())
 }
 
 impl<Item, Answer> Clone for Batcher<Item, Answer> {
@@ -129,7 +190,7 @@ impl<Item, Answer> Clone for Batcher<Item, Answer> {
 
 impl<Item, Answer> Default for Lane<Item, Answer> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), calls: 0 }
+        Self { waiting: VecDeque::new(), is_busy: false }
     }
 }
 

@@ -94,19 +94,22 @@ async fn what_comes_while_a_call_is_under_way_goes_together_and_in_order() {
 }
 
 #[tokio::test]
-async fn one_that_gives_up_disturbs_nobody_and_its_item_is_handed_over() {
+async fn one_that_gives_up_disturbs_nobody() {
     let (batcher, mut calls) = batcher();
     let first = submit(&batcher, [1]).await;
-    let under_way = calls.recv().await.unwrap();
-    let second = submit(&batcher, [2]).await;
-    let third = submit(&batcher, [3]).await;
-    for gone in first.into_iter().chain(second) {
+    let abandoned = calls.recv().await.unwrap();
+    let mut second = submit(&batcher, [2, 3]).await;
+    let gone = second.remove(0);
+    for gone in first.into_iter().chain([gone]) {
         gone.abort();
         assert!(gone.await.unwrap_err().is_cancelled());
     }
-    under_way.succeed();
-    assert_eq!(calls.recv().await.unwrap().succeed(), [2, 3]);
-    assert_eq!(values(all(third).await), [30]);
+    assert_eq!(calls.recv().await.unwrap().succeed(), [2, 3], "what waited is handed over");
+    assert_eq!(values(all(second).await), [30]);
+    assert!(abandoned.answer.is_closed());
+    let next = submit(&batcher, [4]).await;
+    assert_eq!(calls.recv().await.unwrap().succeed(), [4]);
+    assert_eq!(values(all(next).await), [40]);
 }
 
 #[tokio::test]
@@ -128,13 +131,32 @@ async fn everybody_in_a_call_that_fails_gets_its_error_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn nobody_waits_behind_a_store_that_does_not_answer() {
+    let (batcher, mut calls) = batcher();
+    let mut failed = submit(&batcher, [1]).await;
+    let under_way = calls.recv().await.unwrap();
+    failed.extend(submit(&batcher, 2..=9).await);
+    let silent = Err(RedisError::Unavailable("Request timed out.".to_owned()));
+    under_way.answer.send(silent).unwrap();
+    for answer in all(failed).await {
+        assert!(matches!(answer, Err(RedisError::Unavailable(_))), "{answer:?}");
+    }
+    let next = submit(&batcher, [10]).await;
+    assert_eq!(calls.recv().await.unwrap().succeed(), [10]);
+    assert_eq!(values(all(next).await), [100]);
+}
+
+#[tokio::test]
 async fn a_call_that_panics_or_answers_the_wrong_number_keeps_nobody_waiting() {
     let (batcher, mut calls) = batcher();
-    let mut lost = submit(&batcher, [1]).await;
-    let panics = calls.recv().await.unwrap();
+    let first = submit(&batcher, [1]).await;
+    let under_way = calls.recv().await.unwrap();
+    let mut lost = submit(&batcher, 10..13).await;
     lost.extend(submit(&batcher, [2, 3, 4]).await);
     let next = submit(&batcher, [5]).await;
-    drop(panics);
+    under_way.succeed();
+    assert_eq!(values(all(first).await), [10]);
+    drop(calls.recv().await.unwrap());
     calls.recv().await.unwrap().answer.send(Ok(vec![20, 30])).unwrap();
     calls.recv().await.unwrap().succeed();
     for answer in all(lost).await {

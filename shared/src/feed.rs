@@ -6,6 +6,7 @@
 
 mod notice;
 mod position;
+mod tail;
 mod watches;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::backoff::Backoff;
 pub use crate::feed::notice::{Change, Notice, Show, Signal};
 use crate::feed::position::{History, parse_changes};
 pub use crate::feed::position::{Mark, Place};
+pub use crate::feed::tail::Tail;
 pub use crate::feed::watches::Watch;
 use crate::feed::watches::Watches;
 use crate::health::Progress;

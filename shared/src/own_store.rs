@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::batch::Batcher;
 use crate::function::{Call, IDENTITY, Library};
 use crate::id::{Partition, Partitions};
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::time::Timestamp;
+
+/// Lines that one command reads at most.
+const LINES: usize = 100;
 
 /// A service's own store. Cheap to clone.
 #[derive(Clone)]
@@ -15,12 +19,18 @@ pub struct OwnStore {
     redis: Redis,
     library: Arc<Library>,
     partitions: Partitions,
+    lines: Batcher<String, Option<String>>,
 }
 
 impl OwnStore {
     /// The store behind `redis`, changed only through `library`.
     pub fn new(redis: Redis, library: Library, partitions: Partitions) -> Self {
-        Self { redis, library: Arc::new(library), partitions }
+        let reader = redis.clone();
+        let lines = Batcher::new(LINES, move |partition, keys| {
+            let redis = reader.clone();
+            async move { read_lines(&redis, partition, keys).await }
+        });
+        Self { redis, library: Arc::new(library), partitions, lines }
     }
 
     /// How its keys are spread.
@@ -36,6 +46,24 @@ impl OwnStore {
     /// Sends a plain command, and answers only what a failover will not undo.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         self.redis.run_confirmed(command).await
+    }
+
+    /// Reads the line at a key of `partition`; `None` where there is none, and the store has not lost
+    /// its data. Lines that are asked for at the same moment are read together.
+    pub async fn read_line(
+        &self,
+        partition: Partition,
+        key: String,
+    ) -> Result<Option<String>, RedisError> {
+        if let Some(line) = self.lines.submit(partition, key.clone()).await? {
+            return Ok(Some(line));
+        }
+        // `MGET` does not tell what has another type from what is not there.
+        let line = self.run(Command::new("GET").key(key)).await?;
+        if !line.is_null() {
+            return Ok(Some(line.text()?));
+        }
+        self.confirm_absence(partition).await.map(|()| None)
     }
 
     /// Calls a function on the keys of one partition.
@@ -103,6 +131,27 @@ impl OwnStore {
         let info = Command::new("INFO").arg(section).to_owner_of(&partition.key(IDENTITY));
         Ok(self.run(info).await?.text()?)
     }
+}
+
+/// Reads lines of one partition. The identity comes first, so that no line, whatever it says, leads
+/// the reply (see [`crate::redis`]).
+async fn read_lines(
+    redis: &Redis,
+    partition: Partition,
+    keys: Vec<String>,
+) -> Result<Vec<Option<String>>, RedisError> {
+    if let [key] = &keys[..] {
+        // An array of one costs a third more, and tells less.
+        let line = redis.run(Command::new("GET").key(key.as_str())).await?;
+        return Ok(vec![if line.is_null() { None } else { Some(line.text()?) }]);
+    }
+    let count = 1 + keys.len();
+    let read = Command::new("MGET").key(partition.key(IDENTITY));
+    let found = redis.run(keys.into_iter().fold(read, Command::key)).await?.list_of(count)?;
+    let mut lines = found.into_iter();
+    lines.next();
+    let line = |found: Reply| if found.is_null() { Ok(None) } else { Ok(Some(found.text()?)) };
+    lines.map(line).collect()
 }
 
 /// The places of `items` in their list, grouped by partition: one function call for each group.

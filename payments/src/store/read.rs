@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::id::OrderId;
 use shared::index::{Order as Direction, Range, Scanned};
 use shared::own_store::all;
-use shared::redis::{Command, RedisError};
+use shared::redis::RedisError;
 use shared::time::Timestamp;
 
 use super::{Store, line};
@@ -20,11 +20,8 @@ impl Store {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);
-        let found = self.own.run(Command::new("GET").key(keys::order(partition, id))).await?;
-        if found.is_null() {
-            return self.own.confirm_absence(partition).await.map(|()| None);
-        }
-        line::parse(id, &found.text()?).map(Some)
+        let line = self.own.read_line(partition, keys::order(partition, id)).await?;
+        line.map(|line| line::parse(id, &line)).transpose()
     }
 
     /// A page of the orders that a filter admits, the newest first, behind `position`. It may be

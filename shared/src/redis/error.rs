@@ -49,7 +49,7 @@ const REDIRECTED: &str = "Too many redirections.";
 
 impl RedisError {
     /// The server said so itself, and the connection to it is good.
-    pub(super) fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::Refused(_) => true,
             Self::Unavailable(message) => {

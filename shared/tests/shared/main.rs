@@ -7,6 +7,7 @@ mod relay;
 mod script;
 
 mod half_open;
+mod lines;
 mod opening;
 mod redis;
 mod replicas;

@@ -1,10 +1,13 @@
 //! What an order costs, in commands to the stores. Time is not tested; round trips are.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use shared::event::{Event, OrderCompleted};
+use shared::feed::FEED_BLOCK;
+use stack::wait::wait_until;
 
-use crate::harness::{Shop, Store, completed};
+use crate::harness::{LIMIT, Shop, Store, completed};
 
 /// Commands that functions issue inside the server: they cost no round trip.
 const INSIDE_FUNCTIONS: [&str; 8] =
@@ -66,4 +69,27 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     let calls = since(&before.0, &after.0, "fcall");
     assert!((batches..2 * batches).contains(&calls), "{calls} of {}", OrderCompleted::STREAM);
     assert_eq!(since(&before.1, &after.1, "xack"), batches);
+}
+
+#[tokio::test]
+async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are_none() {
+    const ORDERS: u32 = 10;
+    // The first ones may still belong to the last order.
+    const LOOKS: u64 = 6;
+    let builder = Shop::builder().without("inventory consume").env("COMPLETION_DELAY", "0");
+    let shop = Shop::start(builder).await;
+    let product = shop.create_product("thing", ORDERS).await;
+    let began = Instant::now();
+    for _ in 0..ORDERS {
+        let (id, _) = shop.place_order(product, 1).await;
+        shop.wait_status(id, "paid").await;
+    }
+    // Each would have to wait for half of this if nobody noticed it.
+    assert!(began.elapsed() < ORDERS * FEED_BLOCK / 2 - Duration::from_secs(1));
+
+    let (began, before) = (Instant::now(), calls(&shop.payments).await);
+    let looks = || async { since(&before, &calls(&shop.payments).await, "fcall") };
+    wait_until("looks", LIMIT, || async { looks().await >= LOOKS }).await.unwrap();
+    let seconds = u32::try_from(LOOKS / 2).unwrap();
+    assert!(began.elapsed() >= seconds * FEED_BLOCK, "{:?}", began.elapsed());
 }

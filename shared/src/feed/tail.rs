@@ -1,0 +1,49 @@
+//! Waits until something changes, for one that would have to ask again and again otherwise.
+
+use crate::config::RedisUrl;
+use crate::entry_id::EntryId;
+use crate::feed::position::History;
+use crate::feed::{CHANGES, FEED_BLOCK};
+use crate::id::Partition;
+use crate::own_store::OwnStore;
+use crate::redis::{Command, Redis, RedisError};
+
+/// The end of the stream of changes of one partition.
+pub struct Tail {
+    store: OwnStore,
+    reader: Redis,
+    partition: Partition,
+    end: Option<EntryId>,
+}
+
+impl Tail {
+    /// That of `partition` in the store at `url`, which is read by a client of its own, because the
+    /// reads block.
+    pub fn new(store: OwnStore, url: &RedisUrl, partition: Partition) -> Self {
+        Self { store, reader: Redis::reader(url, FEED_BLOCK), partition, end: None }
+    }
+
+    /// Whether the end is known. Then nothing that happens after it was found is missed.
+    pub fn is_found(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Finds the end. What happened before, whoever waits has to look for himself after this.
+    pub async fn find(&mut self) -> Result<(), RedisError> {
+        self.end = Some(History::read(&self.store, self.partition).await?.last);
+        Ok(())
+    }
+
+    /// Waits until something has changed since the end was found, for [`FEED_BLOCK`] at most. If
+    /// so, or if that cannot be told, the end has to be found anew.
+    pub async fn wait(&mut self) -> Result<(), RedisError> {
+        let end = self.end.take().unwrap_or_default();
+        let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
+        let read = Command::new("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(block_ms);
+        let read = read.arg("STREAMS").key(self.partition.key(CHANGES)).arg(end.to_string());
+        if self.reader.run(read).await?.read_entries()?.is_empty() {
+            self.end = Some(end);
+        }
+        Ok(())
+    }
+}

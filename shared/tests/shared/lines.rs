@@ -1,0 +1,61 @@
+//! Lines of the own store, read together.
+
+use shared::function::IDENTITY;
+use shared::own_store::all;
+use shared::redis::{Command, RedisError};
+
+use crate::harness::{Stores, partition};
+
+/// How often the own store was asked for lines.
+async fn reads(stores: &Stores) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = stores.operator.run(info).await.unwrap().text().unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+async fn write(stores: &Stores, command: Command) {
+    stores.operator.run(command).await.unwrap();
+}
+
+/// Two stores, the own one with its identity.
+async fn start() -> Stores {
+    let stores = Stores::start().await;
+    write(&stores, Command::new("SET").key(IDENTITY).arg("a store")).await;
+    stores
+}
+
+#[tokio::test]
+async fn lines_that_are_asked_for_at_the_same_moment_are_read_together() {
+    const LINES: usize = 150;
+    let stores = start().await;
+    let key = |place: usize| format!("product:{place}");
+    for place in 0..LINES {
+        write(&stores, Command::new("SET").key(key(place)).arg(place.to_string())).await;
+    }
+    let own = stores.own_store();
+    let lines = all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
+    for (place, line) in lines.into_iter().enumerate() {
+        assert_eq!(line.unwrap(), Some(place.to_string()));
+    }
+    let reads = reads(&stores).await;
+    assert!((2..10).contains(&reads), "{reads}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_missing_is_told_from_one_that_is_damaged_or_lost() {
+    let stores = start().await;
+    let own = stores.own_store();
+    assert_eq!(own.read_line(partition(), "product:1".to_owned()).await.unwrap(), None);
+    write(&stores, Command::new("HSET").key("product:2").arg("a").arg("b")).await;
+    write(&stores, Command::new("SET").key("product:3").arg("message")).await;
+    let (damaged, other) = tokio::join!(
+        own.read_line(partition(), "product:2".to_owned()),
+        own.read_line(partition(), "product:3".to_owned()),
+    );
+    assert!(matches!(damaged, Err(RedisError::Refused(_))), "{damaged:?}");
+    assert_eq!(other.unwrap().as_deref(), Some("message"));
+    write(&stores, Command::new("DEL").key(IDENTITY)).await;
+    let lost = own.read_line(partition(), "product:1".to_owned()).await;
+    assert!(matches!(lost, Err(RedisError::Unavailable(_))), "{lost:?}");
+}
