@@ -91,7 +91,8 @@ impl Completer {
 /// unless somebody is waiting already.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
     // A batch is as many as were placed together, so that it may be full without being as long.
-    if taken(completion) >= COMPLETION_BATCH || completion.next_due_in == Some(Duration::ZERO) {
+    let full = taken(completion) >= COMPLETION_BATCH;
+    if full || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
     }
     completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)

@@ -81,7 +81,8 @@ impl Payments {
         for _ in 0..length {
             let mut order = self.placement(random, delay_ms);
             if random.u32(..8) == 0 && !orders.is_empty() {
-                order.id = orders[random.usize(..orders.len())].id;
+                let earlier = &orders[random.usize(..orders.len())];
+                (order.id, order.minted_at) = (earlier.id, earlier.minted_at);
             }
             orders.push(order);
         }
