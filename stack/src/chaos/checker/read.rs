@@ -88,8 +88,7 @@ async fn lines(operator: &Operator, prefix: &str) -> Result<Vec<(String, String)
         let mut command = Cmd::new();
         command.arg("MGET").arg(page);
         let found: Vec<String> = ask(operator, &command).await?;
-        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
-        all.extend(named.zip(found));
+        all.extend(page.iter().map(|key| key[prefix.len()..].to_owned()).zip(found));
     }
     Ok(all)
 }
