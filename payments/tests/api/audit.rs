@@ -34,7 +34,9 @@ async fn with_paid_order() -> (Service, String) {
 async fn age(service: &Service, id: &str, fields: &[usize]) {
     let long_ago = now(service).await - LONG_AGO_MS;
     let age = |line: &mut Vec<String>| {
-        fields.iter().for_each(|&field| line[field] = long_ago.to_string());
+        for &field in fields {
+            line[field] = long_ago.to_string();
+        }
     };
     order_line::change(&operator(service), id, age).await;
 }

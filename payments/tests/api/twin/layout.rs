@@ -34,19 +34,19 @@ impl Model {
     /// The line of an order.
     pub(crate) fn line(&self, order: &Order) -> String {
         let created = pattern::at(order.created, 0);
-        let mut line = format!("{} {created} {}", order.placed.line(), order.due());
+        let mut line = vec![order.placed.line(), created, order.due()];
         if let Some(at) = order.cancelled {
-            line += &format!(" cancelled {}", pattern::at(at, 0));
+            line.push(format!("cancelled {}", pattern::at(at, 0)));
         }
         if let Some(paid) = &order.paid {
             let stream = self.beginning.partition.key("order_completed");
             let entry = pattern::entry(&stream, paid.event);
-            line += &format!(" paid {} {entry}", pattern::at(paid.at, 0));
+            line.push(format!("paid {} {entry}", pattern::at(paid.at, 0)));
         }
         if let Some(Refunded { at, reason, entry }) = &order.refunded {
-            line += &format!(" refunded {} {reason} {entry}", pattern::at(*at, 0));
+            line.push(format!("refunded {} {reason} {entry}", pattern::at(*at, 0)));
         }
-        line
+        line.join(" ")
     }
 }
 
