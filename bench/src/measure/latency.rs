@@ -22,6 +22,7 @@ const CONNECTIONS: usize = 8;
 /// The stream that a movement of stock is written to; an id follows.
 pub(super) const MOVEMENTS: &str = "movements";
 const ID: &str = "order_id";
+const SALE: &str = "sale";
 
 /// Orders at a light load, and listens to both stores: their clocks are that of this machine.
 pub(super) fn measure(
@@ -81,9 +82,13 @@ pub(super) fn first_adds<'a>(told: &'a [Told], stream: &str) -> HashMap<&'a [u8]
     adds
 }
 
+/// The order that an event has in a field of its own, and a sale as its last word.
 fn order_of(told: &Told) -> Option<&[u8]> {
-    let place = told.args.iter().position(|arg| arg == ID.as_bytes())?;
-    told.args.get(place + 1).map(Vec::as_slice)
+    let field = |name: &str| {
+        let place = told.args.iter().position(|arg| arg == name.as_bytes())?;
+        told.args.get(place + 1).map(Vec::as_slice)
+    };
+    field(ID).or_else(|| field(SALE)?.rsplit(|letter| *letter == b' ').next())
 }
 
 #[expect(
@@ -100,21 +105,21 @@ mod tests {
     use super::*;
 
     fn told(at: u64, words: &str) -> Told {
-        let args = words.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+        let args = words.split('|').map(|word| word.as_bytes().to_vec()).collect();
         Told { at, by_function: true, args }
     }
 
     #[test]
     fn a_wait_is_between_the_event_and_the_movement_of_the_same_order() {
         let payments = [
-            told(100, "XADD order_completed * order_id a"),
-            told(200, "XADD order_completed * order_id b"),
-            told(201, "XADD changes * id b"),
+            told(100, "XADD|order_completed|*|order_id|a"),
+            told(200, "XADD|order_completed|*|order_id|b"),
+            told(201, "XADD|changes|*|ids|b"),
         ];
         let inventory = [
-            told(900, "XADD movements:1 MINID ~ 5 * kind sale order_id b"),
-            told(130, "XADD movements:2 * order_id a"),
-            told(999, "XADD movements:2 * order_id unknown"),
+            told(900, "XADD|movements:1|MINID|~|5|*|sale|-1 4 b"),
+            told(130, "XADD|movements:2|*|sale|-1 9 a"),
+            told(999, "XADD|movements:2|*|sale|-1 8 unknown"),
         ];
         assert_eq!(from_paid_to_taken(&payments, &inventory), [30.0, 700.0]);
     }
