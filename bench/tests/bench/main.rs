@@ -55,7 +55,7 @@ fn every_measurement_runs_and_its_figures_can_be_true() {
         assert!(ratio(&figures, name, "redis") > 0.0, "{name}");
     }
     let calls = median(&figures, "e2e.calls");
-    assert!(calls >= 1.0 && calls < median(&figures, "e2e.commands"), "{calls} calls for an order");
+    assert!(calls > 0.0 && calls < median(&figures, "e2e.commands"), "{calls} calls for an order");
     assert!(median(&figures, "e2e.memory.payments") > 100.0);
     assert!(median(&figures, "uncached.c64.rate") > 0.0);
     assert!(median(&figures, "idle.rss") > 1.0);
