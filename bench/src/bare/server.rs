@@ -1,6 +1,13 @@
 //! A bare HTTP server, which gives every request the answer that one of the services gave.
 
-use std::{convert::Infallible, fs, net::SocketAddr, num::NonZero, path::Path, time::Duration};
+use std::{
+    convert::Infallible,
+    fs,
+    net::SocketAddr,
+    num::NonZero,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -43,7 +50,7 @@ impl Server {
         let port = ports::free()?;
         let launch = Launch {
             name: "bare HTTP".to_owned(),
-            program: std::env::current_exe()?,
+            program: this_program()?,
             args: vec!["answer".into(), port.number().to_string().into(), file.into()],
             env: Vec::new(),
             env_remove: Vec::new(),
@@ -66,6 +73,12 @@ impl Server {
     pub(crate) fn group(&self) -> Group {
         Group::new([("bare HTTP".to_owned(), self.process.pid())])
     }
+}
+
+/// This very program, also where a build has replaced or removed its file since it was started.
+fn this_program() -> Result<PathBuf> {
+    let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    Ok(if running.exists() { running } else { std::env::current_exe()? })
 }
 
 /// Serves until it is killed, with as many threads as a service has.
