@@ -1,12 +1,7 @@
 //! A running system of any shape: its stores single, with a replica or clusters, partitioned or not,
 //! and several processes of each role.
 
-use std::{
-    net::SocketAddr,
-    num::NonZeroU16,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, num::NonZeroU16};
 
 use anyhow::{Context, Result, ensure};
 use shared::event::{OrderCompleted, RefundOrder};
@@ -27,15 +22,12 @@ use crate::{
     load::{Load, Until},
     machine::Group,
     options::Options,
-    shop::{LOOK, address},
+    shop::{address, wait_for_rest},
 };
 
 pub(crate) use shards::{Shards, Usage, heard};
 
 mod shards;
-
-/// How long the system may take to come to rest.
-const REST_LIMIT: Duration = Duration::from_mins(5);
 
 /// What both stores are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,12 +142,7 @@ impl Fleet {
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
     pub(crate) fn rest(&mut self) -> Result<()> {
-        let deadline = Instant::now() + REST_LIMIT;
-        while !self.rests()? {
-            ensure!(Instant::now() < deadline, "the system does not come to rest");
-            sleep(LOOK);
-        }
-        Ok(())
+        wait_for_rest(|| self.rests())
     }
 
     /// How many pieces of these products are gone. Anything that was set aside is an error.

@@ -119,12 +119,7 @@ impl Shop {
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
     pub(crate) fn rest(&mut self) -> Result<()> {
-        let deadline = Instant::now() + REST_LIMIT;
-        while !self.rests()? {
-            ensure!(Instant::now() < deadline, "the system does not come to rest");
-            sleep(LOOK);
-        }
-        Ok(())
+        wait_for_rest(|| self.rests())
     }
 
     /// How many orders are still to be paid.
@@ -166,6 +161,16 @@ impl Shop {
             self.system.process(role.name()).kill();
         }
     }
+}
+
+/// Looks again and again whether a system is at rest.
+pub(crate) fn wait_for_rest(mut rests: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + REST_LIMIT;
+    while !rests()? {
+        ensure!(Instant::now() < deadline, "the system does not come to rest");
+        sleep(LOOK);
+    }
+    Ok(())
 }
 
 /// The address behind a URL.

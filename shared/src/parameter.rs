@@ -28,28 +28,35 @@ const NUMBERED: &str = "param";
 /// What the framework writes around a message of ours.
 const WRAPPING: (&str, &str, &str) = ("failed to parse \"", "\": ", " (occurred while parsing ");
 
+/// What the framework is told of a parameter of this place, whose value is a `T`.
+macro_rules! described {
+    ($place:ident) => {
+        const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
+        const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
+
+        type ParamType = T;
+        type ParamRawType = T::RawValueType;
+
+        fn register(registry: &mut Registry) {
+            T::register(registry);
+        }
+
+        fn param_in() -> Option<MetaParamIn> {
+            Some(MetaParamIn::$place)
+        }
+
+        fn param_schema_ref() -> Option<MetaSchemaRef> {
+            Some(T::schema_ref())
+        }
+
+        fn param_raw_type(&self) -> Option<&T::RawValueType> {
+            self.0.as_raw_value()
+        }
+    };
+}
+
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
-    const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
-
-    type ParamType = T;
-    type ParamRawType = T::RawValueType;
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Path)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(T::schema_ref())
-    }
-
-    fn param_raw_type(&self) -> Option<&T::RawValueType> {
-        self.0.as_raw_value()
-    }
+    described!(Path);
 
     async fn from_request(
         request: &'a Request,
@@ -70,27 +77,7 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
 }
 
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
-    const PARAM_IS_REQUIRED: bool = T::IS_REQUIRED;
-
-    type ParamType = T;
-    type ParamRawType = T::RawValueType;
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Query)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(T::schema_ref())
-    }
-
-    fn param_raw_type(&self) -> Option<&T::RawValueType> {
-        self.0.as_raw_value()
-    }
+    described!(Query);
 
     async fn from_request(
         request: &'a Request,

@@ -4,7 +4,6 @@
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::event::OrderCompleted;
 use shared::id::{Partition, Partitions, ProductId};
-use shared::trace::{RequestId, TraceParent};
 use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;
@@ -141,14 +140,7 @@ fn delete(id: ProductId) -> Subject {
 
 fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
-    let orders = products.map(|id| order(id, 1)).map(|order| Paid {
-        id: order.order_id,
-        minted_at: order.ordered_at.as_millis(),
-        product: order.product_id,
-        quantity: order.quantity,
-        traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
-    });
+    let orders = products.map(|id| Paid::of(&order(id, 1)));
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
     let buckets = orders.iter().map(|order| format!("applied:{}", order.bucket()));
     let of_products =

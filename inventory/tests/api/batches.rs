@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use shared::event::{Event, RefundOrder, RefundReason};
 use shared::id::{Partition, Partitions, ProductId};
 use shared::redis::RedisError;
-use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
 
 use crate::atomicity::bench;
@@ -68,14 +67,7 @@ async fn an_order_that_is_twice_in_a_batch_is_applied_once() {
 async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let (product, empty) = (test.product(10).await, test.product(0).await);
-    let paid = [product, empty, product].map(|id| order(id, 1)).map(|order| Paid {
-        id: order.order_id,
-        minted_at: order.ordered_at.as_millis(),
-        product: order.product_id,
-        quantity: order.quantity,
-        traceparent: TraceParent::mint(),
-        request_id: RequestId::mint(),
-    });
+    let paid = [product, empty, product].map(|id| Paid::of(&order(id, 1)));
     let apply = Apply { keep_ms: HOUR_MS, orders: paid.to_vec() };
     let call = apply.invocation(Partition::at(None));
     let (before, bench) = (test.dump().await, bench(&test).await);

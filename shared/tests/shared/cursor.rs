@@ -1,7 +1,5 @@
 //! Up to where a store has acted on a stream.
 
-use std::time::Duration;
-
 use shared::function::Call;
 use shared::opening::Witness;
 use shared::redis::{Command, RedisError};
@@ -38,6 +36,14 @@ async fn cursor(stores: &Stores) -> Option<String> {
 
 async fn operate(stores: &Stores, command: Command) {
     stores.operator.run(command).await.unwrap();
+}
+
+/// How often the stream was looked at, by anybody.
+async fn looks(stores: &Stores) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or_default()
 }
 
 async fn identify(stores: &Stores) {
@@ -185,8 +191,9 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     stores.own.restart().await.unwrap();
     let _running = stores.consume("two", &script);
     wait_until("its group", LIMIT, || async { stores.pending().await == Some(0) }).await.unwrap();
-    // A look that found nothing is over by the next one.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // One look may have begun before; the second has found nothing.
+    let before = looks(&stores).await;
+    wait_until("two looks", LIMIT, || async { looks(&stores).await >= before + 2 }).await.unwrap();
     rename("backup", STREAM).await.unwrap();
     wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 3] }).await.unwrap();
 }

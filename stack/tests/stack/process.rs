@@ -89,12 +89,20 @@ async fn a_dropped_process_and_what_it_started_are_gone() {
 /// counts.
 #[tokio::test]
 async fn a_child_survives_the_thread_that_asked_for_it() {
-    let process =
-        std::thread::spawn(|| Process::start(shell("sleep 1000"), guard(), None).unwrap())
-            .join()
-            .unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    assert!(process.is_running());
+    let script = "trap 'echo alive' USR1; echo ready; while :; do sleep 1000 & wait; done";
+    let start = move || {
+        let thread = std::fs::read_link("/proc/thread-self").unwrap();
+        (Process::start(shell(script), guard(), None).unwrap(), thread)
+    };
+    let (process, thread) = std::thread::spawn(start).join().unwrap();
+    let thread = std::path::Path::new("/proc").join(thread);
+    let said = |line: &str| process.last_lines(1) == [line];
+    // The kernel has sent what it sends at the death of a thread once the thread is gone.
+    wait_until("its end", LIMIT, || async { !thread.exists() }).await.unwrap();
+    wait_until("the child", LIMIT, || async { said("ready") }).await.unwrap();
+    let pid = process.pid().to_string();
+    assert!(Command::new("kill").args(["-USR1", &pid]).status().unwrap().success());
+    wait_until("a word of it", LIMIT, || async { said("alive") }).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use inventory::domain::{Cause, ProductName};
 use serde_json::{Value, json};
 use shared::conditional::IfMatch;
+use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::idempotency::CLAIMS;
 use shared::trace::{RequestId, TraceParent};
@@ -75,6 +76,17 @@ pub(crate) struct Release {
 }
 
 impl Paid {
+    pub(crate) fn of(order: &OrderCompleted) -> Self {
+        Self {
+            id: order.order_id,
+            minted_at: order.ordered_at.as_millis(),
+            product: order.product_id,
+            quantity: order.quantity,
+            traceparent: order.traceparent.clone(),
+            request_id: order.request_id.clone(),
+        }
+    }
+
     pub(crate) fn bucket(&self) -> u64 {
         bucket(self.minted_at)
     }

@@ -68,26 +68,36 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
 
 /// All hashes whose keys begin so, by the rest of their keys.
 async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields)>> {
-    let keys = keys(operator, prefix, "hash").await?;
-    let mut all = Vec::with_capacity(keys.len());
-    for page in keys.chunks(PAGE) {
+    let script = |page: &[String]| {
         let mut script = Cmd::new();
         script.arg("EVAL_RO").arg(HASHES).arg(page.len()).arg(page);
-        let found: Vec<Vec<String>> = ask(operator, &script).await?;
-        let named = page.iter().map(|key| key[prefix.len()..].to_owned());
-        all.extend(named.zip(found.into_iter().map(pairs)));
-    }
-    Ok(all)
+        script
+    };
+    let found: Vec<(String, Vec<String>)> = read_keys(operator, prefix, "hash", script).await?;
+    Ok(found.into_iter().map(|(name, words)| (name, pairs(words))).collect())
 }
 
 /// All texts whose keys begin so, by the rest of their keys.
 async fn lines(operator: &Operator, prefix: &str) -> Result<Vec<(String, String)>> {
-    let keys = keys(operator, prefix, "string").await?;
-    let mut all = Vec::with_capacity(keys.len());
-    for page in keys.chunks(PAGE) {
+    let command = |page: &[String]| {
         let mut command = Cmd::new();
         command.arg("MGET").arg(page);
-        let found: Vec<String> = ask(operator, &command).await?;
+        command
+    };
+    read_keys(operator, prefix, "string", command).await
+}
+
+/// What `command` answers for each key of a type that begins so, by the rest of the key.
+async fn read_keys<T: FromRedisValue>(
+    operator: &Operator,
+    prefix: &str,
+    kind: &str,
+    command: impl Fn(&[String]) -> Cmd,
+) -> Result<Vec<(String, T)>> {
+    let keys = keys(operator, prefix, kind).await?;
+    let mut all = Vec::with_capacity(keys.len());
+    for page in keys.chunks(PAGE) {
+        let found: Vec<T> = ask(operator, &command(page)).await?;
         all.extend(page.iter().map(|key| key[prefix.len()..].to_owned()).zip(found));
     }
     Ok(all)
