@@ -2,7 +2,7 @@
 # Gives both stores their passwords and every container the ones it needs, and only those. Runs once at each start, in the
 # image of the stores, as root without network. What it finds it keeps, so a second run changes no password.
 #
-#   /volumes/<store>-config    for one store: redis.conf, its users, the passwords of its users
+#   /volumes/<store>-config    for one store: how it starts, redis.conf, its users, the passwords of its users
 #   /volumes/<store>-data      for one store: its append-only file
 #   /volumes/<service>-urls    for one service: where both stores are, with its own password for each
 set -eu
@@ -59,6 +59,7 @@ for store in inventory payments; do
     chown "$RUN_AS:$RUN_AS" "/volumes/$store-data"
     # A copy, not a mount: a checkout whose files only their owner may read works too.
     write "/volumes/$store-config/redis.conf" 0640 </deploy/redis.conf
+    write "/volumes/$store-config/start-store.sh" 0640 </deploy/start-store.sh
     users=$(users "$store")
     printf '%s\n' "$users" | write "/volumes/$store-config/users.acl" 0640
     for service in inventory payments; do

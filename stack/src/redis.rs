@@ -2,6 +2,7 @@
 //! and passwords.
 
 use std::{
+    ffi::OsString,
     fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
@@ -31,6 +32,7 @@ pub use aof::{Cut, Lost};
 
 /// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
 const CONFIG: &str = include_str!("../../deploy/redis.conf");
+const START: &str = include_str!("../../deploy/start-store.sh");
 const INVENTORY_ACL: &str = include_str!("../../deploy/acl/inventory-store.acl");
 const PAYMENTS_ACL: &str = include_str!("../../deploy/acl/payments-store.acl");
 
@@ -216,8 +218,11 @@ impl RedisServer {
         write_private(&config, CONFIG)?;
         write_private(&users, &credentials.render(store.acl()))?;
 
-        let args = [config.into(), "--port".into(), port.to_string().into()]
+        let args = ["-c", START, "start-store.sh"]
             .into_iter()
+            .map(OsString::from)
+            .chain([server.path.into(), dir.clone().into(), config.into()])
+            .chain(["--port".into(), port.to_string().into()])
             .chain(["--dir".into(), dir.clone().into(), "--aclfile".into(), users.into()])
             .chain(
                 overrides
@@ -229,7 +234,7 @@ impl RedisServer {
         let env = overrides.shim.map(|shim| shim::prepare(&shim, &dir)).transpose()?;
         let launch = Launch {
             name: format!("{} redis", store.name()),
-            program: server.path,
+            program: "sh".into(),
             args,
             env: env.unwrap_or_default(),
             env_remove: Vec::new(),

@@ -1,6 +1,6 @@
 //! What can happen to a store: lost tails, old copies, a full disk, a clock that jumps.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use stack::{
     operator::Operator,
@@ -63,6 +63,66 @@ async fn a_lost_tail_takes_the_last_commands_with_it() {
     redis.kill();
     assert_eq!(redis.cut_tail(Cut::At(0)).unwrap().kept, 0);
     redis.restart().await.unwrap();
+}
+
+#[tokio::test]
+async fn half_a_transaction_does_not_come_back_with_the_next_one() {
+    const TWICE: &str = "redis.call('INCR', KEYS[1]) return redis.call('INCR', KEYS[1])";
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), Overrides::default()).await;
+    let count_twice = || async {
+        operator.insist::<u64>(&["EVAL", TWICE, "1", "counter"], LIMIT).await.unwrap();
+    };
+    let exec = "*1\r\n$4\r\nEXEC\r\n".len() as u64;
+    // Inside EXEC, before it, and inside the second of the commands.
+    for missing in [1, exec, exec + 3] {
+        count_twice().await;
+        redis.kill();
+        redis.cut_tail(Cut::Bytes(missing)).unwrap();
+        redis.restart().await.unwrap();
+        let before = counter(&operator).await.unwrap_or(0);
+        count_twice().await;
+        redis.kill();
+        redis.restart().await.unwrap();
+        assert_eq!(counter(&operator).await, Some(before + 2), "{missing} bytes were missing");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_cut_before_a_transaction_that_is_not_whole_and_nowhere_else() {
+    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let parts = dir.path().join("appendonlydir");
+    fs::create_dir(&parts).unwrap();
+    let part = "appendonly.aof.1.incr.aof";
+    let manifest = format!("file {part} seq 1 type i\n");
+    fs::write(parts.join("appendonly.aof.manifest"), manifest).unwrap();
+    let part = parts.join(part);
+    let start = |content: &[u8]| {
+        fs::write(&part, content).unwrap();
+        let mut shell = Command::new("sh");
+        shell.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/start-store.sh"));
+        let ended = shell.arg(&server.path).arg(dir.path()).arg("--version").output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        fs::read(&part).unwrap()
+    };
+
+    let set = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$6\r\nb\r\nc\r\n\r\n";
+    let (multi, exec) = ("*1\r\n$5\r\nMULTI\r\n", "*1\r\n$4\r\nEXEC\r\n");
+    let before = format!("#TS:1700000000\r\n{set}{multi}{set}{exec}{set}");
+    let transaction = format!("{multi}#TS:1700000001\r\n{set}{set}{exec}");
+    let whole = format!("{before}{transaction}");
+    for end in before.len()..=whole.len() {
+        let begun = (before.len() + multi.len()..whole.len()).contains(&end);
+        let kept = if begun { before.len() } else { end };
+        assert_eq!(start(&whole.as_bytes()[..end]), &whole.as_bytes()[..kept], "cut at {end}");
+    }
+    // Damage that is no lost tail is for the server to judge.
+    for at in 0..whole.len() {
+        let mut damaged = format!("{whole}{transaction}").into_bytes();
+        damaged[at] ^= 1;
+        assert_eq!(start(&damaged), damaged, "damaged at {at}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the clients want, drawn from the seed before anything runs.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use fastrand::Rng;
 
@@ -166,21 +166,23 @@ impl Draw<'_> {
     /// Who repeats the request, who cancels, who looks: a share a little larger than planned, since
     /// some orders are refused.
     fn habits(&mut self) {
-        let count = u32::try_from(self.orders.len()).unwrap_or(u32::MAX).max(1);
-        let share = |figure| {
-            let planned = self.leg.planned.get(figure);
-            f64::from(planned + planned / SPARE_SHARE + SPARE) / f64::from(count)
-        };
-        let (repeats, cancels) = (share(Figure::Retries), share(Figure::CancelRaces));
+        let repeats = self.some_of_the_orders(Figure::Retries);
+        let cancels = self.some_of_the_orders(Figure::CancelRaces);
         let rng = &mut *self.rng;
-        for wish in &mut self.orders {
+        for (number, wish) in self.orders.iter_mut().enumerate() {
             wish.twin = rng.u8(..100) < 5;
-            wish.repeat = (rng.f64() < repeats).then(|| ms(rng.u64(..LOOKS_MS)));
+            wish.repeat = repeats.contains(&number).then(|| ms(rng.u64(..LOOKS_MS)));
             let beside = rng.i64(-CANCEL_SPREAD_MS..=CANCEL_SPREAD_MS);
-            wish.cancel = (rng.f64() < cancels).then_some(beside);
+            wish.cancel = cancels.contains(&number).then_some(beside);
             wish.looks = (0..rng.u8(..3)).map(|_| ms(rng.u64(..LOOKS_MS))).collect();
             wish.looks.sort();
         }
+    }
+
+    fn some_of_the_orders(&mut self, figure: Figure) -> HashSet<usize> {
+        let planned = self.leg.planned.get(figure);
+        let wanted = (planned + planned / SPARE_SHARE + SPARE) as usize;
+        self.rng.choose_multiple(0..self.orders.len(), wanted).into_iter().collect()
     }
 
     fn product(&mut self, quantity: u64) -> usize {
