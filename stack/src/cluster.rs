@@ -43,6 +43,8 @@ const SETTINGS: [(&str, &str); 6] = [
 pub const BUS: u16 = 10_000;
 /// How long anything here may take that is waited for.
 const LIMIT: Duration = Duration::from_mins(1);
+/// How long the nodes may take to know each other before they are introduced again.
+const MEETING: Duration = Duration::from_secs(10);
 
 /// What a cluster is started with.
 #[derive(Clone)]
@@ -208,6 +210,20 @@ impl Cluster {
                 node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await?;
             }
         }
+        let count = self.nodes.len();
+        wait_until("the nodes to know each other", LIMIT, || async { self.meet().await.is_ok() })
+            .await?;
+        for replica in self.primaries..count {
+            let primary = self.view(replica % self.primaries).await?;
+            let id = &primary.myself().context("a node without a name")?.id;
+            self.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", id]).await?;
+        }
+        Ok(())
+    }
+
+    /// Introduces all nodes to the first. On a busy machine an introduction is forgotten before it is
+    /// answered, and nobody repeats it.
+    async fn meet(&self) -> Result<()> {
         for number in 1..self.nodes.len() {
             let view = self.view(number).await?;
             let me = view.myself().context("a node without a name")?;
@@ -215,21 +231,15 @@ impl Cluster {
             self.nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await?;
         }
         let count = self.nodes.len();
-        let acquainted = wait_until("the nodes to know each other", LIMIT, || async {
+        wait_until("an answer to each introduction", MEETING, || async {
             for number in 0..count {
                 if self.view(number).await.map_or(0, |view| view.acquainted()) != count {
                     return false;
                 }
             }
             true
-        });
-        acquainted.await?;
-        for replica in self.primaries..count {
-            let primary = self.view(replica % self.primaries).await?;
-            let id = &primary.myself().context("a node without a name")?.id;
-            self.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", id]).await?;
-        }
-        Ok(())
+        })
+        .await
     }
 
     fn running(&self) -> impl Iterator<Item = usize> {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result};
 use shared::redis::{Command, Redis};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use crate::atomicity::{Bench, Subject};
 use crate::guard::{Farewell, Guard};
@@ -80,8 +81,7 @@ impl Reader {
         };
         let guard = Guard { stack: binaries?.stack, farewell: Farewell::Kill };
         let process = Process::start(launch, guard, None)?;
-        let client = connect(&port)?;
-        ready(&client).await?;
+        let client = connect(&port).await?;
         let log = newest_log(dir.path())?;
         Ok(Self { process, client, log, port, survives: true, _dir: dir })
     }
@@ -155,9 +155,11 @@ impl Reader {
         fs::write(&self.log, log)?;
         // Some versions call a log that is cut an error here, and one ends; at a start they all go
         // on.
-        let _ = self.client.run(Command::new("DEBUG").arg("LOADAOF")).await;
-        if self.client.run(Command::new("PING")).await.is_err() {
-            self.survives = false;
+        if self.survives {
+            let _ = self.client.run(Command::new("DEBUG").arg("LOADAOF")).await;
+            self.survives = self.client.run(Command::new("PING")).await.is_ok();
+        }
+        if !self.survives {
             fs::write(&self.log, log)?;
             self.restart().await?;
         }
@@ -166,8 +168,8 @@ impl Reader {
 
     async fn restart(&mut self) -> Result<()> {
         self.process.restart()?;
-        self.client = connect(&self.port)?;
-        ready(&self.client).await
+        self.client = connect(&self.port).await?;
+        Ok(())
     }
 }
 
@@ -188,14 +190,15 @@ fn offsets(log: &[u8], from: usize) -> Vec<usize> {
     chosen
 }
 
-fn connect(port: &Port) -> Result<Redis> {
+/// A client that finds no server waits long before it tries again, so it is made when there is one.
+async fn connect(port: &Port) -> Result<Redis> {
+    let listens = || async { TcpStream::connect(("127.0.0.1", port.number())).await.is_ok() };
+    wait_until("a reader of logs", READY_LIMIT, listens).await?;
     let url = format!("redis://127.0.0.1:{}", port.number());
-    Ok(Redis::worker(&url.parse().map_err(Error::msg)?))
-}
-
-async fn ready(client: &Redis) -> Result<()> {
+    let client = Redis::worker(&url.parse().map_err(Error::msg)?);
     let answers = || async { client.run(Command::new("PING")).await.is_ok() };
-    wait_until("a reader of logs", READY_LIMIT, answers).await
+    wait_until("its answer", READY_LIMIT, answers).await?;
+    Ok(client)
 }
 
 /// The file that a server appends to.
