@@ -159,7 +159,7 @@ impl Scale {
             Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
             Self::Quick => (QUICK, 2, [20, 10, 0], 20),
             Self::Ci => (CI, 4, [75, 8, 30], 20),
-            Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 25),
+            Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 40),
         };
         let leg = |number: usize, name, durability, needs_reconcile| Leg {
             name,
