@@ -5,10 +5,13 @@
 # and the server does not apply it. But Redis (and Valkey before 9.1.2) cuts the file behind the last whole command instead
 # of before the transaction: the next transaction is appended to the half one, and the start after that applies both. An
 # order would take its stock twice. So the half transaction goes before the server sees it. A crash in here leaves a file
-# that is cut already or is cut at the next start; every other damage is left for the server to judge.
+# that is cut already or is cut at the next start; every other damage is left for the server to judge. Where the very end of
+# the last transaction is damaged, it looks like one that was half written, and goes as well.
+#
+# The newest part of the file is read once more for it, at each start.
 set -eu
 
-server=$(command -v "$1")
+server=$(command -v "$1") || { echo "start-store.sh: there is no program $1" >&2; exit 127; }
 folder=$2
 shift 2
 

@@ -3,7 +3,7 @@
 //! This shares no code with the services: it reads keys and fields as ARCHITECTURE.md names them.
 //! Each rule says how many facts it looked at; a rule that looked at none has not held.
 //!
-//! - [`stores`] is what lies in the stores, [`read`] how it gets here.
+//! - [`stores`] is what lies in the stores, [`read`] how it gets here, [`decode`] what it means.
 //! - [`stock`], [`money`], [`agreement`], [`promises`], [`drained`] and [`loss`] are the rules.
 
 use std::{collections::HashMap, fmt, time::Duration};
@@ -16,6 +16,7 @@ pub(super) mod read;
 pub(super) mod stores;
 
 mod agreement;
+mod decode;
 mod drained;
 mod loss;
 mod money;

@@ -7,13 +7,9 @@ use std::{
 
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::{Value, value::RawValue};
-use tokio::time::{sleep, timeout};
+use stack::wait::wait_for;
 
 use super::LIMIT;
-
-/// Between two attempts of a request that was not answered for lack of something; a real client would
-/// heed `Retry-After`.
-const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer with everything a test may want to know about it.
 #[derive(Debug)]
@@ -43,14 +39,9 @@ impl Answer {
     /// Sends a request until it is answered with more than "not now": a process that has no place left
     /// for it, or whose store stalls, as the disk of a busy machine makes it do at times.
     pub(crate) async fn patiently(request: RequestBuilder) -> Self {
-        let answered = timeout(LIMIT, async {
-            loop {
-                let answer = Self::to(request.try_clone().unwrap()).await;
-                if !answer.is_not_now() {
-                    return answer;
-                }
-                sleep(BUSY_PAUSE).await;
-            }
+        let answered = wait_for("more than \"not now\"", LIMIT, || async {
+            let answer = Self::to(request.try_clone().unwrap()).await;
+            (!answer.is_not_now()).then_some(answer)
         });
         answered.await.unwrap()
     }

@@ -1,22 +1,19 @@
 //! Clients that go on ordering whatever happens to the system.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
 };
 
 use reqwest::RequestBuilder;
 use shared::id::{OrderId, ProductId};
-use stack::{process::Process, wait::wait_until};
-use tokio::{task::JoinSet, time::sleep};
+use stack::{
+    process::Process,
+    wait::{wait_for, wait_until},
+};
+use tokio::task::JoinSet;
 
 use super::{Answer, LIMIT, Shop};
-
-/// Between two attempts of the same request; a real client would heed `Retry-After`.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Clients at work. Each order has a key, and is asked for with this key until it is accepted.
 pub(crate) struct Traffic {
@@ -84,18 +81,21 @@ impl Traffic {
 
 /// Repeats a request with its key until it is answered with more than "not now".
 pub(crate) async fn insist(request: &RequestBuilder, key: &str) -> Answer {
-    loop {
+    let answered = wait_for("more than \"not now\"", LIMIT, || async {
         let request = request.try_clone().unwrap();
         match Answer::attempt(request.header("Idempotency-Key", key)).await {
-            Ok(answer) if matches!(answer.status, 503 | 504) => {}
+            Ok(answer) if matches!(answer.status, 503 | 504) => None,
             // The request before is still running.
-            Ok(answer) if answer.is_in_progress() => {}
-            Ok(answer) => return answer,
+            Ok(answer) if answer.is_in_progress() => None,
+            Ok(answer) => Some(answer),
             // The process is being restarted.
-            Err(error) => assert!(!error.is_timeout(), "{error}"),
+            Err(error) => {
+                assert!(!error.is_timeout(), "{error}");
+                None
+            }
         }
-        sleep(RETRY_PAUSE).await;
-    }
+    });
+    answered.await.unwrap()
 }
 
 /// What the service says about it.
