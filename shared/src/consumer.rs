@@ -1,7 +1,8 @@
 //! The consumer loop, the only one in the workspace.
 //!
 //! In this order: what this consumer held when it died, what other dead consumers held, what is to
-//! be tried again, and then new entries. The next batch is read while the last one is settled.
+//! be tried again, and then new entries. The next batch is read while the last one is settled, and
+//! left a moment to fill where there is much to do.
 //!
 //! Two races are known, and answered:
 //!
@@ -34,9 +35,6 @@ use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 /// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
 /// are so many only where a pile is waiting.
 pub const BATCH: usize = 500;
-/// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
-/// is taken apart from its beginning again.
-const READ: usize = 100;
 /// How long a read waits for the first new entry. Never for ever: a reader must notice that its
 /// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
@@ -167,34 +165,25 @@ impl<H: Handler> Consumer<H> {
 
     /// Settles the batch in hand while the next one is read.
     async fn read_and_settle(&mut self) -> Result<(), RedisError> {
+        let linger = self.state.linger();
         let in_hand = std::mem::take(&mut self.state.in_hand);
         let room = BATCH.saturating_sub(self.state.retries.len());
         let block = self.state.longest_block();
         let read = async {
+            if let Some(linger) = linger {
+                tokio::time::sleep(linger).await;
+            }
             if room == 0 {
                 tokio::time::sleep(block).await;
                 return Ok(Vec::new());
             }
-            self.read_new(room, block).await
+            self.membership().read_new(&self.reader, room, block).await
         };
         // What is in hand goes first.
         let (again, entries) = tokio::join!(self.settler.settle(in_hand), read);
         self.state.retry_later(again?);
         self.state.in_hand = entries?.into_iter().map(Delivery::first).collect();
         Ok(())
-    }
-
-    /// Waits for new entries, and reads what of a pile there is room for.
-    async fn read_new(&self, room: usize, block: Duration) -> Result<Vec<Entry>, RedisError> {
-        let (membership, reader) = (self.membership(), &self.reader);
-        let mut entries = membership.read_new(reader, room.min(READ), block).await?;
-        let mut found = entries.len();
-        while found == READ && entries.len() < room {
-            let more = membership.read_waiting(reader, READ.min(room - entries.len())).await?;
-            found = more.len();
-            entries.extend(more);
-        }
-        Ok(entries)
     }
 
     async fn recover_own(&mut self, after: &str) -> Result<(), RedisError> {

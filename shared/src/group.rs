@@ -31,6 +31,10 @@ pub struct Reclaimed {
 /// everything.
 pub const BEGINNING: &str = "0-0";
 
+/// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
+/// is taken apart from its beginning again.
+const READ: usize = 100;
+
 impl Membership {
     /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
     /// emitted before is missed.
@@ -42,7 +46,7 @@ impl Membership {
         }
     }
 
-    /// Reads entries that nobody was given yet; waits up to `block` for the first.
+    /// Waits up to `block` for entries that nobody was given yet, and reads up to `count` of them.
     pub async fn read_new(
         &self,
         reader: &Redis,
@@ -51,20 +55,24 @@ impl Membership {
     ) -> Result<Vec<Entry>, RedisError> {
         // BLOCK 0 would wait for ever.
         let block_ms = i64::try_from(block.as_millis()).unwrap_or(i64::MAX).max(1);
-        let read = self.read(count).arg("BLOCK").arg(block_ms);
-        Ok(reader
-            .run_confirmed(read.arg("STREAMS").key(self.stream.as_str()).arg(">"))
-            .await?
-            .read_entries()?)
+        let wait = self.read(count.min(READ)).arg("BLOCK").arg(block_ms);
+        let mut entries = self.read_undelivered(reader, wait).await?;
+        let mut found = entries.len();
+        while found == READ && entries.len() < count {
+            let more = self.read(READ.min(count - entries.len()));
+            let more = self.read_undelivered(reader, more).await?;
+            found = more.len();
+            entries.extend(more);
+        }
+        Ok(entries)
     }
 
-    /// Reads entries that nobody was given yet, as many as are there.
-    pub async fn read_waiting(
+    async fn read_undelivered(
         &self,
         reader: &Redis,
-        count: usize,
+        read: Command,
     ) -> Result<Vec<Entry>, RedisError> {
-        let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(">");
+        let read = read.arg("STREAMS").key(self.stream.as_str()).arg(">");
         Ok(reader.run_confirmed(read).await?.read_entries()?)
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::consumer::BLOCK;
+use crate::consumer::{BATCH, BLOCK};
 use crate::delivery::Delivery;
 use crate::group::BEGINNING;
 use crate::rewind::Rewind;
@@ -11,6 +11,12 @@ use crate::rewind::Rewind;
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
+
+/// A batch of so many entries says that others are on their way.
+const BUSY: usize = 16;
+/// How long they are left to come together. A batch costs a store about as much as one entry does
+/// for each product in it, so that a few large ones are far cheaper than many small ones.
+const LINGER: Duration = Duration::from_millis(25);
 
 pub(super) struct State {
     pub(super) group_exists: bool,
@@ -52,6 +58,12 @@ impl State {
         self.in_hand.iter().chain(retries).any(|delivery| delivery.entry.id == id)
     }
 
+    /// How long the next batch is left to fill while the one in hand is settled. A few entries are
+    /// followed at once, because nobody would join them; a full batch too, because a pile waits.
+    pub(super) fn linger(&self) -> Option<Duration> {
+        (BUSY..BATCH).contains(&self.in_hand.len()).then_some(LINGER)
+    }
+
     /// A read must not outlast the next retry, nor hold up a scan for abandoned entries.
     pub(super) fn longest_block(&self) -> Duration {
         if self.reclaim_cursor != BEGINNING {
@@ -60,5 +72,28 @@ impl State {
         let next_retry =
             self.retries.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
         next_retry.map_or(BLOCK, |wait| wait.clamp(Duration::from_millis(1), BLOCK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::Entry;
+
+    fn linger_behind(count: usize) -> Option<Duration> {
+        let entry = Entry { id: "1-1".to_owned(), fields: None };
+        let mut state = State::new();
+        state.in_hand = vec![Delivery::first(entry); count];
+        state.linger()
+    }
+
+    #[test]
+    fn only_a_busy_stream_is_left_to_fill_the_next_batch() {
+        for count in [0, 1, BUSY - 1, BATCH] {
+            assert_eq!(linger_behind(count), None, "{count}");
+        }
+        for count in [BUSY, BATCH - 1] {
+            assert_eq!(linger_behind(count), Some(LINGER), "{count}");
+        }
     }
 }
