@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, FutureExt, MaybeDone, maybe_done};
+use futures_util::poll;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -29,8 +31,12 @@ struct Inner<Item, Answer> {
     lanes: Mutex<BTreeMap<Partition, Lane<Item, Answer>>>,
 }
 
-type Calling<Answer> = Pin<Box<dyn Future<Output = Result<Vec<Answer>, RedisError>> + Send>>;
+type Calling<Answer> = BoxFuture<'static, Result<Vec<Answer>, RedisError>>;
 type Submitter<Answer> = oneshot::Sender<Result<Answer, RedisError>>;
+/// What a call came to: its answers or its error, or that it panicked.
+type Outcome<Answer> = thread::Result<Result<Vec<Answer>, RedisError>>;
+/// A call that was sent, and who waits for it.
+type UnderWay<Answer> = (MaybeDone<BoxFuture<'static, Outcome<Answer>>>, Vec<Submitter<Answer>>);
 
 /// What waits in one partition.
 struct Lane<Item, Answer> {
@@ -110,32 +116,33 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
 
     /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go
     /// of its submitters, and the next one goes on.
+    ///
+    /// The next call is sent before anybody is told how the last one ended: the store has work to do
+    /// while they are answered.
     async fn work_off(self: Arc<Self>, partition: Partition) {
-        while let Some((items, submitters)) = self.take(partition) {
-            let call = async { (self.call)(partition, items).await };
-            match AssertUnwindSafe(call).catch_unwind().await {
-                Ok(Ok(answers)) if answers.len() == submitters.len() => {
-                    for (submitter, answer) in submitters.into_iter().zip(answers) {
-                        // Its client is gone, perhaps; so it is below.
-                        let _ = submitter.send(Ok(answer));
-                    }
-                }
-                Ok(Err(error)) => {
-                    self.tell_those_behind(partition, &error);
-                    for submitter in submitters {
-                        let _ = submitter.send(Err(error.clone()));
-                    }
-                }
-                Ok(Ok(answers)) => {
-                    let (items, answers) = (submitters.len(), answers.len());
-                    tracing::error!(items, answers, "a batch was answered the wrong number");
-                }
-                Err(_) => tracing::error!(items = submitters.len(), "a batch panicked"),
+        let mut under_way = self.begin(partition).await;
+        while let Some((mut call, submitters)) = under_way {
+            (&mut call).await;
+            let outcome = Pin::new(&mut call).take_output();
+            if let Some(Ok(Err(error))) = &outcome {
+                self.tell_those_behind(partition, error);
             }
+            under_way = self.begin(partition).await;
+            tell(outcome, submitters);
         }
     }
 
-    /// The next batch of a partition; `None` ends the task that asked.
+    /// Begins a call for the next batch of a partition; `None` ends the task that asked.
+    async fn begin(self: &Arc<Self>, partition: Partition) -> Option<UnderWay<Answer>> {
+        let (items, submitters) = self.take(partition)?;
+        let inner = Arc::clone(self);
+        let call = async move { (inner.call)(partition, items).await };
+        let mut call = maybe_done(AssertUnwindSafe(call).catch_unwind().boxed());
+        // A future that was never polled has sent nothing.
+        let _ = poll!(&mut call);
+        Some((call, submitters))
+    }
+
     fn take(&self, partition: Partition) -> Option<(Vec<Item>, Vec<Submitter<Answer>>)> {
         let mut lanes = self.lanes();
         let lane = lanes.entry(partition).or_default();
@@ -175,6 +182,27 @@ impl<Item: Send + 'static, Answer: Send + 'static> Drop for Turn<Item, Answer> {
             // Nobody waits, or nothing runs any more.
             _ => *lane = Lane::default(),
         }
+    }
+}
+
+/// Tells submitters what became of their batch. Some have gone, perhaps.
+fn tell<Answer>(outcome: Option<Outcome<Answer>>, submitters: Vec<Submitter<Answer>>) {
+    match outcome {
+        Some(Ok(Ok(answers))) if answers.len() == submitters.len() => {
+            for (submitter, answer) in submitters.into_iter().zip(answers) {
+                let _ = submitter.send(Ok(answer));
+            }
+        }
+        Some(Ok(Err(error))) => {
+            for submitter in submitters {
+                let _ = submitter.send(Err(error.clone()));
+            }
+        }
+        Some(Ok(Ok(answers))) => {
+            let (items, answers) = (submitters.len(), answers.len());
+            tracing::error!(items, answers, "a batch was answered the wrong number");
+        }
+        Some(Err(_)) | None => tracing::error!(items = submitters.len(), "a batch panicked"),
     }
 }
 

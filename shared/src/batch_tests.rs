@@ -93,6 +93,40 @@ async fn what_comes_while_a_call_is_under_way_goes_together_and_in_order() {
     assert_eq!(values(all(answered).await), [10, 20, 30, 40, 50, 60]);
 }
 
+/// A client of Redis sends in a task of its own, and tasks have their turns as they were woken.
+#[tokio::test]
+async fn the_next_call_is_sent_before_those_of_the_last_are_told() {
+    let (told, mut order) = unbounded_channel();
+    let (begin, mut begun) = unbounded_channel();
+    let sender = told.clone();
+    let batcher = Batcher::new(LIMIT, move |_, items: Vec<usize>| {
+        let (sender, begin) = (sender.clone(), begin.clone());
+        async move {
+            let (end, ended) = oneshot::channel();
+            let sent = items.clone();
+            tokio::spawn(async move { sender.send(("sent", sent)).unwrap() });
+            begin.send(end).unwrap();
+            ended.await.map(|()| items).map_err(|_| unknown())
+        }
+    });
+    for item in 1..=5 {
+        let (batcher, told) = (batcher.clone(), told.clone());
+        tokio::spawn(async move {
+            let answer = batcher.submit(partition(0), item).await.unwrap();
+            told.send(("told", vec![answer])).unwrap();
+        });
+    }
+    for _ in 0..3 {
+        begun.recv().await.unwrap().send(()).unwrap();
+    }
+    let mut events = Vec::new();
+    while events.len() < 8 {
+        events.push(order.recv().await.unwrap());
+    }
+    let place = |event| events.iter().position(|found| *found == event).unwrap();
+    assert!(place(("sent", vec![5])) < place(("told", vec![2])), "{events:?}");
+}
+
 #[tokio::test]
 async fn one_that_gives_up_disturbs_nobody() {
     let (batcher, mut calls) = batcher();
