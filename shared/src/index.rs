@@ -1,7 +1,8 @@
 //! Indexes: sorted sets that list what there is. Every partition has one of its own, and a scan
 //! reads them as if they were one.
 //!
-//! Members are compared byte by byte, as Redis does where all scores are equal.
+//! The members of a [`Range`] are compared byte by byte, as Redis does where all scores are equal.
+//! What is sorted in another way is read by its owner: see [`OwnStore::scan_lists`].
 
 use std::future::Future;
 use std::ops::Bound;
@@ -36,11 +37,11 @@ pub enum Order {
 
 /// What a scan found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scanned<T> {
+pub struct Scanned<T, P = String> {
     /// The records that were wanted; maybe fewer than asked for, or none, although there are more.
     pub items: Vec<T>,
-    /// The position after which another scan goes on; `None` at the end of the range.
-    pub next: Option<String>,
+    /// The position after which another scan goes on; `None` at the end of the list.
+    pub next: Option<P>,
 }
 
 impl Range {
@@ -112,59 +113,83 @@ impl OwnStore {
     pub async fn scan<T, F>(
         &self,
         index: impl Fn(Partition) -> String,
-        mut range: Range,
+        range: Range,
         limit: usize,
         find: impl Fn(String) -> F,
     ) -> Result<Scanned<T>, RedisError>
     where
         F: Future<Output = Result<Option<T>, RedisError>>,
     {
+        let read = |partition, position: Option<String>, count| {
+            let range = position.iter().fold(range.clone(), |range, past| range.past(past));
+            let read = self.run(range.read(index(partition), count));
+            async move { Ok(read.await?.texts()?) }
+        };
+        self.scan_lists(range.order, None, limit, read, find).await
+    }
+
+    /// The same of lists that are sorted in their own way: `read` answers the first `count` entries
+    /// of a partition that lie behind a position, which is an entry as well.
+    pub async fn scan_lists<P, T, R, F>(
+        &self,
+        order: Order,
+        mut position: Option<P>,
+        limit: usize,
+        read: impl Fn(Partition, Option<P>, usize) -> R,
+        find: impl Fn(P) -> F,
+    ) -> Result<Scanned<T, P>, RedisError>
+    where
+        P: Clone + Ord,
+        R: Future<Output = Result<Vec<P>, RedisError>>,
+        F: Future<Output = Result<Option<T>, RedisError>>,
+    {
         let (mut items, mut budget, mut batch) = (Vec::new(), SCAN_BUDGET, limit);
         loop {
-            let (mut members, more) = self.members(&index, &range, batch.min(budget)).await?;
-            budget -= members.len();
-            let records = all(members.iter().cloned().map(&find)).await;
+            let count = batch.min(budget);
+            // One more than needed tells whether there are more.
+            let lists = self.partitions().all();
+            let lists = lists.map(|partition| read(partition, position.clone(), count + 1));
+            let (mut entries, more) = self.merge(order, all(lists).await, count).await?;
+            budget -= entries.len();
+            let records = all(entries.iter().cloned().map(&find)).await;
             for (place, record) in records.into_iter().enumerate() {
                 items.extend(record?);
                 if items.len() == limit {
-                    let more = more || place + 1 < members.len();
-                    let next = more.then(|| members.swap_remove(place));
+                    let more = more || place + 1 < entries.len();
+                    let next = more.then(|| entries.swap_remove(place));
                     return Ok(Scanned { items, next });
                 }
             }
-            match members.pop().filter(|_| more) {
-                Some(last) if budget > 0 => range = range.past(&last),
+            match entries.pop().filter(|_| more) {
+                last @ Some(_) if budget > 0 => position = last,
                 next => return Ok(Scanned { items, next }),
             }
             batch = SCAN_BATCH;
         }
     }
 
-    /// The first `count` members of all partitions, and whether there are more.
-    async fn members(
+    /// The first `count` entries of these lists of all partitions, and whether there are more.
+    async fn merge<P: Ord>(
         &self,
-        index: impl Fn(Partition) -> String,
-        range: &Range,
+        order: Order,
+        lists: Vec<Result<Vec<P>, RedisError>>,
         count: usize,
-    ) -> Result<(Vec<String>, bool), RedisError> {
-        let partitions = self.partitions();
-        // One more than needed tells whether there are more.
-        let lists = partitions.all().map(|part| self.run(range.read(index(part), count + 1)));
-        let mut members = Vec::new();
-        for list in all(lists).await {
-            members.extend(list?.texts()?);
+    ) -> Result<(Vec<P>, bool), RedisError> {
+        let mut entries = Vec::new();
+        for list in lists {
+            entries.extend(list?);
         }
-        if members.is_empty() {
-            let absences = partitions.all().map(|partition| self.confirm_absence(partition));
+        if entries.is_empty() {
+            let absences = self.partitions().all().map(|partition| self.confirm_absence(partition));
             all(absences).await.into_iter().collect::<Result<(), _>>()?;
         }
-        members.sort_unstable();
-        if range.order == Order::Descending {
-            members.reverse();
+        entries.sort_unstable();
+        if order == Order::Descending {
+            entries.reverse();
         }
-        let more = members.len() > count;
-        members.truncate(count);
-        Ok((members, more))
+        let more = entries.len() > count;
+        entries.truncate(count);
+        Ok((entries, more))
     }
 }
 
