@@ -16,7 +16,8 @@ pub(crate) fn order_prefix(partition: Partition) -> String {
     partition.key_of("order", "")
 }
 
-/// Sorted set of the ids of all orders.
+/// Sorted set of all orders by the time they were placed, in milliseconds: a member for those that
+/// one call placed.
 pub(crate) fn orders(partition: Partition) -> String {
     partition.key("orders")
 }

@@ -11,15 +11,16 @@ use shared::redis::{Redis, RedisError, Reply};
 use shared::request::RequestContext;
 use shared::time::Timestamp;
 
+mod index;
 mod line;
 mod place;
 mod read;
 
 use crate::domain::{Account, Cancellation, Completion, Order, PlaceOrder, Quote, Refund};
 use crate::keys;
-pub use crate::store::place::PLACEMENT_BATCH;
+pub use crate::store::index::Position;
+pub use crate::store::place::{MAX_SKEW, PLACEMENT_BATCH};
 use crate::store::place::{Placement, Placements};
-pub use crate::store::read::MAX_SKEW;
 
 /// Raised whenever a function changes what it does, takes or answers.
 const LIBRARY_VERSION: u32 = 1;

@@ -33,13 +33,6 @@ macro_rules! id {
                 Self(Uuid::now_v7())
             }
 
-            /// What every id minted at that time begins with; it stands before them in the order of
-            /// ids.
-            pub fn prefix_at(at: Timestamp) -> String {
-                let ms = at.as_millis();
-                format!("{:08x}-{:04x}", ms >> 16, ms & 0xffff)
-            }
-
             /// The time inside the id, if it is a UUIDv7.
             pub fn minted_at(&self) -> Option<Timestamp> {
                 if self.0.get_version_num() != 7 {
@@ -206,14 +199,6 @@ mod tests {
         let ids: Vec<OrderId> = (0..1_000).map(|_| OrderId::mint()).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(ids[0].minted_at() <= ids[999].minted_at());
-    }
-
-    #[test]
-    fn an_id_begins_with_the_prefix_of_its_time() {
-        let id = OrderId::mint();
-        let at = id.minted_at().unwrap();
-        assert!(id.to_string().starts_with(&OrderId::prefix_at(at)));
-        assert!(OrderId::prefix_at(Timestamp::from_millis(at.as_millis() + 1)) > id.to_string());
     }
 
     #[test]

@@ -11,13 +11,14 @@ use super::{Reconciler, Times, patiently};
 use crate::audit::{Difference, Ledger, Outcome, Sale, Sums, of_record, of_sale};
 use crate::domain::{Found, OrderStatus};
 use crate::inventory_client::{LedgerEntry, Page, Stock};
+use crate::store::Position;
 
 /// Ledgers that are read at once.
 const LEDGERS_AT_ONCE: usize = 8;
 /// How often a product that sells while it is read is read again.
 const MAX_LOOKS: usize = 5;
 
-type Records = Scanned<(OrderId, Found)>;
+type Records = Scanned<(OrderId, Found), Position>;
 
 impl Reconciler {
     /// Compares every order with what inventory recorded of it. While one page is compared, the
@@ -31,9 +32,8 @@ impl Reconciler {
         let partitions = self.store.own.partitions();
         let mut page = self.records(times, None).await?;
         loop {
-            let next = page.next.as_deref().map(str::parse).transpose()?;
             let following = async {
-                match next {
+                match page.next {
                     Some(next) => self.records(times, Some(next)).await.map(Some),
                     None => Ok(None),
                 }
@@ -68,13 +68,13 @@ impl Reconciler {
                 }
             }
             match page.next {
-                Some(next) => position = Some(next.parse()?),
                 None => return Ok(sums),
+                next => position = next,
             }
         }
     }
 
-    async fn records(&self, times: Times, position: Option<OrderId>) -> anyhow::Result<Records> {
+    async fn records(&self, times: Times, position: Option<Position>) -> anyhow::Result<Records> {
         let read = || self.store.list_records(times.since, position, MAX_LIMIT);
         patiently(read).await.context("the store of payments cannot be read")
     }

@@ -1,20 +1,14 @@
 //! What the store tells without changing anything.
 
-use std::time::Duration;
-
 use shared::id::OrderId;
-use shared::index::{Order as Direction, Range, Scanned};
+use shared::index::Scanned;
 use shared::own_store::all;
 use shared::redis::RedisError;
 use shared::time::Timestamp;
 
-use super::{Store, line};
+use super::{Position, Store, line};
 use crate::domain::{Found, Order, OrderFilter};
 use crate::keys;
-
-/// How far the time inside an id may be from the time on the clock of the store: `place_orders`
-/// refuses more.
-pub const MAX_SKEW: Duration = Duration::from_hours(24);
 
 impl Store {
     /// Finds an order.
@@ -29,43 +23,27 @@ impl Store {
     pub async fn list_orders(
         &self,
         filter: &OrderFilter,
-        position: Option<OrderId>,
+        position: Option<Position>,
         limit: usize,
-    ) -> Result<Scanned<Order>, RedisError> {
-        let mut range = Range::all(Direction::Descending);
-        // The time inside an id is that of the process that minted it, which is only about right.
-        if let Some(after) = filter.created_after {
-            range = range.not_below(&OrderId::prefix_at(after.earlier_by(MAX_SKEW)));
-        }
-        if let Some(before) = filter.created_before {
-            range = range.below(&OrderId::prefix_at(before.later_by(MAX_SKEW)));
-        }
-        let range = position.iter().fold(range, |range, id| range.past(&id.to_string()));
-        let find = |member: String| async move {
-            let id = member.parse();
-            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
-            Ok(self.find_order(id).await?.filter(|order| filter.admits(order)))
-        };
-        self.own.scan(keys::orders, range, limit, find).await
+    ) -> Result<Scanned<Order, Position>, RedisError> {
+        let start = filter.created_after.map_or(0, |after| after.as_millis() + 1);
+        let end = filter.created_before.map_or(u64::MAX, Timestamp::as_millis);
+        let find =
+            |id| async move { Ok(self.find_order(id).await?.filter(|order| filter.admits(order))) };
+        self.scan_orders(start..end, position, limit, find).await
     }
 
-    /// A page of all orders placed after `since`, the newest first, behind `position`, as an audit
-    /// finds them.
+    /// A page of all orders placed at `since` or later, the newest first, behind `position`, as an
+    /// audit finds them.
     pub async fn list_records(
         &self,
         since: Option<Timestamp>,
-        position: Option<OrderId>,
+        position: Option<Position>,
         limit: usize,
-    ) -> Result<Scanned<(OrderId, Found)>, RedisError> {
-        let range = Range::all(Direction::Descending);
-        let range = since.iter().fold(range, |range, &at| range.not_below(&OrderId::prefix_at(at)));
-        let range = position.iter().fold(range, |range, id| range.past(&id.to_string()));
-        let find = |member: String| async move {
-            let id = member.parse();
-            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
-            Ok(Some((id, self.find_record(id).await?)))
-        };
-        self.own.scan(keys::orders, range, limit, find).await
+    ) -> Result<Scanned<(OrderId, Found), Position>, RedisError> {
+        let start = since.map_or(0, Timestamp::as_millis);
+        let find = |id| async move { Ok(Some((id, self.find_record(id).await?))) };
+        self.scan_orders(start..u64::MAX, position, limit, find).await
     }
 
     /// These orders as an audit finds them, in this order.

@@ -19,5 +19,6 @@ mod watching;
 mod atomicity;
 mod functions;
 mod lifecycle;
+mod listing;
 mod model;
 mod twin;

@@ -6,7 +6,6 @@ use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::request::RequestContext;
-use shared::time::Timestamp;
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::{Kept, Snapshot};
@@ -47,6 +46,7 @@ impl Twin for Payments {
         let model = Model {
             beginning,
             orders: BTreeMap::new(),
+            placed: Vec::new(),
             due: Vec::new(),
             events: Vec::new(),
             changes: Vec::new(),
@@ -177,7 +177,7 @@ impl Payments {
 
 /// A new id with that time in it.
 fn minted(at_ms: u64) -> OrderId {
-    let at = OrderId::prefix_at(Timestamp::from_millis(at_ms));
+    let at = format!("{:08x}-{:04x}", at_ms >> 16, at_ms & 0xffff);
     let id = OrderId::mint().to_string();
     format!("{at}{}", &id[at.len()..]).parse().unwrap()
 }

@@ -109,10 +109,12 @@ impl Arena {
             accepted.extend(traffic.stop().await);
         }
         let orders = self.wait_drained().await;
-        let id = |order: &Value| -> OrderId { order["id"].as_str().unwrap().parse().unwrap() };
-        let ids: Vec<_> = orders.iter().map(id).collect();
-        assert!(ids.is_sorted_by(|a, b| a > b), "newest first, from all partitions");
-        let found: HashSet<_> = ids.into_iter().collect();
+        let text = |order: &Value, name: &str| order[name].as_str().unwrap().to_owned();
+        let place = |order: &Value| (text(order, "created_at"), text(order, "id"));
+        let newest_first = orders.is_sorted_by(|a, b| place(a) > place(b));
+        assert!(newest_first, "newest first, from all partitions");
+        let found: HashSet<OrderId> =
+            orders.iter().map(|order| text(order, "id").parse().unwrap()).collect();
         assert_eq!(found.len(), orders.len(), "each is listed once");
         let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
         assert!(lost.is_empty(), "{lost:?}");

@@ -59,7 +59,8 @@ async fn each_is_seen_once(shop: &Shop) {
             "newest first, each once: {query}"
         );
         // Those that have come in the meantime may be among them, and nothing else.
-        let seen: BTreeSet<OrderId> = seen.into_iter().filter(|id| all.contains(id)).collect();
+        let ids = seen.into_iter().map(|(_, id)| id);
+        let seen: BTreeSet<OrderId> = ids.filter(|id| all.contains(id)).collect();
         assert_eq!(seen.symmetric_difference(expected).next(), None, "{query}");
     }
     assert!(!traffic.stop().await.is_empty());
@@ -72,18 +73,17 @@ async fn place(shop: &Shop, product: ProductId) -> BTreeSet<OrderId> {
     traffic.stop().await.into_iter().map(|accepted| accepted.id).collect()
 }
 
-/// The ids on all pages from `first` on.
-async fn walk(shop: &Shop, first: String) -> Vec<OrderId> {
-    let mut ids = Vec::new();
+/// When the orders on all pages from `first` on were placed, and their ids.
+async fn walk(shop: &Shop, first: String) -> Vec<(String, OrderId)> {
+    let mut seen = Vec::new();
     let mut next = Some(first);
     while let Some(path) = next {
         let page = Answer::patiently(shop.to_payments(Method::GET, &path)).await.expect(200);
-        let orders = page.json();
-        let orders = orders.as_array().unwrap().iter();
-        ids.extend(
-            orders.map(|order| -> OrderId { order["id"].as_str().unwrap().parse().unwrap() }),
-        );
+        for order in page.json().as_array().unwrap() {
+            let text = |name: &str| order[name].as_str().unwrap();
+            seen.push((text("created_at").to_owned(), text("id").parse().unwrap()));
+        }
         next = page.next_page();
     }
-    ids
+    seen
 }

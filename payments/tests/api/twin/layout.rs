@@ -14,12 +14,13 @@ impl Model {
         for (id, order) in &self.orders {
             store.insert(partition.key_of("order", id), Kept::Text(self.line(order)));
         }
-        let ids = self.orders.keys().map(|id| (id.to_string(), "0".to_owned()));
-        store.insert(key("orders"), Kept::Sorted(ids.collect()));
-        let due = self.due.iter().map(|together| {
-            let ids: Vec<_> = together.ids.iter().map(ToString::to_string).collect();
-            (ids.join(" "), pattern::at(together.placed, together.delay_ms))
-        });
+        let placed = self.placed.iter();
+        let placed = placed.map(|together| (together.member(), pattern::at(together.placed, 0)));
+        store.insert(key("orders"), Kept::Sorted(placed.collect()));
+        let due = self
+            .due
+            .iter()
+            .map(|together| (together.member(), pattern::at(together.placed, together.delay_ms)));
         store.insert(key("due"), Kept::Sorted(due.collect()));
         store.insert(key("order_completed"), pattern::rows(self.events.iter().cloned()));
         store.insert(key("changes"), pattern::changes(&self.changes));

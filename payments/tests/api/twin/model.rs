@@ -20,6 +20,8 @@ const DONE: i64 = 1;
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
     pub(crate) orders: BTreeMap<OrderId, Order>,
+    /// In the order in which they were placed.
+    pub(crate) placed: Vec<Together>,
     /// What is still to be paid.
     pub(crate) due: Vec<Together>,
     /// The fields of each event that was emitted.
@@ -32,7 +34,8 @@ pub(crate) struct Model {
     pub(crate) refunded: u64,
 }
 
-/// Pending orders that one call placed.
+/// Orders that one call placed.
+#[derive(Clone)]
 pub(crate) struct Together {
     pub(crate) placed: usize,
     pub(crate) delay_ms: u64,
@@ -70,7 +73,9 @@ impl Model {
         }
         if !placed.is_empty() {
             self.changes.push(("order.created", placed.clone()));
-            self.due.push(Together { placed: step, delay_ms: request.delay_ms, ids: placed });
+            let together = Together { placed: step, delay_ms: request.delay_ms, ids: placed };
+            self.placed.push(together.clone());
+            self.due.push(together);
         }
         Answer::List(answers)
     }
@@ -209,11 +214,8 @@ impl Model {
     /// Orders that were placed together and are due next.
     pub(crate) fn next_due(&self) -> Option<&Together> {
         // At the same time the store goes by the text of the ids.
-        let text = |together: &Together| {
-            let ids: Vec<_> = together.ids.iter().map(ToString::to_string).collect();
-            ids.join(" ")
-        };
-        self.due.iter().min_by_key(|together| (together.delay_ms, together.placed, text(together)))
+        let rank = |together: &&Together| (together.delay_ms, together.placed, together.member());
+        self.due.iter().min_by_key(rank)
     }
 
     fn pay(&mut self, step: usize, id: OrderId) {
@@ -222,6 +224,14 @@ impl Model {
         order.paid = Some(Payment { at: step, event: self.events.len() });
         self.events.push(order.event(step));
         self.charged += order.placed.quote.total.as_minor();
+    }
+}
+
+impl Together {
+    /// The ids as they stand in the store.
+    pub(crate) fn member(&self) -> String {
+        let ids: Vec<_> = self.ids.iter().map(ToString::to_string).collect();
+        ids.join(" ")
     }
 }
 
