@@ -18,7 +18,7 @@ use crate::store::{COMPLETION_BATCH, Store};
 
 /// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
 /// this much longer.
-const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MIN_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Wait after a failure of the store.

@@ -16,7 +16,7 @@ const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duratio
 const BUSY: usize = 16;
 /// How long they are left to come together. A batch costs a store about as much as one entry does
 /// for each product in it, so that a few large ones are far cheaper than many small ones.
-const LINGER: Duration = Duration::from_millis(25);
+const LINGER: Duration = Duration::from_millis(10);
 
 pub(super) struct State {
     pub(super) group_exists: bool,
