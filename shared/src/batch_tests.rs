@@ -97,7 +97,7 @@ async fn what_comes_while_a_call_is_under_way_goes_together_and_in_order() {
 #[tokio::test]
 async fn the_next_call_is_sent_before_those_of_the_last_are_told() {
     let (told, mut order) = unbounded_channel();
-    let (begin, mut begun) = unbounded_channel();
+    let (begin, mut calls) = unbounded_channel();
     let sender = told.clone();
     let batcher = Batcher::new(LIMIT, move |_, items: Vec<usize>| {
         let (sender, begin) = (sender.clone(), begin.clone());
@@ -117,7 +117,7 @@ async fn the_next_call_is_sent_before_those_of_the_last_are_told() {
         });
     }
     for _ in 0..3 {
-        begun.recv().await.unwrap().send(()).unwrap();
+        calls.recv().await.unwrap().send(()).unwrap();
     }
     let mut events = Vec::new();
     while events.len() < 8 {
