@@ -15,7 +15,8 @@ const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duratio
 /// A batch of so many entries says that others are on their way.
 const BUSY: usize = 16;
 /// How long they are left to come together. A batch costs a store about as much as one entry does
-/// for each product in it, so that a few large ones are far cheaper than many small ones.
+/// for each product in it, so that a few large ones are far cheaper than many small ones. Where they
+/// become too large, one of them keeps a processor for milliseconds, and requests wait for it.
 const LINGER: Duration = Duration::from_millis(10);
 
 pub(super) struct State {
