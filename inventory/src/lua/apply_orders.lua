@@ -49,7 +49,7 @@ end
 local function read_stock(line, id, key, movements)
   local version, quantity, rest = string.match(line, STOCK)
   if version and #version <= MAX_DIGITS and #quantity <= MAX_DIGITS then
-    return {id = id, key = key, movements = movements, rest = rest, sales = 0,
+    return {id = id, key = key, movements = movements, rest = rest, is_sold = false,
       version = tonumber(version), on_hand = tonumber(quantity)}
   end
   assert(string.find(line, TOMBSTONE), 'a product is damaged')
@@ -98,7 +98,8 @@ end
 -- Decides on the orders of one run, in their order, and writes nothing. Takes no order whose numbers are none: that would be
 -- noticed with others written.
 local function decide(batch, run, oldest)
-  local records, orders, products, reply, sales = batch.records, batch.orders, batch.products, batch.reply, batch.sales
+  local records, orders, products, reply = batch.records, batch.orders, batch.products, batch.reply
+  local sales, trims = batch.sales, batch.trims
   local seen, found, before, head, deltas = run.seen, run.found, run.before, ' ' .. run.head, {}
   local is_young = run.since >= oldest
   for i = before + 1, run.last do
@@ -111,12 +112,13 @@ local function decide(batch, run, oldest)
       outcome = REPEATED + (recorded == RELEASED and NO_STOCK or tonumber(recorded) or APPLIED)
     else
       outcome = not product and NO_PRODUCT or product.on_hand < quantity and NO_STOCK or APPLIED
-      seen[record] = outcome
+      seen[record], run.is_new = outcome, true
     end
     local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
     if outcome == APPLIED then
-      local left = product.on_hand - quantity
-      product.on_hand = left
+      local left, version = product.on_hand - quantity, product.version + 1
+      product.on_hand, product.version, product.is_sold = left, version, true
+      trims[i] = version % TRIM_EVERY == 0 or nil
       deltas[quantity] = deltas[quantity] or int(0 - quantity) .. ' '
       sales[i] = deltas[quantity] .. int(left) .. head .. record
     elseif reason then
@@ -126,29 +128,25 @@ local function decide(batch, run, oldest)
   end
 end
 
--- Takes the stock of the orders of one run, and records what became of each. Answers whether there was anything to record.
-local function write_run(batch, run, oldest)
+-- Writes down what became of the orders of one run, of those that were not recorded before.
+local function record_run(batch, run, oldest)
   local call, records, orders, products = redis.call, batch.records, batch.orders, batch.products
   local rows, n = {}, 0
   for i = run.before + 1, run.last do
     local outcome = batch.reply[i]
     if outcome == APPLIED then
-      local product, entry = products[orders[2 * i - 1]], nil
-      product.sales = product.sales + 1
-      if (product.version + product.sales) % TRIM_EVERY == 0 then
-        entry = call('XADD', product.movements, 'MINID', '~', oldest, '*', 'sale', batch.sales[i])
+      local movements, entry = products[orders[2 * i - 1]].movements, nil
+      if batch.trims[i] then
+        entry = call('XADD', movements, 'MINID', '~', oldest, '*', 'sale', batch.sales[i])
       else
-        entry = call('XADD', product.movements, '*', 'sale', batch.sales[i])
+        entry = call('XADD', movements, '*', 'sale', batch.sales[i])
       end
       rows[n + 1], rows[n + 2], n = records[i], recorded_as(entry), n + 2
     elseif outcome <= NO_STOCK then
       rows[n + 1], rows[n + 2], n = records[i], outcome, n + 2
     end
   end
-  if n > 0 then
-    call('HSET', run.key, unpack(rows))
-  end
-  return n > 0
+  call('HSET', run.key, unpack(rows))
 end
 
 local function emit_refund(stream, refund, time)
@@ -159,16 +157,16 @@ local function emit_refund(stream, refund, time)
     'quantity', refund.quantity, 'reason', refund.reason)
 end
 
--- Once for all orders of the call.
+-- Takes the stock, once for all orders of the call.
 local function write_products(products, now, changes)
   local lines, ids, n = {}, {}, 0
   for _, product in ipairs(products) do
-    if product and product.sales > 0 then
+    if product and product.is_sold then
       n = n + 1
       lines[2 * n - 1], ids[n] = product.key, product.id
-      lines[2 * n] = int(product.version + product.sales) .. ' ' .. int(product.on_hand) .. now .. product.rest
+      lines[2 * n] = int(product.version) .. ' ' .. int(product.on_hand) .. now .. product.rest
       -- It may have several places.
-      product.sales = 0
+      product.is_sold = false
     end
   end
   if n > 0 then
@@ -177,39 +175,47 @@ local function write_products(products, now, changes)
   end
 end
 
+-- Notes the buckets that are written to. This is the first write: where the index is no index, there is none.
+local function index_buckets(index, runs)
+  local buckets = {}
+  for _, run in ipairs(runs) do
+    if run.is_new then
+      buckets[#buckets + 1], buckets[#buckets + 2] = run.bucket, run.bucket
+    end
+  end
+  return #buckets == 0 or type(redis.pcall('ZADD', index, unpack(buckets))) == 'number'
+end
+
 local function apply_orders(keys, args)
   local refunds, index, changes = keys[2], keys[3], keys[4]
   local keep_ms = whole(args[1], 'how long a record is kept')
   assert(#keys == 4 and #args == 9, 'four keys and nine arguments')
-  if not writable_as(refunds, 'stream') then
-    return damaged(refunds)
-  elseif not writable_as(index, 'zset') then
-    return damaged(index)
-  end
   local now = now_ms()
   local oldest, ids, records = now - keep_ms, cjson.decode(args[5]), cjson.decode(args[7])
   local runs, total = read_runs(args, records)
   local batch = {ids = ids, records = records, orders = cjson.decode(args[8]), events_text = args[9],
-    products = read_products(args, ids), reply = {}, sales = {}, refunds = {}}
+    products = read_products(args, ids), reply = {}, sales = {}, trims = {}, refunds = {}}
   assert(#batch.orders == 2 * total, 'a product and a quantity for each order')
   for _, run in ipairs(runs) do
     decide(batch, run, oldest)
   end
 
-  local buckets, since = {}, int(math.max(0, oldest))
-  for _, run in ipairs(runs) do
-    if write_run(batch, run, since) then
-      buckets[#buckets + 1], buckets[#buckets + 2] = run.bucket, run.bucket
-    end
+  if #batch.refunds > 0 and not writable_as(refunds, 'stream') then
+    return damaged(refunds)
+  elseif not index_buckets(index, runs) then
+    return damaged(index)
   end
-  if #buckets > 0 then
-    redis.call('ZADD', index, unpack(buckets))
+  write_products(batch.products, ' ' .. int(now), changes)
+  local since = int(math.max(0, oldest))
+  for _, run in ipairs(runs) do
+    if run.is_new then
+      record_run(batch, run, since)
+    end
   end
   local time = #batch.refunds > 0 and rfc3339(now)
   for _, refund in ipairs(batch.refunds) do
     emit_refund(refunds, refund, time)
   end
-  write_products(batch.products, ' ' .. int(now), changes)
   return batch.reply
 end
 

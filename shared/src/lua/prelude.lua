@@ -120,11 +120,10 @@ local MAX_SUM_DIGITS = 18
 
 -- True when something can be added to this sum. Redis adds, to all 64 bits, and takes no zero in front.
 local function can_add(account, sum)
-  if not writable_as(account, 'hash') then
-    return false
-  end
-  local found = redis.call('HGET', account, sum)
-  return not found or found == '0' or string.match(found, '^[1-9]%d*$') ~= nil and #found <= MAX_SUM_DIGITS
+  -- Of a key of another type this is an error, which is a table.
+  local found = redis.pcall('HGET', account, sum)
+  return not found or found == '0'
+    or type(found) == 'string' and string.find(found, '^[1-9]%d*$') ~= nil and #found <= MAX_SUM_DIGITS
 end
 
 local function add(account, sum, minor)
