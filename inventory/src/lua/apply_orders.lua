@@ -175,7 +175,8 @@ local function write_products(products, now, changes)
   end
 end
 
--- Notes the buckets that are written to. This is the first write: where the index is no index, there is none.
+-- Lists the buckets that orders will be recorded in. Answers whether it could: where the index has a wrong type nothing is
+-- written, because this is the first write of the call.
 local function index_buckets(index, runs)
   local buckets = {}
   for _, run in ipairs(runs) do
