@@ -92,23 +92,6 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Applied], "all is well again");
 }
 
-#[tokio::test]
-async fn a_damaged_stream_of_refunds_holds_up_only_orders_that_need_one() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let product = test.product(3).await;
-    test.operate("SET", &format!("{} damage", RefundOrder::STREAM)).await;
-    let before = test.dump().await;
-    let rejected = order(ProductId::mint(), 1);
-    test.store.apply_orders(&[order(product, 1), rejected.clone()], KEEP).await.unwrap_err();
-    assert_eq!(test.dump().await, before, "a batch fails as a whole");
-    let outcomes = test.store.apply_orders(&[order(product, 1)], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
-    test.operate("DEL", RefundOrder::STREAM).await;
-    let outcomes = test.store.apply_orders(&[rejected], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Rejected(RefundReason::ProductNotFound)]);
-    assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 1);
-}
-
 fn check_histories(partitions: Partitions) {
     let runtime = Runtime::new().unwrap();
     let test = runtime.block_on(TestStore::start(partitions));

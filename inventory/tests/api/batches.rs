@@ -64,6 +64,23 @@ async fn an_order_that_is_twice_in_a_batch_is_applied_once() {
 }
 
 #[tokio::test]
+async fn a_damaged_stream_of_refunds_holds_up_only_orders_that_need_one() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(3).await;
+    test.operate("SET", &format!("{} damage", RefundOrder::STREAM)).await;
+    let before = test.dump().await;
+    let rejected = order(ProductId::mint(), 1);
+    test.store.apply_orders(&[order(product, 1), rejected.clone()], KEEP).await.unwrap_err();
+    assert_eq!(test.dump().await, before, "a batch fails as a whole");
+    let outcomes = test.store.apply_orders(&[order(product, 1)], KEEP).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied]);
+    test.operate("DEL", RefundOrder::STREAM).await;
+    let outcomes = test.store.apply_orders(&[rejected], KEEP).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Rejected(RefundReason::ProductNotFound)]);
+    assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let (product, empty) = (test.product(10).await, test.product(0).await);
