@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use shared::id::ProductId;
+use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::harness::LIMIT;
 
 /// A listening stand-in. Dropped, it refuses connections.
 pub(crate) struct FakeInventory {
@@ -21,8 +24,8 @@ pub(crate) struct FakeInventory {
 pub(crate) enum Behaviour {
     /// These bytes are sent.
     Answer(String),
-    /// These bytes are sent after a while.
-    Slow(Duration, String),
+    /// These bytes are sent once all answers are released.
+    Held(String),
     /// The connection is closed without an answer.
     HangUp,
     /// The same, but only the first time.
@@ -31,6 +34,7 @@ pub(crate) enum Behaviour {
 
 #[derive(Default)]
 struct State {
+    released: watch::Sender<bool>,
     behaviours: BTreeMap<String, Behaviour>,
     /// The head of each question, by product.
     questions: BTreeMap<String, Vec<String>>,
@@ -64,6 +68,18 @@ impl FakeInventory {
     /// Says what inventory has on record of an order.
     pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
         lock(&self.state).behaviours.insert(format!("admin/outcomes?orders={order}"), behaviour);
+    }
+
+    /// Lets go of all answers that are held, now and later.
+    pub(crate) fn release(&self) {
+        lock(&self.state).released.send_replace(true);
+    }
+
+    /// Waits until so many questions about this product are there.
+    pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
+        wait_until("the questions", LIMIT, || async { self.questions(id).len() >= times })
+            .await
+            .unwrap();
     }
 
     /// A new product with this price, a JSON value, and so many on hand.
@@ -134,8 +150,9 @@ async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
     let id = path.strip_prefix("/products/").or(path.strip_prefix('/'))?.to_owned();
     let answer = match question(state, &id, head) {
         Behaviour::Answer(answer) => answer,
-        Behaviour::Slow(time, answer) => {
-            tokio::time::sleep(time).await;
+        Behaviour::Held(answer) => {
+            let mut released = lock(state).released.subscribe();
+            released.wait_for(|released| *released).await.ok()?;
             answer
         }
         Behaviour::HangUp => return None,

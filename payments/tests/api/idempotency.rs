@@ -180,16 +180,16 @@ async fn a_request_whose_first_copy_is_still_running_is_a_conflict_for_now() {
     let service = start().await;
     let id = service.inventory.product("19.90", 1);
     let answer = product(id, "19.90", 1);
-    service.inventory.set(id, Behaviour::Slow(Duration::from_millis(700), answer));
-    let copies = all((0..3).map(|_| service.order_with_key("k", id, 1))).await;
-    let (placed, refused): (Vec<_>, Vec<_>) =
-        copies.iter().partition(|answer| answer.status == 201);
-    assert_eq!((placed.len(), refused.len()), (1, 2));
-    for answer in refused {
-        answer.problem(409, "idempotency-in-progress");
-        assert_eq!(answer.header("retry-after"), "1");
-    }
-    assert_replayed(placed[0], &service.order_with_key("k", id, 1).await);
+    service.inventory.set(id, Behaviour::Held(answer));
+    let (placed, ()) = tokio::join!(service.order_with_key("k", id, 1), async {
+        service.inventory.wait_asked(id, 1).await;
+        for refused in all((0..2).map(|_| service.order_with_key("k", id, 1))).await {
+            refused.problem(409, "idempotency-in-progress");
+            assert_eq!(refused.header("retry-after"), "1");
+        }
+        service.inventory.release();
+    });
+    assert_replayed(&placed, &service.order_with_key("k", id, 1).await);
     assert_eq!(service.count_orders().await, 1);
 }
 

@@ -11,15 +11,18 @@ use stack::wait::wait_until;
 use crate::fake_inventory::{Behaviour, product};
 use crate::harness::{Answer, LIMIT, Service};
 
-/// Long enough for all requests of a test to arrive while the first one is being answered.
-const A_WHILE: Duration = Duration::from_millis(400);
-
 #[tokio::test]
 async fn simultaneous_orders_for_one_product_share_one_question() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "1h")]).await;
     let id = service.inventory.product("1", 1);
-    service.inventory.set(id, Behaviour::Slow(A_WHILE, product(id, "1", 1)));
-    for answer in all((0..30).map(|_| service.order(id, 1))).await {
+    service.inventory.set(id, Behaviour::Held(product(id, "1", 1)));
+    let (answers, ()) = tokio::join!(all((0..30).map(|_| service.order(id, 1))), async {
+        service.inventory.wait_asked(id, 1).await;
+        // What is sent now is answered after the others have arrived.
+        service.get("/readyz").await;
+        service.inventory.release();
+    });
+    for answer in answers {
         answer.order_id();
     }
     assert_eq!(service.inventory.questions(id).len(), 1);
@@ -36,8 +39,12 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
 async fn without_a_memory_for_prices_each_order_asks() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "0")]).await;
     let id = service.inventory.product("1", 1);
-    service.inventory.set(id, Behaviour::Slow(A_WHILE, product(id, "1", 1)));
-    for answer in all((0..10).map(|_| service.order(id, 1))).await {
+    service.inventory.set(id, Behaviour::Held(product(id, "1", 1)));
+    let (answers, ()) = tokio::join!(all((0..10).map(|_| service.order(id, 1))), async {
+        service.inventory.wait_asked(id, 10).await;
+        service.inventory.release();
+    });
+    for answer in answers {
         answer.order_id();
     }
     assert_eq!(service.inventory.questions(id).len(), 10);

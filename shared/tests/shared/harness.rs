@@ -174,6 +174,13 @@ impl Stores {
         self.group("pending").await?.unsigned().ok()
     }
 
+    /// How many of these have been so for this long.
+    pub(crate) async fn pending_for(&self, idle: Duration) -> usize {
+        let pending = Command::new("XPENDING").key(STREAM).args([GROUP, "IDLE"]);
+        let pending = pending.arg(idle.as_millis().to_string()).args(["-", "+", "10000"]);
+        self.emitter.run(pending).await.unwrap().list().unwrap().len()
+    }
+
     /// Whether the group has been given everything and has acknowledged it.
     pub(crate) async fn is_settled(&self) -> bool {
         let lag = self.group("lag").await.and_then(|lag| lag.unsigned().ok());

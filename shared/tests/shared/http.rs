@@ -47,8 +47,7 @@ impl Server {
             .page("/error", error)
             .page("/held", held.data(gate.clone()))
             .page("/waiting", waiting.data(gate.clone()))
-            .page("/for-ever", for_ever)
-            .page("/announced", announced);
+            .page("/for-ever", for_ever);
         Self { gate, ..Self::serve(routes, env).await }
     }
 
@@ -118,14 +117,6 @@ async fn for_ever() -> &'static str {
 }
 
 #[handler]
-async fn announced(visit: Data<&Arc<Visit>>) -> &'static str {
-    let wait = HANDLER_TIMEOUT + Duration::from_secs(1);
-    visit.lease.wait_up_to(wait);
-    tokio::time::sleep(wait).await;
-    "in time"
-}
-
-#[handler]
 fn alive() -> &'static str {
     "ok"
 }
@@ -144,14 +135,17 @@ async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
 #[tokio::test]
 async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
     let server = Server::start(&[]).await;
-    let started = Instant::now();
-    let (late, waited) = tokio::join!(
-        async { (server.problem("/for-ever").await, started.elapsed()) },
-        server.get("/announced")
-    );
-    assert_eq!(late.0, (504, "deadline-exceeded".to_owned()));
-    assert!((HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&late.1), "{:?}", late.1);
-    assert_eq!(waited, (200, "in time".to_owned()));
+    let (waited, ()) = tokio::join!(server.get("/waiting"), async {
+        server.gate.arrived.notified().await;
+        let started = Instant::now();
+        let late = server.problem("/for-ever").await;
+        let took = started.elapsed();
+        assert_eq!(late, (504, "deadline-exceeded".to_owned()));
+        assert!((HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&took), "{took:?}");
+        // The one that announced its wait has been there for longer.
+        server.gate.opened.notify_one();
+    });
+    assert_eq!(waited, (200, "waited".to_owned()));
 }
 
 #[tokio::test]

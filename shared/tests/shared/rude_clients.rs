@@ -44,9 +44,10 @@ async fn answered_within(server: &Server, limit: Duration) -> bool {
 #[tokio::test]
 async fn a_client_that_says_too_much_and_goes_away_gives_its_place_back() {
     let ticks = || {
-        Body::from_bytes_stream(stream::unfold((), |()| async {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            Some((Ok::<_, io::Error>("tick\n"), ()))
+        let clock = tokio::time::interval(Duration::from_millis(10));
+        Body::from_bytes_stream(stream::unfold(clock, |mut clock| async {
+            clock.tick().await;
+            Some((Ok::<_, io::Error>("tick\n"), clock))
         }))
     };
     let routes = Routes::default().page("/ticks", make_sync(move |_| ticks()));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use shared::delivery::{Handler, Parking, Settlement};
 use shared::event::OrderCompleted;
 use shared::id::OrderId;
 use shared::redis::RedisError;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// It works.
@@ -24,14 +24,15 @@ pub(crate) const REFUSE: u32 = 5;
 pub(crate) const AWAY_TWICE: u32 = 6;
 /// The handler never answers, as if the process had died of it.
 pub(crate) const DIE: u32 = 7;
-/// It works, but takes its time.
-pub(crate) const SLOW: u32 = 8;
-/// How much.
-pub(crate) const SLOWNESS: Duration = Duration::from_millis(600);
+/// It works once it is let go.
+pub(crate) const HELD: u32 = 8;
 
 /// The handler. Clones share what they remember.
 #[derive(Clone, Default)]
-pub(crate) struct Script(Arc<Mutex<Vec<Call>>>);
+pub(crate) struct Script {
+    calls: Arc<Mutex<Vec<Call>>>,
+    let_go: Arc<Notify>,
+}
 
 /// One batch that was handed over.
 #[derive(Clone, Debug)]
@@ -43,7 +44,12 @@ pub(crate) struct Call {
 impl Script {
     /// Everything that was handed over so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.0.lock().unwrap().clone()
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Lets a held order go.
+    pub(crate) fn let_go(&self) {
+        self.let_go.notify_one();
     }
 
     /// The calls in which orders of that quantity were handed over.
@@ -95,12 +101,12 @@ impl Handler for Script {
     ) -> Result<Vec<Settlement>, RedisError> {
         let orders = events.iter().map(|event| (event.order_id, event.quantity)).collect();
         let at = Instant::now();
-        self.0.lock().unwrap().push(Call { at, orders });
+        self.calls.lock().unwrap().push(Call { at, orders });
         if events.iter().any(|event| event.quantity == DIE) {
             std::future::pending::<()>().await;
         }
-        if events.iter().any(|event| event.quantity == SLOW) {
-            tokio::time::sleep(SLOWNESS).await;
+        if events.iter().any(|event| event.quantity == HELD) {
+            self.let_go.notified().await;
         }
         if events.iter().any(|event| event.quantity == REFUSE) {
             return Err(RedisError::Refused("WRONGTYPE a key".to_owned()));

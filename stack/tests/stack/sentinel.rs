@@ -10,7 +10,7 @@ use stack::sentinel::{Options, Replicated};
 use stack::wait::wait_until;
 use stack::{binaries, server};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::interval;
 
 /// From the promotion of a replica to the first answer.
 const BACK: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const BACK: Duration = Duration::from_secs(2);
 /// The Sentinels tell an old primary that lives on only after ten seconds. What is written there is
 /// lost, so its clients must leave it long before.
 const DEPOSED: Duration = Duration::from_secs(4);
-/// Between two commands of a busy client.
+/// From one command of a busy client to the next.
 const PAUSE: Duration = Duration::from_millis(20);
 
 fn set(value: i64) -> Command {
@@ -40,9 +40,10 @@ async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
 fn busy(redis: &Redis) -> JoinSet<()> {
     let (mut work, redis) = (JoinSet::new(), redis.clone());
     work.spawn(async move {
+        let mut clock = interval(PAUSE);
         loop {
+            clock.tick().await;
             let _ = redis.run(Command::new("EXISTS").key("product:1")).await;
-            sleep(PAUSE).await;
         }
     });
     work

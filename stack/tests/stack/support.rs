@@ -18,10 +18,10 @@ use stack::{
 };
 use tempfile::TempDir;
 
-/// A service that is ready as soon as it listens. It ends with status 3 and a reason when the file
-/// `crash` appears beside it.
+/// A service that is ready as soon as it listens. It ends with status 3 and a reason when something is
+/// written to `crash-<service>-<verb>` beside it.
 const STAND_IN: &str = r#"#!/usr/bin/env python3
-import http.server, os, signal, sys, threading, time
+import http.server, os, signal, sys, threading
 if "STUBBORN" in os.environ:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 service, verb = os.path.basename(sys.argv[0]), sys.argv[1]
@@ -38,8 +38,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 def watch():
-    while not os.path.exists(os.path.join(here, "crash-" + service + "-" + verb)):
-        time.sleep(0.01)
+    crash = os.path.join(here, "crash-" + service + "-" + verb)
+    try:
+        os.mkfifo(crash)
+    except FileExistsError:
+        pass
+    open(crash).close()  # Waits for whoever writes.
     for number in range(30):
         print("line", number)
     print("the reason of the crash", flush=True)

@@ -6,6 +6,7 @@ use regex::Regex;
 use reqwest::{Client, Method, Url, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use shared::id::OrderId;
+use tokio::time::{Instant, interval_at};
 
 use super::{Check, Entry, File, Filter, Part, Predicate, Subject};
 
@@ -28,15 +29,19 @@ pub(crate) async fn run(
         for (name, value) in &entry.variables {
             variables.insert(name.clone(), fill(value, &variables)?);
         }
-        let mut retries = entry.retry;
-        loop {
-            let fault = match once(client, entry, &mut variables).await {
-                Ok(()) => break,
-                Err(fault) => fault,
-            };
-            retries = retries.checked_sub(1).ok_or(format!("{}: {fault}", entry.title))?;
-            tokio::time::sleep(entry.retry_interval).await;
+        let mut answered = once(client, entry, &mut variables).await;
+        if answered.is_err() && entry.retry > 0 {
+            let mut clock =
+                interval_at(Instant::now() + entry.retry_interval, entry.retry_interval);
+            for _ in 0..entry.retry {
+                clock.tick().await;
+                answered = once(client, entry, &mut variables).await;
+                if answered.is_ok() {
+                    break;
+                }
+            }
         }
+        answered.map_err(|fault| format!("{}: {fault}", entry.title))?;
     }
     Ok(())
 }
