@@ -112,13 +112,15 @@ local function decide(batch, run, oldest)
       outcome = REPEATED + (recorded == RELEASED and NO_STOCK or tonumber(recorded) or APPLIED)
     else
       outcome = not product and NO_PRODUCT or product.on_hand < quantity and NO_STOCK or APPLIED
-      seen[record], run.is_new = outcome, true
+      seen[record], run.has_new = outcome, true
     end
     local reason = REASONS[outcome] or REASONS[outcome - REPEATED]
     if outcome == APPLIED then
       local left, version = product.on_hand - quantity, product.version + 1
       product.on_hand, product.version, product.is_sold = left, version, true
-      trims[i] = version % TRIM_EVERY == 0 or nil
+      if version % TRIM_EVERY == 0 then
+        trims[i] = true
+      end
       deltas[quantity] = deltas[quantity] or int(0 - quantity) .. ' '
       sales[i] = deltas[quantity] .. int(left) .. head .. record
     elseif reason then
@@ -180,7 +182,7 @@ end
 local function index_buckets(index, runs)
   local buckets = {}
   for _, run in ipairs(runs) do
-    if run.is_new then
+    if run.has_new then
       buckets[#buckets + 1], buckets[#buckets + 2] = run.bucket, run.bucket
     end
   end
@@ -209,7 +211,7 @@ local function apply_orders(keys, args)
   write_products(batch.products, ' ' .. int(now), changes)
   local since = int(math.max(0, oldest))
   for _, run in ipairs(runs) do
-    if run.is_new then
+    if run.has_new then
       record_run(batch, run, since)
     end
   end
