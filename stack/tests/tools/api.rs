@@ -62,3 +62,18 @@ async fn the_postman_collection_runs_from_top_to_bottom() {
         .args(["--color", "off"]);
     run(command).await;
 }
+
+#[tokio::test]
+async fn hurl_itself_runs_every_file_with_requests() {
+    let system = system().await;
+    let requests = project::root().join("requests");
+    let files = std::fs::read_dir(requests).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "hurl"));
+    let mut command = Command::new(installed("bin/hurl"));
+    command
+        .arg("--test")
+        .args(["--variable", &format!("inventory={}", system.inventory_url())])
+        .args(["--variable", &format!("payments={}", system.payments_url())])
+        .args(files);
+    run(command).await;
+}
