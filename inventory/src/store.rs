@@ -12,6 +12,7 @@ use shared::redis::{Command, Redis, RedisError};
 use shared::time::Timestamp;
 
 mod apply;
+mod migration;
 mod outcomes;
 mod read;
 mod reply;
@@ -21,9 +22,6 @@ use crate::domain::{
     ProductPatch, Release,
 };
 use crate::keys;
-
-/// Raised whenever a function changes what it does, takes or answers.
-const LIBRARY_VERSION: u32 = 1;
 
 /// How products and records are written, and read again: what all functions know.
 const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
@@ -49,10 +47,10 @@ impl Store {
             include_str!("lua/delete_product.lua"),
             include_str!("lua/apply_orders.lua"),
             include_str!("lua/release_order.lua"),
+            include_str!("lua/sort_product.lua"),
         ];
         let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{file}"));
-        let library =
-            Library::new("inventory", LIBRARY_VERSION, &files.each_ref().map(String::as_str));
+        let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self { own: OwnStore::new(redis, library, partitions) }
     }
 

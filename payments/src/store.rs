@@ -13,6 +13,7 @@ use shared::time::Timestamp;
 
 mod index;
 mod line;
+mod migration;
 mod place;
 mod read;
 
@@ -21,9 +22,6 @@ use crate::keys;
 pub use crate::store::index::Position;
 pub use crate::store::place::{MAX_SKEW, PLACEMENT_BATCH};
 use crate::store::place::{Placement, Placements};
-
-/// Raised whenever a function changes what it does, takes or answers.
-const LIBRARY_VERSION: u32 = 1;
 
 /// What an order is: in front of every function.
 const ORDER_LINE: &str = include_str!("lua/common/order_line.lua");
@@ -54,7 +52,7 @@ impl Store {
         ];
         let files = files.map(|file| format!("{ORDER_LINE}{file}"));
         let files = files.each_ref().map(String::as_str);
-        let library = Library::new("payments", LIBRARY_VERSION, &files);
+        let library = Library::new(migration::LAYOUT, &files);
         let own = OwnStore::new(redis, library, partitions);
         Self { placements: place::batcher(own.clone()), own }
     }

@@ -1,13 +1,22 @@
 //! Function libraries: the Lua of a service, loaded into its store and called by name.
 
+use std::collections::BTreeMap;
+
+use crate::digest::digest;
 use crate::id::Partition;
 use crate::idempotency::{CLAIMS, Claim};
+use crate::layout::Layout;
 use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 /// The functions that every library has.
-const COMMON: [&str; 1] = [include_str!("lua/move_cursor.lua")];
+const COMMON: [&str; 2] =
+    [include_str!("lua/move_cursor.lua"), include_str!("lua/set_identity.lua")];
+/// What stands before the name of each function in the code.
+const REGISTER: &str = "\nregister('";
+/// Hexadecimal digits of the hash in a name: 48 bits, so that no two builds share one by chance.
+pub(crate) const HASH_DIGITS: usize = 12;
 
 /// The key that a store is known by; every function takes it as its first key.
 pub const IDENTITY: &str = "identity";
@@ -19,16 +28,17 @@ const ABSENT: &str = "absent";
 /// What the store answers when it does not know a function.
 const NOT_FOUND: &str = "ERR Function not found";
 
-/// The functions of one service in one version.
+/// The functions of one service in one build.
 ///
-/// The version is part of the library's name and of every function's, so that two releases run side
-/// by side on one store. Whoever changes what a function does, or what it takes or answers, raises
-/// the version.
+/// A hash of all code is part of the library's name and of every function's. So two builds run side
+/// by side on one store, and two services on one server: neither replaces a function of the other.
 #[derive(Clone, Debug)]
 pub struct Library {
     name: String,
-    version: u32,
+    layout: Layout,
     code: String,
+    /// The names in the store by those of the files, made once: a call only refers to them.
+    functions: BTreeMap<String, Arg>,
 }
 
 /// The keys and arguments of one call.
@@ -40,29 +50,38 @@ pub struct Call {
 }
 
 impl Library {
-    /// Joins the Lua files of a service into one library.
-    pub fn new(service: &str, version: u32, files: &[&str]) -> Self {
-        let name = format!("{service}_v{version}");
+    /// Joins the Lua files of a service into one library, for stores of this layout.
+    pub fn new(layout: Layout, files: &[&str]) -> Self {
+        let service = layout.service;
+        let mut body = format!("local SERVICE, LAYOUT = '{service}', {}\n", layout.version());
+        body += PRELUDE;
         // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals
         // stays far away.
-        let mut code = format!(
-            "#!lua name={name}
-local VERSION = {version}
-{PRELUDE}"
-        );
         for file in COMMON.iter().chain(files) {
-            code.extend([
-                "
-do
-", file, "
-end",
-            ]);
+            body.extend(["\ndo\n", file, "\nend"]);
         }
-        Self { name, version, code }
+        let hash = &digest(&body)[..HASH_DIGITS];
+        let functions = body.split(REGISTER).skip(1).filter_map(|rest| rest.split('\'').next());
+        let functions = functions
+            .map(|function| (function.to_owned(), format!("{function}_{service}_{hash}").into()));
+        let functions = functions.collect();
+        let name = format!("{service}_{hash}");
+        let code = format!("#!lua name={name}\nlocal BUILD = '{name}'\n{body}");
+        Self { name, layout, code, functions }
     }
 
-    /// Loads the library on the node that owns `partition`, in place of an earlier copy of the same
-    /// version.
+    /// The name of the library in a store: the service, and a hash of all code.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The layout of the stores that it is for.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Loads the library on the node that owns `partition`. One of this name that is there already
+    /// is the same.
     pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
         let load = Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.code.as_str());
         redis.run(load.to_owner_of(&partition.key(IDENTITY))).await?;
@@ -96,14 +115,21 @@ end",
     fn command(&self, partition: Partition, call: &Call) -> Command {
         let absent = partition.index().map(|_| partition.key_of(IDENTITY, ABSENT));
         let keys = 1 + call.keys.len() + usize::from(absent.is_some());
+        let name = self.functions.get(call.function).cloned().unwrap_or(call.function.into());
         Command::new("FCALL")
-            .arg(format!("{}_v{}", call.function, self.version))
+            .arg(name)
             .arg(i64::try_from(keys).unwrap_or(i64::MAX))
             .key(partition.key(IDENTITY))
             .args(call.keys.iter().map(String::as_str))
             .args(absent)
             .args(call.args.iter().cloned())
     }
+}
+
+/// What stands in the identity of a store of this service and layout, and in no other. The functions
+/// look for the same (`lua/prelude.lua`).
+pub(crate) fn belongs(service: &str, version: u32) -> String {
+    format!(" {service} {version} ")
 }
 
 /// The functions were loaded, and are missing again: the slot has just moved to another node.

@@ -95,7 +95,7 @@ impl Range {
     }
 
     /// The first `count` members of an index in this range.
-    fn read(&self, index: String, count: usize) -> Command {
+    pub fn read(&self, index: String, count: usize) -> Command {
         let (low, high) = (lex(&self.low, b'-'), lex(&self.high, b'+'));
         let range = Command::new("ZRANGE").key(index);
         let range = match self.order {

@@ -23,6 +23,7 @@ pub mod telemetry;
 pub mod batch;
 pub mod function;
 pub mod index;
+pub mod layout;
 pub mod opening;
 pub mod own_store;
 pub mod record;

@@ -1,5 +1,5 @@
 //! What must hold before a service may use its store: the server is fit to keep data, the functions
-//! are loaded, and the store is the one that it was.
+//! are loaded, and the store is the one that it was, in the layout of this build.
 
 use std::time::Duration;
 
@@ -9,11 +9,15 @@ use crate::backoff::Backoff;
 use crate::cursor::{Fit, StreamState};
 use crate::function::IDENTITY;
 use crate::id::Partition;
-use crate::own_store::{OwnStore, info_field};
+use crate::opening::identity::Standing;
+use crate::opening::server::Keeping;
+use crate::own_store::OwnStore;
 use crate::redis::{Command, Redis, RedisError};
 use crate::shutdown::{Shutdown, sleep_unless};
 
-mod spread;
+mod identity;
+mod migration;
+mod server;
 
 /// Where the other service proves that this store once had data: the stream this service reads.
 #[derive(Clone)]
@@ -49,31 +53,66 @@ pub enum OpenError {
         /// What this process was told.
         wanted: String,
     },
+    /// The other service owns this store. Only a person can change that.
+    #[error(
+        "this store belongs to {owner}, not to {service}: give each service a store of its own \
+         with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL, which may be two databases of one server"
+    )]
+    OtherService {
+        /// The service that owns it.
+        owner: String,
+        /// This service.
+        service: &'static str,
+    },
+    /// A newer build has migrated the store.
+    #[error(
+        "this store has layout {layout}, and this build knows layouts up to {known} only: start a \
+         newer build, or restore a backup from before the store was migrated"
+    )]
+    NewerLayout {
+        /// The layout of the store.
+        layout: u32,
+        /// The newest layout that this build knows.
+        known: u32,
+    },
+    /// An older build left the store, and no process of this build has migrated it yet.
+    #[error(
+        "this store has an older layout than this build writes: start `serve` or `consume` of this \
+         build first, which migrates the store"
+    )]
+    OlderLayout,
+    /// The store has no identity.
+    #[error("this store is empty, or has lost its data: it has no identity")]
+    NoIdentity,
+    /// Another program uses the database.
+    #[error(
+        "the key {key} is not what this service writes, so another program uses this database: \
+         name an empty one, such as another number behind the port in redis://host:port/number"
+    )]
+    Foreign {
+        /// The key that tells.
+        key: String,
+    },
     /// The server is not fit to keep data. Only a person can change that.
     #[error("the Redis server cannot be used: {0}")]
     Unfit(String),
 }
 
-/// The oldest server that has functions and stream lag, by the version it reports.
-const MIN_REDIS_VERSION: (u32, u32) = (7, 0);
-/// The same for Valkey, which reports its own version beside a Redis-compatible one.
-const MIN_VALKEY_VERSION: (u32, u32) = (7, 2);
 /// Wait between two attempts to open a store.
 const OPEN_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
 
 impl OwnStore {
-    /// Tries until the store is fit for use; gives up only when it is unfit, or when the process
-    /// stops.
+    /// Tries until the store is fit for use; gives up only where trying again is of no use, or when
+    /// the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
         let mut last = String::new();
+        let mut warned = false;
         loop {
-            let error = match self.try_open(witness).await {
+            let error = match self.try_open(witness, &mut warned).await {
                 Ok(()) => return Ok(()),
-                Err(error @ (OpenError::Unfit(_) | OpenError::OtherPartitions { .. })) => {
-                    return Err(error);
-                }
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => error.to_string(),
             };
             if error != last {
@@ -87,15 +126,66 @@ impl OwnStore {
         }
     }
 
-    async fn try_open(&self, witness: &Witness) -> Result<(), OpenError> {
+    async fn try_open(&self, witness: &Witness, warned: &mut bool) -> Result<(), OpenError> {
         for partition in self.partitions().all() {
-            self.check_server(partition).await?;
+            let keeping = self.check_server(partition).await?;
+            if keeping == Keeping::Nothing && !std::mem::replace(warned, true) {
+                tracing::warn!(
+                    "the store keeps no append-only file: a restart of Redis loses accepted orders"
+                );
+            }
         }
-        self.check_partitions().await?;
+        let standings = self.claimable(witness).await?;
         for partition in self.partitions().all() {
-            self.load_functions(partition).await?;
+            self.load_functions(partition).await.map_err(never_loads)?;
         }
-        self.ensure_identity(witness).await
+        if standings.iter().any(|(_, standing)| matches!(standing, Standing::Missing)) {
+            self.ensure_identity(witness).await?;
+        }
+        for partition in self.partitions().all() {
+            self.migrate(partition).await?;
+        }
+        Ok(self.confirm_identity().await?)
+    }
+
+    /// Makes sure, without a change, that this store is as this build leaves it.
+    pub async fn verify(&self) -> Result<(), OpenError> {
+        for (_, standing) in self.standings().await? {
+            match standing {
+                Standing::Current => {}
+                Standing::Missing => return Err(OpenError::NoIdentity),
+                Standing::Older(_) => return Err(OpenError::OlderLayout),
+            }
+        }
+        Ok(())
+    }
+
+    /// How each partition stands, where nothing forbids this service to take it. The other service
+    /// keeps the stream that this one reads, so a store without a name that has this stream is the
+    /// other's.
+    async fn claimable(&self, witness: &Witness) -> Result<Vec<(Partition, Standing)>, OpenError> {
+        let standings = self.standings().await?;
+        for (partition, standing) in &standings {
+            let nameless = match standing {
+                Standing::Missing => true,
+                Standing::Older(identity) => !identity.names_service(),
+                Standing::Current => false,
+            };
+            if !nameless {
+                continue;
+            }
+            let exists = Command::new("EXISTS").key(partition.key(witness.stream));
+            let there = match self.run(exists).await {
+                // A user of this service's own store has no right to the other's stream.
+                Err(error) if error.is_forbidden() => false,
+                there => there?.int().map_err(RedisError::from)? == 1,
+            };
+            if there {
+                let owner = "the other service".to_owned();
+                return Err(OpenError::OtherService { owner, service: self.layout().service });
+            }
+        }
+        Ok(standings)
     }
 
     /// Gives an empty store its identity, whatever was lost before. With the data went all memory
@@ -103,12 +193,13 @@ impl OwnStore {
     /// that were served, so none of it is repeated.
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
-            if self.is_identified(partition).await? {
+            let set = Command::new("SET").key(partition.key(IDENTITY));
+            let identity = self.run(Command::new("GET").key(partition.key(IDENTITY))).await?;
+            if !identity.is_null() {
                 continue;
             }
             self.remember_life(partition, &self.life().await?).await?;
-            let set = Command::new("SET").key(partition.key(IDENTITY));
-            let identity = self.partitions().note(&Uuid::now_v7().to_string());
+            let identity = self.identity_text(&Uuid::now_v7().to_string());
             self.run(set.arg(identity).arg("NX")).await?;
         }
         Ok(())
@@ -117,7 +208,7 @@ impl OwnStore {
     /// Accepts that something is lost: from here on, the store and the stream are taken as they are.
     /// Where nothing is lost, nothing changes.
     pub async fn accept_loss(&self, witness: &Witness) -> Result<(), OpenError> {
-        self.check_partitions().await?;
+        self.claimable(witness).await?;
         for partition in self.partitions().all() {
             let stream = partition.key(witness.stream);
             let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
@@ -151,34 +242,22 @@ impl OwnStore {
             _ => Ok(self.adopt().await?),
         }
     }
+}
 
-    async fn check_server(&self, partition: Partition) -> Result<(), OpenError> {
-        let info = self.info(partition, "everything").await?;
-        let (product, minimum, version) = match info_field(&info, "valkey_version") {
-            Some(version) => ("Valkey", MIN_VALKEY_VERSION, version),
-            None => ("Redis", MIN_REDIS_VERSION, info_field(&info, "redis_version").unwrap_or("")),
-        };
-        if parse_version(version) < Some(minimum) {
-            let (major, minor) = minimum;
-            return Err(OpenError::Unfit(format!(
-                "{product} {version}, need {major}.{minor} or newer"
-            )));
+impl OpenError {
+    /// Whether only a person can change it, so that trying again is of no use.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Redis(_) | Self::DataLost { .. })
+    }
+}
+
+/// What a server says of our functions beside "not now", it says for ever.
+fn never_loads(error: RedisError) -> OpenError {
+    match error {
+        RedisError::Refused(reason) => {
+            OpenError::Unfit(format!("it does not take our functions: {reason}"))
         }
-        match info_field(&info, "maxmemory_policy") {
-            Some("noeviction") => {}
-            policy => {
-                let policy = policy.unwrap_or("unknown");
-                return Err(OpenError::Unfit(format!(
-                    "maxmemory-policy is {policy}, need noeviction"
-                )));
-            }
-        }
-        if info_field(&info, "aof_enabled") != Some("1") {
-            tracing::warn!(
-                "the store keeps no append-only file: a restart of Redis loses accepted orders"
-            );
-        }
-        Ok(())
+        error => error.into(),
     }
 }
 
@@ -198,29 +277,4 @@ async fn is_known(witness: &Witness, stream: &str) -> Result<bool, RedisError> {
         }
     }
     Ok(false)
-}
-
-fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_by_number() {
-        assert!(parse_version("6.2.14") < Some(MIN_REDIS_VERSION));
-        assert!(parse_version("10.0.0") > Some(MIN_REDIS_VERSION));
-        assert!(parse_version("7.0.15") >= Some(MIN_REDIS_VERSION));
-        assert!(parse_version("garbage") < Some(MIN_REDIS_VERSION));
-    }
-
-    #[test]
-    fn a_field_of_info_is_found_by_its_whole_name() {
-        let info = "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n";
-        assert_eq!(info_field(info, "run_id"), Some("abc"));
-        assert_eq!(info_field(info, "run"), None);
-    }
 }

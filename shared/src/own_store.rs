@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::batch::Batcher;
-use crate::function::{Call, IDENTITY, Library};
+use crate::function::{Call, IDENTITY, Library, belongs};
 use crate::id::{Partition, Partitions};
+use crate::layout::Layout;
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::time::Timestamp;
 
@@ -77,7 +78,23 @@ impl OwnStore {
         self.library.load(&self.redis, partition).await
     }
 
-    /// Answers whether every partition still has its identity.
+    /// The layout of the stores that this build reads and writes.
+    pub(crate) fn layout(&self) -> Layout {
+        self.library.layout()
+    }
+
+    /// The name of the function library of this build.
+    pub fn library(&self) -> &str {
+        self.library.name()
+    }
+
+    /// Whether it is spread over the nodes of a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.redis.is_cluster()
+    }
+
+    /// Answers whether every partition still has its identity. An error where a newer build has
+    /// migrated it, or where it belongs to another service.
     pub async fn has_identity(&self) -> Result<bool, RedisError> {
         for partition in self.partitions.all() {
             if !self.is_identified(partition).await? {
@@ -87,10 +104,29 @@ impl OwnStore {
         Ok(true)
     }
 
-    /// Answers whether one partition still has its identity.
+    /// The same of one partition.
     pub(crate) async fn is_identified(&self, partition: Partition) -> Result<bool, RedisError> {
-        let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
-        Ok(self.run(exists).await?.int()? == 1)
+        let identity = self.run(Command::new("GET").key(partition.key(IDENTITY))).await?;
+        if identity.is_null() {
+            return Ok(false);
+        }
+        let (layout, identity) = (self.layout(), identity.text()?);
+        if identity.contains(&belongs(layout.service, layout.version())) {
+            return Ok(true);
+        }
+        let Layout { service, .. } = layout;
+        Err(RedisError::Unavailable(format!(
+            "OTHERLAYOUT this store is not one of {service} with layout {}",
+            layout.version()
+        )))
+    }
+
+    /// Makes sure that every partition has its identity.
+    pub(crate) async fn confirm_identity(&self) -> Result<(), RedisError> {
+        for partition in self.partitions.all() {
+            self.confirm_absence(partition).await?;
+        }
+        Ok(())
     }
 
     /// Makes sure that something was not found because it does not exist, and not because the store

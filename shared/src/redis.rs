@@ -104,6 +104,11 @@ impl Redis {
         Self { inner, acks: ReplicaAcks::NONE }
     }
 
+    /// Whether it is a client of a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.inner.url.is_cluster()
+    }
+
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
@@ -230,8 +235,11 @@ mod tests {
     #[test]
     fn a_command_goes_to_the_node_of_its_first_key() {
         let slot = route_of(b"3");
-        let command =
-            Command::new("FCALL").arg("place_order_v1").arg(2).key("identity:{3}").key("due:{4}");
+        let command = Command::new("FCALL")
+            .arg("place_orders_payments_0123456789ab")
+            .arg(2)
+            .key("identity:{3}")
+            .key("due:{4}");
         assert_eq!(command.route, slot);
         assert_eq!(Command::new("TIME").to_owner_of("due:{3}").route, slot);
         assert_eq!(Command::new("PING").route, ClusterHash::Random);

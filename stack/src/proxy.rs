@@ -3,7 +3,7 @@
 //! One [`Proxy`] listens on a loopback port of its own and passes everything on to one server. What
 //! it does wrong is set with [`Proxy::set`] at any time, counted in [`Counts`], and drawn from a
 //! seed. On a link to Redis it sees every command by its *label*: the name in capitals and the
-//! first argument, such as `FCALL place_order_v1`. On an HTTP link that is the method and the path.
+//! first argument, such as `FCALL place_orders_payments_<hash>`. On an HTTP link that is the method and the path.
 //!
 //! - [`frame`](Protocol) finds where requests and answers end.
 //! - [`Trap`] stops the world at one command, before it, behind it, or in between.

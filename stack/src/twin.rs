@@ -148,7 +148,8 @@ async fn play_history<T: Twin>(
     let mut random = Rng::with_seed(seed);
     let partition = Partition::at(random.bool().then_some(TAGGED));
     run(operator, Command::new("FLUSHALL")).await;
-    run(operator, Command::new("SET").key(partition.key(IDENTITY)).arg("x")).await;
+    let identity = store.identity_text("x");
+    run(operator, Command::new("SET").key(partition.key(IDENTITY)).arg(identity.as_str())).await;
     let now_ms = now(store, partition).await;
     let beginning = Beginning { partition, now_ms, day: now_ms / DAY_MS };
     let mut twin = T::begin(beginning, &mut random);
@@ -193,7 +194,7 @@ async fn play_history<T: Twin>(
     }
     let last = format!("after {length} steps, the last of them {:?}", steps.last());
     let mut expected = twin.expected();
-    expected.insert(partition.key(IDENTITY), Kept::Text("x".to_owned()));
+    expected.insert(partition.key(IDENTITY), Kept::Text(identity));
     let whole = matcher.store(&expected).and_then(|()| instants.check(now_ms, end_ms));
     whole.map_err(|error| Mismatch { seed, step: last, error })?;
     Ok(length)

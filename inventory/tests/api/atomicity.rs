@@ -9,8 +9,9 @@ use stack::cut::Reader;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
-use crate::harness::{KEEP, TestStore, order};
+use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order};
 use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
+use crate::twin::sort::Sort;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// The places of the arguments of `apply_orders` that are a number, or a list.
@@ -55,6 +56,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         delete(product),
         apply([product, empty, deleted, ProductId::mint(), product]),
         release(&sold),
+        sort(product),
     ]
 }
 
@@ -149,6 +151,14 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let apply = Apply { keep_ms, orders: orders.to_vec() };
     let (numbers, words) = (APPLY_NUMBERS.to_vec(), counts(products[last]));
     Subject { derived, numbers, words, ..subject(apply.invocation(whole_store())) }
+}
+
+fn sort(id: ProductId) -> Subject {
+    // What the harness calls each product, and another text to sort it by.
+    let name = PRODUCT_NAME.to_owned();
+    let sort = Sort { id, name, sort_name: "another".to_owned() };
+    let words = counts(id);
+    Subject { words, ..subject(sort.invocation(whole_store())) }
 }
 
 fn release(sold: &OrderCompleted) -> Subject {

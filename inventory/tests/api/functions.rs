@@ -47,10 +47,13 @@ async fn every_lua_file_is_a_function_of_the_store() {
     let files = std::fs::read_dir(folder).unwrap().filter_map(|file| {
         let name = file.unwrap().file_name().into_string().unwrap();
         // Beside them is a folder of what they share.
-        Some(format!("{}_v1", name.strip_suffix(".lua")?))
+        Some(name.strip_suffix(".lua")?.to_owned())
     });
-    // And the one that every library has.
-    let expected: BTreeSet<String> = files.chain(["move_cursor_v1".to_owned()]).collect();
+    // And those that every library has.
+    let common = ["move_cursor", "set_identity"].map(str::to_owned);
+    let library = test.store.own.library();
+    let expected: BTreeSet<String> =
+        files.chain(common).map(|name| format!("{name}_{library}")).collect();
     assert_eq!(function_names(&test).await, expected);
 }
 

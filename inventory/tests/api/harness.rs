@@ -23,6 +23,8 @@ use tokio::net::TcpStream;
 
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// What each product is called, where a test does not say otherwise.
+pub(crate) const PRODUCT_NAME: &str = "Tea";
 /// How long it is remembered what became of an order, where a test does not say otherwise.
 pub(crate) const KEEP: Duration = Duration::from_hours(30 * 24);
 
@@ -194,8 +196,11 @@ impl TestStore {
 
     /// Creates a product with so many on hand.
     pub(crate) async fn product(&self, quantity: u32) -> ProductId {
-        let new =
-            NewProduct { name: "Tea".parse().unwrap(), price: "19.90".parse().unwrap(), quantity };
+        let new = NewProduct {
+            name: PRODUCT_NAME.parse().unwrap(),
+            price: "19.90".parse().unwrap(),
+            quantity,
+        };
         let Once::Now(product) = self.store.create_product(new, None).await.unwrap() else {
             panic!("a product without a key was created before");
         };

@@ -14,11 +14,13 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 use crate::harness::TestStore;
 use model::Model;
 use request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
+use sort::Sort;
 
 mod layout;
 mod model;
 mod release;
 pub(crate) mod request;
+pub(crate) mod sort;
 
 /// What products are called: the same when case is folded, with spaces, and words that mean
 /// something to Redis.
@@ -65,12 +67,13 @@ impl Twin for Inventory {
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
-        match random.u32(..19) {
+        match random.u32(..20) {
             0..3 => self.create(number, random),
             3..5 => self.update(number, random),
             5..8 => self.adjust(number, random),
             8 => self.delete(number, random),
             9..12 => self.release(number, random),
+            12 => self.sort(random),
             _ => self.apply(number, random),
         }
     }
@@ -136,6 +139,15 @@ impl Inventory {
         let call = apply.invocation(self.model.beginning.partition);
         let answer = self.model.apply_orders(number, &apply);
         self.done(call, answer, apply.orders[0].product)
+    }
+
+    fn sort(&mut self, random: &mut Rng) -> Step {
+        let (name, text) = (one(random, &NAMES), one(random, &NAMES));
+        let id = self.product(random);
+        let sort = Sort { id, name: name.to_owned(), sort_name: text.to_owned() };
+        let call = sort.invocation(self.model.beginning.partition);
+        let answer = self.model.sort_product(&sort);
+        self.done(call, answer, id)
     }
 
     /// An order that took stock, or gave it back, mostly, and mostly with its product.

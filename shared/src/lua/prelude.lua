@@ -3,14 +3,32 @@
   Check everything, then write. A Lua error does not undo the writes before it.
   Answer an integer, or an array led by one. The client would take certain texts in front for something else. ]]
 
--- Registers `name` in this library's version. A store that has lost its identity has lost its data: every function refuses,
--- because "no such product" would then be a lie that refunds every order.
-local function register(name, callback, flags)
+-- What stands in the identity of a store that this library is for (see `shared::opening::identity`).
+local BELONGS = ' ' .. SERVICE .. ' ' .. LAYOUT .. ' '
+
+-- The refusal of a store that this library must not act on; nil for its own.
+local function refusal(identity)
+  -- Of a key of another type this is an error, which is a table.
+  if not identity then
+    return 'NOIDENTITY this store has lost its data'
+  elseif type(identity) ~= 'string' then
+    return 'DAMAGED identity has a wrong type'
+  elseif not string.find(identity, BELONGS, 1, true) then
+    return 'OTHERLAYOUT this store is not one of ' .. SERVICE .. ' with layout ' .. LAYOUT
+  end
+end
+
+-- Registers `name` in this library. A store that has lost its identity has lost its data: every function refuses, because
+-- "no such product" would then be a lie that refunds every order. And nothing is written into a store of another service, or of
+-- another layout: a newer build may have migrated it while this one was running. Only what migrates a store acts on `any_layout`.
+local function register(name, callback, flags, any_layout)
   redis.register_function{
-    function_name = name .. '_v' .. VERSION,
+    function_name = name .. '_' .. BUILD,
     callback = function(keys, args)
-      if redis.call('EXISTS', keys[1]) == 0 then
-        return redis.error_reply('NOIDENTITY this store has lost its data')
+      local identity = redis.pcall('GET', keys[1])
+      local refused = refusal(identity)
+      if refused and not (any_layout and type(identity) == 'string') then
+        return redis.error_reply(refused)
       end
       -- In a partitioned store, which is told by its tag, the last key is there for the cluster (see `shared::function`).
       if string.find(keys[1], '{', 1, true) then

@@ -15,10 +15,10 @@ pub enum RedisError {
 }
 
 /// Answers that say "not now" rather than "never": the server is busy, starting, full or failing
-/// over, slots are on the move, the store has lost its data or is damaged, or was told wrong users.
-/// None of them is the fault of the command, so none may count against an event. The last five
-/// words are those of our own functions or of the server's users.
-const NOT_NOW: [&str; 18] = [
+/// over, slots are on the move, the store has lost its data, is damaged or was migrated, or was told wrong
+/// users. None of them is the fault of the command, so none may count against an event. The last
+/// seven words are those of our own functions or of the server's users.
+const NOT_NOW: [&str; 19] = [
     "ASK",
     "BUSY",
     "CLUSTERDOWN",
@@ -34,6 +34,7 @@ const NOT_NOW: [&str; 18] = [
     "CLOCK",
     "DAMAGED",
     "NOIDENTITY",
+    "OTHERLAYOUT",
     "NOAUTH",
     "NOPERM",
     "WRONGPASS",
@@ -74,6 +75,11 @@ impl RedisError {
     /// The store has no memory left for writes.
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Unavailable(message) if message.starts_with("OOM"))
+    }
+
+    /// The user of this client has no right to a command, or to a key of it.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Unavailable(message) if message.starts_with("NOPERM"))
     }
 
     /// The slot of the command is on its way to another node, and nothing was done.

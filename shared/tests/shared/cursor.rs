@@ -47,7 +47,11 @@ async fn looks(stores: &Stores) -> u64 {
 }
 
 async fn identify(stores: &Stores) {
-    operate(stores, Command::new("SET").args(["identity", "test"])).await;
+    operate(
+        stores,
+        Command::new("SET").arg("identity").arg(stores.own_store().identity_text("test")),
+    )
+    .await;
 }
 
 #[tokio::test]

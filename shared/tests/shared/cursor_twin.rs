@@ -18,7 +18,7 @@ use stack::redis::Store;
 use stack::twin::snapshot::{Kept, Snapshot};
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
-use crate::harness::{STREAM, partition};
+use crate::harness::{LAYOUT, STREAM, partition};
 
 /// Two streams, as a consumer of partitions has them.
 const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
@@ -179,7 +179,7 @@ async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
 async fn start() -> (PrivateStore, OwnStore) {
     let private = PrivateStore::start(Store::Inventory).await.unwrap();
     let redis = private.client(User::Inventory).unwrap();
-    let store = OwnStore::new(redis, Library::new("test", 1, &[]), Partitions::NONE);
+    let store = OwnStore::new(redis, Library::new(LAYOUT, &[]), Partitions::NONE);
     store.load_functions(partition()).await.unwrap();
     LIFE.set(store.epoch(partition()).await.unwrap());
     (private, store)
@@ -187,7 +187,8 @@ async fn start() -> (PrivateStore, OwnStore) {
 
 /// A store that has acted on a part of the stream.
 async fn bench<'a>(private: &'a PrivateStore, store: &'a OwnStore) -> Bench<'a> {
-    private.operate("SET", "identity test").await;
+    let identity = Command::new("SET").arg("identity").arg(store.identity_text("test"));
+    private.operator.run(identity).await.unwrap();
     let set = Command::new("HSET").key("cursor").args([STREAM, "9-1 5 8-0 7-0 6-0"]);
     private.operator.run(set).await.unwrap();
     let type_of = |key: &str| if key == "cursor" { "hash" } else { "string" };

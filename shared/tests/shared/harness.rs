@@ -10,6 +10,7 @@ use shared::function::Library;
 use shared::group::Membership;
 use shared::health::Progress;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
+use shared::layout::Layout;
 use shared::own_store::{OwnStore, all};
 use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
 use shared::shutdown::Shutdown;
@@ -34,6 +35,9 @@ pub(crate) const GROUP: &str = OrderCompleted::GROUP;
 
 /// A library with one function, as a service would have it.
 const LUA: &str = "local function answer(keys, args) return 42 end\nregister('answer', answer)";
+
+/// What the stores of these tests look like.
+pub(crate) const LAYOUT: Layout = Layout { service: "test", steps: &[] };
 
 /// The two stores.
 pub(crate) struct Stores {
@@ -98,13 +102,13 @@ impl Stores {
     /// The same, with its keys spread in this way.
     pub(crate) fn own_store_of(&self, partitions: Partitions) -> OwnStore {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
-        OwnStore::new(redis, Library::new("test", 1, &[LUA]), partitions)
+        OwnStore::new(redis, Library::new(LAYOUT, &[LUA]), partitions)
     }
 
     /// The store of the stream as its owner sees it.
     pub(crate) fn owner_of_stream(&self) -> OwnStore {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
-        OwnStore::new(redis, Library::new("test", 1, &[LUA]), Partitions::NONE)
+        OwnStore::new(redis, Library::new(LAYOUT, &[LUA]), Partitions::NONE)
     }
 
     /// Starts a consumer of that name, which takes nothing over while a test runs.
@@ -132,8 +136,9 @@ impl Stores {
             reclaim_idle: idle,
         };
         let (own, progress) = (self.own_store(), Progress::new());
+        let identity = own.identity_text("test");
         let (identified, redis) =
-            (Command::new("SET").args(["identity", "test"]), self.operator.clone());
+            (Command::new("SET").arg("identity").arg(identity), self.operator.clone());
         let consumer = Consumer::new(script.clone(), own, partition(), &settings, progress);
         let shutdown = Shutdown::new();
         let mut task = JoinSet::new();

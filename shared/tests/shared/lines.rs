@@ -21,7 +21,8 @@ async fn write(stores: &Stores, command: Command) {
 /// Two stores, the own one with its identity.
 async fn start() -> Stores {
     let stores = Stores::start().await;
-    write(&stores, Command::new("SET").key(IDENTITY).arg("a store")).await;
+    let identity = stores.own_store().identity_text("a-store");
+    write(&stores, Command::new("SET").key(IDENTITY).arg(identity)).await;
     stores
 }
 

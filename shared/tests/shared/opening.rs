@@ -104,7 +104,7 @@ async fn a_store_that_does_not_remember_its_partitions_learns_them() {
     }
     stores.own_store_of(spread(4)).open(&witness(&stores), &Shutdown::new()).await.unwrap();
     let identity = stores.operator.run(Command::new("GET").key("identity:{3}")).await.unwrap();
-    assert_eq!(identity.text().unwrap(), "an-old-one 4");
+    assert_eq!(identity.text().unwrap(), "an-old-one test 0 4");
     let other = stores.own_store_of(spread(2));
     other.open(&witness(&stores), &Shutdown::new()).await.unwrap_err();
 }

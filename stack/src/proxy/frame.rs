@@ -162,10 +162,10 @@ mod tests {
 
     #[test]
     fn a_command_ends_where_it_ends_and_tells_its_name() {
-        let fcall = "*3\r\n$5\r\nfcall\r\n$14\r\nplace_order_v1\r\n$2\r\n\r\n\r\n";
+        let fcall = "*3\r\n$5\r\nfcall\r\n$14\r\nplace_orders_x\r\n$2\r\n\r\n\r\n";
         ends(fcall, |bytes| command(bytes).map(|found| found.len));
         let label = command(fcall.as_bytes()).unwrap().label.unwrap();
-        assert_eq!(label, "FCALL place_order_v1");
+        assert_eq!(label, "FCALL place_orders_x");
         assert_eq!(command(b"ping\r\n").unwrap(), Request { len: 6, label: Some("PING".into()) });
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use shared::function::{Call, IDENTITY, Library};
 use shared::id::{Partition, Partitions};
+use shared::layout::Layout;
 use shared::own_store::OwnStore;
 use shared::redis::{Command, Redis};
 use stack::cluster::{Cluster, Options};
@@ -102,13 +103,17 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
     let cluster = cluster(dir.path()).await;
     let redis = Redis::worker(&cluster.url(User::Inventory).parse().unwrap());
     let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
-    let store = OwnStore::new(redis, Library::new("test", 1, &[]), partitions);
+    let store =
+        OwnStore::new(redis, Library::new(Layout { service: "test", steps: &[] }, &[]), partitions);
     let mut owners = Vec::new();
     for partition in partitions.all() {
         let identity = partition.key(IDENTITY);
         owners.push(cluster.primary_of(cluster.slot_of(&identity).await.unwrap()).await.unwrap());
         store.load_functions(partition).await.unwrap();
-        store.run(Command::new("SET").key(identity).arg("test")).await.unwrap();
+        store
+            .run(Command::new("SET").key(identity).arg(store.identity_text("test")))
+            .await
+            .unwrap();
     }
     let before = lives(&store).await;
     assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), 3, "{before:?}");

@@ -16,10 +16,10 @@ local function read_product(key)
   if not line or string.find(line, TOMBSTONE) then
     return nil
   end
-  local version, quantity, _, price, created_at, name, sort_name = string.match(line, PRODUCT)
+  local version, quantity, updated_at, price, created_at, name, sort_name = string.match(line, PRODUCT)
   return {
     version = whole(version, 'the version of a product'), quantity = whole(quantity, 'the stock of a product'),
-    price = price, created_at = created_at, name = name, sort_name = sort_name,
+    updated_at = updated_at, price = price, created_at = created_at, name = name, sort_name = sort_name,
   }, line
 end
 

@@ -111,6 +111,8 @@ impl Model {
         let changes = (&product.name, &product.price) != (&before.name, &before.price);
         if changes {
             product.changed(step);
+        } else {
+            *product = before;
         }
         let answer = codes(&[DONE], Some(product.line()));
         if changes {

@@ -1,0 +1,73 @@
+//! The layouts that the store had, and the step from each to the next.
+
+use shared::function::Call;
+use shared::id::{Partition, ProductId};
+use shared::index::{Order, Range};
+use shared::layout::{Layout, Taken};
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, RedisError};
+
+use super::reply;
+use crate::keys;
+
+/// The layout that this build reads and writes.
+pub(super) const LAYOUT: Layout = Layout { service: "inventory", steps: &[sort_names_anew] };
+
+/// Products that are read, and sorted anew, at once.
+const PAGE: usize = 100;
+
+/// To layout 1: names that look alike are sorted alike, whichever characters they are typed with.
+/// Each product is sorted by its name once more. Where that changes nothing, nothing changes.
+fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
+    Box::pin(async move {
+        let (mut sorted, mut skipped, mut last) = (0, 0, None);
+        loop {
+            let range = Range::all(Order::Ascending);
+            let range = last.iter().fold(range, |range, id: &String| range.past(id));
+            let members = own.run(range.read(keys::products(partition), PAGE)).await?.texts()?;
+            let Some(end) = members.last() else {
+                break;
+            };
+            last = Some(end.clone());
+            for done in all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
+                if done? { sorted += 1 } else { skipped += 1 }
+            }
+        }
+        if sorted + skipped > 0 {
+            tracing::info!(partition = partition.index(), sorted, skipped, "products are sorted");
+        }
+        Ok(())
+    })
+}
+
+/// Sorts one product. `false` where there is no product to sort: one that was deleted or renamed
+/// meanwhile needs no sorting, and a damaged one is told of when somebody asks for it.
+async fn sort_anew(own: &OwnStore, partition: Partition, member: &str) -> Result<bool, RedisError> {
+    let Ok(id) = member.parse::<ProductId>() else {
+        return Ok(false);
+    };
+    let product = keys::product(partition, id);
+    let line = match own.run(Command::new("GET").key(product.as_str())).await {
+        Err(RedisError::Refused(_)) => return Ok(false),
+        line => line?,
+    };
+    if line.is_null() {
+        return Ok(false);
+    }
+    let Ok(Some(found)) = reply::product_or_tombstone(id, &line.bytes()?) else {
+        return Ok(false);
+    };
+    let call = Call::new("sort_product")
+        .key(product)
+        .key(keys::names(partition))
+        .text(id)
+        .arg(found.name.as_str())
+        .arg(found.name.folded());
+    match own.call(partition, &call).await {
+        Err(RedisError::Refused(reason)) => {
+            tracing::warn!(%id, reason, "the product is damaged, and not sorted");
+            Ok(false)
+        }
+        sorted => Ok(sorted?.int()? == 1),
+    }
+}

@@ -1,0 +1,41 @@
+//! How a migration sorts products anew.
+
+use shared::id::{Partition, ProductId};
+use stack::invocation::Invocation;
+use stack::twin::Answer;
+
+use super::model::Model;
+
+const SORTED: i64 = 1;
+const OTHER_NAME: i64 = 0;
+
+/// A product of this name that is to be sorted by this text.
+#[derive(Clone, Debug)]
+pub(crate) struct Sort {
+    pub(crate) id: ProductId,
+    pub(crate) name: String,
+    pub(crate) sort_name: String,
+}
+
+impl Sort {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("sort_product")
+            .key(partition.key_of("product", self.id))
+            .key(partition.key("names"))
+            .arg(self.id)
+            .arg(&self.name)
+            .arg(&self.sort_name)
+    }
+}
+
+impl Model {
+    pub(crate) fn sort_product(&mut self, request: &Sort) -> Answer {
+        Answer::Number(match self.product(request.id) {
+            Some(product) if product.name == request.name => {
+                product.sort_name.clone_from(&request.sort_name);
+                SORTED
+            }
+            _ => OTHER_NAME,
+        })
+    }
+}

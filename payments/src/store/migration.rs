@@ -1,0 +1,76 @@
+//! The layouts that the store had, and the step from each to the next.
+
+use shared::id::{OrderId, Partition};
+use shared::layout::{Layout, Taken};
+use shared::own_store::{OwnStore, all};
+use shared::redis::{Command, RedisError};
+
+use super::line;
+use crate::keys;
+
+/// The layout that this build reads and writes.
+pub(super) const LAYOUT: Layout = Layout { service: "payments", steps: &[index_by_time] };
+
+/// Members of the index that are read, and written anew, at once.
+const PAGE: usize = 100;
+/// The score of every member in layout 0. No order was placed at this time.
+const UNTIMED: u64 = 0;
+
+/// To layout 1: the index of orders tells when each was placed. Layout 0 has a member for each
+/// order, and the same score for all of them. A member that has its time is not looked at again, so
+/// the step goes on where it was broken off.
+fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
+    Box::pin(async move {
+        let index = keys::orders(partition);
+        // Members that are no orders stay as they are. The list of orders tells of them.
+        let (mut timed, mut left) = (0, 0);
+        loop {
+            let range = Command::new("ZRANGE").key(index.as_str()).arg("0").arg("0").arg("BYSCORE");
+            let range = range.arg("LIMIT").arg(left.to_string()).arg(PAGE.to_string());
+            let members = own.run(range).await?.texts()?;
+            if members.is_empty() {
+                break;
+            }
+            let times = members.iter().map(|member| placed_at(&own, partition, member));
+            let mut add = Command::new("ZADD").key(index.as_str()).arg("XX");
+            let before = timed;
+            for (member, placed_ms) in members.iter().zip(all(times).await) {
+                match placed_ms? {
+                    Some(placed_ms) => {
+                        add = add.arg(placed_ms.to_string()).arg(member.as_str());
+                        timed += 1;
+                    }
+                    None => left += 1,
+                }
+            }
+            if timed > before {
+                own.run(add).await?;
+            }
+        }
+        if timed + left > 0 {
+            tracing::info!(partition = partition.index(), timed, left, "orders are listed by time");
+        }
+        Ok(())
+    })
+}
+
+/// When the order of a member was placed, in milliseconds. The line says so; where there is no line
+/// that can be read, the id tells it to within a day, and the audit finds the order there.
+async fn placed_at(
+    own: &OwnStore,
+    partition: Partition,
+    member: &str,
+) -> Result<Option<u64>, RedisError> {
+    let Ok(id) = member.parse::<OrderId>() else {
+        return Ok(None);
+    };
+    let line = match own.run(Command::new("GET").key(keys::order(partition, id))).await {
+        // Something else stands under the key of the order.
+        Err(RedisError::Refused(_)) => None,
+        line => Some(line?),
+    };
+    let line = line.filter(|line| !line.is_null()).and_then(|line| line.text().ok());
+    let order = line.and_then(|line| line::parse(id, &line).ok());
+    let placed = order.map(|order| order.created_at).or_else(|| id.minted_at());
+    Ok(placed.map(|placed| placed.as_millis()).filter(|&placed_ms| placed_ms != UNTIMED))
+}

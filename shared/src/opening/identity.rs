@@ -1,0 +1,190 @@
+//! What a store remembers of itself: whose it is, its layout, and how its keys are spread.
+//!
+//! Each partition has an identity of four words, `<id> <service> <layout> <partitions>`. Without
+//! partitions the last one is 0, and the key has no tag. Older builds wrote the id alone, or the id
+//! and the number of partitions: that is layout 0, and does not name the service.
+
+use super::OpenError;
+use crate::function::{IDENTITY, belongs};
+use crate::id::{Partition, Partitions};
+use crate::layout::Layout;
+use crate::own_store::OwnStore;
+use crate::redis::{Command, RedisError};
+
+/// What the server answers about a key of another type.
+const WRONG_TYPE: &str = "WRONGTYPE";
+
+/// Whether a partition can be used, where nothing forbids it for good.
+pub(super) enum Standing {
+    /// It has no identity.
+    Missing,
+    /// It has an older layout.
+    Older(Identity),
+    /// It is as this build leaves it.
+    Current,
+}
+
+/// The identity of a partition, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// As it was read.
+    pub(super) text: String,
+    /// The service and the layout; none in layout 0.
+    named: Option<(String, u32)>,
+    /// The partitions of the store, 0 for a store without; `None` where it does not say.
+    partitions: Option<u16>,
+}
+
+impl Identity {
+    /// The text of an identity for this layout and these partitions.
+    pub(super) fn write(id: &str, layout: Layout, version: u32, partitions: Partitions) -> String {
+        let count = partitions.count().unwrap_or(0);
+        format!("{id}{}{count}", belongs(layout.service, version))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (named, partitions) = match (words.next()?, words.next(), words.next(), words.next()) {
+            ("", ..) => return None,
+            (_, None, ..) => (None, None),
+            (_, Some(count), None, _) => (None, Some(count.parse().ok()?)),
+            (_, Some(service), Some(layout), Some(count)) => {
+                (Some((service.to_owned(), layout.parse().ok()?)), Some(count.parse().ok()?))
+            }
+            _ => return None,
+        };
+        Some(Self { text: text.to_owned(), named, partitions })
+    }
+
+    /// The id alone, which never changes.
+    pub(super) fn id(&self) -> &str {
+        self.text.split(' ').next().unwrap_or_default()
+    }
+
+    /// The version of the layout.
+    pub(super) fn version(&self) -> u32 {
+        self.named.as_ref().map_or(0, |(_, layout)| *layout)
+    }
+
+    /// Whether it names the service whose store it is.
+    pub(super) fn names_service(&self) -> bool {
+        self.named.is_some()
+    }
+}
+
+impl OwnStore {
+    /// The identity of this id, as this build writes it.
+    pub fn identity_text(&self, id: &str) -> String {
+        let layout = self.layout();
+        Identity::write(id, layout, layout.version(), self.partitions())
+    }
+
+    /// How each partition stands, or why this process must never use this store.
+    pub(super) async fn standings(&self) -> Result<Vec<(Partition, Standing)>, OpenError> {
+        let partitions = self.partitions();
+        // A store with partitions has a first one; one without has an identity without a tag.
+        let elsewhere = Partition::at(partitions.count().is_none().then_some(0));
+        if let Some(identity) = self.read_identity(elsewhere).await? {
+            self.confirm_service(&identity)?;
+            let made = identity.partitions.filter(|_| partitions.count().is_none());
+            let made = if partitions.count().is_none() { made.unwrap_or(1) } else { 0 };
+            return Err(self.other_partitions(made));
+        }
+        let mut standings = Vec::new();
+        for partition in partitions.all() {
+            standings.push((partition, self.standing(partition).await?));
+        }
+        Ok(standings)
+    }
+
+    /// How one partition stands.
+    pub(super) async fn standing(&self, partition: Partition) -> Result<Standing, OpenError> {
+        let Some(identity) = self.read_identity(partition).await? else {
+            return Ok(Standing::Missing);
+        };
+        self.confirm_service(&identity)?;
+        match identity.partitions {
+            Some(made) if made != self.partitions().count().unwrap_or(0) => {
+                return Err(self.other_partitions(made));
+            }
+            _ => {}
+        }
+        let known = self.layout().version();
+        match identity.version() {
+            layout if layout > known => Err(OpenError::NewerLayout { layout, known }),
+            layout if layout == known && identity.names_service() => Ok(Standing::Current),
+            _ => Ok(Standing::Older(identity)),
+        }
+    }
+
+    async fn read_identity(&self, partition: Partition) -> Result<Option<Identity>, OpenError> {
+        let key = partition.key(IDENTITY);
+        let foreign = || OpenError::Foreign { key: key.clone() };
+        let identity = match self.run(Command::new("GET").key(key.as_str())).await {
+            Err(error) if error.is_refusal(WRONG_TYPE) => return Err(foreign()),
+            identity => identity?,
+        };
+        if identity.is_null() {
+            return Ok(None);
+        }
+        let text = identity.text().map_err(RedisError::from)?;
+        Identity::read(&text).map(Some).ok_or_else(foreign)
+    }
+
+    fn confirm_service(&self, identity: &Identity) -> Result<(), OpenError> {
+        let service = self.layout().service;
+        match &identity.named {
+            Some((owner, _)) if owner != service => {
+                Err(OpenError::OtherService { owner: owner.clone(), service })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn other_partitions(&self, made: u16) -> OpenError {
+        OpenError::OtherPartitions {
+            made: told(made),
+            wanted: told(self.partitions().count().unwrap_or(0)),
+        }
+    }
+}
+
+fn told(count: u16) -> String {
+    match count {
+        0 => "without PARTITIONS".to_owned(),
+        count => format!("with PARTITIONS={count}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: Layout = Layout { service: "payments", steps: &[] };
+
+    #[test]
+    fn an_identity_reads_back_what_it_says() {
+        let text = Identity::write("an-id", LAYOUT, 7, Partitions::NONE);
+        assert_eq!(text, "an-id payments 7 0");
+        let identity = Identity::read(&text).unwrap();
+        assert_eq!((identity.id(), identity.version()), ("an-id", 7));
+        assert_eq!(identity.named, Some(("payments".to_owned(), 7)));
+        assert_eq!(identity.partitions, Some(0));
+    }
+
+    #[test]
+    fn an_identity_of_an_older_build_has_layout_0_and_names_no_service() {
+        for (text, partitions) in [("an-id", None), ("an-id 16", Some(16))] {
+            let identity = Identity::read(text).unwrap();
+            assert_eq!((identity.id(), identity.version()), ("an-id", 0));
+            assert_eq!((identity.names_service(), identity.partitions), (false, partitions));
+        }
+    }
+
+    #[test]
+    fn what_another_program_wrote_is_no_identity() {
+        for text in ["", " ", "a b", "a b c", "a b c d", "a payments 1", "a payments -1 0"] {
+            assert_eq!(Identity::read(text), None, "{text:?}");
+        }
+    }
+}
