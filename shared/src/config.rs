@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::redis::is_url;
+use crate::redis::url_mistake;
 
 /// One setting: the environment variable that fills it, and what `--help` says about it.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +60,6 @@ pub struct Mistakes(pub Vec<String>);
 /// A Redis URL with a password that `Debug` and `Display` never show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl(String);
-
-/// What is said about a text that is no such URL.
-const URL_FORMS: &str = "expected redis://user:password@host:port, or with Sentinel \
-    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
-    redis-cluster://user:password@host:port?node=host:port";
 
 /// A length of time, written as `5s`, `1m 30s`, `200ms`, or whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +178,7 @@ impl FromStr for RedisUrl {
         if !schemes.iter().any(|scheme| text.starts_with(scheme)) {
             return Err(format!("expected a URL that begins with {}", schemes.join(" or ")));
         }
-        if is_url(text) { Ok(Self(text.to_owned())) } else { Err(URL_FORMS.to_owned()) }
+        url_mistake(text).map_or_else(|| Ok(Self(text.to_owned())), |why| Err(why.to_owned()))
     }
 }
 

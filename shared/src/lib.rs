@@ -24,6 +24,7 @@ pub mod batch;
 pub mod function;
 pub mod index;
 pub mod layout;
+pub mod libraries;
 pub mod opening;
 pub mod own_store;
 pub mod record;

@@ -16,6 +16,7 @@ use crate::descriptors;
 use crate::feed::{FEED_BLOCK, Feed, Show};
 use crate::health::{Check, Opened, Progress, Readiness};
 use crate::http::{self, About};
+use crate::libraries::LOOK_INTERVAL;
 use crate::opening::Witness;
 use crate::own_store::OwnStore;
 use crate::redis::{Redis, RedisError};
@@ -42,14 +43,19 @@ impl Process {
         let checks = vec![Check::store(store.clone(), opened.clone())];
         let mut process = Self { tasks: JoinSet::new(), checks, opened: opened.clone(), shutdown };
         let stop = process.shutdown.clone();
+        let opening = store.clone();
         process.spawn(async move {
-            store.open(&witness, &stop).await?;
+            opening.open(&witness, &stop).await?;
             opened.set();
             // Nobody else needs this connection.
             drop(witness);
             tracing::info!("the store is open");
             stop.cancelled().await;
             Ok(())
+        });
+        process.repeat("libraries", LOOK_INTERVAL, move || {
+            let store = store.clone();
+            async move { store.tend_libraries().await }
         });
         process
     }

@@ -37,7 +37,7 @@ use crate::redis::connection::{Connection, route_of};
 use crate::redis::replica_gate::Place;
 use crate::redis::watchdog::Watchdog;
 
-pub(crate) use crate::redis::connection::is_url;
+pub(crate) use crate::redis::connection::{is_same_store, url_mistake};
 pub use crate::redis::error::RedisError;
 pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};

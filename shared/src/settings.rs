@@ -10,7 +10,7 @@ pub use http::HttpSettings;
 
 use crate::config::{Reader, RedisUrl, Setting};
 use crate::id::Partitions;
-use crate::redis::ReplicaAcks;
+use crate::redis::{ReplicaAcks, is_same_store};
 use crate::rewind::REWIND;
 use crate::telemetry::{LogFilter, LogFormat};
 
@@ -140,7 +140,8 @@ impl Common {
             reader.span(RECLAIM_IDLE, Duration::from_secs(1), Duration::from_hours(1));
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
-        let (inventory_store, payments_store) = (inventory_store?, payments_store?);
+        let (inventory_store, payments_store) =
+            read_apart(reader, inventory_store, payments_store)?;
         let clustered = inventory_store.is_cluster() || payments_store.is_cluster();
         let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
         Some(Self {
@@ -161,6 +162,22 @@ impl Common {
     }
 }
 
+/// Two stores that are not the same one.
+fn read_apart(
+    reader: &mut Reader,
+    inventory: Option<RedisUrl>,
+    payments: Option<RedisUrl>,
+) -> Option<(RedisUrl, RedisUrl)> {
+    let (inventory, payments) = (inventory?, payments?);
+    if is_same_store(&inventory, &payments) {
+        let database = "names the same store as INVENTORY_REDIS_URL: name another server, or \
+            another database of that server, such as 1 in redis://127.0.0.1:6379/1";
+        reader.mistake(PAYMENTS_REDIS_URL.name, &database);
+        return None;
+    }
+    Some((inventory, payments))
+}
+
 fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
     let count = reader.read::<u8>(REPLICA_ACKS);
     let (min, max) = ACK_TIMEOUT_RANGE;
@@ -171,4 +188,65 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
 /// The same after a restart, so that a consumer finds its own pending entries at once.
 fn default_consumer_name(service: &str) -> String {
     format!("{service}-{}-1", gethostname::gethostname().to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Mistakes;
+
+    fn read(inventory: &'static str, payments: &'static str) -> Result<Common, Mistakes> {
+        let mut reader = Reader::from_source(move |name| match name {
+            "INVENTORY_REDIS_URL" => Some(inventory.to_owned()),
+            "PAYMENTS_REDIS_URL" => Some(payments.to_owned()),
+            _ => None,
+        });
+        let defaults = Defaults {
+            service: "payments",
+            http_addr: "127.0.0.1:0",
+            consumer_http_addr: "127.0.0.1:0",
+        };
+        let common = Common::read(&mut reader, defaults);
+        reader.finish(common)
+    }
+
+    #[test]
+    fn two_urls_of_one_store_are_a_mistake_that_says_what_to_do() {
+        for (inventory, payments) in [
+            ("redis://a:6379", "redis://a:6379"),
+            ("redis://a", "redis://a:6379/0"),
+            ("redis://inventory:x@a:6379/3", "redis://payments:y@a:6379/3"),
+            ("redis-cluster://a:7000?node=b:7000", "redis-cluster://b:7000?node=c:7000"),
+            (
+                "redis-sentinel://a:26379?sentinelServiceName=shop",
+                "redis-sentinel://a:26379?sentinelServiceName=shop",
+            ),
+        ] {
+            let Mistakes(lines) = read(inventory, payments).unwrap_err();
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].starts_with("PAYMENTS_REDIS_URL: "), "{lines:?}");
+            assert!(lines[0].contains("another database"), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn two_stores_of_one_server_are_two_stores() {
+        for (inventory, payments) in [
+            ("redis://a:6379", "redis://a:6379/1"),
+            ("redis://a:6379/0", "redis://a:6380/0"),
+            ("redis-cluster://a:7000", "redis-cluster://b:7000"),
+            (
+                "redis-sentinel://a:26379?sentinelServiceName=inventory",
+                "redis-sentinel://a:26379?sentinelServiceName=payments",
+            ),
+        ] {
+            read(inventory, payments).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_no_database_to_choose() {
+        let Mistakes(lines) = read("redis-cluster://a:7000/1", "redis://b:6379").unwrap_err();
+        assert!(lines[0].starts_with("INVENTORY_REDIS_URL: a cluster has a single database"));
+    }
 }

@@ -17,7 +17,7 @@ pub(super) const LAYOUT: Layout = Layout { service: "inventory", steps: &[sort_n
 const PAGE: usize = 100;
 
 /// To layout 1: names that look alike are sorted alike, whichever characters they are typed with.
-/// Each product is sorted by its name once more. Where that changes nothing, nothing changes.
+/// The text to sort by is made anew for each product. The product is written where it is another.
 fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
     Box::pin(async move {
         let (mut sorted, mut skipped, mut last) = (0, 0, None);
@@ -54,15 +54,20 @@ async fn sort_anew(own: &OwnStore, partition: Partition, member: &str) -> Result
     if line.is_null() {
         return Ok(false);
     }
-    let Ok(Some(found)) = reply::product_or_tombstone(id, &line.bytes()?) else {
+    let line = line.text()?;
+    let Ok(Some(found)) = reply::product_or_tombstone(id, line.as_bytes()) else {
         return Ok(false);
     };
+    let folded = found.name.folded();
+    if line.ends_with(&format!("\t{folded}")) {
+        return Ok(true);
+    }
     let call = Call::new("sort_product")
         .key(product)
         .key(keys::names(partition))
         .text(id)
         .arg(found.name.as_str())
-        .arg(found.name.folded());
+        .arg(folded);
     match own.call(partition, &call).await {
         Err(RedisError::Refused(reason)) => {
             tracing::warn!(%id, reason, "the product is damaged, and not sorted");

@@ -1,0 +1,170 @@
+//! The function libraries in a store: which builds are at work, and the end of those that are not.
+//!
+//! Each build has a library of its own (see [`crate::function`]), so each upgrade leaves one behind.
+//! Every process says again and again that the library of its build is in use. One of which nobody
+//! has said so for [`UNUSED_AFTER`] is removed, also where a clock that jumped made it look so: the
+//! next call that misses a library loads it and is made again, so nothing is ever lost by it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::function::HASH_DIGITS;
+use crate::id::Partition;
+use crate::own_store::OwnStore;
+use crate::redis::{Command, RedisError};
+
+/// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
+/// clock of the store.
+const LIBRARIES: &str = "libraries";
+/// Pause between two looks.
+pub const LOOK_INTERVAL: Duration = Duration::from_mins(10);
+/// Time after which a library is taken for one of a build that is gone.
+pub const UNUSED_AFTER: Duration = Duration::from_hours(1);
+/// Libraries of other builds that one look acts on, for each partition.
+const MAX_OTHERS: usize = 100;
+
+impl OwnStore {
+    /// Says that the library of this build is in use, and removes those of builds that are gone.
+    /// What a build without layouts wrote meanwhile is migrated.
+    pub async fn tend_libraries(&self) -> Result<(), RedisError> {
+        for partition in self.partitions().all() {
+            let others = self.other_libraries(partition).await?;
+            self.remove_unused(partition, &others).await?;
+            self.mend(partition, &others).await?;
+        }
+        Ok(())
+    }
+
+    /// Migrates what builds without layouts wrote after the store was migrated, where they may still
+    /// be at work.
+    pub async fn mend_older_writes(&self) -> Result<(), RedisError> {
+        for partition in self.partitions().all() {
+            let others = self.other_libraries(partition).await?;
+            self.mend(partition, &others).await?;
+        }
+        Ok(())
+    }
+
+    /// A build that knows no layout writes on in its old way, whatever the identity says. While its
+    /// library is there, the first step is taken again and again.
+    async fn mend(&self, partition: Partition, others: &[String]) -> Result<(), RedisError> {
+        let service = self.layout().service;
+        let is_old = |name: &String| build_of(service, name).is_some_and(Build::knows_no_layout);
+        match self.layout().steps.first() {
+            Some(step) if others.iter().any(is_old) => step(self.clone(), partition).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The libraries of other builds of this service on the node that owns `partition`.
+    async fn other_libraries(&self, partition: Partition) -> Result<Vec<String>, RedisError> {
+        let service = self.layout().service;
+        let list =
+            Command::new("FUNCTION").args(["LIST", "LIBRARYNAME"]).arg(format!("{service}_*"));
+        let mut names = Vec::new();
+        for library in self.run(list.to_owner_of(&partition.key(LIBRARIES))).await?.list()? {
+            let name = library.field("library_name")?.text()?;
+            if name != self.library() && build_of(service, &name).is_some() {
+                names.push(name);
+            }
+        }
+        names.truncate(MAX_OTHERS);
+        Ok(names)
+    }
+
+    async fn remove_unused(
+        &self,
+        partition: Partition,
+        others: &[String],
+    ) -> Result<(), RedisError> {
+        let key = partition.key(LIBRARIES);
+        let now_ms = self.now(partition).await?.as_millis();
+        let seen = Command::new("HGETALL").key(key.as_str());
+        let seen = self.run(seen).await?.map()?.into_iter();
+        let mut seen: BTreeMap<String, u64> =
+            seen.filter_map(|(name, at)| Some((name, at.unsigned().ok()?))).collect();
+        let mut set = Command::new("HSET").key(key.as_str());
+        set = set.arg(self.library()).arg(now_ms.to_string());
+        seen.remove(self.library());
+        let mut gone = Vec::new();
+        for name in others {
+            match seen.remove(name).map(|at| now_ms.checked_sub(at)) {
+                Some(Some(unused_ms)) if u128::from(unused_ms) > UNUSED_AFTER.as_millis() => {
+                    self.delete_library(partition, name).await?;
+                    gone.push(name.clone());
+                }
+                Some(Some(_)) => {}
+                // It was not looked at before, or the clock of the store went back.
+                _ => set = set.arg(name.as_str()).arg(now_ms.to_string()),
+            }
+        }
+        self.run(set).await?;
+        gone.extend(seen.into_keys());
+        if !gone.is_empty() {
+            self.run(Command::new("HDEL").key(key).args(gone)).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_library(&self, partition: Partition, name: &str) -> Result<(), RedisError> {
+        let delete = Command::new("FUNCTION").arg("DELETE").arg(name);
+        match self.run(delete.to_owner_of(&partition.key(LIBRARIES))).await {
+            // Another process was faster, or another partition of the same node came first.
+            Err(error) if error.is_refusal("ERR Library not found") => return Ok(()),
+            deleted => deleted?,
+        };
+        tracing::info!(library = name, "no build uses these functions any more: they are removed");
+        Ok(())
+    }
+}
+
+/// A build, by the name of its library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Build {
+    /// `<service>_<hash>`.
+    Hashed,
+    /// `<service>_v<number>`: a build from before layouts.
+    Numbered,
+}
+
+impl Build {
+    fn knows_no_layout(self) -> bool {
+        self == Self::Numbered
+    }
+}
+
+/// What kind of build of the service has a library of this name; `None` for the library of another
+/// program.
+fn build_of(service: &str, name: &str) -> Option<Build> {
+    let rest = name.strip_prefix(service)?.strip_prefix('_')?;
+    let is_hash = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if rest.len() == HASH_DIGITS && rest.bytes().all(is_hash) {
+        return Some(Build::Hashed);
+    }
+    let number = rest.strip_prefix('v')?;
+    number.parse::<u32>().is_ok().then_some(Build::Numbered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_libraries_of_builds_of_the_service_are_known() {
+        let build = |name| build_of("payments", name);
+        assert_eq!(build("payments_0123456789ab"), Some(Build::Hashed));
+        assert_eq!(build("payments_v1"), Some(Build::Numbered));
+        for name in [
+            "payments",
+            "payments_",
+            "payments_v",
+            "payments_vx",
+            "payments_reports",
+            "payments_0123456789AB",
+            "inventory_0123456789ab",
+            "mypayments_v1",
+        ] {
+            assert_eq!(build(name), None, "{name}");
+        }
+    }
+}
