@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
 
 mod harness;
+mod migration;
 mod model;
 
 mod browsers;

@@ -20,5 +20,6 @@ mod atomicity;
 mod functions;
 mod lifecycle;
 mod listing;
+mod migration;
 mod model;
 mod twin;

@@ -7,6 +7,8 @@ mod relay;
 mod script;
 
 mod half_open;
+mod layouts;
+mod libraries;
 mod lines;
 mod opening;
 mod redis;

@@ -13,7 +13,7 @@ use stack::wait::wait_until;
 use crate::harness::{LIMIT, STREAM, Stores, membership, partition};
 use crate::script::DONE;
 
-fn witness(stores: &Stores) -> Witness {
+pub(crate) fn witness(stores: &Stores) -> Witness {
     Witness {
         redis: stores.emitter.clone(),
         stream: OrderCompleted::STREAM,

@@ -1,0 +1,218 @@
+//! Whose store it is, and in which layout: what is migrated, and what is refused for good.
+
+use shared::function::{Call, Library};
+use shared::id::{Partition, Partitions};
+use shared::layout::{Layout, Taken};
+use shared::opening::OpenError;
+use shared::own_store::OwnStore;
+use shared::redis::{Command, Redis, RedisError};
+use shared::shutdown::Shutdown;
+use stack::credentials::User;
+use stack::wait::wait_until;
+
+use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, partition, url};
+use crate::opening::witness;
+
+const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
+const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer', answer)";
+/// What the steps of these tests count in: keys that the user of the service may write.
+const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
+/// Without it the second step fails.
+const GATE: &str = "attempts:gate";
+const TWO_STEPS: Layout = Layout { service: "test", steps: &[first, second] };
+
+fn first(own: OwnStore, _: Partition) -> Taken {
+    Box::pin(async move { count(&own, STEPS[0]).await })
+}
+
+fn second(own: OwnStore, _: Partition) -> Taken {
+    Box::pin(async move {
+        count(&own, STEPS[1]).await?;
+        match own.run(Command::new("EXISTS").key(GATE)).await?.int()? {
+            1 => Ok(()),
+            _ => Err(RedisError::Unavailable("the step is broken off".to_owned())),
+        }
+    })
+}
+
+async fn count(own: &OwnStore, step: &'static str) -> Result<(), RedisError> {
+    own.run(Command::new("HSET").key(step).arg("taken").arg("yes")).await.map(drop)
+}
+
+fn store_of(stores: &Stores, layout: Layout, lua: &str) -> OwnStore {
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    OwnStore::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
+}
+
+async fn open(stores: &Stores, store: &OwnStore) -> Result<(), OpenError> {
+    store.open(&witness(stores), &Shutdown::new()).await
+}
+
+async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
+    let reply = stores.operator.run(Command::new(name).args(words.iter().copied())).await.unwrap();
+    reply.text().unwrap_or_default()
+}
+
+async fn taken(stores: &Stores) -> [bool; 2] {
+    let taken = async |step| ask(stores, "HGET", &[step, "taken"]).await == "yes";
+    [taken(STEPS[0]).await, taken(STEPS[1]).await]
+}
+
+async fn answer(store: &OwnStore) -> Result<i64, RedisError> {
+    store.call(partition(), &Call::new("answer")).await.map(|answer| answer.int().unwrap())
+}
+
+#[tokio::test]
+async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done() {
+    let stores = Stores::start().await;
+    ask(&stores, "SET", &["identity", "an-old-one"]).await;
+    let store = store_of(&stores, TWO_STEPS, LUA);
+    let shutdown = Shutdown::new();
+    let witness = witness(&stores);
+    let broken_off = async {
+        let second = || async { taken(&stores).await[1] };
+        wait_until("the second step", LIMIT, second).await.unwrap();
+        // The process ends here.
+        shutdown.cancel();
+    };
+    let (opened, ()) = tokio::join!(store.open(&witness, &shutdown), broken_off);
+    opened.unwrap();
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 1 0");
+    let error = answer(&store).await.unwrap_err();
+    assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
+    assert!(matches!(store.verify().await, Err(OpenError::OlderLayout)));
+
+    ask(&stores, "DEL", &[STEPS[0], STEPS[1]]).await;
+    ask(&stores, "SET", &[GATE, "open"]).await;
+    open(&stores, &store_of(&stores, TWO_STEPS, LUA)).await.unwrap();
+    assert_eq!(taken(&stores).await, [false, true], "the first one was done");
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 2 0");
+    assert_eq!(answer(&store).await.unwrap(), 42);
+    store.verify().await.unwrap();
+}
+
+#[tokio::test]
+async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
+    let stores = Stores::start().await;
+    ask(&stores, "SET", &["identity", "an-old-one"]).await;
+    ask(&stores, "SET", &[GATE, "open"]).await;
+    let opened = [0; 4].map(|_| async {
+        open(&stores, &store_of(&stores, TWO_STEPS, LUA)).await.unwrap();
+    });
+    futures_util::future::join_all(opened).await;
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 2 0");
+}
+
+#[tokio::test]
+async fn a_new_store_has_the_newest_layout_and_is_not_migrated() {
+    let stores = Stores::start().await;
+    let store = store_of(&stores, TWO_STEPS, LUA);
+    open(&stores, &store).await.unwrap();
+    assert_eq!(taken(&stores).await, [false, false]);
+    assert!(ask(&stores, "GET", &["identity"]).await.ends_with(" test 2 0"));
+}
+
+#[tokio::test]
+async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
+    let stores = Stores::start().await;
+    let older = store_of(&stores, LAYOUT, LUA);
+    open(&stores, &older).await.unwrap();
+    assert_eq!(answer(&older).await.unwrap(), 42);
+    ask(&stores, "SET", &[GATE, "open"]).await;
+    let newer = store_of(&stores, TWO_STEPS, LUA);
+    open(&stores, &newer).await.unwrap();
+
+    // At once, in a process that is at work.
+    for error in [answer(&older).await.unwrap_err(), older.has_identity().await.unwrap_err()] {
+        // Waited for, not parked: a newer build may act on the same event.
+        assert!(matches!(&error, RedisError::Unavailable(text) if text.starts_with("OTHERLAYOUT")));
+    }
+    let error = open(&stores, &older).await.unwrap_err();
+    assert!(matches!(error, OpenError::NewerLayout { layout: 2, known: 0 }), "{error:?}");
+    assert!(older.accept_loss(&witness(&stores)).await.is_err());
+    older.adopt().await.unwrap();
+    assert!(ask(&stores, "GET", &["identity"]).await.ends_with(" test 2 0"), "for ever the same");
+    assert_eq!(answer(&newer).await.unwrap(), 42);
+}
+
+#[tokio::test]
+async fn an_identity_is_not_taken_back_by_a_slower_process() {
+    let stores = Stores::start().await;
+    let store = store_of(&stores, LAYOUT, LUA);
+    open(&stores, &store).await.unwrap();
+    let before = ask(&stores, "GET", &["identity"]).await;
+    let set = |read: &str| Call::new("set_identity").arg(read).arg("another test 0 0");
+    let set = async |read| store.call(partition(), &set(read)).await.unwrap().int().unwrap();
+    assert_eq!(set("what-was-read-before").await, 0);
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, before);
+    assert_eq!(set(&before).await, 1);
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "another test 0 0");
+}
+
+#[tokio::test]
+async fn a_store_of_another_service_is_refused_for_good() {
+    let stores = Stores::start().await;
+    let other = store_of(&stores, Layout { service: "other", steps: &[] }, LUA);
+    open(&stores, &store_of(&stores, LAYOUT, LUA)).await.unwrap();
+    let identity = ask(&stores, "GET", &["identity"]).await;
+    let error = open(&stores, &other).await.unwrap_err();
+    assert!(
+        matches!(&error, OpenError::OtherService { owner, .. } if owner == "test"),
+        "{error:?}"
+    );
+    let error = answer(&other).await.unwrap_err();
+    assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
+}
+
+#[tokio::test]
+async fn a_store_of_an_older_build_that_has_the_stream_of_the_other_service_is_the_others() {
+    let stores = Stores::start().await;
+    ask(&stores, "SET", &["identity", "an-old-one"]).await;
+    ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
+    let library = Library::new(LAYOUT, &[LUA]);
+    // A user with all rights, as where nobody was told apart.
+    let store = OwnStore::new(stores.operator.clone(), library, Partitions::NONE);
+    let error = open(&stores, &store).await.unwrap_err();
+    assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
+    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one");
+}
+
+#[tokio::test]
+async fn a_database_of_another_program_is_refused_for_good() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    for (name, words) in [
+        ("SET", ["identity", "hello world"].as_slice()),
+        ("SET", &["identity", ""]),
+        ("HSET", &["identity", "a", "b"]),
+        ("RPUSH", &["identity", "a"]),
+    ] {
+        ask(&stores, "DEL", &["identity"]).await;
+        ask(&stores, name, words).await;
+        let error = open(&stores, &store).await.unwrap_err();
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+        assert!(error.is_final());
+    }
+}
+
+#[tokio::test]
+async fn builds_with_other_functions_run_side_by_side() {
+    let stores = Stores::start().await;
+    let (one, other) = (store_of(&stores, LAYOUT, LUA), store_of(&stores, LAYOUT, OTHER_LUA));
+    open(&stores, &one).await.unwrap();
+    open(&stores, &other).await.unwrap();
+    assert_eq!((answer(&one).await.unwrap(), answer(&other).await.unwrap()), (42, 43));
+    let same = store_of(&stores, LAYOUT, LUA);
+    assert_eq!(same.library(), one.library());
+    assert_ne!(other.library(), one.library());
+    let newer = store_of(&stores, TWO_STEPS, LUA);
+    assert_ne!(newer.library(), one.library(), "the layout is part of the code");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_take_the_functions_is_unfit() {
+    let stores = Stores::start().await;
+    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua")).await.unwrap_err();
+    assert!(matches!(&error, OpenError::Unfit(text) if text.contains("functions")), "{error:?}");
+}

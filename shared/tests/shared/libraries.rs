@@ -1,0 +1,93 @@
+//! The function libraries of builds that are gone.
+
+use std::collections::BTreeSet;
+
+use shared::function::Call;
+use shared::libraries::UNUSED_AFTER;
+use shared::redis::Command;
+use shared::shutdown::Shutdown;
+
+use crate::harness::{Stores, partition};
+use crate::opening::witness;
+
+/// Builds from before layouts, of this service and of another one, and another program.
+const OLD: &str = "test_v1";
+const GONE: &str = "test_0123456789ab";
+const OF_OTHERS: [&str; 3] = ["other_v1", "other_0123456789ab", "test_reports"];
+
+async fn ask(stores: &Stores, name: &'static str, words: &[&str]) {
+    stores.operator.run(Command::new(name).args(words.iter().copied())).await.unwrap();
+}
+
+async fn load(stores: &Stores, library: &str) {
+    let code = format!("#!lua name={library}\nredis.register_function('f_{library}', print)");
+    let code = code.replace("print", "function() return 1 end");
+    ask(stores, "FUNCTION", &["LOAD", "REPLACE", &code]).await;
+}
+
+async fn libraries(stores: &Stores) -> BTreeSet<String> {
+    let list = stores.operator.run(Command::new("FUNCTION").arg("LIST")).await.unwrap();
+    let name = |library: shared::redis::Reply| library.field("library_name").unwrap().text();
+    list.list().unwrap().into_iter().map(|library| name(library).unwrap()).collect()
+}
+
+/// Makes a library look as if nobody had used it for a little less, or more, than the limit.
+async fn seen(stores: &Stores, library: &str, more: bool) {
+    let now = stores.own_store().now(partition()).await.unwrap().as_millis();
+    let limit = u64::try_from(UNUSED_AFTER.as_millis()).unwrap();
+    let at = now - limit + if more { 0 } else { 60_000 } - 1;
+    ask(stores, "HSET", &["libraries", library, &at.to_string()]).await;
+}
+
+#[tokio::test]
+async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    for library in [OLD, GONE].iter().chain(&OF_OTHERS) {
+        load(&stores, library).await;
+    }
+    let all = libraries(&stores).await;
+    // Not known so far, so they may be in use.
+    store.tend_libraries().await.unwrap();
+    assert_eq!(libraries(&stores).await, all);
+    seen(&stores, OLD, false).await;
+    seen(&stores, GONE, true).await;
+    // Nobody else's are looked at, whatever is said of them.
+    seen(&stores, OF_OTHERS[0], true).await;
+    store.tend_libraries().await.unwrap();
+    let expected: BTreeSet<String> = all.iter().filter(|name| *name != GONE).cloned().collect();
+    assert_eq!(libraries(&stores).await, expected);
+    seen(&stores, OLD, true).await;
+    store.tend_libraries().await.unwrap();
+    assert!(!libraries(&stores).await.contains(OLD));
+
+    let known = Command::new("HKEYS").key("libraries");
+    let known = stores.operator.run(known).await.unwrap().texts().unwrap();
+    assert_eq!(known, [store.library()], "what is gone is forgotten");
+}
+
+#[tokio::test]
+async fn a_build_whose_functions_were_removed_goes_on() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    ask(&stores, "FUNCTION", &["DELETE", store.library()]).await;
+    let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
+    assert_eq!(answer.int().unwrap(), 42);
+    assert!(libraries(&stores).await.contains(store.library()));
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_makes_no_library_look_unused() {
+    let stores = Stores::start().await;
+    let store = stores.own_store();
+    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    load(&stores, GONE).await;
+    ask(&stores, "HSET", &["libraries", GONE, "99999999999999"]).await;
+    store.tend_libraries().await.unwrap();
+    assert!(libraries(&stores).await.contains(GONE));
+    let seen = Command::new("HGET").key("libraries").arg(GONE);
+    let seen = stores.operator.run(seen).await.unwrap().unsigned().unwrap();
+    assert!(seen < 99_999_999_999_999, "it is counted from now on");
+}

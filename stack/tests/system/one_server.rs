@@ -1,0 +1,92 @@
+//! Both stores on one Redis server: two databases work, and one database for both ends at once with
+//! a sentence that says what to do.
+
+use shared::{id::Partitions, redis::Redis};
+use stack::{
+    credentials::User,
+    process::Process,
+    role::Role,
+    system::Builder,
+    wait::{wait_for, wait_until},
+};
+
+use crate::harness::{LIMIT, Shop, Store, programs::Lines};
+
+/// A system of which only the servers run.
+fn servers() -> Builder {
+    let names = Role::ALL.map(Role::name);
+    names.into_iter().fold(Shop::builder(), Builder::without)
+}
+
+/// The address of a database of inventory's server, for a user who may do everything.
+fn database(shop: &Shop, number: u32) -> String {
+    format!("{}/{number}", shop.system.inventory_redis().url(User::Operator))
+}
+
+fn start(shop: &Shop, role: Role, inventory: &str, payments: &str) -> (Process, Lines) {
+    let env = [
+        ("INVENTORY_REDIS_URL", inventory),
+        ("PAYMENTS_REDIS_URL", payments),
+        ("COMPLETION_DELAY", "100ms"),
+        ("PRODUCT_CACHE_TTL", "0"),
+    ];
+    shop.start_overheard(role, &env)
+}
+
+/// Waits until a process has ended by itself, and answers all that it said.
+async fn ending((process, lines): &(Process, Lines)) -> String {
+    let ended = wait_for("the process to end", LIMIT, || async { process.exit() });
+    assert_eq!(ended.await.unwrap().code(), Some(1), "{:?}", lines.lock().unwrap());
+    lines.lock().unwrap().join("\n")
+}
+
+async fn wait_ready(shop: &Shop, role: Role) {
+    let ready = || async {
+        let url = format!("{}/readyz", shop.system.url(role.name()));
+        reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200)
+    };
+    wait_until(role.name(), LIMIT, ready).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_databases_of_one_server_are_two_stores() {
+    let mut shop = Shop::start(servers()).await;
+    let (inventory, payments) = (database(&shop, 0), database(&shop, 1));
+    let _running = Role::ALL.map(|role| start(&shop, role, &inventory, &payments));
+    for role in Role::ALL {
+        wait_ready(&shop, role).await;
+    }
+    shop.payments = Store::of(Redis::worker(&payments.parse().unwrap()), Partitions::NONE);
+    let product = shop.create_product("scarce", 3).await;
+    let (sold, _) = shop.place_order(product, 2).await;
+    shop.wait_status(sold, "paid").await;
+    shop.wait_drained().await;
+    let (refused, _) = shop.place_order(product, 2).await;
+    assert_eq!(shop.wait_status(refused, "refunded").await["reason"], "insufficient_stock");
+    assert_eq!(shop.stock(product).await, 1);
+    shop.assert_quiet().await;
+
+    let libraries = shop.payments.ask("FUNCTION", &["LIST"]).await.list().unwrap();
+    assert_eq!(libraries.len(), 2, "one of each service");
+}
+
+#[tokio::test]
+async fn one_database_for_both_services_ends_the_second_one() {
+    let shop = Shop::start(servers()).await;
+    let inventory = database(&shop, 0);
+    let first = start(&shop, Role::InventoryServe, &inventory, &database(&shop, 1));
+    wait_ready(&shop, Role::InventoryServe).await;
+
+    // Another name of the same server, so that the texts do not tell.
+    let payments = inventory.replace("127.0.0.1", "localhost");
+    let second = start(&shop, Role::PaymentsServe, &inventory, &payments);
+    let said = ending(&second).await;
+    let expected = "this store belongs to inventory, not to payments: give each service a store of \
+                    its own with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL";
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(shop.readiness("inventory serve").await, 200);
+    drop(first);
+
+    let swapped = start(&shop, Role::PaymentsConsume, &database(&shop, 1), &inventory);
+    assert!(ending(&swapped).await.contains("this store belongs to inventory"));
+}
