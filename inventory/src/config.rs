@@ -16,6 +16,7 @@ pub struct Config {
 
 const DEFAULTS: Defaults = Defaults {
     service: "inventory",
+    commit: env!("SOURCE_COMMIT"),
     http_addr: "127.0.0.1:8000",
     consumer_http_addr: "127.0.0.1:8001",
 };

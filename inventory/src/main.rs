@@ -7,11 +7,15 @@ use inventory::config::Config;
 use shared::cli::{self, Verb};
 use shared::config::Configuration;
 
+/// What `--version` says.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOURCE_COMMIT"), ")");
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb: Verb = cli::verb("inventory", "Products and their stock.", Config::describe());
+    let verb: Verb =
+        cli::verb("inventory", "Products and their stock.", VERSION, Config::describe());
     cli::run(verb.threads(), Config::from_env(), |config| start(verb, config))
 }
 

@@ -26,6 +26,7 @@ pub struct Config {
 
 const DEFAULTS: Defaults = Defaults {
     service: "payments",
+    commit: env!("SOURCE_COMMIT"),
     http_addr: "127.0.0.1:9400",
     consumer_http_addr: "127.0.0.1:9401",
 };

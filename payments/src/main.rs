@@ -18,12 +18,19 @@ enum OwnVerb {
     Reconcile(Options),
 }
 
+/// What `--version` says.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOURCE_COMMIT"), ")");
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb: OwnVerb =
-        cli::verb("payments", "Orders, from placing to payment or refund.", Config::describe());
+    let verb: OwnVerb = cli::verb(
+        "payments",
+        "Orders, from placing to payment or refund.",
+        VERSION,
+        Config::describe(),
+    );
     let threads = match &verb {
         OwnVerb::Alike(verb) => verb.threads(),
         OwnVerb::Reconcile(_) => Threads::One,

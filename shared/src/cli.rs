@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::Mistakes;
+use crate::process::VERSION;
 use crate::settings::Common;
 use crate::shutdown::{self, Shutdown};
 use crate::telemetry;
@@ -57,8 +58,13 @@ const USAGE: u8 = 2;
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads the command line. Ends the process where it asks for help, or is wrong.
-pub fn verb<V: Subcommand>(name: &'static str, about: &'static str, environment: String) -> V {
-    let command = Cli::<V>::command().name(name).about(about).version(env!("CARGO_PKG_VERSION"));
+pub fn verb<V: Subcommand>(
+    name: &'static str,
+    about: &'static str,
+    version: &'static str,
+    environment: String,
+) -> V {
+    let command = Cli::<V>::command().name(name).about(about).version(version);
     let matches = command.after_help(environment).get_matches();
     Cli::<V>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
 }
@@ -115,6 +121,8 @@ where
 /// Starts logging and listening for signals: the first step of a process that stays.
 pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
     telemetry::init(common.log_format, &common.log_filter);
+    let Common { service, commit, .. } = common;
+    tracing::info!(service, version = VERSION, commit, "starting");
     Ok(shutdown::on_signal()?)
 }
 

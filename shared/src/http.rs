@@ -53,6 +53,8 @@ pub struct About {
     pub service: &'static str,
     /// Its version.
     pub version: &'static str,
+    /// The commit it was built from.
+    pub commit: &'static str,
     /// Which of its processes this is.
     pub process: &'static str,
 }

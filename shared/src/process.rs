@@ -25,7 +25,7 @@ use crate::settings::{Common, HttpSettings};
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 
 /// Version of the workspace: its crates are released together.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The tasks of one process. When one of them fails, the process stops.
 pub struct Process {
@@ -133,14 +133,14 @@ impl Process {
 
     /// Serves the API, and runs until the process is told to stop or a task fails.
     pub async fn serve(self, common: &Common, routes: Routes) -> anyhow::Result<()> {
-        let about = About { service: common.service, version: VERSION, process: "serve" };
+        let about = about(common, "serve");
         let settings = common.http.clone();
         self.run(common.http_addr, routes, settings, about).await
     }
 
     /// Answers probes, and runs until the process is told to stop or a task fails.
     pub async fn serve_probes(self, common: &Common) -> anyhow::Result<()> {
-        let about = About { service: common.service, version: VERSION, process: "consume" };
+        let about = about(common, "consume");
         let (address, settings) = (common.consumer_http_addr, common.http.for_probes());
         self.run(address, Routes::default(), settings, about).await
     }
@@ -175,6 +175,11 @@ impl Process {
     fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.tasks.spawn(task);
     }
+}
+
+/// What a process says about itself.
+fn about(common: &Common, process: &'static str) -> About {
+    About { service: common.service, version: VERSION, commit: common.commit, process }
 }
 
 /// Waits for all tasks. The first one that fails stops the others.

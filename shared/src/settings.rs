@@ -19,6 +19,8 @@ use crate::telemetry::{LogFilter, LogFormat};
 pub struct Common {
     /// The service: `inventory` or `payments`.
     pub service: &'static str,
+    /// The commit that it was built from.
+    pub commit: &'static str,
     /// The store of inventory. Read from `INVENTORY_REDIS_URL`.
     pub inventory_store: RedisUrl,
     /// The store of payments. Read from `PAYMENTS_REDIS_URL`.
@@ -51,6 +53,8 @@ pub struct Common {
 pub struct Defaults {
     /// The service: first part of the consumer's name.
     pub service: &'static str,
+    /// The commit that it was built from.
+    pub commit: &'static str,
     /// Default of `HTTP_ADDR`.
     pub http_addr: &'static str,
     /// Default of `CONSUMER_HTTP_ADDR`.
@@ -116,7 +120,7 @@ const RUST_LOG: Setting = Setting {
 impl Common {
     /// Reads the settings. `None` means that at least one is wrong.
     pub fn read(reader: &mut Reader, defaults: Defaults) -> Option<Self> {
-        let Defaults { service, http_addr, consumer_http_addr } = defaults;
+        let Defaults { service, commit, http_addr, consumer_http_addr } = defaults;
         let http_addr =
             Setting { name: "HTTP_ADDR", default: http_addr, help: "where serve listens" };
         let consumer_http_addr = Setting {
@@ -146,6 +150,7 @@ impl Common {
         let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
         Some(Self {
             service,
+            commit,
             inventory_store,
             payments_store,
             http_addr: http_addr?,
@@ -203,6 +208,7 @@ mod tests {
         });
         let defaults = Defaults {
             service: "payments",
+            commit: "unknown",
             http_addr: "127.0.0.1:0",
             consumer_http_addr: "127.0.0.1:0",
         };

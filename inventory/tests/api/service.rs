@@ -121,8 +121,7 @@ async fn a_process_tells_which_one_it_is() {
     let service = Service::start().await;
     let version = service.get("/version").await;
     assert_eq!(version.header("content-type"), "application/json");
-    let expected =
-        json!({ "service": "inventory", "version": env!("CARGO_PKG_VERSION"), "process": "serve" });
+    let expected = json!({ "service": "inventory", "version": env!("CARGO_PKG_VERSION"), "commit": env!("SOURCE_COMMIT"), "process": "serve" });
     assert_eq!(version.json(), expected);
 }
 

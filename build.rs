@@ -1,0 +1,80 @@
+//! Tells both services which commit they are built from, as `SOURCE_COMMIT`: 12 digits of its hash,
+//! and `-dirty` where what they are made of was changed since. `unknown` where there is no repository.
+//!
+//! The variable `SOURCE_COMMIT` says it where the sources came without their repository. It is the
+//! script of the services and not of `shared`: what makes it run again compiles them anew in any case.
+
+#![expect(clippy::print_stdout, reason = "cargo is told through standard output")]
+#![expect(clippy::disallowed_methods, reason = "cargo tells a script through its environment")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// What the services are made of, below the root of the workspace.
+const SOURCES: [&str; 9] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "build.rs",
+    "shared/Cargo.toml",
+    "shared/src",
+    "inventory/Cargo.toml",
+    "inventory/src",
+    "payments/Cargo.toml",
+    "payments/src",
+];
+/// What git writes whenever another commit is checked out or made.
+const HEADS: [&str; 2] = ["HEAD", "logs/HEAD"];
+/// Digits of a hash that name one commit of a repository of any size.
+const DIGITS: usize = 12;
+/// Longest text that is taken for the name of a commit.
+const MAX_LENGTH: usize = 64;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=SOURCE_COMMIT");
+    let told = std::env::var("SOURCE_COMMIT").ok().filter(|told| !told.trim().is_empty());
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let root = Path::new(&package).join("..");
+    let commit = told.or_else(|| found(&root)).unwrap_or_default();
+    let commit = commit.trim();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let known = (1..=MAX_LENGTH).contains(&commit.len()) && commit.bytes().all(is_name);
+    println!("cargo::rustc-env=SOURCE_COMMIT={}", if known { commit } else { "unknown" });
+}
+
+/// The commit of the repository whose root this is.
+fn found(root: &Path) -> Option<String> {
+    let top = git(root, &["rev-parse", "--show-toplevel"])?;
+    // An archive may be unpacked inside of another repository.
+    if Path::new(&top).canonicalize().ok()? != root.canonicalize().ok()? {
+        return None;
+    }
+    watch(root);
+    let hash = git(root, &["rev-parse", "HEAD"])?;
+    let changed = git(root, &[&["status", "--porcelain", "--"][..], &SOURCES].concat())?;
+    let mark = if changed.is_empty() { "" } else { "-dirty" };
+    Some(format!("{}{mark}", hash.get(..DIGITS)?))
+}
+
+/// Makes cargo run this again when the answer may be another one.
+fn watch(root: &Path) {
+    for head in HEADS {
+        // In a worktree they lie elsewhere. Of a file that is not there cargo would always say that
+        // it changed.
+        let path = git(root, &["rev-parse", "--git-path", head]);
+        if let Some(path) = path.map(|path| root.join(path)).filter(|path| path.exists()) {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+    }
+    for source in SOURCES {
+        println!("cargo::rerun-if-changed={}", root.join(source).display());
+    }
+}
+
+/// What git answers here; nothing where there is no git, or where it refuses.
+fn git(root: &Path, args: &[&str]) -> Option<String> {
+    // A look must not keep whoever works in the repository from a commit.
+    let mut git = Command::new("git");
+    let output = git.arg("--no-optional-locks").current_dir(root).args(args).output().ok()?;
+    let answer = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| answer.trim().to_owned())
+}
