@@ -4,7 +4,6 @@
 //! The variable `SOURCE_COMMIT` says it where the sources came without their repository. It is the
 //! script of the services and not of `shared`: what makes it run again compiles them anew in any case.
 
-#![expect(clippy::print_stdout, reason = "cargo is told through standard output")]
 #![expect(clippy::disallowed_methods, reason = "cargo tells a script through its environment")]
 
 use std::path::Path;

@@ -251,14 +251,12 @@ impl OpenError {
     }
 }
 
-/// What a server says of our functions beside "not now", it says for ever.
+/// What a server says against our functions beside "not now", it says for ever.
 fn never_loads(error: RedisError) -> OpenError {
-    match error {
-        RedisError::Refused(reason) => {
-            OpenError::Unfit(format!("it does not take our functions: {reason}"))
-        }
-        error => error.into(),
+    if error.is_refusal("ERR") {
+        return OpenError::Unfit(format!("it does not take our functions: {error}"));
     }
+    error.into()
 }
 
 /// Whether a stream ever had an entry, or has the group.

@@ -156,7 +156,7 @@ fn apply(products: [ProductId; 5]) -> Subject {
 fn sort(id: ProductId) -> Subject {
     // What the harness calls each product, and another text to sort it by.
     let name = PRODUCT_NAME.to_owned();
-    let sort = Sort { id, name, sort_name: "another".to_owned() };
+    let sort = Sort { id, name, sorted_by: "another".to_owned() };
     let words = counts(id);
     Subject { words, ..subject(sort.invocation(whole_store())) }
 }

@@ -15,16 +15,16 @@ use crate::harness::{PRODUCT_NAME, TestStore};
 const PRODUCTS: u32 = 130;
 
 /// Sorts a product by another text, as a build did that made other texts of names.
-async fn sort_by(test: &TestStore, id: ProductId, text: &str) {
+async fn sort_by(test: &TestStore, id: ProductId, other: &str) {
     let key = format!("product:{id}");
     let line = test.operator.run(Command::new("GET").key(key.as_str())).await.unwrap();
     let line = line.text().unwrap();
     let (values, before) = line.split_once('\t').unwrap();
     let member = format!("{before}\0{id}");
     test.operator.run(Command::new("ZREM").key("names").arg(member)).await.unwrap();
-    let member = format!("{text}\0{id}");
+    let member = format!("{other}\0{id}");
     test.operator.run(Command::new("ZADD").key("names").arg("0").arg(member)).await.unwrap();
-    let line = format!("{values}\t{text}");
+    let line = format!("{values}\t{other}");
     test.operator.run(Command::new("SET").key(key).arg(line)).await.unwrap();
 }
 

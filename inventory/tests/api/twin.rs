@@ -144,7 +144,7 @@ impl Inventory {
     fn sort(&mut self, random: &mut Rng) -> Step {
         let (name, text) = (one(random, &NAMES), one(random, &NAMES));
         let id = self.product(random);
-        let sort = Sort { id, name: name.to_owned(), sort_name: text.to_owned() };
+        let sort = Sort { id, name: name.to_owned(), sorted_by: text.to_owned() };
         let call = sort.invocation(self.model.beginning.partition);
         let answer = self.model.sort_product(&sort);
         self.done(call, answer, id)

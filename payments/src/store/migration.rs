@@ -4,6 +4,7 @@ use shared::id::{OrderId, Partition};
 use shared::layout::{Layout, Taken};
 use shared::own_store::{OwnStore, all};
 use shared::redis::{Command, RedisError};
+use shared::time::Timestamp;
 
 use super::line;
 use crate::keys;
@@ -31,10 +32,10 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
             if members.is_empty() {
                 break;
             }
-            let times = members.iter().map(|member| placed_at(&own, partition, member));
+            let placed = members.iter().map(|member| placed_at(&own, partition, member));
             let mut add = Command::new("ZADD").key(index.as_str()).arg("XX");
             let before = timed;
-            for (member, placed_ms) in members.iter().zip(all(times).await) {
+            for (member, placed_ms) in members.iter().zip(all(placed).await) {
                 match placed_ms? {
                     Some(placed_ms) => {
                         add = add.arg(placed_ms.to_string()).arg(member.as_str());
@@ -72,5 +73,5 @@ async fn placed_at(
     let line = line.filter(|line| !line.is_null()).and_then(|line| line.text().ok());
     let order = line.and_then(|line| line::parse(id, &line).ok());
     let placed = order.map(|order| order.created_at).or_else(|| id.minted_at());
-    Ok(placed.map(|placed| placed.as_millis()).filter(|&placed_ms| placed_ms != UNTIMED))
+    Ok(placed.map(Timestamp::as_millis).filter(|&placed_ms| placed_ms != UNTIMED))
 }

@@ -86,8 +86,7 @@ impl OwnStore {
         let elsewhere = Partition::at(partitions.count().is_none().then_some(0));
         if let Some(identity) = self.read_identity(elsewhere).await? {
             self.confirm_service(&identity)?;
-            let made = identity.partitions.filter(|_| partitions.count().is_none());
-            let made = if partitions.count().is_none() { made.unwrap_or(1) } else { 0 };
+            let made = partitions.count().map_or(identity.partitions.unwrap_or(1), |_| 0);
             return Err(self.other_partitions(made));
         }
         let mut standings = Vec::new();

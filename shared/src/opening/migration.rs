@@ -31,12 +31,10 @@ impl OwnStore {
             // Where another process was faster, its identity is read in the next round.
             self.call(partition, &call).await?;
         }
-        match self.standing(partition).await? {
-            Standing::Current => Ok(()),
-            _ => {
-                let reason = "the layout of the store changes while it is migrated".to_owned();
-                Err(RedisError::Unavailable(reason).into())
-            }
+        if matches!(self.standing(partition).await?, Standing::Current) {
+            return Ok(());
         }
+        let reason = "the layout of the store changes while it is migrated".to_owned();
+        Err(RedisError::Unavailable(reason).into())
     }
 }

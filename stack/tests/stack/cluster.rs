@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use shared::function::{Call, IDENTITY, Library};
 use shared::id::{Partition, Partitions};
 use shared::layout::Layout;
+use shared::opening::Witness;
 use shared::own_store::OwnStore;
 use shared::redis::{Command, Redis};
+use shared::shutdown::Shutdown;
 use stack::cluster::{Cluster, Options};
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
@@ -101,10 +103,8 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
 async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_one() {
     let dir = tempfile::tempdir().unwrap();
     let cluster = cluster(dir.path()).await;
-    let redis = Redis::worker(&cluster.url(User::Inventory).parse().unwrap());
     let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
-    let store =
-        OwnStore::new(redis, Library::new(Layout { service: "test", steps: &[] }, &[]), partitions);
+    let store = own_store(&cluster.url(User::Inventory), partitions);
     let mut owners = Vec::new();
     for partition in partitions.all() {
         let identity = partition.key(IDENTITY);
@@ -152,4 +152,46 @@ async fn move_cursor(store: &OwnStore, partition: Partition, lives: &[String], t
     let call = Call::new("move_cursor").key(partition.key("cursor")).arg("stream").arg("0-0");
     let call = call.arg(to).arg("7").arg(to).arg("600000").arg(lives.join(" ")).arg("forward");
     store.call(partition, &call).await.unwrap().int().unwrap()
+}
+
+#[tokio::test]
+async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
+    const GONE: &str = "test_0123456789ab";
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = cluster(dir.path()).await;
+    let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
+    let store = own_store(&cluster.url(User::Inventory), partitions);
+    store.adopt().await.unwrap();
+    let code = format!("#!lua name={GONE}\nredis.register_function('f', function() return 1 end)");
+    let mut primaries = BTreeSet::new();
+    for partition in partitions.all() {
+        store.load_functions(partition).await.unwrap();
+        let slot = cluster.slot_of(&partition.key("libraries")).await.unwrap();
+        primaries.insert(cluster.primary_of(slot).await.unwrap());
+        // Since 1970.
+        let seen = Command::new("HSET").key(partition.key("libraries")).arg(GONE).arg("0");
+        store.run(seen).await.unwrap();
+    }
+    for &primary in &primaries {
+        let load = ["FUNCTION", "LOAD", "REPLACE", code.as_str()];
+        cluster.operator_of(primary).ask::<String>(&load).await.unwrap();
+    }
+    store.tend_libraries().await.unwrap();
+    for &primary in &primaries {
+        let list = cluster.operator_of(primary).ask::<redis::Value>(&["FUNCTION", "LIST"]).await;
+        let list = format!("{:?}", list.unwrap());
+        assert!(list.contains(store.library()) && !list.contains(GONE), "{list}");
+    }
+    assert_eq!(primaries.len(), 3);
+
+    // The address of one of its nodes is no address of the store.
+    let node = own_store(&cluster.node(0).url(User::Inventory), Partitions::NONE);
+    let witness = Witness { redis: cluster.operator().unwrap(), stream: "other", group: "group" };
+    let error = node.open(&witness, &Shutdown::new()).await.unwrap_err();
+    assert!(error.is_final() && error.to_string().contains("redis-cluster://"), "{error}");
+}
+
+fn own_store(url: &str, partitions: Partitions) -> OwnStore {
+    let layout = Layout { service: "test", steps: &[] };
+    OwnStore::new(Redis::worker(&url.parse().unwrap()), Library::new(layout, &[]), partitions)
 }

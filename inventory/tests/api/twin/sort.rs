@@ -14,7 +14,7 @@ const OTHER_NAME: i64 = 0;
 pub(crate) struct Sort {
     pub(crate) id: ProductId,
     pub(crate) name: String,
-    pub(crate) sort_name: String,
+    pub(crate) sorted_by: String,
 }
 
 impl Sort {
@@ -24,7 +24,7 @@ impl Sort {
             .key(partition.key("names"))
             .arg(self.id)
             .arg(&self.name)
-            .arg(&self.sort_name)
+            .arg(&self.sorted_by)
     }
 }
 
@@ -32,7 +32,7 @@ impl Model {
     pub(crate) fn sort_product(&mut self, request: &Sort) -> Answer {
         Answer::Number(match self.product(request.id) {
             Some(product) if product.name == request.name => {
-                product.sort_name.clone_from(&request.sort_name);
+                product.sort_name.clone_from(&request.sorted_by);
                 SORTED
             }
             _ => OTHER_NAME,
