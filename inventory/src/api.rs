@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use poem::Request;
 use poem::http::HeaderValue;
-use poem_openapi::param::Header;
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
-use shared::conditional::{ETag, IfMatch, not_modified};
+use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
 use shared::id::ProductId;
 use shared::idempotency::{InFlight, KeyHeader};
 use shared::index::Scanned;
@@ -14,7 +12,7 @@ use shared::json::{Body, BodyFields, Json};
 use shared::openapi;
 use shared::page::{Limit, Listing};
 use shared::parameter::{Path, Query};
-use shared::problem::{NOT_FOUND, PRECONDITION_FAILED, Problem};
+use shared::problem::{NOT_FOUND, Problem};
 use shared::routes::Routes;
 use shared::sse::Live;
 
@@ -148,16 +146,18 @@ impl Api {
     )]
     async fn get_product(
         &self,
-        request: &Request,
         /// The id of the product.
         id: Path<ProductId>,
         /// Versions that are known already: 304 if the product still has one of them.
         #[oai(name = "If-None-Match")]
-        _known: Header<Option<String>>,
+        if_none_match: IfNoneMatch,
+        /// Versions of which the product must have one: 412 otherwise.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
     ) -> Result<GetResponse, Problem> {
         let product = self.store.find_product(id.0).await?.ok_or_else(not_found)?;
         let etag = ETag(product.version);
-        if not_modified(request, etag) {
+        if Condition::of(if_match, if_none_match).is_known(etag.0, "the product")? {
             return Ok(GetResponse::NotModified(etag));
         }
         Ok(GetResponse::Found(Json(product.into()), etag))
@@ -175,15 +175,17 @@ impl Api {
     )]
     async fn update_product(
         &self,
-        request: &Request,
         /// The id of the product.
         id: Path<ProductId>,
         /// Change it only if it has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        _condition: Header<Option<String>>,
+        if_match: IfMatch,
+        /// Change it only if it has none of these versions: 412 otherwise.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
         body: Body<ProductPatch>,
     ) -> Result<ChangeResponse, Problem> {
-        let condition = IfMatch::of(request)?;
+        let condition = Condition::of(if_match, if_none_match);
         let change = self.store.update_product(id.0, body.0, &condition).await?;
         ChangeResponse::of(change)
     }
@@ -199,14 +201,16 @@ impl Api {
     )]
     async fn delete_product(
         &self,
-        request: &Request,
         /// The id of the product.
         id: Path<ProductId>,
         /// Delete it only if it has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        _condition: Header<Option<String>>,
+        if_match: IfMatch,
+        /// Delete it only if it has none of these versions: 412 otherwise.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<DeleteResponse, Problem> {
-        let condition = IfMatch::of(request)?;
+        let condition = Condition::of(if_match, if_none_match);
         match self.store.delete_product(id.0, &condition).await? {
             Deletion::Deleted => Ok(DeleteResponse::Deleted),
             Deletion::NotFound => Err(not_found()),
@@ -268,7 +272,7 @@ fn product_of(change: Change) -> Result<Product, Problem> {
 }
 
 fn other_version() -> Problem {
-    Problem::new(&PRECONDITION_FAILED, "the product has another version than If-Match asks for")
+    Condition::failed("the product")
 }
 
 fn not_found() -> Problem {

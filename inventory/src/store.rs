@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::conditional::IfMatch;
+use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
@@ -86,7 +86,7 @@ impl Store {
         &self,
         id: ProductId,
         patch: ProductPatch,
-        condition: &Option<IfMatch>,
+        condition: &Condition,
     ) -> Result<Change, RedisError> {
         let partition = self.own.partitions().of_product(id);
         let call = Call::new("update_product")
@@ -94,7 +94,7 @@ impl Store {
             .key(keys::names(partition))
             .key(keys::changes(partition))
             .text(id)
-            .arg(IfMatch::to_arg(condition))
+            .arg(condition.to_arg())
             .arg(patch.name.as_ref().map_or("", ProductName::as_str))
             .arg(patch.name.as_ref().map(ProductName::folded).unwrap_or_default())
             .arg(patch.price.map(|price| price.to_string()).unwrap_or_default());
@@ -107,7 +107,7 @@ impl Store {
         &self,
         id: ProductId,
         adjustment: &Adjustment,
-        condition: &Option<IfMatch>,
+        condition: &Condition,
         claim: Option<&Claim>,
     ) -> Result<Once<Change>, RedisError> {
         let partition = self.own.partitions().of_product(id);
@@ -119,7 +119,7 @@ impl Store {
             .arg(adjustment.cause.kind().as_str())
             .arg(i64::from(adjustment.quantity))
             .arg(adjustment.note.as_ref().map_or("", Note::as_str))
-            .arg(IfMatch::to_arg(condition))
+            .arg(condition.to_arg())
             .arg(i64::from(MAX_STOCK))
             .claim(partition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
@@ -133,10 +133,10 @@ impl Store {
     pub async fn delete_product(
         &self,
         id: ProductId,
-        condition: &Option<IfMatch>,
+        condition: &Condition,
     ) -> Result<Deletion, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let call = catalogue_call("delete_product", partition, id).arg(IfMatch::to_arg(condition));
+        let call = catalogue_call("delete_product", partition, id).arg(condition.to_arg());
         reply::deletion(&self.own.call(partition, &call).await?)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use poem::web::Data;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
-use shared::conditional::ETag;
+use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
 use shared::id::{OrderId, ProductId};
 use shared::idempotency::{Claim, InFlight, KeyHeader, Once};
 use shared::index::Scanned;
@@ -176,6 +176,9 @@ impl Api {
     }
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
+    ///
+    /// An order that is paid already is 409, whatever the condition is. A repeated request with an
+    /// `Idempotency-Key` is answered like the first, also where the version is another one by now.
     #[oai(
         path = "/orders/:id/cancel",
         method = "post",
@@ -190,10 +193,17 @@ impl Api {
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
         key: KeyHeader,
+        /// Cancel it only if it has this version, or one of these: 412 otherwise.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
+        /// Cancel it only if it has none of these versions: 412 otherwise.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
     ) -> Result<CancelResponse, Problem> {
+        let condition = Condition::of(if_match, if_none_match);
         let claim = key.claim(&format!("POST /orders/{}/cancel", id.0));
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
-        let cancelled = self.store.cancel_order(id.0, claim.as_ref()).await?;
+        let cancelled = self.store.cancel_order(id.0, &condition, claim.as_ref()).await?;
         let (cancellation, replayed) = cancelled.into_answer()?;
         let order = self.store.find_order(id.0).await?.ok_or_else(not_found)?;
         match cancellation {
@@ -202,6 +212,7 @@ impl Api {
                 Ok(CancelResponse::Cancelled(Json(order.into()), replayed, etag))
             }
             Cancellation::NotFound => Err(not_found()),
+            Cancellation::OtherVersion => Err(Condition::failed("the order")),
             Cancellation::TooLate => {
                 let detail = format!("the order is {}", order.status);
                 Err(Problem::new(&ORDER_NOT_CANCELLABLE, detail))

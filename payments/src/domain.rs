@@ -110,6 +110,8 @@ pub enum Cancellation {
     Cancelled,
     /// It is paid already.
     TooLate,
+    /// It has another version than the client means.
+    OtherVersion,
     /// There is no such order.
     NotFound,
 }
@@ -201,7 +203,7 @@ impl Order {
         }
     }
 
-    /// Counts its transitions, from 1: what its `ETag` shows.
+    /// Counts its transitions, from 1: what its `ETag` shows. `cancel_order.lua` counts like this.
     pub fn version(&self) -> u64 {
         match self.status {
             OrderStatus::Pending => 1,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::conditional::Condition;
 use shared::event::RefundOrder;
 use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions};
@@ -113,10 +114,11 @@ impl Store {
         Ok(Completion { paid, broken, next_due_in })
     }
 
-    /// Cancels an order that is still pending.
+    /// Cancels an order that is still pending, if it has the version that is meant.
     pub async fn cancel_order(
         &self,
         id: OrderId,
+        condition: &Condition,
         claim: Option<&Claim>,
     ) -> Result<Once<Cancellation>, RedisError> {
         let partition = self.own.partitions().of_order(id);
@@ -125,6 +127,7 @@ impl Store {
             .key(keys::due(partition))
             .key(keys::changes(partition))
             .text(id)
+            .arg(condition.to_arg())
             .claim(partition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(outcome) => Once::Now(parse_cancellation(&outcome)?),
@@ -195,6 +198,7 @@ fn parse_cancellation(outcome: &[Reply]) -> Result<Cancellation, RedisError> {
     match outcome.first().map_or(Ok(-1), Reply::int)? {
         1 => Ok(Cancellation::Cancelled),
         3 => Ok(Cancellation::TooLate),
+        4 => Ok(Cancellation::OtherVersion),
         0 => Ok(Cancellation::NotFound),
         other => Err(unexpected("cancel_order", other)),
     }

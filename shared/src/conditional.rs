@@ -1,5 +1,9 @@
 //! Conditional requests (RFC 9110, section 13): a version stands in an `ETag`, and a client names
-//! the versions it knows.
+//! the versions it means, or knows.
+//!
+//! A change is conditional in the function that makes it, so that nothing comes between the look
+//! and the change. What there is not (404) has no version: it is told before any condition. Which
+//! operations take conditions at all, [`crate::declared`] knows.
 
 use std::fmt;
 
@@ -7,19 +11,31 @@ use poem::Request;
 use poem::http::{HeaderName, HeaderValue, header};
 use poem_openapi::types::ToHeader;
 
-use crate::problem::{INVALID_PARAMETER, PRECONDITION_REQUIRED, Problem};
+mod param;
+
+pub use self::param::{IfMatch, IfNoneMatch};
+use crate::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
 
 /// The strong entity tag of a version: `"7"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ETag(pub u64);
 
-/// Which versions a change may be made to.
+/// The condition of a request: which version a thing must have, and which it must not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IfMatch {
+pub struct Condition {
+    /// One of these.
+    pub only: Option<Versions>,
+    /// None of these.
+    pub not: Option<Versions>,
+}
+
+/// Versions that a header names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Versions {
     /// Whichever there is.
     Any,
-    /// One of these. Tags that are weak, or not of our making, match nothing and are left out.
-    Versions(Vec<u64>),
+    /// These. Tags that are not of our making are no version of ours and are left out.
+    Listed(Vec<u64>),
 }
 
 /// One tag of a list.
@@ -29,9 +45,9 @@ struct Tag<'a> {
 }
 
 /// A header that lists tags.
-enum Condition<'a> {
+enum Tags<'a> {
     Any,
-    Tags(Vec<Tag<'a>>),
+    Listed(Vec<Tag<'a>>),
 }
 
 /// The header is no list of tags.
@@ -40,61 +56,87 @@ struct Unreadable;
 /// A version that nothing has: versions count from 1.
 const NO_VERSION: &str = "0";
 
-impl IfMatch {
-    /// The condition of a request, if it has one.
-    pub fn of(request: &Request) -> Result<Option<Self>, Problem> {
-        let unreadable = |Unreadable| {
-            let detail = "If-Match: expected * or entity tags in quotes, such as \"7\"";
-            Problem::new(&INVALID_PARAMETER, detail)
-        };
-        Ok(match Condition::of(request, &header::IF_MATCH).map_err(unreadable)? {
-            None => None,
-            Some(Condition::Any) => Some(Self::Any),
-            Some(Condition::Tags(tags)) => {
-                let strong = tags.iter().filter(|tag| !tag.weak);
-                Some(Self::Versions(strong.filter_map(Tag::version).collect()))
-            }
-        })
+impl Condition {
+    /// Every version is as good.
+    pub const NONE: Self = Self { only: None, not: None };
+
+    /// What both headers say.
+    pub fn of(if_match: IfMatch, if_none_match: IfNoneMatch) -> Self {
+        Self { only: if_match.0, not: if_none_match.0 }
     }
 
-    /// The condition of a request that must have one.
-    pub fn required(request: &Request) -> Result<Self, Problem> {
+    /// What both headers say, where there must be an `If-Match`.
+    pub fn required(if_match: IfMatch, if_none_match: IfNoneMatch) -> Result<Self, Problem> {
+        let condition = Self::of(if_match, if_none_match);
         let detail = "send If-Match with the ETag of the version that this change is meant for";
-        Self::of(request)?.ok_or_else(|| Problem::new(&PRECONDITION_REQUIRED, detail))
+        let missing = || Problem::new(&PRECONDITION_REQUIRED, detail);
+        if condition.only.is_some() { Ok(condition) } else { Err(missing()) }
     }
 
     /// Whether a change may be made to this version.
     pub fn admits(&self, version: u64) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Versions(versions) => versions.contains(&version),
+        let names = |versions: &Versions| versions.names(version);
+        self.only.as_ref().is_none_or(names) && !self.not.as_ref().is_some_and(names)
+    }
+
+    /// How a function takes it: the versions of `If-Match`, and those of `If-None-Match` behind an
+    /// exclamation mark. Each is `*`, or numbers with commas in between; empty, it says nothing.
+    pub fn to_arg(&self) -> String {
+        let only = self.only.as_ref().map(|only| only.to_arg(NO_VERSION)).unwrap_or_default();
+        match &self.not {
+            None => only,
+            Some(not) => format!("{only}!{}", not.to_arg("")),
         }
     }
 
-    /// How a function takes it: nothing, `*`, or versions between commas.
-    pub fn to_arg(condition: &Option<Self>) -> String {
-        match condition {
-            None => String::new(),
-            Some(Self::Any) => "*".to_owned(),
-            Some(Self::Versions(versions)) if versions.is_empty() => NO_VERSION.to_owned(),
-            Some(Self::Versions(versions)) => {
+    /// Whether a client that reads `what` has this version already, so that a 304 tells it
+    /// everything. It is refused what has not the version that it asks for.
+    pub fn is_known(&self, version: u64, what: &str) -> Result<bool, Problem> {
+        let names = |versions: &Versions| versions.names(version);
+        if self.only.as_ref().is_none_or(names) {
+            Ok(self.not.as_ref().is_some_and(names))
+        } else {
+            Err(Self::failed(what))
+        }
+    }
+
+    /// The problem of a condition that the version of `what` does not meet.
+    pub fn failed(what: &str) -> Problem {
+        let detail = format!("{what} has a version that If-Match or If-None-Match does not admit");
+        Problem::new(&PRECONDITION_FAILED, detail)
+    }
+}
+
+impl Versions {
+    fn names(&self, version: u64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(versions) => versions.contains(&version),
+        }
+    }
+
+    fn to_arg(&self, none: &str) -> String {
+        match self {
+            Self::Any => "*".to_owned(),
+            Self::Listed(versions) if versions.is_empty() => none.to_owned(),
+            Self::Listed(versions) => {
                 versions.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
             }
         }
     }
 }
 
-/// Whether the client has this version already, so that a 304 tells it everything. An unreadable
-/// `If-None-Match` is ignored: the whole answer is never wrong.
-pub fn not_modified(request: &Request, etag: ETag) -> bool {
-    match Condition::of(request, &header::IF_NONE_MATCH) {
+/// Whether the client has a page with this opaque tag already. An unreadable `If-None-Match` is
+/// ignored: the whole answer is never wrong.
+pub(crate) fn has_page(request: &Request, opaque: &str) -> bool {
+    match Tags::of(request, &header::IF_NONE_MATCH) {
         Err(Unreadable) | Ok(None) => false,
-        Ok(Some(Condition::Any)) => true,
-        Ok(Some(Condition::Tags(tags))) => tags.iter().any(|tag| tag.version() == Some(etag.0)),
+        Ok(Some(Tags::Any)) => true,
+        Ok(Some(Tags::Listed(tags))) => tags.iter().any(|tag| tag.opaque == opaque.as_bytes()),
     }
 }
 
-impl<'a> Condition<'a> {
+impl<'a> Tags<'a> {
     /// All lines of a header together, if there are any.
     fn of(request: &'a Request, name: &HeaderName) -> Result<Option<Self>, Unreadable> {
         let lines: Vec<&[u8]> =
@@ -108,7 +150,7 @@ impl<'a> Condition<'a> {
         for line in lines {
             read_tags(line, &mut tags)?;
         }
-        if tags.is_empty() { Err(Unreadable) } else { Ok(Some(Self::Tags(tags))) }
+        if tags.is_empty() { Err(Unreadable) } else { Ok(Some(Self::Listed(tags))) }
     }
 }
 
@@ -161,83 +203,4 @@ impl ToHeader for ETag {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn request(name: &HeaderName, lines: &[&str]) -> Request {
-        let request = lines.iter().fold(Request::builder(), |request, line| {
-            let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
-            request.header(name.clone(), value)
-        });
-        request.finish()
-    }
-
-    fn if_match(lines: &[&str]) -> Result<Option<IfMatch>, Problem> {
-        IfMatch::of(&request(&header::IF_MATCH, lines))
-    }
-
-    fn arg(lines: &[&str]) -> String {
-        IfMatch::to_arg(&if_match(lines).unwrap())
-    }
-
-    #[test]
-    fn a_condition_lists_versions_in_one_header_or_several() {
-        for (lines, expected) in [
-            (vec![], ""),
-            (vec!["*"], "*"),
-            (vec![" * "], "*"),
-            (vec!["\"7\""], "7"),
-            (vec!["\"7\",\"8\" ,, \"9\","], "7,8,9"),
-            (vec!["\"7\"", "\"8\""], "7,8"),
-            (vec!["\"a,b\", \"7\""], "7"),
-            (vec!["\"18446744073709551615\""], "18446744073709551615"),
-        ] {
-            assert_eq!(arg(&lines), expected, "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn a_weak_or_foreign_tag_matches_nothing() {
-        for line in
-            ["W/\"7\"", "\"\"", "\"x\"", "\"07\"", "\"+7\"", "\"é\"", "\"18446744073709551616\""]
-        {
-            let condition = if_match(&[line]).unwrap();
-            assert_eq!(IfMatch::to_arg(&condition), "0", "{line}");
-            assert!(!condition.unwrap().admits(7), "{line}");
-        }
-        assert!(IfMatch::Any.admits(7) && IfMatch::Versions(vec![3, 7]).admits(7));
-    }
-
-    #[test]
-    fn what_is_no_list_of_tags_is_refused() {
-        for line in ["", " ", ",", "7", "\"7", "7\"", "w/\"7\"", "\"7\" \"8\"", "\"7\"8", "\"a b\""]
-        {
-            let problem = if_match(&[line]).unwrap_err();
-            assert_eq!(problem.kind().slug, "invalid-parameter", "{line}");
-        }
-        for lines in [["*", "*"], ["*", "\"7\""], ["\"7\"", "*"]] {
-            assert!(if_match(&lines).is_err(), "{lines:?}");
-        }
-        assert!(if_match(&["*, \"7\""]).is_err());
-        let missing = IfMatch::required(&request(&header::IF_MATCH, &[])).unwrap_err();
-        assert_eq!(missing.kind().slug, "precondition-required");
-    }
-
-    #[test]
-    fn a_client_that_has_the_version_is_told_so() {
-        for (lines, known) in [
-            (vec![], false),
-            (vec!["*"], true),
-            (vec!["\"7\""], true),
-            (vec!["W/\"7\""], true),
-            (vec!["\"6\", \"7\""], true),
-            (vec!["\"6\"", "\"7\""], true),
-            (vec!["\"6\""], false),
-            (vec!["7"], false),
-            (vec!["\"7\" nonsense"], false),
-        ] {
-            let request = request(&header::IF_NONE_MATCH, &lines);
-            assert_eq!(not_modified(&request, ETag(7)), known, "{lines:?}");
-        }
-    }
-}
+mod tests;

@@ -48,6 +48,7 @@ pub mod admission;
 pub mod asyncapi;
 pub mod conditional;
 pub mod cors;
+mod declared;
 mod descriptors;
 pub mod health;
 pub mod http;

@@ -13,7 +13,7 @@ use poem_openapi::types::{
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
-use crate::conditional::ETag;
+use crate::conditional::{self, ETag};
 use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
@@ -161,15 +161,14 @@ fn page(
 ) -> impl Endpoint + 'static {
     let written = LazyLock::new(move || {
         let body = write();
-        let etag = HeaderValue::from_str(&format!("\"{}\"", digest(&body)));
-        (etag.unwrap_or_else(|_| HeaderValue::from_static("\"0\"")), Bytes::from(body))
+        (digest(&body), Bytes::from(body))
     });
     make_sync(move |request| {
-        let (etag, body) = &*written;
+        let (tag, body) = &*written;
         let builder = Response::builder()
-            .header(header::ETAG, etag.clone())
+            .header(header::ETAG, format!("\"{tag}\""))
             .header(header::CACHE_CONTROL, "no-cache");
-        if request.headers().get(header::IF_NONE_MATCH) == Some(etag) {
+        if conditional::has_page(&request, tag) {
             return builder.status(poem::http::StatusCode::NOT_MODIFIED).finish();
         }
         builder.content_type(content_type).body(body.clone()).into_response()

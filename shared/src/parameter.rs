@@ -1,7 +1,7 @@
 //! Parameters of the path and of the query, as the framework describes and parses them, with these
 //! differences: one of the query is given at most once, because of two values one would be ignored;
 //! what is wrong with one is said for those who call the API; and those of the path come from our
-//! own [`crate::routes`].
+//! own [`crate::routes`]. Whatever is not declared, [`crate::declared`] has refused before.
 
 use std::sync::Arc;
 
@@ -55,6 +55,47 @@ macro_rules! described {
     };
 }
 
+/// Makes a type a parameter that stands in a header, and may be missing: `read` reads it, and the
+/// document describes it as that other type. What the framework has for headers takes a value that
+/// is no text for none, and of two values the first.
+macro_rules! header_parameter {
+    ($($header:ty: $described:ty),*) => {$(
+        impl<'a> ::poem_openapi::ApiExtractor<'a> for $header {
+            const TYPES: &'static [::poem_openapi::ApiExtractorType] =
+                &[::poem_openapi::ApiExtractorType::Parameter];
+
+            type ParamType = Option<$described>;
+            type ParamRawType = ();
+
+            fn register(registry: &mut ::poem_openapi::registry::Registry) {
+                <$described as ::poem_openapi::types::Type>::register(registry);
+            }
+
+            fn param_in() -> Option<::poem_openapi::registry::MetaParamIn> {
+                Some(::poem_openapi::registry::MetaParamIn::Header)
+            }
+
+            fn param_schema_ref() -> Option<::poem_openapi::registry::MetaSchemaRef> {
+                Some(<Self::ParamType as ::poem_openapi::types::Type>::schema_ref())
+            }
+
+            fn param_raw_type(&self) -> Option<&()> {
+                None
+            }
+
+            async fn from_request(
+                request: &'a ::poem::Request,
+                _body: &mut ::poem::RequestBody,
+                _options: ::poem_openapi::ExtractParamOptions<Self::ParamType>,
+            ) -> ::poem::Result<Self> {
+                Ok(Self::read(request)?)
+            }
+        }
+    )*};
+}
+
+pub(crate) use header_parameter;
+
 impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
     described!(Path);
 
@@ -91,10 +132,11 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
         if values.next().is_some() {
             return Err(invalid(options.name, "must be given once").into());
         }
-        if let (None, Some(default)) = (&value, options.default_value) {
-            return Ok(Self(default()));
-        }
-        let parsed = T::parse_from_parameters(value);
+        let parsed = match (value, options.default_value) {
+            (None, Some(default)) => return Ok(Self(default())),
+            (None, None) if T::IS_REQUIRED => return Err(missing::<T>(options.name).into()),
+            (value, _) => T::parse_from_parameters(value),
+        };
         parsed.map(Self).map_err(|error| invalid(options.name, &fault::<T>(error.message())).into())
     }
 }
@@ -102,6 +144,18 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
 /// The problem of a parameter that the framework could not read.
 pub(crate) fn invalid(name: &str, reason: &str) -> Problem {
     Problem::new(&INVALID_PARAMETER, format!("{name}: {}", plain(reason)))
+}
+
+/// The problem of a parameter that must be there and is not. What is wrong with an empty value tells
+/// what a right one looks like.
+fn missing<T: ParseFromParameter>(name: &str) -> Problem {
+    match T::parse_from_parameter("") {
+        Ok(_) => invalid(name, "must be given"),
+        Err(error) => {
+            let fault = fault::<T>(error.message());
+            invalid(name, &format!("must be given, and {}", plain(&fault)))
+        }
+    }
 }
 
 /// What is wrong with a value that is no `T`. For the types of the framework, their schema knows.

@@ -15,6 +15,8 @@ use poem::http::{HeaderValue, Method};
 use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApi;
 
+use crate::declared::Declared;
+
 /// The paths of a process.
 #[derive(Default)]
 pub struct Routes(Node);
@@ -29,12 +31,20 @@ struct Node {
 
 /// What there is at a path.
 pub(crate) struct Place {
-    endpoints: Vec<(Method, BoxEndpoint<'static>)>,
+    operations: Vec<Operation>,
     allow: HeaderValue,
     /// How long an answer may be kept, where its handler says nothing.
     pub(crate) caching: HeaderValue,
     /// Which segments of the path are parameters.
     pub(crate) parameters: Arc<[usize]>,
+}
+
+/// What a method does at a path.
+struct Operation {
+    method: Method,
+    endpoint: BoxEndpoint<'static>,
+    /// What it takes. A page has no such thing.
+    declared: Option<Declared>,
 }
 
 /// What an endpoint is about to answer.
@@ -46,14 +56,24 @@ pub const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 impl Routes {
     /// Adds the operations of an API.
     #[must_use]
-    pub fn api(mut self, api: impl OpenApi, caching: &HeaderValue) -> Self {
-        let mut operations = HashMap::new();
-        api.add_routes(&mut operations);
-        for (path, endpoints) in operations {
+    pub fn api<A: OpenApi>(mut self, api: A, caching: &HeaderValue) -> Self {
+        let mut endpoints = HashMap::new();
+        api.add_routes(&mut endpoints);
+        for (path, endpoints) in endpoints {
             let place = self.place(&path);
             place.caching = caching.clone();
-            place.endpoints.extend(endpoints);
-            place.allow = allow(&place.endpoints);
+            for (method, endpoint) in endpoints {
+                place.add(Operation { method, endpoint, declared: Some(Declared::default()) });
+            }
+        }
+        for path in A::meta().into_iter().flat_map(|api| api.paths) {
+            let place = self.place(&path.path);
+            for described in &path.operations {
+                let called = |operation: &&mut Operation| operation.method == described.method;
+                if let Some(operation) = place.operations.iter_mut().find(called) {
+                    operation.declared = Some(Declared::of(described));
+                }
+            }
         }
         self
     }
@@ -64,9 +84,8 @@ impl Routes {
     where
         E: IntoEndpoint<Endpoint: 'static>,
     {
-        let place = self.place(path);
-        place.endpoints.push((Method::GET, page.map_to_response().boxed()));
-        place.allow = allow(&place.endpoints);
+        let endpoint = page.map_to_response().boxed();
+        self.place(path).add(Operation { method: Method::GET, endpoint, declared: None });
         self
     }
 
@@ -75,10 +94,11 @@ impl Routes {
         self.0.find(path.strip_prefix('/')?)
     }
 
+    /// The place at a path, whose parameters are written `:id`, or `{id}` as documents have it.
     fn place(&mut self, path: &str) -> &mut Place {
         let (mut node, mut parameters) = (&mut self.0, Vec::new());
         for (index, segment) in path.split('/').enumerate().skip(1) {
-            if segment.starts_with(':') {
+            if segment.starts_with([':', '{']) {
                 parameters.push(index);
                 node = node.parameter.get_or_insert_default();
             } else {
@@ -86,7 +106,7 @@ impl Routes {
             }
         }
         node.place.get_or_insert_with(|| Place {
-            endpoints: Vec::new(),
+            operations: Vec::new(),
             allow: HeaderValue::from_static(""),
             caching: NO_STORE,
             parameters: parameters.into(),
@@ -121,7 +141,7 @@ impl Node {
 impl Place {
     /// Whether it has this method.
     pub(crate) fn has(&self, method: &Method) -> bool {
-        self.endpoint(method).is_some()
+        self.operation(method).is_some()
     }
 
     /// The value of `Allow`.
@@ -129,9 +149,23 @@ impl Place {
         self.allow.clone()
     }
 
-    fn endpoint(&self, method: &Method) -> Option<&BoxEndpoint<'static>> {
-        let found = self.endpoints.iter().find(|(known, _)| known == method);
-        found.map(|(_, endpoint)| endpoint)
+    fn operation(&self, method: &Method) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.method == method)
+    }
+
+    fn add(&mut self, operation: Operation) {
+        self.operations.push(operation);
+        self.allow = allow(&self.operations);
+    }
+}
+
+impl Operation {
+    /// Hands over a request, if it asks for nothing that the operation does not take.
+    fn call(&self, request: Request) -> Answer<'_> {
+        match self.declared.as_ref().map_or(Ok(()), |declared| declared.check(&request)) {
+            Ok(()) => DynEndpoint::call(&*self.endpoint, request),
+            Err(problem) => Box::pin(ready(Err(problem.into()))),
+        }
     }
 }
 
@@ -140,15 +174,15 @@ pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
     let Some(place) = place else {
         return Box::pin(ready(Err(NotFoundError.into())));
     };
-    if let Some(endpoint) = place.endpoint(request.method()) {
-        return DynEndpoint::call(&**endpoint, request);
+    if let Some(operation) = place.operation(request.method()) {
+        return operation.call(request);
     }
-    let get = place.endpoint(&Method::GET).filter(|_| request.method() == Method::HEAD);
+    let get = place.operation(&Method::GET).filter(|_| request.method() == Method::HEAD);
     let Some(get) = get else {
         return Box::pin(ready(Err(MethodNotAllowedError.into())));
     };
     request.set_method(Method::GET);
-    let answer = DynEndpoint::call(&**get, request);
+    let answer = get.call(request);
     Box::pin(async {
         let mut response = answer.await?;
         response.set_body(());
@@ -156,8 +190,8 @@ pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
     })
 }
 
-fn allow(endpoints: &[(Method, BoxEndpoint<'static>)]) -> HeaderValue {
-    let mut methods: Vec<&str> = endpoints.iter().map(|(method, _)| method.as_str()).collect();
+fn allow(operations: &[Operation]) -> HeaderValue {
+    let mut methods: Vec<&str> = operations.iter().map(|one| one.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use poem::http::{HeaderValue, header};
-use poem::{Body, IntoResponse, Request, Response};
+use poem::{Body, IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{
     MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
@@ -21,10 +21,13 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+mod last_event;
+
 use crate::feed::{Feed, Mark, Notice, Places, Show, Signal};
-use crate::problem::{INVALID_PARAMETER, OVERLOADED, Problem};
+use crate::problem::{OVERLOADED, Problem};
 use crate::redis::RedisError;
 use crate::shutdown::Shutdown;
+pub use crate::sse::last_event::{EventId, LastEvent};
 
 /// Media type of a live stream.
 const EVENT_STREAM: &str = "text/event-stream";
@@ -86,9 +89,8 @@ impl<S: Show> Live<S> {
         &self.feed
     }
 
-    /// Opens the stream that a request asks for.
-    pub async fn open(&self, request: &Request) -> Result<EventStream, Problem> {
-        let last_event = last_event_id(request)?;
+    /// Opens a stream for a client, which goes on behind the last event that the client received.
+    pub async fn open(&self, last_event: Option<Mark>) -> Result<EventStream, Problem> {
         let place = self.clients.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
             problem.retry_after(BUSY_RETRY_AFTER)
@@ -201,18 +203,6 @@ fn event(notice: &Notice) -> Bytes {
     let Notice { change, data, frame } = notice;
     let write = || format!("id: {}\nevent: {}\ndata: {data}\n\n", change.mark, change.kind).into();
     frame.get_or_init(write).clone()
-}
-
-fn last_event_id(request: &Request) -> Result<Option<Mark>, Problem> {
-    let Some(value) = request.headers().get("last-event-id").filter(|value| !value.is_empty())
-    else {
-        return Ok(None);
-    };
-    let mark = value.to_str().ok().and_then(|text| text.parse().ok());
-    mark.map(Some).ok_or_else(|| {
-        let detail = "Last-Event-ID: must be the id of an event of this stream";
-        Problem::new(&INVALID_PARAMETER, detail)
-    })
 }
 
 impl IntoResponse for EventStream {

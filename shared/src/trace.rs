@@ -10,23 +10,31 @@ use uuid::fmt::Simple;
 use crate::digest::hex;
 
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
-/// defines it.
+/// defines it. One of a later version is read as far as version 00 goes, and is sent on as 00.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
 
-/// The id of a request: 1 to [`MAX_REQUEST_ID`] letters, digits, dots, underscores and hyphens.
+/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without [`UNSAFE`] ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(String);
 
 /// The text is no id of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to 128 letters, digits, dots, underscores and hyphens")]
+#[error("expected 1 to 128 visible ASCII characters without quotes, backslashes, commas, < and >")]
 pub struct InvalidRequestId;
 
 /// Longest request id that is taken from a client.
 pub const MAX_REQUEST_ID: usize = 128;
 
-/// The text is no `traceparent` of version 00.
+/// What a request id has not: quotes and backslashes, which end a text in JSON, in a log or in a
+/// shell; commas, which divide the values of a header; and what begins and ends a tag of HTML. Nor
+/// has it a space, which divides the values in the line of an order.
+const UNSAFE: &[u8] = b"\"'`\\,<>";
+
+/// What a request id looks like.
+pub const REQUEST_ID_PATTERN: &str = "^[!#-&(-+\\--;=?-\\[\\]-_a-~]{1,128}$";
+
+/// The text is no `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
 pub struct InvalidTraceParent;
@@ -34,6 +42,15 @@ pub struct InvalidTraceParent;
 /// Length of a version of 2 hex digits, a trace id of 32, a parent id of 16 and flags of 2, and of the
 /// hyphens between them.
 const LENGTH: usize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
+/// The version that is written here.
+const VERSION: &str = "00";
+/// A version that no `traceparent` has.
+const NO_VERSION: &str = "ff";
+/// The flags of version 00 that mean something: the trace is recorded, its id is random. All others
+/// are sent on as zero.
+const FLAGS: u8 = 0b11;
+/// The only flag that means the same in every version.
+const SAMPLED: u8 = 0b01;
 
 impl TraceParent {
     /// What one looks like, for documents.
@@ -67,20 +84,30 @@ impl FromStr for TraceParent {
     type Err = InvalidTraceParent;
 
     fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
-        let well_formed = text.len() == LENGTH
-            && text.bytes().enumerate().all(|(at, byte)| match at {
-                2 | 35 | 52 => byte == b'-',
-                _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
-            });
-        if !well_formed || !text.starts_with("00-") {
-            return Err(InvalidTraceParent);
-        }
-        let traceparent = Self(text.to_owned());
+        let (fields, more) = text.split_at_checked(LENGTH).ok_or(InvalidTraceParent)?;
+        let well_formed = fields.bytes().enumerate().all(|(at, byte)| match at {
+            2 | 35 | 52 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        });
+        let version = &fields[..2];
+        // A later version may have more fields.
+        let ends = more.is_empty() || version != VERSION && more.starts_with('-');
         let all_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-        if all_zero(traceparent.trace_id()) || all_zero(&traceparent.0[36..52]) {
+        let (trace_id, parent_id) = (&fields[3..35], &fields[36..52]);
+        if !well_formed
+            || !ends
+            || version == NO_VERSION
+            || all_zero(trace_id)
+            || all_zero(parent_id)
+        {
             return Err(InvalidTraceParent);
         }
-        Ok(traceparent)
+        let flags = u8::from_str_radix(&fields[53..], 16).map_err(|_| InvalidTraceParent)?;
+        let known = if version == VERSION { flags & FLAGS } else { flags & SAMPLED };
+        if version == VERSION && flags == known {
+            return Ok(Self(fields.to_owned()));
+        }
+        Ok(Self(format!("{VERSION}-{trace_id}-{parent_id}-{known:02x}")))
     }
 }
 
@@ -111,7 +138,7 @@ impl FromStr for RequestId {
     type Err = InvalidRequestId;
 
     fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let allowed = |byte: u8| byte.is_ascii_graphic() && !UNSAFE.contains(&byte);
         if (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
@@ -143,12 +170,49 @@ mod tests {
             "",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
-            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01x",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0g",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "FE-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0A",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "cc-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b\u{e9}-1",
         ] {
             assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParent), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_later_version_is_read_and_sent_on_as_version_00() {
+        let ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
+        for (version, flags, sent) in [
+            ("00", "01", "01"),
+            ("00", "00", "00"),
+            ("00", "03", "03"),
+            ("00", "ff", "03"),
+            ("01", "01", "01"),
+            ("01", "ff", "01"),
+            ("cc", "00", "00"),
+            ("fe", "01-what-the-future-will-be-like", "01"),
+            ("cc", "01-", "01"),
+        ] {
+            let traceparent: TraceParent = format!("{version}-{ids}-{flags}").parse().unwrap();
+            assert_eq!(traceparent.as_str(), format!("00-{ids}-{sent}"), "{version} {flags}");
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_what_its_pattern_says() {
+        let pattern = regex::Regex::new(REQUEST_ID_PATTERN).unwrap();
+        let longest = "x".repeat(MAX_REQUEST_ID);
+        let texts = (0..=255_u8).map(|byte| format!("a{}b", char::from(byte)));
+        for text in texts.chain([String::new(), format!("{longest}x"), longest]) {
+            assert_eq!(text.parse::<RequestId>().is_ok(), pattern.is_match(&text), "{text:?}");
         }
     }
 }

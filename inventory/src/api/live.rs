@@ -1,12 +1,11 @@
 //! Products as they change.
 
-use poem::Request;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Header;
 use shared::feed::{Change, Show};
+use shared::parameter::Query;
 use shared::problem::Problem;
 use shared::redis::RedisError;
-use shared::sse::EventStream;
+use shared::sse::{EventId, EventStream, LastEvent};
 
 use super::body::ProductBody;
 use super::{Api, Tag};
@@ -52,11 +51,13 @@ impl LiveApi {
     )]
     async fn stream_products(
         &self,
-        request: &Request,
         /// The `id` of the last event that was received: the stream goes on behind it.
         #[oai(name = "Last-Event-ID")]
-        _last: Header<Option<String>>,
+        header: LastEvent,
+        /// The same, for clients that cannot set a header; where both are given, the header counts.
+        #[oai(name = "lastEventId")]
+        query: Query<Option<EventId>>,
     ) -> Result<EventStream, Problem> {
-        self.0.live.open(request).await
+        self.0.live.open(header.or(query.0)).await
     }
 }

@@ -2,10 +2,8 @@
 
 use std::str::FromStr;
 
-use poem::Request;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Header;
-use shared::conditional::{ETag, IfMatch};
+use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
 use shared::entry_id::{EntryId, InvalidEntryId};
 use shared::id::{OrderId, ProductId};
 use shared::idempotency::KeyHeader;
@@ -50,7 +48,6 @@ impl StockApi {
     )]
     async fn restock_product(
         &self,
-        request: &Request,
         /// The id of the product.
         id: Path<ProductId>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
@@ -59,11 +56,14 @@ impl StockApi {
         key: KeyHeader,
         /// Add them only if the product has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        _condition: Header<Option<String>>,
+        if_match: IfMatch,
+        /// Add them only if the product has none of these versions: 412 otherwise.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
         body: Body<Restock>,
     ) -> Result<RestockResponse, Problem> {
         let (id, Restock(adjustment), Api { store, in_flight, .. }) = (id.0, body.0, &self.0);
-        let condition = IfMatch::of(request)?;
+        let condition = Condition::of(if_match, if_none_match);
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
         let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
         let claim = key.claim(&what);
@@ -88,17 +88,19 @@ impl StockApi {
     )]
     async fn count_stock(
         &self,
-        request: &Request,
         /// The id of the product.
         id: Path<ProductId>,
         /// The `ETag` of the product when it was counted: 428 without it, 412 when the product has
         /// another version by now.
         #[oai(name = "If-Match")]
-        _condition: Header<Option<String>>,
+        if_match: IfMatch,
+        /// Set it only if the product has none of these versions: 412 otherwise.
+        #[oai(name = "If-None-Match")]
+        if_none_match: IfNoneMatch,
         body: Body<Stocktake>,
     ) -> Result<ChangeResponse, Problem> {
         let Stocktake(adjustment) = body.0;
-        let condition = Some(IfMatch::required(request)?);
+        let condition = Condition::required(if_match, if_none_match)?;
         let adjusted = self.0.store.adjust_stock(id.0, &adjustment, &condition, None).await?;
         let (change, _) = adjusted.into_answer()?;
         ChangeResponse::of(change)

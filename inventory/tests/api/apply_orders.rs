@@ -9,6 +9,7 @@ use inventory::domain::{
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
+use shared::conditional::Condition;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{Partitions, ProductId};
 use shared::idempotency::Once;
@@ -149,7 +150,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
             }
             Step::Delete { product } => {
                 let id = *product.get(&products);
-                let deleted = test.store.delete_product(id, &None).await.unwrap();
+                let deleted = test.store.delete_product(id, &Condition::NONE).await.unwrap();
                 let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
                 assert_eq!(deleted == Deletion::Deleted, existed);
                 model.names.remove(&id);
@@ -178,7 +179,7 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
 
 async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'static str) {
     let patch = ProductPatch { name: Some(name.parse().unwrap()), price: None };
-    let change = test.store.update_product(id, patch, &None).await.unwrap();
+    let change = test.store.update_product(id, patch, &Condition::NONE).await.unwrap();
     match model.names.get_mut(&id) {
         None => assert_eq!(change, Change::NotFound),
         Some(known) => {
@@ -189,7 +190,7 @@ async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'stat
 }
 
 async fn adjust(test: &TestStore, model: &mut Model, id: ProductId, adjustment: &Adjustment) {
-    let adjusted = test.store.adjust_stock(id, adjustment, &None, None).await.unwrap();
+    let adjusted = test.store.adjust_stock(id, adjustment, &Condition::NONE, None).await.unwrap();
     let Once::Now(change) = adjusted else {
         panic!("an adjustment without a key was made before");
     };

@@ -2,6 +2,7 @@
 //! arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
+use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::id::{Partition, Partitions, ProductId};
 use stack::atomicity::{Bench, Subject};
@@ -41,7 +42,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let (product, empty, deleted) =
         (test.product(10).await, test.product(0).await, test.product(1).await);
-    test.store.delete_product(deleted, &None).await.unwrap();
+    test.store.delete_product(deleted, &Condition::NONE).await.unwrap();
     let sold = order(product, 1);
     let before = [sold.clone(), order(empty, 1)];
     test.store.apply_orders(&before, KEEP).await.unwrap();
@@ -113,7 +114,7 @@ fn create(claims: &[String]) -> Subject {
 
 fn update(id: ProductId) -> Subject {
     let (name, price) = (Some("Coffee".parse().unwrap()), Some("1.00".to_owned()));
-    let update = Update { id, condition: None, name, price };
+    let update = Update { id, condition: Condition::NONE, name, price };
     let words = counts(id);
     Subject { passed_on: vec![4], words, ..subject(update.invocation(whole_store())) }
 }
@@ -124,7 +125,7 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
         cause: Cause::Restock,
         quantity: 2,
         note: Some("found".to_owned()),
-        condition: None,
+        condition: Condition::NONE,
         most: MAX_STOCK,
         claim: Some(claim()),
     };
@@ -135,7 +136,7 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
 }
 
 fn delete(id: ProductId) -> Subject {
-    let delete = Delete { id, condition: None };
+    let delete = Delete { id, condition: Condition::NONE };
     let words = counts(id);
     Subject { words, ..subject(delete.invocation(whole_store())) }
 }

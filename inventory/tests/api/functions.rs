@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use inventory::domain::{Adjustment, Cause, Deletion, NewProduct, Outcome, ProductPatch};
+use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::redis::{Command, RedisError};
@@ -21,7 +22,7 @@ struct Batch {
 async fn batch(test: &TestStore) -> Batch {
     let (product, empty, deleted) =
         (test.product(10).await, test.product(0).await, test.product(1).await);
-    test.store.delete_product(deleted, &None).await.unwrap();
+    test.store.delete_product(deleted, &Condition::NONE).await.unwrap();
     let wanted = [product, empty, deleted, ProductId::mint(), product];
     let orders = wanted.into_iter().map(|id| order(id, 1)).collect();
     Batch { product, orders }
@@ -72,10 +73,10 @@ async fn a_store_without_identity_refuses_every_function() {
     let adjustment = restock(1);
     let errors = [
         test.store.create_product(new, None).await.unwrap_err(),
-        test.store.update_product(product, renamed(), &None).await.unwrap_err(),
-        test.store.adjust_stock(product, &adjustment, &None, None).await.unwrap_err(),
+        test.store.update_product(product, renamed(), &Condition::NONE).await.unwrap_err(),
+        test.store.adjust_stock(product, &adjustment, &Condition::NONE, None).await.unwrap_err(),
         test.store.find_movement(ProductId::mint(), OrderId::mint()).await.unwrap_err(),
-        test.store.delete_product(product, &None).await.unwrap_err(),
+        test.store.delete_product(product, &Condition::NONE).await.unwrap_err(),
         test.store.apply_orders(&orders, KEEP).await.unwrap_err(),
         test.store.release_order(OrderId::mint(), product).await.unwrap_err(),
     ];
@@ -101,7 +102,7 @@ async fn functions_that_are_flushed_are_loaded_again() {
     assert_eq!(outcomes[0], Outcome::Applied);
     assert_eq!(function_names(&test).await, functions);
     test.operate("FUNCTION", "FLUSH").await;
-    let deleted = test.store.delete_product(product, &None).await.unwrap();
+    let deleted = test.store.delete_product(product, &Condition::NONE).await.unwrap();
     assert_eq!(deleted, Deletion::Deleted);
     test.operate("FUNCTION", "FLUSH").await;
     test.product(1).await;

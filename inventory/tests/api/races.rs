@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
-use shared::conditional::IfMatch;
+use shared::conditional::{Condition, Versions};
 use shared::id::{Partitions, ProductId};
 use shared::idempotency::Once;
 use shared::own_store::all;
@@ -29,7 +29,7 @@ async fn adjust(
     test: &TestStore,
     id: ProductId,
     (cause, quantity): (Cause, u32),
-    condition: Option<IfMatch>,
+    condition: Condition,
 ) -> Option<Product> {
     let adjustment = Adjustment { cause, quantity, note: None };
     match test.store.adjust_stock(id, &adjustment, &condition, None).await.unwrap() {
@@ -41,7 +41,7 @@ async fn adjust(
 
 async fn restock(test: &TestStore, id: ProductId) {
     for _ in 0..ROUNDS {
-        adjust(test, id, (Cause::Restock, 1), None).await.unwrap();
+        adjust(test, id, (Cause::Restock, 1), Condition::NONE).await.unwrap();
     }
 }
 
@@ -50,7 +50,7 @@ async fn count(test: &TestStore, id: ProductId) -> u32 {
     let mut found = 0;
     for _ in 0..ROUNDS {
         let Product { quantity, version, .. } = test.store.find_product(id).await.unwrap().unwrap();
-        let condition = Some(IfMatch::Versions(vec![version]));
+        let condition = Condition { only: Some(Versions::Listed(vec![version])), not: None };
         let counted = adjust(test, id, (Cause::Stocktake, quantity + 1), condition).await;
         found += u32::from(counted.is_some());
     }

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
 use serde_json::{Value, json};
+use shared::conditional::Condition;
 use shared::event::{OrderCompleted, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::Once;
@@ -108,7 +109,7 @@ async fn stock_of_a_deleted_product_is_given_back_to_nobody() {
     let product = test.product(10).await;
     let sold = order(product, 4);
     apply(&test, &sold).await;
-    test.store.delete_product(product, &None).await.unwrap();
+    test.store.delete_product(product, &Condition::NONE).await.unwrap();
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(test.store.find_product(product).await.unwrap(), None);
@@ -123,7 +124,7 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     let sold = order(product, 4);
     apply(&test, &sold).await;
     let restock = Adjustment { cause: Cause::Restock, quantity: 999_999_994, note: None };
-    test.store.adjust_stock(product, &restock, &None, None).await.unwrap();
+    test.store.adjust_stock(product, &restock, &Condition::NONE, None).await.unwrap();
     let before = test.dump().await;
     assert_eq!(release(&test, &sold).await, Release::TooMany);
     assert_eq!(test.dump().await, before);

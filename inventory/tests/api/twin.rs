@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::{Cause, MAX_STOCK};
-use shared::conditional::IfMatch;
+use shared::conditional::{Condition, Versions};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
@@ -191,16 +191,17 @@ impl Inventory {
         one(random, &self.products)
     }
 
-    /// No condition, any version, or some versions around the one it has.
-    fn condition(&self, id: ProductId, random: &mut Rng) -> Option<IfMatch> {
+    /// Of either kind: no condition, any version, or some versions around the one it has.
+    fn condition(&self, id: ProductId, random: &mut Rng) -> Condition {
         let product = self.model.products.get(&id).and_then(|place| place.product.as_ref().ok());
         let version = product.map_or(1, |product| product.version);
-        match random.u32(..6) {
-            0..3 => None,
-            3 => Some(IfMatch::Any),
-            4 => Some(IfMatch::Versions(vec![version + random.u64(..2), version * 10])),
-            _ => Some(IfMatch::Versions(Vec::new())),
-        }
+        let mut versions = || match random.u32(..9) {
+            0..6 => None,
+            6 => Some(Versions::Any),
+            7 => Some(Versions::Listed(vec![version + random.u64(..2), version * 10])),
+            _ => Some(Versions::Listed(Vec::new())),
+        };
+        Condition { only: versions(), not: versions() }
     }
 
     fn done(&self, call: Invocation, answer: Answer, about: ProductId) -> Step {

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use poem::Request;
 use poem::web::Data;
-use poem_openapi::param::Header;
 use poem_openapi::{Enum, OpenApi};
-use shared::conditional::{ETag, not_modified};
+use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
 use shared::id::OrderId;
 use shared::json::Json;
 use shared::parameter::{Path, Query};
 use shared::problem::Problem;
 use shared::request::Visit;
-use shared::sse::EventStream;
+use shared::sse::{EventId, EventStream, LastEvent};
 
 use super::answer::GetResponse;
 use super::live::{Wait, Waited};
@@ -46,12 +44,14 @@ impl LifeApi {
     )]
     async fn stream_orders(
         &self,
-        request: &Request,
         /// The `id` of the last event that was received: the stream goes on behind it.
         #[oai(name = "Last-Event-ID")]
-        _last: Header<Option<String>>,
+        header: LastEvent,
+        /// The same, for clients that cannot set a header; where both are given, the header counts.
+        #[oai(name = "lastEventId")]
+        query: Query<Option<EventId>>,
     ) -> Result<EventStream, Problem> {
-        self.0.live.open(request).await
+        self.0.live.open(header.or(query.0)).await
     }
 
     /// Get an order.
@@ -62,7 +62,6 @@ impl LifeApi {
     #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
     async fn get_order(
         &self,
-        request: &Request,
         visit: Data<&Arc<Visit>>,
         /// The order.
         id: Path<OrderId>,
@@ -72,7 +71,10 @@ impl LifeApi {
         timeout: Query<Option<Timeout>>,
         /// Versions that the client has. If the order still has one of them, the answer is 304.
         #[oai(name = "If-None-Match")]
-        _if_none_match: Header<Option<String>>,
+        if_none_match: IfNoneMatch,
+        /// Versions of which the order must have one: 412 otherwise.
+        #[oai(name = "If-Match")]
+        if_match: IfMatch,
     ) -> Result<GetResponse, Problem> {
         let (order, is_final) = match wait.0 {
             None => (self.0.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
@@ -86,7 +88,7 @@ impl LifeApi {
             }
         };
         let etag = ETag(order.version());
-        if not_modified(request, etag) {
+        if Condition::of(if_match, if_none_match).is_known(etag.0, "the order")? {
             return Ok(GetResponse::NotModified(etag, is_final));
         }
         Ok(GetResponse::Found(Json(order.into()), etag, is_final))

@@ -1,13 +1,17 @@
 --[[ cancel_order: cancel an order that is still pending. Completion and cancellation race for the status; one wins.
 
   KEYS  1 identity   2 order   3 due   4 stream of changes
-  ARGV  1 order id   2, 3, 4 the claim
+  ARGV  1 order id   2 condition   3, 4, 5 the claim
   Reply {1, 1}             it is cancelled, now or since earlier
-        {1, 3}             too late
+        {1, 3}             too late, whatever the condition is
+        {1, 4}             the condition does not admit its version
         {1, 0}             there is no such order
         {2, order id}      the key was used for the same request, and the order was cancelled
         {3}                the key was used for another request ]]
-local DONE, CANCELLED, TOO_LATE, NOT_FOUND = 1, 1, 3, 0
+local DONE, CANCELLED, TOO_LATE, OTHER_VERSION, NOT_FOUND = 1, 1, 3, 4, 0
+
+-- The versions of the orders that a cancellation is not too late for. A version counts transitions (see `payments::domain`).
+local VERSIONS = {pending = '1', cancelled = '2'}
 
 -- The member of `due` with this order, when it is due, and the ids of the others in it.
 local function find_due(due, line, id)
@@ -50,8 +54,10 @@ local function cancel_order(keys, args)
   local status = read_order(line)
   if not status then
     return no_order(order)
-  elseif status ~= 'pending' and status ~= 'cancelled' then
+  elseif not VERSIONS[status] then
     return {DONE, TOO_LATE}
+  elseif not admits(args[2], VERSIONS[status]) then
+    return {DONE, OTHER_VERSION}
   end
   -- Of an order that was cancelled before nothing is written down: the answer is the same without, and a full store has no
   -- room for keys that had no effect.

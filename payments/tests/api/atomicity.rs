@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use payments::domain::{PlaceOrder, Quote};
+use shared::conditional::{Condition, Versions};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::Once;
@@ -138,7 +139,8 @@ fn complete_due(due: &[OrderId]) -> Subject {
 }
 
 fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
-    let cancel = Cancel { id, claim: Some(claim()) };
+    let condition = Condition { only: Some(Versions::Listed(vec![1])), not: None };
+    let cancel = Cancel { id, condition, claim: Some(claim()) };
     Subject { derived: claims.to_vec(), ..subject(cancel.invocation(whole_store())) }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Quote, Refund};
 use payments::store::COMPLETION_BATCH;
+use shared::conditional::Condition;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
@@ -110,7 +111,7 @@ async fn a_store_without_identity_refuses_every_function() {
     for error in [
         try_place(&test, LATER, Some("k")).await.unwrap_err(),
         test.store.complete_due(only_partition()).await.unwrap_err(),
-        test.store.cancel_order(later, None).await.unwrap_err(),
+        test.store.cancel_order(later, &Condition::NONE, None).await.unwrap_err(),
         test.store.refund_orders(&[refund(due)], &[ENTRY]).await.unwrap_err(),
         test.store.emit_again(due).await.unwrap_err(),
         test.store.read_account(only_partition()).await.unwrap_err(),
@@ -136,7 +137,7 @@ async fn functions_that_are_flushed_are_loaded_again() {
     let order = place(&test, LATER).await.id;
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(
-        test.store.cancel_order(order, None).await.unwrap(),
+        test.store.cancel_order(order, &Condition::NONE, None).await.unwrap(),
         Once::Now(Cancellation::Cancelled)
     );
 }
@@ -147,9 +148,15 @@ async fn a_key_without_an_effect_is_not_written_down() {
     let order = place(&test, LATER).await.id;
     let claim = |key: &str| Claim::new(key.parse().unwrap(), &"cancel");
     let done = Once::Now(Cancellation::Cancelled);
-    assert_eq!(test.store.cancel_order(order, Some(&claim("a"))).await.unwrap(), done);
+    assert_eq!(
+        test.store.cancel_order(order, &Condition::NONE, Some(&claim("a"))).await.unwrap(),
+        done
+    );
     let before = test.dump().await;
-    assert_eq!(test.store.cancel_order(order, Some(&claim("b"))).await.unwrap(), done);
+    assert_eq!(
+        test.store.cancel_order(order, &Condition::NONE, Some(&claim("b"))).await.unwrap(),
+        done
+    );
     assert_eq!(test.dump().await, before);
 }
 

@@ -9,6 +9,7 @@ use payments::domain::{OrderFilter, OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
+use shared::conditional::Condition;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
@@ -97,7 +98,7 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
         }
         Step::Cancel { order } => {
             let id = *order.get(&model.ids());
-            let cancelled = test.store.cancel_order(id, None).await.unwrap();
+            let cancelled = test.store.cancel_order(id, &Condition::NONE, None).await.unwrap();
             assert_eq!(cancelled, Once::Now(model.cancel(id)));
         }
         Step::Refund { orders, reason } => {

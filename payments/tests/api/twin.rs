@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
+use shared::conditional::{Condition, Versions};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::request::RequestContext;
@@ -128,7 +129,8 @@ impl Payments {
     }
 
     fn cancel(&mut self, number: usize, random: &mut Rng) -> Step {
-        let cancel = Cancel { id: self.order(random), claim: Claim::maybe(random) };
+        let (id, condition) = (self.order(random), condition(random));
+        let cancel = Cancel { id, condition, claim: Claim::maybe(random) };
         let call = cancel.invocation(self.model.beginning.partition);
         let answer = self.model.cancel_order(number, &cancel);
         self.done(call, answer, cancel.id)
@@ -173,6 +175,17 @@ impl Payments {
         });
         Step { call, answer, left }
     }
+}
+
+/// Of either kind: no condition, any version, or some of those that an order may have.
+fn condition(random: &mut Rng) -> Condition {
+    let mut versions = || match random.u32(..9) {
+        0..6 => None,
+        6 => Some(Versions::Any),
+        7 => Some(Versions::Listed(vec![random.u64(1..=3), 10])),
+        _ => Some(Versions::Listed(Vec::new())),
+    };
+    Condition { only: versions(), not: versions() }
 }
 
 /// A new id with that time in it.

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
+use crate::trace::REQUEST_ID_PATTERN;
+
 /// One field of one entry: what it means, what it must look like, what it says.
 ///
 /// Entry and document are both made from it, so they cannot drift apart.
@@ -46,7 +48,7 @@ impl Form {
     /// A W3C `traceparent`.
     pub const TRACE: Self = Self::Pattern("^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", None);
     /// The id of a request.
-    pub const REQUEST_ID: Self = Self::Pattern("^[A-Za-z0-9._-]{1,128}$", None);
+    pub const REQUEST_ID: Self = Self::Pattern(REQUEST_ID_PATTERN, None);
 }
 
 impl Field {

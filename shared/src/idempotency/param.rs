@@ -2,12 +2,10 @@
 
 use std::fmt::Display;
 
-use poem::{Request, RequestBody};
-use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
-use poem_openapi::types::Type;
-use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use poem::Request;
 
 use crate::idempotency::{Claim, IDEMPOTENCY_KEY, IdempotencyKey, InvalidKey};
+use crate::parameter::header_parameter;
 use crate::problem::{INVALID_PARAMETER, Problem};
 
 /// The key of a request, if it has one.
@@ -19,41 +17,16 @@ impl KeyHeader {
     pub fn claim(self, what: &dyn Display) -> Option<Claim> {
         self.0.map(|key| Claim::new(key, what))
     }
-}
 
-impl<'a> ApiExtractor<'a> for KeyHeader {
-    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];
-
-    type ParamType = Option<IdempotencyKey>;
-    type ParamRawType = IdempotencyKey;
-
-    fn register(registry: &mut Registry) {
-        IdempotencyKey::register(registry);
-    }
-
-    fn param_in() -> Option<MetaParamIn> {
-        Some(MetaParamIn::Header)
-    }
-
-    fn param_schema_ref() -> Option<MetaSchemaRef> {
-        Some(<Self::ParamType as Type>::schema_ref())
-    }
-
-    fn param_raw_type(&self) -> Option<&IdempotencyKey> {
-        self.0.as_ref()
-    }
-
-    async fn from_request(
-        request: &'a Request,
-        _body: &mut RequestBody,
-        _options: ExtractParamOptions<Self::ParamType>,
-    ) -> poem::Result<Self> {
-        Ok(Self(read(request)?))
+    fn read(request: &Request) -> Result<Self, Problem> {
+        read(request).map(Self)
     }
 }
 
-/// The framework would take a value that is no text for no key, and of two keys the first: a
-/// repeated request would have a second effect.
+header_parameter!(KeyHeader: IdempotencyKey);
+
+/// If a key that is no text were none, or of two keys one counted, a repeated request would have a
+/// second effect.
 fn read(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
     let invalid = |detail: &dyn Display| {
         Problem::new(&INVALID_PARAMETER, format!("Idempotency-Key: {detail}"))

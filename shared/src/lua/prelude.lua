@@ -104,10 +104,16 @@ local function writable_as(key, kind)
   return found == 'none' or found == kind
 end
 
--- True when the condition of a client admits this version: none, `*`, or versions between commas.
+-- True when versions, between commas, name this one; `*` names every one, and an empty text none.
+local function names_version(versions, version)
+  return versions == '*' or string.find(',' .. versions .. ',', ',' .. version .. ',', 1, true) ~= nil
+end
+
+-- True when the condition of a client admits this version: the versions it must have one of (empty where it need not), and behind
+-- an exclamation mark those it must not have.
 local function admits(condition, version)
-  local listed = string.find(',' .. condition .. ',', ',' .. version .. ',', 1, true)
-  return condition == '' or condition == '*' or listed ~= nil
+  local only, excluded = string.match(condition, '^([^!]*)!?(.*)$')
+  return (only == '' or names_version(only, version)) and not names_version(excluded, version)
 end
 
 -- These fields of a hash by their names; nil when it does not have the first.

@@ -1,10 +1,12 @@
 //! One request under way: who asks, and what a handler may know about that.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use poem::http::uri::Scheme;
-use poem::http::{HeaderMap, HeaderValue, header, request};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header, request};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Request, RequestParts};
 
@@ -13,10 +15,13 @@ use crate::admission::{Alarm, Lease};
 use crate::routes::Place;
 use crate::trace::{RequestId, TraceParent};
 
+/// Bytes of a header that is replaced which the log shows.
+const MAX_LOGGED: usize = 200;
+
 /// Who asks, for logs, events and calls to other services.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// The client's `X-Request-Id`, or one made here.
+    /// The client's `X-Request-Id`, or one made here where it sent none that can be kept.
     pub request_id: RequestId,
     /// The client's trace, or a new one.
     pub traceparent: TraceParent,
@@ -91,11 +96,26 @@ impl RequestContext {
     }
 
     fn of(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let request_id =
-            text(X_REQUEST_ID).and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint);
-        let traceparent =
-            text(TRACEPARENT).and_then(|text| text.parse().ok()).unwrap_or_else(TraceParent::mint);
-        Self { request_id, traceparent }
+        Self {
+            request_id: given(headers, &X_REQUEST_ID, RequestId::mint),
+            traceparent: given(headers, &TRACEPARENT, TraceParent::mint),
+        }
     }
+}
+
+/// What a client says in a header, once. Something else there keeps no request from its answer: it
+/// is replaced, the answer tells by what, and the log tells what it was.
+fn given<T: FromStr + Display>(headers: &HeaderMap, name: &HeaderName, mint: fn() -> T) -> T {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else {
+        return mint();
+    };
+    let text = first.to_str().ok().filter(|_| values.next().is_none());
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
+        let (minted, bytes) = (mint(), first.as_bytes());
+        let found = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LOGGED)]);
+        let header = name.as_str();
+        tracing::info!(target: "http", header, ?found, by = %minted, "replaced what a client sent");
+        minted
+    })
 }

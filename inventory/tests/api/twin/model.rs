@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
-use shared::conditional::IfMatch;
 use shared::event::{RefundOrder, RefundReason};
 use shared::id::{OrderId, ProductId};
 use shared::time::Timestamp;
@@ -99,7 +98,7 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return codes(&[0], None);
         };
-        if !admits(request.condition.as_ref(), product.version) {
+        if !request.condition.admits(product.version) {
             return codes(&[3], None);
         }
         let before = product.clone();
@@ -128,7 +127,7 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return codes(&[DONE, 0], None);
         };
-        if !admits(request.condition.as_ref(), product.version) {
+        if !request.condition.admits(product.version) {
             return codes(&[DONE, 3], None);
         }
         let adjustment =
@@ -152,7 +151,7 @@ impl Model {
         let Some(product) = self.product(request.id) else {
             return Answer::Number(0);
         };
-        if !admits(request.condition.as_ref(), product.version) {
+        if !request.condition.admits(product.version) {
             return Answer::Number(3);
         }
         let last = Movement::by_hand(MovementKind::Deleted, product.quantity, 0, None);
@@ -242,10 +241,6 @@ impl Movement {
         let delta = i64::from(balance) - i64::from(before);
         Self { kind, delta, balance, order: None, note }
     }
-}
-
-fn admits(condition: Option<&IfMatch>, version: u64) -> bool {
-    condition.is_none_or(|condition| condition.admits(version))
 }
 
 fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, String)> {

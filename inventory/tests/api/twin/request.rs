@@ -2,7 +2,7 @@
 
 use inventory::domain::{Cause, ProductName};
 use serde_json::{Value, json};
-use shared::conditional::IfMatch;
+use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::idempotency::CLAIMS;
@@ -27,7 +27,7 @@ pub(crate) struct Create {
 #[derive(Clone, Debug)]
 pub(crate) struct Update {
     pub(crate) id: ProductId,
-    pub(crate) condition: Option<IfMatch>,
+    pub(crate) condition: Condition,
     pub(crate) name: Option<ProductName>,
     pub(crate) price: Option<String>,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Adjust {
     pub(crate) cause: Cause,
     pub(crate) quantity: u32,
     pub(crate) note: Option<String>,
-    pub(crate) condition: Option<IfMatch>,
+    pub(crate) condition: Condition,
     pub(crate) most: u32,
     pub(crate) claim: Option<Claim>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Adjust {
 #[derive(Clone, Debug)]
 pub(crate) struct Delete {
     pub(crate) id: ProductId,
-    pub(crate) condition: Option<IfMatch>,
+    pub(crate) condition: Condition,
 }
 
 /// A paid order. The time inside its id decides where it is remembered, and for how long.
@@ -110,7 +110,7 @@ impl Update {
             .key(partition.key("names"))
             .key(partition.key("changes"))
             .arg(self.id)
-            .arg(IfMatch::to_arg(&self.condition))
+            .arg(self.condition.to_arg())
             .arg(self.name.as_ref().map_or("", ProductName::as_str))
             .arg(self.name.as_ref().map(ProductName::folded).unwrap_or_default())
             .arg(self.price.as_deref().unwrap_or_default())
@@ -127,7 +127,7 @@ impl Adjust {
             .arg(self.cause.kind().as_str())
             .arg(self.quantity)
             .arg(self.note.as_deref().unwrap_or_default())
-            .arg(IfMatch::to_arg(&self.condition))
+            .arg(self.condition.to_arg())
             .arg(self.most);
         call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
@@ -136,7 +136,7 @@ impl Adjust {
 impl Delete {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let call = catalogue("delete_product", partition, self.id);
-        call.arg(IfMatch::to_arg(&self.condition))
+        call.arg(self.condition.to_arg())
     }
 }
 

@@ -151,6 +151,9 @@ impl Model {
             return codes(&[DONE, 0]);
         };
         match order.status {
+            OrderStatus::Paid | OrderStatus::Refunded => codes(&[DONE, 3]),
+            OrderStatus::Pending if !request.condition.admits(1) => codes(&[DONE, 4]),
+            OrderStatus::Cancelled if !request.condition.admits(2) => codes(&[DONE, 4]),
             OrderStatus::Pending => {
                 order.status = OrderStatus::Cancelled;
                 order.cancelled = Some(step);
@@ -163,7 +166,6 @@ impl Model {
                 codes(&[DONE, 1])
             }
             OrderStatus::Cancelled => codes(&[DONE, 1]),
-            OrderStatus::Paid | OrderStatus::Refunded => codes(&[DONE, 3]),
         }
     }
 

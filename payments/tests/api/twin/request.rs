@@ -1,6 +1,7 @@
 //! The calls of the functions of payments, as values: their keys and arguments in order.
 
 use payments::domain::{PlaceOrder, Quote};
+use shared::conditional::Condition;
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partition};
 use shared::idempotency::CLAIMS;
@@ -33,6 +34,7 @@ pub(crate) struct Complete {
 #[derive(Clone, Debug)]
 pub(crate) struct Cancel {
     pub(crate) id: OrderId,
+    pub(crate) condition: Condition,
     pub(crate) claim: Option<Claim>,
 }
 
@@ -103,7 +105,8 @@ impl Cancel {
             .key(partition.key_of("order", self.id))
             .key(partition.key("due"))
             .key(partition.key("changes"))
-            .arg(self.id);
+            .arg(self.id)
+            .arg(self.condition.to_arg());
         call.claim(&partition.key_of(CLAIMS, ""), self.claim.as_ref())
     }
 }

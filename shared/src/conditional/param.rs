@@ -1,0 +1,64 @@
+//! The headers with a condition, as parameters of an operation.
+
+use poem::Request;
+use poem::http::{HeaderName, header};
+
+use super::{Tag, Tags, Unreadable, Versions};
+use crate::parameter::header_parameter;
+use crate::problem::{INVALID_PARAMETER, Problem};
+
+/// The versions of which a thing must have one. Weak tags match nothing.
+#[derive(Debug)]
+pub struct IfMatch(pub(super) Option<Versions>);
+
+/// The versions of which a thing must have none; to a reader, those that it has already.
+#[derive(Debug)]
+pub struct IfNoneMatch(pub(super) Option<Versions>);
+
+impl IfMatch {
+    fn read(request: &Request) -> Result<Self, Problem> {
+        let strong = |tag: &Tag<'_>| !tag.weak;
+        read(request, &header::IF_MATCH, strong).map(Self)
+    }
+}
+
+impl IfNoneMatch {
+    /// One that is unreadable is ignored where nothing changes: the whole answer is never wrong.
+    fn read(request: &Request) -> Result<Self, Problem> {
+        match read(request, &header::IF_NONE_MATCH, |_| true) {
+            Err(_) if request.method().is_safe() => Ok(Self(None)),
+            versions => versions.map(Self),
+        }
+    }
+}
+
+fn read(
+    request: &Request,
+    name: &HeaderName,
+    counts: impl Fn(&Tag<'_>) -> bool,
+) -> Result<Option<Versions>, Problem> {
+    let tags = Tags::of(request, name).map_err(|Unreadable| {
+        let expected = "expected * or entity tags in quotes, such as \"7\"";
+        Problem::new(&INVALID_PARAMETER, format!("{}: {expected}", spelled(name)))
+    })?;
+    Ok(tags.map(|tags| match tags {
+        Tags::Any => Versions::Any,
+        Tags::Listed(tags) => {
+            let counting = tags.iter().filter(|tag| counts(tag));
+            Versions::Listed(counting.filter_map(Tag::version).collect())
+        }
+    }))
+}
+
+/// The name as people write it.
+fn spelled(name: &HeaderName) -> &'static str {
+    if name == header::IF_MATCH { "If-Match" } else { "If-None-Match" }
+}
+
+header_parameter!(IfMatch: String, IfNoneMatch: String);
+
+/// Conditions of a request without a handler.
+#[cfg(test)]
+pub(super) fn read_both(request: &Request) -> Result<(IfMatch, IfNoneMatch), Problem> {
+    Ok((IfMatch::read(request)?, IfNoneMatch::read(request)?))
+}

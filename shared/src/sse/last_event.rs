@@ -1,0 +1,55 @@
+//! The last event that a client of a live stream received. A browser tells it in `Last-Event-ID`; what
+//! stands in for the browser's `EventSource` and cannot set headers has it in the query.
+
+use poem::Request;
+use poem_openapi::registry::MetaSchema;
+use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
+
+use crate::feed::Mark;
+use crate::parameter::{header_parameter, invalid};
+use crate::problem::Problem;
+
+/// The header `Last-Event-ID`.
+#[derive(Debug)]
+pub struct LastEvent(Option<Mark>);
+
+/// The id of an event; an empty one is that of none, as in the header.
+#[derive(Debug)]
+pub struct EventId(Option<Mark>);
+
+const HEADER: &str = "Last-Event-ID";
+const EXPECTED: &str = "must be the id of an event of this stream";
+
+impl LastEvent {
+    /// The event of the header, or of the query where the header has none. When a browser connects
+    /// again, the header is the newer one: the query is the one it began with.
+    pub fn or(self, query: Option<EventId>) -> Option<Mark> {
+        self.0.or(query.and_then(|EventId(mark)| mark))
+    }
+
+    fn read(request: &Request) -> Result<Self, Problem> {
+        let mut lines = request.headers().get_all(HEADER).iter();
+        let (first, second) = (lines.next(), lines.next());
+        if second.is_some() {
+            return Err(invalid(HEADER, "must be given once"));
+        }
+        let text = first.map_or(Ok(""), |line| line.to_str());
+        let mark = text.ok().and_then(read);
+        mark.map(Self).ok_or_else(|| invalid(HEADER, EXPECTED))
+    }
+}
+
+/// `None` is no id.
+fn read(text: &str) -> Option<Option<Mark>> {
+    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+impl ParseFromParameter for EventId {
+    fn parse_from_parameter(text: &str) -> ParseResult<Self> {
+        read(text).map(Self).ok_or_else(|| ParseError::custom(EXPECTED))
+    }
+}
+
+header_parameter!(LastEvent: String);
+
+crate::schema!(EventId, "event_id", MetaSchema::new("string"));
