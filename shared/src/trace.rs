@@ -89,17 +89,14 @@ impl FromStr for TraceParent {
             2 | 35 | 52 => byte == b'-',
             _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         });
-        let version = &fields[..2];
+        if !well_formed {
+            return Err(InvalidTraceParent);
+        }
+        let (version, trace_id, parent_id) = (&fields[..2], &fields[3..35], &fields[36..52]);
         // A later version may have more fields.
         let ends = more.is_empty() || version != VERSION && more.starts_with('-');
         let all_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-        let (trace_id, parent_id) = (&fields[3..35], &fields[36..52]);
-        if !well_formed
-            || !ends
-            || version == NO_VERSION
-            || all_zero(trace_id)
-            || all_zero(parent_id)
-        {
+        if !ends || version == NO_VERSION || all_zero(trace_id) || all_zero(parent_id) {
             return Err(InvalidTraceParent);
         }
         let flags = u8::from_str_radix(&fields[53..], 16).map_err(|_| InvalidTraceParent)?;

@@ -183,6 +183,58 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
 }
 
 #[tokio::test]
+async fn a_change_is_not_made_to_a_version_that_is_excluded() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
+    let changes = [
+        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
+        (Method::POST, &restock, r#"{"quantity":1}"#),
+        (Method::PUT, &stock, r#"{"quantity":1}"#),
+        (Method::DELETE, &path, ""),
+    ];
+    for (method, path, body) in &changes {
+        for (tags, status, slug) in [
+            ("*", 412, "precondition-failed"),
+            ("\"1\"", 412, "precondition-failed"),
+            ("\"7\", W/\"1\"", 412, "precondition-failed"),
+            ("1", 400, "invalid-parameter"),
+            ("", 400, "invalid-parameter"),
+        ] {
+            let headers = [("if-match", "*"), ("if-none-match", tags)];
+            let answer = service.send(method.clone(), path, &headers, body).await;
+            answer.problem(status, slug);
+        }
+    }
+    assert_version(&service.get(&path).await, 1);
+    for (method, path, body) in &changes {
+        let headers = [("if-match", "*"), ("if-none-match", "\"99\", \"x\"")];
+        let answer = service.send(method.clone(), path, &headers, body).await;
+        assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
+    }
+    let headers = [("if-none-match", "*")];
+    let gone = service.send(Method::DELETE, &path, &headers, "").await;
+    gone.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_reader_that_means_another_version_is_told_so() {
+    let service = Service::start().await;
+    let path = tea(&service).await;
+    for (tags, status) in [("\"1\"", 200), ("*", 200), ("\"2\"", 412), ("W/\"1\"", 412), ("x", 400)]
+    {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = service.send(method, &path, &[("if-match", tags)], "").await;
+            assert_eq!(answer.status, status, "{tags}: {answer:?}");
+        }
+    }
+    let both = [("if-match", "\"1\""), ("if-none-match", "\"1\"")];
+    assert_eq!(service.send(Method::GET, &path, &both, "").await.status, 304);
+    let nowhere = service.send(Method::GET, NOWHERE, &[("if-match", "\"1\"")], "").await;
+    nowhere.problem(404, "not-found");
+}
+
+#[tokio::test]
 async fn a_deleted_product_cannot_be_changed_any_more() {
     let service = Service::start().await;
     let path = tea(&service).await;

@@ -1,6 +1,8 @@
 //! What is wrong with a parameter, in words for those who call the API.
 
-use crate::harness::Service;
+use reqwest::Method;
+
+use crate::harness::{Answer, Service};
 
 const ID: &str = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
 
@@ -39,8 +41,57 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], detail, "{query}");
     }
-    // What nobody reads may stand there as often as it likes.
-    assert_eq!(service.get("/products?_=1&_=2&Limit=x").await.status, 200);
+    let missing = service.get("/admin/outcomes").await.problem(400, "invalid-parameter");
+    let detail = "orders: must be given, and must be 1 to 100 ids of orders, with commas between";
+    assert_eq!(missing["detail"], detail);
+}
+
+#[tokio::test]
+async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
+    let service = Service::start().await;
+    let product = format!("/products/{}", service.create("Tea").await);
+    let takes = "there is no such parameter; this operation takes";
+    let list = format!("page: {takes} limit, cursor, q, in_stock, sort");
+    for (path, detail) in [
+        ("/products?page=2", list.as_str()),
+        ("/products?Limit=x", "Limit: there is no such parameter; did you mean limit?"),
+        ("/products?inStock=1", "inStock: there is no such parameter; did you mean in_stock?"),
+        ("/products?limit=1&sorted=name", "sorted: there is no such parameter; did you mean sort?"),
+        ("/products?_=1&_=2", &format!("_: {takes} limit, cursor, q, in_stock, sort")),
+        ("/products/stream?r=1", &format!("r: {takes} lastEventId")),
+        ("/admin/outcomes?order=x", "order: there is no such parameter; did you mean orders?"),
+        (&format!("{product}?x"), &format!("x: {takes} none")),
+    ] {
+        let problem = service.get(path).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["detail"], detail, "{path}");
+        let head = Answer::to(service.request(Method::HEAD, path)).await;
+        assert_eq!(head.status, 400, "{path}");
+    }
+    let body = r#"{"name":"Ink","price":1,"quantity":1}"#;
+    let refused = service.post("/products?dry_run=true", body).await;
+    refused.problem(400, "invalid-parameter");
+    let refused = service.delete(&format!("{product}?force=true")).await;
+    refused.problem(400, "invalid-parameter");
+    let rest = service.get("/products?&limit=1&&sort=name&").await;
+    assert_eq!((rest.status, rest.json().as_array().unwrap().len()), (200, 1), "{rest:?}");
+    service.get("/products?q=%ff").await.problem(400, "invalid-parameter");
+}
+
+#[tokio::test]
+async fn pages_and_probes_take_any_query() {
+    let service = Service::start().await;
+    for path in [
+        "/livez?verbose",
+        "/readyz?_=1",
+        "/version?x=%ff",
+        "/docs?x",
+        "/openapi.json?v=2",
+        "/problems/not-found?x=1",
+    ] {
+        assert_eq!(service.get(path).await.status, 200, "{path}");
+    }
+    let preflight = service.request(Method::OPTIONS, "/products?x=1");
+    assert_eq!(Answer::to(preflight).await.status, 204);
 }
 
 #[tokio::test]
@@ -48,7 +99,7 @@ async fn a_key_that_cannot_be_read_is_explained() {
     let service = Service::start().await;
     let restock = format!("/products/{}/restock", service.create("Tea").await);
     for path in ["/products", &restock] {
-        let answer = service.send(reqwest::Method::POST, path, &[("idempotency-key", "a b")], "{}");
+        let answer = service.send(Method::POST, path, &[("idempotency-key", "a b")], "{}");
         let problem = answer.await.problem(400, "invalid-parameter");
         let detail = "Idempotency-Key: must have between 1 and 255 visible ASCII characters";
         assert_eq!(problem["detail"], detail, "{path}");

@@ -50,6 +50,11 @@ async fn the_explorer_and_the_document_are_there() {
         assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
         assert_eq!(again.header("etag"), etag);
         let request = service.request(Method::GET, path);
+        for known in [format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
+            let request = service.request(Method::GET, path);
+            let again = Answer::to(request.header("if-none-match", &known)).await;
+            assert_eq!(again.status, 304, "{path}: {known}");
+        }
         let other = Answer::to(request.header("if-none-match", "\"other\"")).await;
         assert_eq!(other.status, 200);
     }
@@ -72,7 +77,9 @@ async fn every_kind_of_problem_has_a_page() {
 async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
     let service = Service::start().await;
     let longest = "x".repeat(128);
-    for id in ["7", "a.b_c-9", &longest] {
+    let amazon = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
+    let google = "105445aa7843bc8bf206b12000100000/1;o=1";
+    for id in ["7", "a.b_c-9", "Root=1-5e64", amazon, google, "|0f.a_", "{}", "a+b/c==", &longest] {
         for path in ["/products", "/nowhere", "/livez"] {
             let request = service.request(Method::GET, path);
             let answer = Answer::to(request.header("x-request-id", id)).await;
@@ -80,13 +87,23 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
         }
     }
     let too_long = "x".repeat(129);
-    for id in ["", "a b", "a\"b", "{}", "a\tb", &too_long] {
+    for id in ["", "a b", "a\"b", "a,b", "a\\b", "a'b", "<b>", "a\tb", "é", &too_long] {
         let request = service.request(Method::GET, "/nowhere");
         let answer = Answer::to(request.header("x-request-id", id)).await;
         let problem = answer.problem(404, "not-found");
         let given = problem["request_id"].as_str().unwrap();
         assert!(given != id && given.len() == 36, "{id:?}: {given}");
+        // The log says what was replaced.
+        let line = format!("header=\"x-request-id\" found={id:?} by={given}");
+        let logged = || async {
+            let lines = service.system.process("inventory serve").last_lines(20);
+            lines.iter().any(|written| written.contains(&line) || id.len() > 128)
+        };
+        wait_until("the log", LIMIT, logged).await.unwrap();
     }
+    let twice = service.request(Method::GET, "/livez").header("x-request-id", "a");
+    let twice = Answer::to(twice.header("x-request-id", "b")).await;
+    assert_eq!(twice.header("x-request-id").len(), 36, "{twice:?}");
     let (one, two) = (service.get("/livez").await, service.get("/livez").await);
     assert_ne!(one.header("x-request-id"), two.header("x-request-id"));
 }
@@ -98,6 +115,10 @@ async fn a_trace_is_carried_on_or_begun() {
     for path in ["/products", "/nowhere", "/livez"] {
         let request = service.request(Method::GET, path);
         let answer = Answer::to(request.header("traceparent", trace)).await;
+        assert_eq!(answer.header("traceparent"), trace, "{path}");
+        let later = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-more";
+        let request = service.request(Method::GET, path);
+        let answer = Answer::to(request.header("traceparent", later)).await;
         assert_eq!(answer.header("traceparent"), trace, "{path}");
         let request = service.request(Method::GET, path);
         let answer = Answer::to(request.header("traceparent", "nonsense")).await;

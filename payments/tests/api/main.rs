@@ -7,6 +7,7 @@ mod fake_inventory;
 mod harness;
 
 mod audit;
+mod conditions;
 mod idempotency;
 mod live;
 mod offers;

@@ -44,6 +44,37 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
+    let service = Service::start(&[]).await;
+    let product = service.inventory.product("1", 1);
+    let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
+    let order = service.order(product, 1).await.order_id();
+    let (get, post) = (Method::GET, Method::POST);
+    let all = "limit, cursor, status, product_id, created_after, created_before";
+    let takes = "there is no such parameter; this operation takes";
+    let mean = |name: &str| format!("there is no such parameter; did you mean {name}?");
+    for (method, path, detail) in [
+        (&get, "/orders?stauts=cancelled", format!("stauts: {}", mean("status"))),
+        (&get, "/orders?page=2", format!("page: {takes} {all}")),
+        (&get, "/orders?limit=1&productId=x", format!("productId: {}", mean("product_id"))),
+        (&get, "/orders/stream?last-event-id=1", format!("last-event-id: {}", mean("lastEventId"))),
+        (&get, &format!("/orders/{order}?Wait=final"), format!("Wait: {}", mean("wait"))),
+        (&get, &format!("/orders/{order}/timeline?x=1"), format!("x: {takes} none")),
+        (&post, "/orders?x=1", format!("x: {takes} none")),
+        (&post, "/orders/quote?dry=1", format!("dry: {takes} none")),
+        (&post, &format!("/orders/{order}/cancel?reason=x"), format!("reason: {takes} none")),
+    ] {
+        let request = service.request(method.clone(), path);
+        let request = request.header("content-type", "application/json").body(body.clone());
+        let problem = Answer::to(request).await.problem(400, "invalid-parameter");
+        assert_eq!(problem["detail"], detail, "{path}");
+    }
+    let orders = service.get("/orders").await.json();
+    assert_eq!(orders.as_array().unwrap().len(), 1, "nothing was placed");
+    assert_eq!(orders[0]["status"], "pending", "nothing was cancelled");
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_read_is_explained() {
     let service = Service::start(&[]).await;
     for path in ["/orders", "/orders/quote", &format!("/orders/{ID}/cancel")] {
