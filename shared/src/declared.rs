@@ -86,7 +86,8 @@ impl Declared {
             let distance = strsim::osa_distance(&name, &known.to_lowercase());
             (distance, known.as_str())
         });
-        let is_near = |&(distance, known): &(usize, &str)| distance * NEAR <= known.len();
+        let is_near =
+            |&(distance, known): &(usize, &str)| distance * NEAR <= known.len().max(name.len());
         distances.filter(is_near).min().map(|(_, known)| known)
     }
 

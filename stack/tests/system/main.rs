@@ -33,5 +33,6 @@ mod races;
 mod reconcile;
 mod replicas;
 mod secrets;
+mod strict;
 mod tutorial;
 mod upgrades;
