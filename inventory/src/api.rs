@@ -253,9 +253,10 @@ fn apis(api: Api) -> Apis {
 }
 
 fn service(api: Api) -> OpenApiService<Apis, ()> {
-    OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION")).description(
-        "Products and their stock. Stock is taken by events of paid orders, exactly once each.",
-    )
+    let about =
+        "Products and their stock. Stock is taken by events of paid orders, exactly once each.";
+    OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
+        .description(format!("{about}\n\n{}", openapi::FOR_ALL))
 }
 
 /// The product that was changed, or why it was not.

@@ -270,9 +270,9 @@ fn apis(api: Api) -> Apis {
 }
 
 fn service(api: Api) -> OpenApiService<Apis, ()> {
-    OpenApiService::new(apis(api), "Payments", env!("CARGO_PKG_VERSION")).description(
-        "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.",
-    )
+    let about = "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.";
+    OpenApiService::new(apis(api), "Payments", env!("CARGO_PKG_VERSION"))
+        .description(format!("{about}\n\n{}", openapi::FOR_ALL))
 }
 
 fn not_found() -> Problem {

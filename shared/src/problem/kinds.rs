@@ -49,7 +49,8 @@ kinds! {
     IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
         "The first request with this idempotency key is still running"
         "Send the same request again after the time in Retry-After."
-    PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED "It has changed in the meantime"
+    PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED
+        "It has another version than the condition asks for"
         "Get it again, look at what changed, and send the new ETag in If-Match."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
