@@ -1,13 +1,13 @@
-//! Products are changed by name, price and stock, and only as the version that the client means.
+//! Products are changed by name, price and stock.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Service};
 
-const NOWHERE: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
+pub(crate) const NOWHERE: &str = "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
 
-async fn patch(service: &Service, path: &str, body: &str) -> Answer {
+pub(crate) async fn patch(service: &Service, path: &str, body: &str) -> Answer {
     service.send(Method::PATCH, path, &[], body).await
 }
 
@@ -21,12 +21,12 @@ async fn count(service: &Service, path: &str, version: &str, body: &str) -> Answ
 }
 
 /// A product called Tea for 1.00, one on hand.
-async fn tea(service: &Service) -> String {
+pub(crate) async fn tea(service: &Service) -> String {
     format!("/products/{}", service.create("Tea").await)
 }
 
 /// Asserts that this is the product, and that its version is this one.
-fn assert_version(answer: &Answer, version: u64) -> Value {
+pub(crate) fn assert_version(answer: &Answer, version: u64) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("etag"), format!("\"{version}\""));
     assert_eq!(answer.header("cache-control"), "no-cache");
@@ -146,95 +146,6 @@ async fn there_is_never_more_stock_than_a_product_can_have() {
 }
 
 #[tokio::test]
-async fn a_change_is_made_only_to_the_version_that_is_meant() {
-    let service = Service::start().await;
-    let path = tea(&service).await;
-    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
-    let changes = [
-        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
-        (Method::POST, &restock, r#"{"quantity":1}"#),
-        (Method::PUT, &stock, r#"{"quantity":1}"#),
-        (Method::DELETE, &path, ""),
-    ];
-    for (method, path, body) in &changes {
-        for tags in ["\"2\"", "\"0\"", "W/\"1\"", "\"\"", "\"x\", \"01\"", "\"10\", \"11\""] {
-            let headers = [("if-match", tags)];
-            let answer = service.send(method.clone(), path, &headers, body).await;
-            answer.problem(412, "precondition-failed");
-        }
-        for nonsense in ["", "1", "\"1", "\"1\"x"] {
-            let headers = [("if-match", nonsense)];
-            let answer = service.send(method.clone(), path, &headers, body).await;
-            answer.problem(400, "invalid-parameter");
-        }
-    }
-    let bare = service.send(Method::PUT, &stock, &[], r#"{"quantity":1}"#).await;
-    bare.problem(428, "precondition-required");
-    assert_version(&service.get(&path).await, 1);
-
-    for (version, (method, path, body)) in (1..).zip(&changes) {
-        let tags = format!("\"99\" , \"{version}\"");
-        let headers = [("if-match", tags.as_str())];
-        let answer = service.send(method.clone(), path, &headers, body).await;
-        assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
-    }
-    let gone = service.send(Method::DELETE, &path, &[("if-match", "*")], "").await;
-    gone.problem(404, "not-found");
-}
-
-#[tokio::test]
-async fn a_change_is_not_made_to_a_version_that_is_excluded() {
-    let service = Service::start().await;
-    let path = tea(&service).await;
-    let (restock, stock) = (format!("{path}/restock"), format!("{path}/stock"));
-    let changes = [
-        (Method::PATCH, &path, r#"{"name":"Coffee"}"#),
-        (Method::POST, &restock, r#"{"quantity":1}"#),
-        (Method::PUT, &stock, r#"{"quantity":1}"#),
-        (Method::DELETE, &path, ""),
-    ];
-    for (method, path, body) in &changes {
-        for (tags, status, slug) in [
-            ("*", 412, "precondition-failed"),
-            ("\"1\"", 412, "precondition-failed"),
-            ("\"7\", W/\"1\"", 412, "precondition-failed"),
-            ("1", 400, "invalid-parameter"),
-            ("", 400, "invalid-parameter"),
-        ] {
-            let headers = [("if-match", "*"), ("if-none-match", tags)];
-            let answer = service.send(method.clone(), path, &headers, body).await;
-            answer.problem(status, slug);
-        }
-    }
-    assert_version(&service.get(&path).await, 1);
-    for (method, path, body) in &changes {
-        let headers = [("if-match", "*"), ("if-none-match", "\"99\", \"x\"")];
-        let answer = service.send(method.clone(), path, &headers, body).await;
-        assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
-    }
-    let headers = [("if-none-match", "*")];
-    let gone = service.send(Method::DELETE, &path, &headers, "").await;
-    gone.problem(404, "not-found");
-}
-
-#[tokio::test]
-async fn a_reader_that_means_another_version_is_told_so() {
-    let service = Service::start().await;
-    let path = tea(&service).await;
-    for (tags, status) in [("\"1\"", 200), ("*", 200), ("\"2\"", 412), ("W/\"1\"", 412), ("x", 400)]
-    {
-        for method in [Method::GET, Method::HEAD] {
-            let answer = service.send(method, &path, &[("if-match", tags)], "").await;
-            assert_eq!(answer.status, status, "{tags}: {answer:?}");
-        }
-    }
-    let both = [("if-match", "\"1\""), ("if-none-match", "\"1\"")];
-    assert_eq!(service.send(Method::GET, &path, &both, "").await.status, 304);
-    let nowhere = service.send(Method::GET, NOWHERE, &[("if-match", "\"1\"")], "").await;
-    nowhere.problem(404, "not-found");
-}
-
-#[tokio::test]
 async fn a_deleted_product_cannot_be_changed_any_more() {
     let service = Service::start().await;
     let path = tea(&service).await;
@@ -255,48 +166,4 @@ async fn a_deleted_product_cannot_be_changed_any_more() {
     }
     let movements = service.get(&format!("{path}/movements")).await.json();
     assert_eq!(movements.as_array().unwrap().len(), 2, "{movements}");
-}
-
-#[tokio::test]
-async fn of_two_clients_that_mean_the_same_version_one_wins() {
-    let service = Service::start().await;
-    let path = tea(&service).await;
-    let rename = |name: usize| {
-        let (service, path, body) = (&service, &path, json!({ "name": format!("Tea {name}") }));
-        async move {
-            let headers = [("if-match", "\"1\"")];
-            service.send(Method::PATCH, path, &headers, &body.to_string()).await.status
-        }
-    };
-    let statuses = shared::own_store::all((0..20).map(rename)).await;
-    assert_eq!(statuses.iter().filter(|&&status| status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|&&status| status == 412).count(), 19, "{statuses:?}");
-    assert_version(&service.get(&path).await, 2);
-}
-
-#[tokio::test]
-async fn a_client_that_has_the_version_receives_no_body() {
-    let service = Service::start().await;
-    let path = tea(&service).await;
-    for (method, known, status) in [
-        (Method::GET, "\"1\"", 304),
-        (Method::GET, "W/\"1\"", 304),
-        (Method::GET, "*", 304),
-        (Method::GET, "\"7\", \"1\"", 304),
-        (Method::HEAD, "\"1\"", 304),
-        (Method::GET, "\"2\"", 200),
-        (Method::GET, "nonsense", 200),
-    ] {
-        let answer = service.send(method, &path, &[("if-none-match", known)], "").await;
-        assert_eq!(answer.status, status, "{known}: {answer:?}");
-        assert_eq!(answer.text.is_empty(), status == 304, "{known}: {answer:?}");
-        assert_eq!(answer.header("etag"), "\"1\"");
-        assert_eq!(answer.header("cache-control"), "no-cache");
-    }
-    patch(&service, &path, r#"{"price":2}"#).await;
-    let changed = service.send(Method::GET, &path, &[("if-none-match", "\"1\"")], "").await;
-    assert_version(&changed, 2);
-    let missing = service.send(Method::GET, NOWHERE, &[("if-none-match", "*")], "").await;
-    assert_eq!(missing.problem(404, "not-found")["status"], 404);
-    assert_eq!(missing.header("cache-control"), "no-store");
 }

@@ -8,6 +8,7 @@ mod model;
 
 mod browsers;
 mod changes;
+mod conditions;
 mod idempotency;
 mod limits;
 mod lists;

@@ -15,7 +15,7 @@ use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
 use stack::order_line;
 
-use crate::harness::{Answer, LIMIT, Service};
+use crate::harness::{LIMIT, Service};
 
 const CANCELLED: [&str; 2] = ["order.created", "order.cancelled"];
 
@@ -172,53 +172,6 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
         let mut again = resume(&service, &reset.id).await;
         assert!(next(&mut again).await.data.contains(&id));
     }
-    let expected = "must be the id of an event of this stream";
-    for rubbish in ["x", "1", "1-", "-1-0", "1-0.x"] {
-        let request = service.request(Method::GET, "/orders/stream");
-        let answer = Answer::to(request.header("last-event-id", rubbish)).await;
-        let problem = answer.problem(400, "invalid-parameter");
-        assert_eq!(problem["detail"], format!("Last-Event-ID: {expected}"));
-        let answer = service.get(&format!("/orders/stream?lastEventId={rubbish}")).await;
-        let problem = answer.problem(400, "invalid-parameter");
-        assert_eq!(problem["detail"], format!("lastEventId: {expected}"));
-    }
-    let twice = service.request(Method::GET, "/orders/stream").header("last-event-id", "1-0");
-    let twice = Answer::to(twice.header("last-event-id", "2-0")).await;
-    assert_eq!(
-        twice.problem(400, "invalid-parameter")["detail"],
-        "Last-Event-ID: must be given once"
-    );
-}
-
-#[tokio::test]
-async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
-    let service = start().await;
-    let mut events = open(&service).await;
-    let ids = [place(&service).await, place(&service).await, place(&service).await];
-    let seen = [next(&mut events).await.id, next(&mut events).await.id];
-    let follow = async |query: &str, header: Option<&str>| {
-        let request = service.request(Method::GET, &format!("/orders/stream{query}"));
-        let headers = header.map(|id| ("last-event-id", id));
-        let request = headers.into_iter().fold(request, |to, (name, id)| to.header(name, id));
-        let mut events = Events::open(request).await.unwrap();
-        next(&mut events).await
-    };
-    let after_first = format!("?lastEventId={}", seen[0]);
-    let escaped = after_first.replace('-', "%2D");
-    for (query, header, told) in [
-        (&after_first, None, &ids[1]),
-        (&escaped, None, &ids[1]),
-        (&after_first, Some(""), &ids[1]),
-        (&after_first, Some(seen[1].as_str()), &ids[2]),
-    ] {
-        let event = follow(query, header).await;
-        assert!(event.data.contains(told.as_str()), "{query} {header:?}: {event:?}");
-    }
-    // Who has received nothing yet sends an empty id.
-    let request = service.request(Method::GET, "/orders/stream?lastEventId=");
-    let mut events = Events::open(request).await.unwrap();
-    let new = place(&service).await;
-    assert!(next(&mut events).await.data.contains(&new));
 }
 
 /// Puts changes into the stream by hand, all of one order.

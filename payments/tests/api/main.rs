@@ -9,6 +9,7 @@ mod harness;
 mod audit;
 mod conditions;
 mod idempotency;
+mod last_event;
 mod live;
 mod offers;
 mod orders;

@@ -33,20 +33,18 @@ impl LastEvent {
         if second.is_some() {
             return Err(invalid(HEADER, "must be given once"));
         }
-        let text = first.map_or(Ok(""), |line| line.to_str());
-        let mark = text.ok().and_then(read);
-        mark.map(Self).ok_or_else(|| invalid(HEADER, EXPECTED))
+        let text = first.map_or(Ok(""), |line| line.to_str()).map_err(|_| EXPECTED);
+        text.and_then(read).map(Self).map_err(|fault| invalid(HEADER, fault))
     }
 }
 
-/// `None` is no id.
-fn read(text: &str) -> Option<Option<Mark>> {
-    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+fn read(text: &str) -> Result<Option<Mark>, &'static str> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| EXPECTED) }
 }
 
 impl ParseFromParameter for EventId {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        read(text).map(Self).ok_or_else(|| ParseError::custom(EXPECTED))
+        read(text).map(Self).map_err(ParseError::custom)
     }
 }
 

@@ -207,7 +207,7 @@ async fn no_operation_takes_a_parameter_that_it_does_not_declare() {
 async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
     let subjects = Subjects::open().await;
     let mut refused = 0;
-    for operation in subjects.operations.iter() {
+    for operation in &subjects.operations {
         for parameter in &operation.parameters {
             let (name, place) = (parameter["name"].as_str().unwrap(), parameter["in"].as_str());
             let requests = match place {
