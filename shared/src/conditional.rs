@@ -3,7 +3,7 @@
 //!
 //! A change is conditional in the function that makes it, so that nothing comes between the look
 //! and the change. What there is not (404) has no version: it is told before any condition. Which
-//! operations take conditions at all, [`crate::declared`] knows.
+//! operations take conditions at all, `declared` knows.
 
 use std::fmt;
 

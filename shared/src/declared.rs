@@ -3,8 +3,9 @@
 //!
 //! A query parameter that an operation does not know would be ignored: a list would show everything
 //! for a misspelled filter. A condition that it does not know would be ignored as well: the change
-//! would be made to a version that the client does not mean. So both are refused, and with 400: a
-//! 412 would have the client ask for the newest version and try again, for ever.
+//! would be made to a version that the client does not mean. So both are refused. RFC 9110 (13.1.1)
+//! asks that the change is not made, and leaves the status to the server. It is 400: a 412 would have
+//! the client ask for the newest version and try again, for ever.
 //!
 //! Pages and probes take any query, because nothing on them depends on it, and whoever watches a
 //! process may add what it likes to get past a cache.
@@ -29,6 +30,11 @@ pub(crate) struct Declared {
 const MAX_TOLD: usize = 40;
 /// A name is near another one if no more than one character in so many is different.
 const NEAR: usize = 3;
+/// Why an operation takes no tag.
+const NO_VERSION: &str = "this operation has no version to compare; leave the header out";
+/// Why no operation takes a date.
+const NO_DATE: &str = "changes are conditional on versions only; where the answer to GET has an \
+    ETag, send that in If-Match";
 
 impl Declared {
     /// Those of an operation as it was registered.
@@ -111,12 +117,6 @@ impl Declared {
         Err(Problem::new(&INVALID_PARAMETER, format!("{name}: {reason}")))
     }
 }
-
-/// Why an operation takes no tag.
-const NO_VERSION: &str = "this operation has no version to compare; leave the header out";
-/// Why no operation takes a date.
-const NO_DATE: &str = "changes are conditional on versions only; where the answer to GET has an \
-    ETag, send that in If-Match";
 
 /// A name of a client, so that it can be told again: something to see, and not too much.
 fn told(name: &str) -> Cow<'_, str> {

@@ -1,7 +1,7 @@
 //! Parameters of the path and of the query, as the framework describes and parses them, with these
 //! differences: one of the query is given at most once, because of two values one would be ignored;
 //! what is wrong with one is said for those who call the API; and those of the path come from our
-//! own [`crate::routes`]. Whatever is not declared, [`crate::declared`] has refused before.
+//! own [`crate::routes`]. Whatever is not declared, `declared` has refused before.
 
 use std::sync::Arc;
 

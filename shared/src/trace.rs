@@ -14,7 +14,8 @@ use crate::digest::hex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
 
-/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without [`UNSAFE`] ones.
+/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without quotes, backslashes,
+/// commas, `<` and `>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(String);
 
