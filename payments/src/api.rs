@@ -21,7 +21,7 @@ use shared::problem::{
 use shared::request::{RequestContext, Visit};
 use shared::routes::{NO_STORE, Routes};
 use shared::sse::Live;
-use shared::time::Timestamp;
+use shared::time::{Ceiling, Timestamp};
 
 mod admin;
 mod answer;
@@ -132,16 +132,16 @@ impl Api {
         status: Query<Option<Statuses>>,
         /// Only orders of this product.
         product_id: Query<Option<ProductId>>,
-        /// Only orders placed after this time, in UTC.
+        /// Only orders placed after this time (RFC 3339, any offset).
         created_after: Query<Option<Timestamp>>,
-        /// Only orders placed before this time, in UTC.
-        created_before: Query<Option<Timestamp>>,
+        /// Only orders placed before this time (RFC 3339, any offset).
+        created_before: Query<Option<Ceiling>>,
     ) -> Result<ListResponse, Problem> {
         let filter = OrderFilter {
             statuses: status.0.map(|Statuses(statuses)| statuses).unwrap_or_default(),
             product_id: product_id.0,
             created_after: created_after.0,
-            created_before: created_before.0,
+            created_before: created_before.0.map(|Ceiling(time)| time),
         };
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
         let listing = Listing::at("/orders")

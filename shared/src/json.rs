@@ -15,12 +15,12 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOpti
 use serde::Serialize;
 
 mod fields;
+mod media;
 pub mod schema;
+mod text;
 
 pub use fields::BodyFields;
 use schema::ObjectSchema;
-
-use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE};
 
 const APPLICATION_JSON: &str = "application/json";
 /// Bytes that most bodies need at most.
@@ -44,7 +44,7 @@ pub trait FromFields: Sized + Send {
     fn schema() -> ObjectSchema;
 
     /// Takes the fields it knows. `None` means that at least one was reported as invalid.
-    fn from_fields(fields: &mut BodyFields) -> Option<Self>;
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self>;
 }
 
 /// A response body.
@@ -77,13 +77,7 @@ impl<'a, T: FromFields> ApiExtractor<'a> for Body<T> {
         body: &mut RequestBody,
         _options: ExtractParamOptions<Self::ParamType>,
     ) -> poem::Result<Self> {
-        let content_type = request.content_type().unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !T::MEDIA_TYPES.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
-            let known = T::MEDIA_TYPES.join(" or ");
-            let detail = format!("the Content-Type is {content_type:?}, not {known}");
-            return Err(Problem::new(&UNSUPPORTED_MEDIA_TYPE, detail).into());
-        }
+        media::check(request.headers(), T::MEDIA_TYPES)?;
         let bytes = body.take()?.into_bytes().await?;
         Ok(Self(BodyFields::parse(&bytes)?.into()?))
     }

@@ -34,6 +34,7 @@ pub mod redis;
 pub mod consumer;
 mod cursor;
 mod dead_letter;
+mod decimal;
 pub mod delivery;
 pub mod entry_id;
 pub mod feed;

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::decimal::{self, Fault};
+
 /// An amount of money in minor units (cents), between `0.00` and `9999999999.99`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(i64);
@@ -18,12 +20,15 @@ pub struct FeeRate(i64);
 /// Why a text is no amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMoney {
-    /// Not an unsigned decimal with at most two places: a sign, an exponent, spaces, `NaN`, a third
-    /// decimal.
-    #[error(
-        "expected an amount such as 19.90: digits, at most two decimals, no sign and no exponent"
-    )]
+    /// No JSON number: spaces, a comma, `NaN`.
+    #[error("must be a number with a point, such as 19.90")]
     Notation,
+    /// Less than zero.
+    #[error("must be at least 0.00")]
+    Negative,
+    /// A third decimal.
+    #[error("must have at most two decimals, such as 19.90")]
+    TooFine,
     /// More than [`Money::MAX`].
     #[error("must be at most 9999999999.99")]
     TooLarge,
@@ -34,16 +39,16 @@ pub enum InvalidMoney {
 #[error("expected a share between 0 and 1 with at most four decimals, such as 0.20")]
 pub struct InvalidRate;
 
-/// Minor units in one major unit.
-const MINOR_PER_MAJOR: i64 = 100;
 /// Ten-thousandths in one whole.
 const RATE_SCALE: i64 = 10_000;
+/// Decimals of a rate.
+const RATE_PLACES: u8 = 4;
 /// Digits before the point that the largest amount has.
 const MAX_MAJOR_DIGITS: usize = 10;
 /// Digits behind the point.
-const PLACES: usize = 2;
+const PLACES: u8 = 2;
 /// Characters of the largest amount.
-const MAX_LENGTH: usize = MAX_MAJOR_DIGITS + 1 + PLACES;
+const MAX_LENGTH: usize = MAX_MAJOR_DIGITS + 1 + PLACES as usize;
 
 impl Money {
     /// The largest amount; a JSON number of this size is still exact in every client that reads
@@ -88,12 +93,13 @@ impl FromStr for Money {
     type Err = InvalidMoney;
 
     fn from_str(text: &str) -> Result<Self, InvalidMoney> {
-        let (major, minor) = split_decimal(text, PLACES).ok_or(InvalidMoney::Notation)?;
-        if major.len() > MAX_MAJOR_DIGITS {
-            return Err(InvalidMoney::TooLarge);
-        }
-        let major: i64 = major.parse().map_err(|_| InvalidMoney::Notation)?;
-        Ok(Self(major * MINOR_PER_MAJOR + minor))
+        let minor = decimal::scaled(text, PLACES).map_err(|fault| match fault {
+            Fault::Notation => InvalidMoney::Notation,
+            Fault::Negative => InvalidMoney::Negative,
+            Fault::TooFine => InvalidMoney::TooFine,
+            Fault::TooLarge => InvalidMoney::TooLarge,
+        })?;
+        i64::try_from(minor).ok().and_then(Self::within_range).ok_or(InvalidMoney::TooLarge)
     }
 }
 
@@ -137,13 +143,8 @@ impl FromStr for FeeRate {
     type Err = InvalidRate;
 
     fn from_str(text: &str) -> Result<Self, InvalidRate> {
-        let (whole, part) = split_decimal(text, 4).ok_or(InvalidRate)?;
-        let whole: i64 = whole.parse().map_err(|_| InvalidRate)?;
-        let rate = whole
-            .checked_mul(RATE_SCALE)
-            .and_then(|scaled| scaled.checked_add(part))
-            .ok_or(InvalidRate)?;
-        (rate <= RATE_SCALE).then_some(Self(rate)).ok_or(InvalidRate)
+        let rate = decimal::scaled(text, RATE_PLACES).ok().and_then(|rate| i64::try_from(rate).ok());
+        rate.filter(|rate| *rate <= RATE_SCALE).map(Self).ok_or(InvalidRate)
     }
 }
 
@@ -151,28 +152,6 @@ impl fmt::Display for FeeRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:04}", self.0 / RATE_SCALE, self.0 % RATE_SCALE)
     }
-}
-
-/// Splits `19.9` into `19` and the fraction scaled to `places` digits (`90`). Only digits and one
-/// point get through, and no needless leading zero, as in JSON.
-fn split_decimal(text: &str, places: usize) -> Option<(&str, i64)> {
-    let (whole, fraction) = match text.split_once('.') {
-        Some((_, "")) => return None,
-        Some(parts) => parts,
-        None => (text, ""),
-    };
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let leading_zero = whole.len() > 1 && whole.starts_with('0');
-    if whole.is_empty()
-        || leading_zero
-        || fraction.len() > places
-        || !digits(whole)
-        || !digits(fraction)
-    {
-        return None;
-    }
-    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(places);
-    Some((whole, digits.fold(0, |scaled, digit| scaled * 10 + i64::from(digit - b'0'))))
 }
 
 #[cfg(test)]
@@ -190,16 +169,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_decimal_is_refused() {
-        let refused = [
-            "", ".", "-1", "+1", "-0", "1e2", "1E2", "0x10", "1.999", "1.", ".5", " 1", "1 ",
-            "1,00", "1_000", "NaN", "Infinity", "00", "01.00", "١", "1.0.0",
-        ];
-        for text in refused {
-            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::Notation), "{text:?}");
+    fn an_amount_is_its_value_however_it_is_spelled() {
+        for (text, shown) in [
+            ("1E+2", "100.00"),
+            ("1.23456789E7", "12345678.90"),
+            ("19.900", "19.90"),
+            ("1990e-2", "19.90"),
+            ("-0.0", "0.00"),
+            ("9.99999999999E9", "9999999999.99"),
+        ] {
+            assert_eq!(text.parse::<Money>().unwrap().to_string(), shown);
         }
-        for text in ["10000000000", "99999999999999999999999999"] {
-            assert_eq!(text.parse::<Money>(), Err(InvalidMoney::TooLarge), "{text:?}");
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused_with_its_reason() {
+        let refused = [
+            "", ".", "+1", "0x10", "1.", ".5", " 1", "1 ", "1,00", "1_000", "NaN", "Infinity", "00",
+            "01.00", "١", "1.0.0",
+        ];
+        for (fault, texts) in [
+            (InvalidMoney::Notation, &refused[..]),
+            (InvalidMoney::Negative, &["-1", "-0.01", "-1e-9"]),
+            (InvalidMoney::TooFine, &["1.999", "1e-3", "1e-999999999"]),
+            (InvalidMoney::TooLarge, &["10000000000", "1e10", "1e999999999", "99999999999999999999"]),
+        ] {
+            for text in texts {
+                assert_eq!(text.parse::<Money>(), Err(fault), "{text:?}");
+            }
         }
     }
 
@@ -222,7 +219,10 @@ mod tests {
 
     #[test]
     fn a_rate_lies_between_nothing_and_everything() {
-        for text in ["1.0001", "2", "-0.2", "0.20000", "20%", ""] {
+        for text in ["0.2", "0.20000", "2e-1", "20E-2"] {
+            assert_eq!(text.parse::<FeeRate>().unwrap().to_string(), "0.2000");
+        }
+        for text in ["1.0001", "2", "-0.2", "0.00001", "20%", ""] {
             assert_eq!(text.parse::<FeeRate>(), Err(InvalidRate), "{text:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! How the contract's own types stand in the OpenAPI documents, and the pages around them.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::{Arc, LazyLock};
 
@@ -19,7 +20,7 @@ use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
 use crate::routes::Routes;
-use crate::time::Timestamp;
+use crate::time::{Ceiling, Timestamp};
 
 mod example;
 
@@ -71,6 +72,7 @@ macro_rules! json {
 schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
 schema!(ProductId, "product_id", text("uuid", ProductId::EXAMPLE));
 schema!(Timestamp, "timestamp", text("date-time", Timestamp::EXAMPLE));
+schema!(Ceiling, "timestamp", text("date-time", Timestamp::EXAMPLE));
 schema!(
     Money,
     "money",
@@ -109,16 +111,34 @@ fn text(format: &'static str, example: impl Display) -> MetaSchema {
 }
 
 macro_rules! parameter {
-    ($($type:ty),*) => {$(
+    ($($type:ty, $unescape:expr;)*) => {$(
         impl ParseFromParameter for $type {
             fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-                text.parse().map_err(ParseError::custom)
+                $unescape(text).parse().map_err(ParseError::custom)
             }
         }
     )*};
 }
 
-parameter!(OrderId, ProductId, Timestamp);
+parameter! {
+    OrderId, identity;
+    ProductId, identity;
+    Timestamp, with_plus;
+    Ceiling, with_plus;
+}
+
+fn identity(text: &str) -> &str {
+    text
+}
+
+/// A time as its client meant it. In a query `+` is a space, and no time has a space before its offset:
+/// the client left the `+` there unescaped.
+fn with_plus(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains(':') => format!("{time}+{offset}").into(),
+        _ => text.into(),
+    }
+}
 
 impl ToHeader for OrderId {
     fn to_header(&self) -> Option<HeaderValue> {
@@ -202,6 +222,15 @@ fn without_font_links(mut page: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_read_although_its_plus_was_not_escaped() {
+        for text in ["2026-11-20T11:00:00+01:00", "2026-11-20T11:00:00 01:00", "2026-11-20 10:00:00Z"] {
+            let time = Timestamp::parse_from_parameter(text).unwrap();
+            assert_eq!(time.to_string(), "2026-11-20T10:00:00.000Z", "{text}");
+        }
+        assert!(Timestamp::parse_from_parameter("2026-11-20T11:00:00 Z").is_err());
+    }
 
     #[test]
     fn the_page_asks_no_other_host() {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use poem::error::ResponseError;
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderName, HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
@@ -30,7 +30,7 @@ pub struct Problem {
     kind: &'static Kind,
     detail: String,
     errors: Vec<FieldError>,
-    retry_after: Option<Duration>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// One field that is wrong.
@@ -72,7 +72,7 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 impl Problem {
     /// A problem of this kind; `detail` tells what happened this time.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { kind, detail: detail.into(), errors: Vec::new(), header: None }
     }
 
     /// Fields that are invalid, all of them.
@@ -87,7 +87,15 @@ impl Problem {
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+        // Rounded up: a client that waits so long has waited long enough.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        self.with_header(header::RETRY_AFTER, seconds.max(1).into())
+    }
+
+    /// Adds a header that tells more about it: the one such header that a problem has.
+    #[must_use]
+    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 
     /// Its kind.
@@ -113,11 +121,7 @@ impl Problem {
             .content_type(PROBLEM_JSON)
             .body(body)
             .into_response();
-        if let Some(wait) = self.retry_after {
-            // Rounded up: whoever waits that long has waited long enough.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
-        }
+        response.headers_mut().extend(self.header);
         response
     }
 }

@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// A point in time in milliseconds since the Unix epoch, shown as RFC 3339 in UTC
 /// (`2026-11-20T10:00:00.123Z`).
@@ -15,13 +17,23 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
-/// The text is no point in time in the notation of RFC 3339, in UTC.
+/// The first whole millisecond that is not before a given time: what happened at whole milliseconds
+/// is before both of them, or before neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling(pub Timestamp);
+
+/// The text is no point in time in the notation of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a time in UTC such as 2026-11-20T10:00:00.123Z")]
+#[error(
+    "must be a time such as 2026-11-20T10:00:00.123Z, or with an offset 2026-11-20T11:00:00%2B01:00"
+)]
 pub struct InvalidTimestamp;
 
 /// The last millisecond of the year 9999, after which RFC 3339 has no notation.
 const LATEST_MS: u64 = 253_402_300_799_999;
+const NANOS_OF_MS: i128 = 1_000_000;
+/// Where the time of the day is told apart from the date.
+const SEPARATOR: usize = "2026-11-20".len();
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Days from the first of March of the year 0 to the epoch.
 const DAYS_BEFORE_1970: u64 = 719_468;
@@ -60,14 +72,35 @@ impl Timestamp {
     }
 }
 
+/// Any offset, and any number of decimals of a second: what is less than a millisecond is left out. A
+/// leap second is the end of the second before it. A time before the epoch is the epoch.
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        let time = humantime::parse_rfc3339(text).map_err(|_| InvalidTimestamp)?;
-        let since_epoch = time.duration_since(UNIX_EPOCH).map_err(|_| InvalidTimestamp)?;
-        u64::try_from(since_epoch.as_millis()).map(Self::from_millis).map_err(|_| InvalidTimestamp)
+        Ok(from_nanos(nanos(text)?))
     }
+}
+
+/// The same, but a part of a millisecond is a whole one.
+impl FromStr for Ceiling {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        Ok(Self(from_nanos(nanos(text)? + NANOS_OF_MS - 1)))
+    }
+}
+
+/// Nanoseconds since the epoch. RFC 3339 lets a space stand for the `T`, and the library any character.
+fn nanos(text: &str) -> Result<i128, InvalidTimestamp> {
+    let separated = matches!(text.as_bytes().get(SEPARATOR), Some(b'T' | b't' | b' '));
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| separated);
+    time.map(OffsetDateTime::unix_timestamp_nanos).ok_or(InvalidTimestamp)
+}
+
+fn from_nanos(nanos: i128) -> Timestamp {
+    let ms = nanos.div_euclid(NANOS_OF_MS).max(0);
+    Timestamp::from_millis(u64::try_from(ms).unwrap_or(LATEST_MS))
 }
 
 impl Timestamp {
@@ -115,6 +148,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl fmt::Display for Ceiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.write(&mut [0; TEXT.len()]))
@@ -123,11 +162,38 @@ impl Serialize for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use proptest::prelude::*;
 
     use super::*;
 
     proptest! {
+        #[test]
+        fn a_timestamp_reads_back_what_it_shows(ms in 0..=LATEST_MS) {
+            let timestamp = Timestamp::from_millis(ms);
+            prop_assert_eq!(timestamp.to_string().parse(), Ok(timestamp));
+            prop_assert_eq!(timestamp.to_string().parse(), Ok(Ceiling(timestamp)));
+        }
+
+        #[test]
+        fn the_same_instant_reads_the_same_at_every_offset(
+            seconds in 0..200_000_000_000_u64,
+            minutes in -1_439..=1_439_i64,
+        ) {
+            let local = (seconds + 100_000).cast_signed() + minutes * 60;
+            let local = Timestamp::from_millis(local.cast_unsigned() * 1_000).to_string();
+            let sign = if minutes < 0 { '-' } else { '+' };
+            let (hour, minute) = (minutes.abs() / 60, minutes.abs() % 60);
+            let text = format!("{}{sign}{hour:02}:{minute:02}", &local[..19]);
+            prop_assert_eq!(text.parse(), Ok(Timestamp::from_millis((seconds + 100_000) * 1_000)));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[-+:.0-9TtZz ]{0,40}|.*") {
+            let _ = text.parse::<Timestamp>();
+        }
+
         #[test]
         fn a_timestamp_is_shown_as_others_show_it(ms in 0..=LATEST_MS) {
             let time = UNIX_EPOCH + Duration::from_millis(ms);
@@ -137,16 +203,47 @@ mod tests {
     }
 
     #[test]
-    fn a_timestamp_reads_back_what_it_shows() {
-        for ms in [0, 1, 951_782_400_000, 1_763_632_806_410, LATEST_MS] {
-            let timestamp = Timestamp::from_millis(ms);
-            assert_eq!(timestamp.to_string().parse(), Ok(timestamp));
+    fn a_time_is_its_value_however_it_is_spelled() {
+        for (text, shown) in [
+            ("2026-11-20T10:00:00+01:00", "2026-11-20T09:00:00.000Z"),
+            ("2026-11-20t10:00:00z", "2026-11-20T10:00:00.000Z"),
+            ("2026-11-20 10:00:00-00:30", "2026-11-20T10:30:00.000Z"),
+            ("2026-11-20T10:00:00.1Z", "2026-11-20T10:00:00.100Z"),
+            ("2026-11-20T10:00:00.123999999999Z", "2026-11-20T10:00:00.123Z"),
+            ("2024-02-29T00:00:00+23:59", "2024-02-28T00:01:00.000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+            ("2017-01-01T00:59:60.5+01:00", "2016-12-31T23:59:59.999Z"),
+            ("0000-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"),
+            ("1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.9999-23:59", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), shown, "{text}");
         }
-        assert_eq!(
-            Timestamp::from_millis(1_763_632_806_410).to_string(),
-            "2025-11-20T10:00:06.410Z"
-        );
         assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
-        assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
+    }
+
+    #[test]
+    fn what_is_before_a_time_is_before_its_ceiling() {
+        for (text, shown) in [
+            ("2026-11-20T10:00:00.123Z", "2026-11-20T10:00:00.123Z"),
+            ("2026-11-20T10:00:00.123000001Z", "2026-11-20T10:00:00.124Z"),
+            ("1960-01-01T00:00:00.5Z", "1970-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(text.parse::<Ceiling>().unwrap().to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_of_rfc_3339_is_refused() {
+        for text in [
+            "", "yesterday", "1795168800", "2026-11-20", "2026-11-20T10:00Z", "2026-11-20T10:00:00",
+            "2026-11-20T10:00:00.Z", "2026-11-20T10:00:00+0100", "2026-11-20T10:00:00+24:00",
+            "2026-11-20T10:00:00+01:60", "2026-11-20T24:00:00Z", "2026-11-20T10:60:00Z",
+            "2026-13-20T10:00:00Z", "2025-02-29T10:00:00Z", "2026-11-20_10:00:00Z",
+            "2026-11-20T10:00:60Z", "+2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z ",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
+        }
     }
 }

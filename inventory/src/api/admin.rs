@@ -218,7 +218,7 @@ impl FromFields for ReleaseOrder {
             .example(json!({ "order_id": OrderId::EXAMPLE, "product_id": ProductId::EXAMPLE }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         let order_id = fields.parsed("order_id");
         let product_id = fields.parsed("product_id");
         Some(Self { order_id: order_id?, product_id: product_id? })

@@ -108,7 +108,7 @@ impl FromFields for NewProduct {
             .example(json!({ "name": "Espresso beans 1 kg", "price": 19.9, "quantity": 42 }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         let name = fields.parsed("name");
         let price = fields.number("price");
         let quantity = fields.whole("quantity", 0, MAX_STOCK);
@@ -121,12 +121,12 @@ impl FromFields for ProductPatch {
 
     fn schema() -> ObjectSchema {
         ObjectSchema::new("ProductPatch", "What is to become different about a product.")
-            .optional("name", "Another name.", text())
-            .optional("price", "Another price of one piece.", schema::money())
+            .patched("name", "Another name.", text())
+            .patched("price", "Another price of one piece.", schema::money())
             .example(json!({ "price": 21.5 }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         for (field, detail) in READ_ONLY {
             fields.refuse(field, detail);
         }
@@ -144,7 +144,7 @@ impl FromFields for Restock {
             .example(json!({ "quantity": 12, "note": "delivery 2026-117" }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         adjustment(fields, Cause::Restock, 1).map(Self)
     }
 }
@@ -157,12 +157,12 @@ impl FromFields for Stocktake {
             .example(json!({ "quantity": 40, "note": "two broken" }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         adjustment(fields, Cause::Stocktake, 0).map(Self)
     }
 }
 
-fn adjustment(fields: &mut BodyFields, cause: Cause, least: u32) -> Option<Adjustment> {
+fn adjustment(fields: &mut BodyFields<'_>, cause: Cause, least: u32) -> Option<Adjustment> {
     let quantity = fields.whole("quantity", least, MAX_STOCK);
     let note = fields.optional("note", BodyFields::parsed);
     Some(Adjustment { cause, quantity: quantity?, note: note? })

@@ -98,14 +98,14 @@ impl FromFields for PlaceOrder {
         ObjectSchema::new("NewOrder", "An order to place.")
             .optional("product_id", "What to order.", schema::id())
             .optional("id", "The same as `product_id`: give one of the two.", schema::id())
-            .one_of(&["product_id", "id"])
+            .one_of(&["product_id", "id"], &schema::id())
             .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
             .example(json!({ "product_id": ProductId::EXAMPLE, "quantity": 2 }))
     }
 
-    fn from_fields(fields: &mut BodyFields) -> Option<Self> {
-        fields.alias("id", "product_id");
-        let product_id = fields.parsed("product_id");
+    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
+        let product = fields.either("product_id", "id");
+        let product_id = fields.parsed(product);
         let quantity = fields.whole("quantity", 1, MAX_QUANTITY);
         Some(Self { product_id: product_id?, quantity: quantity? })
     }

@@ -1,33 +1,49 @@
 //! The fields of a request body, read one by one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use serde_json::error::Category;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::FromFields;
-use crate::problem::{FieldError, MALFORMED_BODY, Problem};
+use super::text::{HALF_A_PAIR, object};
+use crate::decimal;
+use crate::problem::{FieldError, Problem};
 
 /// The fields of a JSON object, and what was found wrong with them.
-pub struct BodyFields {
-    fields: BTreeMap<String, Box<RawValue>>,
+pub struct BodyFields<'a> {
+    fields: Fields<'a>,
     errors: Vec<FieldError>,
 }
 
-impl BodyFields {
+/// The members of a JSON object by their names, whatever escapes a name was written with.
+pub(super) struct Fields<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
+
+/// A value as it was written.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    raw: &'a RawValue,
+    /// Whether its name stands there a second time. Of two values no client can know which one counts.
+    twice: bool,
+}
+
+/// The name of a member. Only one with escapes is copied.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'a> BodyFields<'a> {
     /// Reads the text of a JSON object.
-    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let fields = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-        Ok(Self { fields, errors: Vec::new() })
+    pub fn parse(body: &'a [u8]) -> Result<Self, Problem> {
+        Ok(Self { fields: object(body)?, errors: Vec::new() })
     }
 
     /// Takes the fields that `T` knows; all others are mistakes.
     pub fn into<T: FromFields>(mut self) -> Result<T, Problem> {
         let value = T::from_fields(&mut self);
-        let unknown: Vec<String> = self.fields.keys().cloned().collect();
-        for name in unknown {
+        for name in std::mem::take(&mut self.fields.0).into_keys() {
             self.invalid(&name, "there is no such field");
         }
         match value {
@@ -38,8 +54,9 @@ impl BodyFields {
 
     /// Takes a field that must be a text.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        let raw = self.required(name)?;
-        serde_json::from_str(raw.get()).map_err(|_| self.invalid(name, "must be a string")).ok()
+        let written = self.required(name)?.get();
+        let fault = if written.starts_with('"') { HALF_A_PAIR } else { "must be a string" };
+        serde_json::from_str(written).map_err(|_| self.invalid(name, fault)).ok()
     }
 
     /// Takes a text and reads it.
@@ -48,19 +65,18 @@ impl BodyFields {
         text.parse().map_err(|error| self.invalid(name, error)).ok()
     }
 
-    /// Takes a number, given as a JSON number or as a text, and reads it from its digits: nothing
-    /// is rounded on the way.
+    /// Takes a number, given as a JSON number or as the text of one, and reads it from its digits:
+    /// nothing is rounded on the way.
     pub fn number<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
-        let digits = self.digits(name)?;
-        digits.parse().map_err(|error| self.invalid(name, error)).ok()
+        let written = self.written(name)?;
+        written.parse().map_err(|error| self.invalid(name, error)).ok()
     }
 
-    /// Takes a whole number between `min` and `max`, both included, given as a JSON number or as a
-    /// text.
+    /// Takes a whole number between `min` and `max`, both included, given as a JSON number or as
+    /// the text of one. `5.0` and `5e0` are as whole as `5`.
     pub fn whole(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
-        let digits = self.digits(name)?;
-        // What reads back differently has a sign or a needless zero.
-        let number = digits.parse().ok().filter(|number: &u32| number.to_string() == digits);
+        let written = self.written(name)?;
+        let number = decimal::scaled(&written, 0).ok().and_then(|number| number.try_into().ok());
         let number = number.filter(|number| (min..=max).contains(number));
         if number.is_none() {
             self.invalid(name, format!("must be a whole number between {min} and {max}"));
@@ -68,12 +84,14 @@ impl BodyFields {
         number
     }
 
-    /// Takes a field that may be left out. `Some(None)` means that it was.
+    /// Takes a field that may be left out, or be `null`, which means the same. `Some(None)` means
+    /// that it was.
     pub fn optional<T>(
         &mut self,
         name: &str,
         take: impl FnOnce(&mut Self, &str) -> Option<T>,
     ) -> Option<Option<T>> {
+        self.forget_null(name);
         if self.has(name) { take(self, name).map(Some) } else { Some(None) }
     }
 
@@ -84,39 +102,34 @@ impl BodyFields {
         name: &str,
         take: impl FnOnce(&mut Self, &str) -> Option<T>,
     ) -> Option<Option<T>> {
-        if self.fields.get(name).is_some_and(|value| value.get() == "null") {
+        if self.is_null(name) {
             self.refuse(name, "cannot be removed");
             return None;
         }
         self.optional(name, take)
     }
 
-    /// Whether the field is there and was not taken yet.
-    pub fn has(&self, name: &str) -> bool {
-        self.fields.contains_key(name)
-    }
-
     /// Reports a field that must not be given, if it is.
     pub fn refuse(&mut self, name: &str, detail: impl Display) {
-        if self.fields.remove(name).is_some() {
+        if self.fields.0.remove(name).is_some() {
             self.invalid(name, detail);
         }
     }
 
-    /// Lets a field be given under another name instead.
-    pub fn alias(&mut self, alias: &str, name: &str) {
+    /// Lets a field be given under another name instead, and answers under which one it was. One of
+    /// the two may be `null`.
+    pub fn either<'n>(&mut self, name: &'n str, alias: &'n str) -> &'n str {
+        self.forget_null(name);
+        self.forget_null(alias);
         if self.has(name) {
-            let detail = format_args!("means the same as {name}: give one of them");
-            return self.refuse(alias, detail);
+            self.refuse(alias, format_args!("means the same as {name}: give one of them"));
         }
-        if let Some(value) = self.fields.remove(alias) {
-            self.fields.insert(name.to_owned(), value);
-        }
+        if self.has(alias) { alias } else { name }
     }
 
     /// The problem of a body with one invalid field, found only after it was read.
     pub fn one_invalid(name: &str, detail: impl Display) -> Problem {
-        let mut fields = Self { fields: BTreeMap::new(), errors: Vec::new() };
+        let mut fields = Self { fields: Fields(BTreeMap::new()), errors: Vec::new() };
         fields.invalid(name, detail);
         Problem::invalid_fields(fields.errors)
     }
@@ -129,31 +142,59 @@ impl BodyFields {
     }
 
     /// Takes a number as it was written, with or without quotes.
-    fn digits(&mut self, name: &str) -> Option<String> {
-        let raw = self.required(name)?;
-        Some(match raw.get() {
-            quoted if quoted.starts_with('"') => serde_json::from_str(quoted).unwrap_or_default(),
-            plain => plain.to_owned(),
+    fn written(&mut self, name: &str) -> Option<Cow<'a, str>> {
+        let written = self.required(name)?.get();
+        Some(match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(plain) if !plain.contains('\\') => plain.into(),
+            // A text that cannot be read is no number either.
+            Some(_) => serde_json::from_str::<String>(written).unwrap_or_default().into(),
+            None => written.into(),
         })
     }
 
-    fn required(&mut self, name: &str) -> Option<Box<RawValue>> {
-        let value = self.fields.remove(name);
-        if value.is_none() {
-            self.invalid(name, "is missing");
+    fn required(&mut self, name: &str) -> Option<&'a RawValue> {
+        let fault = match self.fields.0.remove(name) {
+            Some(Value { raw, twice: false }) => return Some(raw),
+            Some(_) => "is given twice: give it once",
+            None => "is missing",
+        };
+        self.invalid(name, fault);
+        None
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.fields.0.contains_key(name)
+    }
+
+    fn is_null(&self, name: &str) -> bool {
+        self.fields.0.get(name).is_some_and(|value| !value.twice && value.raw.get() == "null")
+    }
+
+    fn forget_null(&mut self, name: &str) {
+        if self.is_null(name) {
+            self.fields.0.remove(name);
         }
-        value
     }
 }
 
-/// Says where a body stops being a JSON object, in words of our own.
-fn malformed(error: &serde_json::Error) -> Problem {
-    let what = match error.classify() {
-        Category::Data => "the body is JSON, but not an object".to_owned(),
-        Category::Eof => "the body ends too early".to_owned(),
-        Category::Syntax | Category::Io => {
-            format!("not JSON at line {}, column {}", error.line(), error.column())
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields(BTreeMap::new()))
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(mut self, mut members: M) -> Result<Self, M::Error> {
+        while let Some((Name(name), raw)) = members.next_entry()? {
+            let value = self.0.entry(name);
+            value.and_modify(|value| value.twice = true).or_insert(Value { raw, twice: false });
         }
-    };
-    Problem::new(&MALFORMED_BODY, what)
+        Ok(self)
+    }
 }

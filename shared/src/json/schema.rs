@@ -29,12 +29,24 @@ impl ObjectSchema {
         schema: MetaSchema,
     ) -> Self {
         self.meta.required.push(name);
-        self.optional(name, description, schema)
+        self.patched(name, description, schema)
     }
 
-    /// Adds a field that may be left out.
+    /// Adds a field that may be left out, or be `null`, which means the same.
     #[must_use]
     pub fn optional(
+        self,
+        name: &'static str,
+        description: &'static str,
+        schema: MetaSchema,
+    ) -> Self {
+        debug_assert!(schema.one_of.is_empty(), "null would have to be one of the alternatives");
+        self.patched(name, description, MetaSchema { nullable: true, ..schema })
+    }
+
+    /// Adds a field of a merge patch, which may be left out.
+    #[must_use]
+    pub fn patched(
         mut self,
         name: &'static str,
         description: &'static str,
@@ -45,11 +57,17 @@ impl ObjectSchema {
         self
     }
 
-    /// Asks for exactly one of these fields.
+    /// Asks for exactly one of these optional fields: the others are left out, or `null`.
     #[must_use]
-    pub fn one_of(mut self, names: &[&'static str]) -> Self {
+    pub fn one_of(mut self, names: &[&'static str], schema: &MetaSchema) -> Self {
+        let null = || MetaSchema { nullable: true, enum_items: vec![Value::Null], ..schema.clone() };
         let alone = |name: &&'static str| {
-            inline(MetaSchema { required: vec![*name], ..MetaSchema::new("object") })
+            let schema_of = |other| if other == name { schema.clone() } else { null() };
+            inline(MetaSchema {
+                required: vec![*name],
+                properties: names.iter().map(|other| (*other, inline(schema_of(other)))).collect(),
+                ..MetaSchema::new("object")
+            })
         };
         self.meta.one_of = names.iter().map(alone).collect();
         self
@@ -87,7 +105,8 @@ pub fn id() -> MetaSchema {
     MetaSchema::new_with_format("string", "uuid")
 }
 
-/// An amount: a number with at most two decimals, or its text.
+/// An amount: a number with at most two decimals, or its text. The pattern tells texts without an
+/// exponent: no pattern can tell all those with one.
 pub fn money() -> MetaSchema {
     let number = MetaSchema {
         minimum: Some(0.0),
@@ -95,7 +114,8 @@ pub fn money() -> MetaSchema {
         multiple_of: Some(0.01),
         ..MetaSchema::new("number")
     };
-    number_or_text(number, r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$".to_owned())
+    let amount = r"-?0(\.0+)?|(0|[1-9][0-9]{0,9})(\.[0-9]{1,2}0*)?";
+    number_or_text(number, format!("^({amount})$"))
 }
 
 /// A whole number from `min`, which is 0 or 1, to `max`, which is a power of ten; or its text.
@@ -106,9 +126,9 @@ pub fn whole(min: u32, max: u32) -> MetaSchema {
         maximum: Some(f64::from(max)),
         ..MetaSchema::new("integer")
     };
-    let zero = if min == 0 { "0|" } else { "" };
+    let zero = if min == 0 { "-?0|" } else { "" };
     let places = max.ilog10().saturating_sub(1);
-    number_or_text(number, format!("^({zero}[1-9][0-9]{{0,{places}}}|{max})$"))
+    number_or_text(number, format!(r"^({zero}[1-9][0-9]{{0,{places}}}|{max})(\.0+)?$"))
 }
 
 fn number_or_text(number: MetaSchema, pattern: String) -> MetaSchema {
@@ -122,15 +142,38 @@ fn inline(schema: MetaSchema) -> MetaSchemaRef {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use regex::Regex;
+
     use super::*;
+    use crate::decimal;
+
+    fn pattern(schema: &MetaSchema) -> Regex {
+        match &schema.one_of[1] {
+            MetaSchemaRef::Inline(text) => Regex::new(text.pattern.as_ref().unwrap()).unwrap(),
+            MetaSchemaRef::Reference(name) => panic!("{name}"),
+        }
+    }
 
     #[test]
-    fn a_whole_number_may_also_be_its_text() {
-        let pattern = |schema: MetaSchema| match &schema.one_of[1] {
-            MetaSchemaRef::Inline(text) => text.pattern.clone().unwrap(),
-            MetaSchemaRef::Reference(name) => panic!("{name}"),
-        };
-        assert_eq!(pattern(whole(0, 1_000_000)), "^(0|[1-9][0-9]{0,5}|1000000)$");
-        assert_eq!(pattern(whole(1, 100)), "^([1-9][0-9]{0,1}|100)$");
+    fn a_number_may_also_be_its_text() {
+        assert_eq!(pattern(&whole(0, 1_000_000)).as_str(), r"^(-?0|[1-9][0-9]{0,5}|1000000)(\.0+)?$");
+        assert_eq!(pattern(&whole(1, 100)).as_str(), r"^([1-9][0-9]{0,1}|100)(\.0+)?$");
+    }
+
+    proptest! {
+        #[test]
+        fn the_patterns_tell_which_texts_without_an_exponent_are_taken(
+            text in "[-+]?(0|1|100|1000000|[0-9]{0,11})(\\.[0-9]{0,2}0{0,3}[0-9]?)?",
+        ) {
+            let amount = text.parse::<Money>().is_ok();
+            prop_assert_eq!(pattern(&money()).is_match(&text), amount, "{}", &text);
+            for (min, max) in [(0, 1_000_000), (1, 100)] {
+                let number = decimal::scaled(&text, 0);
+                let fits = number.is_ok_and(|number| (min..=max).contains(&number));
+                let schema = whole(u32::try_from(min).unwrap(), u32::try_from(max).unwrap());
+                prop_assert_eq!(pattern(&schema).is_match(&text), fits, "{}", &text);
+            }
+        }
     }
 }

@@ -1,0 +1,62 @@
+//! What a request body must be sent as.
+
+use std::borrow::Cow;
+
+use poem::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use poem::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE};
+
+/// The only content coding that is understood: none.
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+/// Character sets in which the bytes of a text are those of UTF-8.
+const CHARSETS: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
+
+/// Refuses a body that is not sent as one of the `known` media types, in UTF-8 and as it is.
+pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> {
+    if headers.contains_key(CONTENT_ENCODING) {
+        check_coding(headers)?;
+    }
+    let content_type = only(headers, CONTENT_TYPE)?;
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+        let known = known.join(" or ");
+        return Err(unsupported(format!("the Content-Type is {content_type:?}, not {known}")));
+    }
+    let charset = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim_end().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    match charset {
+        Some(charset) if !CHARSETS.iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
+            Err(unsupported(format!("the charset of the Content-Type is {charset:?}, not utf-8")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a body that is compressed. The answer names the coding that would be right, so that a client
+/// can tell this fault from that of a media type (RFC 9110, 15.5.16).
+fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
+    let coding = only(headers, CONTENT_ENCODING)?;
+    if coding.eq_ignore_ascii_case("identity") || coding.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("the Content-Encoding is {coding:?}: send the body as it is");
+    Err(unsupported(detail).with_header(ACCEPT_ENCODING, IDENTITY))
+}
+
+/// The value of a header that is given at most once: of two values one would be ignored.
+fn only(headers: &HeaderMap, name: HeaderName) -> Result<Cow<'_, str>, Problem> {
+    let mut values = headers.get_all(&name).iter();
+    let value = values.next().map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
+    if values.next().is_some() {
+        return Err(unsupported(format!("{name} must be given once")));
+    }
+    Ok(value)
+}
+
+fn unsupported(detail: String) -> Problem {
+    Problem::new(&UNSUPPORTED_MEDIA_TYPE, detail)
+}
