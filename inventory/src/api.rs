@@ -21,8 +21,8 @@ mod answer;
 mod body;
 mod live;
 mod orders;
-mod prefix;
 mod stock;
+mod text;
 
 use crate::api::admin::AdminApi;
 use crate::api::answer::{

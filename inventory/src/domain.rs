@@ -6,12 +6,14 @@ use shared::money::Money;
 use shared::time::Timestamp;
 
 mod audit;
+mod characters;
 mod movement;
 mod text;
 
 pub use audit::{Flaw, OrderRecord, Release, Standing};
+pub use characters::{FORBIDDEN, INVISIBLE};
 pub use movement::{Adjustment, Cause, Movement, MovementKind};
-pub use text::{InvalidPrefix, InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
+pub use text::{InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
 
 /// Most pieces of one product.
 pub const MAX_STOCK: u32 = 1_000_000_000;

@@ -1,6 +1,5 @@
 //! JSON bodies of the API, and their way into and out of the domain.
 
-use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
@@ -11,17 +10,10 @@ use shared::json::{BodyFields, FromFields, MERGE_PATCH};
 use shared::money::Money;
 use shared::time::Timestamp;
 
+use super::text::text;
 use crate::domain::{
-    Adjustment, Cause, MAX_STOCK, MAX_TEXT_CHARS, Movement, MovementKind, NewProduct, Product,
-    ProductPatch,
+    Adjustment, Cause, MAX_STOCK, Movement, MovementKind, NewProduct, Product, ProductPatch,
 };
-
-/// What names and notes must look like: no control characters, and one that is not white space.
-const TEXT_PATTERN: &str = concat!(
-    r"^[^\x00-\x1f\x7f-\x9f]*",
-    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
-    r"[^\x00-\x1f\x7f-\x9f]*$",
-);
 
 /// A product in the catalogue.
 #[derive(Debug, Serialize, Object)]
@@ -166,10 +158,6 @@ fn adjustment(fields: &mut BodyFields<'_>, cause: Cause, least: u32) -> Option<A
     let quantity = fields.whole("quantity", least, MAX_STOCK);
     let note = fields.optional("note", BodyFields::parsed);
     Some(Adjustment { cause, quantity: quantity?, note: note? })
-}
-
-fn text() -> MetaSchema {
-    schema::text(MAX_TEXT_CHARS, TEXT_PATTERN)
 }
 
 impl From<Movement> for MovementBody {

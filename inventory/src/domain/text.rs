@@ -3,10 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Most characters of a text.
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::decompose_canonical;
+
+use super::characters::{FORBIDDEN, INVISIBLE, has};
+
+/// Most characters of a text, as its client wrote it.
 pub const MAX_TEXT_CHARS: usize = 200;
 
-/// The name of a product: 1 to [`MAX_TEXT_CHARS`] characters, no control characters, not blank.
+/// The name of a product: 1 to [`MAX_TEXT_CHARS`] characters, one of them visible, none of them
+/// [`FORBIDDEN`]. It is kept in the normal form C of Unicode, so that `É` is one name, whether it was
+/// typed as one character or as a letter and an accent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductName(String);
 
@@ -23,18 +30,27 @@ pub struct NamePrefix {
 
 /// The text is no name and no note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have between 1 and 200 characters, not only spaces and no control characters")]
-pub struct InvalidText;
-
-/// The text begins no name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have at most 200 characters and no control characters")]
-pub struct InvalidPrefix;
+pub enum InvalidText {
+    /// It is empty, or longer than [`MAX_TEXT_CHARS`].
+    #[error("must have between 1 and 200 characters")]
+    Length,
+    /// It has a character that is [`FORBIDDEN`].
+    #[error("must have no control characters, line breaks or bidirectional controls: it has U+{:04X}", u32::from(*.0))]
+    Forbidden(char),
+    /// All of its characters are [`INVISIBLE`].
+    #[error("must have a visible character")]
+    Invisible,
+}
 
 impl ProductName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A name that the store has. An older build may have taken what this one would not.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// What names are sorted and found by: equal for names that differ only in case.
@@ -44,6 +60,11 @@ impl ProductName {
 }
 
 impl Note {
+    /// A note that the store has. An older build may have taken what this one would not.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The note.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -79,12 +100,16 @@ impl FromStr for Note {
 }
 
 impl FromStr for NamePrefix {
-    type Err = InvalidPrefix;
+    type Err = InvalidText;
 
-    fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        if !text.is_empty() {
+            check(text)?;
+        }
+        let given = normalised(text);
         // A name begins with no white space, but may go on with it.
-        let prefix = || Self { given: text.to_owned(), folded: fold(text.trim_start()) };
-        fits(text).then(prefix).ok_or(InvalidPrefix)
+        let folded = fold(given.trim_start());
+        Ok(Self { given, folded })
     }
 }
 
@@ -96,23 +121,47 @@ impl fmt::Display for NamePrefix {
 
 /// White space around a text counts towards its length: the schema in the API document cannot trim.
 fn trimmed(text: &str) -> Result<String, InvalidText> {
-    let inner = text.trim();
-    if fits(text) && !inner.is_empty() { Ok(inner.to_owned()) } else { Err(InvalidText) }
+    check(text)?;
+    if text.chars().all(|character| has(INVISIBLE, character)) {
+        return Err(InvalidText::Invisible);
+    }
+    Ok(normalised(text.trim()))
 }
 
-fn fits(text: &str) -> bool {
-    text.chars().count() <= MAX_TEXT_CHARS && !text.chars().any(char::is_control)
+/// The length is that of what was written, which a client can count. Normalised, a few characters
+/// become two or three.
+fn check(text: &str) -> Result<(), InvalidText> {
+    if !(1..=MAX_TEXT_CHARS).contains(&text.chars().count()) {
+        return Err(InvalidText::Length);
+    }
+    let forbidden = text.chars().find(|character| has(FORBIDDEN, *character));
+    forbidden.map_or(Ok(()), |character| Err(InvalidText::Forbidden(character)))
 }
 
-/// Folds case, character by character, so that the fold of a prefix is a prefix of the fold. Going
-/// through upper case makes one of `ß` and `SS`, and of `σ` and `ς`.
+fn normalised(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
+/// Normalises, folds case, and takes letters and accents apart, character by character: so the fold of a
+/// prefix is a prefix of the fold. Put together again it would not be one, since a fold may begin a new pair:
+/// `ß` and an accent become `s` and `ś`. Going through upper case makes one of `ß` and `SS`, and of `σ`
+/// and `ς`.
 fn fold(text: &str) -> String {
-    let lower = text.chars().flat_map(char::to_lowercase);
-    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let mut folded = String::with_capacity(text.len());
+    let lower = text.nfc().flat_map(char::to_lowercase);
+    for character in lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase) {
+        decompose_canonical(character, |part| folded.push(part));
+    }
+    folded
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -120,9 +169,67 @@ mod tests {
         assert_eq!("  Tea  ".parse::<ProductName>().unwrap().as_str(), "Tea");
         let long = "é".repeat(MAX_TEXT_CHARS);
         assert_eq!(long.parse::<ProductName>().unwrap().as_str(), long);
-        for text in ["", "   ", "a\nb", "a\n", "a\0b", &"x".repeat(MAX_TEXT_CHARS + 1)] {
-            assert_eq!(text.parse::<ProductName>(), Err(InvalidText), "{text:?}");
-            assert_eq!(text.parse::<Note>(), Err(InvalidText), "{text:?}");
+        for (text, invalid) in [
+            ("", InvalidText::Length),
+            ("a\nb", InvalidText::Forbidden('\n')),
+            ("a\n", InvalidText::Forbidden('\n')),
+            ("a\0b", InvalidText::Forbidden('\0')),
+            ("a\u{202e}b", InvalidText::Forbidden('\u{202e}')),
+            ("a\u{2066}b", InvalidText::Forbidden('\u{2066}')),
+            ("a\u{200f}b", InvalidText::Forbidden('\u{200f}')),
+            ("a\u{2028}b", InvalidText::Forbidden('\u{2028}')),
+            ("   ", InvalidText::Invisible),
+            ("\u{200b}", InvalidText::Invisible),
+            ("\u{feff}\u{ad} \u{2060}\u{fe0f}", InvalidText::Invisible),
+            ("\u{3164}\u{2800}\u{e0041}\u{1d173}", InvalidText::Invisible),
+            (&"x".repeat(MAX_TEXT_CHARS + 1), InvalidText::Length),
+        ] {
+            assert_eq!(text.parse::<ProductName>(), Err(invalid), "{text:?}");
+            assert_eq!(text.parse::<Note>(), Err(invalid), "{text:?}");
+        }
+        // Joiners, variation selectors and tags, where they belong.
+        for text in ["👩\u{200d}🍳 apron", "می\u{200c}خواهم", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}"] {
+            assert_eq!(text.parse::<ProductName>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_same_however_its_accents_were_typed() {
+        let name = |text: &str| text.parse::<ProductName>().unwrap();
+        for (composed, apart) in [
+            ("Éclair", "E\u{301}clair"),
+            ("Å", "\u{212b}"),
+            ("ạ\u{301}", "a\u{301}\u{323}"),
+            ("한글", "\u{1112}\u{1161}\u{11ab}\u{1100}\u{1173}\u{11af}"),
+        ] {
+            assert_eq!(name(composed), name(apart));
+            assert_eq!(name(composed).as_str(), composed);
+        }
+        for (one, other) in [("ΐ", "Ϊ\u{301}"), ("ǰ", "J\u{30c}"), ("É", "é"), ("STRASSE", "straße")] {
+            assert_eq!(name(one).folded(), name(other).folded(), "{one} {other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_fold_of_a_prefix_is_a_prefix_of_the_fold(text in "[a-zéßÉΐŉǰ한가İﬁ\u{300}-\u{330}\u{1161}]{1,12}|\\PC{1,20}") {
+            let Ok(name) = text.parse::<ProductName>() else {
+                return Ok(());
+            };
+            for (end, _) in name.as_str().char_indices() {
+                let prefix: NamePrefix = name.as_str()[..end].parse().unwrap();
+                prop_assert!(prefix.begins(&name), "{:?} {:?}", prefix, name);
+            }
+        }
+
+        #[test]
+        fn the_same_text_in_another_form_is_the_same_name(text in "\\PC{1,20}") {
+            let apart: String = text.nfd().collect();
+            if let (Ok(name), Ok(other)) = (text.parse::<ProductName>(), apart.parse::<ProductName>()) {
+                prop_assert_eq!(name.folded(), other.folded());
+                prop_assert_eq!(&name, &other);
+                prop_assert_eq!(ProductName::stored(name.as_str()), name);
+            }
         }
     }
 
@@ -141,12 +248,15 @@ mod tests {
             ("straß", "STRASSE"),
             ("ΟΔΟΣ", "οδοσα"),
             ("οδος", "ΟΔΟΣ ΑΒ"),
+            ("Écl", "E\u{301}clair"),
+            ("E\u{301}CL", "Éclair"),
+            ("하", "한글"),
         ] {
             assert!(begins(prefix, name), "{prefix:?} {name:?}");
         }
         assert!(!begins("tea ", "Teapot") && !begins("ea", "Tea") && !begins("Teas", "Tea"));
-        for text in ["a\0", "\n", &"x".repeat(MAX_TEXT_CHARS + 1)] {
-            assert_eq!(text.parse::<NamePrefix>(), Err(InvalidPrefix), "{text:?}");
+        for text in ["a\0", "\n", "\u{202e}", &"x".repeat(MAX_TEXT_CHARS + 1)] {
+            assert!(text.parse::<NamePrefix>().is_err(), "{text:?}");
         }
     }
 }

@@ -10,7 +10,8 @@ use shared::redis::{Entry, RedisError, Reply};
 use shared::time::Timestamp;
 
 use crate::domain::{
-    Change, Decision, Deletion, Movement, MovementKind, OrderRecord, Outcome, Product, Release,
+    Change, Decision, Deletion, Movement, MovementKind, Note, OrderRecord, Outcome, Product,
+    ProductName, Release,
 };
 use crate::keys;
 
@@ -83,7 +84,8 @@ fn product(id: ProductId, line: &str) -> Result<Product, RedisError> {
     let updated_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
     let price = part(PRODUCT, values.next())?;
     let created_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
-    let name = part(PRODUCT, values.next())?;
+    let name = values.next().filter(|name| !name.is_empty());
+    let name = name.map(ProductName::stored).ok_or_else(|| broken(PRODUCT, "it has no name"))?;
     Ok(Product { id, name, price, quantity, version, created_at, updated_at })
 }
 
@@ -151,7 +153,7 @@ pub(super) fn movement(entry: &Entry) -> Result<Movement, RedisError> {
         delta,
         balance,
         order_id: order.map(|order| part(MOVEMENT, Some(order))).transpose()?,
-        note: note.map(|note| part(MOVEMENT, Some(note))).transpose()?,
+        note: note.map(Note::stored),
     })
 }
 
