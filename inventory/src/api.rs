@@ -13,6 +13,7 @@ use shared::openapi;
 use shared::page::{Limit, Listing};
 use shared::parameter::{Path, Query};
 use shared::problem::{NOT_FOUND, Problem};
+use shared::public_url::PublicUrl;
 use shared::routes::Routes;
 use shared::sse::Live;
 
@@ -237,26 +238,31 @@ impl From<SortParam> for Sort {
 }
 
 /// The routes of the API and its documents.
-pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
+pub fn routes(
+    api: Api,
+    public_url: Option<&PublicUrl>,
+    asyncapi: impl FnOnce() -> String + Send + 'static,
+) -> Routes {
     // Caches may keep products as long as they ask before they use them: stock changes at any time.
     let caching = HeaderValue::from_static("no-cache");
-    openapi::pages(Routes::default().api(apis(api.clone()), &caching), service(api), asyncapi)
+    openapi::pages(Routes::default().api(apis(api.clone()), &caching), service(api, public_url), asyncapi)
 }
 
 /// The OpenAPI document.
-pub fn document(api: Api) -> String {
-    openapi::document(&service(api))
+pub fn document(api: Api, public_url: Option<&PublicUrl>) -> String {
+    openapi::document(&service(api, public_url))
 }
 
 fn apis(api: Api) -> Apis {
     (api.clone(), StockApi(api.clone()), LiveApi(api.clone()), AdminApi(api))
 }
 
-fn service(api: Api) -> OpenApiService<Apis, ()> {
+fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
     let about =
         "Products and their stock. Stock is taken by events of paid orders, exactly once each.";
-    OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
-        .description(format!("{about}\n\n{}", openapi::FOR_ALL))
+    let service = OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
+        .description(format!("{about}\n\n{}", openapi::FOR_ALL));
+    openapi::at(service, public_url)
 }
 
 /// The product that was changed, or why it was not.

@@ -30,7 +30,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.follow(api.live.feed(), &api.store.own, &config.common.inventory_store);
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
-    process.serve(&config.common, api::routes(api, asyncapi)).await
+    let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
+    process.serve(&config.common, routes).await
 }
 
 /// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
@@ -74,7 +75,8 @@ pub fn asyncapi() -> anyhow::Result<String> {
 
 /// The OpenAPI document.
 pub fn openapi(config: &Config) -> anyhow::Result<String> {
-    Ok(api::document(api(config, Shutdown::new())))
+    let public_url = config.common.http.public_url.as_ref();
+    Ok(api::document(api(config, Shutdown::new()), public_url))
 }
 
 fn api(config: &Config, end: Shutdown) -> Api {

@@ -18,6 +18,7 @@ use shared::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
+use shared::public_url::PublicUrl;
 use shared::request::{RequestContext, Visit};
 use shared::routes::{NO_STORE, Routes};
 use shared::sse::Live;
@@ -256,23 +257,28 @@ impl From<NoOffer> for Problem {
 }
 
 /// The routes of the API and its documents.
-pub fn routes(api: Api, asyncapi: impl FnOnce() -> String + Send + 'static) -> Routes {
-    openapi::pages(Routes::default().api(apis(api.clone()), &NO_STORE), service(api), asyncapi)
+pub fn routes(
+    api: Api,
+    public_url: Option<&PublicUrl>,
+    asyncapi: impl FnOnce() -> String + Send + 'static,
+) -> Routes {
+    openapi::pages(Routes::default().api(apis(api.clone()), &NO_STORE), service(api, public_url), asyncapi)
 }
 
 /// The OpenAPI document.
-pub fn document(api: Api) -> String {
-    openapi::document(&service(api))
+pub fn document(api: Api, public_url: Option<&PublicUrl>) -> String {
+    openapi::document(&service(api, public_url))
 }
 
 fn apis(api: Api) -> Apis {
     (api.clone(), LifeApi(api.clone()), AdminApi(api))
 }
 
-fn service(api: Api) -> OpenApiService<Apis, ()> {
+fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
     let about = "Orders: placed, paid after a delay, refunded when inventory cannot fulfil them.";
-    OpenApiService::new(apis(api), "Payments", env!("CARGO_PKG_VERSION"))
-        .description(format!("{about}\n\n{}", openapi::FOR_ALL))
+    let service = OpenApiService::new(apis(api), "Payments", env!("CARGO_PKG_VERSION"))
+        .description(format!("{about}\n\n{}", openapi::FOR_ALL));
+    openapi::at(service, public_url)
 }
 
 fn not_found() -> Problem {

@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use poem::http::{HeaderMap, HeaderValue, Method, header};
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::Url;
 
 /// The origins that are allowed.
@@ -23,6 +23,8 @@ pub enum Origins {
 pub struct CrossOrigin {
     allowed: Option<HeaderValue>,
     preflight: bool,
+    /// The headers that a preflight asks for.
+    wanted: Option<HeaderValue>,
     varies: bool,
 }
 
@@ -31,8 +33,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Allow, ETag, Idempotent-Replayed, Link, Location, Order-Final, RateLimit, RateLimit-Policy, \
      Retry-After, Traceparent, X-Request-Id",
 );
-/// Every header that is no credential.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("*");
+/// Bytes of the names of headers that a preflight may ask for.
+const MAX_WANTED_BYTES: usize = 1_024;
 /// How long a browser may remember a preflight, in seconds.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
@@ -46,8 +48,10 @@ impl Origins {
         });
         let preflight = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let wanted = wanted.filter(|names| preflight && are_names(names)).cloned();
         let varies = matches!(self, Self::Listed(origins) if !origins.is_empty());
-        CrossOrigin { allowed, preflight, varies }
+        CrossOrigin { allowed, preflight, wanted, varies }
     }
 }
 
@@ -65,7 +69,10 @@ impl CrossOrigin {
             headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         } else if let Some(methods) = headers.get(header::ALLOW).cloned() {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            // Every header that is asked for, by its name: `*` would not stand for `Authorization`.
+            headers.extend(self.wanted.map(|names| (header::ACCESS_CONTROL_ALLOW_HEADERS, names)));
+            let vary = HeaderValue::from_static("Access-Control-Request-Headers");
+            headers.append(header::VARY, vary);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
         }
     }
@@ -89,6 +96,13 @@ impl FromIterator<HeaderValue> for Origins {
     }
 }
 
+/// Whether these are names of headers with commas in between.
+fn are_names(names: &HeaderValue) -> bool {
+    let names = names.as_bytes();
+    let is_name = |name: &[u8]| HeaderName::from_bytes(name.trim_ascii()).is_ok();
+    names.len() <= MAX_WANTED_BYTES && names.split(|byte| *byte == b',').all(is_name)
+}
+
 /// An origin exactly as a browser writes it; anything else, such as a pattern, would never match.
 fn parse_origin(text: &str) -> Result<HeaderValue, String> {
     let exact = |url: &Url| url.origin().ascii_serialization() == text && !text.contains('*');
@@ -102,6 +116,22 @@ fn parse_origin(text: &str) -> Result<HeaderValue, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_of_headers_are_told_back() {
+        for (text, expected) in [
+            ("authorization", true),
+            ("content-type,if-match, X-Tenant", true),
+            ("", false),
+            ("a,,b", false),
+            ("a b", false),
+            ("a: b", false),
+            (&"x".repeat(MAX_WANTED_BYTES), true),
+            (&"x".repeat(MAX_WANTED_BYTES + 1), false),
+        ] {
+            assert_eq!(are_names(&HeaderValue::from_str(text).unwrap()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn origins_are_listed_as_browsers_write_them() {

@@ -60,6 +60,7 @@ pub mod page;
 pub mod parameter;
 pub mod problem;
 pub mod process;
+pub mod public_url;
 pub mod rate_limit;
 pub mod request;
 pub mod routes;

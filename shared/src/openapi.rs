@@ -19,6 +19,7 @@ use crate::digest::digest;
 use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
+use crate::public_url::PublicUrl;
 use crate::routes::Routes;
 use crate::time::{Ceiling, Timestamp};
 
@@ -159,6 +160,17 @@ const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet
 /// The OpenAPI document of an API.
 pub fn document<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {
     example::complete(&service.spec())
+}
+
+/// Says where clients see the API; unset, it is where its document is.
+pub fn at<A: OpenApi>(
+    service: OpenApiService<A, ()>,
+    public_url: Option<&PublicUrl>,
+) -> OpenApiService<A, ()> {
+    match public_url {
+        Some(url) => service.server(url.as_str()),
+        None => service,
+    }
 }
 
 /// The pages about an API: the explorer stands at `/docs`, the documents at `/openapi.json` and

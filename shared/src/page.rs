@@ -27,7 +27,8 @@ pub struct Listing {
 pub struct Limit(usize);
 
 /// Items on a page when nothing is asked for.
-const DEFAULT_LIMIT: usize = 20;
+/// All that may be on one: a client that knows no `Link` sees as much as there can be.
+const DEFAULT_LIMIT: usize = MAX_LIMIT;
 /// Most items on a page.
 pub const MAX_LIMIT: usize = 100;
 

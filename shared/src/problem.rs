@@ -19,6 +19,7 @@ pub use kinds::*;
 pub use page::page;
 
 use crate::id::OrderId;
+use crate::public_url::PublicUrl;
 use crate::redis::RedisError;
 
 /// Media type of a problem.
@@ -47,7 +48,7 @@ pub struct FieldError {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Problem", skip_serializing_if_is_none, example)]
 pub struct ProblemBody {
-    /// The kind of problem: `/problems/{slug}` is a page about it.
+    /// The kind of problem: `/problems/{slug}`, behind the public URL if there is one, is a page about it.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     kind: String,
@@ -103,15 +104,21 @@ impl Problem {
         self.kind
     }
 
-    /// The answer to a request for `instance`.
-    pub fn respond(self, instance: &str, request_id: &str) -> Response {
+    /// The answer to a request for `path`, with references as clients see them.
+    pub fn respond(
+        self,
+        public_url: Option<&PublicUrl>,
+        path: &str,
+        request_id: &str,
+    ) -> Response {
         let Kind { slug, status, title, .. } = self.kind;
+        let base = public_url.map_or("", PublicUrl::as_str);
         let body = ProblemBody {
-            kind: format!("/problems/{slug}"),
+            kind: format!("{base}/problems/{slug}"),
             title: (*title).to_owned(),
             status: status.as_u16(),
             detail: self.detail,
-            instance: instance.to_owned(),
+            instance: format!("{base}{path}"),
             request_id: request_id.to_owned(),
             errors: (!self.errors.is_empty()).then_some(self.errors),
         };

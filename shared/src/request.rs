@@ -18,6 +18,7 @@ use crate::admission::Admission;
 use crate::cors::Origins;
 use crate::idempotency::IDEMPOTENCY_KEY;
 use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, Problem};
+use crate::public_url::PublicUrl;
 use crate::rate_limit::{RateLimit, Standing};
 use crate::routes::{self, NO_STORE, Place, Routes};
 use crate::settings::HttpSettings;
@@ -38,6 +39,7 @@ pub struct Gate {
     routes: Routes,
     origins: Origins,
     admission: Admission,
+    public_url: Option<PublicUrl>,
     rate_limit: Option<RateLimit>,
     require_idempotency_key: bool,
 }
@@ -56,6 +58,7 @@ impl Gate {
             routes,
             origins: settings.cors_origins.clone(),
             admission: Admission::new(settings.max_requests),
+            public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
             require_idempotency_key: settings.require_idempotency_key,
         }
@@ -82,10 +85,15 @@ impl Gate {
                 caching = asked.place.map_or(caching, |place| place.caching.clone());
                 response
             }
-            Err(problem) => asked.refuse(problem, context.request_id.as_str()),
+            Err(problem) => {
+                asked.refuse(problem, self.public_url.as_ref(), context.request_id.as_str())
+            }
         };
         log(&asked, response.status(), started.elapsed(), context);
         let headers = response.headers_mut();
+        if let Some(public_url) = &self.public_url {
+            public_url.complete(headers);
+        }
         if let Some(standing) = standing {
             standing.finish(headers);
         }
@@ -150,15 +158,22 @@ impl Asked<'_> {
     }
 
     /// The answer to a request that was not understood, or could not be fulfilled.
-    fn refuse(&self, problem: Problem, request_id: &str) -> Response {
-        let Some(place) = self.place.filter(|_| problem.kind() == &METHOD_NOT_ALLOWED) else {
-            return problem.respond(self.uri.path(), request_id);
+    fn refuse(
+        &self,
+        problem: Problem,
+        public_url: Option<&PublicUrl>,
+        request_id: &str,
+    ) -> Response {
+        let not_allowed = problem.kind() == &METHOD_NOT_ALLOWED;
+        let respond = || problem.respond(public_url, self.uri.path(), request_id);
+        let Some(place) = self.place.filter(|_| not_allowed) else {
+            return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
             // Every path that exists may be asked what it allows.
             StatusCode::NO_CONTENT.into_response()
         } else {
-            problem.respond(self.uri.path(), request_id)
+            respond()
         };
         response.headers_mut().insert(header::ALLOW, place.allow());
         response

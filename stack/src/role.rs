@@ -14,7 +14,7 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 24] = [
+pub const SETTINGS: [&str; 25] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
@@ -23,6 +23,7 @@ pub const SETTINGS: [&str; 24] = [
     "MAX_REQUESTS",
     "DRAIN_DELAY",
     "CORS_ORIGINS",
+    "PUBLIC_URL",
     "RATE_LIMIT",
     "REQUIRE_IDEMPOTENCY_KEY",
     "INVENTORY_URL",

@@ -22,7 +22,7 @@ pub fn page(slug: &str) -> Option<String> {
 <p>{advice}</p>
 <p>The <code>detail</code> of the answer says what happened this time; whoever is asked for help
 wants its <code>request_id</code>.</p>
-<p><a href="/docs">The API</a></p>
+<p><a href="../docs">The API</a></p>
 </html>
 "#
     ))

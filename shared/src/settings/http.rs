@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Reader, Setting};
 use crate::cors::Origins;
+use crate::public_url::PublicUrl;
 use crate::rate_limit::Rate;
 
 /// How HTTP is served.
@@ -18,6 +19,8 @@ pub struct HttpSettings {
     pub drain_delay: Duration,
     /// Whose pages may call the API. Read from `CORS_ORIGINS`.
     pub cors_origins: Origins,
+    /// Where clients see the API. Read from `PUBLIC_URL`.
+    pub public_url: Option<PublicUrl>,
     /// How often one address may ask. Read from `RATE_LIMIT`.
     pub rate_limit: Option<Rate>,
     /// Whether a POST without an idempotency key is refused. Read from `REQUIRE_IDEMPOTENCY_KEY`.
@@ -44,6 +47,11 @@ const CORS_ORIGINS: Setting = Setting {
     default: "",
     help: "origins whose pages may call the API, between commas, or *; unset: none",
 };
+const PUBLIC_URL: Setting = Setting {
+    name: "PUBLIC_URL",
+    default: "",
+    help: "URL under which clients see the API, with the path of a proxy; unset: links are paths",
+};
 const RATE_LIMIT: Setting = Setting {
     name: "RATE_LIMIT",
     default: "",
@@ -63,6 +71,7 @@ impl HttpSettings {
         let max_requests = reader.read(MAX_REQUESTS);
         let drain_delay = reader.span(DRAIN_DELAY, Duration::ZERO, MAX_DRAIN_DELAY);
         let cors_origins = reader.read(CORS_ORIGINS);
+        let public_url = reader.optional(PUBLIC_URL);
         let rate_limit = reader.optional(RATE_LIMIT);
         let require_idempotency_key = reader.read(REQUIRE_IDEMPOTENCY_KEY);
         Some(Self {
@@ -70,6 +79,7 @@ impl HttpSettings {
             max_requests: max_requests?,
             drain_delay: drain_delay?,
             cors_origins: cors_origins?,
+            public_url: public_url?,
             rate_limit: rate_limit?,
             require_idempotency_key: require_idempotency_key?,
         })
