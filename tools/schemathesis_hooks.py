@@ -1,5 +1,6 @@
 """What no document can say, so that schemathesis gets past 404 and 422: which product is for sale,
-and that a key that was used belongs to its first request."""
+that a key that was used belongs to its first request, and which characters beyond U+FFFF are invisible:
+a text has one at least that is not."""
 
 import os
 import re
@@ -10,6 +11,7 @@ import schemathesis
 PRODUCT_ID = os.environ["PRODUCT_ID"]
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KEY = re.compile(r'"[!-~]{1,255}"|[!#-~][!-~]{0,254}')
+INVISIBLE = re.compile("[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]")
 
 
 def is_well_formed(value, pattern):
@@ -21,5 +23,8 @@ def before_call(context, case, kwargs):
     body, headers = case.body, case.headers
     if isinstance(body, dict) and is_well_formed(body.get("product_id"), UUID):
         case.body = {**body, "product_id": PRODUCT_ID}
+    for field in ("name", "note"):
+        if isinstance(case.body, dict) and isinstance(case.body.get(field), str):
+            case.body = {**case.body, field: INVISIBLE.sub("\U0001f375", case.body[field])}
     if headers and is_well_formed(headers.get("Idempotency-Key"), KEY):
         headers["Idempotency-Key"] = str(uuid.uuid4())

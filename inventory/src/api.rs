@@ -116,7 +116,7 @@ impl Api {
         /// Where the page begins; take it from `Link`. It belongs to the other parameters of its
         /// list, except `limit`.
         cursor: Query<Option<String>>,
-        /// Only products whose name begins so, in upper or lower case.
+        /// Only products whose name begins so, in upper or lower case, however its accents were typed.
         q: Query<Option<NamePrefix>>,
         /// Only products with pieces on hand, or only those without.
         in_stock: Query<Option<bool>>,
@@ -245,7 +245,11 @@ pub fn routes(
 ) -> Routes {
     // Caches may keep products as long as they ask before they use them: stock changes at any time.
     let caching = HeaderValue::from_static("no-cache");
-    openapi::pages(Routes::default().api(apis(api.clone()), &caching), service(api, public_url), asyncapi)
+    openapi::pages(
+        Routes::default().api(apis(api.clone()), &caching),
+        service(api, public_url),
+        asyncapi,
+    )
 }
 
 /// The OpenAPI document.

@@ -262,7 +262,11 @@ pub fn routes(
     public_url: Option<&PublicUrl>,
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
-    openapi::pages(Routes::default().api(apis(api.clone()), &NO_STORE), service(api, public_url), asyncapi)
+    openapi::pages(
+        Routes::default().api(apis(api.clone()), &NO_STORE),
+        service(api, public_url),
+        asyncapi,
+    )
 }
 
 /// The OpenAPI document.

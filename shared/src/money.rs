@@ -143,7 +143,8 @@ impl FromStr for FeeRate {
     type Err = InvalidRate;
 
     fn from_str(text: &str) -> Result<Self, InvalidRate> {
-        let rate = decimal::scaled(text, RATE_PLACES).ok().and_then(|rate| i64::try_from(rate).ok());
+        let rate =
+            decimal::scaled(text, RATE_PLACES).ok().and_then(|rate| i64::try_from(rate).ok());
         rate.filter(|rate| *rate <= RATE_SCALE).map(Self).ok_or(InvalidRate)
     }
 }
@@ -185,14 +186,17 @@ mod tests {
     #[test]
     fn what_is_no_amount_is_refused_with_its_reason() {
         let refused = [
-            "", ".", "+1", "0x10", "1.", ".5", " 1", "1 ", "1,00", "1_000", "NaN", "Infinity", "00",
-            "01.00", "١", "1.0.0",
+            "", ".", "+1", "0x10", "1.", ".5", " 1", "1 ", "1,00", "1_000", "NaN", "Infinity",
+            "00", "01.00", "١", "1.0.0",
         ];
         for (fault, texts) in [
             (InvalidMoney::Notation, &refused[..]),
             (InvalidMoney::Negative, &["-1", "-0.01", "-1e-9"]),
             (InvalidMoney::TooFine, &["1.999", "1e-3", "1e-999999999"]),
-            (InvalidMoney::TooLarge, &["10000000000", "1e10", "1e999999999", "99999999999999999999"]),
+            (
+                InvalidMoney::TooLarge,
+                &["10000000000", "1e10", "1e999999999", "99999999999999999999"],
+            ),
         ] {
             for text in texts {
                 assert_eq!(text.parse::<Money>(), Err(fault), "{text:?}");

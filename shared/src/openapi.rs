@@ -237,7 +237,9 @@ mod tests {
 
     #[test]
     fn a_time_is_read_although_its_plus_was_not_escaped() {
-        for text in ["2026-11-20T11:00:00+01:00", "2026-11-20T11:00:00 01:00", "2026-11-20 10:00:00Z"] {
+        for text in
+            ["2026-11-20T11:00:00+01:00", "2026-11-20T11:00:00 01:00", "2026-11-20 10:00:00Z"]
+        {
             let time = Timestamp::parse_from_parameter(text).unwrap();
             assert_eq!(time.to_string(), "2026-11-20T10:00:00.000Z", "{text}");
         }

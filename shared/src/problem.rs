@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use poem::error::ResponseError;
-use poem::http::{HeaderName, HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
@@ -31,7 +31,8 @@ pub struct Problem {
     kind: &'static Kind,
     detail: String,
     errors: Vec<FieldError>,
-    header: Option<(HeaderName, HeaderValue)>,
+    retry_after: Option<Duration>,
+    accept_encoding: Option<&'static str>,
 }
 
 /// One field that is wrong.
@@ -73,7 +74,8 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 impl Problem {
     /// A problem of this kind; `detail` tells what happened this time.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), errors: Vec::new(), header: None }
+        let (detail, errors) = (detail.into(), Vec::new());
+        Self { kind, detail, errors, retry_after: None, accept_encoding: None }
     }
 
     /// Fields that are invalid, all of them.
@@ -88,15 +90,13 @@ impl Problem {
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        // Rounded up: a client that waits so long has waited long enough.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.with_header(header::RETRY_AFTER, seconds.max(1).into())
+        Self { retry_after: Some(wait), ..self }
     }
 
-    /// Adds a header that tells more about it: the one such header that a problem has.
+    /// Adds `Accept-Encoding`: the content coding that the body should have had.
     #[must_use]
-    pub fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self { header: Some((name, value)), ..self }
+    pub fn accept_encoding(self, coding: &'static str) -> Self {
+        Self { accept_encoding: Some(coding), ..self }
     }
 
     /// Its kind.
@@ -105,12 +105,7 @@ impl Problem {
     }
 
     /// The answer to a request for `path`, with references as clients see them.
-    pub fn respond(
-        self,
-        public_url: Option<&PublicUrl>,
-        path: &str,
-        request_id: &str,
-    ) -> Response {
+    pub fn respond(self, public_url: Option<&PublicUrl>, path: &str, request_id: &str) -> Response {
         let Kind { slug, status, title, .. } = self.kind;
         let base = public_url.map_or("", PublicUrl::as_str);
         let body = ProblemBody {
@@ -128,7 +123,15 @@ impl Problem {
             .content_type(PROBLEM_JSON)
             .body(body)
             .into_response();
-        response.headers_mut().extend(self.header);
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            // Rounded up: a client that waits so long has waited long enough.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        if let Some(coding) = self.accept_encoding {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+        }
         response
     }
 }

@@ -28,7 +28,8 @@ impl PublicUrl {
     /// Tells the paths in the headers of an answer as clients see them.
     pub(crate) fn complete(&self, headers: &mut HeaderMap) {
         for (name, opening) in [(LOCATION, ""), (LINK, "<")] {
-            let path = headers.get(&name).and_then(|value| value.to_str().ok()?.strip_prefix(opening));
+            let path =
+                headers.get(&name).and_then(|value| value.to_str().ok()?.strip_prefix(opening));
             let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
             let value = path.map(|path| HeaderValue::from_str(&format!("{opening}{self}{path}")));
             if let Some(Ok(value)) = value {
@@ -74,8 +75,14 @@ mod tests {
             assert_eq!(text.parse::<PublicUrl>().unwrap().to_string(), shown);
         }
         for text in [
-            "", "/payments", "shop.example", "ftp://shop.example", "https://u:p@shop.example",
-            "https://shop.example/?a", "https://shop.example/#a", "https://",
+            "",
+            "/payments",
+            "shop.example",
+            "ftp://shop.example",
+            "https://u:p@shop.example",
+            "https://shop.example/?a",
+            "https://shop.example/#a",
+            "https://",
         ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(InvalidPublicUrl), "{text}");
         }
@@ -88,9 +95,14 @@ mod tests {
             (LOCATION, "/orders/7", "https://shop.example/p/orders/7"),
             (LOCATION, "https://other.example/", "https://other.example/"),
             (LOCATION, "//other.example/", "//other.example/"),
-            (LINK, "</orders?cursor=c>; rel=\"next\"", "<https://shop.example/p/orders?cursor=c>; rel=\"next\""),
+            (
+                LINK,
+                "</orders?cursor=c>; rel=\"next\"",
+                "<https://shop.example/p/orders?cursor=c>; rel=\"next\"",
+            ),
         ] {
-            let mut headers = HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(given))]);
+            let mut headers =
+                HeaderMap::from_iter([(name.clone(), HeaderValue::from_static(given))]);
             url.complete(&mut headers);
             assert_eq!(headers[name], told);
         }

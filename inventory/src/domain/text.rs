@@ -188,7 +188,9 @@ mod tests {
             assert_eq!(text.parse::<Note>(), Err(invalid), "{text:?}");
         }
         // Joiners, variation selectors and tags, where they belong.
-        for text in ["👩\u{200d}🍳 apron", "می\u{200c}خواهم", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}"] {
+        for text in
+            ["👩\u{200d}🍳 apron", "می\u{200c}خواهم", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}"]
+        {
             assert_eq!(text.parse::<ProductName>().unwrap().as_str(), text);
         }
     }
@@ -205,7 +207,9 @@ mod tests {
             assert_eq!(name(composed), name(apart));
             assert_eq!(name(composed).as_str(), composed);
         }
-        for (one, other) in [("ΐ", "Ϊ\u{301}"), ("ǰ", "J\u{30c}"), ("É", "é"), ("STRASSE", "straße")] {
+        for (one, other) in
+            [("ΐ", "Ϊ\u{301}"), ("ǰ", "J\u{30c}"), ("É", "é"), ("STRASSE", "straße")]
+        {
             assert_eq!(name(one).folded(), name(other).folded(), "{one} {other}");
         }
     }

@@ -84,13 +84,36 @@ async fn a_preflight_is_told_what_the_path_allows() {
         assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), SHOP);
         assert_eq!(answer.header("access-control-allow-methods"), methods, "{path}");
-        assert_eq!(answer.header("access-control-allow-headers"), "*");
+        assert_eq!(answer.header("access-control-allow-headers"), "content-type,if-match");
+        let varies: Vec<_> = answer.headers.get_all("vary").iter().collect();
+        assert_eq!(varies, ["Origin", "Access-Control-Request-Headers"]);
         assert_eq!(answer.header("access-control-max-age"), "600");
         assert_eq!(answer.header("access-control-allow-credentials"), "");
     }
     let nowhere = preflight(&service, "/nowhere", SHOP).await;
     nowhere.problem(404, "not-found");
     assert_eq!(nowhere.header("access-control-allow-origin"), SHOP);
+}
+
+/// `*` covers every header but `Authorization`, which a proxy in front of the API may ask for.
+#[tokio::test]
+async fn a_preflight_is_told_every_header_that_it_asks_for() {
+    let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
+    for (asked, told) in [
+        ("authorization", "authorization"),
+        ("Authorization, X-Tenant,content-type", "Authorization, X-Tenant,content-type"),
+        ("a b", ""),
+        ("x: y", ""),
+        (&"x".repeat(1_025), ""),
+    ] {
+        let request = service.request(Method::OPTIONS, "/products").header("origin", SHOP);
+        let request = request.header("access-control-request-method", "POST");
+        let answer = Answer::to(request.header("access-control-request-headers", asked)).await;
+        assert_eq!(answer.status, 204, "{asked}");
+        assert_eq!(answer.header("access-control-allow-headers"), told, "{asked}");
+        assert_eq!(answer.header("vary"), "Access-Control-Request-Headers");
+        assert_eq!(answer.header("access-control-allow-credentials"), "");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod races;
 mod refusals;
 mod releases;
 mod service;
+mod spellings;
 
 mod apply_orders;
 mod atomicity;

@@ -121,7 +121,7 @@ mod tests {
         let offer = parse_offer(answer("19.90", "3").as_bytes(), id).unwrap();
         assert_eq!(offer, Offer { price: "19.90".parse().unwrap(), quantity: 3 });
         for (price, quantity) in
-            [("-1", "3"), ("1e3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
+            [("-1", "3"), ("1e-3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
         {
             let nonsense = parse_offer(answer(price, quantity).as_bytes(), id);
             assert!(matches!(nonsense, Err(NoOffer::Nonsense(_))), "{price} {quantity}");

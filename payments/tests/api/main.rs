@@ -15,6 +15,7 @@ mod offers;
 mod orders;
 mod parameters;
 mod sharing;
+mod spellings;
 mod waits;
 mod watching;
 

@@ -55,7 +55,7 @@ async fn every_invalid_field_is_reported_before_anybody_is_asked() {
     let with = |id: &str, quantity: &str| format!(r#"{{"product_id":{id},"quantity":{quantity}}}"#);
     let id = format!("\"{product}\"");
     for quantity in
-        ["0", "1000001", "-1", "1.0", "1.5", "1e0", "\"0\"", "\"01\"", "null", "true", "[1]", "{}"]
+        ["0", "1000001", "-1", "1.5", "1e-1", "1e7", "\"0\"", "\"01\"", "null", "true", "[1]", "{}"]
     {
         let answer = service.post("/orders", with(&id, quantity)).await;
         assert_eq!(answer.invalid_fields(), ["#/quantity"], "{quantity}");
@@ -70,7 +70,7 @@ async fn every_invalid_field_is_reported_before_anybody_is_asked() {
     }
     for (body, fields) in [
         ("{}".to_owned(), vec!["#/product_id", "#/quantity"]),
-        (r#"{"id":"x","quantity":0}"#.to_owned(), vec!["#/product_id", "#/quantity"]),
+        (r#"{"id":"x","quantity":0}"#.to_owned(), vec!["#/id", "#/quantity"]),
         (format!(r#"{{"id":{id},"quantity":1,"price":0.01}}"#), vec!["#/price"]),
     ] {
         let answer = service.post("/orders", body.as_str()).await;

@@ -13,7 +13,8 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
     let limit = "limit: must be a whole number between 1 and 100";
     let status = "status: must be pending, paid, cancelled or refunded, with commas between";
     let product = format!("product_id: expected a UUID such as {ID}");
-    let time = "expected a time in UTC such as 2026-11-20T10:00:00.123Z";
+    let time = "must be a time such as 2026-11-20T10:00:00.123Z, or with an offset \
+                2026-11-20T11:00:00%2B01:00";
     let (after, before) = (format!("created_after: {time}"), format!("created_before: {time}"));
     let timeout = "timeout: must be a whole number of seconds between 1 and 30";
     for (path, query, detail) in [

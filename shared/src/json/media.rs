@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use poem::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
-use poem::http::{HeaderMap, HeaderName, HeaderValue};
+use poem::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use poem::http::{HeaderMap, HeaderName};
 
 use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE};
 
 /// The only content coding that is understood: none.
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const IDENTITY: &str = "identity";
 /// Character sets in which the bytes of a text are those of UTF-8.
 const CHARSETS: [&str; 3] = ["utf-8", "utf8", "us-ascii"];
 
@@ -17,7 +17,7 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
     if headers.contains_key(CONTENT_ENCODING) {
         check_coding(headers)?;
     }
-    let content_type = only(headers, CONTENT_TYPE)?;
+    let content_type = only(headers, &CONTENT_TYPE)?;
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
@@ -39,18 +39,19 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
 /// Refuses a body that is compressed. The answer names the coding that would be right, so that a client
 /// can tell this fault from that of a media type (RFC 9110, 15.5.16).
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
-    let coding = only(headers, CONTENT_ENCODING)?;
-    if coding.eq_ignore_ascii_case("identity") || coding.is_empty() {
+    let coding = only(headers, &CONTENT_ENCODING)?;
+    if coding.eq_ignore_ascii_case(IDENTITY) || coding.is_empty() {
         return Ok(());
     }
     let detail = format!("the Content-Encoding is {coding:?}: send the body as it is");
-    Err(unsupported(detail).with_header(ACCEPT_ENCODING, IDENTITY))
+    Err(unsupported(detail).accept_encoding(IDENTITY))
 }
 
 /// The value of a header that is given at most once: of two values one would be ignored.
-fn only(headers: &HeaderMap, name: HeaderName) -> Result<Cow<'_, str>, Problem> {
-    let mut values = headers.get_all(&name).iter();
-    let value = values.next().map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Cow<'a, str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value =
+        values.next().map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
     if values.next().is_some() {
         return Err(unsupported(format!("{name} must be given once")));
     }

@@ -60,7 +60,8 @@ impl ObjectSchema {
     /// Asks for exactly one of these optional fields: the others are left out, or `null`.
     #[must_use]
     pub fn one_of(mut self, names: &[&'static str], schema: &MetaSchema) -> Self {
-        let null = || MetaSchema { nullable: true, enum_items: vec![Value::Null], ..schema.clone() };
+        let null =
+            || MetaSchema { nullable: true, enum_items: vec![Value::Null], ..schema.clone() };
         let alone = |name: &&'static str| {
             let schema_of = |other| if other == name { schema.clone() } else { null() };
             inline(MetaSchema {
@@ -157,7 +158,10 @@ mod tests {
 
     #[test]
     fn a_number_may_also_be_its_text() {
-        assert_eq!(pattern(&whole(0, 1_000_000)).as_str(), r"^(-?0|[1-9][0-9]{0,5}|1000000)(\.0+)?$");
+        assert_eq!(
+            pattern(&whole(0, 1_000_000)).as_str(),
+            r"^(-?0|[1-9][0-9]{0,5}|1000000)(\.0+)?$"
+        );
         assert_eq!(pattern(&whole(1, 100)).as_str(), r"^([1-9][0-9]{0,1}|100)(\.0+)?$");
     }
 

@@ -8,8 +8,7 @@ use crate::problem::{MALFORMED_BODY, Problem};
 
 /// What is wrong with a text of valid syntax: JSON writes characters beyond U+FFFF as two escapes, and
 /// neither means anything alone.
-pub(super) const HALF_A_PAIR: &str =
-    "has half a surrogate pair: write such a character as two escapes, like \\ud83d\\ude00, or as itself";
+pub(super) const HALF_A_PAIR: &str = "has half a surrogate pair: write such a character as two escapes, like \\ud83d\\ude00, or as itself";
 /// What some programs write in front of UTF-8. It says nothing, and may be ignored (RFC 8259, 8.1).
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 

@@ -222,6 +222,7 @@ fn every_setting_that_makes_no_sense_is_named() {
     let mut reader = Reader::from_source(|name| {
         let value = match name {
             "CORS_ORIGINS" => "https://shop.example/",
+            "PUBLIC_URL" => "/payments",
             "RATE_LIMIT" => "many",
             "DRAIN_DELAY" => "2m",
             "MAX_CONNECTIONS" => "0",
@@ -232,5 +233,5 @@ fn every_setting_that_makes_no_sense_is_named() {
         Some(value.to_owned())
     });
     let settings = HttpSettings::read(&mut reader);
-    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 6);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 7);
 }
