@@ -2,6 +2,7 @@
 
 use inventory::domain::{Filter, ProductPatch, Sort};
 use inventory::store::Store;
+use shared::conditional::Condition;
 use shared::id::Partitions;
 use shared::id::ProductId;
 use shared::opening::Witness;
@@ -63,8 +64,8 @@ async fn products_are_found_by_the_text_that_this_build_makes_of_their_names() {
     assert_eq!(after, before, "no version and no time of a product is another one");
     // What is changed or deleted later leaves nothing behind.
     let patch = ProductPatch { name: Some("Coffee".parse().unwrap()), price: None };
-    test.store.update_product(products[0], patch, &None).await.unwrap();
-    test.store.delete_product(products[2], &None).await.unwrap();
+    test.store.update_product(products[0], patch, &Condition::NONE).await.unwrap();
+    test.store.delete_product(products[2], &Condition::NONE).await.unwrap();
     assert_eq!(named(&test, PRODUCT_NAME).await, products.len() - 2);
     let members = test.operator.run(Command::new("ZCARD").key("names")).await.unwrap();
     assert_eq!(members.int().unwrap(), i64::from(PRODUCTS) - 1);
