@@ -21,7 +21,7 @@ pub struct FeeRate(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMoney {
     /// No JSON number: spaces, a comma, `NaN`.
-    #[error("must be a number with a point, such as 19.90")]
+    #[error("must be a number such as 19.90, without spaces, commas and +")]
     Notation,
     /// Less than zero.
     #[error("must be at least 0.00")]

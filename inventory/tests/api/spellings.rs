@@ -1,9 +1,12 @@
 //! What means the same is taken the same way, however it is spelled; of two values none is chosen.
 
+use inventory::domain::{NamePrefix, ProductName};
 use reqwest::Method;
 use serde_json::json;
+use shared::id::Partitions;
+use shared::redis::Command;
 
-use crate::harness::{Answer, Service};
+use crate::harness::{Answer, Service, TestStore};
 
 async fn create(service: &Service, price: &str, quantity: &str) -> Answer {
     let body = format!(r#"{{"name":"Tea","price":{price},"quantity":{quantity}}}"#);
@@ -74,7 +77,7 @@ async fn a_member_given_twice_is_refused_in_every_body() {
         assert_eq!(answer.invalid_fields(), [field], "{body}");
         if field != "#/x" {
             let detail = &answer.json()["errors"][0]["detail"];
-            assert_eq!(detail, "is given twice: give it once", "{body}");
+            assert_eq!(detail, "is given more than once: give it once", "{body}");
         }
     }
     let found = service.get(&product).await.json();
@@ -140,6 +143,23 @@ async fn a_name_is_found_however_its_accents_were_typed() {
         page.header("link").split("cursor=").nth(1).unwrap().to_owned()
     };
     assert_eq!(cursor_of(composed).await, cursor_of(apart).await, "they are one list");
+}
+
+/// Names of stores that are older than the rules for names.
+#[tokio::test]
+async fn a_name_that_was_taken_once_stays_readable() {
+    let test = TestStore::start(Partitions::NONE).await;
+    for name in ["E\u{301}clair", "\u{200b}", "a\u{202e}b"] {
+        let id = test.product(3).await;
+        let key = format!("product:{id}");
+        let line = test.operator.run(Command::new("GET").key(key.as_str())).await.unwrap();
+        let line = line.text().unwrap().replace("Tea\t", &format!("{name}\t"));
+        test.operator.run(Command::new("SET").key(key.as_str()).arg(line)).await.unwrap();
+        let product = test.store.find_product(id).await.unwrap().unwrap();
+        assert_eq!((product.name.as_str(), product.quantity), (name, 3));
+    }
+    let prefix: NamePrefix = "écl".parse().unwrap();
+    assert!(prefix.begins(&ProductName::stored("E\u{301}clair")), "typed otherwise, and found");
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ impl<'a> BodyFields<'a> {
     fn required(&mut self, name: &str) -> Option<&'a RawValue> {
         let fault = match self.fields.0.remove(name) {
             Some(Value { raw, twice: false }) => return Some(raw),
-            Some(_) => "is given twice: give it once",
+            Some(_) => "is given more than once: give it once",
             None => "is missing",
         };
         self.invalid(name, fault);

@@ -29,7 +29,7 @@ macro_rules! kinds {
 
 kinds! {
     MALFORMED_BODY "malformed-body" BAD_REQUEST "The body is not JSON"
-        "Send one JSON object."
+        "Send one JSON object, in UTF-8."
     INVALID_PARAMETER "invalid-parameter" BAD_REQUEST "A parameter is invalid"
         "The detail names the parameter and what it must look like."
     INVALID_CURSOR "invalid-cursor" BAD_REQUEST "The cursor is invalid"
@@ -55,7 +55,7 @@ kinds! {
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
-        "Send application/json."
+        "Send application/json, in UTF-8 and not compressed."
     VALIDATION_FAILED "validation-failed" UNPROCESSABLE_ENTITY "Some fields are invalid"
         "The list of errors names every field and what is wrong with it."
     IDEMPOTENCY_KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY
