@@ -31,13 +31,13 @@ pub struct NamePrefix {
 /// The text is no name and no note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
-    /// It is empty, or longer than [`MAX_TEXT_CHARS`].
-    #[error("must have between 1 and 200 characters")]
-    Length,
+    /// It is longer than [`MAX_TEXT_CHARS`].
+    #[error("must have at most 200 characters")]
+    TooLong,
     /// It has a character that is [`FORBIDDEN`].
     #[error("must have no control characters, line breaks or bidirectional controls: it has U+{:04X}", u32::from(*.0))]
     Forbidden(char),
-    /// All of its characters are [`INVISIBLE`].
+    /// It is empty, or all of its characters are [`INVISIBLE`].
     #[error("must have a visible character")]
     Invisible,
 }
@@ -103,9 +103,7 @@ impl FromStr for NamePrefix {
     type Err = InvalidText;
 
     fn from_str(text: &str) -> Result<Self, InvalidText> {
-        if !text.is_empty() {
-            check(text)?;
-        }
+        check(text)?;
         let given = normalised(text);
         // A name begins with no white space, but may go on with it.
         let folded = fold(given.trim_start());
@@ -131,8 +129,8 @@ fn trimmed(text: &str) -> Result<String, InvalidText> {
 /// The length is that of what was written, which a client can count. Normalised, a few characters
 /// become two or three.
 fn check(text: &str) -> Result<(), InvalidText> {
-    if !(1..=MAX_TEXT_CHARS).contains(&text.chars().count()) {
-        return Err(InvalidText::Length);
+    if text.chars().count() > MAX_TEXT_CHARS {
+        return Err(InvalidText::TooLong);
     }
     let forbidden = text.chars().find(|character| has(FORBIDDEN, *character));
     forbidden.map_or(Ok(()), |character| Err(InvalidText::Forbidden(character)))
@@ -170,7 +168,7 @@ mod tests {
         let long = "é".repeat(MAX_TEXT_CHARS);
         assert_eq!(long.parse::<ProductName>().unwrap().as_str(), long);
         for (text, invalid) in [
-            ("", InvalidText::Length),
+            ("", InvalidText::Invisible),
             ("a\nb", InvalidText::Forbidden('\n')),
             ("a\n", InvalidText::Forbidden('\n')),
             ("a\0b", InvalidText::Forbidden('\0')),
@@ -182,7 +180,7 @@ mod tests {
             ("\u{200b}", InvalidText::Invisible),
             ("\u{feff}\u{ad} \u{2060}\u{fe0f}", InvalidText::Invisible),
             ("\u{3164}\u{2800}\u{e0041}\u{1d173}", InvalidText::Invisible),
-            (&"x".repeat(MAX_TEXT_CHARS + 1), InvalidText::Length),
+            (&"x".repeat(MAX_TEXT_CHARS + 1), InvalidText::TooLong),
         ] {
             assert_eq!(text.parse::<ProductName>(), Err(invalid), "{text:?}");
             assert_eq!(text.parse::<Note>(), Err(invalid), "{text:?}");
