@@ -1,6 +1,7 @@
 //! What must hold before a service may use its store: the server is fit to keep data, the functions
 //! are loaded, and the store is the one that it was, in the layout of this build.
 
+use std::mem::replace;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -98,6 +99,13 @@ pub enum OpenError {
     Unfit(String),
 }
 
+/// What was said of a store before, so that no further attempt says it again.
+#[derive(Default)]
+struct Told {
+    keeps_nothing: bool,
+    migrates: bool,
+}
+
 /// Wait between two attempts to open a store.
 const OPEN_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
@@ -108,9 +116,9 @@ impl OwnStore {
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
         let mut last = String::new();
-        let mut warned = false;
+        let mut told = Told::default();
         loop {
-            let error = match self.try_open(witness, &mut warned).await {
+            let error = match self.try_open(witness, &mut told).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_final() => return Err(error),
                 Err(error) => error.to_string(),
@@ -126,10 +134,10 @@ impl OwnStore {
         }
     }
 
-    async fn try_open(&self, witness: &Witness, warned: &mut bool) -> Result<(), OpenError> {
+    async fn try_open(&self, witness: &Witness, told: &mut Told) -> Result<(), OpenError> {
         for partition in self.partitions().all() {
             let keeping = self.check_server(partition).await?;
-            if keeping == Keeping::Nothing && !std::mem::replace(warned, true) {
+            if keeping == Keeping::Nothing && !replace(&mut told.keeps_nothing, true) {
                 tracing::warn!(
                     "the store keeps no append-only file: a restart of Redis loses accepted orders"
                 );
@@ -143,7 +151,7 @@ impl OwnStore {
             self.ensure_identity(witness).await?;
         }
         for partition in self.partitions().all() {
-            self.migrate(partition).await?;
+            self.migrate(partition, told).await?;
         }
         Ok(self.confirm_identity().await?)
     }

@@ -86,7 +86,7 @@ impl Capture {
     }
 }
 
-/// The calls of a function, in any version.
+/// The calls of a function, of any build.
 fn calls<'a>(told: &'a [Told], function: &'a str) -> impl Iterator<Item = &'a Told> {
     told.iter().filter(move |told| {
         !told.by_function && told.name() == "FCALL" && told.text(1).starts_with(function)

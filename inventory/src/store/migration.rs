@@ -20,7 +20,7 @@ const PAGE: usize = 100;
 /// The text to sort by is made anew for each product. The product is written where it is another.
 fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
     Box::pin(async move {
-        let (mut sorted, mut skipped, mut last) = (0, 0, None);
+        let (mut sorted, mut last) = (0, None);
         loop {
             let range = Range::all(Order::Ascending);
             let range = last.iter().fold(range, |range, id: &String| range.past(id));
@@ -30,18 +30,18 @@ fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
             };
             last = Some(end.clone());
             for done in all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
-                if done? { sorted += 1 } else { skipped += 1 }
+                sorted += usize::from(done?);
             }
         }
-        if sorted + skipped > 0 {
-            tracing::info!(partition = partition.index(), sorted, skipped, "products are sorted");
+        if sorted > 0 {
+            tracing::info!(partition = partition.index(), sorted, "products are sorted anew");
         }
         Ok(())
     })
 }
 
-/// Sorts one product. `false` where there is no product to sort: one that was deleted or renamed
-/// meanwhile needs no sorting, and a damaged one is told of when somebody asks for it.
+/// Sorts one product, and answers whether it was sorted by another text before. One that was deleted
+/// or renamed meanwhile is left alone. A damaged one is told of when somebody asks for it.
 async fn sort_anew(own: &OwnStore, partition: Partition, member: &str) -> Result<bool, RedisError> {
     let Ok(id) = member.parse::<ProductId>() else {
         return Ok(false);
@@ -54,13 +54,15 @@ async fn sort_anew(own: &OwnStore, partition: Partition, member: &str) -> Result
     if line.is_null() {
         return Ok(false);
     }
-    let line = line.text()?;
+    let Ok(line) = line.text() else {
+        return Ok(false);
+    };
     let Ok(Some(found)) = reply::product_or_tombstone(id, line.as_bytes()) else {
         return Ok(false);
     };
     let folded = found.name.folded();
     if line.ends_with(&format!("\t{folded}")) {
-        return Ok(true);
+        return Ok(false);
     }
     let call = Call::new("sort_product")
         .key(product)

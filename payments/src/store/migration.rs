@@ -48,7 +48,7 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
                 own.run(add).await?;
             }
         }
-        if timed + left > 0 {
+        if timed > 0 {
             tracing::info!(partition = partition.index(), timed, left, "orders are listed by time");
         }
         Ok(())

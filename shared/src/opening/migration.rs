@@ -4,8 +4,10 @@
 //! after each step. A process that is killed in between leaves the identity as it was, and the next
 //! one takes the step again. Until the last step is taken, every function refuses the partition.
 
-use super::OpenError;
+use std::mem::replace;
+
 use super::identity::{Identity, Standing};
+use super::{OpenError, Told};
 use crate::function::Call;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
@@ -13,7 +15,11 @@ use crate::redis::RedisError;
 
 impl OwnStore {
     /// Takes the steps that a partition still lacks.
-    pub(super) async fn migrate(&self, partition: Partition) -> Result<(), OpenError> {
+    pub(super) async fn migrate(
+        &self,
+        partition: Partition,
+        told: &mut Told,
+    ) -> Result<(), OpenError> {
         let layout = self.layout();
         // One round for each step, and one for a store that only lacks the name of the service.
         for _ in 0..=layout.steps.len() {
@@ -22,7 +28,9 @@ impl OwnStore {
             };
             let from = identity.version();
             let to = (from + 1).min(layout.version());
-            tracing::info!(partition = partition.index(), from, to, "migrating the store");
+            if !replace(&mut told.migrates, true) {
+                tracing::info!(from, to, "migrating the store");
+            }
             if let Some(step) = layout.steps.get(from as usize) {
                 step(self.clone(), partition).await?;
             }
