@@ -3,14 +3,14 @@
 
 use shared::{id::Partitions, redis::Redis};
 use stack::{
-    credentials::User,
-    process::Process,
-    role::Role,
-    system::Builder,
-    wait::{wait_for, wait_until},
+    credentials::User, process::Process, redis::Store as Owner, role::Role, system::Builder,
+    wait::wait_until,
 };
 
-use crate::harness::{LIMIT, Shop, Store, programs::Lines};
+use crate::harness::{
+    LIMIT, Shop, Store,
+    programs::{Lines, run, text},
+};
 
 /// A system of which only the servers run.
 fn servers() -> Builder {
@@ -33,11 +33,17 @@ fn start(shop: &Shop, role: Role, inventory: &str, payments: &str) -> (Process, 
     shop.start_overheard(role, &env)
 }
 
-/// Waits until a process has ended by itself, and answers all that it said.
-async fn ending((process, lines): &(Process, Lines)) -> String {
-    let ended = wait_for("the process to end", LIMIT, || async { process.exit() });
-    assert_eq!(ended.await.unwrap().code(), Some(1), "{:?}", lines.lock().unwrap());
-    lines.lock().unwrap().join("\n")
+/// What a verb of payments says, which has to end by itself.
+async fn ending(verb: &str, inventory: &str, payments: &str) -> String {
+    let env = [
+        ("INVENTORY_REDIS_URL", inventory),
+        ("PAYMENTS_REDIS_URL", payments),
+        ("HTTP_ADDR", "127.0.0.1:0"),
+        ("CONSUMER_HTTP_ADDR", "127.0.0.1:0"),
+    ];
+    let output = run(Owner::Payments, &[verb], &env).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    text(&output)
 }
 
 async fn wait_ready(shop: &Shop, role: Role) {
@@ -79,14 +85,13 @@ async fn one_database_for_both_services_ends_the_second_one() {
 
     // Another name of the same server, so that the texts do not tell.
     let payments = inventory.replace("127.0.0.1", "localhost");
-    let second = start(&shop, Role::PaymentsServe, &inventory, &payments);
-    let said = ending(&second).await;
+    let said = ending("serve", &inventory, &payments).await;
     let expected = "this store belongs to inventory, not to payments: give each service a store of \
                     its own with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL";
     assert!(said.contains(expected), "{said}");
     assert_eq!(shop.readiness("inventory serve").await, 200);
     drop(first);
 
-    let swapped = start(&shop, Role::PaymentsConsume, &database(&shop, 1), &inventory);
-    assert!(ending(&swapped).await.contains("this store belongs to inventory"));
+    let swapped = ending("consume", &database(&shop, 1), &inventory).await;
+    assert!(swapped.contains("this store belongs to inventory"), "{swapped}");
 }

@@ -109,10 +109,9 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     );
     // One that starts ends with the same sentence.
     shop.system.process("payments serve").kill();
-    let (process, lines) = shop.start_overheard(Role::PaymentsServe, &[]);
-    let ended = wait_for("the end", LIMIT, || async { process.exit() }).await.unwrap();
-    let said = lines.lock().unwrap().join("\n");
-    assert_eq!(ended.code(), Some(1), "{said}");
+    let ended = shop.run(Role::PaymentsServe, &["serve"]).await;
+    let said = text(&ended);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
     assert!(said.contains("start a newer build, or restore a backup"), "{said}");
     assert_eq!(shop.payments.ask("GET", &["identity"]).await.text().unwrap(), newer);
 }
