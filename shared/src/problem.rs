@@ -106,6 +106,31 @@ impl Problem {
 
     /// The answer to a request for `path`, with references as clients see them.
     pub fn respond(self, public_url: Option<&PublicUrl>, path: &str, request_id: &str) -> Response {
+        let Self { kind, retry_after, accept_encoding, .. } = self;
+        let mut response = Response::builder()
+            .status(kind.status)
+            .content_type(PROBLEM_JSON)
+            .body(self.body(public_url, path, request_id))
+            .into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = retry_after {
+            // Rounded up: a client that waits so long has waited long enough.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        if let Some(coding) = accept_encoding {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+        }
+        response
+    }
+
+    /// The body of that answer.
+    pub(crate) fn body(
+        self,
+        public_url: Option<&PublicUrl>,
+        path: &str,
+        request_id: &str,
+    ) -> Vec<u8> {
         let Kind { slug, status, title, .. } = self.kind;
         let base = public_url.map_or("", PublicUrl::as_str);
         let body = ProblemBody {
@@ -117,22 +142,7 @@ impl Problem {
             request_id: request_id.to_owned(),
             errors: (!self.errors.is_empty()).then_some(self.errors),
         };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = Response::builder()
-            .status(*status)
-            .content_type(PROBLEM_JSON)
-            .body(body)
-            .into_response();
-        let headers = response.headers_mut();
-        if let Some(wait) = self.retry_after {
-            // Rounded up: a client that waits so long has waited long enough.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
-        }
-        if let Some(coding) = self.accept_encoding {
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
-        }
-        response
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 }
 

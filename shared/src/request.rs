@@ -12,6 +12,8 @@ use poem::{IntoResponse, Response};
 
 mod body;
 mod explain;
+mod message;
+mod target;
 mod visit;
 
 use crate::admission::Admission;
@@ -24,6 +26,7 @@ use crate::routes::{self, NO_STORE, Place, Routes};
 use crate::settings::HttpSettings;
 
 pub use body::MAX_BODY_BYTES;
+pub(crate) use body::too_large;
 pub use visit::{Caller, RequestContext, Visit};
 
 /// Paths that are always answered, and of which no log is full.
@@ -65,8 +68,11 @@ impl Gate {
     }
 
     /// Answers a request of `caller`.
-    pub async fn answer(&self, request: hyper::Request<Incoming>, caller: &Caller) -> Response {
+    pub async fn answer(&self, mut request: hyper::Request<Incoming>, caller: &Caller) -> Response {
         let started = Instant::now();
+        if let Some(normal) = target::normalised(request.uri()) {
+            *request.uri_mut() = normal;
+        }
         let asked = Asked {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -76,7 +82,11 @@ impl Gate {
         let cross_origin = self.origins.of(&request);
         let standing = self.count(caller, &asked);
         let answer = match standing.as_ref().and_then(Standing::refusal) {
-            Some(refusal) => Err(refusal),
+            Some(refusal) => {
+                let (head, body) = request.into_parts();
+                Box::pin(body::discard(&head.headers, body, caller)).await;
+                Err(refusal)
+            }
             None => self.ask(request, caller, &asked, &visit).await,
         };
         let (context, mut caching) = (&visit.context, NO_STORE);
@@ -110,13 +120,10 @@ impl Gate {
         asked: &Asked<'_>,
         visit: &Arc<Visit>,
     ) -> Result<Response, Problem> {
+        message::check(&request)?;
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let body = if body::announced(&head.headers)? {
-            Box::pin(body::buffer(body, &caller.alarm)).await?
-        } else {
-            poem::Body::empty()
-        };
+        let body = body::buffer(body, caller).await?;
         self.demand_key(has_key, asked)?;
         if !asked.is_probe() {
             self.admission.enter(&visit.lease)?;

@@ -19,7 +19,12 @@ use crate::declared::Declared;
 
 /// The paths of a process.
 #[derive(Default)]
-pub struct Routes(Node);
+pub struct Routes {
+    root: Node,
+    /// What there is at no path in particular: `OPTIONS *` asks which methods the process knows at
+    /// all (RFC 9110, 9.3.7).
+    everywhere: Place,
+}
 
 /// A part of the paths: what goes on with which segment.
 #[derive(Default)]
@@ -75,7 +80,7 @@ impl Routes {
                 }
             }
         }
-        self
+        self.count_methods()
     }
 
     /// Adds a page.
@@ -86,17 +91,27 @@ impl Routes {
     {
         let endpoint = page.map_to_response().boxed();
         self.place(path).add(Operation { method: Method::GET, endpoint, declared: None });
-        self
+        self.count_methods()
     }
 
     /// What there is at the path of a request. A segment that is named goes before a parameter.
     pub(crate) fn find(&self, path: &str) -> Option<&Place> {
-        self.0.find(path.strip_prefix('/')?)
+        match path.strip_prefix('/') {
+            Some(path) => self.root.find(path),
+            None => (path == "*").then_some(&self.everywhere),
+        }
+    }
+
+    fn count_methods(mut self) -> Self {
+        let mut methods = Vec::new();
+        self.root.collect_methods(&mut methods);
+        self.everywhere.allow = allow(methods);
+        self
     }
 
     /// The place at a path, whose parameters are written `:id`, or `{id}` as documents have it.
     fn place(&mut self, path: &str) -> &mut Place {
-        let (mut node, mut parameters) = (&mut self.0, Vec::new());
+        let (mut node, mut parameters) = (&mut self.root, Vec::new());
         for (index, segment) in path.split('/').enumerate().skip(1) {
             if segment.starts_with([':', '{']) {
                 parameters.push(index);
@@ -105,12 +120,8 @@ impl Routes {
                 node = node.literal(segment);
             }
         }
-        node.place.get_or_insert_with(|| Place {
-            operations: Vec::new(),
-            allow: HeaderValue::from_static(""),
-            caching: NO_STORE,
-            parameters: parameters.into(),
-        })
+        node.place
+            .get_or_insert_with(|| Place { parameters: parameters.into(), ..Place::default() })
     }
 }
 
@@ -136,6 +147,12 @@ impl Node {
             None => node.place.as_ref(),
         })
     }
+
+    fn collect_methods<'a>(&'a self, methods: &mut Vec<&'a str>) {
+        methods.extend(self.place.iter().flat_map(Place::methods));
+        let literals = self.literals.iter().map(|(_, node)| node);
+        literals.chain(self.parameter.as_deref()).for_each(|node| node.collect_methods(methods));
+    }
 }
 
 impl Place {
@@ -149,13 +166,17 @@ impl Place {
         self.allow.clone()
     }
 
+    fn methods(&self) -> Vec<&str> {
+        self.operations.iter().map(|operation| operation.method.as_str()).collect()
+    }
+
     fn operation(&self, method: &Method) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.method == method)
     }
 
     fn add(&mut self, operation: Operation) {
         self.operations.push(operation);
-        self.allow = allow(&self.operations);
+        self.allow = allow(self.methods());
     }
 }
 
@@ -165,6 +186,17 @@ impl Operation {
         match self.declared.as_ref().map_or(Ok(()), |declared| declared.check(&request)) {
             Ok(()) => DynEndpoint::call(&*self.endpoint, request),
             Err(problem) => Box::pin(ready(Err(problem.into()))),
+        }
+    }
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            operations: Vec::new(),
+            allow: HeaderValue::from_static(""),
+            caching: NO_STORE,
+            parameters: Arc::default(),
         }
     }
 }
@@ -190,12 +222,12 @@ pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
     })
 }
 
-fn allow(operations: &[Operation]) -> HeaderValue {
-    let mut methods: Vec<&str> = operations.iter().map(|one| one.method.as_str()).collect();
+fn allow(mut methods: Vec<&str>) -> HeaderValue {
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
     methods.sort_unstable();
+    methods.dedup();
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -240,6 +272,7 @@ mod tests {
             ("/docs", Some("GET, HEAD")),
             ("/", None),
             ("orders", None),
+            ("*", Some("DELETE, GET, HEAD, POST")),
             ("/orders/", None),
             ("/orders/7/8", None),
             ("/orders/7/cancel/", None),

@@ -14,13 +14,15 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 25] = [
+pub const SETTINGS: [&str; 27] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
     "CONSUMER_HTTP_ADDR",
     "MAX_CONNECTIONS",
     "MAX_REQUESTS",
+    "HEADER_TIMEOUT",
+    "KEEP_ALIVE_TIMEOUT",
     "DRAIN_DELAY",
     "CORS_ORIGINS",
     "PUBLIC_URL",

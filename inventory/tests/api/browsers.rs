@@ -76,6 +76,8 @@ async fn a_preflight_is_told_what_the_path_allows() {
     let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
     for (path, methods) in [
         ("/products", "GET, HEAD, POST"),
+        ("/products/", "GET, HEAD, POST"),
+        ("/%70roducts", "GET, HEAD, POST"),
         (UNKNOWN_ID, "DELETE, GET, HEAD, PATCH"),
         ("/products/stream", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
@@ -146,4 +148,11 @@ async fn every_path_may_be_asked_for_its_head_and_its_methods() {
     assert_eq!((gone.status, gone.text.as_str()), (404, ""));
     let nowhere = Answer::to(service.request(Method::OPTIONS, "/nowhere")).await;
     nowhere.problem(404, "not-found");
+    let request = "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let everywhere = service.raw(request).await;
+    assert!(everywhere.starts_with("HTTP/1.1 204 "), "{everywhere}");
+    assert!(
+        everywhere.contains("\r\nallow: DELETE, GET, HEAD, PATCH, POST, PUT\r\n"),
+        "{everywhere}"
+    );
 }

@@ -1,8 +1,10 @@
 //! Paths, ids and methods that do not exist.
 
 use reqwest::Method;
+use serde_json::json;
+use stack::wait::wait_until;
 
-use crate::harness::{Answer, Service};
+use crate::harness::{Answer, LIMIT, Service};
 
 #[tokio::test]
 async fn an_unknown_path_or_id_is_not_found() {
@@ -11,7 +13,7 @@ async fn an_unknown_path_or_id_is_not_found() {
     for path in [
         "/",
         "/nowhere",
-        "/products/",
+        "/products//",
         "/products/1",
         "/products/x/y",
         "/products/%00",
@@ -66,4 +68,52 @@ async fn a_wrong_method_is_told_the_right_ones() {
         answer.problem(405, "method-not-allowed");
         assert_eq!(answer.header("allow"), allow, "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_path_has_one_spelling() {
+    let service = Service::start_with(&[("RUST_LOG", "info")]).await;
+    let id = service.create("Tea").await;
+    let escaped: Vec<String> = id.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let escaped = escaped.concat();
+    let list = service.get("/products").await;
+    for path in ["/products/", "/%70roducts", "/%70%72oduct%73/", "/products/?limit=20"] {
+        let answer = service.get(path).await;
+        assert_eq!((answer.status, &answer.text), (200, &list.text), "{path}");
+    }
+    let one = service.get(&format!("/products/{id}")).await;
+    for path in [format!("/products/{id}/"), format!("/%70roducts/{escaped}")] {
+        let answer = service.get(&path).await;
+        assert_eq!((answer.status, &answer.text), (200, &one.text), "{path}");
+        assert_eq!(answer.header("etag"), one.header("etag"), "{path}");
+    }
+    for path in ["/livez/", "/%6civez", "/docs/", "/openapi.json/", "/problems/not-found/"] {
+        assert_eq!(service.get(path).await.status, 200, "{path}");
+    }
+    let problem = service.get("/products/%7e/").await.problem(404, "not-found");
+    assert_eq!(problem["instance"], "/products/~", "a problem names the path as routes see it");
+    let process = service.system.process("inventory serve");
+    let logged =
+        || async { process.last_lines(20).iter().any(|line| line.contains("/products/~")) };
+    wait_until("the line in the log", LIMIT, logged).await.unwrap();
+    let wrong = Answer::to(service.request(Method::PUT, "/products/")).await;
+    wrong.problem(405, "method-not-allowed");
+    assert_eq!(wrong.header("allow"), "GET, HEAD, POST");
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_a_path_however_it_is_spelled() {
+    let service = Service::start().await;
+    let body = json!({ "name": "Tea", "price": "1", "quantity": 1 }).to_string();
+    let mut ids = Vec::new();
+    for path in ["/products/", "/%70roducts", "/products"] {
+        let answer = service.send(Method::POST, path, &[("idempotency-key", "one")], &body).await;
+        assert_eq!(answer.status, 201, "{path}: {answer:?}");
+        assert_eq!(answer.header("idempotent-replayed") == "true", !ids.is_empty(), "{path}");
+        let id = answer.json()["id"].clone();
+        assert_eq!(answer.header("location"), format!("/products/{}", id.as_str().unwrap()));
+        ids.push(id);
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
 }

@@ -28,6 +28,8 @@ macro_rules! kinds {
 }
 
 kinds! {
+    MALFORMED_REQUEST "malformed-request" BAD_REQUEST "This is not an HTTP/1.1 request"
+        "The detail says what is wrong with it. Send another one over a new connection."
     MALFORMED_BODY "malformed-body" BAD_REQUEST "The body is not JSON"
         "Send one JSON object, in UTF-8."
     INVALID_PARAMETER "invalid-parameter" BAD_REQUEST "A parameter is invalid"
@@ -52,6 +54,10 @@ kinds! {
     PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED
         "It has another version than the condition asks for"
         "Get it again, look at what changed, and send the new ETag in If-Match."
+    TARGET_TOO_LONG "target-too-long" URI_TOO_LONG "The target is too long"
+        "Send path and query, and all headers, in at most 16 KiB together."
+    HEAD_TOO_LARGE "head-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The head of the request is too large"
+        "Send path and query, and at most 100 headers, in at most 16 KiB together."
     BODY_TOO_LARGE "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
@@ -68,6 +74,9 @@ kinds! {
         "Try again after the time in Retry-After. The RateLimit headers tell what is left."
     INTERNAL "internal" INTERNAL_SERVER_ERROR "Something went wrong here"
         "Try again; if it stays, quote the request_id."
+    UNKNOWN_TRANSFER_CODING "unknown-transfer-coding" NOT_IMPLEMENTED
+        "This transfer coding is not understood"
+        "Send the body with Content-Length, or with Transfer-Encoding: chunked and no other coding."
     BAD_UPSTREAM "bad-upstream" BAD_GATEWAY "The inventory service answered nonsense"
         "No order was made. Try again later."
     NOT_READY "not-ready" SERVICE_UNAVAILABLE "This process is not ready"

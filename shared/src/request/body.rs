@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use poem::Body;
 use poem::http::{HeaderMap, header};
 use tokio::time::Instant;
 
-use crate::admission::Alarm;
+use super::Caller;
+use crate::http::Stage;
 use crate::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
 
 /// The largest body, in bytes.
@@ -16,29 +17,43 @@ pub const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Longest time for a whole body to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Whether a request says that it has a body. One that would be too large is refused unread.
-pub(super) fn announced(headers: &HeaderMap) -> Result<bool, Problem> {
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    match declared.map(str::parse::<usize>) {
-        Some(Ok(length)) if length > MAX_BODY_BYTES => Err(too_large()),
-        Some(declared) => Ok(declared != Ok(0)),
-        None => Ok(headers.contains_key(header::TRANSFER_ENCODING)),
+/// Reads the body before the handler runs, within its limits of size and time, so that no handler
+/// can forget them. One that says it is too large is refused unread.
+pub(super) async fn buffer(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
+    if body.is_end_stream() {
+        return Ok(Body::empty());
+    }
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    // The future that reads is larger than all else that a request needs while it is under way.
+    Box::pin(read(body, caller)).await
+}
+
+/// Reads the body of a request that is refused for another reason, so that the next request may
+/// follow on the same connection. A client that asks whether to send the body is told not to.
+pub(super) async fn discard(headers: &HeaderMap, body: Incoming, caller: &Caller) {
+    if !headers.contains_key(header::EXPECT) {
+        // What cannot be read ends the connection.
+        let _ = buffer(body, caller).await;
     }
 }
 
-/// Reads the body before the handler runs, within its limits of size and time, so that no handler
-/// can forget them.
-pub(super) async fn buffer(body: Incoming, alarm: &Alarm) -> Result<Body, Problem> {
+async fn read(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
     let deadline = Instant::now() + BODY_TIMEOUT;
     let read = Limited::new(body, MAX_BODY_BYTES).collect();
-    match alarm.race(|| deadline, read).await {
-        Some(Ok(body)) => Ok(Body::from_bytes(body.to_bytes())),
+    match caller.alarm.race(|| deadline, read).await {
+        Some(Ok(body)) => {
+            caller.progress.set(Stage::Whole);
+            Ok(Body::from_bytes(body.to_bytes()))
+        }
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Some(Err(_)) => Err(Problem::new(&MALFORMED_BODY, "the body did not arrive as announced")),
         None => Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
     }
 }
 
-fn too_large() -> Problem {
+/// The problem of a body that is too large.
+pub(crate) fn too_large() -> Problem {
     Problem::new(&BODY_TOO_LARGE, format!("the limit is {MAX_BODY_BYTES} bytes"))
 }

@@ -12,6 +12,7 @@ use poem::{Body, Request, RequestParts};
 
 use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::admission::{Alarm, Lease};
+use crate::http::Progress;
 use crate::routes::Place;
 use crate::trace::{RequestId, TraceParent};
 
@@ -46,7 +47,9 @@ pub struct Caller {
     /// The address it calls from.
     pub peer: SocketAddr,
     /// Ends what takes too long.
-    pub alarm: Alarm,
+    pub(crate) alarm: Alarm,
+    /// How far its request has come.
+    pub(crate) progress: Progress,
 }
 
 impl Visit {
@@ -79,6 +82,11 @@ impl Visit {
 }
 
 impl Caller {
+    /// One that calls `local` from `peer`.
+    pub(crate) fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+        Self { local, peer, alarm: Alarm::default(), progress: Progress::default() }
+    }
+
     /// A request as handlers see it.
     pub(super) fn request(&self, head: request::Parts, body: Body, visit: &Arc<Visit>) -> Request {
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.peer.into()));
@@ -95,7 +103,8 @@ impl RequestContext {
         Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
     }
 
-    fn of(headers: &HeaderMap) -> Self {
+    /// That of a request with these headers.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self {
             request_id: given(headers, &X_REQUEST_ID, RequestId::mint),
             traceparent: given(headers, &TRACEPARENT, TraceParent::mint),

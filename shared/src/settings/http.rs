@@ -15,6 +15,10 @@ pub struct HttpSettings {
     pub max_connections: NonZeroU16,
     /// Requests in handlers at once; more are refused. Read from `MAX_REQUESTS`.
     pub max_requests: NonZeroU16,
+    /// How long a request head may take to arrive. Read from `HEADER_TIMEOUT`.
+    pub header_timeout: Duration,
+    /// How long a connection may wait for its next request. Read from `KEEP_ALIVE_TIMEOUT`.
+    pub keep_alive_timeout: Duration,
     /// How long requests are still taken once the process is to stop. Read from `DRAIN_DELAY`.
     pub drain_delay: Duration,
     /// Whose pages may call the API. Read from `CORS_ORIGINS`.
@@ -37,6 +41,19 @@ const MAX_REQUESTS: Setting = Setting {
     default: "512",
     help: "requests under way at once, 1 to 65535; more are answered 503",
 };
+const HEADER_TIMEOUT: Setting = Setting {
+    name: "HEADER_TIMEOUT",
+    default: "10s",
+    help: "longest time for the head of a request to arrive, 1s to 60s",
+};
+const HEADER_TIMEOUT_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+const KEEP_ALIVE_TIMEOUT: Setting = Setting {
+    name: "KEEP_ALIVE_TIMEOUT",
+    default: "75s",
+    help: "how long an idle connection lives, 1s to 1h; more than a balancer keeps its own",
+};
+const KEEP_ALIVE_TIMEOUT_RANGE: (Duration, Duration) =
+    (Duration::from_secs(1), Duration::from_hours(1));
 const DRAIN_DELAY: Setting = Setting {
     name: "DRAIN_DELAY",
     default: "500ms",
@@ -69,6 +86,10 @@ impl HttpSettings {
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let max_connections = reader.read(MAX_CONNECTIONS);
         let max_requests = reader.read(MAX_REQUESTS);
+        let (min, max) = HEADER_TIMEOUT_RANGE;
+        let header_timeout = reader.span(HEADER_TIMEOUT, min, max);
+        let (min, max) = KEEP_ALIVE_TIMEOUT_RANGE;
+        let keep_alive_timeout = reader.span(KEEP_ALIVE_TIMEOUT, min, max);
         let drain_delay = reader.span(DRAIN_DELAY, Duration::ZERO, MAX_DRAIN_DELAY);
         let cors_origins = reader.read(CORS_ORIGINS);
         let public_url = reader.optional(PUBLIC_URL);
@@ -77,6 +98,8 @@ impl HttpSettings {
         Some(Self {
             max_connections: max_connections?,
             max_requests: max_requests?,
+            header_timeout: header_timeout?,
+            keep_alive_timeout: keep_alive_timeout?,
             drain_delay: drain_delay?,
             cors_origins: cors_origins?,
             public_url: public_url?,

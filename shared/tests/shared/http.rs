@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     client: Client,
     gate: Arc<Gate>,
-    shutdown: Shutdown,
+    pub(crate) shutdown: Shutdown,
     task: JoinHandle<std::io::Result<()>>,
 }
 
@@ -227,11 +227,13 @@ fn every_setting_that_makes_no_sense_is_named() {
             "DRAIN_DELAY" => "2m",
             "MAX_CONNECTIONS" => "0",
             "MAX_REQUESTS" => "-1",
+            "HEADER_TIMEOUT" => "100ms",
+            "KEEP_ALIVE_TIMEOUT" => "2h",
             "REQUIRE_IDEMPOTENCY_KEY" => "maybe",
             _ => return None,
         };
         Some(value.to_owned())
     });
     let settings = HttpSettings::read(&mut reader);
-    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 7);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 9);
 }

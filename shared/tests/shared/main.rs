@@ -6,6 +6,7 @@ mod harness;
 mod relay;
 mod script;
 
+mod half_closed;
 mod half_open;
 mod layouts;
 mod libraries;
@@ -17,11 +18,15 @@ mod replicas;
 mod consumer;
 mod cursor;
 mod cursor_twin;
+mod raw;
 mod recovery;
 mod retention;
 mod retries;
 
 mod http;
+mod idle;
+mod malformed;
 mod rude_clients;
+mod unread;
 
 mod tidy;

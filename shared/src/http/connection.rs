@@ -1,0 +1,139 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use hyper::Request;
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+
+use super::MAX_HEAD_BYTES;
+use super::progress::Stage;
+use super::wire::{Terms, Wire};
+use crate::request::{Caller, Gate};
+use crate::settings::HttpSettings;
+use crate::shutdown::Shutdown;
+
+/// An idle connection lives so much longer than its client is told, so that a request of the last
+/// moment still arrives.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// Serves connections.
+pub(super) struct Attendant {
+    gate: Gate,
+    terms: Arc<Terms>,
+    builder: http1::Builder,
+    /// How long an idle connection lives, as a client is told.
+    keep_alive: HeaderValue,
+    shutdown: Shutdown,
+}
+
+impl Attendant {
+    pub(super) fn new(
+        gate: Gate,
+        settings: &HttpSettings,
+        places: Arc<Semaphore>,
+        shutdown: Shutdown,
+    ) -> Self {
+        let (head, idle) = (settings.header_timeout, settings.keep_alive_timeout);
+        let public_url = settings.public_url.clone();
+        let keep_alive = format!("timeout={}", idle.as_secs());
+        Self {
+            gate,
+            terms: Arc::new(Terms { head, idle: idle + IDLE_GRACE, places, public_url }),
+            builder: builder(),
+            keep_alive: HeaderValue::from_str(&keep_alive).unwrap_or(HeaderValue::from_static("")),
+            shutdown,
+        }
+    }
+
+    /// Serves a connection until the client has enough, or fails, or the process is to `end`.
+    pub(super) async fn attend(
+        self: Arc<Self>,
+        stream: TcpStream,
+        (local, peer): (SocketAddr, SocketAddr),
+        mut end: watch::Receiver<()>,
+    ) {
+        let caller = Arc::new(Caller::new(local, peer));
+        let mut wire = Wire::new(stream, caller.clone(), self.terms.clone());
+        let service = service_fn(|request| {
+            let (attendant, caller) = (self.clone(), caller.clone());
+            // The connection moves what it is given about; this way it is a pointer.
+            Box::pin(async move { Ok::<_, Infallible>(attendant.answer(request, &caller).await) })
+        });
+        let outcome = {
+            let io = TokioIo::new(&mut wire);
+            let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));
+            tokio::select! {
+                biased;
+                outcome = &mut connection => outcome,
+                _ = end.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
+        };
+        // What ends a connection early is the client's business, and the client knows.
+        let _ = wire.end(outcome).await;
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        caller: &Caller,
+    ) -> hyper::Response<BoxBody<Bytes, io::Error>> {
+        let may_stay = may_stay(request.version(), request.headers());
+        let whole = request.body().is_end_stream();
+        caller.progress.set(if whole { Stage::Whole } else { Stage::Body });
+        let mut response: hyper::Response<_> = self.gate.answer(request, caller).await.into();
+        let whole = caller.progress.answer();
+        let headers = response.headers_mut();
+        if !whole || self.shutdown.is_cancelled() {
+            // The rest of the body cannot be told from a next request; or the next request goes to a
+            // process that stays.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        } else if may_stay {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+            headers.insert(KEEP_ALIVE, self.keep_alive.clone());
+        }
+        response
+    }
+}
+
+/// More than 100 headers are refused by the library itself; room for another number of them would be
+/// made, and moved about, for each request.
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client that has sent all it wants to send is still there to be answered.
+        .half_close(true)
+        // The wire has the limits.
+        .header_read_timeout(None)
+        // Head and body of a small answer in one piece are less work than a list of both.
+        .writev(false)
+        .max_buf_size(MAX_HEAD_BYTES);
+    builder
+}
+
+/// Whether a client means to send another request on this connection.
+fn may_stay(version: Version, headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::CONNECTION).iter();
+    let mut says = |option: &str| {
+        values.any(|value| {
+            let mut options = value.as_bytes().split(|&byte| byte == b',');
+            options.any(|found| found.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+        })
+    };
+    if version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+}

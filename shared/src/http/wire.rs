@@ -1,0 +1,198 @@
+//! What lies beneath the HTTP library: a socket whose peer may not keep it waiting for ever.
+//!
+//! The HTTP library has one limit for a head and for the pause before it, and makes a timer for each
+//! request. The wire has a limit for each of the two. All waits of a connection share one timer, which
+//! is moved when it has run out, or when a wait ends before it: most requests move no timer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::progress::Stage;
+use super::{drain, malformed};
+use crate::public_url::PublicUrl;
+use crate::request::Caller;
+
+/// Longest time for a client to take the next piece of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a head that are kept, to tell what is wrong with it.
+const KEPT_HEAD: usize = 4 * 1024;
+
+/// What holds for every connection of a process.
+#[derive(Debug)]
+pub(super) struct Terms {
+    /// How long a head may take, once its first byte has arrived.
+    pub(super) head: Duration,
+    /// How long the next request may take to begin.
+    pub(super) idle: Duration,
+    /// The places for connections. While none is free an idle one may wait no longer than for a head.
+    pub(super) places: Arc<Semaphore>,
+    /// Where clients see the service.
+    pub(super) public_url: Option<PublicUrl>,
+}
+
+/// One connection, as the HTTP library sees it.
+pub(super) struct Wire {
+    stream: TcpStream,
+    caller: Arc<Caller>,
+    terms: Arc<Terms>,
+    timer: Pin<Box<Sleep>>,
+    /// When the wait for a head, or for the request after an answer, began.
+    waits_since: Option<Instant>,
+    /// When the client stopped taking the answer.
+    blocked_since: Option<Instant>,
+    /// The beginning of the last head. The memory is used again for the next one.
+    head: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Wait {
+    Head,
+    Idle,
+    Write,
+}
+
+impl Terms {
+    fn of(&self, wait: Wait) -> Duration {
+        match wait {
+            Wait::Idle if self.places.available_permits() > 0 => self.idle,
+            Wait::Idle => self.idle.min(self.head),
+            Wait::Head => self.head,
+            Wait::Write => WRITE_TIMEOUT,
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, caller: Arc<Caller>, terms: Arc<Terms>) -> Self {
+        let now = Instant::now();
+        let timer = Box::pin(sleep_until(now + terms.head));
+        let (waits_since, blocked_since, head) = (Some(now), None, Vec::new());
+        Self { stream, caller, terms, timer, waits_since, blocked_since, head }
+    }
+
+    /// Ends the connection in such a way that the client receives the last answer.
+    pub(super) async fn end(mut self, outcome: hyper::Result<()>) -> io::Result<()> {
+        let stage = self.caller.progress.stage();
+        if let Err(error) = &outcome {
+            // A head that arrived together with an earlier request was not kept.
+            let head = if stage == Stage::Answered { &[] } else { &self.head[..] };
+            let Some(answer) = malformed::refusal(error, head, stage, &self.terms) else {
+                // The client is gone, or takes nothing.
+                return Ok(());
+            };
+            timeout(WRITE_TIMEOUT, self.stream.write_all(&answer)).await??;
+        }
+        self.stream.shutdown().await?;
+        if stage == Stage::Unread || outcome.is_err_and(|error| error.is_parse()) {
+            drain::read_on(&mut self.stream).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a wait that began at `since` has been too long.
+    fn poll_limit(&mut self, wait: Wait, since: Instant, context: &mut Context<'_>) -> Poll<()> {
+        // The limit of an idle connection shrinks when places run out. So the timer runs out more
+        // often than the limit is reached.
+        let pause = self.terms.head;
+        let first = since + self.terms.of(wait).min(pause);
+        if self.timer.deadline() > first {
+            self.timer.as_mut().reset(first);
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let (now, end) = (Instant::now(), since + self.terms.of(wait));
+            if now >= end {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(end.min(now + pause));
+        }
+        Poll::Pending
+    }
+
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let wait = match self.caller.progress.stage() {
+            Stage::New | Stage::Head => Wait::Head,
+            Stage::Idle => Wait::Idle,
+            // The reader of a body has a limit of its own.
+            _ => return Poll::Pending,
+        };
+        let since = *self.waits_since.get_or_insert_with(Instant::now);
+        self.poll_limit(wait, since, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Looks at what has arrived.
+    fn note(&mut self, bytes: &[u8]) {
+        match self.caller.progress.stage() {
+            // An empty line is no beginning: some clients end a body with one.
+            Stage::New | Stage::Idle if bytes.iter().all(|byte| b"\r\n".contains(byte)) => return,
+            Stage::New => self.caller.progress.set(Stage::Head),
+            Stage::Idle => {
+                self.caller.progress.set(Stage::Head);
+                self.waits_since = None;
+            }
+            Stage::Head => {}
+            _ => return,
+        }
+        let room = KEPT_HEAD - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.caller.progress.stage() == Stage::Answered {
+            // The HTTP library reads on once the answer is sent.
+            self.caller.progress.set(Stage::Idle);
+            self.waits_since = None;
+            self.head.clear();
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        match read {
+            Poll::Pending => return self.poll_head(context),
+            Poll::Ready(Ok(())) => self.note(&buffer.filled()[before..]),
+            Poll::Ready(Err(_)) => {}
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if malformed::is_automatic(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        if written.is_ready() {
+            self.blocked_since = None;
+            return written;
+        }
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        let limit = self.poll_limit(Wait::Write, since, context);
+        limit.map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    /// [`Wire::end`] closes the socket, because the wire may have more to say than the library.
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

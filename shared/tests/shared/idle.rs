@@ -1,0 +1,150 @@
+//! How long a connection may be silent, and when.
+
+use std::time::Duration;
+
+use shared::routes::Routes;
+
+use crate::http::Server;
+use crate::raw::{Raw, Said};
+
+const GET: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+/// As `SHORT` has them: for a head, and for an idle connection with its grace.
+const HEAD: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(4);
+const SHORT: &[(&str, &str)] = &[("HEADER_TIMEOUT", "1s"), ("KEEP_ALIVE_TIMEOUT", "3s")];
+/// What a busy machine may add.
+const MARGIN: Duration = Duration::from_secs(2);
+
+fn assert_about(took: Duration, limit: Duration) {
+    // A wait begins before its client begins to measure it.
+    assert!((limit.mul_f64(0.9)..limit + MARGIN).contains(&took), "{took:?}: {limit:?}");
+}
+
+/// A connection on which one request was answered.
+async fn used(server: &Server) -> Raw {
+    let mut raw = Raw::to(server).await;
+    raw.say(GET).await;
+    assert_eq!(raw.answer().await.header("keep-alive"), Some("timeout=3"));
+    raw
+}
+
+#[tokio::test]
+async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_told_how_long() {
+    let server = Server::serve(Routes::default(), SHORT).await;
+    let (mut idle, mut busy, mut new) =
+        (used(&server).await, used(&server).await, Raw::to(&server).await);
+    let (idle, busy, new) = tokio::join!(
+        idle.kept(),
+        async {
+            // As an agent that takes its connection up now and then.
+            for _ in 0..3 {
+                tokio::time::sleep(2 * HEAD).await;
+                busy.say(GET).await;
+                assert_eq!(busy.answer().await.status(), 200);
+            }
+            busy.kept().await
+        },
+        new.kept()
+    );
+    assert_about(idle.0, IDLE);
+    assert_about(busy.0, IDLE);
+    assert_about(new.0, HEAD);
+    for (_, said) in [idle, busy, new] {
+        assert_eq!(said, "", "who says nothing is told nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_head_has_its_time_from_its_first_byte() {
+    let server = Server::serve(Routes::default(), SHORT).await;
+    let dawdle = async |mut raw: Raw, beginning: &str| {
+        raw.say(beginning).await;
+        let (took, said) = raw.kept().await;
+        Said::parse(&said).last_problem(408, "request-timeout");
+        assert_about(took, HEAD);
+    };
+    // Each byte is in time, and the head is not.
+    let drip = async |raw: Raw| {
+        for bytes in 0.. {
+            if raw.0.try_write(b"G").is_err() {
+                return bytes;
+            }
+            tokio::time::sleep(HEAD / 10).await;
+        }
+        unreachable!("the connection stays open");
+    };
+    let (new, old) = (Raw::to(&server).await, used(&server).await);
+    let (dripping, later) = (used(&server).await, used(&server).await);
+    let ((), (), bytes, ()) =
+        tokio::join!(dawdle(new, "G"), dawdle(old, &GET[..GET.len() - 2]), drip(dripping), async {
+            tokio::time::sleep(2 * HEAD).await;
+            dawdle(later, "GET /livez HTTP/1.1\r\n").await;
+        });
+    assert!((5..30).contains(&bytes), "{bytes}");
+}
+
+#[tokio::test]
+async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
+    let server = Server::serve(Routes::default(), SHORT).await;
+    let mut raw = Raw::to(&server).await;
+    raw.say(format!("{GET}\r\n")).await;
+    raw.answer().await;
+    let mut other = used(&server).await;
+    other.say("\r\n").await;
+    let (first, second) = tokio::join!(raw.kept(), other.kept());
+    assert_about(first.0, IDLE);
+    assert_about(second.0, IDLE);
+    assert_eq!((first.1, second.1), (String::new(), String::new()));
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_where_others_wait_for_a_place() {
+    let env: &[(&str, &str)] = &[("HEADER_TIMEOUT", "1s"), ("MAX_CONNECTIONS", "1")];
+    let server = Server::serve(Routes::default(), env).await;
+    let mut idle = Raw::to(&server).await;
+    idle.say(GET).await;
+    assert_eq!(idle.answer().await.header("keep-alive"), Some("timeout=75"));
+    let mut waiting = Raw::to(&server).await;
+    waiting.say(GET).await;
+    let (kept, answer) = tokio::join!(idle.kept(), waiting.answer());
+    assert_about(kept.0, HEAD);
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn only_a_connection_that_stays_is_told_how_long() {
+    let server = Server::serve(Routes::default(), &[]).await;
+    let close = GET.replace("Host", "Connection: x, Close\r\nHost");
+    let old = GET.replace("/1.1", "/1.0");
+    let old_and_kept = old.replace("Host", "Connection: Keep-Alive\r\nHost");
+    for (request, connection, keep_alive) in [
+        (GET.to_owned(), Some("keep-alive"), Some("timeout=75")),
+        (old_and_kept, Some("keep-alive"), Some("timeout=75")),
+        (close, Some("close"), None),
+        (old, None, None),
+    ] {
+        let mut raw = Raw::to(&server).await;
+        raw.say(&request).await;
+        let answer = raw.answer().await;
+        assert_eq!(answer.header("connection"), connection, "{request}");
+        assert_eq!(answer.header("keep-alive"), keep_alive, "{request}");
+        if keep_alive.is_some() {
+            raw.say(&request).await;
+            assert_eq!(raw.answer().await.status(), 200);
+        } else {
+            assert_eq!(raw.rest().await, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_ends_with_the_process() {
+    let server = Server::serve(Routes::default(), &[("DRAIN_DELAY", "0")]).await;
+    let (mut new, mut idle) = (Raw::to(&server).await, Raw::to(&server).await);
+    idle.say(GET).await;
+    idle.answer().await;
+    server.shutdown.cancel();
+    for (_, said) in [new.kept().await, idle.kept().await] {
+        assert_eq!(said, "");
+    }
+}

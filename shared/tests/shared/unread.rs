@@ -1,0 +1,154 @@
+//! Requests that are refused before their body was read, by clients that send all of it first.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared::routes::{NO_STORE, Routes};
+use tokio::io::AsyncWriteExt;
+
+use crate::half_closed::Counter;
+use crate::http::{LIMIT, Server};
+use crate::raw::{Raw, Said};
+
+const MIB: usize = 1024 * 1024;
+/// How long a refused client may be silent, and how long it may go on at all.
+const DRAIN_PAUSE: Duration = Duration::from_secs(5);
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+const HEAD: &str = "POST /count HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n";
+
+async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
+    let routes = Routes::default().api(Counter(Arc::default()), &NO_STORE);
+    Server::serve(routes, env).await
+}
+
+fn sized(head: &str, bytes: usize) -> String {
+    format!("{head}Content-Length: {bytes}\r\n\r\n{}", "x".repeat(bytes))
+}
+
+fn chunked(head: &str, bytes: usize) -> String {
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+    let chunks = chunk.repeat(bytes / 0x1_0000);
+    format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+}
+
+#[tokio::test]
+async fn a_client_that_sends_a_whole_body_first_receives_the_refusal() {
+    let open = start(&[]).await;
+    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
+    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    Raw::to(&limited).await.say(sized(HEAD, 1)).await;
+    let no_host = HEAD.replace("Host: x\r\n", "");
+    let elsewhere = HEAD.replace("/count", "/nowhere");
+    let gzip = format!("{HEAD}Transfer-Encoding: gzip\r\n");
+    let late = format!("{HEAD}X: {}\r\n", "x".repeat(17 * 1024));
+    for bytes in [3 * MIB, 8 * MIB] {
+        for (server, request, status, slug) in [
+            (&open, sized(HEAD, bytes), 413, "body-too-large"),
+            (&open, chunked(HEAD, bytes), 413, "body-too-large"),
+            (&open, sized(&elsewhere, bytes), 413, "body-too-large"),
+            (&open, chunked(&elsewhere.replace("POST", "GET"), bytes), 413, "body-too-large"),
+            (&keyed, sized(HEAD, bytes), 413, "body-too-large"),
+            (&limited, sized(HEAD, bytes), 429, "rate-limited"),
+            (&limited, chunked(HEAD, bytes), 429, "rate-limited"),
+            (&open, sized(&no_host, bytes), 400, "malformed-request"),
+            (&open, chunked(&gzip, bytes), 501, "unknown-transfer-coding"),
+            (&open, sized(&late, bytes), 431, "head-too-large"),
+        ] {
+            for _ in 0..5 {
+                let mut raw = Raw::to(server).await;
+                raw.say(&request).await;
+                let answer = Said::parse(&raw.rest().await);
+                answer.last_problem(status, slug);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_with_a_small_body_keeps_its_connection() {
+    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
+    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let mut first = Raw::to(&limited).await;
+    first.say(sized(HEAD, 1)).await;
+    assert_eq!(first.answer().await.status(), 200);
+    for (server, head, status, slug) in [
+        (&limited, HEAD.to_owned(), 429, "rate-limited"),
+        (&keyed, HEAD.to_owned(), 400, "invalid-parameter"),
+        (&keyed, HEAD.replace("/count", "/nowhere"), 404, "not-found"),
+        (&keyed, HEAD.replace("POST", "PUT"), 405, "method-not-allowed"),
+    ] {
+        let mut raw = Raw::to(server).await;
+        for _ in 0..5 {
+            raw.say(sized(&head, 4096)).await;
+            raw.answer().await.problem(status, slug);
+        }
+        raw.say(chunked(&head, 0)).await;
+        raw.answer().await.problem(status, slug);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
+    let server = start(&[]).await;
+    let head = format!("{HEAD}Expect: 100-continue\r\n");
+    let mut raw = Raw::to(&server).await;
+    raw.say(format!("{head}Content-Length: 3000000\r\n\r\n")).await;
+    raw.answer().await.last_problem(413, "body-too-large");
+    drop(raw);
+    let mut raw = Raw::to(&server).await;
+    raw.say(format!("{head}Content-Length: 2\r\n\r\n")).await;
+    assert_eq!(raw.answer().await.status(), 100);
+    raw.say("{}").await;
+    assert_eq!(raw.answer().await.body, "2\n");
+
+    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
+    Raw::to(&limited).await.say(sized(HEAD, 1)).await;
+    let mut raw = Raw::to(&limited).await;
+    raw.say(format!("{head}Content-Length: 2\r\n\r\n")).await;
+    raw.answer().await.last_problem(429, "rate-limited");
+}
+
+/// Waits until there is a place again for another client.
+async fn assert_free_within(server: &Server, limit: Duration) {
+    let mut raw = Raw::to(server).await;
+    raw.say("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(raw.answer_within(limit + LIMIT).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_refused_client_that_does_not_go_is_let_go() {
+    let announced = format!("{HEAD}Content-Length: 1000000000\r\n\r\n");
+    let silent = async {
+        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
+        let mut raw = Raw::to(&server).await;
+        raw.say(&announced).await;
+        raw.answer().await.last_problem(413, "body-too-large");
+        assert_free_within(&server, DRAIN_PAUSE).await;
+        drop(raw);
+    };
+    let dripping = async {
+        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
+        let mut raw = Raw::to(&server).await;
+        raw.say(&announced).await;
+        raw.answer().await.last_problem(413, "body-too-large");
+        let drip = async {
+            while raw.0.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(DRAIN_PAUSE / 10).await;
+            }
+        };
+        let ((), ()) = tokio::join!(drip, assert_free_within(&server, DRAIN_TIME));
+    };
+    let endless = async {
+        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
+        let mut raw = Raw::to(&server).await;
+        raw.say(&announced).await;
+        let (mut sent, piece) = (0, vec![b'x'; MIB]);
+        while raw.0.write_all(&piece).await.is_ok() {
+            sent += 1;
+            assert!(sent < 256, "{sent} MiB were taken");
+        }
+        assert!(sent >= 16, "only {sent} MiB were taken");
+        assert_free_within(&server, Duration::ZERO).await;
+    };
+    tokio::join!(silent, dripping, endless);
+}
