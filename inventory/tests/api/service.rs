@@ -68,7 +68,7 @@ async fn every_kind_of_problem_has_a_page() {
         assert_eq!(page.status, 200, "{}", kind.slug);
         assert!(page.header("content-type").starts_with("text/html"), "{page:?}");
         assert!(page.text.contains(kind.title) && page.text.contains(kind.advice));
-        assert!(page.text.contains(kind.status.as_str()) && page.text.contains("\"/docs\""));
+        assert!(page.text.contains(kind.status.as_str()) && page.text.contains("\"../docs\""));
     }
     service.get("/problems/nothing").await.problem(404, "not-found");
 }
