@@ -166,7 +166,7 @@ async fn what_does_not_exist_is_told_so() {
     let unknown = OrderId::mint();
     for path in [
         "/products",
-        "/orders/",
+        "/orders//",
         "/orders/x",
         "/orders/%00",
         "/orders/x/cancel",
