@@ -110,6 +110,13 @@ pub(crate) fn table(changes: &[Change], revision: &str) -> String {
         table.push_str(&line);
         table.push('\n');
     }
+    let worse = changes.iter().filter(|change| change.verdict == Verdict::Worse);
+    let worse: Vec<&str> = worse.map(|change| change.name.as_str()).collect();
+    let percent = TOLERANCE * 100.0;
+    let _ = match worse[..] {
+        [] => writeln!(table, "Verdict: no figure is more than {percent:.0} % worse"),
+        _ => writeln!(table, "Verdict: more than {percent:.0} % worse: {}", worse.join(", ")),
+    };
     table
 }
 

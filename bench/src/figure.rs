@@ -77,7 +77,7 @@ pub(crate) struct Limit {
 }
 
 impl Bare {
-    const ALL: [Self; 3] = [Self::Http, Self::Redis, Self::One];
+    pub(crate) const ALL: [Self; 3] = [Self::Http, Self::Redis, Self::One];
 
     /// What people call it.
     pub(crate) fn name(self) -> &'static str {
@@ -85,6 +85,19 @@ impl Bare {
             Self::Http => "bare HTTP",
             Self::Redis => "bare Redis",
             Self::One => "one of each",
+        }
+    }
+
+    /// What it measures, in a few words.
+    pub(crate) fn meaning(self) -> &'static str {
+        match self {
+            Self::Http => "an HTTP server that always gives the same answer and does nothing else",
+            Self::Redis => {
+                "a client that calls the same functions of the stores and does nothing else"
+            }
+            Self::One => {
+                "the same system with one store for each service and one process of each role"
+            }
         }
     }
 }

@@ -116,7 +116,7 @@ fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
     let changes = before.map_or_else(Vec::new, |it| compare::changes(&it.figures, &now.figures));
     let table = match before {
         Some(before) => compare::table(&changes, &before.revision),
-        None => now.table(),
+        None => now.table() + &now.legend(),
     };
     // Whoever closed the pipe has seen enough.
     let _ = std::io::stdout().lock().write_all(table.as_bytes());

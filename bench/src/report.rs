@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::figure::{NOISY_CORES, Row};
+use crate::figure::{Bare, Better, Limit, NOISY_CORES, Row};
 
 /// A run with all its rounds.
 #[derive(Debug, Serialize)]
@@ -44,9 +44,54 @@ impl Report {
         table
     }
 
+    /// How to read the table, and what it comes to.
+    pub(crate) fn legend(&self) -> String {
+        let Self { figures, .. } = self;
+        let has =
+            |bare: Bare| figures.iter().any(|row| row.limits.iter().any(|it| it.bare == bare));
+        let mut legend = String::from(
+            "\nEach line: a figure, and its ratio to a limit. 1.00 is all that this machine allows.\n",
+        );
+        for bare in Bare::ALL.into_iter().filter(|bare| has(*bare)) {
+            let _ = writeln!(legend, "  {}: {}.", bare.name(), bare.meaning());
+        }
+        legend.push_str(&self.verdict());
+        legend
+    }
+
+    /// One sentence. Without another revision beside it, a run can only say how near to its limits it is
+    /// and whether it was left alone.
+    fn verdict(&self) -> String {
+        let whole = self.figures.iter().filter(|row| !row.part);
+        let limits = whole.flat_map(|row| row.limits.iter().map(move |limit| (limit, row)));
+        let share = |(limit, row): &(&Limit, &Row)| match row.better {
+            Better::Higher => limit.ratio,
+            Better::Lower => 1.0 / limit.ratio,
+        };
+        let lowest = limits.min_by(|a, b| share(a).total_cmp(&share(b)));
+        let lowest = lowest.map_or_else(String::new, |(limit, row)| {
+            format!(
+                "; {} is farthest from its limit, at {:.2} of {}",
+                row.name,
+                limit.ratio,
+                limit.bare.name()
+            )
+        });
+        let (noisy, all) = (self.noisy(), self.figures.len());
+        let quiet = if noisy == 0 { "all of them undisturbed" } else { "some of them disturbed" };
+        format!(
+            "Verdict: {all} figures, {quiet}{lowest}. Whether that is better or worse than before: \
+             just bench --compare REV\n"
+        )
+    }
+
+    fn noisy(&self) -> usize {
+        self.figures.iter().filter(|row| row.foreign_cores > NOISY_CORES).count()
+    }
+
     /// What keeps these figures from being worth much.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        let noisy = self.figures.iter().filter(|row| row.foreign_cores > NOISY_CORES).count();
+        let noisy = self.noisy();
         let mut warnings = Vec::new();
         if noisy > 0 {
             warnings.push(format!(
@@ -92,7 +137,7 @@ pub(crate) fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::{Bare, Sheet, rows};
+    use crate::figure::{Sheet, rows};
 
     #[test]
     fn numbers_are_as_long_as_they_are_meant() {
@@ -123,5 +168,10 @@ mod tests {
         assert!(lines[0].contains("5,000 orders/s") && lines[0].contains("0.25 of bare Redis"));
         assert!(lines[1].contains("1.5 cores busy"));
         assert_eq!(report.warnings().len(), 2);
+        let legend = report.legend();
+        assert!(legend.contains("  bare Redis: ") && !legend.contains("  bare HTTP: "), "{legend}");
+        let verdict = "Verdict: 2 figures, some of them disturbed; e2e.rate is farthest from its limit, \
+                       at 0.25 of bare Redis.";
+        assert!(legend.contains(verdict), "{legend}");
     }
 }

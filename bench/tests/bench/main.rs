@@ -59,7 +59,9 @@ fn every_measurement_runs_and_its_figures_can_be_true() {
     assert!(median(&figures, "e2e.memory.payments") > 100.0);
     assert!(median(&figures, "uncached.c64.rate") > 0.0);
     assert!(median(&figures, "idle.rss") > 1.0);
+    let (table, legend) = table.split_once("\n\n").unwrap();
     assert_eq!(table.lines().count(), figures.len() + 1);
+    assert!(legend.starts_with("Each line: ") && legend.contains("\nVerdict: "), "{legend}");
     assert!(table.contains("of bare Redis") && table.contains("of bare HTTP"));
 }
 
