@@ -7,12 +7,18 @@ default:
 # start everything: two stores, two services, two consumers; flags follow, such as --port-offset 100
 [group('run')]
 run-all *flags:
-    cargo run-all {{ flags }}
+    @# In a process group of its own, so that Ctrl-C is for the system alone, and its end is no failure of the recipe.
+    @if [ -t 0 ]; then set -m; fi; cargo run-all {{ flags }}; exit $?
 
 # place one order on the running system and show it until it is final
 [group('run')]
 order *args:
     cargo run -q --bin stack -- order {{ args }}
+
+# compare the records of both services of the running system: --port-offset N first, then --apply, --json, --since 2h
+[group('run')]
+reconcile *flags:
+    @cargo run -q --bin stack -- reconcile {{ flags }}
 
 # a scripted story on a private system: paid, refunded, cancelled, recovered
 [group('run')]

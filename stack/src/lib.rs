@@ -9,6 +9,7 @@
 //! - [`redis`] is one private store, [`operator`] who may do everything there; [`credentials`] are its users' passwords.
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
+//! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] is a word to whoever runs it.
 //! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
 //!   [`replicated`] the whole system on two of them.
@@ -32,6 +33,7 @@ pub mod guard;
 pub mod health;
 pub mod invocation;
 pub mod lock;
+pub mod note;
 pub mod operator;
 pub mod order_line;
 pub mod ports;
@@ -42,6 +44,7 @@ pub mod proxy;
 pub mod redis;
 pub mod replicated;
 pub mod role;
+pub mod running;
 pub mod sentinel;
 pub mod system;
 pub mod twin;
@@ -49,3 +52,9 @@ pub mod wait;
 
 mod node;
 mod subprocess;
+
+/// A runtime with a thread for each core. `TOKIO_WORKER_THREADS` is for the services alone.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(cores).enable_all().build()
+}

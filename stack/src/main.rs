@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use stack::note::note;
 
 mod verbs;
 
@@ -20,6 +21,8 @@ enum Verb {
     Up(verbs::up::Up),
     /// Place one order on the running system and show it until it is final.
     Order(verbs::order::Order),
+    /// Compare the records of both services of the running system, as `payments reconcile` does.
+    Reconcile(verbs::reconcile::Reconcile),
     /// Tell a story on a private system: paid, refunded, cancelled, recovered.
     Demo(verbs::demo::Demo),
     /// Break a private system in every way under load, and check that the promise held.
@@ -33,12 +36,13 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Up(up) => up.run(),
         Verb::Order(order) => order.run(),
+        Verb::Reconcile(reconcile) => reconcile.run(),
         Verb::Demo(demo) => demo.run(),
         Verb::Chaos(chaos) => chaos.run(),
         Verb::ExecChild(child) => child.run(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("stack: {error:#}");
+        note(&format!("{error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -87,6 +87,14 @@ impl Ports {
     }
 }
 
+/// What a verb has to be told to find the system of this offset, with a blank before it.
+pub fn offset_flag(offset: u16) -> String {
+    match offset {
+        0 => String::new(),
+        offset => format!(" --port-offset {offset}"),
+    }
+}
+
 /// Chooses a free port for a test. No other test, in this process or another, gets the same while
 /// it lives.
 pub fn free() -> Result<Port> {

@@ -42,6 +42,8 @@ pub const SETTINGS: [&str; 27] = [
     "DEDUPE_RETENTION",
     "LOG_FORMAT",
     "RUST_LOG",
+    "TOKIO_WORKER_THREADS",
+    "NO_COLOR",
 ];
 
 /// What a service process does.

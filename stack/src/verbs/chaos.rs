@@ -8,6 +8,7 @@ use clap::Args;
 use stack::{
     binaries::Build,
     chaos::{self, Options, Scale},
+    note::note,
     server,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,7 +64,7 @@ impl Chaos {
             binaries,
             say: Arc::new(move |line: &str| screen.line(line)),
         };
-        tokio::runtime::Runtime::new()?.block_on(until_interrupted(options))
+        stack::runtime()?.block_on(until_interrupted(options))
     }
 }
 
@@ -89,6 +90,6 @@ async fn until_interrupted(options: Options) -> Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    eprintln!("stack: interrupted; the private system is stopped");
+    note("interrupted; the private system is stopped");
     Ok(ExitCode::from(INTERRUPTED))
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use screen::{Ink, Screen};
 use stack::{
     binaries::{Binaries, Build},
+    note::note,
     server,
 };
 use stage::{COMPLETION_DELAY, Stage};
@@ -49,7 +50,7 @@ impl Demo {
         server::shared()?;
         let binaries = Build { release: false, progress: true }.run()?;
         let screen = Screen::new(self.no_color);
-        tokio::runtime::Runtime::new()?.block_on(perform(binaries, screen))
+        stack::runtime()?.block_on(perform(binaries, screen))
     }
 }
 
@@ -89,7 +90,7 @@ async fn perform(binaries: Binaries, screen: Screen) -> Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    eprintln!("stack: interrupted; the private system is stopped");
+    note("interrupted; the private system is stopped");
     Ok(ExitCode::from(INTERRUPTED))
 }
 
@@ -109,7 +110,7 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
             Err(error) => {
                 summarize(screen, &endings, Some(scene));
                 for obituary in stage.obituaries().await {
-                    eprintln!("stack: {obituary}");
+                    note(&obituary);
                 }
                 bail!("scene {number} ({}) did not end as it must: {error:#}", scene.title());
             }

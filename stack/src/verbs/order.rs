@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use reqwest::StatusCode;
 use shared::{config::Span, id::ProductId};
-use stack::ports::Ports;
+use stack::ports::{Ports, offset_flag};
 
 use super::demo::{
     api::{Answer, Api},
@@ -35,15 +35,14 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        tokio::runtime::Runtime::new()?.block_on(self.place_and_follow())?;
+        stack::runtime()?.block_on(self.place_and_follow())?;
         Ok(ExitCode::SUCCESS)
     }
 
     async fn place_and_follow(self) -> Result<()> {
         let ports = Ports::standard(self.port_offset)?;
-        let url = |port: u16| format!("http://127.0.0.1:{port}");
         let screen = Screen::new(self.no_color);
-        let api = Api::new(url(ports.inventory_http), url(ports.payments_http), screen)?;
+        let api = api(&ports, screen)?;
         check_running(&api, &ports, self.port_offset).await?;
 
         let product = self.product(&api).await?;
@@ -66,14 +65,17 @@ impl Order {
     }
 }
 
+/// Whoever answers on these ports.
+pub(super) fn api(ports: &Ports, screen: Screen) -> Result<Api> {
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    Api::new(url(ports.inventory_http), url(ports.payments_http), screen)
+}
+
 /// One line and a command, instead of an error of the network.
-async fn check_running(api: &Api, ports: &Ports, offset: u16) -> Result<()> {
+pub(super) async fn check_running(api: &Api, ports: &Ports, offset: u16) -> Result<()> {
     let (inventory, payments) =
         tokio::join!(api.is_ready(Service::Inventory), api.is_ready(Service::Payments));
-    let flag = match offset {
-        0 => String::new(),
-        offset => format!(" --port-offset {offset}"),
-    };
+    let flag = offset_flag(offset);
     for (ready, name, port) in [
         (inventory, "inventory", ports.inventory_http),
         (payments, "payments", ports.payments_http),

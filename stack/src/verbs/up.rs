@@ -12,9 +12,11 @@ use stack::{
     binaries::{Binaries, Build},
     guard::{Farewell, Guard},
     health::{self, Member},
+    note::note,
     ports::{self, Ports},
     process::Process,
     role::Role,
+    running::Note,
     server::Server,
 };
 
@@ -56,6 +58,7 @@ pub(crate) struct Up {
 /// What is needed before the first process starts.
 struct Plan {
     ports: Ports,
+    port_offset: u16,
     data: DataDir,
     server: Server,
     binaries: Binaries,
@@ -71,8 +74,9 @@ impl Up {
         let server = data.server()?;
         let binaries = Build { release: self.release, progress: true }.run()?;
         let (output, cluster) = (Output::new(self.no_color), self.cluster);
-        let plan = Plan { ports, data, server, binaries, output, cluster };
-        tokio::runtime::Runtime::new()?.block_on(plan.run())
+        let plan =
+            Plan { ports, port_offset: self.port_offset, data, server, binaries, output, cluster };
+        stack::runtime()?.block_on(plan.run())
     }
 }
 
@@ -88,9 +92,9 @@ impl Plan {
         };
         self.output.let_stores_speak(false);
         match &ended {
-            Some(Ok(end)) => output::note(&format!("{end}\nstack: stopping the rest")),
-            Some(Err(error)) => output::note(&format!("{error:#}\nstack: stopping everything")),
-            None => output::note("stopping; Ctrl-C again kills at once"),
+            Some(Ok(end)) => note(&format!("{end}\nstack: stopping the rest")),
+            Some(Err(error)) => note(&format!("{error:#}\nstack: stopping everything")),
+            None => note("stopping; Ctrl-C again kills at once"),
         }
         let killed = tokio::select! {
             () = running.stop() => false,
@@ -122,7 +126,9 @@ impl Plan {
             end = running.first_end() => return Ok(end),
         }
         self.output.let_stores_speak(true);
-        output::print(&summary::text(&self.ports, &stores, &self.server));
+        let _note =
+            Note::write(&self.ports, &self.binaries, stores.urls(Role::PaymentsServe.user()))?;
+        output::print(&summary::text(&self.ports, self.port_offset, &stores, &self.server));
         Ok(running.first_end().await)
     }
 }

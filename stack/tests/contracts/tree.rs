@@ -1,6 +1,9 @@
 //! Generated files of the tree.
 
-use std::fs;
+use std::{
+    fs,
+    io::{self, Write},
+};
 
 use stack::project;
 
@@ -11,8 +14,13 @@ const WRITE: &str = "WRITE_CONTRACTS";
 pub(crate) fn assert_current(path: &str, content: &str) {
     let file = project::root().join(path);
     if project::variable(WRITE).is_some() {
+        let is_news = fs::read_to_string(&file).ok().as_deref() != Some(content);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
-        return fs::write(file, content).unwrap();
+        fs::write(file, content).unwrap();
+        // Not by a macro, whose output a test that passes keeps for itself.
+        let word = if is_news { "wrote" } else { "nothing new in" };
+        let mut stderr = io::stderr();
+        return writeln!(stderr, "contracts: {word} {path}").unwrap();
     }
     let found = fs::read_to_string(file).unwrap_or_default();
     let difference = content.lines().zip(found.lines()).find(|(new, old)| new != old);

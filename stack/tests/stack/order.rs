@@ -9,7 +9,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use stack::{binaries, ports::Ports};
+use stack::{binaries, ports::Ports, project};
 use tempfile::TempDir;
 
 use crate::support::{
@@ -57,11 +57,13 @@ impl Drop for Up {
 
 /// Runs `stack order` and returns its exit code and everything it said.
 fn order(offset: u16, args: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } = Command::new(stack_binary())
-        .args(["order", "--port-offset", &offset.to_string()])
-        .args(args)
-        .output()
-        .unwrap();
+    run(&[&["order", "--port-offset", &offset.to_string()], args].concat())
+}
+
+/// Runs a verb of `stack`.
+fn run(args: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(stack_binary()).args(args).output().unwrap();
     let text = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     (status.code(), text.concat())
 }
@@ -90,6 +92,35 @@ fn an_order_is_shown_until_it_is_final() {
     let (code, text) = order(offset, &["--product", unknown]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("404 Not Found"), "{text}");
+}
+
+#[test]
+fn the_records_of_a_running_system_are_compared_without_a_variable() {
+    let offset = free_offset(14);
+    let note = project::data_dir()
+        .join("running")
+        .join(Ports::standard(offset).unwrap().payments_http.to_string());
+    let up = Up::start(offset);
+    let (code, text) = order(offset, &[]);
+    assert_eq!(code, Some(0), "{text}");
+
+    let (code, text) = run(&["reconcile", "--port-offset", &offset.to_string()]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("1 order"), "{text}");
+    let (code, text) =
+        run(&["reconcile", "--port-offset", &offset.to_string(), "--json", "--since", "1h"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with('{'), "{text}");
+
+    assert!(note.is_file());
+    drop(up);
+    assert!(!note.exists());
+    let (code, text) = run(&["reconcile", "--port-offset", &offset.to_string()]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains(&format!("start it with: cargo run-all --port-offset {offset}")),
+        "{text}"
+    );
 }
 
 #[tokio::test]

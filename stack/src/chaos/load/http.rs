@@ -17,7 +17,8 @@ const FIRST_PAUSE_MS: u64 = 40;
 const DOUBLINGS: u32 = 4;
 
 /// Problems that say that nothing was done.
-const NOTHING_DONE: [&str; 7] = [
+const NOTHING_DONE: [&str; 8] = [
+    "store-refused",
     "inventory-unavailable",
     "upstream-timeout",
     "bad-upstream",
@@ -126,6 +127,7 @@ mod tests {
         assert_eq!(answer(503, "store-unavailable").outcome(), Outcome::Unknown);
         assert_eq!(answer(504, "deadline-exceeded").outcome(), Outcome::Unknown);
         assert_eq!(answer(500, "internal").outcome(), Outcome::Unknown);
+        assert_eq!(answer(503, "store-refused").outcome(), Outcome::Fail);
         assert_eq!(answer(503, "inventory-unavailable").outcome(), Outcome::Fail);
         assert_eq!(answer(404, "product-not-found").outcome(), Outcome::Fail);
         assert_eq!(answer(201, "").outcome(), Outcome::Ok);

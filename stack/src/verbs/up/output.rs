@@ -76,11 +76,6 @@ pub(super) fn print(text: &str) {
     write(text);
 }
 
-/// A word from this program about what it does, on standard error.
-pub(super) fn note(text: &str) {
-    eprintln!("stack: {text}");
-}
-
 /// One call per line, so that lines of different processes never mix. Nobody reading any more is no
 /// reason to stop the system.
 fn write(text: &str) {

@@ -7,6 +7,7 @@ use std::{
 
 use stack::{
     health::{Member, obituary},
+    note::note,
     redis::RedisServer,
 };
 use tokio::time::{Instant, sleep};
@@ -72,10 +73,7 @@ impl Running {
         }
         for store in &stores {
             if store.stop().await.is_err() {
-                eprintln!(
-                    "stack: `{}` did not stop in time and was killed",
-                    store.process().name()
-                );
+                note(&format!("`{}` did not stop in time and was killed", store.process().name()));
             }
         }
     }

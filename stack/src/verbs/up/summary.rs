@@ -1,33 +1,55 @@
 //! The box of addresses that says the system is ready.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-use stack::{ports::Ports, redis::RedisServer, server::Server};
+use stack::{
+    ports::{Ports, offset_flag},
+    server::Server,
+};
 
 use super::stores::Stores;
 
+/// How people reach a store.
+struct Entrance {
+    /// What `redis-cli` is told.
+    flags: &'static str,
+    /// The file that has its URL.
+    url: PathBuf,
+}
+
 /// The box, ready to print.
-pub(super) fn text(ports: &Ports, stores: &Stores, server: &Server) -> String {
-    let service = |name: &str, port: u16| {
-        let url = format!("http://127.0.0.1:{port}");
-        format!("{name:<10} {url}    docs {url}/docs")
+pub(super) fn text(ports: &Ports, offset: u16, stores: &Stores, server: &Server) -> String {
+    let entrances = stores
+        .entrances()
+        .map(|(flags, redis)| Entrance { flags, url: shown(&redis.operator_url_file()) });
+    boxed(&lines(ports, offset, &entrances, &server.version))
+}
+
+fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Vec<String> {
+    let url = |port: u16| format!("http://127.0.0.1:{port}");
+    let urls = [url(ports.inventory_http), url(ports.payments_http)];
+    let width = urls.each_ref().map(String::len).into_iter().max().unwrap_or(0);
+    let service = |name: &str, url: &str| format!("{name:<10} {url:<width$}    docs {url}/docs");
+    let store = |name: &str, Entrance { flags, url }: &Entrance| {
+        format!("{name:<10} redis-cli {flags} \"$(cat {})\"", url.display())
     };
-    let store = |name: &str, (flags, redis): (&str, &RedisServer)| {
-        let file = redis.operator_url_file();
-        format!("{name:<10} redis-cli {flags} \"$(cat {})\"", shown(&file))
-    };
-    let [inventory, payments] = stores.entrances();
-    boxed(&[
-        service("inventory", ports.inventory_http),
-        service("payments", ports.payments_http),
+    let ([inventory, payments], [inventory_store, payments_store]) = (&urls, stores);
+    let flag = offset_flag(offset);
+    vec![
+        service("inventory", inventory),
+        service("payments", payments),
         String::new(),
-        format!("stores     {}, every write on disk before it is answered", server.version),
-        store("inventory", inventory),
-        store("payments", payments),
+        format!("stores     {server}, every write on disk before it is answered"),
+        store("inventory", inventory_store),
+        store("payments", payments_store),
         String::new(),
-        format!("try        curl http://127.0.0.1:{}/products", ports.inventory_http),
-        "next       just order   |   just demo   |   Ctrl-C stops everything".to_owned(),
-    ])
+        format!("try        curl {inventory}/products"),
+        format!("next       just order{flag}   |   just demo   |   Ctrl-C stops everything"),
+        format!("check      just reconcile{flag}"),
+    ]
 }
 
 fn boxed(lines: &[String]) -> String {
@@ -38,7 +60,34 @@ fn boxed(lines: &[String]) -> String {
 }
 
 /// The shortest way to write a path from here.
-fn shown(path: &Path) -> String {
+fn shown(path: &Path) -> PathBuf {
     let here = env::current_dir().and_then(|dir| dir.canonicalize()).unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    path.strip_prefix(here).unwrap_or(path).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_box_keeps_its_shape_with_ports_and_paths_of_any_length() {
+        for offset in [0, 1, 599, 600, 1_000, 1_999, 2_000, 50_000, 56_000] {
+            for folder in [".data/run", "/a", &"/very/long".repeat(30), "/home/müller/ß"] {
+                let ports = Ports::standard(offset).unwrap();
+                let entrance = |name: &str, flags| Entrance {
+                    flags,
+                    url: Path::new(folder).join(name).join("operator-url"),
+                };
+                let stores = [entrance("inventory", "-u"), entrance("payments", "-c -u")];
+                let text = boxed(&lines(&ports, offset, &stores, "Valkey 9.1.2"));
+                let lines: Vec<&str> = text.lines().collect();
+                let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
+                assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
+                assert_eq!(lines.len(), 12, "{text}");
+                let docs = lines[1].find("docs ");
+                assert!(docs.is_some() && docs == lines[2].find("docs "), "{text}");
+                assert_eq!(text.matches("--port-offset").count(), if offset == 0 { 0 } else { 2 });
+            }
+        }
+    }
 }

@@ -1,0 +1,8 @@
+//! A word from this program to whoever runs it.
+
+use std::io::{self, Write};
+
+/// Says a line on standard error. Where nobody reads it, nothing is lost but the line.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "stack: {text}");
+}

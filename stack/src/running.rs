@@ -1,0 +1,122 @@
+//! How other verbs reach the system that `run-all` runs on these ports: it is noted when the system is
+//! ready, and the note is removed when it ends.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    iter,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    binaries::Binaries,
+    credentials::write_private,
+    ports::Ports,
+    process::Launch,
+    project,
+    role::{Role, SETTINGS},
+};
+
+/// The folder of the notes, in the data folder of the project.
+const FOLDER: &str = "running";
+
+/// The note of a running system. Removed when dropped.
+#[derive(Debug)]
+pub struct Note(PathBuf);
+
+/// What a verb of payments needs: the program, and what its `serve` was told.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Payments {
+    /// The program.
+    pub program: PathBuf,
+    /// Its settings.
+    pub env: Vec<(String, String)>,
+}
+
+impl Note {
+    /// Notes what `payments serve` was told on these ports, passwords included: only its owner can read
+    /// it.
+    pub fn write(ports: &Ports, binaries: &Binaries, stores: [String; 2]) -> Result<Self> {
+        Self::write_to(
+            &path(&project::data_dir(), ports),
+            &Role::PaymentsServe.launch_with(binaries, ports, stores),
+        )
+    }
+
+    fn write_to(path: &Path, launch: &Launch) -> Result<Self> {
+        let folder = path.parent().context("a note lies in a folder")?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let program = std::path::absolute(&launch.program)?;
+        let given = SETTINGS.iter().filter(|name| !launch.env.iter().any(|(set, _)| set == *name));
+        let given = given.filter_map(|name| {
+            Some(((*name).to_owned(), project::variable(name)?.into_string().ok()?))
+        });
+        let settings = launch.env.iter().cloned().chain(given);
+        let lines = settings.map(|(name, value)| format!("{name}={value}"));
+        let lines: Vec<String> = iter::once(program.display().to_string()).chain(lines).collect();
+        write_private(path, &lines.join("\n"))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// How to run a verb of payments beside the system on these ports. `None` where none is noted.
+pub fn payments(ports: &Ports) -> Result<Option<Payments>> {
+    read(&path(&project::data_dir(), ports))
+}
+
+fn read(path: &Path) -> Result<Option<Payments>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let mut lines = text.lines();
+    let Some(program) = lines.next() else { bail!("{} is damaged: remove it", path.display()) };
+    let setting = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    Ok(Some(Payments { program: program.into(), env: lines.filter_map(setting).collect() }))
+}
+
+fn path(data: &Path, ports: &Ports) -> PathBuf {
+    data.join(FOLDER).join(ports.payments_http.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_note_tells_program_and_settings_to_its_owner_alone_and_goes_with_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path(), &Ports::standard(7).unwrap());
+        assert_eq!(read(&path).unwrap(), None);
+        let env = vec![("PAYMENTS_REDIS_URL".to_owned(), "redis://payments:a=b@h:1".to_owned())];
+        let launch = Launch {
+            name: "payments serve".to_owned(),
+            program: "/bin/payments".into(),
+            args: Vec::new(),
+            env: env.clone(),
+            env_remove: Vec::new(),
+        };
+        let note = Note::write_to(&path, &launch).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let found = read(&path).unwrap().unwrap();
+        assert_eq!(found.program, Path::new("/bin/payments"));
+        assert_eq!(found.env[..1], env);
+        drop(note);
+        assert_eq!(read(&path).unwrap(), None);
+    }
+}

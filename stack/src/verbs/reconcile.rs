@@ -1,0 +1,58 @@
+//! `stack reconcile`: `payments reconcile` on the running system.
+
+use std::{
+    convert::Infallible,
+    ffi::OsString,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use stack::{
+    ports::{Ports, offset_flag},
+    role::SETTINGS,
+    running,
+};
+
+use super::{
+    demo::screen::Screen,
+    order::{self, api},
+};
+
+#[derive(Args)]
+pub(crate) struct Reconcile {
+    /// What run-all was given: added to every port. Goes first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port_offset: u16,
+    /// What `payments reconcile` is told, such as --apply, --json or --since 2h
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    flags: Vec<OsString>,
+}
+
+impl Reconcile {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let ports = Ports::standard(self.port_offset)?;
+        let api = api(&ports, Screen::new(true))?;
+        stack::runtime()?.block_on(order::check_running(&api, &ports, self.port_offset))?;
+        match self.become_payments(&ports)? {}
+    }
+
+    /// From here on this process is the other: its status is the answer.
+    fn become_payments(self, ports: &Ports) -> Result<Infallible> {
+        let Some(payments) = running::payments(ports)? else {
+            bail!(
+                "the system on these ports was not started from this folder; go where you typed: \
+                 cargo run-all{}",
+                offset_flag(self.port_offset)
+            );
+        };
+        let mut command = Command::new(&payments.program);
+        for name in SETTINGS {
+            command.env_remove(name).env_remove(format!("{name}_FILE"));
+        }
+        command.envs(payments.env).arg("reconcile").args(self.flags);
+        let error = command.exec();
+        Err(error).with_context(|| format!("cannot run {}", payments.program.display()))
+    }
+}
