@@ -30,6 +30,10 @@ const DAY: Duration = Duration::from_hours(24);
 const MIN_DEDUPE_RETENTION: Duration = Duration::from_hours(8 * 24);
 
 impl Configuration for Config {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);

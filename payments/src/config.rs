@@ -56,6 +56,10 @@ const EARLY_STOCK_CHECK: Setting = Setting {
 const MAX_DELAY: Duration = Duration::from_hours(7 * 24);
 
 impl Configuration for Config {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);

@@ -2,13 +2,15 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::Mistakes;
+use crate::config::{Configuration, Mistakes};
 use crate::process::VERSION;
 use crate::settings::Common;
 use crate::shutdown::{self, Shutdown};
@@ -92,7 +94,7 @@ impl Verb {
 
 /// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
 /// status.
-pub fn run<C, T, F>(
+pub fn run<C: Configuration, T, F>(
     threads: Threads,
     config: Result<C, Mistakes>,
     start: impl FnOnce(C) -> F,
@@ -106,7 +108,8 @@ where
         Err(mistakes) => return fail(USAGE, &mistakes),
     };
     keep_pages_small();
-    let result = runtime(threads).map_err(Into::into).and_then(|runtime| {
+    let runtime = runtime(threads, config.common().worker_threads);
+    let result = runtime.context("the system gives no threads").and_then(|runtime| {
         let result = runtime.block_on(start(config));
         // A host name that does not resolve must not hold up the end.
         runtime.shutdown_background();
@@ -120,7 +123,7 @@ where
 
 /// Starts logging and listening for signals: the first step of a process that stays.
 pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
-    telemetry::init(common.log_format, &common.log_filter);
+    telemetry::init(common.log_format, &common.log_filter, common.log_in_color);
     let Common { service, commit, .. } = common;
     tracing::info!(service, version = VERSION, commit, "starting");
     Ok(shutdown::on_signal()?)
@@ -128,29 +131,45 @@ pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
 
 /// Asks a process of this service whether it is ready.
 pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()> {
-    let mut address = match process {
-        Process::Serve => common.http_addr,
-        Process::Consume => common.consumer_http_addr,
+    let address = match process {
+        Process::Serve => &common.http_addr,
+        Process::Consume => &common.consumer_http_addr,
     };
+    let mut address = address.resolve().await?;
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
     let client = reqwest::Client::builder().timeout(HEALTHCHECK_TIMEOUT).no_proxy().build()?;
-    let response = client.get(format!("http://{address}/readyz")).send().await?;
-    anyhow::ensure!(response.status().is_success(), "not ready: {}", response.status());
+    let answer = client.get(format!("http://{address}/readyz")).send().await;
+    let answer = answer.ok().with_context(|| format!("not ready: nobody answers on {address}"))?;
+    let status = answer.status();
+    let reason = answer.text().await.unwrap_or_default();
+    anyhow::ensure!(status.is_success(), "not ready: {}", reason.trim_end());
     Ok(())
 }
 
-/// Prints what was asked for, on lines of its own.
-#[expect(clippy::print_stdout, reason = "standard output is where the document is asked for")]
+/// Prints what was asked for, on lines of its own. Where nobody reads it any more, as behind `| head`,
+/// all is well.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    println!("{}", text.trim_end());
-    Ok(())
+    let mut stdout = io::stdout().lock();
+    let printed = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            anyhow::bail!("cannot write to standard output: there is no room left")
+        }
+        printed => printed.context("cannot write to standard output"),
+    }
 }
 
-#[expect(clippy::print_stderr, reason = "before the log is open, standard error is the place")]
+/// A line for people, beside what was asked for.
+pub fn note(text: &dyn Display) {
+    // Where nobody reads it, nothing can be done about that.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 fn fail(status: u8, error: &dyn Display) -> ExitCode {
-    eprintln!("{error}");
+    note(error);
     ExitCode::from(status)
 }
 
@@ -165,23 +184,19 @@ fn keep_pages_small() {
 #[cfg(not(target_os = "linux"))]
 fn keep_pages_small() {}
 
-/// The runtime of a service. `TOKIO_WORKER_THREADS` sets its threads, whatever it needs. A single one
-/// is the main thread itself: it has no queue to share, and runs what is ready in the order in which it
-/// became so. The commands of all callers that are ready then go out in one write.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the runtime exists before the configuration is read"
-)]
-fn runtime(threads: Threads) -> std::io::Result<tokio::runtime::Runtime> {
-    if std::env::var_os("TOKIO_WORKER_THREADS").is_some() {
-        return tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    }
+/// The runtime of a service, with so many threads, or with those that it needs. A single one that it
+/// needs is the main thread itself: it has no queue to share, and runs what is ready in the order in
+/// which it became so. The commands of all callers that are ready then go out in one write.
+fn runtime(threads: Threads, wanted: Option<usize>) -> io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match threads {
-        Threads::HalfTheCores if cores / 2 > 1 => tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(cores / 2)
-            .enable_all()
-            .build(),
-        _ => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+    let count = match threads {
+        Threads::HalfTheCores if cores / 2 > 1 => Some(cores / 2),
+        _ => None,
+    };
+    match wanted.or(count) {
+        Some(count) => {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build()
+        }
+        None => tokio::runtime::Builder::new_current_thread().enable_all().build(),
     }
 }

@@ -4,25 +4,38 @@
 //! configuration and, with `--help`, lists every variable with its default and unit. All mistakes
 //! are reported together.
 
+use std::ffi::OsString;
 use std::fmt::{self, Write};
+use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::redis::url_mistake;
+mod address;
+mod store_url;
+mod value;
+
+use crate::settings::Common;
+pub use address::Address;
+pub use store_url::RedisUrl;
+pub use value::{Explain, Span};
 
 /// One setting: the environment variable that fills it, and what `--help` says about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// The environment variable. `NAME_FILE` names a file that holds the value instead.
+    /// The environment variable. `NAME_FILE` names a file that holds the value instead. A variable
+    /// that is empty, or blank, is not set.
     pub name: &'static str,
     /// What stands when the variable is not set; empty means "unset".
     pub default: &'static str,
-    /// What it does, with unit and range.
+    /// What it does, with unit and range. It stands behind every mistake, so it says what is right.
     pub help: &'static str,
 }
 
 /// Answers the value of a variable, or `None` when it is not set.
-type Source = Box<dyn Fn(&str) -> Option<String>>;
+type Source = Box<dyn Fn(&str) -> Option<OsString>>;
+
+/// The longest part of a wrong value that is repeated, in characters.
+const SHOWN: usize = 40;
 
 /// Reads settings and remembers every mistake.
 pub struct Reader {
@@ -36,6 +49,9 @@ pub trait Configuration: Sized {
     /// Reads the settings. `None` means that at least one is wrong. Every setting is read before
     /// the first wrong one may end this function, so that all mistakes are reported together.
     fn read(reader: &mut Reader) -> Option<Self>;
+
+    /// What both services are told.
+    fn common(&self) -> &Common;
 
     /// Reads the environment, or lists everything that is wrong with it.
     fn from_env() -> Result<Self, Mistakes> {
@@ -57,14 +73,6 @@ pub trait Configuration: Sized {
 #[error("the configuration has {} mistake(s):\n  {}", .0.len(), .0.join("\n  "))]
 pub struct Mistakes(pub Vec<String>);
 
-/// A Redis URL with a password that `Debug` and `Display` never show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-/// A length of time, written as `5s`, `1m 30s`, `200ms`, or whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
 impl Reader {
     /// Reads the environment of this process.
     #[expect(
@@ -72,44 +80,53 @@ impl Reader {
         reason = "this is the one place that reads the environment"
     )]
     pub fn environment() -> Self {
-        Self::from_source(|name| std::env::var(name).ok())
+        Self::from_os_source(|name| std::env::var_os(name))
     }
 
     /// Reads from `source`, which answers `None` for a variable that is not set.
     pub fn from_source(source: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Self::from_os_source(move |name| source(name).map(Into::into))
+    }
+
+    /// The same, where a value may be no text.
+    pub fn from_os_source(source: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
         Self { source: Box::new(source), seen: Vec::new(), mistakes: Vec::new() }
     }
 
     /// The value of a setting. `None` means that it is wrong, which [`Reader::finish`] will report.
-    pub fn read<T: FromStr<Err: fmt::Display>>(&mut self, setting: Setting) -> Option<T> {
+    pub fn read<T: FromStr<Err: Explain>>(&mut self, setting: Setting) -> Option<T> {
         let text = self.text(setting)?;
-        text.parse().map_err(|error| self.mistake(setting.name, &error)).ok()
+        self.value(setting, &text)
     }
 
     /// The value of a setting that may be left unset. `Some(None)` means unset, `None` wrong.
-    pub fn optional<T: FromStr<Err: fmt::Display>>(
-        &mut self,
-        setting: Setting,
-    ) -> Option<Option<T>> {
+    pub fn optional<T: FromStr<Err: Explain>>(&mut self, setting: Setting) -> Option<Option<T>> {
+        let text = self.text(setting)?;
+        if text.is_empty() { Some(None) } else { self.value(setting, &text).map(Some) }
+    }
+
+    /// A length of time between `min` and `max`, both included. The help names them.
+    pub fn span(&mut self, setting: Setting, min: Duration, max: Duration) -> Option<Duration> {
+        let text = self.text(setting)?;
+        let Span(span) = self.value(setting, &text)?;
+        if (min..=max).contains(&span) {
+            return Some(span);
+        }
+        self.wrong(setting, &text, None);
+        None
+    }
+
+    /// A whole number between `min` and `max`, both included, or unset. The help names them.
+    pub fn number(&mut self, setting: Setting, min: usize, max: usize) -> Option<Option<usize>> {
         let text = self.text(setting)?;
         if text.is_empty() {
             return Some(None);
         }
-        text.parse().map(Some).map_err(|error| self.mistake(setting.name, &error)).ok()
-    }
-
-    /// A length of time between `min` and `max`, both included.
-    pub fn span(&mut self, setting: Setting, min: Duration, max: Duration) -> Option<Duration> {
-        let Span(span) = self.read(setting)?;
-        if (min..=max).contains(&span) {
-            return Some(span);
+        let number = self.value(setting, &text)?;
+        if (min..=max).contains(&number) {
+            return Some(Some(number));
         }
-        let range = format!(
-            "must be between {} and {}",
-            humantime::format_duration(min),
-            humantime::format_duration(max)
-        );
-        self.mistake(setting.name, &range);
+        self.wrong(setting, &text, None);
         None
     }
 
@@ -135,21 +152,43 @@ impl Reader {
         text
     }
 
+    fn value<T: FromStr<Err: Explain>>(&mut self, setting: Setting, text: &str) -> Option<T> {
+        text.parse().map_err(|error: T::Err| self.wrong(setting, text, error.explain())).ok()
+    }
+
+    /// The text of a setting: of its variable, of the file that another variable names, or its
+    /// default.
     fn text(&mut self, setting: Setting) -> Option<String> {
         self.seen.push(setting);
-        if let Some(value) = (self.source)(setting.name) {
-            return Some(value.trim().to_owned());
-        }
-        let Some(path) = (self.source)(&format!("{}_FILE", setting.name)) else {
-            return Some(setting.default.to_owned());
+        let Setting { name, default, .. } = setting;
+        let file = format!("{name}_FILE");
+        let mistake = match (self.variable(name), self.variable(&file)) {
+            (Ok(None), Ok(None)) => return Some(default.to_owned()),
+            (Ok(Some(value)), Ok(None)) => return Some(value),
+            (Ok(None), Ok(Some(path))) => match read_file(&path) {
+                Ok(value) => return Some(value),
+                Err(reason) => format!("{file} names {path}, which {reason}"),
+            },
+            (Ok(Some(_)), Ok(Some(_))) => format!("{file} is set as well: unset one of them"),
+            (Err(_), _) => "its value is not UTF-8 text".to_owned(),
+            (_, Err(_)) => format!("the value of {file} is not UTF-8 text"),
         };
-        match std::fs::read_to_string(&path) {
-            Ok(value) => Some(value.trim().to_owned()),
-            Err(error) => {
-                self.mistake(setting.name, &format!("cannot read {path}: {error}"));
-                None
-            }
-        }
+        self.mistake(name, &mistake);
+        None
+    }
+
+    /// The text of a variable, without the blanks around it; an error where it is no text.
+    fn variable(&self, name: &str) -> Result<Option<String>, OsString> {
+        let value = (self.source)(name).map(OsString::into_string).transpose()?;
+        Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+    }
+
+    fn wrong(&mut self, setting: Setting, text: &str, reason: Option<String>) {
+        let reason = reason.unwrap_or_else(|| {
+            let shown: String = text.chars().take(SHOWN).collect();
+            format!("cannot be {shown:?}")
+        });
+        self.mistake(setting.name, &format!("{reason} ({})", setting.help));
     }
 
     /// Remembers that a setting is wrong.
@@ -158,58 +197,17 @@ impl Reader {
     }
 }
 
-impl RedisUrl {
-    /// Whether it names a cluster.
-    pub(crate) fn is_cluster(&self) -> bool {
-        self.0.starts_with("redis-cluster:")
-    }
-
-    /// The whole URL, password included: for the client, never for a log.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for RedisUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let schemes = ["redis://", "redis-sentinel://", "redis-cluster://"];
-        if !schemes.iter().any(|scheme| text.starts_with(scheme)) {
-            return Err(format!("expected a URL that begins with {}", schemes.join(" or ")));
-        }
-        url_mistake(text).map_or_else(|| Ok(Self(text.to_owned())), |why| Err(why.to_owned()))
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // There may be a password behind the address too, that of the Sentinels.
-        let url = self.0.split_once('?').map_or(self.0.as_str(), |(url, _)| url);
-        match (url.split_once("://"), url.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, address))) => write!(f, "{scheme}://…@{address}"),
-            _ => f.write_str(url),
-        }
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(seconds) = text.parse::<u32>() {
-            return Ok(Self(Duration::from_secs(u64::from(seconds))));
-        }
-        humantime::parse_duration(text)
-            .map(Self)
-            .map_err(|_| "expected a length of time such as 5s, 200ms or 10m".to_owned())
-    }
+/// The text in a file, or why there is none.
+fn read_file(path: &str) -> Result<String, &'static str> {
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "does not exist",
+        io::ErrorKind::PermissionDenied => "this process may not read",
+        io::ErrorKind::IsADirectory => "is a folder and not a file",
+        io::ErrorKind::InvalidData => "is not UTF-8 text",
+        _ => "cannot be read",
+    })?;
+    let text = text.trim();
+    if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]
@@ -255,7 +253,7 @@ mod tests {
         let Mistakes(lines) = reader.finish(config).unwrap_err();
         // `zip` evaluates each reading, so that none hides behind another.
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(lines[0].starts_with("DELAY: must be between 0s and 1m"), "{lines:?}");
+        assert!(lines[0] == "DELAY: cannot be \"1h\" (how long)", "{lines:?}");
         assert!(lines[2].contains("/nowhere"), "{lines:?}");
     }
 
@@ -266,27 +264,5 @@ mod tests {
         let path_text = path.to_str().unwrap();
         assert_eq!(delay(&mut reader(&[("DELAY_FILE", path_text)])), Some(Duration::from_secs(3)));
         std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        let url: RedisUrl = "redis://payments:s3cret@127.0.0.1:6379".parse().unwrap();
-        assert_eq!(format!("{url} {url:?}"), "redis://…@127.0.0.1:6379 redis://…@127.0.0.1:6379");
-        let url = "redis-sentinel://payments:s3cret@a:26379?node=b:26379&sentinelServiceName=payments\
-                   &sentinelUsername=sentinel&sentinelPassword=s3cret";
-        let url: RedisUrl = url.parse().unwrap();
-        assert_eq!(
-            format!("{url} {url:?}"),
-            "redis-sentinel://…@a:26379 redis-sentinel://…@a:26379"
-        );
-        for text in [
-            "redis-sentinel://:s3cret@a:26379",
-            "127.0.0.1:6379",
-            "http://127.0.0.1",
-            "redis://:s3cret@host:port",
-        ] {
-            let error = text.parse::<RedisUrl>().unwrap_err();
-            assert!(!error.contains("s3cret"), "{error}");
-        }
     }
 }

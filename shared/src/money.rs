@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::config::Explain;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -136,6 +137,12 @@ impl Serialize for Money {
         serde_json::from_str::<&RawValue>(self.write(&mut [0; MAX_LENGTH]))
             .map_err(serde::ser::Error::custom)?
             .serialize(serializer)
+    }
+}
+
+impl Explain for InvalidRate {
+    fn explain(self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

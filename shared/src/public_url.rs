@@ -10,6 +10,8 @@ use poem::http::header::{LINK, LOCATION};
 use poem::http::{HeaderMap, HeaderValue};
 use reqwest::Url;
 
+use crate::config::Explain;
+
 /// The URL under which clients see `/`, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(String);
@@ -36,6 +38,12 @@ impl PublicUrl {
                 headers.insert(name, value);
             }
         }
+    }
+}
+
+impl Explain for InvalidPublicUrl {
+    fn explain(self) -> Option<String> {
+        Some(self.to_string())
     }
 }
 

@@ -1,14 +1,14 @@
 //! The settings that both services have.
 
-use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 use std::time::Duration;
 
 mod http;
 
 pub use http::HttpSettings;
 
-use crate::config::{Reader, RedisUrl, Setting};
+use crate::config::{Address, Reader, RedisUrl, Setting};
 use crate::id::Partitions;
 use crate::redis::{ReplicaAcks, is_same_store};
 use crate::rewind::REWIND;
@@ -26,9 +26,9 @@ pub struct Common {
     /// The store of payments. Read from `PAYMENTS_REDIS_URL`.
     pub payments_store: RedisUrl,
     /// Where `serve` listens. Read from `HTTP_ADDR`.
-    pub http_addr: SocketAddr,
+    pub http_addr: Address,
     /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
-    pub consumer_http_addr: SocketAddr,
+    pub consumer_http_addr: Address,
     /// How HTTP is served.
     pub http: HttpSettings,
     /// Replicas that must have a change before it is answered. Read from `REPLICA_ACKS` and
@@ -46,6 +46,10 @@ pub struct Common {
     pub log_format: LogFormat,
     /// Which log lines are written. Read from `RUST_LOG`.
     pub log_filter: LogFilter,
+    /// Whether a terminal may be told colours. Read from `NO_COLOR`.
+    pub log_in_color: bool,
+    /// Threads of this process; `None`: what its work needs. Read from `TOKIO_WORKER_THREADS`.
+    pub worker_threads: Option<usize>,
 }
 
 /// What differs between the services.
@@ -102,8 +106,9 @@ const STREAM_RETENTION: Setting = Setting {
 const CONSUMER_NAME: Setting = Setting {
     name: "CONSUMER_NAME",
     default: "",
-    help: "name of this consumer, different for each process; unset: <service>-<host>-1",
+    help: "name of this consumer, 1 to 200 letters, another one for each process; unset: <service>-<host>-<port>",
 };
+const MAX_CONSUMER_NAME: usize = 200;
 const RECLAIM_IDLE: Setting = Setting {
     name: "RECLAIM_IDLE",
     default: "30s",
@@ -114,19 +119,33 @@ const LOG_FORMAT: Setting =
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     default: "info",
-    help: "log filter; the access log has the target http (info,http=warn)",
+    help: "log filter: error, warn, info, debug, trace or off, also for one target (info,http=warn)",
+};
+const TOKIO_WORKER_THREADS: Setting = Setting {
+    name: "TOKIO_WORKER_THREADS",
+    default: "",
+    help: "threads of this process, 1 to 256; unset: half the cores for serve, 1 for all else",
+};
+const MAX_WORKER_THREADS: usize = 256;
+const NO_COLOR: Setting = Setting {
+    name: "NO_COLOR",
+    default: "",
+    help: "anything: no colours; unset: colours where the log goes to a terminal",
 };
 
 impl Common {
     /// Reads the settings. `None` means that at least one is wrong.
     pub fn read(reader: &mut Reader, defaults: Defaults) -> Option<Self> {
         let Defaults { service, commit, http_addr, consumer_http_addr } = defaults;
-        let http_addr =
-            Setting { name: "HTTP_ADDR", default: http_addr, help: "where serve listens" };
+        let http_addr = Setting {
+            name: "HTTP_ADDR",
+            default: http_addr,
+            help: "where serve listens, host:port",
+        };
         let consumer_http_addr = Setting {
             name: "CONSUMER_HTTP_ADDR",
             default: consumer_http_addr,
-            help: "where consume answers /livez and /readyz",
+            help: "where consume answers /livez and /readyz, host:port",
         };
         // Every setting is read before the first one may end this function: all mistakes are
         // reported together.
@@ -139,13 +158,20 @@ impl Common {
         let partitions = reader.optional(PARTITIONS);
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
-        let consumer_name = reader.optional(CONSUMER_NAME);
+        let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
         let reclaim_idle =
             reader.span(RECLAIM_IDLE, Duration::from_secs(1), Duration::from_hours(1));
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
+        let worker_threads = reader.number(TOKIO_WORKER_THREADS, 1, MAX_WORKER_THREADS);
+        let no_color = reader.optional::<AnyText>(NO_COLOR);
         let (inventory_store, payments_store) =
             read_apart(reader, inventory_store, payments_store)?;
+        let consumer_http_addr = consumer_http_addr?;
+        let consumer_name = match consumer_name? {
+            Some(ConsumerName(name)) => name,
+            None => default_consumer_name(service, &consumer_http_addr),
+        };
         let clustered = inventory_store.is_cluster() || payments_store.is_cluster();
         let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
         Some(Self {
@@ -154,15 +180,17 @@ impl Common {
             inventory_store,
             payments_store,
             http_addr: http_addr?,
-            consumer_http_addr: consumer_http_addr?,
+            consumer_http_addr,
             http: http?,
             replica_acks: replica_acks?,
             partitions: partitions.map_or(Partitions::NONE, Partitions::new),
             stream_retention: stream_retention?,
-            consumer_name: consumer_name?.unwrap_or_else(|| default_consumer_name(service)),
+            consumer_name,
             reclaim_idle: reclaim_idle?,
             log_format: log_format?,
             log_filter: log_filter?,
+            worker_threads: worker_threads?,
+            log_in_color: no_color?.is_none(),
         })
     }
 }
@@ -180,7 +208,33 @@ fn read_apart(
         reader.mistake(PAYMENTS_REDIS_URL.name, &database);
         return None;
     }
-    Some((inventory, payments))
+    Some((
+        inventory.read_from(INVENTORY_REDIS_URL.name),
+        payments.read_from(PAYMENTS_REDIS_URL.name),
+    ))
+}
+
+/// A name for people and for the store.
+struct ConsumerName(String);
+
+impl FromStr for ConsumerName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = text.chars().count() <= MAX_CONSUMER_NAME && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned())).ok_or("expected a shorter name, on one line")
+    }
+}
+
+/// A setting of which only counts that it is set.
+struct AnyText;
+
+impl FromStr for AnyText {
+    type Err = &'static str;
+
+    fn from_str(_: &str) -> Result<Self, Self::Err> {
+        Ok(Self)
+    }
 }
 
 fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
@@ -190,9 +244,10 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
     Some(ReplicaAcks { count: u32::from(count?), timeout: timeout? })
 }
 
-/// The same after a restart, so that a consumer finds its own pending entries at once.
-fn default_consumer_name(service: &str) -> String {
-    format!("{service}-{}-1", gethostname::gethostname().to_string_lossy())
+/// The same after a restart, so that a consumer finds its own pending entries at once; and another one
+/// for each consumer, because two on one host cannot listen on one port.
+fn default_consumer_name(service: &str, address: &Address) -> String {
+    format!("{service}-{}-{}", gethostname::gethostname().to_string_lossy(), address.port())
 }
 
 #[cfg(test)]
@@ -200,19 +255,20 @@ mod tests {
     use super::*;
     use crate::config::Mistakes;
 
+    const DEFAULTS: Defaults = Defaults {
+        service: "payments",
+        commit: "unknown",
+        http_addr: "127.0.0.1:9400",
+        consumer_http_addr: "127.0.0.1:9401",
+    };
+
     fn read(inventory: &'static str, payments: &'static str) -> Result<Common, Mistakes> {
         let mut reader = Reader::from_source(move |name| match name {
             "INVENTORY_REDIS_URL" => Some(inventory.to_owned()),
             "PAYMENTS_REDIS_URL" => Some(payments.to_owned()),
             _ => None,
         });
-        let defaults = Defaults {
-            service: "payments",
-            commit: "unknown",
-            http_addr: "127.0.0.1:0",
-            consumer_http_addr: "127.0.0.1:0",
-        };
-        let common = Common::read(&mut reader, defaults);
+        let common = Common::read(&mut reader, DEFAULTS);
         reader.finish(common)
     }
 
@@ -254,5 +310,23 @@ mod tests {
     fn a_cluster_has_no_database_to_choose() {
         let Mistakes(lines) = read("redis-cluster://a:7000/1", "redis://b:6379").unwrap_err();
         assert!(lines[0].starts_with("INVENTORY_REDIS_URL: a cluster has a single database"));
+    }
+
+    fn name(set: &'static [(&'static str, &'static str)]) -> Option<String> {
+        let find = |name: &str| set.iter().find(|(known, _)| *known == name);
+        let mut reader =
+            Reader::from_source(move |name| find(name).map(|(_, value)| (*value).to_owned()));
+        Common::read(&mut reader, DEFAULTS).map(|common| common.consumer_name)
+    }
+
+    #[test]
+    fn consumers_of_one_host_have_different_names_and_keep_them() {
+        let first = name(&[]).unwrap();
+        assert!(first.starts_with("payments-") && first.ends_with("-9401"), "{first}");
+        assert_eq!(name(&[("CONSUMER_NAME", " ")]), Some(first.clone()));
+        let second = name(&[("CONSUMER_HTTP_ADDR", "localhost:9402")]);
+        assert_eq!(second, Some(first.replace("-9401", "-9402")));
+        assert_eq!(name(&[("CONSUMER_NAME", "mine")]), Some("mine".to_owned()));
+        assert_eq!(name(&[("CONSUMER_NAME", "a\nb")]), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -27,12 +27,14 @@ pub struct LogFilter(Targets);
 /// Starts logging. A panic is a log line as well, so that it reaches whoever reads them.
 ///
 /// Called once, first thing in a process that stays; a second call is ignored.
-pub fn init(format: LogFormat, LogFilter(filter): &LogFilter) {
+/// Where nobody reads the log any more, lines are lost and the process goes on.
+pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) {
     let lines = tracing_subscriber::registry().with(filter.clone());
-    let ansi = std::io::stdout().is_terminal();
+    let ansi = in_color && std::io::stdout().is_terminal();
+    let layer = fmt::layer().log_internal_errors(false);
     let _ = match format {
-        LogFormat::Pretty => lines.with(fmt::layer().with_ansi(ansi).with_target(false)).try_init(),
-        LogFormat::Json => lines.with(fmt::layer().json().flatten_event(true)).try_init(),
+        LogFormat::Pretty => lines.with(layer.with_ansi(ansi).with_target(false)).try_init(),
+        LogFormat::Json => lines.with(layer.json().flatten_event(true)).try_init(),
     };
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -53,13 +55,12 @@ impl FromStr for LogFormat {
 }
 
 impl FromStr for LogFilter {
-    type Err = ParseError;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        let directives: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
-        if directives.is_empty() {
-            return Ok(Self(Targets::new().with_default(LevelFilter::ERROR)));
-        }
-        directives.join(",").parse().map(Self)
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let directives: Vec<&str> =
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let filter = directives.join(",").parse();
+        filter.map(Self).map_err(|_| "expected levels between commas, such as info,http=warn")
     }
 }

@@ -133,6 +133,15 @@ fn no_file_is_a_drawer_for_everything() {
     }
 }
 
+/// Replicas of a container share its settings; a name among them would be that of all of them.
+#[test]
+fn compose_gives_no_consumer_a_name() {
+    let compose = fs::read_to_string(root().join("compose.yaml")).unwrap();
+    let settings = compose.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let named: Vec<&str> = settings.filter(|line| line.contains("CONSUMER_NAME")).collect();
+    assert_eq!(named, [""; 0]);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not find itself.

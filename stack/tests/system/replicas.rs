@@ -1,7 +1,7 @@
 //! More than one process of the same kind.
 
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use stack::{process::Process, wait::wait_until};
+use stack::{ports, process::Process, role::Role, wait::wait_until};
 
 use crate::harness::{LIMIT, Shop, completed, count, programs::freeze};
 
@@ -37,6 +37,25 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
     ] {
         assert_eq!(store.group(stream, group).await.unwrap().consumers, 2);
     }
+}
+
+#[tokio::test]
+async fn consumers_that_were_given_no_name_do_not_share_one() {
+    let shop = Shop::open().await;
+    let port = ports::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    let env = [("CONSUMER_HTTP_ADDR", address.as_str())];
+    let (_second, _) = shop.start_overheard(Role::InventoryConsume, &env);
+    let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
+    wait_until("both to read", LIMIT, || async {
+        shop.payments.group(stream, group).await.is_some_and(|group| group.consumers == 2)
+    })
+    .await
+    .unwrap();
+    let product = shop.create_product("thing", 100).await;
+    futures_util::future::join_all((0..50).map(|_| shop.place_order(product, 1))).await;
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 50);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! every line.
 
 use std::{
+    ffi::OsString,
     process::{Output, Stdio},
     sync::{Arc, Mutex},
 };
@@ -25,13 +26,19 @@ pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
 /// Runs a program with these arguments and nothing but these variables, to its end.
 pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> Output {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), value.into()));
+    run_with(service, args, &env.collect::<Vec<_>>()).await
+}
+
+/// The same, where a value may be no text.
+pub(crate) async fn run_with(service: Store, args: &[&str], env: &[(String, OsString)]) -> Output {
     let binaries = binaries();
     let program = match service {
         Store::Inventory => binaries.inventory,
         Store::Payments => binaries.payments,
     };
     let mut command = Command::new(program);
-    command.args(args).env_clear().envs(env.iter().copied());
+    command.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).kill_on_drop(true);
     timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
