@@ -117,6 +117,11 @@ impl InventoryClient {
         Ok(Self(Arc::new(Inner { http, base, cache, breaker, offers, movements })))
     }
 
+    /// Where it asks.
+    pub fn url(&self) -> &Url {
+        &self.0.base
+    }
+
     /// What a product costs. Simultaneous questions about one product share one call.
     pub async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         match &self.0.cache {
@@ -203,7 +208,7 @@ impl Inner {
             }
             response => response,
         };
-        read(response.map_err(no_answer)?).await
+        read(response.map_err(|error| no_answer(&error))?).await
     }
 
     /// Each segment is pushed as one: whatever it contained, it could not name another path or

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use shared::config::Span;
-use shared::opening::OpenError;
 use shared::own_store::all;
 use shared::request::RequestContext;
 use shared::time::Timestamp;
 
 mod findings;
 mod patience;
+mod reach;
 mod repair;
 mod report;
 mod walk;
@@ -96,7 +96,8 @@ impl Reconciler {
     /// could not finish.
     pub async fn run(&self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        self.confirm_store().await?;
+        self.reach_both().await?;
+        patiently(|| self.store.own.mend_older_writes()).await?;
         let mut sums = self.sums().await?;
         let now = sums.read_at();
         let times = Times {
@@ -129,21 +130,6 @@ impl Reconciler {
         let report = Report::new(&findings, found, accounts.as_ref(), held_back, took);
         shared::cli::print(&report.text(self.options.json)?)?;
         Ok(if report.remain() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
-    }
-
-    /// Makes sure that all orders are found where this build looks for them. What an older build left
-    /// elsewhere would not be compared, and a comparison of nothing shows no difference.
-    async fn confirm_store(&self) -> anyhow::Result<()> {
-        let own = &self.store.own;
-        let verified = patiently(|| async {
-            match own.verify().await {
-                Err(OpenError::Redis(error)) => Err(error),
-                answer => Ok(answer),
-            }
-        });
-        verified.await??;
-        patiently(|| own.mend_older_writes()).await?;
-        Ok(())
     }
 
     /// The accounts of all partitions, each at one time. Whatever is read of the orders is read

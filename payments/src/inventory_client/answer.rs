@@ -1,5 +1,8 @@
 //! Reading what inventory answers. Nothing of it is trusted.
 
+use std::error::Error;
+use std::io;
+
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -34,11 +37,33 @@ pub(super) struct Answered {
 }
 
 /// Why there is no answer.
-pub(super) fn no_answer(error: reqwest::Error) -> NoOffer {
+pub(super) fn no_answer(error: &reqwest::Error) -> NoOffer {
     if error.is_timeout() && !error.is_connect() {
         return NoOffer::TooSlow;
     }
-    NoOffer::Unavailable(error.without_url().to_string())
+    NoOffer::Unavailable(reason(error).to_owned())
+}
+
+/// Why nothing was answered. The texts of the libraries, some of which repeat the URL, are not for
+/// people.
+fn reason(error: &reqwest::Error) -> &'static str {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
+            Some(io::ErrorKind::ConnectionRefused) => return "connection refused",
+            Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+                return "its host cannot be reached";
+            }
+            _ if cause.to_string().contains("failed to lookup address") => return "unknown host",
+            _ => next = cause.source(),
+        }
+    }
+    match error {
+        error if error.is_timeout() => "no answer in time",
+        error if error.is_connect() => "no connection can be made",
+        error if error.is_body() || error.is_decode() => "the answer broke off",
+        _ => "the connection was cut, or what answers there is no HTTP server",
+    }
 }
 
 /// What was answered, where it is an answer.
@@ -73,7 +98,7 @@ fn next_cursor(link: &str) -> Option<String> {
 /// Reads the body, and stops where it becomes larger than any product.
 async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER_BYTES {
             return Err(NoOffer::Nonsense(format!("more than {MAX_ANSWER_BYTES} bytes")));

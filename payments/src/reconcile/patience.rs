@@ -1,28 +1,41 @@
 //! Trying again while a store or inventory is away.
 
+use std::fmt::Display;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use shared::backoff::Backoff;
+use shared::cli;
 
 /// Attempts of one question before the run is given up: some ten seconds.
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait between two attempts.
 const PAUSE: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
 
-/// Asks until there is an answer. What is asked changes nothing the second time.
-pub(super) async fn patiently<T, E, F>(ask: impl Fn() -> F) -> Result<T, E>
+/// Asks until there is an answer. What is asked changes nothing the second time. Whoever waits is told
+/// for what, once for each reason.
+pub(super) async fn patiently<T, E: Display, F>(ask: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,
 {
-    let mut failures = 0;
+    let (mut failures, mut told, began) = (0, String::new(), Instant::now());
     loop {
         match ask().await {
-            Err(_) if failures + 1 < MAX_ATTEMPTS => {
+            Err(error) if failures + 1 < MAX_ATTEMPTS => {
                 failures += 1;
+                let reason = error.to_string();
+                if reason != told {
+                    cli::note(&format!("waiting: {reason}"));
+                    told = reason;
+                }
                 tokio::time::sleep(PAUSE.wait(failures)).await;
             }
-            answer => return answer,
+            answer => {
+                if failures > 0 && answer.is_ok() {
+                    cli::note(&format!("answered again after {} s", began.elapsed().as_secs()));
+                }
+                return answer;
+            }
         }
     }
 }

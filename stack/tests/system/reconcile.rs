@@ -1,12 +1,17 @@
 //! Records that an operator, or a loss, made differ: found by `payments reconcile`, and repaired
 //! where that is safe.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{OrderId, ProductId};
-use stack::{order_line, role::Role};
+use stack::{order_line, ports, redis, role::Role};
 
-use crate::harness::{Shop, Traffic, completed, programs::text};
+use crate::harness::{
+    Shop, Traffic, completed,
+    programs::{run, text},
+};
 
 /// What a run of `payments reconcile` ended with.
 #[derive(Debug)]
@@ -253,6 +258,25 @@ async fn beside_live_traffic_nothing_differs() {
     assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
 }
 
+/// Nobody has told it where to look.
+#[tokio::test]
+async fn a_comparison_that_reaches_nothing_ends_at_once_and_names_both_settings() {
+    let (store, http) = (ports::free().unwrap(), ports::free().unwrap());
+    let store_url = format!("redis://payments:s3cret@127.0.0.1:{}", store.number());
+    let inventory_url = format!("http://127.0.0.1:{}", http.number());
+    let env = [("PAYMENTS_REDIS_URL", &*store_url), ("INVENTORY_URL", &inventory_url)];
+    let began = Instant::now();
+    let output = run(redis::Store::Payments, &["reconcile"], &env).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(output.status.code(), Some(1));
+    let expected = format!(
+        "the store of payments at 127.0.0.1:{} (PAYMENTS_REDIS_URL) cannot be reached: connection \
+         refused\ninventory at {inventory_url}/ (INVENTORY_URL) cannot be asked: connection refused\n",
+        store.number()
+    );
+    assert_eq!(text(&output), expected);
+}
+
 #[tokio::test]
 async fn a_comparison_that_cannot_be_finished_ends_with_status_1() {
     let shop = Shop::open().await;
@@ -261,7 +285,8 @@ async fn a_comparison_that_cannot_be_finished_ends_with_status_1() {
     shop.system.process("inventory serve").kill();
     let output = shop.run(Role::PaymentsServe, &["reconcile"]).await;
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(text(&output).contains("inventory cannot be asked"), "{}", text(&output));
+    let refused = "(INVENTORY_URL) cannot be asked: connection refused";
+    assert!(text(&output).contains(refused), "{}", text(&output));
     shop.payments.ask("FLUSHALL", &[]).await;
     let output = shop.run(Role::PaymentsServe, &["reconcile"]).await;
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
