@@ -53,6 +53,7 @@ impl Completer {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     failures += 1;
+                    progress.failed(&error);
                     if failures.is_power_of_two() {
                         tracing::warn!(%error, failures, "cannot complete orders; trying again");
                     }

@@ -91,7 +91,9 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
             return Ok(Entered::Alone(item));
         }
         if lane.waiting.len() >= MAX_WAITING {
-            return Err(RedisError::Unavailable("too much waits for it already".to_owned()));
+            return Err(RedisError::NotNow(
+                "CROWDED too many requests wait for it already".to_owned(),
+            ));
         }
         let (submitter, answer) = oneshot::channel();
         lane.waiting.push_back((item, submitter));

@@ -206,7 +206,7 @@ async fn what_would_wait_behind_too_many_is_refused_at_once() {
     let _under_way = calls.recv().await.unwrap();
     let _waiting = submit(&batcher, 1..=MAX_WAITING).await;
     let refused = batcher.submit(partition(0), 1).await;
-    assert!(matches!(refused, Err(RedisError::Unavailable(_))));
+    assert!(matches!(refused, Err(RedisError::NotNow(_))));
     let elsewhere = batcher.clone();
     tokio::spawn(async move { elsewhere.submit(partition(1), 1).await });
     let call = calls.recv().await.unwrap();

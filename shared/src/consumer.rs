@@ -264,6 +264,7 @@ impl<H: Handler> Consumer<H> {
                 }
             }
             Trouble::Redis(error) => {
+                self.progress.failed(error);
                 if told {
                     tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
                 }
@@ -277,6 +278,11 @@ impl<H: Handler> Consumer<H> {
         self.state.retries.clear();
         self.state.own_pending_after = Some(BEGINNING.to_owned());
         self.state.rewind.check_soon();
+    }
+
+    /// The client of the store that has the stream.
+    pub(crate) fn stream_store(&self) -> Redis {
+        self.settler.stream_store.clone()
     }
 
     fn membership(&self) -> &Membership {

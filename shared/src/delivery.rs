@@ -13,9 +13,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Acts on a batch and answers one settlement per event, in the same order. `entry_ids` tells
     /// which stream entry brought which event.
     ///
-    /// An [`RedisError::Unavailable`] says that nothing is known about any of them: the loop waits
-    /// and hands them over again, without counting. A [`RedisError::Refused`] is a retry of each,
-    /// alone.
+    /// An [`RedisError::Unavailable`] says that nothing is known about any of them, and a
+    /// [`RedisError::NotNow`] that nothing was done about any. After either, the loop waits and hands
+    /// them over again, without counting. A [`RedisError::Refused`] is a retry of each, alone.
     fn handle(
         &self,
         events: &[Self::Event],

@@ -110,6 +110,7 @@ impl<S: Show> Feed<S> {
                 }
                 Err(error) => {
                     (failures, certain) = (failures + 1, false);
+                    progress.failed(&error);
                     if failures.is_power_of_two() {
                         tracing::warn!(%error, failures, "cannot read changes; trying again");
                     }

@@ -1,5 +1,6 @@
 //! Liveness and readiness.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::own_store::OwnStore;
+mod changes;
+
+use crate::own_store::all;
 use crate::shutdown::Shutdown;
 
 /// A consumer, or a background task, that got nowhere for this long is not ready.
@@ -37,6 +40,8 @@ pub struct Progress {
     last_ms: Arc<AtomicU64>,
     /// Why it does nothing, on purpose.
     halted: Arc<Mutex<Option<String>>>,
+    /// Why the last round failed, and when, as in `last_ms`.
+    failed: Arc<Mutex<(u64, String)>>,
 }
 
 /// Set once, when the store has been opened.
@@ -54,51 +59,25 @@ impl Readiness {
         if self.shutdown.is_cancelled() {
             return vec!["stopping".to_owned()];
         }
-        let mut failures = Vec::new();
-        for check in self.checks.iter() {
-            if let Err(error) = (check.probe)().await {
-                failures.push(format!("{}: {error}", check.name));
-            }
-        }
+        // All at the same time: each may have to wait for a store.
+        let answers = all(self.checks.iter().map(|check| (check.probe)())).await;
+        let answers = self.checks.iter().zip(answers);
+        let failures = answers.filter_map(|(check, answer)| {
+            answer.err().map(|error| format!("{}: {error}", check.name))
+        });
+        let mut failures: Vec<String> = failures.collect();
+        // Partitions tend to fail together.
+        failures.dedup();
         failures
     }
 }
 
 impl Check {
-    /// The own store was opened, answers, and still has its identity.
-    pub fn store(store: OwnStore, opened: Opened) -> Self {
-        let probe = move || -> Probe {
-            let (store, opened) = (store.clone(), opened.clone());
-            Box::pin(async move {
-                if !opened.0.is_cancelled() {
-                    return Err("not opened yet".to_owned());
-                }
-                match store.has_identity().await {
-                    Ok(true) => Ok(()),
-                    Ok(false) => Err("it has lost its data".to_owned()),
-                    Err(_) => Err("it does not answer, or refuses to work".to_owned()),
-                }
-            })
-        };
-        Self { name: "store", probe: Box::new(probe) }
-    }
-
     /// A loop gets on with its work.
     pub fn progress(name: &'static str, progress: Progress) -> Self {
         let probe = move || -> Probe {
-            let (idle, halted) = (progress.idle(), progress.halted());
-            Box::pin(async move {
-                if let Some(reason) = halted {
-                    return Err(reason);
-                }
-                match idle {
-                    None => Err("has not begun".to_owned()),
-                    Some(idle) if idle > STALLED_AFTER => {
-                        Err(format!("no progress for {} s", idle.as_secs()))
-                    }
-                    Some(_) => Ok(()),
-                }
-            })
+            let stalled = progress.stalled();
+            Box::pin(async move { stalled.map_or(Ok(()), Err) })
         };
         Self { name, probe: Box::new(probe) }
     }
@@ -107,7 +86,12 @@ impl Check {
 impl Progress {
     /// Not begun.
     pub fn new() -> Self {
-        Self { started: Instant::now(), last_ms: Arc::default(), halted: Arc::default() }
+        Self {
+            started: Instant::now(),
+            last_ms: Arc::default(),
+            halted: Arc::default(),
+            failed: Arc::default(),
+        }
     }
 
     /// Got somewhere, just now.
@@ -121,6 +105,31 @@ impl Progress {
     pub fn halt(&self, reason: &str) {
         self.set_halted(Some(reason.to_owned()));
         self.last_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Got nowhere this time, for this reason.
+    pub fn failed(&self, reason: &dyn Display) {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        *failed = (self.elapsed_ms(), reason.to_string());
+    }
+
+    /// Why it counts as stalled, if it does.
+    fn stalled(&self) -> Option<String> {
+        if let Some(reason) = self.halted() {
+            return Some(reason);
+        }
+        let (failed_ms, reason) =
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = |text: String| if reason.is_empty() { text } else { format!("{text}: {reason}") };
+        match self.idle() {
+            None => Some(why("has not begun".to_owned())),
+            Some(idle) if idle <= STALLED_AFTER => None,
+            Some(idle) => {
+                let text = format!("no progress for {} s", idle.as_secs());
+                let is_recent = failed_ms >= self.last_ms.load(Ordering::Relaxed);
+                Some(if is_recent { why(text) } else { text })
+            }
+        }
     }
 
     fn halted(&self) -> Option<String> {

@@ -115,7 +115,6 @@ impl OwnStore {
     /// the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
-        let mut last = String::new();
         let mut told = Told::default();
         loop {
             let error = match self.try_open(witness, &mut told).await {
@@ -123,9 +122,8 @@ impl OwnStore {
                 Err(error) if error.is_final() => return Err(error),
                 Err(error) => error.to_string(),
             };
-            if error != last {
+            if self.set_obstacle(&error) {
                 tracing::warn!("not ready: {error}");
-                last = error;
             }
             failures += 1;
             if !sleep_unless(shutdown, OPEN_BACKOFF.wait(failures)).await {
@@ -182,7 +180,7 @@ impl OwnStore {
             if !nameless {
                 continue;
             }
-            let exists = Command::new("EXISTS").key(partition.key(witness.stream));
+            let exists = Command::new("EXISTS").key(partition.key(witness.stream)).as_attempt();
             let there = match self.run(exists).await {
                 // A user of this service's own store has no right to the other's stream.
                 Err(error) if error.is_forbidden() => false,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::batch::Batcher;
 use crate::function::{Call, IDENTITY, Library, belongs};
@@ -21,6 +21,8 @@ pub struct OwnStore {
     library: Arc<Library>,
     partitions: Partitions,
     lines: Batcher<String, Reply>,
+    /// Why it could not be opened when that was last tried.
+    obstacle: Arc<Mutex<Option<String>>>,
 }
 
 impl OwnStore {
@@ -31,12 +33,31 @@ impl OwnStore {
             let redis = reader.clone();
             async move { read_lines(&redis, partition, keys).await }
         });
-        Self { redis, library: Arc::new(library), partitions, lines }
+        let library = Arc::new(library);
+        Self { redis, library, partitions, lines, obstacle: Arc::default() }
     }
 
     /// How its keys are spread.
     pub fn partitions(&self) -> Partitions {
         self.partitions
+    }
+
+    /// Makes a change that nobody reads, and answers why it is refused.
+    pub(crate) async fn try_change(&self, partition: Partition) -> Result<(), String> {
+        self.redis.try_change(partition).await
+    }
+
+    /// Why it could not be opened when that was last tried.
+    pub(crate) fn obstacle(&self) -> Option<String> {
+        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers why it could not be opened, and answers whether that is news.
+    pub(crate) fn set_obstacle(&self, reason: &str) -> bool {
+        let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = obstacle.as_deref() != Some(reason);
+        *obstacle = Some(reason.to_owned());
+        is_news
     }
 
     /// Sends a plain command.
@@ -115,7 +136,7 @@ impl OwnStore {
             return Ok(true);
         }
         let Layout { service, .. } = layout;
-        Err(RedisError::Unavailable(format!(
+        Err(RedisError::NotNow(format!(
             "OTHERLAYOUT this store is not one of {service} with layout {}",
             layout.version()
         )))
@@ -135,7 +156,7 @@ impl OwnStore {
         if self.is_identified(partition).await? {
             return Ok(());
         }
-        Err(RedisError::Unavailable("NOIDENTITY this store has lost its data".to_owned()))
+        Err(RedisError::NotNow("NOIDENTITY this store has lost its data".to_owned()))
     }
 
     /// The time on the clock of the store.

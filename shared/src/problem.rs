@@ -149,13 +149,18 @@ impl Problem {
 impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
         match error {
+            // The log of the store says why, once and not for each request.
             RedisError::Unavailable(reason) => {
-                tracing::warn!(reason, "the store is not available");
+                tracing::debug!(reason, "the store is not available");
                 Self::new(
                     &STORE_UNAVAILABLE,
-                    "the store cannot be used just now; whether a change was made is unknown",
+                    "the store is not available just now; whether a change was made is unknown",
                 )
                 .retry_after(RETRY_AFTER)
+            }
+            error @ RedisError::NotNow(_) => {
+                Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
+                    .retry_after(RETRY_AFTER)
             }
             RedisError::Refused(reason) => {
                 tracing::error!(reason, "the store refused a command");

@@ -2,14 +2,14 @@
 //! together.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::io;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::RedisUrl;
+use crate::config::{Address, RedisUrl};
 use crate::consumer::{Consumer, Settings};
 use crate::delivery::Handler;
 use crate::descriptors;
@@ -73,6 +73,7 @@ impl Process {
             self.checks.push(Check::progress("consumer", progress.clone()));
             let consumer =
                 Consumer::new(handler.clone(), store.clone(), partition, settings, progress);
+            self.checks.push(Check::stream_store(consumer.stream_store(), partition));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
                 // Before the store has its identity, "no such product" would be no answer.
@@ -83,8 +84,8 @@ impl Process {
         }
     }
 
-    /// Adds a task that runs `act` every `interval`. A failure is logged; the next round tries
-    /// again.
+    /// Adds a task that runs `act` every `interval`. A failure is logged once for each reason; the
+    /// next round tries again.
     pub fn repeat<F>(
         &mut self,
         name: &'static str,
@@ -96,10 +97,13 @@ impl Process {
         let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
         self.spawn(async move {
             opened.wait(&stop).await;
+            let mut last = String::new();
             while !stop.is_cancelled() {
-                if let Err(error) = act().await {
-                    tracing::warn!(task = name, %error, "failed; trying again later");
+                let failure = act().await.err().map_or_else(String::new, |error| error.to_string());
+                if !failure.is_empty() && failure != last {
+                    tracing::warn!(task = name, error = failure, "failed; trying again later");
                 }
+                last = failure;
                 sleep_unless(&stop, interval).await;
             }
             Ok(())
@@ -135,27 +139,25 @@ impl Process {
     pub async fn serve(self, common: &Common, routes: Routes) -> anyhow::Result<()> {
         let about = about(common, "serve");
         let settings = common.http.clone();
-        self.run(common.http_addr, routes, settings, about).await
+        self.run(&common.http_addr, routes, settings, about).await
     }
 
     /// Answers probes, and runs until the process is told to stop or a task fails.
     pub async fn serve_probes(self, common: &Common) -> anyhow::Result<()> {
         let about = about(common, "consume");
-        let (address, settings) = (common.consumer_http_addr, common.http.for_probes());
+        let (address, settings) = (&common.consumer_http_addr, common.http.for_probes());
         self.run(address, Routes::default(), settings, about).await
     }
 
     async fn run(
         mut self,
-        address: SocketAddr,
+        address: &Address,
         routes: Routes,
         settings: HttpSettings,
         about: About,
     ) -> anyhow::Result<()> {
         descriptors::make_room_for(settings.max_connections);
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}"))?;
+        let listener = listen(address).await?;
         let readiness = Readiness::new(std::mem::take(&mut self.checks), self.shutdown.clone());
         let routes = http::with_pages(routes, readiness, about);
         let (stop, grace) = (self.shutdown.clone(), settings.drain_delay + DRAIN_LIMIT);
@@ -180,6 +182,21 @@ impl Process {
 /// What a process says about itself.
 fn about(common: &Common, process: &'static str) -> About {
     About { service: common.service, version: VERSION, commit: common.commit, process }
+}
+
+async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
+    let found = address.resolve().await?;
+    TcpListener::bind(found).await.map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process listens there",
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
+            io::ErrorKind::PermissionDenied => {
+                "this process may not (ports below 1024 are for root)"
+            }
+            _ => "the system refuses",
+        };
+        anyhow::anyhow!("cannot listen on {address}: {reason}")
+    })
 }
 
 /// Waits for all tasks. The first one that fails stops the others.

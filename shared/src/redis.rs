@@ -17,16 +17,21 @@
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
+//! * The library tells why it cannot connect in events, and lets commands time out. So whoever meets a
+//!   command that failed looks for the reason there ([`reason`]), and says it once ([`report`]).
 
 mod connection;
 mod error;
+mod probe;
+mod reason;
 mod replica_gate;
 mod reply;
+mod report;
 mod sentinel;
 mod slots;
 mod watchdog;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,9 +40,10 @@ use fred::types::{ClusterHash, Value};
 use crate::config::RedisUrl;
 use crate::redis::connection::{Connection, route_of};
 use crate::redis::replica_gate::Place;
+use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
-pub(crate) use crate::redis::connection::{is_same_store, url_mistake};
+pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
 pub use crate::redis::error::RedisError;
 pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};
@@ -60,6 +66,9 @@ struct Inner {
     timeout: Duration,
     connection: ArcSwap<Connection>,
     watchdog: Watchdog,
+    report: Arc<Report>,
+    /// What the Sentinel that was asked last gave for an answer, if that was of no use.
+    sentinel_trouble: Mutex<Option<String>>,
 }
 
 /// An argument of a command: a text, bytes or a whole number.
@@ -71,6 +80,8 @@ pub struct Command {
     name: &'static str,
     route: ClusterHash,
     args: Vec<Arg>,
+    /// It only asks whether it is allowed.
+    is_attempt: bool,
 }
 
 impl Redis {
@@ -98,6 +109,8 @@ impl Redis {
             timeout,
             connection: ArcSwap::from_pointee(Connection::open(url, timeout)),
             watchdog: Watchdog::new(),
+            report: Report::about(url),
+            sentinel_trouble: Mutex::default(),
         };
         let inner = Arc::new(inner);
         sentinel::watch(&inner);
@@ -151,21 +164,54 @@ impl Inner {
         connection: &Arc<Connection>,
         command: Command,
     ) -> Result<Reply, RedisError> {
-        let sent_ms = self.watchdog.now_ms();
+        let (sent_ms, is_attempt) = (self.watchdog.now_ms(), command.is_attempt);
         match connection.send(command).await {
             Ok(reply) => {
                 self.watchdog.answered();
+                self.report.reached();
                 Ok(reply)
             }
             Err(error) if error.is_answer() => {
                 self.watchdog.answered();
+                if !is_attempt {
+                    self.tell(&error);
+                }
                 Err(error)
             }
             Err(error) => {
                 self.watch(connection, sent_ms);
-                Err(error)
+                self.tell(&error);
+                if error.is_no_primary() {
+                    connection.leave();
+                    return Err(error);
+                }
+                Err(self.explain(connection, error))
             }
         }
+    }
+
+    /// What the store refuses stands in the log, whoever asked for it.
+    fn tell(&self, error: &RedisError) {
+        if let RedisError::NotNow(message) = error
+            && !error.is_moving()
+        {
+            self.report.refuses(&reason::of_refusal(message));
+        }
+    }
+
+    /// A command that was not answered for want of a connection failed for the reason that there is
+    /// none.
+    fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
+        let RedisError::Unavailable(symptom) = error else { return error };
+        let Some(mut reason) = connection.trouble() else {
+            return RedisError::Unavailable(format!("{}: {symptom}", self.url));
+        };
+        let sentinel = self.sentinel_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sentinel) = &*sentinel {
+            reason = format!("{reason}; {sentinel}");
+        }
+        self.report.away(&reason);
+        RedisError::Unavailable(format!("{} cannot be reached: {reason}", self.url))
     }
 
     fn replace(&self) {
@@ -191,7 +237,8 @@ impl Inner {
 impl Command {
     /// A command that belongs to no key.
     pub fn new(name: &'static str) -> Self {
-        Self { name, route: ClusterHash::Random, args: Vec::with_capacity(8) }
+        let args = Vec::with_capacity(8);
+        Self { name, route: ClusterHash::Random, args, is_attempt: false }
     }
 
     /// Adds a key. The first one decides which node of a cluster receives the command.
@@ -217,6 +264,12 @@ impl Command {
     pub fn args<A: Into<Arg>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// Whoever sends it knows what to do where it is refused: nobody else has to hear of that.
+    #[must_use]
+    pub fn as_attempt(self) -> Self {
+        Self { is_attempt: true, ..self }
     }
 
     /// Sends the command to the node that owns `key`, without naming it: for commands about the

@@ -108,7 +108,7 @@ impl Finals {
             let changed = watch.changed();
             let order = match wait.store.find_order(id).await {
                 // It will be back, most likely before the time is up.
-                Err(RedisError::Unavailable(_))
+                Err(RedisError::Unavailable(_) | RedisError::NotNow(_))
                     if place.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
                 {
                     tokio::time::sleep(LOOK_AGAIN).await;

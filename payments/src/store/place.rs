@@ -154,5 +154,5 @@ fn read_one(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, Redi
 
 /// None of it is the fault of who asks.
 fn not_now(reason: &str) -> RedisError {
-    RedisError::Unavailable(reason.to_owned())
+    RedisError::NotNow(reason.to_owned())
 }

@@ -1,16 +1,20 @@
 //! One client of the library, with every setting that makes it fail in time and come back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fred::interfaces::{ClientLike, EventInterface};
+use fred::error::Error;
+use fred::interfaces::{ClientLike, ClusterInterface, EventInterface};
 use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ReconnectError, ReconnectPolicy, Server,
-    ServerConfig, TcpConfig, UnresponsiveConfig,
+    Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
+    UnresponsiveConfig,
 };
 use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Arg, Command, RedisError, Reply};
+use super::{Arg, Command, RedisError, Reply, reason};
 use crate::config::RedisUrl;
 use crate::redis::replica_gate::Gates;
 
@@ -22,6 +26,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
 /// First and longest wait between two attempts to connect, in milliseconds.
 const RECONNECT_MS: (u32, u32) = (50, 1_000);
+/// Shortest time between two looks for another primary.
+const LEAVE_PAUSE: Duration = Duration::from_millis(50);
 /// Commands that may wait for the connection; more are refused at once, so that a stalled store
 /// cannot fill the memory.
 const MAX_QUEUED_COMMANDS: usize = 10_000;
@@ -40,7 +46,16 @@ pub(super) struct Connection {
     /// One message for each connection to a server, sent before the first command goes over it.
     /// They are counted and never received.
     made: Receiver<Server>,
+    /// What the client met while it tried to connect. Looked at only where a command failed.
+    attempts: Mutex<Attempts>,
+    /// It is about to leave the server that it has.
+    is_leaving: Arc<AtomicBool>,
     pub(super) gates: Gates,
+}
+
+struct Attempts {
+    errors: Receiver<(Error, Option<Server>)>,
+    last: Option<String>,
 }
 
 impl Connection {
@@ -72,12 +87,6 @@ impl Connection {
                 interval: UNRESPONSIVE_AFTER / 3,
             },
             tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
-            reconnect_errors: vec![
-                ReconnectError::ClusterDown,
-                ReconnectError::Loading,
-                ReconnectError::MasterDown,
-                ReconnectError::ReadOnly,
-            ],
             ..ConnectionConfig::default()
         };
         let performance =
@@ -87,8 +96,9 @@ impl Connection {
         let client =
             fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
         let made = client.reconnect_rx();
+        let attempts = Mutex::new(Attempts { errors: client.error_rx(), last: None });
         let task = client.connect();
-        Self { client, task, made, gates: Gates::default() }
+        Self { client, task, made, attempts, is_leaving: Arc::default(), gates: Gates::default() }
     }
 
     /// Sends a command and waits for its answer. The frame of the answer is taken as it is: what the
@@ -98,6 +108,44 @@ impl Connection {
         // The future of the library has 5 KB, which everything that awaits a command would carry along.
         let answer = Box::pin(self.client.custom_raw::<Arg>(custom, command.args)).await;
         Reply::try_from(answer?)
+    }
+
+    /// Why it is not connected: what the last attempt met. `None` while it is, or before the first
+    /// attempt has ended.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match attempts.errors.try_recv() {
+                Ok((error, _)) => attempts.last = Some(reason::of(&error)),
+                // It goes on with the oldest that is still there.
+                Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        if self.client.is_connected() {
+            attempts.last = None;
+        }
+        attempts.last.clone()
+    }
+
+    /// Looks for the primary anew: the server behind this connection is none, or not yet. Where the
+    /// library leaves a server by itself, it gives the answer that made it do so to all commands on
+    /// their way, also to those that were served; here each gets its own answer, or none.
+    pub(super) fn leave(&self) {
+        if self.is_leaving.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (client, is_leaving) = (self.client.clone(), self.is_leaving.clone());
+        tokio::spawn(async move {
+            // In a cluster the other nodes go on meanwhile.
+            let _ = if client.is_clustered() {
+                client.sync_cluster().await
+            } else {
+                client.force_reconnection().await
+            };
+            tokio::time::sleep(LEAVE_PAUSE).await;
+            is_leaving.store(false, Ordering::Relaxed);
+        });
     }
 
     /// Whether it is connected, and to another server than this one.
@@ -143,6 +191,12 @@ pub(crate) fn is_same_store(one: &RedisUrl, other: &RedisUrl) -> bool {
     one.database.unwrap_or(0) == other.database.unwrap_or(0)
         && primary(&one) == primary(&other)
         && hosts.iter().any(|host| others.contains(host))
+}
+
+/// The servers that a URL names, as `host:port`.
+pub(crate) fn servers_of(url: &str) -> Vec<String> {
+    let servers = Config::from_url(url).unwrap_or_default().server.hosts();
+    servers.iter().map(ToString::to_string).collect()
 }
 
 /// The route to the node that owns a key. Computed here, because the client heeds no other route of

@@ -1,14 +1,19 @@
-//! Why a command failed, and whether it is worth trying again.
+//! Why a command failed, whether anything was done, and whether it is worth trying again.
 
+use crate::redis::reason;
 use crate::redis::reply::UnexpectedReply;
 
 /// Why a command failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RedisError {
-    /// The store cannot be reached, does not answer in time, or refuses to work just now. Whether
-    /// the command took effect is unknown. Worth trying again.
-    #[error("the Redis store is not available: {0}")]
+    /// The store cannot be reached, or did not answer in time. Whether the command took effect is
+    /// unknown. Worth trying again.
+    #[error("{0}")]
     Unavailable(String),
+    /// The store refuses to work just now, and did nothing. Worth trying again. The first word is the
+    /// code of the server.
+    #[error("the store refuses: {}", reason::of_refusal(.0))]
+    NotNow(String),
     /// The store answered with an error; trying again changes nothing. The first word is its code.
     #[error("Redis refused: {0}")]
     Refused(String),
@@ -16,12 +21,12 @@ pub enum RedisError {
 
 /// Answers that say "not now" rather than "never": the server is busy, starting, full or failing
 /// over, slots are on the move, the store has lost its data, is damaged or was migrated, or was told wrong
-/// users. None of them is the fault of the command, so none may count against an event. The last
-/// seven words are those of our own functions or of the server's users.
+/// users. None of them is the fault of the command, so none may count against an event. Each says that
+/// the command did nothing: functions look for everything that may fail before they write. The last
+/// eight words are ours, or about the users of the server.
 const NOT_NOW: [&str; 19] = [
     "ASK",
     "BUSY",
-    "CLUSTERDOWN",
     "LOADING",
     "MASTERDOWN",
     "MISCONF",
@@ -32,6 +37,7 @@ const NOT_NOW: [&str; 19] = [
     "TRYAGAIN",
     "UNBLOCKED",
     "CLOCK",
+    "CROWDED",
     "DAMAGED",
     "NOIDENTITY",
     "OTHERLAYOUT",
@@ -39,6 +45,13 @@ const NOT_NOW: [&str; 19] = [
     "NOPERM",
     "WRONGPASS",
 ];
+
+/// A cluster that is down is not available: the client hands this answer to all commands that are on
+/// their way over the same connection, and another node, or slot, may have served some of them.
+const CLUSTER_DOWN: &str = "CLUSTERDOWN";
+/// A function whose user may not do what it does next may have written before. The users are wrong, and
+/// not the command.
+const FORBIDDEN_HALF_WAY: &str = "ERR ACL failure in script";
 
 /// Answers after which a connection is of no use: the server behind it is no primary, or not yet.
 const LEAVE: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
@@ -49,15 +62,27 @@ const MOVING: &str = "TRYAGAIN";
 const REDIRECTED: &str = "Too many redirections.";
 
 impl RedisError {
-    /// What an error says that the server answered, or the library. Codes of a server are in
-    /// capitals, the texts of the library are not.
+    /// What an error says that the server answered.
     pub(super) fn answered(message: &str) -> Self {
-        let code = message.split_whitespace().next().unwrap_or_default();
-        let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
-        if is_code && !NOT_NOW.contains(&code) {
+        let code = code(message);
+        if code == CLUSTER_DOWN || message.starts_with(FORBIDDEN_HALF_WAY) {
+            Self::Unavailable(reason::of_refusal(message))
+        } else if NOT_NOW.contains(&code) {
+            Self::NotNow(message.to_owned())
+        } else if is_code(code) {
             Self::Refused(message.to_owned())
         } else {
-            Self::Unavailable(message.to_owned())
+            Self::Unavailable("its server answered with an error that has no code".to_owned())
+        }
+    }
+
+    /// The same, where a change was made just before by another command: it is not true any more that
+    /// nothing was done.
+    #[must_use]
+    pub fn after_change(self) -> Self {
+        match self {
+            Self::NotNow(message) => Self::Unavailable(reason::of_refusal(&message)),
+            error => error,
         }
     }
 
@@ -65,26 +90,29 @@ impl RedisError {
     pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Unavailable(message) => {
-                let code = message.split_whitespace().next().unwrap_or_default();
-                NOT_NOW.contains(&code) && !LEAVE.contains(&code)
-            }
+            Self::NotNow(_) => !self.is_no_primary(),
+            Self::Unavailable(_) => false,
         }
+    }
+
+    /// The server is no primary, or not yet: it has to be left.
+    pub(super) fn is_no_primary(&self) -> bool {
+        matches!(self, Self::NotNow(message) if LEAVE.contains(&code(message)))
     }
 
     /// The store has no memory left for writes.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Unavailable(message) if message.starts_with("OOM"))
+        matches!(self, Self::NotNow(message) if code(message) == "OOM")
     }
 
     /// The user of this client has no right to a command, or to a key of it.
     pub(crate) fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Unavailable(message) if message.starts_with("NOPERM"))
+        matches!(self, Self::NotNow(message) if code(message) == "NOPERM")
     }
 
     /// The slot of the command is on its way to another node, and nothing was done.
     pub(super) fn is_moving(&self) -> bool {
-        matches!(self, Self::Unavailable(message) if message.starts_with(MOVING))
+        matches!(self, Self::NotNow(message) if code(message) == MOVING)
     }
 
     /// The store answered with this error code.
@@ -93,17 +121,28 @@ impl RedisError {
     }
 }
 
+/// The code of an error: its first word.
+fn code(message: &str) -> &str {
+    message.split_whitespace().next().unwrap_or_default()
+}
+
+fn is_code(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
 impl From<fred::error::Error> for RedisError {
     /// What the library makes of its own troubles, and of answers after which it leaves a server.
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
         if matches!(error.kind(), Routing) && error.details() == REDIRECTED {
-            return Self::Unavailable(format!("{MOVING} another node has the key, or will"));
+            return Self::NotNow(format!("{MOVING} another node has the key, or will"));
         }
         match error.kind() {
             Parse => Self::Refused(error.details().to_owned()),
-            Unknown | InvalidArgument | Cluster => Self::answered(error.details()),
-            _ => Self::Unavailable(error.details().to_owned()),
+            Unknown | InvalidArgument | Cluster if is_code(code(error.details())) => {
+                Self::answered(error.details())
+            }
+            _ => Self::Unavailable(reason::of(&error)),
         }
     }
 }

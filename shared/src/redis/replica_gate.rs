@@ -22,7 +22,7 @@ use super::{Arg, Command, RedisError};
 
 /// Where the message goes, and what the keys in a cluster begin with. The users of both stores may
 /// write there, and nobody reads.
-const MARK: &str = "confirm";
+pub(super) const MARK: &str = "confirm";
 
 /// How many replicas must have a change before anybody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

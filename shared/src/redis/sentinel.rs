@@ -4,13 +4,13 @@
 //! ten seconds before the Sentinels tell it, and whatever was written to it by then is gone. The
 //! library asks the Sentinels only when it connects, so each client asks them every now and then.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use fred::types::config::{Config, Server, ServerConfig};
 
 use super::connection::Connection;
-use super::{COMMAND_TIMEOUT, Command, Inner};
+use super::{COMMAND_TIMEOUT, Command, Inner, RedisError, Reply, reason};
 use crate::config::RedisUrl;
 
 /// Pause between two looks.
@@ -39,12 +39,18 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
     let mut sentinel = sentinels.connect(turn);
     while client.strong_count() > 0 {
         tokio::time::sleep(LOOK_INTERVAL).await;
-        let Some(primary) = sentinels.ask(&sentinel).await else {
-            turn += 1;
-            sentinel = sentinels.connect(turn);
-            continue;
-        };
+        let answer = sentinels.ask(&sentinel).await;
         let Some(client) = client.upgrade() else { return };
+        let primary = match answer {
+            Ok(primary) => primary,
+            Err(trouble) => {
+                client.set_sentinel_trouble(Some(format!("{}: {trouble}", sentinels.host(turn))));
+                turn += 1;
+                sentinel = sentinels.connect(turn);
+                continue;
+            }
+        };
+        client.set_sentinel_trouble(None);
         let connection = client.connection.load_full();
         elsewhere = if connection.is_elsewhere(&primary) { elsewhere + 1 } else { 0 };
         if elsewhere >= LOOKS {
@@ -52,6 +58,12 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
             client.replace();
             elsewhere = 0;
         }
+    }
+}
+
+impl Inner {
+    fn set_sentinel_trouble(&self, trouble: Option<String>) {
+        *self.sentinel_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 
@@ -66,11 +78,14 @@ impl Sentinels {
         }
     }
 
+    fn host(&self, turn: usize) -> &Server {
+        &self.hosts[turn % self.hosts.len()]
+    }
+
     /// A client of one of them: another one each turn.
     fn connect(&self, turn: usize) -> Connection {
-        let host = self.hosts[turn % self.hosts.len()].clone();
         let config = Config {
-            server: ServerConfig::Centralized { server: host },
+            server: ServerConfig::Centralized { server: self.host(turn).clone() },
             username: self.username.clone(),
             password: self.password.clone(),
             ..Config::default()
@@ -78,11 +93,24 @@ impl Sentinels {
         Connection::to(config, COMMAND_TIMEOUT)
     }
 
-    /// The server that this one takes for the primary.
-    async fn ask(&self, sentinel: &Connection) -> Option<Server> {
+    /// The server that this one takes for the primary, or why it tells none.
+    async fn ask(&self, sentinel: &Connection) -> Result<Server, String> {
         let ask = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME");
-        let address = sentinel.send(ask.arg(self.service.as_str())).await.ok()?;
-        let [host, port] = address.exactly("an address").ok()?;
-        Some(Server::new(host.text().ok()?, port.text().ok()?.parse().ok()?))
+        let answer = sentinel.send(ask.arg(self.service.as_str())).await;
+        let address = answer.map_err(|error| match (sentinel.trouble(), error) {
+            (Some(trouble), _) => trouble,
+            (None, RedisError::Unavailable(symptom)) => symptom,
+            (None, RedisError::NotNow(message)) => reason::of_refusal(&message),
+            (None, RedisError::Refused(_)) => "it is no Sentinel".to_owned(),
+        })?;
+        if address.is_null() {
+            return Err(format!("it knows no primary by the name {}", self.service));
+        }
+        primary(address).ok_or_else(|| "it is no Sentinel".to_owned())
     }
+}
+
+fn primary(address: Reply) -> Option<Server> {
+    let [host, port] = address.exactly("an address").ok()?;
+    Some(Server::new(host.text().ok()?, port.text().ok()?.parse().ok()?))
 }

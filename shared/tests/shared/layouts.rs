@@ -125,7 +125,7 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
     // At once, in a process that is at work.
     for error in [answer(&older).await.unwrap_err(), older.has_identity().await.unwrap_err()] {
         // Waited for, not parked: a newer build may act on the same event.
-        assert!(matches!(&error, RedisError::Unavailable(text) if text.starts_with("OTHERLAYOUT")));
+        assert!(matches!(&error, RedisError::NotNow(text) if text.starts_with("OTHERLAYOUT")));
     }
     let error = open(&stores, &older).await.unwrap_err();
     assert!(matches!(error, OpenError::NewerLayout { layout: 2, known: 0 }), "{error:?}");

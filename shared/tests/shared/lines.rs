@@ -58,5 +58,5 @@ async fn a_line_that_is_missing_is_told_from_one_that_is_damaged_or_lost() {
     assert_eq!(other.unwrap().as_deref(), Some("message"));
     write(&stores, Command::new("DEL").key(IDENTITY)).await;
     let lost = own.read_line(partition(), "product:1".to_owned()).await;
-    assert!(matches!(lost, Err(RedisError::Unavailable(_))), "{lost:?}");
+    assert!(matches!(lost, Err(RedisError::NotNow(_))), "{lost:?}");
 }

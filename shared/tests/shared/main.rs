@@ -12,7 +12,9 @@ mod layouts;
 mod libraries;
 mod lines;
 mod opening;
+mod reasons;
 mod redis;
+mod refusals;
 mod replicas;
 
 mod consumer;

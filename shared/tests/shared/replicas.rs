@@ -202,7 +202,7 @@ async fn a_store_that_wants_more_replicas_is_waited_for() {
     stores.emit([DONE; 3]).await;
     stores.emitter.run(replicas("1")).await.unwrap();
     let error = stores.emitter.run(set()).await.unwrap_err();
-    assert!(matches!(&error, RedisError::Unavailable(reason) if reason.contains("NOREPLICAS")));
+    assert!(matches!(&error, RedisError::NotNow(reason) if reason.contains("NOREPLICAS")));
     stores.emitter.run(replicas("0")).await.unwrap();
     stores.emit([DONE]).await;
     stores.wait_settled().await;

@@ -19,7 +19,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     // "There is no such product" would be a lie.
     let lost = shop.to_inventory(Method::GET, &format!("/products/{product}"));
     let lost = Answer::to(lost).await;
-    lost.assert_unavailable("store-unavailable");
+    lost.assert_unavailable("store-refused");
     let refused = shop.try_order(product, 1).await;
     refused.assert_unavailable("inventory-unavailable");
     shop.wait_status(id, "paid").await;
@@ -94,7 +94,7 @@ async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_ac
         assert_eq!(shop.readiness(process).await, 503, "{process}");
     }
     let answer = shop.try_order(product, 1).await;
-    answer.assert_unavailable("store-unavailable");
+    answer.assert_unavailable("store-refused");
 
     let adopted = shop.run(Role::PaymentsServe, &["adopt-store"]).await;
     assert!(adopted.status.success(), "{}", text(&adopted));

@@ -91,8 +91,13 @@ impl Shop {
 
     /// The status of `/readyz` of a process.
     pub(crate) async fn readiness(&self, process: &str) -> u16 {
+        self.readyz(process).await.status
+    }
+
+    /// What a process says about its readiness.
+    pub(crate) async fn readyz(&self, process: &str) -> Answer {
         let url = format!("{}/readyz", self.system.url(process));
-        Answer::to(self.http.get(url)).await.status
+        Answer::to(self.http.get(url)).await
     }
 
     /// Puts `quantity` pieces of a new product up for sale.

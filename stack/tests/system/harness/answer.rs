@@ -47,8 +47,9 @@ impl Answer {
     }
 
     fn is_not_now(&self) -> bool {
-        let kinds = ["/problems/overloaded", "/problems/store-unavailable"];
-        self.status == 503 && kinds.iter().any(|&kind| self.json()["type"] == kind)
+        let kinds = ["overloaded", "store-refused", "store-unavailable"];
+        self.status == 503
+            && kinds.iter().any(|kind| self.json()["type"] == format!("/problems/{kind}"))
     }
 
     /// Whether the same request, made before, is still being worked on.

@@ -138,7 +138,7 @@ impl Store {
                 None => command,
             };
             match self.redis.run(command).await {
-                Err(RedisError::Unavailable(_)) => None,
+                Err(RedisError::Unavailable(_) | RedisError::NotNow(_)) => None,
                 answer => Some(answer),
             }
         })

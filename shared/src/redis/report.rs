@@ -1,0 +1,71 @@
+//! Says in the log what is wrong with a store: once for each reason, however many clients this process
+//! has, and however often they try.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::config::RedisUrl;
+
+/// A reason that stays, or comes back, is said again after this long.
+const SAID_AGAIN_AFTER: Duration = Duration::from_mins(1);
+
+/// The stores of this process, by their whole URL.
+static STORES: LazyLock<Mutex<HashMap<String, Arc<Report>>>> = LazyLock::new(Mutex::default);
+
+/// What was said about one store.
+pub(super) struct Report {
+    store: RedisUrl,
+    /// It was said that it cannot be reached, and not yet that it can.
+    is_away: AtomicBool,
+    said: Mutex<HashMap<String, Instant>>,
+}
+
+impl Report {
+    /// That of the store at `url`.
+    pub(super) fn about(url: &RedisUrl) -> Arc<Self> {
+        let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+        let new =
+            || Self { store: url.clone(), is_away: AtomicBool::new(false), said: Mutex::default() };
+        stores.entry(url.reveal().to_owned()).or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    /// No connection could be made, for this reason.
+    pub(super) fn away(&self, reason: &str) {
+        let is_news = self.is_news(reason);
+        if !self.is_away.swap(true, Ordering::Relaxed) || is_news {
+            tracing::warn!("{} cannot be reached: {reason}", self.store);
+        }
+    }
+
+    /// A connection was made. Costs a look at one flag where nothing was wrong.
+    pub(super) fn reached(&self) {
+        if self.is_away.load(Ordering::Relaxed) && self.is_away.swap(false, Ordering::Relaxed) {
+            self.said().clear();
+            tracing::info!("{} can be reached again", self.store);
+        }
+    }
+
+    /// The store refuses commands, for this reason.
+    pub(super) fn refuses(&self, reason: &str) {
+        if self.is_news(reason) {
+            tracing::warn!("{} refuses: {reason}", self.store);
+        }
+    }
+
+    fn is_news(&self, reason: &str) -> bool {
+        let now = Instant::now();
+        let mut said = self.said();
+        said.retain(|_, at| now.duration_since(*at) < SAID_AGAIN_AFTER);
+        if said.contains_key(reason) {
+            return false;
+        }
+        said.insert(reason.to_owned(), now);
+        true
+    }
+
+    fn said(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,205 @@
+//! Why a store cannot be used is said: in each error, and once in the log.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use shared::redis::{Command, Redis, RedisError};
+use stack::credentials::User;
+use stack::ports;
+use stack::wait::{wait_for, wait_until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::harness::{LIMIT, Stores, url};
+
+/// No password in these tests may ever be seen.
+const SECRET: &str = "s3cret";
+
+/// A server that answers everything with the same bytes, or nothing at all.
+struct Impostor {
+    port: u16,
+    task: JoinHandle<()>,
+}
+
+impl Impostor {
+    async fn saying(answer: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut buffer = [0; 1024];
+                    while let Ok(1..) = stream.read(&mut buffer).await {
+                        let _ = stream.write_all(answer).await;
+                    }
+                });
+            }
+        });
+        Self { port, task }
+    }
+}
+
+impl Drop for Impostor {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn ping() -> Command {
+    Command::new("PING")
+}
+
+/// What is said about the store at that URL, once the reason is known.
+async fn reason_at(url: &str) -> String {
+    let redis = Redis::worker(&url.parse().unwrap());
+    let reason = wait_for("a reason", LIMIT, || async {
+        let error = redis.run(ping()).await.unwrap_err();
+        assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+        let text = error.to_string();
+        assert!(!text.contains(SECRET), "{text}");
+        text.split_once(" cannot be reached: ").map(|(_, reason)| reason.to_owned())
+    });
+    reason.await.unwrap()
+}
+
+#[tokio::test]
+async fn nobody_listens_or_nobody_knows_the_host() {
+    let free = ports::free().unwrap();
+    let reason = reason_at(&format!("redis://payments:{SECRET}@127.0.0.1:{}", free.number())).await;
+    assert_eq!(reason, "connection refused");
+    let reason = reason_at(&format!("redis://:{SECRET}@no-such-host.invalid:6379")).await;
+    assert_eq!(reason, "unknown host");
+}
+
+#[tokio::test]
+async fn a_user_or_a_password_or_a_database_is_wrong() {
+    let stores = Stores::start().await;
+    let port = stores.own.port();
+    let stranger = "its server does not know this user, or the password is wrong";
+    for (login, reason) in [
+        (format!("inventory:{SECRET}@"), stranger),
+        (format!("nobody:{SECRET}@"), stranger),
+        (String::new(), "its server wants a password, and the URL has none"),
+    ] {
+        assert_eq!(reason_at(&format!("redis://{login}127.0.0.1:{port}")).await, reason);
+    }
+    let operator = stores.own.url(User::Operator);
+    let reason = reason_at(&format!("{operator}/99")).await;
+    assert_eq!(reason, "its server does not have the database of the URL");
+    let cluster = operator.replace("redis://", "redis-cluster://");
+    assert_eq!(reason_at(&cluster).await, "its server is not a node of a cluster");
+}
+
+#[tokio::test]
+async fn something_else_answers_or_nothing_does() {
+    for (answer, reason) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "what answers there is no Redis server, or wants TLS",
+        ),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "what answers there is no Redis server, or wants TLS"),
+        (b"", "no answer in time"),
+        (
+            b"-LOADING Redis is loading the dataset in memory\r\n",
+            "its server is still loading its data",
+        ),
+        (
+            b"-ERR AUTH <password> called without any password configured\r\n",
+            "its server has no password, and the URL has one",
+        ),
+    ] {
+        let impostor = Impostor::saying(answer).await;
+        let url = format!("redis://payments:{SECRET}@127.0.0.1:{}", impostor.port);
+        assert_eq!(reason_at(&url).await, reason, "{:?}", String::from_utf8_lossy(answer));
+    }
+}
+
+#[tokio::test]
+async fn the_sentinels_are_away_or_do_not_know_the_name() {
+    let (free, other) = (ports::free().unwrap(), ports::free().unwrap());
+    let url = |port: u16, other: u16| {
+        format!(
+            "redis-sentinel://payments:{SECRET}@127.0.0.1:{port}?node=127.0.0.1:{other}\
+             &sentinelServiceName=payments"
+        )
+    };
+    let redis = Redis::worker(&url(free.number(), other.number()).parse().unwrap());
+    let both = wait_for("a reason", LIMIT, || async {
+        let text = redis.run(ping()).await.unwrap_err().to_string();
+        text.contains("127.0.0.1:").then_some(text).filter(|text| text.contains("; "))
+    });
+    let both = both.await.unwrap();
+    assert!(
+        both.contains(" and 1 more cannot be reached: none of its Sentinels can be used; "),
+        "{both}"
+    );
+    assert!(both.ends_with(": connection refused"), "{both}");
+
+    let impostor = Impostor::saying(b"*-1\r\n").await;
+    let redis = Redis::worker(&url(impostor.port, impostor.port).parse().unwrap());
+    let told = wait_for("a reason", LIMIT, || async {
+        let text = redis.run(ping()).await.unwrap_err().to_string();
+        text.ends_with("it knows no primary by the name payments").then_some(text)
+    });
+    let told = told.await.unwrap();
+    assert!(told.contains("its Sentinels do not know the name of the URL; 127.0.0.1:"), "{told}");
+    assert!(!told.contains(SECRET), "{told}");
+}
+
+/// Log lines, as a process writes them.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines_with(&self, text: &str) -> usize {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(text)).count()
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_each_reason_once_however_many_clients_try_and_says_when_it_is_over() {
+    let stores = Stores::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+    // Beside a single one, lines that another test was the first to write would not be seen here.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _guard = tracing::subscriber::set_default(lines.finish());
+    let clients: Vec<Redis> =
+        (0..4).map(|_| Redis::worker(&url(&stores.own, User::Inventory))).collect();
+    let address = format!("the store at 127.0.0.1:{}", stores.own.port());
+    stores.own.kill();
+    let refused = format!("{address} cannot be reached: connection refused");
+    wait_until("the reason", LIMIT, || async {
+        for client in &clients {
+            client.run(ping()).await.unwrap_err();
+        }
+        log.lines_with(&refused) > 0
+    })
+    .await
+    .unwrap();
+    for client in &clients {
+        client.run(ping()).await.unwrap_err();
+    }
+    stores.own.restart().await.unwrap();
+    for client in &clients {
+        wait_until("the client", LIMIT, || async { client.run(ping()).await.is_ok() })
+            .await
+            .unwrap();
+    }
+    assert_eq!(log.lines_with(&refused), 1);
+    assert_eq!(log.lines_with(&format!("{address} can be reached again")), 1);
+}

@@ -1,0 +1,108 @@
+//! A store that refuses says why, and whether anything was done.
+
+use shared::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
+use shared::redis::{Command, Redis, RedisError, Reply};
+use stack::credentials::User;
+use stack::ports;
+use stack::wait::wait_until;
+
+use crate::harness::{LIMIT, Stores, partition, url};
+
+#[tokio::test]
+async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
+    let stores = Stores::start().await;
+    let owner = Redis::worker(&url(&stores.own, User::Inventory));
+    assert_eq!(owner.try_change(partition()).await, Ok(()));
+    let port = stores.own.port();
+    let nowhere = ports::free().unwrap().number().to_string();
+    for (refuse, allow, words) in [
+        (
+            &["CONFIG", "SET", "maxmemory", "1"][..],
+            &["CONFIG", "SET", "maxmemory", "0"][..],
+            "its server has no memory left for changes (OOM)",
+        ),
+        (
+            &["CONFIG", "SET", "min-replicas-to-write", "1"],
+            &["CONFIG", "SET", "min-replicas-to-write", "0"],
+            "its server has too few replicas (NOREPLICAS)",
+        ),
+        (
+            &["ACL", "SETUSER", "inventory", "clearselectors", "-set"],
+            &["ACL", "SETUSER", "inventory", "+set", "(+set ~confirm:*)"],
+            "its server does not let this user do that (NOPERM)",
+        ),
+        (
+            &["REPLICAOF", "127.0.0.1", &nowhere],
+            &["REPLICAOF", "NO", "ONE"],
+            "its server is a replica and takes no changes (READONLY)",
+        ),
+    ] {
+        operate(&stores, refuse).await;
+        let refused = format!("the store at 127.0.0.1:{port} refuses: {words}");
+        assert_eq!(owner.try_change(partition()).await, Err(refused), "{refuse:?}");
+        let set = Command::new("SET").key("product:1").arg("x");
+        let error = owner.run(set).await.unwrap_err();
+        assert!(matches!(&error, RedisError::NotNow(_)), "{error:?}");
+        assert_eq!(error.to_string(), format!("the store refuses: {words}"));
+        let problem = Problem::from(error);
+        assert_eq!(problem.kind(), &STORE_REFUSED);
+        assert!(problem.to_string().ends_with("; nothing was changed"), "{problem}");
+        operate(&stores, allow).await;
+        wait_until("the store", LIMIT, || async { owner.try_change(partition()).await.is_ok() })
+            .await
+            .unwrap();
+    }
+    stores.own.kill();
+    let error = owner.run(Command::new("PING")).await.unwrap_err();
+    let problem = Problem::from(error);
+    assert_eq!(problem.kind(), &STORE_UNAVAILABLE);
+    assert!(problem.to_string().ends_with("whether a change was made is unknown"), "{problem}");
+}
+
+/// A function that its user forbids to go on may have written already.
+#[tokio::test]
+async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() {
+    let stores = Stores::start().await;
+    let code = "#!lua name=half\nredis.register_function('half', function(keys) \
+        redis.call('SET', keys[1], 'x') return redis.call('FLUSHALL') end)";
+    operate(&stores, &["FUNCTION", "LOAD", code]).await;
+    let owner = Redis::worker(&url(&stores.own, User::Inventory));
+    let half = Command::new("FCALL").arg("half").arg(1).key("product:1");
+    let error = owner.run(half).await.unwrap_err();
+    assert!(
+        matches!(&error, RedisError::Unavailable(text) if text.contains("its server does not let this user do all that a function does")),
+        "{error:?}"
+    );
+    let written = stores.operator.run(Command::new("GET").key("product:1")).await.unwrap();
+    assert_eq!(written.text().unwrap(), "x");
+}
+
+/// Each command on its way gets its own answer, also beside one after which the server is left.
+#[tokio::test]
+async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
+    let stores = Stores::start().await;
+    let owner = Redis::worker(&url(&stores.own, User::Inventory));
+    owner.run(Command::new("SET").key("product:1").arg("x")).await.unwrap();
+    let nowhere = ports::free().unwrap().number().to_string();
+    operate(&stores, &["REPLICAOF", "127.0.0.1", &nowhere]).await;
+    for _ in 0..20 {
+        let set = owner.run(Command::new("SET").key("product:1").arg("y"));
+        let get = owner.run(Command::new("GET").key("product:1"));
+        let (set, get) = tokio::join!(set, get);
+        // Before it comes back from looking for another primary, nothing is said for certain.
+        if let Err(RedisError::NotNow(text)) = &get {
+            panic!("a read was answered like the write before it: {text}");
+        }
+        set.unwrap_err();
+    }
+}
+
+async fn operate(stores: &Stores, words: &[&str]) -> Reply {
+    let command = match words {
+        ["CONFIG", ..] => Command::new("CONFIG"),
+        ["ACL", ..] => Command::new("ACL"),
+        ["FUNCTION", ..] => Command::new("FUNCTION"),
+        _ => Command::new("REPLICAOF"),
+    };
+    stores.operator.run(command.args(words[1..].iter().copied())).await.unwrap()
+}
