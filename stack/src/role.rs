@@ -14,7 +14,7 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 27] = [
+pub const SETTINGS: [&str; 29] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
