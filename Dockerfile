@@ -5,7 +5,7 @@ ARG DEBIAN_RELEASE=bookworm
 FROM rust:${RUST_VERSION}-slim-${DEBIAN_RELEASE} AS build
 WORKDIR /src
 COPY . .
-# The repository stays outside, so whoever builds says which commit this is: --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
+# The repository is not in the build context, so the commit is an argument: --build-arg SOURCE_COMMIT=$(git rev-parse HEAD)
 ARG SOURCE_COMMIT=
 # The caches survive between builds, so after an edit only the crates of this workspace are compiled again. Cargo tells
 # by timestamps what has changed, and a checkout may be older than the cache: every source is touched, or an old build wins.

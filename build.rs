@@ -71,7 +71,7 @@ fn watch(root: &Path) {
 
 /// What git answers here; nothing where there is no git, or where it refuses.
 fn git(root: &Path, args: &[&str]) -> Option<String> {
-    // A look must not keep whoever works in the repository from a commit.
+    // Reading must not take the lock that a commit needs.
     let mut git = Command::new("git");
     let output = git.arg("--no-optional-locks").current_dir(root).args(args).output().ok()?;
     let answer = String::from_utf8(output.stdout).ok()?;

@@ -184,8 +184,8 @@ fn keep_pages_small() {
 #[cfg(not(target_os = "linux"))]
 fn keep_pages_small() {}
 
-/// The runtime of a service, with so many threads, or with those that it needs. A single one that it
-/// needs is the main thread itself: it has no queue to share, and runs what is ready in the order in
+/// The runtime of a service, with the threads that were asked for, or with those that it needs. A single
+/// thread that it needs is the main thread itself: it has no queue to share, and runs what is ready in the order in
 /// which it became so. The commands of all callers that are ready then go out in one write.
 fn runtime(threads: Threads, wanted: Option<usize>) -> io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

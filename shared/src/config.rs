@@ -197,7 +197,7 @@ impl Reader {
     }
 }
 
-/// The text in a file, or why there is none.
+/// The text in a file, or why it cannot be read.
 fn read_file(path: &str) -> Result<String, &'static str> {
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "does not exist",

@@ -7,8 +7,8 @@
 //! asks that the change is not made, and leaves the status to the server. It is 400: a 412 would have
 //! the client ask for the newest version and try again, for ever.
 //!
-//! Pages and probes take any query, because nothing on them depends on it, and whoever watches a
-//! process may add what it likes to get past a cache.
+//! Pages and probes take any query, because nothing on them depends on it, and a
+//! monitor may add to its query what it likes to get past a cache.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,7 @@ pub(crate) struct Declared {
 
 /// Characters of a name that a client sent which it is told again.
 const MAX_TOLD: usize = 40;
-/// A name is near another one if no more than one character in so many is different.
+/// A name is near another one if at most one character in this number of them is different.
 const NEAR: usize = 3;
 /// Why an operation takes no tag.
 const NO_VERSION: &str = "this operation has no version to compare; leave the header out";
@@ -98,7 +98,7 @@ impl Declared {
     }
 
     /// Refuses a condition that nobody would look at. `If-Modified-Since` counts for reading only,
-    /// and whoever reads without a condition is told everything, which is never wrong; so does
+    /// and the whole answer to a read is never wrong; so does
     /// `If-None-Match` there. `If-Unmodified-Since` counts only where there is no `If-Match`
     /// (RFC 9110, section 13.2.2); to the second, it could not tell two changes from one.
     fn check_conditions(&self, request: &Request) -> Result<(), Problem> {

@@ -17,8 +17,8 @@
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
-//! * The library tells why it cannot connect in events, and lets commands time out. So whoever meets a
-//!   command that failed looks for the reason there ([`reason`]), and says it once ([`report`]).
+//! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
+//!   command takes its reason from there ([`reason`]), and the log tells it once ([`report`]).
 
 mod connection;
 mod error;
@@ -190,7 +190,7 @@ impl Inner {
         }
     }
 
-    /// What the store refuses stands in the log, whoever asked for it.
+    /// Writes to the log what the store refuses, for all callers.
     fn tell(&self, error: &RedisError) {
         if let RedisError::NotNow(message) = error
             && !error.is_moving()
@@ -266,7 +266,7 @@ impl Command {
         self
     }
 
-    /// Whoever sends it knows what to do where it is refused: nobody else has to hear of that.
+    /// Its caller acts on a refusal, so that the log need not tell it.
     #[must_use]
     pub fn as_attempt(self) -> Self {
         Self { is_attempt: true, ..self }

@@ -9,7 +9,7 @@
 //! - [`redis`] is one private store, [`operator`] who may do everything there; [`credentials`] are its users' passwords.
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
-//! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] is a word to whoever runs it.
+//! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] writes messages for the person at the terminal.
 //! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
 //!   [`replicated`] the whole system on two of them.

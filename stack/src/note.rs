@@ -1,4 +1,4 @@
-//! A word from this program to whoever runs it.
+//! Messages of this program for the person at the terminal.
 
 use std::io::{self, Write};
 

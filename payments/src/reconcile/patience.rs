@@ -12,8 +12,8 @@ const MAX_ATTEMPTS: u32 = 8;
 /// Wait between two attempts.
 const PAUSE: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
 
-/// Asks until there is an answer. What is asked changes nothing the second time. Whoever waits is told
-/// for what, once for each reason.
+/// Asks until there is an answer. What is asked changes nothing the second time. The
+/// terminal shows what it waits for, once for each reason.
 pub(super) async fn patiently<T, E: Display, F>(ask: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,

@@ -27,7 +27,7 @@ impl RedisUrl {
         &self.url
     }
 
-    /// The same, read from this setting: whoever is told about the store is told where to change it.
+    /// The same, read from this setting: messages about the store then name the setting.
     #[must_use]
     pub(crate) fn read_from(self, setting: &'static str) -> Self {
         Self { setting: Some(setting), ..self }

@@ -121,7 +121,7 @@ fn values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> 
     })
 }
 
-/// Whether the library counts no body of so many bytes.
+/// Whether a body has more bytes than the library counts.
 fn is_too_large(digits: &[u8]) -> bool {
     let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
     length.is_none_or(|length| length >= u64::MAX - 1)

@@ -128,7 +128,7 @@ impl Connection {
         attempts.last.clone()
     }
 
-    /// Looks for the primary anew: the server behind this connection is none, or not yet. Where the
+    /// Looks for the primary anew: the server behind this connection is not one, or not yet. Where the
     /// library leaves a server by itself, it gives the answer that made it do so to all commands on
     /// their way, also to those that were served; here each gets its own answer, or none.
     pub(super) fn leave(&self) {

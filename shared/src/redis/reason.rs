@@ -49,7 +49,7 @@ const TEXTS: [(&str, &str); 14] = [
     ("Max reconnection attempts", "the connection was closed"),
 ];
 
-/// Nobody who speaks the protocol answers.
+/// What answers does not speak the protocol.
 const NO_REDIS: &str = "what answers there is no Redis server, or wants TLS";
 
 /// Why a command, or an attempt to connect, failed.

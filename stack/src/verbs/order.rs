@@ -65,7 +65,7 @@ impl Order {
     }
 }
 
-/// Whoever answers on these ports.
+/// The services on these ports.
 pub(super) fn api(ports: &Ports, screen: Screen) -> Result<Api> {
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     Api::new(url(ports.inventory_http), url(ports.payments_http), screen)

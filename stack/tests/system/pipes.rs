@@ -1,4 +1,4 @@
-//! Whoever reads what a program writes may stop at any time, as `head` does.
+//! The reader of a program's output may stop at any time, as `head` does.
 
 use std::{
     fs::{File, OpenOptions},
