@@ -18,7 +18,7 @@
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
 //! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
-//!   command takes its reason from there ([`reason`]), and the log tells it once ([`report`]).
+//!   command takes its reason from there (`reason`), and the log tells it once (`report`).
 
 mod connection;
 mod error;
