@@ -27,10 +27,20 @@ impl OwnStore {
     /// Says that the library of this build is in use, and removes those of builds that are gone.
     /// What a build without layouts wrote meanwhile is migrated.
     pub async fn tend_libraries(&self) -> Result<(), RedisError> {
+        // A server removes a library for all of its partitions at once, so each partition is looked at
+        // before any library is removed.
+        let mut looks = Vec::new();
         for partition in self.partitions().all() {
-            let others = self.other_libraries(partition).await?;
-            self.remove_unused(partition, &others).await?;
-            self.mend(partition, &others).await?;
+            looks.push((partition, self.other_libraries(partition).await?));
+        }
+        let mut builds = Vec::new();
+        for (partition, others) in looks {
+            let gone = self.remove_unused(partition, &others).await?;
+            builds.push((partition, others, gone));
+        }
+        for (partition, others, gone) in builds {
+            self.mend(partition, others.iter().chain(&gone)).await?;
+            self.forget(partition, gone).await?;
         }
         Ok(())
     }
@@ -40,18 +50,23 @@ impl OwnStore {
     pub async fn mend_older_writes(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let others = self.other_libraries(partition).await?;
-            self.mend(partition, &others).await?;
+            let seen = self.seen_libraries(partition).await?;
+            self.mend(partition, others.iter().chain(seen.keys())).await?;
         }
         Ok(())
     }
 
     /// A build that knows no layout writes on in its old way, whatever the identity says. While its
-    /// library is there, the first step is taken again and again.
-    async fn mend(&self, partition: Partition, others: &[String]) -> Result<(), RedisError> {
+    /// library is there, and once after that, the first step is taken again.
+    async fn mend(
+        &self,
+        partition: Partition,
+        mut others: impl Iterator<Item = &String>,
+    ) -> Result<(), RedisError> {
         let service = self.layout().service;
         let is_old = |name: &String| build_of(service, name).is_some_and(Build::knows_no_layout);
         match self.layout().steps.first() {
-            Some(step) if others.iter().any(is_old) => step(self.clone(), partition).await,
+            Some(step) if others.any(is_old) => step(self.clone(), partition).await,
             _ => Ok(()),
         }
     }
@@ -72,18 +87,26 @@ impl OwnStore {
         Ok(names)
     }
 
+    /// When the library of each build was last said to be in use.
+    async fn seen_libraries(
+        &self,
+        partition: Partition,
+    ) -> Result<BTreeMap<String, u64>, RedisError> {
+        let seen = Command::new("HGETALL").key(partition.key(LIBRARIES));
+        let seen = self.run(seen).await?.map()?.into_iter();
+        Ok(seen.filter_map(|(name, at)| Some((name, at.unsigned().ok()?))).collect())
+    }
+
+    /// Removes what no build uses, and answers which builds are gone. Their names stay in the store
+    /// until what they wrote is migrated: a process that dies before leaves the rest to the next look.
     async fn remove_unused(
         &self,
         partition: Partition,
         others: &[String],
-    ) -> Result<(), RedisError> {
-        let key = partition.key(LIBRARIES);
+    ) -> Result<Vec<String>, RedisError> {
         let now_ms = self.now(partition).await?.as_millis();
-        let seen = Command::new("HGETALL").key(key.as_str());
-        let seen = self.run(seen).await?.map()?.into_iter();
-        let mut seen: BTreeMap<String, u64> =
-            seen.filter_map(|(name, at)| Some((name, at.unsigned().ok()?))).collect();
-        let mut set = Command::new("HSET").key(key.as_str());
+        let mut seen = self.seen_libraries(partition).await?;
+        let mut set = Command::new("HSET").key(partition.key(LIBRARIES));
         set = set.arg(self.library()).arg(now_ms.to_string());
         seen.remove(self.library());
         let mut gone = Vec::new();
@@ -100,10 +123,15 @@ impl OwnStore {
         }
         self.run(set).await?;
         gone.extend(seen.into_keys());
-        if !gone.is_empty() {
-            self.run(Command::new("HDEL").key(key).args(gone)).await?;
+        Ok(gone)
+    }
+
+    async fn forget(&self, partition: Partition, gone: Vec<String>) -> Result<(), RedisError> {
+        if gone.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let forget = Command::new("HDEL").key(partition.key(LIBRARIES)).args(gone);
+        self.run(forget).await.map(drop)
     }
 
     async fn delete_library(&self, partition: Partition, name: &str) -> Result<(), RedisError> {
