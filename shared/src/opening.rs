@@ -231,7 +231,7 @@ impl OwnStore {
     /// reads tells which: its group is made only by a service that has opened its store, and
     /// entries come only from orders.
     async fn ensure_identity(&self, witness: &Witness) -> Result<(), OpenError> {
-        if self.has_identity().await? {
+        if self.has_every_identity().await? {
             return Ok(());
         }
         let mut known = None;
@@ -244,9 +244,22 @@ impl OwnStore {
         // Another process of this service may have opened the new store in between, and made the
         // group.
         match known {
-            Some(stream) if !self.has_identity().await? => Err(OpenError::DataLost { stream }),
+            Some(stream) if !self.has_every_identity().await? => {
+                Err(OpenError::DataLost { stream })
+            }
             _ => Ok(self.adopt().await?),
         }
+    }
+
+    /// Whether each partition has an identity, of whichever layout.
+    async fn has_every_identity(&self) -> Result<bool, RedisError> {
+        for partition in self.partitions().all() {
+            let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
+            if self.run(exists).await?.int()? != 1 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

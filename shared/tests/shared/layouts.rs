@@ -1,6 +1,7 @@
 //! Whose store it is, and in which layout: what is migrated, and what is refused for good.
 
 use shared::function::{Call, Library};
+use shared::health::{Check, Opened, Readiness};
 use shared::id::{Partition, Partitions};
 use shared::layout::{Layout, Taken};
 use shared::opening::OpenError;
@@ -215,4 +216,30 @@ async fn a_server_that_does_not_take_the_functions_is_unfit() {
     let stores = Stores::start().await;
     let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua")).await.unwrap_err();
     assert!(matches!(&error, OpenError::Unfit(text) if text.contains("functions")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migrated_yet() {
+    let stores = Stores::start().await;
+    ask(&stores, "SET", &["identity:{0}", "an-old-one 2"]).await;
+    for index in [0, 1] {
+        let stream = format!("{STREAM}:{{{index}}}");
+        let add = Command::new("XADD").key(stream).args(["*", "order", "one"]);
+        stores.emitter.run(add).await.unwrap();
+    }
+    let redis = Redis::worker(&url(&stores.own, User::Inventory));
+    let partitions = Partitions::new(2.try_into().unwrap());
+    let store = OwnStore::new(redis, Library::new(TWO_STEPS, &[LUA]), partitions);
+    let shutdown = Shutdown::new();
+    let witness = witness(&stores);
+    let opened = store.open(&witness, &shutdown);
+    let check = Check::store(store.clone(), Opened::default());
+    let readiness = Readiness::new(vec![check], Shutdown::new());
+    let told = async {
+        let told = || async { readiness.failures().await.concat().contains("adopt-store") };
+        wait_until("the remedy", LIMIT, told).await.unwrap();
+        shutdown.cancel();
+    };
+    let (opened, ()) = tokio::join!(opened, told);
+    opened.unwrap();
 }
