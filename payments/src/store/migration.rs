@@ -45,7 +45,7 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
                 }
             }
             if timed > before {
-                own.run(add).await?;
+                own.run_confirmed(add).await?;
             }
         }
         if timed > 0 {
