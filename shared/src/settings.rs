@@ -310,6 +310,11 @@ mod tests {
     fn a_cluster_has_no_database_to_choose() {
         let Mistakes(lines) = read("redis-cluster://a:7000/1", "redis://b:6379").unwrap_err();
         assert!(lines[0].starts_with("INVENTORY_REDIS_URL: a cluster has a single database"));
+        for text in
+            ["redis-cluster://a:7000", "redis-cluster://a:7000/", "redis-cluster://a:7000/0"]
+        {
+            assert!(text.parse::<RedisUrl>().is_ok(), "{text}");
+        }
     }
 
     fn name(set: &'static [(&'static str, &'static str)]) -> Option<String> {

@@ -172,8 +172,8 @@ pub(crate) fn url_mistake(text: &str) -> Option<&'static str> {
         return Some(URL_FORMS);
     }
     let address = text.split('?').next().unwrap_or_default();
-    let database = address.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
-    // The client would say nothing, and take the only database of the cluster.
+    let database = address.splitn(4, '/').nth(3).is_some_and(|path| !["", "0"].contains(&path));
+    // The client would say nothing, and take database 0, the only one of a cluster.
     (text.starts_with("redis-cluster:") && database).then_some(ONE_DATABASE)
 }
 

@@ -49,6 +49,8 @@ const NOT_NOW: [&str; 19] = [
 /// A cluster that is down is not available: the client hands this answer to all commands that are on
 /// their way over the same connection, and another node, or slot, may have served some of them.
 const CLUSTER_DOWN: &str = "CLUSTERDOWN";
+/// How its reason ends.
+const CLUSTER_DOWN_TOLD: &str = "(CLUSTERDOWN)";
 /// A function whose user may not do what it does next may have written before. The users are wrong, and
 /// not the command.
 const FORBIDDEN_HALF_WAY: &str = "ERR ACL failure in script";
@@ -91,7 +93,8 @@ impl RedisError {
         match self {
             Self::Refused(_) => true,
             Self::NotNow(_) => !self.is_no_primary(),
-            Self::Unavailable(_) => false,
+            // What came of the command is unknown, but the connection is good.
+            Self::Unavailable(message) => message.ends_with(CLUSTER_DOWN_TOLD),
         }
     }
 
