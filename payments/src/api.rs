@@ -19,7 +19,6 @@ use shared::problem::{
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
 use shared::public_url::PublicUrl;
-use shared::redis::RedisError;
 use shared::request::{RequestContext, Visit};
 use shared::routes::{NO_STORE, Routes};
 use shared::sse::Live;
@@ -207,8 +206,10 @@ impl Api {
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let cancelled = self.store.cancel_order(id.0, &condition, claim.as_ref()).await?;
         let (cancellation, replayed) = cancelled.into_answer()?;
-        let order = self.store.find_order(id.0).await.map_err(RedisError::after_change)?;
-        let order = order.ok_or_else(not_found)?;
+        let order = match (self.store.find_order(id.0).await, cancellation) {
+            (Err(error), Cancellation::Cancelled) => return Err(error.after_change().into()),
+            (order, _) => order?.ok_or_else(not_found)?,
+        };
         match cancellation {
             Cancellation::Cancelled => {
                 let etag = ETag(order.version());

@@ -57,6 +57,9 @@ impl LiveApi {
         /// The same, for clients that cannot set a header; where both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,
+        /// Of no effect. Old clients that cannot set a header add a random number to get past caches.
+        #[oai(name = "r")]
+        _random: Query<Option<String>>,
     ) -> Result<EventStream, Problem> {
         self.0.live.open(header.or(query.0)).await
     }
