@@ -51,8 +51,10 @@ impl Note {
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let program = std::path::absolute(&launch.program)?;
         let given = SETTINGS.iter().filter(|name| !launch.env.iter().any(|(set, _)| set == *name));
+        let given = given.flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")]);
         let given = given.filter_map(|name| {
-            Some(((*name).to_owned(), project::variable(name)?.into_string().ok()?))
+            let value = project::variable(&name)?.into_string().ok()?;
+            Some((name, value))
         });
         let settings = launch.env.iter().cloned().chain(given);
         let lines = settings.map(|(name, value)| format!("{name}={value}"));

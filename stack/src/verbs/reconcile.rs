@@ -42,8 +42,8 @@ impl Reconcile {
     fn become_payments(self, ports: &Ports) -> Result<Infallible> {
         let Some(payments) = running::payments(ports)? else {
             bail!(
-                "the system on these ports was not started from this folder; go where you typed: \
-                 cargo run-all{}",
+                "this folder did not start the system on these ports; go where you typed \
+                 `cargo run-all{}`, or in containers type `docker compose exec payments-serve payments reconcile`",
                 offset_flag(self.port_offset)
             );
         };
