@@ -148,11 +148,11 @@ impl ToHeader for OrderId {
 }
 
 /// What holds for every operation, for the description of an API.
-pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. A \
-    change answers 400 to a condition that it cannot check: `If-Match`, `If-None-Match` or \
-    `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every answer, and travel \
-    with an order. A request id has 1 to 128 visible ASCII characters, without quotes, backslashes, \
-    commas, `<` and `>`; any other is replaced.";
+pub const FOR_ALL: &str = "An operation answers 400 to a query parameter that it does not take. The \
+    service answers 400 to a change with a condition that it cannot check: `If-Match`, \
+    `If-None-Match` or `If-Unmodified-Since`. `X-Request-Id` and `traceparent` come back on every \
+    answer, and travel with an order. A request id has 1 to 128 visible ASCII characters, without \
+    quotes, backticks, backslashes, commas, `<` and `>`; any other is replaced.";
 
 /// Where the explorer's page asks a font host for its fonts; ours asks nobody.
 const FONT_LINK: (&str, &str) = ("<link href=\"https://fonts", "rel=\"stylesheet\">");

@@ -14,14 +14,16 @@ use crate::digest::hex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
 
-/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without quotes, backslashes,
+/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without quotes, backticks, backslashes,
 /// commas, `<` and `>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(String);
 
 /// The text is no id of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 1 to 128 visible ASCII characters without quotes, backslashes, commas, < and >")]
+#[error(
+    "expected 1 to 128 visible ASCII characters without quotes, backticks, backslashes, commas, < and >"
+)]
 pub struct InvalidRequestId;
 
 /// Longest request id that is taken from a client.

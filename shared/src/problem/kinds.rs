@@ -52,7 +52,7 @@ kinds! {
         "The first request with this idempotency key is still running"
         "Send the same request again after the time in Retry-After."
     PRECONDITION_FAILED "precondition-failed" PRECONDITION_FAILED
-        "It has another version than the condition asks for"
+        "Its version does not meet the condition"
         "Get it again, look at what changed, and send the new ETag in If-Match."
     TARGET_TOO_LONG "target-too-long" URI_TOO_LONG "The target is too long"
         "Send path and query, and all headers, in at most 16 KiB together."
