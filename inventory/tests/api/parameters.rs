@@ -60,7 +60,7 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
         ("/products?inStock=1", "inStock: there is no such parameter; did you mean in_stock?"),
         ("/products?limit=1&sorted=name", "sorted: there is no such parameter; did you mean sort?"),
         ("/products?_=1&_=2", &format!("_: {takes} limit, cursor, q, in_stock, sort")),
-        ("/products/stream?r=1", &format!("r: {takes} lastEventId")),
+        ("/products/stream?page=1", &format!("page: {takes} lastEventId, r")),
         ("/admin/outcomes?order=x", "order: there is no such parameter; did you mean orders?"),
         (&format!("{product}?x"), &format!("x: {takes} none")),
     ] {
