@@ -1,0 +1,82 @@
+//! What the settings of both services take, and what they refuse.
+
+use super::*;
+use crate::config::Mistakes;
+
+const DEFAULTS: Defaults = Defaults {
+    service: "payments",
+    commit: "unknown",
+    http_addr: "127.0.0.1:9400",
+    consumer_http_addr: "127.0.0.1:9401",
+};
+
+fn read(inventory: &'static str, payments: &'static str) -> Result<Common, Mistakes> {
+    let mut reader = Reader::from_source(move |name| match name {
+        "INVENTORY_REDIS_URL" => Some(inventory.to_owned()),
+        "PAYMENTS_REDIS_URL" => Some(payments.to_owned()),
+        _ => None,
+    });
+    let common = Common::read(&mut reader, DEFAULTS);
+    reader.finish(common)
+}
+
+#[test]
+fn two_urls_of_one_store_are_a_mistake_that_says_what_to_do() {
+    for (inventory, payments) in [
+        ("redis://a:6379", "redis://a:6379"),
+        ("redis://a", "redis://a:6379/0"),
+        ("redis://inventory:x@a:6379/3", "redis://payments:y@a:6379/3"),
+        ("redis-cluster://a:7000?node=b:7000", "redis-cluster://b:7000?node=c:7000"),
+        (
+            "redis-sentinel://a:26379?sentinelServiceName=shop",
+            "redis-sentinel://a:26379?sentinelServiceName=shop",
+        ),
+    ] {
+        let Mistakes(lines) = read(inventory, payments).unwrap_err();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("PAYMENTS_REDIS_URL: "), "{lines:?}");
+        assert!(lines[0].contains("another database"), "{lines:?}");
+    }
+}
+
+#[test]
+fn two_stores_of_one_server_are_two_stores() {
+    for (inventory, payments) in [
+        ("redis://a:6379", "redis://a:6379/1"),
+        ("redis://a:6379/0", "redis://a:6380/0"),
+        ("redis-cluster://a:7000", "redis-cluster://b:7000"),
+        (
+            "redis-sentinel://a:26379?sentinelServiceName=inventory",
+            "redis-sentinel://a:26379?sentinelServiceName=payments",
+        ),
+    ] {
+        read(inventory, payments).unwrap();
+    }
+}
+
+#[test]
+fn a_cluster_has_no_database_to_choose() {
+    let Mistakes(lines) = read("redis-cluster://a:7000/1", "redis://b:6379").unwrap_err();
+    assert!(lines[0].starts_with("INVENTORY_REDIS_URL: a cluster has a single database"));
+    for text in ["redis-cluster://a:7000", "redis-cluster://a:7000/", "redis-cluster://a:7000/0"] {
+        assert!(text.parse::<RedisUrl>().is_ok(), "{text}");
+    }
+}
+
+fn name(set: &'static [(&'static str, &'static str)]) -> Option<String> {
+    let find = |name: &str| set.iter().find(|(known, _)| *known == name);
+    let mut reader =
+        Reader::from_source(move |name| find(name).map(|(_, value)| (*value).to_owned()));
+    Common::read(&mut reader, DEFAULTS).map(|common| common.consumer_name)
+}
+
+#[test]
+fn consumers_of_one_host_have_different_names_and_keep_them() {
+    let first = name(&[]).unwrap();
+    assert!(first.starts_with("payments-") && first.ends_with("-9401"), "{first}");
+    assert_eq!(name(&[("CONSUMER_NAME", " ")]), Some(first.clone()));
+    let second = name(&[("CONSUMER_HTTP_ADDR", "localhost:9402")]);
+    assert_eq!(second, Some(first.replace("-9401", "-9402")));
+    assert_eq!(name(&[("CONSUMER_NAME", "mine")]), Some("mine".to_owned()));
+    assert_eq!(name(&[("CONSUMER_NAME", "a\nb")]), None);
+}
