@@ -5,12 +5,14 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::process::{ExitCode, Termination};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Configuration, Mistakes};
+use crate::line_writer::{LineWriter, Rule};
 use crate::process::VERSION;
 use crate::settings::Common;
 use crate::shutdown::{self, Shutdown};
@@ -58,6 +60,8 @@ const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 /// Longest wait of a health check.
 const HEALTHCHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for somebody to read a line on standard error.
+const NOTE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Reads the command line. Ends the process where it asks for help, or is wrong.
 pub fn verb<V: Subcommand>(
@@ -115,6 +119,7 @@ where
         runtime.shutdown_background();
         result
     });
+    telemetry::finish();
     match result {
         Ok(done) => done.report(),
         Err(error) => fail(FAILURE, &format!("{error:#}")),
@@ -123,7 +128,8 @@ where
 
 /// Starts logging and listening for signals: the first step of a process that stays.
 pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
-    telemetry::init(common.log_format, &common.log_filter, common.log_in_color);
+    telemetry::init(common.log_format, &common.log_filter, common.log_in_color)
+        .context("the system gives no thread for the log")?;
     let Common { service, commit, .. } = common;
     tracing::info!(service, version = VERSION, commit, "starting");
     Ok(shutdown::on_signal()?)
@@ -162,10 +168,19 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// A line for people, beside what was asked for.
+/// A line for people, beside what was asked for. Where nobody reads it, it is lost after a moment.
 pub fn note(text: &dyn Display) {
-    // Where nobody reads it, nothing can be done about that.
-    let _ = writeln!(io::stderr(), "{text}");
+    static STDERR: LazyLock<io::Result<LineWriter>> =
+        LazyLock::new(|| LineWriter::start(io::stderr(), |_, _| {}));
+    let line = format!("{text}\n");
+    match &*STDERR {
+        Ok(stderr) => {
+            stderr.push(line.as_bytes(), Rule::Droppable);
+            stderr.flush(NOTE_LIMIT);
+        }
+        // Without another thread, this one writes. Where that fails, nothing can be done about it.
+        Err(_) => drop(io::stderr().write_all(line.as_bytes())),
+    }
 }
 
 fn fail(status: u8, error: &dyn Display) -> ExitCode {

@@ -15,6 +15,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod digest;
+pub mod line_writer;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;

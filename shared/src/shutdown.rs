@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 pub use tokio_util::sync::CancellationToken as Shutdown;
 
+use crate::telemetry;
+
 /// How long a process may take to finish what it has in hand once it was told to stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -22,6 +24,7 @@ pub fn on_signal() -> std::io::Result<Shutdown> {
                 _ = interrupt.recv() => {}
             }
             if attempt > 0 {
+                telemetry::hurry();
                 std::process::exit(130);
             }
             tracing::info!("stopping: finishing what is in hand");

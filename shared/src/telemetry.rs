@@ -1,12 +1,27 @@
-//! Logs: one line per thing that happened, to standard output.
+//! Logs: one line per thing that happened, to standard output, without waiting for its reader.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
+use std::sync::OnceLock;
+use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::line_writer::{LineWriter, MAX_LINE_BYTES, Rule, cut_json, cut_text};
+
+/// Longest wait at the end of a process for somebody to read its last lines.
+const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
+/// The same where something has gone wrong, and the process may end without another chance.
+const HURRIED_LIMIT: Duration = Duration::from_millis(100);
+/// The target of the line that says how many were lost.
+const LOST: &str = "log";
+
+/// The log of this process.
+static LOG: OnceLock<LineWriter> = OnceLock::new();
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +39,30 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct LogFilter(Targets);
 
+/// Hands each line to the log by the rule for its level: warnings and errors that are repeated are counted.
+struct LogLines {
+    log: LineWriter,
+    format: LogFormat,
+}
+
+/// One line on its way to the log.
+struct LogLine<'a> {
+    lines: &'a LogLines,
+    rule: Rule,
+}
+
 /// Starts logging. A panic is a log line as well, so that it reaches whoever reads them.
 ///
 /// Called once, first thing in a process that stays; a second call is ignored.
-/// Where nobody reads the log any more, lines are lost and the process goes on.
-pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) {
+/// Where nobody reads the log any more, lines are lost and counted, and the process goes on.
+pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) -> io::Result<()> {
+    let log = LineWriter::start(io::stdout(), |_, lost| {
+        tracing::warn!(target: LOST, lost, "log lines were lost: standard output took no more of them");
+    })?;
+    let log = LOG.get_or_init(|| log).clone();
     let lines = tracing_subscriber::registry().with(filter.clone());
-    let ansi = in_color && std::io::stdout().is_terminal();
-    let layer = fmt::layer().log_internal_errors(false);
+    let ansi = in_color && io::stdout().is_terminal();
+    let layer = fmt::layer().log_internal_errors(false).with_writer(LogLines { log, format });
     let _ = match format {
         LogFormat::Pretty => lines.with(layer.with_ansi(ansi).with_target(false)).try_init(),
         LogFormat::Json => lines.with(layer.json().flatten_event(true)).try_init(),
@@ -39,7 +70,62 @@ pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+        hurry();
     }));
+    Ok(())
+}
+
+/// Waits until the last lines are written, but not for long. For the end of a process.
+pub fn finish() {
+    if let Some(log) = LOG.get() {
+        log.finish(LAST_LINES_LIMIT);
+    }
+}
+
+/// The same for a process that has no time, or goes on.
+pub(crate) fn hurry() {
+    if let Some(log) = LOG.get() {
+        log.flush(HURRIED_LIMIT);
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogLines {
+    type Writer = LogLine<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LogLine { lines: self, rule: Rule::Droppable }
+    }
+
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
+        let rule = match *about.level() {
+            Level::ERROR | Level::WARN if about.target() == LOST => Rule::Always,
+            Level::ERROR | Level::WARN => Rule::Counted,
+            _ => Rule::Droppable,
+        };
+        LogLine { lines: self, rule }
+    }
+}
+
+impl Write for LogLine<'_> {
+    /// Takes a whole line: each is formatted first, and then written at once.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let LogLines { log, format } = self.lines;
+        if line.len() <= MAX_LINE_BYTES {
+            log.push(line, self.rule);
+        } else {
+            let text = String::from_utf8_lossy(line);
+            let shorter = match format {
+                LogFormat::Pretty => cut_text(&text),
+                LogFormat::Json => cut_json(&text),
+            };
+            log.push(shorter.as_bytes(), self.rule);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl FromStr for LogFormat {

@@ -1,8 +1,6 @@
 //! Messages of this program for the person at the terminal.
 
-use std::io::{self, Write};
-
-/// Says a line on standard error. Where nobody reads it, nothing is lost but the line.
+/// Says a line on standard error. Where nobody reads it, the line is lost after a moment.
 pub fn note(text: &str) {
-    let _ = writeln!(io::stderr(), "stack: {text}");
+    shared::cli::note(&format_args!("stack: {text}"));
 }

@@ -73,7 +73,7 @@ impl Up {
         check_ports(&ports, self.cluster)?;
         let server = data.server()?;
         let binaries = Build { release: self.release, progress: true }.run()?;
-        let (output, cluster) = (Output::new(self.no_color), self.cluster);
+        let (output, cluster) = (Output::new(self.no_color)?, self.cluster);
         let plan =
             Plan { ports, port_offset: self.port_offset, data, server, binaries, output, cluster };
         stack::runtime()?.block_on(plan.run())
@@ -100,6 +100,7 @@ impl Plan {
             () = running.stop() => false,
             () = signals.next() => { running.kill(); true }
         };
+        self.output.finish();
         Ok(match (ended, killed) {
             (Some(_), _) => ExitCode::FAILURE,
             (None, true) => ExitCode::from(INTERRUPTED),
@@ -128,7 +129,7 @@ impl Plan {
         self.output.let_stores_speak(true);
         let _note =
             Note::write(&self.ports, &self.binaries, stores.urls(Role::PaymentsServe.user()))?;
-        output::print(&summary::text(&self.ports, self.port_offset, &stores, &self.server));
+        self.output.print(&summary::text(&self.ports, self.port_offset, &stores, &self.server));
         Ok(running.first_end().await)
     }
 }

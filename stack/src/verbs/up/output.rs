@@ -1,17 +1,23 @@
-//! What people see: the log lines of all processes, each with the name of its process.
+//! What people see: the log lines of all processes, each with the name of its process. Where nobody reads
+//! them they are lost and counted: the processes must not wait for the reader of a terminal or a pipe.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
+use anyhow::{Context, Result};
+use shared::line_writer::{LineWriter, Rule, cut_text};
 use stack::{process::LineSink, project};
 
 /// As wide as the longest name.
 const NAME_WIDTH: usize = 17;
+/// Longest wait at the end for somebody to read the last lines.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
 const COLORS: [(&str, &str); 6] = [
     ("inventory serve", "36"),
     ("inventory consume", "34"),
@@ -23,14 +29,18 @@ const COLORS: [(&str, &str); 6] = [
 
 /// Writes whole lines to standard output, in colour if that is wanted and possible.
 pub(super) struct Output {
+    lines: LineWriter,
     color: bool,
     stores_speak: Arc<AtomicBool>,
 }
 
 impl Output {
-    pub(super) fn new(no_color: bool) -> Self {
+    pub(super) fn new(no_color: bool) -> Result<Self> {
         let unwanted = no_color || project::variable("NO_COLOR").is_some();
-        Self { color: !unwanted && io::stdout().is_terminal(), stores_speak: Arc::default() }
+        let lines = LineWriter::start(io::stdout(), tell_lost);
+        let lines = lines.context("the system gives no thread for the output")?;
+        let color = !unwanted && io::stdout().is_terminal();
+        Ok(Self { lines, color, stores_speak: Arc::default() })
     }
 
     /// Tells the children what was decided here: their own output is a pipe and they cannot know.
@@ -40,8 +50,11 @@ impl Output {
 
     /// Prints each line with the name before it.
     pub(super) fn sink(&self, name: &str) -> LineSink {
-        let prefix = self.prefix(name);
-        Arc::new(move |line| write(&format!("{prefix} {line}\n")))
+        let (prefix, lines) = (self.prefix(name), self.lines.clone());
+        Arc::new(move |line| {
+            let line = format!("{prefix} {line}\n");
+            lines.push(cut_text(&line).as_bytes(), Rule::Droppable);
+        })
     }
 
     /// The same for a store, but only what it marks as a warning (`#`), and only between start and
@@ -61,6 +74,16 @@ impl Output {
         self.stores_speak.store(speak, Ordering::Relaxed);
     }
 
+    /// Prints text of this program itself, whole.
+    pub(super) fn print(&self, text: &str) {
+        self.lines.push(text.as_bytes(), Rule::Always);
+    }
+
+    /// Waits until the last lines are written, but not for long.
+    pub(super) fn finish(&self) {
+        self.lines.finish(LAST_LINES_LIMIT);
+    }
+
     fn prefix(&self, name: &str) -> String {
         let color = COLORS.iter().find(|(known, _)| *known == name).map_or("0", |(_, color)| color);
         if self.color {
@@ -71,14 +94,8 @@ impl Output {
     }
 }
 
-/// Prints text of this program itself, whole.
-pub(super) fn print(text: &str) {
-    write(text);
-}
-
-/// One call per line, so that lines of different processes never mix. Nobody reading any more is no
-/// reason to stop the system.
-fn write(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+fn tell_lost(lines: &LineWriter, lost: u64) {
+    let name = "stack";
+    let line = format!("{name:NAME_WIDTH$} |  WARN {lost} lines were lost: this output took no more of them\n");
+    lines.push(line.as_bytes(), Rule::Always);
 }
