@@ -20,6 +20,7 @@ mod endings;
 mod failover;
 mod harness;
 mod live;
+mod logs;
 mod lost_tails;
 mod names;
 mod one_server;

@@ -93,6 +93,15 @@ impl Shop {
         (process, lines)
     }
 
+    /// A process of this role, to start with outputs of the test's own.
+    pub(crate) fn command(&self, role: Role, env: &[(&str, &str)]) -> Command {
+        let launch = self.launch(role);
+        let mut command = Command::new(launch.program);
+        command.args(launch.args).env_clear().envs(launch.env).envs(env.iter().copied());
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
     fn launch(&self, role: Role) -> Launch {
         let port = |name| {
             let url = self.system.url(name);

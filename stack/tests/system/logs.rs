@@ -1,0 +1,281 @@
+//! Whoever reads the logs may be slow, stop, or go away: the shop stays open, and what was lost is told.
+
+use std::{
+    fs::OpenOptions,
+    io::{BufRead, BufReader, PipeReader, Write, pipe},
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use shared::line_writer::MAX_LINE_BYTES;
+use stack::{ports, role::Role, wait::wait_until};
+use tokio::{process::Child, time::timeout};
+
+use crate::harness::{LIMIT, Shop};
+
+/// What `docker stop` and Kubernetes allow is longer.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+/// How many bytes a pipe takes that nobody reads.
+const PIPE_BYTES: usize = 64 * 1024;
+const ROLES: [Role; 4] = Role::ALL;
+
+/// A pipe that is full from the beginning, and its reader.
+fn full_pipe() -> (PipeReader, Stdio) {
+    let (reader, mut writer) = pipe().unwrap();
+    writer.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+    (reader, writer.into())
+}
+
+async fn terminate(child: &mut Child) -> Option<i32> {
+    kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
+    timeout(STOP_LIMIT, child.wait()).await.expect("it ignores SIGTERM").unwrap().code()
+}
+
+/// A process of inventory beside the system, whose standard output is `stdout`, and its address.
+async fn beside(shop: &Shop, stdout: Stdio, env: &[(&str, &str)]) -> (Child, String) {
+    let port = ports::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    drop(port);
+    let mut command = shop.command(Role::InventoryServe, env);
+    let child = command.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
+    let url = format!("http://{address}");
+    wait_until("the process beside the system to be ready", LIMIT, || async {
+        status(&format!("{url}/readyz")).await == Some(200)
+    })
+    .await
+    .unwrap();
+    (child, url)
+}
+
+async fn status(url: &str) -> Option<u16> {
+    Some(reqwest::get(url).await.ok()?.status().as_u16())
+}
+
+/// What was read of an output so far, by a thread that waits for `pause` after each line until it
+/// is told to hurry.
+#[derive(Clone, Default)]
+struct Reader {
+    lines: Arc<Mutex<Vec<String>>>,
+    hurries: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn start(output: PipeReader, pause: Duration) -> Self {
+        let reader = Self::default();
+        let Self { lines, hurries } = reader.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+                if !hurries.load(Ordering::Relaxed) {
+                    thread::sleep(pause);
+                }
+            }
+        });
+        reader
+    }
+
+    fn count(&self, found: impl Fn(&str) -> bool) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| found(line)).count()
+    }
+
+    async fn wait(&self, what: &str, found: impl Fn(&str) -> bool) {
+        wait_until(what, LIMIT, || async { self.count(&found) > 0 }).await.unwrap();
+    }
+
+    fn objects(&self) -> Vec<Value> {
+        let lines = self.lines.lock().unwrap();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1_000_000).await;
+    let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
+    let (mut readers, mut children) = (Vec::new(), Vec::new());
+    for role in ROLES {
+        shop.system.process(role.name()).stop(STOP_LIMIT).await.unwrap();
+        let (reader, stdout) = full_pipe();
+        let (more, stderr) = full_pipe();
+        readers.push([reader, more]);
+        children.push(shop.command(role, &env).stdout(stdout).stderr(stderr).spawn().unwrap());
+    }
+    for role in ROLES {
+        wait_until(role.name(), LIMIT, || async {
+            status(&format!("{}/readyz", shop.system.url(role.name()))).await == Some(200)
+        })
+        .await
+        .unwrap();
+    }
+    for _ in 0..500 {
+        shop.place_order(product, 1).await;
+    }
+    shop.assert_quiet().await;
+    assert_eq!(shop.stock(product).await, 1_000_000 - 500);
+    for (role, child) in ROLES.into_iter().zip(&mut children) {
+        assert_eq!(status(&format!("{}/livez", shop.system.url(role.name()))).await, Some(200));
+        assert_eq!(terminate(child).await, Some(0), "{}", role.name());
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
+    const REQUESTS: u64 = 400;
+    let shop = Shop::open().await;
+    let (output, stdout) = pipe().unwrap();
+    let reader = Reader::start(output, Duration::from_millis(100));
+    let (mut child, url) = beside(&shop, stdout.into(), &[("LOG_FORMAT", "json")]).await;
+    // 2.4 MB of log, while the queue takes 1 MiB.
+    let path = format!("{url}/{}", "x".repeat(6_000));
+    for _ in 0..REQUESTS {
+        assert_eq!(status(&path).await, Some(404));
+    }
+    assert_eq!(status(&format!("{url}/livez")).await, Some(200));
+    reader.hurries.store(true, Ordering::Relaxed);
+    reader.wait("the number of lost lines", |line| line.contains("log lines were lost")).await;
+    assert_eq!(terminate(&mut child).await, Some(0));
+    reader.wait("the last line", |line| line.contains("stopping")).await;
+    let told = reader.objects();
+    let lost = told.iter().filter_map(|line| line["lost"].as_u64());
+    let lost: u64 = lost.sum();
+    let seen = told.iter().filter(|line| line["status"] == 404).count() as u64;
+    assert!(lost > 0 && seen > 0, "{lost} lost, {seen} seen");
+    assert_eq!(lost + seen, REQUESTS);
+    let warnings = told.iter().filter(|line| line["level"] == "WARN");
+    assert!(warnings.clone().all(|line| line["lost"].is_u64()), "{:?}", warnings.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_log_that_is_closed_or_on_a_full_disk_ends_nothing() {
+    let shop = Shop::open().await;
+    let (reader, closed) = pipe().unwrap();
+    drop(reader);
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for stdout in [Stdio::from(closed), full.into()] {
+        let (mut child, url) = beside(&shop, stdout, &[]).await;
+        for _ in 0..100 {
+            assert_eq!(status(&format!("{url}/products")).await, Some(200));
+        }
+        assert_eq!(terminate(&mut child).await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_long_line_is_cut_and_says_so_in_both_formats() {
+    let shop = Shop::open().await;
+    for format in ["json", "pretty"] {
+        let (output, stdout) = pipe().unwrap();
+        let reader = Reader::start(output, Duration::ZERO);
+        let (mut child, url) = beside(&shop, stdout.into(), &[("LOG_FORMAT", format)]).await;
+        // A character of a path that JSON has to escape is shown as it came.
+        let path = format!("{url}/{}", "x%22".repeat(3_500));
+        assert_eq!(status(&path).await, Some(404));
+        assert_eq!(terminate(&mut child).await, Some(0));
+        reader.wait("the last line", |line| line.contains("stopping")).await;
+        assert_eq!(reader.count(|line| line.len() > MAX_LINE_BYTES), 0);
+        if format == "pretty" {
+            assert_eq!(reader.count(|line| line.contains("… (cut: it had 14")), 1);
+            continue;
+        }
+        let lines = reader.objects();
+        let cut: Vec<_> = lines.iter().filter(|line| line["status"] == 404).collect();
+        assert_eq!(cut.len(), 1);
+        assert!(cut[0]["cut_from_bytes"].as_u64().unwrap() > 14_000);
+        assert!(cut[0]["path"].as_str().unwrap().ends_with('…'));
+        assert!(cut[0]["request_id"].is_string() && cut[0]["ms"].is_number());
+    }
+}
+
+#[tokio::test]
+async fn the_last_lines_of_a_process_are_never_missing() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1_000).await;
+    for _ in 0..20 {
+        let (output, stdout) = pipe().unwrap();
+        let reader = Reader::start(output, Duration::ZERO);
+        let (mut child, url) = beside(&shop, stdout.into(), &[]).await;
+        for _ in 0..20 {
+            assert_eq!(status(&format!("{url}/products/{product}")).await, Some(200));
+        }
+        assert_eq!(terminate(&mut child).await, Some(0));
+        reader.wait("the last line", |line| line.contains("stopping")).await;
+        assert_eq!(reader.count(|line| line.contains("status=200")), 20);
+    }
+}
+
+/// As `2>&1` has it: both outputs are one pipe.
+#[tokio::test]
+async fn a_process_that_ends_by_an_error_says_everything_before_it() {
+    let shop = Shop::open().await;
+    let taken = shop.system.inventory_url().replace("http://", "");
+    for is_full in [false, true] {
+        let (output, mut writer) = pipe().unwrap();
+        if is_full {
+            writer.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+        }
+        let mut command = shop.command(Role::InventoryServe, &[("HTTP_ADDR", &taken)]);
+        let errors = writer.try_clone().unwrap();
+        let mut child = command.stdout(writer).stderr(errors).spawn().unwrap();
+        drop(command);
+        let ended = timeout(STOP_LIMIT, child.wait()).await.expect("it waits for a reader");
+        assert_eq!(ended.unwrap().code(), Some(1));
+        if !is_full {
+            let lines: Vec<String> = BufReader::new(output).lines().map(Result::unwrap).collect();
+            assert!(lines[0].contains("starting"), "{lines:?}");
+            let last = &lines[lines.len() - 1];
+            assert!(last.contains("another process listens there"), "{lines:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
+    let shop = Shop::open().await;
+    let (output, stdout) = pipe().unwrap();
+    let reader = Reader::start(output, Duration::ZERO);
+    let launch = shop.command(Role::InventoryServe, &[]);
+    let (mut child, _crowd) = few_descriptors(launch, stdout.into()).await;
+    let is_it = |line: &str| line.contains("cannot accept a connection");
+    reader.wait("the first refusal", is_it).await;
+    reader.wait("the count", |line| is_it(line) && line.contains("(repeated ")).await;
+    let (all, counts) = (reader.count(is_it), reader.count(|line| line.contains("(repeated ")));
+    assert_eq!(all - counts, 1, "{:?}", reader.lines.lock().unwrap());
+    terminate(&mut child).await;
+}
+
+/// A process that has descriptors for few connections, and more connections than that.
+async fn few_descriptors(
+    command: tokio::process::Command,
+    stdout: Stdio,
+) -> (Child, Vec<tokio::net::TcpStream>) {
+    let port = ports::free().unwrap();
+    let address = format!("127.0.0.1:{}", port.number());
+    drop(port);
+    let command = command.into_std();
+    let mut limited = tokio::process::Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(command.get_program());
+    limited.args(command.get_args()).env_clear().kill_on_drop(true);
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let child = limited.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
+    wait_until("the process to listen", LIMIT, || async {
+        status(&format!("http://{address}/readyz")).await == Some(200)
+    })
+    .await
+    .unwrap();
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        crowd.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    (child, crowd)
+}
