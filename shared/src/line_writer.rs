@@ -74,11 +74,8 @@ impl LineWriter {
     ) -> io::Result<Self> {
         // A duplicate without a buffer and a lock of its own: at its end a process waits for neither.
         let sink = Sink::new(File::from(output.as_fd().try_clone_to_owned()?));
-        let queue = Queue {
-            state: Mutex::default(),
-            wanted: Condvar::new(),
-            written: Condvar::new(),
-        };
+        let queue =
+            Queue { state: Mutex::default(), wanted: Condvar::new(), written: Condvar::new() };
         let writer = Self(Arc::new(queue));
         let worker = writer.clone();
         thread::Builder::new()

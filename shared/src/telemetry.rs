@@ -19,6 +19,8 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
 const HURRIED_LIMIT: Duration = Duration::from_millis(100);
 /// The target of the line that says how many were lost.
 const LOST: &str = "log";
+/// The target of lines about requests.
+const ACCESS: &str = "http";
 
 /// The log of this process.
 static LOG: OnceLock<LineWriter> = OnceLock::new();
@@ -98,8 +100,12 @@ impl<'a> MakeWriter<'a> for LogLines {
 
     fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
         let rule = match *about.level() {
-            Level::ERROR | Level::WARN if about.target() == LOST => Rule::Always,
-            Level::ERROR | Level::WARN => Rule::Counted,
+            Level::ERROR | Level::WARN => match about.target() {
+                LOST => Rule::Always,
+                // Each request has a line of its own.
+                ACCESS => Rule::Droppable,
+                _ => Rule::Counted,
+            },
             _ => Rule::Droppable,
         };
         LogLine { lines: self, rule }

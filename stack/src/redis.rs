@@ -135,9 +135,9 @@ impl RedisServer {
         format!("redis://{}:{}@127.0.0.1:{port}", user.name(), self.credentials.password(user))
     }
 
-    /// A file, readable by its owner only, that holds the operator's address.
-    pub fn operator_url_file(&self) -> PathBuf {
-        self.dir.join("operator.url")
+    /// A file, readable by its owner only, that holds the operator's password.
+    pub fn operator_password_file(&self) -> PathBuf {
+        self.dir.join("operator.password")
     }
 
     /// The port on the loopback interface.
@@ -241,7 +241,8 @@ impl RedisServer {
         };
         let process = Process::start(launch, guard, sink)?;
         let redis = Self { port, dir, credentials, process, _reservation: reservation };
-        write_private(&redis.operator_url_file(), &redis.url(User::Operator))?;
+        let password = redis.credentials.password(User::Operator);
+        write_private(&redis.operator_password_file(), password)?;
         Ok(redis)
     }
 

@@ -71,7 +71,11 @@ mod tests {
         for shift in 0..20 {
             let text = format!("{}{}", "x".repeat(shift), "\x1b[32mü\x1b[0m".repeat(100_000));
             let cut = cut_text(&text);
-            assert!(cut.len() <= MAX_LINE_BYTES && cut.len() > MAX_LINE_BYTES - 100, "{}", cut.len());
+            assert!(
+                cut.len() <= MAX_LINE_BYTES && cut.len() > MAX_LINE_BYTES - 100,
+                "{}",
+                cut.len()
+            );
             let (kept, end) = cut.split_once('…').unwrap();
             assert!(kept.ends_with("\x1b[0m"), "{kept}");
             assert_eq!(kept.matches('\x1b').count(), kept.matches('m').count());

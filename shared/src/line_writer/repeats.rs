@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 /// How often the count of a repeated line is told. One that was not repeated for so long is news again.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
-/// Most different lines that are remembered. Beyond it a line counts as news.
+/// Most different lines that are remembered. Beyond it the oldest goes that was not repeated, or the new
+/// one is not remembered.
 const MAX_LINES: usize = 64;
 
 /// The lines of the last seconds, by their text without the time.
@@ -32,10 +33,21 @@ impl Repeats {
             said.time.extend_from_slice(time);
             return false;
         }
+        if self.0.len() == MAX_LINES {
+            self.forget_one();
+        }
         if self.0.len() < MAX_LINES {
             self.0.insert(text.to_vec(), Said { at: now, again: 0, time: time.to_vec() });
         }
         true
+    }
+
+    fn forget_one(&mut self) {
+        let unrepeated = self.0.iter().filter(|(_, said)| said.again == 0);
+        let oldest = unrepeated.min_by_key(|(_, said)| said.at).map(|(text, _)| text.clone());
+        if let Some(oldest) = oldest {
+            self.0.remove(&oldest);
+        }
     }
 
     /// When a count has to be told next.
@@ -64,14 +76,16 @@ fn end_of_time(line: &[u8]) -> usize {
 /// The line with how often it was repeated.
 fn with_count(line: &[u8], times: u64, seconds: u64) -> Vec<u8> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
-    let text = match line.strip_suffix(b"}") {
+    match line.strip_suffix(b"}") {
         Some(fields) if line.starts_with(b"{") => {
             let count = format!(",\"repeated\":{times},\"within_seconds\":{seconds}}}\n");
             [fields, count.as_bytes()].concat()
         }
-        _ => [line, format!(" (repeated {times} times in the last {seconds} s)\n").as_bytes()].concat(),
-    };
-    text
+        _ => {
+            let count = format!(" (repeated {times} times in the last {seconds} s)\n");
+            [line, count.as_bytes()].concat()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,11 +138,19 @@ mod tests {
     #[test]
     fn memory_for_repeats_is_bounded() {
         let (mut repeats, now) = (Repeats::default(), Instant::now());
+        let line = |number| format!("12:00Z {number}\n").into_bytes();
         for number in 0..2 * MAX_LINES {
-            assert!(repeats.is_news(format!("12:00Z {number}\n").as_bytes(), now));
+            assert!(repeats.is_news(&line(number), now + PAUSE * u32::try_from(number).unwrap()));
+            // What is repeated is not forgotten for what is not.
+            assert!(number == 0 || !repeats.is_news(&line(0), now));
         }
         assert_eq!(repeats.0.len(), MAX_LINES);
-        assert!(!repeats.is_news(b"12:00Z 0\n", now));
-        assert!(repeats.is_news(format!("12:00Z {MAX_LINES}\n").as_bytes(), now));
+        for number in MAX_LINES + 1..2 * MAX_LINES {
+            assert!(!repeats.is_news(&line(number), now));
+        }
+        // Each is repeated now: there is no room for another.
+        for _ in 0..2 {
+            assert!(repeats.is_news(&line(2 * MAX_LINES), now));
+        }
     }
 }

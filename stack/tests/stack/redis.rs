@@ -78,7 +78,7 @@ async fn the_shipped_configuration_is_in_force() {
     for expected in ["yes", "always", "noeviction", "127.0.0.1", "save\r\n$0"] {
         assert!(answer.contains(expected), "{expected}: {answer}");
     }
-    for file in ["passwords", "users.acl", "operator.url"] {
+    for file in ["passwords", "users.acl", "operator.password"] {
         let mode = redis.dir().join(file).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }

@@ -19,7 +19,8 @@ use stack::{
 use tempfile::TempDir;
 
 /// A service that is ready as soon as it listens. It ends with status 3 and a reason when something is
-/// written to `crash-<service>-<verb>` beside it.
+/// written to `crash-<service>-<verb>` beside it. A `CHATTY` one writes without end, and tells at `/written`
+/// how many bytes that were.
 const STAND_IN: &str = r#"#!/usr/bin/env python3
 import http.server, os, signal, sys, threading
 if "STUBBORN" in os.environ:
@@ -32,6 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
+        if self.path == "/written":
+            return self.wfile.write(str(written).encode())
         names = ["CONSUMER_NAME", "COMPLETION_DELAY", "PARTITIONS", "INVENTORY_URL", "FEE_RATE"]
         self.wfile.write(";".join(name + "=" + os.environ.get(name, "") for name in names).encode())
     def log_message(self, *args):
@@ -49,7 +52,15 @@ def watch():
     print("the reason of the crash", flush=True)
     os._exit(3)
 
+written = 0
+def chat():
+    global written
+    while True:
+        written += os.write(1, b"x" * 999 + b"\n")
+
 threading.Thread(target=watch, daemon=True).start()
+if "CHATTY" in os.environ:
+    threading.Thread(target=chat, daemon=True).start()
 server = http.server.ThreadingHTTPServer((host, int(port)), Handler)
 print(service, verb, "listens, pid", os.getpid(), flush=True)
 server.serve_forever()

@@ -21,13 +21,13 @@ use crate::support::{
 };
 
 /// A running `stack up` and the lines it prints.
-struct Up {
-    child: Child,
+pub(crate) struct Up {
+    pub(crate) child: Child,
     lines: Receiver<String>,
-    children: Vec<u32>,
+    pub(crate) children: Vec<u32>,
 }
 
-fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
+pub(crate) fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
     let mut command = Command::new(stack_binary());
     command
         .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
@@ -40,7 +40,13 @@ fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
 
 impl Up {
     /// Starts it and waits for the box.
-    fn start(mut command: Command) -> Self {
+    fn start(command: Command) -> Self {
+        let mut up = Self::spawn(command);
+        up.wait_for_the_box();
+        up
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         for pipe in [
@@ -55,12 +61,16 @@ impl Up {
                     .try_for_each(|line| sender.send(line))
             });
         }
-        let mut up = Self { child, lines, children: Vec::new() };
-        let ready = up.lines_until(|line| line.starts_with('╰'));
+        Self { child, lines, children: Vec::new() }
+    }
+
+    /// Waits for the box, and returns all lines up to its end.
+    pub(crate) fn wait_for_the_box(&mut self) -> Vec<String> {
+        let ready = self.lines_until(|line| line.starts_with('╰'));
         assert!(ready.iter().any(|line| line.contains("/docs")), "{ready:#?}");
-        up.children = children_of(up.child.id());
-        assert_eq!(up.children.len(), 6, "{ready:#?}");
-        up
+        self.children = children_of(self.child.id());
+        assert_eq!(self.children.len(), 6, "{ready:#?}");
+        ready
     }
 
     fn lines_until(&self, found: impl Fn(&str) -> bool) -> Vec<String> {
@@ -74,12 +84,12 @@ impl Up {
         panic!("the line never came: {seen:#?}")
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     /// Waits for the end and returns the exit code and the rest of the lines.
-    fn end(&mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let status = self.child.wait().unwrap();
         let mut rest = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(LIMIT) {

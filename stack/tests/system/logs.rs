@@ -16,10 +16,15 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use reqwest::Client;
 use serde_json::Value;
 use shared::line_writer::MAX_LINE_BYTES;
 use stack::{ports, role::Role, wait::wait_until};
-use tokio::{process::Child, time::timeout};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::timeout,
+};
 
 use crate::harness::{LIMIT, Shop};
 
@@ -27,7 +32,6 @@ use crate::harness::{LIMIT, Shop};
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How many bytes a pipe takes that nobody reads.
 const PIPE_BYTES: usize = 64 * 1024;
-const ROLES: [Role; 4] = Role::ALL;
 
 /// A pipe that is full from the beginning, and its reader.
 fn full_pipe() -> (PipeReader, Stdio) {
@@ -36,29 +40,51 @@ fn full_pipe() -> (PipeReader, Stdio) {
     (reader, writer.into())
 }
 
-async fn terminate(child: &mut Child) -> Option<i32> {
-    kill(Pid::from_raw(child.id().unwrap().cast_signed()), Signal::SIGTERM).unwrap();
-    timeout(STOP_LIMIT, child.wait()).await.expect("it ignores SIGTERM").unwrap().code()
+/// A process with outputs of the test's own, and a client for it.
+struct Watched {
+    child: Child,
+    url: String,
+    client: Client,
 }
 
-/// A process of inventory beside the system, whose standard output is `stdout`, and its address.
-async fn beside(shop: &Shop, stdout: Stdio, env: &[(&str, &str)]) -> (Child, String) {
-    let port = ports::free().unwrap();
-    let address = format!("127.0.0.1:{}", port.number());
-    drop(port);
-    let mut command = shop.command(Role::InventoryServe, env);
-    let child = command.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
-    let url = format!("http://{address}");
-    wait_until("the process beside the system to be ready", LIMIT, || async {
-        status(&format!("{url}/readyz")).await == Some(200)
-    })
-    .await
-    .unwrap();
-    (child, url)
-}
+impl Watched {
+    /// Starts a process of inventory beside the system, whose standard output is `stdout`.
+    async fn beside(shop: &Shop, stdout: impl Into<Stdio>, env: &[(&str, &str)]) -> Self {
+        Self::start(shop.command(Role::InventoryServe, env), stdout).await
+    }
 
-async fn status(url: &str) -> Option<u16> {
-    Some(reqwest::get(url).await.ok()?.status().as_u16())
+    async fn start(mut command: Command, stdout: impl Into<Stdio>) -> Self {
+        let port = ports::free().unwrap();
+        let address = format!("127.0.0.1:{}", port.number());
+        drop(port);
+        let child = command.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
+        Self::known(child, format!("http://{address}")).await
+    }
+
+    /// A process that listens at `url`, as soon as it is ready.
+    async fn known(child: Child, url: String) -> Self {
+        let client = Client::builder().no_proxy().build().unwrap();
+        let watched = Self { child, url, client };
+        wait_until(&watched.url, LIMIT, || async {
+            let asked = watched.client.get(format!("{}/readyz", watched.url)).send().await;
+            asked.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await
+        .unwrap();
+        watched
+    }
+
+    /// The status of the answer.
+    async fn get(&self, path: &str) -> u16 {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+    }
+
+    async fn terminate(&mut self) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
+        kill(pid, Signal::SIGTERM).unwrap();
+        let ended = timeout(STOP_LIMIT, self.child.wait());
+        ended.await.expect("it ignores SIGTERM").unwrap().code()
+    }
 }
 
 /// What was read of an output so far, by a thread that waits for `pause` after each line until it
@@ -103,29 +129,22 @@ async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000_000).await;
     let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
-    let (mut readers, mut children) = (Vec::new(), Vec::new());
-    for role in ROLES {
+    let (mut readers, mut processes) = (Vec::new(), Vec::new());
+    for role in Role::ALL {
         shop.system.process(role.name()).stop(STOP_LIMIT).await.unwrap();
-        let (reader, stdout) = full_pipe();
-        let (more, stderr) = full_pipe();
+        let [(reader, stdout), (more, stderr)] = [full_pipe(), full_pipe()];
         readers.push([reader, more]);
-        children.push(shop.command(role, &env).stdout(stdout).stderr(stderr).spawn().unwrap());
-    }
-    for role in ROLES {
-        wait_until(role.name(), LIMIT, || async {
-            status(&format!("{}/readyz", shop.system.url(role.name()))).await == Some(200)
-        })
-        .await
-        .unwrap();
+        let child = shop.command(role, &env).stdout(stdout).stderr(stderr).spawn().unwrap();
+        processes.push(Watched::known(child, shop.system.url(role.name())).await);
     }
     for _ in 0..500 {
         shop.place_order(product, 1).await;
     }
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 1_000_000 - 500);
-    for (role, child) in ROLES.into_iter().zip(&mut children) {
-        assert_eq!(status(&format!("{}/livez", shop.system.url(role.name()))).await, Some(200));
-        assert_eq!(terminate(child).await, Some(0), "{}", role.name());
+    for mut process in processes {
+        assert_eq!(process.get("/livez").await, 200);
+        assert_eq!(process.terminate().await, Some(0), "{}", process.url);
     }
 }
 
@@ -135,16 +154,16 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
     let shop = Shop::open().await;
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::from_millis(100));
-    let (mut child, url) = beside(&shop, stdout.into(), &[("LOG_FORMAT", "json")]).await;
+    let mut process = Watched::beside(&shop, stdout, &[("LOG_FORMAT", "json")]).await;
     // 2.4 MB of log, while the queue takes 1 MiB.
-    let path = format!("{url}/{}", "x".repeat(6_000));
+    let path = format!("/{}", "x".repeat(6_000));
     for _ in 0..REQUESTS {
-        assert_eq!(status(&path).await, Some(404));
+        assert_eq!(process.get(&path).await, 404);
     }
-    assert_eq!(status(&format!("{url}/livez")).await, Some(200));
+    assert_eq!(process.get("/livez").await, 200);
     reader.hurries.store(true, Ordering::Relaxed);
     reader.wait("the number of lost lines", |line| line.contains("log lines were lost")).await;
-    assert_eq!(terminate(&mut child).await, Some(0));
+    assert_eq!(process.terminate().await, Some(0));
     reader.wait("the last line", |line| line.contains("stopping")).await;
     let told = reader.objects();
     let lost = told.iter().filter_map(|line| line["lost"].as_u64());
@@ -153,7 +172,11 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
     assert!(lost > 0 && seen > 0, "{lost} lost, {seen} seen");
     assert_eq!(lost + seen, REQUESTS);
     let warnings = told.iter().filter(|line| line["level"] == "WARN");
-    assert!(warnings.clone().all(|line| line["lost"].is_u64()), "{:?}", warnings.collect::<Vec<_>>());
+    assert!(
+        warnings.clone().all(|line| line["lost"].is_u64()),
+        "{:?}",
+        warnings.collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -163,11 +186,11 @@ async fn a_log_that_is_closed_or_on_a_full_disk_ends_nothing() {
     drop(reader);
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     for stdout in [Stdio::from(closed), full.into()] {
-        let (mut child, url) = beside(&shop, stdout, &[]).await;
+        let mut process = Watched::beside(&shop, stdout, &[]).await;
         for _ in 0..100 {
-            assert_eq!(status(&format!("{url}/products")).await, Some(200));
+            assert_eq!(process.get("/products").await, 200);
         }
-        assert_eq!(terminate(&mut child).await, Some(0));
+        assert_eq!(process.terminate().await, Some(0));
     }
 }
 
@@ -177,11 +200,10 @@ async fn a_long_line_is_cut_and_says_so_in_both_formats() {
     for format in ["json", "pretty"] {
         let (output, stdout) = pipe().unwrap();
         let reader = Reader::start(output, Duration::ZERO);
-        let (mut child, url) = beside(&shop, stdout.into(), &[("LOG_FORMAT", format)]).await;
+        let mut process = Watched::beside(&shop, stdout, &[("LOG_FORMAT", format)]).await;
         // A character of a path that JSON has to escape is shown as it came.
-        let path = format!("{url}/{}", "x%22".repeat(3_500));
-        assert_eq!(status(&path).await, Some(404));
-        assert_eq!(terminate(&mut child).await, Some(0));
+        assert_eq!(process.get(&format!("/{}", "x%22".repeat(3_500))).await, 404);
+        assert_eq!(process.terminate().await, Some(0));
         reader.wait("the last line", |line| line.contains("stopping")).await;
         assert_eq!(reader.count(|line| line.len() > MAX_LINE_BYTES), 0);
         if format == "pretty" {
@@ -201,14 +223,14 @@ async fn a_long_line_is_cut_and_says_so_in_both_formats() {
 async fn the_last_lines_of_a_process_are_never_missing() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
-    for _ in 0..20 {
+    for _ in 0..5 {
         let (output, stdout) = pipe().unwrap();
         let reader = Reader::start(output, Duration::ZERO);
-        let (mut child, url) = beside(&shop, stdout.into(), &[]).await;
+        let mut process = Watched::beside(&shop, stdout, &[]).await;
         for _ in 0..20 {
-            assert_eq!(status(&format!("{url}/products/{product}")).await, Some(200));
+            assert_eq!(process.get(&format!("/products/{product}")).await, 200);
         }
-        assert_eq!(terminate(&mut child).await, Some(0));
+        assert_eq!(process.terminate().await, Some(0));
         reader.wait("the last line", |line| line.contains("stopping")).await;
         assert_eq!(reader.count(|line| line.contains("status=200")), 20);
     }
@@ -244,38 +266,27 @@ async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
     let shop = Shop::open().await;
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::ZERO);
-    let launch = shop.command(Role::InventoryServe, &[]);
-    let (mut child, _crowd) = few_descriptors(launch, stdout.into()).await;
+    let command = few_descriptors(&shop.command(Role::InventoryServe, &[]));
+    let mut process = Watched::start(command, stdout).await;
+    let address = process.url.replace("http://", "");
+    let mut crowd = Vec::new();
+    for _ in 0..60 {
+        crowd.push(TcpStream::connect(&address).await.unwrap());
+    }
     let is_it = |line: &str| line.contains("cannot accept a connection");
     reader.wait("the first refusal", is_it).await;
     reader.wait("the count", |line| is_it(line) && line.contains("(repeated ")).await;
     let (all, counts) = (reader.count(is_it), reader.count(|line| line.contains("(repeated ")));
     assert_eq!(all - counts, 1, "{:?}", reader.lines.lock().unwrap());
-    terminate(&mut child).await;
+    process.terminate().await;
 }
 
-/// A process that has descriptors for few connections, and more connections than that.
-async fn few_descriptors(
-    command: tokio::process::Command,
-    stdout: Stdio,
-) -> (Child, Vec<tokio::net::TcpStream>) {
-    let port = ports::free().unwrap();
-    let address = format!("127.0.0.1:{}", port.number());
-    drop(port);
-    let command = command.into_std();
-    let mut limited = tokio::process::Command::new("/bin/sh");
+/// The same process, with descriptors for few connections.
+fn few_descriptors(command: &Command) -> Command {
+    let command = command.as_std();
+    let mut limited = Command::new("/bin/sh");
     limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(command.get_program());
     limited.args(command.get_args()).env_clear().kill_on_drop(true);
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let child = limited.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
-    wait_until("the process to listen", LIMIT, || async {
-        status(&format!("http://{address}/readyz")).await == Some(200)
-    })
-    .await
-    .unwrap();
-    let mut crowd = Vec::new();
-    for _ in 0..60 {
-        crowd.push(tokio::net::TcpStream::connect(&address).await.unwrap());
-    }
-    (child, crowd)
+    limited
 }

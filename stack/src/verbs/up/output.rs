@@ -96,6 +96,8 @@ impl Output {
 
 fn tell_lost(lines: &LineWriter, lost: u64) {
     let name = "stack";
-    let line = format!("{name:NAME_WIDTH$} |  WARN {lost} lines were lost: this output took no more of them\n");
+    let line = format!(
+        "{name:NAME_WIDTH$} |  WARN {lost} lines were lost: this output took no more of them\n"
+    );
     lines.push(line.as_bytes(), Rule::Always);
 }

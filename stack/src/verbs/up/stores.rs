@@ -64,11 +64,11 @@ impl Stores {
         })
     }
 
-    /// How people reach them: what `redis-cli` is told, and a server.
+    /// How people reach them: a flag of `redis-cli` with a space behind it, or nothing, and a server.
     pub(super) fn entrances(&self) -> [(&'static str, &RedisServer); 2] {
         self.0.each_ref().map(|store| match store {
-            OneStore::Single(redis) => ("-u", &**redis),
-            OneStore::Cluster(cluster) => ("-c -u", cluster.node(0)),
+            OneStore::Single(redis) => ("", &**redis),
+            OneStore::Cluster(cluster) => ("-c ", cluster.node(0)),
         })
     }
 }

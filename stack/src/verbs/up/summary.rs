@@ -6,6 +6,7 @@ use std::{
 };
 
 use stack::{
+    credentials::User,
     ports::{Ports, offset_flag},
     server::Server,
 };
@@ -14,17 +15,20 @@ use super::stores::Stores;
 
 /// How people reach a store.
 struct Entrance {
-    /// What `redis-cli` is told.
+    /// What `redis-cli` is told beside the port and the user.
     flags: &'static str,
-    /// The file that has its URL.
-    url: PathBuf,
+    port: u16,
+    /// The file that has the operator's password.
+    password: PathBuf,
 }
 
 /// The box, ready to print.
 pub(super) fn text(ports: &Ports, offset: u16, stores: &Stores, server: &Server) -> String {
-    let entrances = stores
-        .entrances()
-        .map(|(flags, redis)| Entrance { flags, url: shown(&redis.operator_url_file()) });
+    let entrances = stores.entrances().map(|(flags, redis)| Entrance {
+        flags,
+        port: redis.port(),
+        password: shown(&redis.operator_password_file()),
+    });
     boxed(&lines(ports, offset, &entrances, &server.version))
 }
 
@@ -33,8 +37,13 @@ fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Ve
     let urls = [url(ports.inventory_http), url(ports.payments_http)];
     let width = urls.each_ref().map(String::len).into_iter().max().unwrap_or(0);
     let service = |name: &str, url: &str| format!("{name:<10} {url:<width$}    docs {url}/docs");
-    let store = |name: &str, Entrance { flags, url }: &Entrance| {
-        format!("{name:<10} redis-cli {flags} \"$(cat {})\"", url.display())
+    let user = User::Operator.name();
+    // Everybody on the machine can read the arguments of a process, and only its owner the environment.
+    let store = |name: &str, Entrance { flags, port, password }: &Entrance| {
+        let password = password.display();
+        format!(
+            "{name:<10} REDISCLI_AUTH=\"$(cat \"{password}\")\" redis-cli {flags}-p {port} --user {user}"
+        )
     };
     let ([inventory, payments], [inventory_store, payments_store]) = (&urls, stores);
     let flag = offset_flag(offset);
@@ -76,9 +85,10 @@ mod tests {
                 let ports = Ports::standard(offset).unwrap();
                 let entrance = |name: &str, flags| Entrance {
                     flags,
-                    url: Path::new(folder).join(name).join("operator-url"),
+                    port: 6_380,
+                    password: Path::new(folder).join(name).join("operator.password"),
                 };
-                let stores = [entrance("inventory", "-u"), entrance("payments", "-c -u")];
+                let stores = [entrance("inventory", ""), entrance("payments", "-c ")];
                 let text = boxed(&lines(&ports, offset, &stores, "Valkey 9.1.2"));
                 let lines: Vec<&str> = text.lines().collect();
                 let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
