@@ -40,8 +40,8 @@ async fn no_password_stands_on_a_command_line_or_in_the_output() {
     let shown = shown.unwrap().trim_matches(['│', ' ']).strip_prefix("payments").unwrap();
     let dir = tempfile::tempdir().unwrap();
     script(&dir.path().join("redis-cli"), "#!/bin/sh\necho \"$REDISCLI_AUTH $*\"\n");
-    let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
-    let said = Command::new("/bin/sh").args(["-c", shown]).env("PATH", path).output().unwrap();
+    let line = format!("PATH=\"{}:$PATH\"; {shown}", dir.path().display());
+    let said = Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     let operator = read("payments/operator.password".to_owned());
     let port = Ports::standard(offset).unwrap().payments_redis;
