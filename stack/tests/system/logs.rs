@@ -36,7 +36,7 @@ const PIPE_BYTES: usize = 64 * 1024;
 /// A pipe that is full from the beginning, and its reader.
 fn full_pipe() -> (PipeReader, Stdio) {
     let (reader, mut writer) = pipe().unwrap();
-    writer.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+    writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
     (reader, writer.into())
 }
 
@@ -244,7 +244,7 @@ async fn a_process_that_ends_by_an_error_says_everything_before_it() {
     for is_full in [false, true] {
         let (output, mut writer) = pipe().unwrap();
         if is_full {
-            writer.write_all(&[b'x'; PIPE_BYTES]).unwrap();
+            writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
         }
         let mut command = shop.command(Role::InventoryServe, &[("HTTP_ADDR", &taken)]);
         let errors = writer.try_clone().unwrap();
