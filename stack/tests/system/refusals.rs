@@ -1,6 +1,10 @@
 //! A store may answer every question and refuse every change.
 
-use stack::{credentials::User, ports, wait::wait_until};
+use stack::{
+    credentials::User,
+    ports,
+    wait::{wait_for, wait_until},
+};
 
 use crate::harness::{Answer, LIMIT, Shop};
 
@@ -55,10 +59,14 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
         });
         wait.await.unwrap();
         let told = shop.readyz(process).await;
-        let logged = shop.system.process(process).last_lines(usize::MAX).join("\n");
         let service = process.split(' ').next().unwrap();
         let own = format!("the store of {service} at 127.0.0.1:");
-        assert!(told.body.contains(&own) && logged.contains(&own), "{told:?} {logged}");
+        assert!(told.body.contains(&own), "{told:?}");
+        let logged = wait_for("the reason in the log", LIMIT, || async {
+            let logged = shop.system.process(process).last_lines(usize::MAX).join("\n");
+            logged.contains(&own).then_some(logged)
+        });
+        let logged = logged.await.unwrap();
         for server in [shop.system.inventory_redis(), shop.system.payments_redis()] {
             for user in User::ALL {
                 let url = server.url(user);
