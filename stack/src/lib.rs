@@ -5,7 +5,7 @@
 //!
 //! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the
 //!   services.
-//! - [`process`] runs one child that never outlives its parent; [`guard`] is how.
+//! - [`process`] runs one child that never outlives its parent; [`guard`] is how; [`memory`] limits what it may use.
 //! - [`redis`] is one private store, [`operator`] who may do everything there; [`credentials`] are its users' passwords.
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
@@ -33,6 +33,7 @@ pub mod guard;
 pub mod health;
 pub mod invocation;
 pub mod lock;
+pub mod memory;
 pub mod note;
 pub mod operator;
 pub mod order_line;

@@ -30,6 +30,9 @@ enum Verb {
     /// Become another program that dies with its parent (used by this program itself).
     #[command(hide = true)]
     ExecChild(verbs::exec_child::ExecChild),
+    /// Become another program with a limit of memory (used by this program itself).
+    #[command(hide = true)]
+    ExecLimited(verbs::exec_limited::ExecLimited),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Demo(demo) => demo.run(),
         Verb::Chaos(chaos) => chaos.run(),
         Verb::ExecChild(child) => child.run(),
+        Verb::ExecLimited(limited) => limited.run(),
     };
     outcome.unwrap_or_else(|error| {
         note(&format!("{error:#}"));

@@ -16,6 +16,7 @@ use crate::{
     binaries::Binaries,
     guard::Guard,
     health::{self, Member, QUOTED_LINES},
+    memory,
     ports::{self, Port, Ports},
     process::{Launch, LineSink, Process},
     proxy::Proxy,
@@ -51,6 +52,8 @@ pub struct System {
     proxied: Option<u64>,
     /// Where what the services say is written, if anywhere.
     logs: Option<PathBuf>,
+    /// Whether they have the memory of their containers and no more.
+    limited: bool,
     ports: Ports,
     reservations: Mutex<Vec<Port>>,
     _data: TempDir,
@@ -185,6 +188,9 @@ impl System {
     ) -> Result<Arc<Process>> {
         let stores = Stores { inventory: &self.inventory_redis, payments: &self.payments_redis };
         let mut launch = role.launch(&self.binaries, ports, stores);
+        if self.limited {
+            launch = memory::limited(launch, &self.binaries.stack);
+        }
         let index = self.members.with(|members| members.len());
         let links = self.proxied.map(|seed| Links::start(role, ports, stores, seed, index));
         let links = links.transpose()?;

@@ -28,6 +28,7 @@ pub struct Builder {
     redis: Vec<(String, String)>,
     shimmed: bool,
     logs: Option<PathBuf>,
+    limited: bool,
 }
 
 impl Builder {
@@ -96,6 +97,14 @@ impl Builder {
         self
     }
 
+    /// Gives each service process as much memory as its container has, and no more: see
+    /// [`memory`](crate::memory).
+    #[must_use]
+    pub fn limited(mut self) -> Self {
+        self.limited = true;
+        self
+    }
+
     /// Starts everything and waits until it is ready.
     pub async fn start(self) -> Result<System> {
         for name in &self.without {
@@ -137,6 +146,7 @@ impl Builder {
             env: self.env,
             proxied: self.proxied,
             logs: self.logs,
+            limited: self.limited,
             ports,
             reservations: Mutex::new(reservations),
             _data: data,

@@ -5,6 +5,7 @@
 mod broken_store;
 mod cluster;
 mod demo;
+mod memory;
 mod onlookers;
 mod order;
 mod process;

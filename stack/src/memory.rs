@@ -1,0 +1,51 @@
+//! Processes that may not use more memory than a container lets them, and how much they have used.
+//!
+//! Groups of processes with a limit are not at hand everywhere. So a process is started as `stack
+//! exec-limited BYTES COMMAND...`, which limits its own data and becomes the command. An allocation
+//! beyond the limit fails, and the process ends, as it would in its container.
+
+use std::{
+    convert::Infallible, ffi::OsString, fs, os::unix::process::CommandExt, path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::process::{Launch, Process};
+
+/// What a service process may use, in bytes: `mem_limit` of the services in `compose.yaml`.
+pub const SERVICE_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Has the allocator of the services take memory when it needs it. It would otherwise take 1 GiB at
+/// once, of which it uses nothing, and the kernel would count all of it.
+const TAKE_WHEN_NEEDED: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
+/// Starts the same process with at most [`SERVICE_LIMIT`] of memory. `stack` is this program.
+pub fn limited(mut launch: Launch, stack: &Path) -> Launch {
+    let program = std::mem::replace(&mut launch.program, stack.to_path_buf());
+    let before = ["exec-limited".into(), SERVICE_LIMIT.to_string().into(), program.into()];
+    launch.args.splice(..0, before);
+    let (name, value) = TAKE_WHEN_NEEDED;
+    launch.env.push((name.to_owned(), value.to_owned()));
+    launch
+}
+
+/// Becomes `command`, which may have so many bytes of data. Returns only if that fails.
+pub fn exec(bytes: u64, command: &[OsString]) -> Result<Infallible> {
+    setrlimit(Resource::RLIMIT_DATA, bytes, bytes).context("cannot limit the memory")?;
+    let (program, args) = command.split_first().context("no command")?;
+    let error = Command::new(program).args(args).exec();
+    Err(error).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// The most memory that a running process has ever used, in bytes. The kernel keeps count (`VmHWM`),
+/// so that no moment is missed.
+pub fn peak(process: &Process) -> Result<u64> {
+    let path = format!("/proc/{}/status", process.pid());
+    let status = fs::read_to_string(&path)
+        .with_context(|| format!("`{}` does not run: {path}", process.name()))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    Ok(kib.parse::<u64>()? * 1024)
+}

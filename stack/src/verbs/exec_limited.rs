@@ -1,0 +1,22 @@
+//! `stack exec-limited`: see `stack::memory`.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+use stack::memory;
+
+#[derive(Args)]
+pub(crate) struct ExecLimited {
+    /// How many bytes of data the program may have.
+    bytes: u64,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    command: Vec<OsString>,
+}
+
+impl ExecLimited {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match memory::exec(self.bytes, &self.command)? {}
+    }
+}
