@@ -11,6 +11,7 @@ use shared::id::Partitions;
 use stack::{
     binaries::{self, Binaries},
     guard::{Farewell, Guard},
+    memory,
     ports::Ports,
     process::{Launch, Process},
     redis::Store,
@@ -93,9 +94,9 @@ impl Shop {
         (process, lines)
     }
 
-    /// A process of this role, to start with outputs of the test's own.
+    /// A process of this role, with the memory of its container, to start with outputs of the test's own.
     pub(crate) fn command(&self, role: Role, env: &[(&str, &str)]) -> Command {
-        let launch = self.launch(role);
+        let launch = memory::limited(self.launch(role), &binaries().stack);
         let mut command = Command::new(launch.program);
         command.args(launch.args).env_clear().envs(launch.env).envs(env.iter().copied());
         command.stdin(Stdio::null()).kill_on_drop(true);
