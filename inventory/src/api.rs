@@ -46,8 +46,6 @@ pub struct Api {
     pub in_flight: InFlight,
     /// Opens live streams.
     pub live: Live<ShowProduct>,
-    /// How long it is remembered what became of an order.
-    pub dedupe_retention: Duration,
 }
 
 type Apis = (Api, StockApi, LiveApi, AdminApi);

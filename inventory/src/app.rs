@@ -6,13 +6,14 @@ use std::time::Duration;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
-use shared::idempotency::{self, InFlight};
+use shared::idempotency::InFlight;
 use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{TRIM_INTERVAL, Trimmer};
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
+use shared::sweep::Sweep;
 
 use crate::api::{self, Api, ShowProduct};
 use crate::config::Config;
@@ -50,12 +51,12 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         async move { trimmer.trim::<RefundOrder>().await }
     });
     let own = store.own.clone();
+    let sweep = Arc::new(Sweep::new("records of orders", SWEEP_INTERVAL / 2));
     process.repeat("sweep", SWEEP_INTERVAL, move || {
-        let store = store.clone();
-        async move { store.sweep_applied(keep).await.map(drop) }
+        let (store, sweep) = (store.clone(), Arc::clone(&sweep));
+        async move { store.sweep_applied(&sweep, keep).await.map(drop) }
     });
-    let interval = idempotency::SWEEP_INTERVAL;
-    process.repeat("sweep claims", interval, move || idempotency::sweep(own.clone()));
+    process.sweep_claims(own);
     process.serve_probes(&config.common).await
 }
 
@@ -85,7 +86,6 @@ fn api(config: &Config, end: Shutdown) -> Api {
     Api {
         in_flight: InFlight::default(),
         live: Live::new(feed, config.common.http.max_streams(), end),
-        dedupe_retention: config.dedupe_retention,
         store,
     }
 }

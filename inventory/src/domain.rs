@@ -110,6 +110,8 @@ pub enum Outcome {
     Repeated(Decision),
     /// It is older than decisions are remembered: nobody can tell whether it was applied.
     TooOld,
+    /// The time inside its id is more than a day ahead of the store.
+    TooNew,
 }
 
 /// A decision on record.

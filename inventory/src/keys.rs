@@ -49,6 +49,11 @@ pub(crate) fn applied(partition: Partition, bucket: u64) -> String {
     partition.key_of("applied", bucket)
 }
 
+/// The number of the first bucket that was not swept.
+pub(crate) fn swept(partition: Partition) -> String {
+    partition.key_of("applied", "swept")
+}
+
 /// What the keys of products begin with.
 pub(crate) fn products_prefix(partition: Partition) -> String {
     partition.key_of("product", "")

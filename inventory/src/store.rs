@@ -8,14 +8,14 @@ use shared::function::{Call, Library};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
 use shared::own_store::{OwnStore, by_partition};
-use shared::redis::{Command, Redis, RedisError};
-use shared::time::Timestamp;
+use shared::redis::{Redis, RedisError};
 
 mod apply;
 mod migration;
 mod outcomes;
 mod read;
 mod reply;
+mod sweep;
 
 use crate::domain::{
     Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
@@ -26,9 +26,6 @@ use crate::keys;
 /// How products and records are written, and read again: what all functions know.
 const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
 const RECORD: &str = include_str!("lua/common/record.lua");
-
-/// Buckets of records that one sweep removes at most, in each partition.
-const SWEEP_LIMIT: i64 = 1_000;
 
 /// What inventory knows. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +45,7 @@ impl Store {
             include_str!("lua/apply_orders.lua"),
             include_str!("lua/release_order.lua"),
             include_str!("lua/sort_product.lua"),
+            include_str!("lua/sweep_applied.lua"),
         ];
         let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{file}"));
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
@@ -185,31 +183,6 @@ impl Store {
             .arg(i64::from(MAX_STOCK))
             .text(bucket);
         reply::release(&self.own.call(partition, &call).await?)
-    }
-
-    /// Forgets what became of orders minted before `keep`. Orders that old are never applied, so
-    /// nobody will ask.
-    pub async fn sweep_applied(&self, keep: Duration) -> Result<usize, RedisError> {
-        let mut swept = 0;
-        for partition in self.own.partitions().all() {
-            let index = keys::applied_buckets(partition);
-            let now = self.own.now(partition).await?.as_millis();
-            let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-            let oldest = Timestamp::from_millis(now.saturating_sub(keep_ms));
-            let list = Command::new("ZRANGEBYSCORE").key(index.as_str()).arg("-inf");
-            // The bucket of `oldest` itself still has younger orders in it.
-            let list =
-                list.arg(format!("({}", keys::bucket(oldest))).arg("LIMIT").arg(0).arg(SWEEP_LIMIT);
-            for bucket in self.own.run(list).await?.texts()? {
-                let records = keys::applied(partition, bucket.parse().unwrap_or_default());
-                // First the records, then their place in the index: a crash in between is swept
-                // next time.
-                self.own.run(Command::new("UNLINK").key(records)).await?;
-                self.own.run(Command::new("ZREM").key(index.as_str()).arg(bucket)).await?;
-                swept += 1;
-            }
-        }
-        Ok(swept)
     }
 }
 

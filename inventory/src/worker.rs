@@ -48,12 +48,15 @@ fn settle(order: &OrderCompleted, outcome: Outcome) -> Settlement {
             tracing::info!(%order_id, %reason, trace_id, "delivered again: refund requested again");
         }
         Outcome::TooOld => {
-            return Settlement::Park(Parking {
-                reason: "too_old",
-                detail: "older than DEDUPE_RETENTION: nobody can tell whether it was applied"
-                    .to_owned(),
-            });
+            return park("too_old", "older than the records that are kept: it may have been applied");
+        }
+        Outcome::TooNew => {
+            return park("too_new", "the time inside its id is more than a day ahead of this store");
         }
     }
     Settlement::Done
+}
+
+fn park(reason: &'static str, detail: &str) -> Settlement {
+    Settlement::Park(Parking { reason, detail: detail.to_owned() })
 }

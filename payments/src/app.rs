@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
-use shared::idempotency::{self, InFlight};
+use shared::idempotency::InFlight;
 use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
@@ -57,8 +57,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         let trimmer = Arc::clone(&trimmer);
         async move { trimmer.trim::<OrderCompleted>().await }
     });
-    let own = store.own.clone();
-    process.repeat("sweep", idempotency::SWEEP_INTERVAL, move || idempotency::sweep(own.clone()));
+    process.sweep_claims(store.own);
     process.serve_probes(&config.common).await
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use shared::config::Span;
 use shared::own_store::all;
 use shared::request::RequestContext;
-use shared::time::Timestamp;
+use shared::time::{MAX_SKEW, Timestamp};
 
 mod findings;
 mod patience;
@@ -26,7 +26,7 @@ use crate::reconcile::patience::patiently;
 use crate::reconcile::repair::remedy;
 use crate::reconcile::report::Report;
 use crate::settlement::SHORTEST_MEMORY;
-use crate::store::{MAX_SKEW, Store};
+use crate::store::Store;
 
 /// Differences that are listed, looked at again and repaired in one run. The others are counted.
 const MAX_DIFFERENCES: usize = 1_000;

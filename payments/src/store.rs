@@ -21,7 +21,7 @@ mod read;
 use crate::domain::{Account, Cancellation, Completion, Order, PlaceOrder, Quote, Refund};
 use crate::keys;
 pub use crate::store::index::Position;
-pub use crate::store::place::{MAX_SKEW, PLACEMENT_BATCH};
+pub use crate::store::place::PLACEMENT_BATCH;
 use crate::store::place::{Placement, Placements};
 
 /// What an order is: in front of every function.

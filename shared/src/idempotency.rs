@@ -24,9 +24,11 @@ use crate::digest::short_digest;
 use crate::id::Partition;
 pub use crate::idempotency::in_flight::{InFlight, Turn};
 pub use crate::idempotency::param::KeyHeader;
-use crate::own_store::OwnStore;
+use crate::own_store::{OwnStore, all};
 use crate::problem::{IDEMPOTENCY_KEY_REUSED, Problem};
 use crate::redis::{Command, RedisError, Reply};
+use crate::sweep::Sweep;
+use crate::time::Timestamp;
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +67,10 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
-/// Days whose claims a sweep removes: from the day before yesterday back. A service that was off for
-/// longer leaves the rest.
-const SWEPT_DAYS: std::ops::RangeInclusive<u64> = 2..=366;
+/// Days whose claims are kept: today and yesterday.
+const KEPT_DAYS: u64 = 2;
+/// How many days back a sweep looks for claims. A service that was off for longer leaves the rest.
+const LOOKED_BACK_DAYS: u64 = 366;
 /// Pause between two sweeps.
 pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -176,18 +179,44 @@ impl Once<Vec<Reply>, String> {
     }
 }
 
-/// Removes the claims of the days before yesterday. Functions look no further back.
-pub async fn sweep(store: OwnStore) -> Result<(), RedisError> {
+/// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the store.
+/// Functions look no further back.
+pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
-        let today = store.now(partition).await?.as_millis() / DAY_MS;
-        let days = SWEPT_DAYS.filter_map(|ago| today.checked_sub(ago));
-        let mut unlink = Command::new("UNLINK");
-        for day in days {
-            unlink = unlink.key(partition.key_of(CLAIMS, day));
+        let clock = store.now(partition).await?;
+        let days = claimed_days(store, partition, clock).await?;
+        let Some(newest) = days.iter().max() else {
+            continue;
+        };
+        let newest = Timestamp::from_millis((newest + 1) * DAY_MS);
+        let Some(until) = sweep.look(partition, clock, newest) else {
+            continue;
+        };
+        let today = until.as_millis() / DAY_MS;
+        let old: Vec<u64> = days.into_iter().filter(|day| day + KEPT_DAYS <= today).collect();
+        if !old.is_empty() {
+            let unlink = Command::new("UNLINK");
+            let keys = old.into_iter().map(|day| partition.key_of(CLAIMS, day));
+            store.run(keys.fold(unlink, Command::key)).await?;
         }
-        store.run(unlink).await?;
     }
     Ok(())
+}
+
+/// The days of which there are claims, as far as a sweep looks.
+async fn claimed_days(
+    store: &OwnStore,
+    partition: Partition,
+    clock: Timestamp,
+) -> Result<Vec<u64>, RedisError> {
+    let today = clock.as_millis() / DAY_MS;
+    let days: Vec<u64> = (today.saturating_sub(LOOKED_BACK_DAYS)..=today).collect();
+    let found = all(days.iter().map(|&day| {
+        let exists = Command::new("EXISTS").key(partition.key_of(CLAIMS, day));
+        async move { store.run(exists).await?.unsigned().map_err(RedisError::from) }
+    }));
+    let found: Vec<u64> = found.await.into_iter().collect::<Result<_, _>>()?;
+    Ok(days.into_iter().zip(found).filter(|(_, exists)| *exists == 1).map(|(day, _)| day).collect())
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub mod retention;
 pub mod rewind;
 mod settle;
 pub mod standing;
+pub mod sweep;
 
 // ... and its HTTP side.
 pub mod admission;

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -16,6 +17,7 @@ use crate::descriptors;
 use crate::feed::{FEED_BLOCK, Feed, Show};
 use crate::health::{Check, Opened, Progress, Readiness};
 use crate::http::{self, About};
+use crate::idempotency::{SWEEP_INTERVAL, sweep_claims};
 use crate::libraries::LOOK_INTERVAL;
 use crate::opening::Witness;
 use crate::own_store::OwnStore;
@@ -23,6 +25,7 @@ use crate::redis::{Redis, RedisError};
 use crate::routes::Routes;
 use crate::settings::{Common, HttpSettings};
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
+use crate::sweep::Sweep;
 
 /// Version of the workspace: its crates are released together.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -107,6 +110,15 @@ impl Process {
                 sleep_unless(&stop, interval).await;
             }
             Ok(())
+        });
+    }
+
+    /// Adds the task that removes claims of days long ago.
+    pub fn sweep_claims(&mut self, store: OwnStore) {
+        let sweep = Arc::new(Sweep::new("idempotency keys", SWEEP_INTERVAL / 2));
+        self.repeat("sweep claims", SWEEP_INTERVAL, move || {
+            let (store, sweep) = (store.clone(), Arc::clone(&sweep));
+            async move { sweep_claims(&store, &sweep).await }
         });
     }
 

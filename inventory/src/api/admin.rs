@@ -115,7 +115,7 @@ impl AdminApi {
         orders: Query<Orders>,
     ) -> Result<Json<Vec<OutcomeBody>>, Problem> {
         let Orders(orders) = orders.0;
-        let records = self.0.store.find_records(&orders, self.0.dedupe_retention).await?;
+        let records = self.0.store.find_records(&orders).await?;
         let outcomes = orders.into_iter().zip(records);
         Ok(Json(outcomes.map(|(id, record)| OutcomeBody::new(id, record)).collect()))
     }

@@ -4,18 +4,19 @@
   The keys of products, movements and records are made from prefixes, which carry the partition tag.
 
   KEYS  1 identity   2 refund_order stream   3 index of record buckets   4 stream of changes
-  ARGV  1 how long a record is kept, in ms   2, 3, 4 what the keys of products, movements and record buckets begin with
+  ARGV  1 how long a record is kept, in ms, where the store was never swept   2, 3, 4 what the keys of products, movements and record buckets begin with
         then lists in JSON, about up to 1,000 orders:
         5 ids of products
         6 for each run of orders in a row whose ids are of one hour and begin alike: the hour, how many, how they begin
         7 for each order the rest of its id, the last 30 characters
         8 for each order the place of its product, from 1, and its quantity
-        9 for each order when it was minted, in ms, its traceparent and its request id
+        9 for each order its traceparent and its request id
   Reply an integer for each order:
         1 applied   2 rejected: no such product   3 rejected: not enough stock
-        4, 5, 6 the same, but it was recorded before   7 older than its record would be kept
+        4, 5, 6 the same, but it was recorded before   7 older than all records that are kept
+        8 its id is of a time far ahead of the store
   Event refund_order for 2, 3, 5 and 6 ]]
-local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD = 1, 2, 3, 3, 7
+local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD, TOO_NEW = 1, 2, 3, 3, 7, 8
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
 -- Lua passes a few thousand values at once, and not one more.
 local MAX_BATCH = 1000
@@ -37,7 +38,7 @@ local function read_runs(args, records)
     local bucket = int(hour)
     local key = args[4] .. bucket
     seen[bucket] = seen[bucket] or {}
-    runs[i] = {bucket = bucket, key = key, since = hour * BUCKET_MS, head = head, seen = seen[bucket], before = total,
+    runs[i] = {bucket = bucket, hour = hour, key = key, head = head, seen = seen[bucket], before = total,
       found = redis.call('HMGET', key, unpack(records, total + 1, total + count)), last = total + count}
     total = total + count
   end
@@ -80,16 +81,16 @@ local function read_products(args, ids)
   return products
 end
 
--- When an order was minted, its traceparent and its request id. Most orders need none of them.
+-- The traceparent and the request id of an order. Most orders need neither.
 local function event_of(batch, i)
   batch.events = batch.events or cjson.decode(batch.events_text)
-  local minted_at, traceparent, request_id = unpack(batch.events, 3 * i - 2, 3 * i)
-  assert(is_whole(minted_at) and type(traceparent) == 'string' and type(request_id) == 'string', 'an event is none')
-  return minted_at, traceparent, request_id
+  local traceparent, request_id = unpack(batch.events, 2 * i - 1, 2 * i)
+  assert(type(traceparent) == 'string' and type(request_id) == 'string', 'an event is none')
+  return traceparent, request_id
 end
 
 local function add_refund(batch, i, head, reason)
-  local _, traceparent, request_id = event_of(batch, i)
+  local traceparent, request_id = event_of(batch, i)
   local refunds, product_id = batch.refunds, batch.ids[batch.orders[2 * i - 1]]
   refunds[#refunds + 1] = {order_id = head .. batch.records[i], product_id = product_id,
     quantity = int(batch.orders[2 * i]), reason = reason, traceparent = traceparent, request_id = request_id}
@@ -97,19 +98,21 @@ end
 
 -- Decides on the orders of one run, in their order, and writes nothing. Takes no order whose numbers are none: that would be
 -- noticed with others written.
-local function decide(batch, run, oldest)
+local function decide(batch, run, first, last)
   local records, orders, products, reply = batch.records, batch.orders, batch.products, batch.reply
   local sales, trims = batch.sales, batch.trims
   local seen, found, before, head, deltas = run.seen, run.found, run.before, ' ' .. run.head, {}
-  local is_young = run.since >= oldest
+  local is_old, is_new = run.hour < first, run.hour > last
   for i = before + 1, run.last do
     local record, product, quantity = records[i], products[orders[2 * i - 1]], orders[2 * i]
     assert(product ~= nil and is_whole(quantity), 'an order is none')
     local recorded, outcome = seen[record] or found[i - before], nil
-    if not is_young and event_of(batch, i) < oldest then
+    if is_old then
       outcome = TOO_OLD
     elseif recorded then
       outcome = REPEATED + (recorded == RELEASED and NO_STOCK or tonumber(recorded) or APPLIED)
+    elseif is_new then
+      outcome = TOO_NEW
     else
       outcome = not product and NO_PRODUCT or product.on_hand < quantity and NO_STOCK or APPLIED
       seen[record], run.has_new = outcome, true
@@ -131,7 +134,7 @@ local function decide(batch, run, oldest)
 end
 
 -- Writes down what became of the orders of one run, of those that were not recorded before.
-local function record_run(batch, run, oldest)
+local function record_run(batch, run, since)
   local call, records, orders, products = redis.call, batch.records, batch.orders, batch.products
   local rows, n = {}, 0
   for i = run.before + 1, run.last do
@@ -139,7 +142,7 @@ local function record_run(batch, run, oldest)
     if outcome == APPLIED then
       local movements, entry = products[orders[2 * i - 1]].movements, nil
       if batch.trims[i] then
-        entry = call('XADD', movements, 'MINID', '~', oldest, '*', 'sale', batch.sales[i])
+        entry = call('XADD', movements, 'MINID', '~', since, '*', 'sale', batch.sales[i])
       else
         entry = call('XADD', movements, '*', 'sale', batch.sales[i])
       end
@@ -189,18 +192,38 @@ local function index_buckets(index, runs)
   return #buckets == 0 or type(redis.pcall('ZADD', index, unpack(buckets))) == 'number'
 end
 
+-- The last bucket that the store records orders in: a day ahead of its clock, or of what it has recorded. An order beyond it
+-- would make all others look old. `false` where there is one, and the clock of the store is far behind what it has recorded: then
+-- the clock is wrong, and not the order.
+local function last_recorded(index, runs, now)
+  local last, furthest = math.floor((now + MAX_SKEW_MS) / BUCKET_MS), 0
+  for _, run in ipairs(runs) do
+    furthest = math.max(furthest, run.hour)
+  end
+  if furthest <= last then
+    return last
+  end
+  local newest = newest_bucket(index) or 0
+  local known = newest + MAX_SKEW_MS / BUCKET_MS
+  return (furthest <= known or newest <= last) and math.max(last, known)
+end
+
 local function apply_orders(keys, args)
   local refunds, index, changes = keys[2], keys[3], keys[4]
   local keep_ms = whole(args[1], 'how long a record is kept')
   assert(#keys == 4 and #args == 9, 'four keys and nine arguments')
   local now = now_ms()
-  local oldest, ids, records = now - keep_ms, cjson.decode(args[5]), cjson.decode(args[7])
+  local ids, records, first = cjson.decode(args[5]), cjson.decode(args[7]), first_kept(index, args[4], keep_ms)
   local runs, total = read_runs(args, records)
   local batch = {ids = ids, records = records, orders = cjson.decode(args[8]), events_text = args[9],
     products = read_products(args, ids), reply = {}, sales = {}, trims = {}, refunds = {}}
   assert(#batch.orders == 2 * total, 'a product and a quantity for each order')
+  local last = last_recorded(index, runs, now)
+  if not last then
+    return redis.error_reply('CLOCK the clock of this store is more than a day behind the orders that it has recorded')
+  end
   for _, run in ipairs(runs) do
-    decide(batch, run, oldest)
+    decide(batch, run, first, last)
   end
 
   if #batch.refunds > 0 and not writable_as(refunds, 'stream') then
@@ -209,7 +232,8 @@ local function apply_orders(keys, args)
     return damaged(index)
   end
   write_products(batch.products, ' ' .. int(now), changes)
-  local since = int(math.max(0, oldest))
+  -- Of an order that is on record the movement is kept as well.
+  local since = int(math.max(0, first * BUCKET_MS - MAX_SKEW_MS))
   for _, run in ipairs(runs) do
     if run.has_new then
       record_run(batch, run, since)

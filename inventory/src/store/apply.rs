@@ -80,7 +80,6 @@ impl Lists {
         }
         self.records.text(record);
         self.orders.item(format_args!("{place},{}", order.quantity));
-        self.events.item(order.ordered_at.as_millis());
         self.events.text(&order.traceparent);
         self.events.text(&order.request_id);
     }

@@ -1,7 +1,6 @@
 //! What the store tells an operator: the records of many orders, and stocks beside their ledgers.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use shared::id::{OrderId, Partition, ProductId};
 use shared::index::Scanned;
@@ -13,9 +12,6 @@ use super::{Store, reply};
 use crate::domain::{Filter, OrderRecord, Sort, Standing};
 use crate::keys;
 
-/// How far the time inside an id may be from that of the store: movements are kept by the one,
-/// records by the other.
-const MAX_SKEW: Duration = Duration::from_hours(24);
 /// How often a product that sells while it is read is read again.
 const MAX_LOOKS: usize = 5;
 
@@ -25,7 +21,6 @@ impl Store {
     pub async fn find_records(
         &self,
         orders: &[OrderId],
-        keep: Duration,
     ) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
@@ -37,20 +32,16 @@ impl Store {
                 groups.entry((partition, keys::bucket(minted_at))).or_default().push(place);
             }
         }
-        let now = async {
-            match partitions.all().next() {
-                Some(first) => self.own.now(first).await,
-                None => Ok(Timestamp::from_millis(0)),
-            }
-        };
+        let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
         let questions = all(groups.iter().map(|(&(partition, bucket), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
             let ids = ids.map(|id| keys::record(&id).1.to_owned());
             let records = keys::applied(partition, bucket);
             self.own.run(Command::new("HMGET").key(records).args(ids))
         }));
-        let (now, answers) = tokio::join!(now, questions);
-        let oldest = now?.earlier_by(keep.saturating_sub(MAX_SKEW));
+        let (kept, answers) = tokio::join!(kept, questions);
+        let kept: Vec<_> = kept.into_iter().collect::<Result<_, _>>()?;
+        let oldest = kept.into_iter().flatten().max().unwrap_or(Timestamp::from_millis(0));
         let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
         for ((&(_, bucket), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {

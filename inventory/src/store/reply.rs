@@ -100,6 +100,7 @@ pub(super) fn outcome(reply: &Reply) -> Result<Outcome, RedisError> {
         5 => Outcome::Repeated(Decision::Rejected(ProductNotFound)),
         6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
         7 => Outcome::TooOld,
+        8 => Outcome::TooNew,
         other => return Err(unexpected("apply_orders", other)),
     })
 }

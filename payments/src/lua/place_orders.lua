@@ -14,7 +14,6 @@
         `4 <created at> <due at>` in ms    it was placed before under this id
         5                                  its id is from another day
         6                                  what stands under its id is no order ]]
-local MAX_SKEW_MS = 24 * 60 * 60 * 1000
 -- Lua passes a few thousand values at once, and not one more.
 local MAX_BATCH = 500
 local FIRST, PARTS = 4, 4

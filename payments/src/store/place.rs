@@ -20,10 +20,6 @@ use crate::keys;
 /// in which the store does nothing else.
 pub const PLACEMENT_BATCH: usize = 100;
 
-/// How far the time inside an id may be from the time on the clock of the store: `place_orders`
-/// refuses more.
-pub const MAX_SKEW: Duration = Duration::from_hours(24);
-
 /// Places whatever waits.
 pub(super) type Placements = Batcher<Placement, Result<Placed, RedisError>>;
 

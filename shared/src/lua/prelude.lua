@@ -53,6 +53,9 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
+-- How far the time inside an id may be from the time of the store (as `shared::time::MAX_SKEW`).
+local MAX_SKEW_MS = 24 * 60 * 60 * 1000
+
 -- How a whole number is written: `%d` is the faster way, and exact on a server of 64 bits. Found out in the first call, because
 -- nothing but registration is there while a library is loaded.
 local whole_format

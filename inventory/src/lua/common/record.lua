@@ -5,8 +5,11 @@
     2, 3                                       why none was taken: no such product, not enough stock
     4                                          its stock was taken, and given back
 
-  Both are short because there are as many as orders. The first digit of a time in ms tells apart what is 31 years apart. ]]
+  Both are short because there are as many as orders. The first digit of a time in ms tells apart what is 31 years apart.
+  `applied:swept` is the first hour whose records were not swept. No clock is asked whether an order is too old: the orders before
+  that hour are, because nobody can tell whether they were applied. ]]
 local BUCKET_MS = 60 * 60 * 1000
+local SWEPT = 'swept'
 local RELEASED = '4'
 -- Where that begins in an id by which its record is found.
 local RECORD_FROM = 7
@@ -24,4 +27,19 @@ local function movement_of(recorded, since)
     local periods = math.floor((since - tonumber(ms)) / SHORTENED_BY + 0.5)
     return int(tonumber(ms) + periods * SHORTENED_BY) .. sequence
   end
+end
+
+-- The newest bucket of an index; nil where it has none.
+local function newest_bucket(index)
+  local newest = redis.pcall('ZRANGE', index, 0, 0, 'REV')
+  return tonumber(newest[1])
+end
+
+-- The first bucket that is kept. A store that was never swept by this build may have been swept by an older one, which kept
+-- so many buckets up to the newest at least.
+local function first_kept(index, prefix, keep_ms)
+  local swept = redis.call('GET', prefix .. SWEPT)
+  local newest = not swept and newest_bucket(index)
+  return swept and whole(swept, 'the first bucket that is kept')
+    or newest and math.max(0, newest - math.ceil(keep_ms / BUCKET_MS)) or 0
 end

@@ -1,0 +1,166 @@
+//! What may be removed because of its age.
+//!
+//! Whatever is removed by its age is removed by this rule, because the clock of a store may be wrong for
+//! a while: set a month ahead for three seconds, it would make everything look old. So a sweep counts
+//! from the clock or from the newest thing that the store itself has recorded, whichever is earlier. It
+//! removes only what was old at the look before as well, some time ago on the clock of the machine that
+//! never jumps. And it removes nothing while the clock is implausible.
+//!
+//! A store in which nothing is recorded for long therefore keeps everything until something is.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::id::Partition;
+use crate::time::Timestamp;
+
+/// How much more, or less, the clock of a store may advance between two looks than time passes.
+pub const MAX_STEP: Duration = Duration::from_mins(1);
+/// How far the clock of a store may be ahead of the newest thing it has recorded: longer than a shop is
+/// closed for holidays.
+pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
+/// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`].
+pub const DISTRUST: Duration = Duration::from_hours(24);
+
+/// Decides what one task may remove, at one look after the other.
+pub struct Sweep {
+    /// What the task removes, as the log names it.
+    what: &'static str,
+    /// Time between two looks that have to agree.
+    pause: Duration,
+    looks: Mutex<HashMap<Partition, Memory>>,
+}
+
+/// What is remembered between two looks at a store.
+#[derive(Debug, Default)]
+struct Memory {
+    before: Option<Look>,
+    /// Nothing is removed before this.
+    distrusted_until: Option<Instant>,
+    /// The last thing that was found wrong, which is told once.
+    told: Option<Doubt>,
+}
+
+/// One look at a store.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Instant,
+    clock: Timestamp,
+    /// The newest thing that the store has recorded.
+    newest: Timestamp,
+}
+
+/// Why nothing is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// The clock moved in another way than time passed.
+    Step,
+    /// The clock is far ahead of all that is recorded.
+    Ahead,
+}
+
+impl Sweep {
+    /// A sweep of `what`. Two looks have to agree that are at least `pause` apart.
+    pub fn new(what: &'static str, pause: Duration) -> Self {
+        Self { what, pause, looks: Mutex::default() }
+    }
+
+    /// Looks at the clock of a store and at the time of the newest thing that it has recorded. Answers
+    /// from when on the age of things counts; `None` while nothing may be removed.
+    pub fn look(
+        &self,
+        partition: Partition,
+        clock: Timestamp,
+        newest: Timestamp,
+    ) -> Option<Timestamp> {
+        let look = Look { at: Instant::now(), clock, newest };
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = looks.entry(partition).or_default();
+        let before = memory.before;
+        let verdict = memory.judge(look, self.pause);
+        let doubt = verdict.err();
+        if doubt.is_some() && doubt != memory.told {
+            self.tell(partition, doubt, before, look);
+        }
+        memory.told = doubt;
+        verdict.ok().flatten()
+    }
+
+    fn tell(
+        &self,
+        partition: Partition,
+        doubt: Option<Doubt>,
+        before: Option<Look>,
+        look: Look,
+    ) {
+        let (what, clock, newest) = (self.what, look.clock, look.newest);
+        let partition = partition.index();
+        match (doubt, before) {
+            (Some(Doubt::Step), Some(before)) => tracing::error!(
+                partition,
+                before = %before.clock,
+                now = %clock,
+                passed_s = look.at.saturating_duration_since(before.at).as_secs(),
+                "the clock of the store jumped: no {what} are removed for {} hours",
+                DISTRUST.as_secs() / 3_600
+            ),
+            _ => tracing::error!(
+                partition,
+                now = %clock,
+                newest = %newest,
+                "the clock of the store is more than {} days ahead of the newest {what}: either none \
+                 were recorded for so long, or the clock is wrong. None are removed until newer ones \
+                 are recorded",
+                MAX_QUIET.as_secs() / 86_400
+            ),
+        }
+    }
+}
+
+impl Memory {
+    /// What the new look says beside the one before, which it replaces where enough time has passed.
+    fn judge(&mut self, look: Look, pause: Duration) -> Result<Option<Timestamp>, Doubt> {
+        let Some(before) = self.before else {
+            self.before = Some(look);
+            return look.doubt().map_or(Ok(None), Err);
+        };
+        if look.jumped_since(before) {
+            self.before = Some(look);
+            self.distrusted_until = Some(look.at + DISTRUST);
+            return Err(Doubt::Step);
+        }
+        if let Some(doubt) = look.doubt() {
+            return Err(doubt);
+        }
+        if look.at.saturating_duration_since(before.at) < pause {
+            return Ok(None);
+        }
+        self.before = Some(look);
+        if self.distrusted_until.is_some_and(|until| look.at < until) {
+            return Ok(None);
+        }
+        Ok(Some(before.reference().min(look.reference())))
+    }
+}
+
+impl Look {
+    /// From when on the age of things counts, as far as this look tells.
+    fn reference(self) -> Timestamp {
+        self.clock.min(self.newest)
+    }
+
+    fn doubt(self) -> Option<Doubt> {
+        (self.clock > self.newest.later_by(MAX_QUIET)).then_some(Doubt::Ahead)
+    }
+
+    fn jumped_since(self, before: Self) -> bool {
+        let passed = self.at.saturating_duration_since(before.at);
+        let expected = before.clock.later_by(passed);
+        self.clock > expected.later_by(MAX_STEP) || self.clock.later_by(MAX_STEP) < expected
+    }
+}
+
+#[cfg(test)]
+#[path = "sweep_tests.rs"]
+mod tests;
