@@ -1,7 +1,5 @@
 //! The HTTP API of inventory.
 
-use std::time::Duration;
-
 use poem::http::HeaderValue;
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};

@@ -232,8 +232,8 @@ local function apply_orders(keys, args)
     return damaged(index)
   end
   write_products(batch.products, ' ' .. int(now), changes)
-  -- Of an order that is on record the movement is kept as well.
-  local since = int(math.max(0, first * BUCKET_MS - MAX_SKEW_MS))
+  -- Of an order that is on record the movement is kept as well, whatever the clock says.
+  local since = int(math.max(0, math.min(first * BUCKET_MS, now - keep_ms) - MAX_SKEW_MS))
   for _, run in ipairs(runs) do
     if run.has_new then
       record_run(batch, run, since)

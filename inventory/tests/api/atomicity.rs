@@ -11,8 +11,9 @@ use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order};
-use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
+use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update, bucket};
 use crate::twin::sort::Sort;
+use crate::twin::sweep::Sweep;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// The places of the arguments of `apply_orders` that are a number, or a list.
@@ -58,6 +59,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         apply([product, empty, deleted, ProductId::mint(), product]),
         release(&sold),
         sort(product),
+        sweep(sold.ordered_at.as_millis()),
     ]
 }
 
@@ -68,6 +70,7 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         store: &test.store.own,
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
+            Some(("applied", "swept")) => "string",
             Some(("applied" | "idempotency", _)) => "hash",
             Some(("product", _)) => "string",
             None if ["products", "names", "applied"].contains(&key) => "zset",
@@ -148,7 +151,8 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let buckets = orders.iter().map(|order| format!("applied:{}", order.bucket()));
     let of_products =
         products.iter().flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
-    let derived = of_products.chain(buckets).collect();
+    let swept = "applied:swept".to_owned();
+    let derived = of_products.chain(buckets).chain([swept]).collect();
     let apply = Apply { keep_ms, orders: orders.to_vec() };
     let (numbers, words) = (APPLY_NUMBERS.to_vec(), counts(products[last]));
     Subject { derived, numbers, words, ..subject(apply.invocation(whole_store())) }
@@ -160,6 +164,13 @@ fn sort(id: ProductId) -> Subject {
     let sort = Sort { id, name, sorted_by: "another".to_owned() };
     let words = counts(id);
     Subject { words, ..subject(sort.invocation(whole_store())) }
+}
+
+/// Of all records there are.
+fn sweep(now_ms: u64) -> Subject {
+    let sweep = Sweep { first: bucket(now_ms) + 1, limit: 10 };
+    let derived = vec!["applied:swept".to_owned()];
+    Subject { derived, numbers: vec![1, 2], ..subject(sweep.invocation(whole_store())) }
 }
 
 fn release(sold: &OrderCompleted) -> Subject {

@@ -6,11 +6,13 @@ use inventory::domain::{Decision, Outcome};
 use shared::event::RefundOrder;
 use shared::event::{Event, OrderCompleted};
 use shared::id::{Partitions, ProductId};
-use shared::redis::Command;
+use shared::redis::{Command, RedisError};
+use shared::sweep::Sweep;
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 /// Longer than [`KEEP`], so that records can be made that are too old for it.
 const LONGER: Duration = Duration::from_hours(60 * 24);
 
@@ -23,17 +25,30 @@ fn keep_ms() -> u64 {
     u64::try_from(KEEP.as_millis()).unwrap()
 }
 
+/// Applies one order of just now, so that the store knows what is new.
+async fn record_now(test: &TestStore, product: ProductId) {
+    let outcomes = test.store.apply_orders(&[order(product, 1)], LONGER).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied]);
+}
+
+/// Sweeps as a process does that trusts the clock: the second look removes what the first one saw.
+async fn sweep(test: &TestStore) -> u64 {
+    let sweep = Sweep::new("records of orders", Duration::ZERO);
+    assert_eq!(test.store.sweep_applied(&sweep, KEEP).await.unwrap(), 0, "the first look");
+    test.store.sweep_applied(&sweep, KEEP).await.unwrap()
+}
+
 #[tokio::test]
 async fn an_order_older_than_its_record_changes_nothing() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let unknown = ProductId::mint();
-    let now = now_ms(&test).await;
-    let oldest = now - keep_ms();
+    record_now(&test, product).await;
+    let oldest = (now_ms(&test).await - keep_ms()) / HOUR_MS * HOUR_MS;
     let too_old = [
-        order_minted_at(oldest - 1_000, product, 1),
-        order_minted_at(oldest - HOUR_MS, unknown, 1),
-        order_minted_at(oldest - HOUR_MS, product, 11),
+        order_minted_at(oldest - 2 * HOUR_MS, product, 1),
+        order_minted_at(oldest - 3 * HOUR_MS, unknown, 1),
+        order_minted_at(oldest - 3 * HOUR_MS, product, 11),
         order_minted_at(0, product, 1),
     ];
     let before = test.dump().await;
@@ -49,19 +64,68 @@ async fn an_order_older_than_its_record_changes_nothing() {
     assert_eq!(outcomes, [old, applied, old, applied]);
     assert!(test.entries(RefundOrder::STREAM).await.is_empty());
     let found = test.store.find_product(product).await.unwrap().unwrap();
-    assert_eq!(found.quantity, 8);
+    assert_eq!(found.quantity, 7);
 }
 
+/// The clock says nothing about it, nor does the setting: another one may have been swept by.
 #[tokio::test]
-async fn an_order_is_too_old_even_while_its_record_is_still_there() {
+async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
-    let old = order_minted_at(now_ms(&test).await - keep_ms() - HOUR_MS, product, 1);
+    let now = now_ms(&test).await;
+    let old = order_minted_at(now - keep_ms() - 3 * HOUR_MS, product, 1);
     let once = test.store.apply_orders(std::slice::from_ref(&old), LONGER).await.unwrap();
     assert_eq!(once, [Outcome::Applied]);
+    let again = test.store.apply_orders(std::slice::from_ref(&old), KEEP).await.unwrap();
+    assert_eq!(again, [Outcome::Repeated(Decision::Applied)], "it is on record");
+
+    record_now(&test, product).await;
+    assert_eq!(sweep(&test).await, 1);
     let before = test.dump().await;
-    let again = test.store.apply_orders(&[old], KEEP).await.unwrap();
-    assert_eq!(again, [Outcome::TooOld]);
+    let never = order_minted_at(now - keep_ms() - 4 * HOUR_MS, product, 1);
+    let again = test.store.apply_orders(&[old.clone(), never.clone()], LONGER).await.unwrap();
+    assert_eq!(again, [Outcome::TooOld; 2], "one of both was applied, and nobody can tell which");
+    assert_eq!(test.dump().await, before);
+    let records = test.store.find_records(&[old.order_id]).await.unwrap();
+    assert_eq!(records, [inventory::domain::OrderRecord::Forgotten]);
+}
+
+/// It would move what is new, and make every other order look old.
+#[tokio::test]
+async fn an_order_from_far_ahead_changes_nothing() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    for _ in 0..2 {
+        let now = now_ms(&test).await;
+        let ahead = [2, 31, 400].map(|days| order_minted_at(now + days * DAY_MS, product, 1));
+        let before = test.dump().await;
+        let outcomes = test.store.apply_orders(&ahead, KEEP).await.unwrap();
+        assert_eq!(outcomes, [Outcome::TooNew; 3]);
+        assert_eq!(test.dump().await, before);
+        // Beside one of the next 24 hours, which any two clocks may be apart.
+        let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
+        let mixed = [ahead[0].clone(), near];
+        let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
+        assert_eq!(outcomes, [Outcome::TooNew, Outcome::Applied]);
+        record_now(&test, product).await;
+    }
+}
+
+/// Records from ahead of the clock, as a clock leaves them that is set back: it is the clock that is
+/// wrong about an order beyond them.
+#[tokio::test]
+async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let now = now_ms(&test).await;
+    test.operate("ZADD", &format!("applied {0} {0}", now / HOUR_MS + 31 * 24)).await;
+    let at = |days: u64| order_minted_at(now + days * DAY_MS, product, 1);
+    let outcomes = test.store.apply_orders(&[at(0), at(31)], KEEP).await.unwrap();
+    assert_eq!(outcomes[1], Outcome::Applied, "within a day of what is recorded");
+    let before = test.dump().await;
+    let refused = test.store.apply_orders(&[at(31), at(33)], KEEP).await.unwrap_err();
+    assert!(matches!(refused, RedisError::NotNow(_)), "it waits: {refused}");
+    assert!(refused.to_string().contains("clock of this store"), "{refused}");
     assert_eq!(test.dump().await, before);
 }
 
@@ -78,10 +142,10 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     let applied = test.store.apply_orders(&orders, LONGER).await.unwrap();
     assert_eq!(applied, vec![Outcome::Applied; orders.len()]);
 
-    let swept = test.store.sweep_applied(KEEP).await.unwrap();
+    let swept = sweep(&test).await;
     // Whether the hour of the limit is whole or not depends on the minute at which this runs.
     assert!((5..=7).contains(&swept), "{swept} buckets");
-    assert_eq!(test.store.sweep_applied(KEEP).await.unwrap(), 0, "nothing is left to sweep");
+    assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
 
     let oldest = now_ms(&test).await - keep_ms();
     let (young, old): (Vec<_>, Vec<_>) =
@@ -96,15 +160,31 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     }
 }
 
+/// What was swept stays swept, and a process with a shorter memory takes nothing back.
 #[tokio::test]
-async fn a_sweep_goes_on_where_a_crash_left_it() {
+async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
-    let old = order_minted_at(now_ms(&test).await - keep_ms() - 2 * HOUR_MS, product, 1);
+    record_now(&test, product).await;
+    sweep(&test).await;
+    let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
+    let sweeper = Sweep::new("records of orders", Duration::ZERO);
+    for _ in 0..3 {
+        test.store.sweep_applied(&sweeper, LONGER).await.unwrap();
+    }
+    let outcomes = test.store.apply_orders(&[old], LONGER).await.unwrap();
+    assert_eq!(outcomes, [Outcome::TooOld]);
+}
+
+#[tokio::test]
+async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
     test.store.apply_orders(std::slice::from_ref(&old), LONGER).await.unwrap();
-    // The records are gone, their place in the index is not.
+    record_now(&test, product).await;
     let hour = old.ordered_at.as_millis() / HOUR_MS;
     test.operate("DEL", &format!("applied:{hour}")).await;
-    assert_eq!(test.store.sweep_applied(KEEP).await.unwrap(), 1);
-    assert_eq!(test.store.sweep_applied(KEEP).await.unwrap(), 0);
+    assert_eq!(sweep(&test).await, 1);
+    assert_eq!(sweep(&test).await, 0);
 }

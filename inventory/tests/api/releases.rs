@@ -45,7 +45,7 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             if hour == 3 {
                 assert_eq!(release(&test, &sold).await, Release::Released);
             }
-            let old = order_minted_at(now - keep - hour * HOUR_MS, product, 1);
+            let old = order_minted_at(now - keep - (hour + 1) * HOUR_MS, product, 1);
             orders.extend([sold, short, missing, order(product, 1), old].map(|o| o.order_id));
             expected.extend([
                 if hour == 3 { OrderRecord::Released } else { taken },
@@ -55,9 +55,13 @@ async fn what_became_of_orders_is_told_in_every_partition() {
                 OrderRecord::Forgotten,
             ]);
         }
-        assert_eq!(test.store.find_records(&orders, KEEP).await.unwrap(), expected);
+        let sweep = Sweep::new("records of orders", Duration::ZERO);
+        for _ in 0..2 {
+            assert_eq!(test.store.sweep_applied(&sweep, KEEP).await.unwrap(), 0);
+        }
+        assert_eq!(test.store.find_records(&orders).await.unwrap(), expected);
         test.operate("FLUSHALL", "").await;
-        test.store.find_records(&orders, KEEP).await.unwrap_err();
+        test.store.find_records(&orders).await.unwrap_err();
     }
 }
 
@@ -113,7 +117,7 @@ async fn stock_of_a_deleted_product_is_given_back_to_nobody() {
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(test.store.find_product(product).await.unwrap(), None);
-    let records = test.store.find_records(&[sold.order_id], KEEP).await.unwrap();
+    let records = test.store.find_records(&[sold.order_id]).await.unwrap();
     assert_eq!(records, [OrderRecord::Released]);
 }
 

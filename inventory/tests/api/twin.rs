@@ -13,14 +13,16 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Adjust, Apply, Create, Delete, Paid, Release, Update};
+use request::{Adjust, Apply, Create, Delete, Paid, Release, Update, bucket};
 use sort::Sort;
+use sweep::Sweep;
 
 mod layout;
 mod model;
 mod release;
 pub(crate) mod request;
 pub(crate) mod sort;
+pub(crate) mod sweep;
 
 /// What products are called: the same when case is folded, with spaces, and words that mean
 /// something to Redis.
@@ -34,10 +36,12 @@ const PRODUCTS: usize = 5;
 const MOST_IN_A_BATCH: usize = 8;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// How long orders are remembered, and how old they are: well away from each other, because the
-/// twin does not know the clock to the millisecond.
+/// How long orders are remembered, and when they were placed: hours from now, most of them in the past.
+/// All are well away from every limit, because the twin does not know the clock to the millisecond.
 const KEPT: [u64; 2] = [2 * HOUR_MS, 30 * 24 * HOUR_MS];
-const AGES: [u64; 4] = [0, HOUR_MS, 10 * HOUR_MS, 40 * 24 * HOUR_MS];
+const PLACED: [i64; 12] = [0, 0, 0, 0, -1, -1, -10, -10, -960, 20, 40, 70];
+/// The first hours that a sweep keeps, likewise.
+const KEPT_FROM: [i64; 4] = [-2_000, -900, -5, -2];
 
 /// The statement, and the ids that are played with.
 struct Inventory {
@@ -58,6 +62,7 @@ impl Twin for Inventory {
             beginning,
             products: BTreeMap::new(),
             records: BTreeMap::new(),
+            swept: None,
             refunds: Vec::new(),
             changes: Vec::new(),
             claims: Claims::earlier(beginning, random),
@@ -74,6 +79,7 @@ impl Twin for Inventory {
             8 => self.delete(number, random),
             9..12 => self.release(number, random),
             12 => self.sort(random),
+            13 => self.sweep(random),
             _ => self.apply(number, random),
         }
     }
@@ -150,6 +156,19 @@ impl Inventory {
         self.done(call, answer, id)
     }
 
+    fn sweep(&mut self, random: &mut Rng) -> Step {
+        let first = bucket(self.hours_from_now(one(random, &KEPT_FROM)));
+        let sweep = Sweep { first, limit: 1_000 };
+        let call = sweep.invocation(self.model.beginning.partition);
+        let answer = self.model.sweep_applied(&sweep);
+        self.done(call, answer, self.product(random))
+    }
+
+    fn hours_from_now(&self, hours: i64) -> u64 {
+        let now_ms = self.model.beginning.now_ms;
+        now_ms.checked_add_signed(hours * HOUR_MS.cast_signed()).unwrap()
+    }
+
     /// An order that took stock, or gave it back, mostly, and mostly with its product.
     fn release(&mut self, number: usize, random: &mut Rng) -> Step {
         let has_taken = |order: &&Paid| {
@@ -174,7 +193,7 @@ impl Inventory {
         if !self.orders.is_empty() && random.u32(..3) == 0 {
             return self.orders[random.usize(..self.orders.len())].clone();
         }
-        let minted_at = self.model.beginning.now_ms - one(random, &AGES);
+        let minted_at = self.hours_from_now(one(random, &PLACED));
         let order = Paid {
             id: OrderId::mint(),
             minted_at,

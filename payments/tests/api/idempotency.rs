@@ -9,6 +9,7 @@ use shared::id::{Partitions, ProductId};
 use shared::idempotency::{self, Claim, Once};
 use shared::own_store::all;
 use shared::request::RequestContext;
+use shared::sweep::Sweep;
 
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service, TestStore, only_partition};
@@ -238,7 +239,10 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     let found = test.store.find_placement(&claim("yesterday")).await.unwrap();
     assert!(matches!(found, Some(Once::Before(_))));
     assert!(test.store.find_placement(&claim("before")).await.unwrap().is_none());
-    idempotency::sweep(test.store.own.clone()).await.unwrap();
+    let sweep = Sweep::new("claims", Duration::ZERO);
+    for _ in 0..2 {
+        idempotency::sweep_claims(&test.store.own, &sweep).await.unwrap();
+    }
     let left: Vec<String> =
         test.dump().await.into_keys().filter(|key| key.starts_with("idempotency")).collect();
     assert_eq!(left, [format!("idempotency:{}", today - 1)]);

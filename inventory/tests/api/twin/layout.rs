@@ -38,6 +38,9 @@ impl Model {
         }
         let index = buckets.keys().map(|bucket| (bucket.to_string(), bucket.to_string()));
         store.insert(key("applied"), Kept::Sorted(index.collect()));
+        if let Some(swept) = self.swept {
+            store.insert(partition.key_of("applied", "swept"), Kept::Text(swept.to_string()));
+        }
         for (bucket, records) in buckets {
             store.insert(partition.key_of("applied", bucket), Kept::hash(records));
         }

@@ -2,6 +2,7 @@
 //! it answers, and what is different afterwards. Times are numbers of steps.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
 use shared::event::{RefundOrder, RefundReason};
@@ -17,6 +18,8 @@ pub(crate) struct Model {
     pub(crate) beginning: Beginning,
     pub(crate) products: BTreeMap<ProductId, Place>,
     pub(crate) records: BTreeMap<OrderId, Recorded>,
+    /// The first bucket of records that was not swept.
+    pub(crate) swept: Option<u64>,
     /// The fields of each refund that was asked for.
     pub(crate) refunds: Vec<Vec<(String, String)>>,
     /// What whoever watches was told: a kind, and a product.
@@ -163,11 +166,14 @@ impl Model {
     }
 
     pub(crate) fn apply_orders(&mut self, step: usize, request: &Apply) -> Answer {
-        let oldest = self.beginning.now_ms - request.keep_ms;
+        let limits = match self.limits(request) {
+            Ok(limits) => limits,
+            Err(refusal) => return refusal,
+        };
         let mut sold = Vec::new();
         let mut answers = Vec::new();
         for order in &request.orders {
-            let outcome = self.apply_order(step, order, oldest);
+            let outcome = self.apply_order(step, order, &limits);
             if outcome == Outcome::Applied {
                 sold.push(order.product);
             }
@@ -179,11 +185,14 @@ impl Model {
         Answer::List(answers)
     }
 
-    fn apply_order(&mut self, step: usize, order: &Paid, oldest: u64) -> Outcome {
-        if order.minted_at < oldest {
+    fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> Outcome {
+        if order.bucket() < limits.start {
             return Outcome::TooOld;
         }
         let recorded = self.records.get(&order.id).map(|recorded| recorded.decision);
+        if recorded.is_none() && order.bucket() >= limits.end {
+            return Outcome::TooNew;
+        }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
         // Also where it was recorded before: whoever asks again may have lost the refund.
         if let Decision::Rejected(reason) = decision {
@@ -266,6 +275,7 @@ fn code(outcome: Outcome) -> i64 {
         Outcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
         Outcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
         Outcome::TooOld => 7,
+        Outcome::TooNew => 8,
     }
 }
 

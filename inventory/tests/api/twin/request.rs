@@ -11,7 +11,7 @@ use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 /// Milliseconds of order ids whose records share a bucket.
-const BUCKET_MS: u64 = 60 * 60 * 1_000;
+pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;
 /// Where that begins in the id of an order by which its record is found.
 pub(crate) const RECORD_FROM: usize = 6;
 
@@ -164,11 +164,7 @@ impl Apply {
         let orders =
             self.orders.iter().flat_map(|order| [json!(place(order)), json!(order.quantity)]);
         let events = self.orders.iter().flat_map(|order| {
-            [
-                json!(order.minted_at),
-                json!(order.traceparent.as_str()),
-                json!(order.request_id.as_str()),
-            ]
+            [json!(order.traceparent.as_str()), json!(order.request_id.as_str())]
         });
         Invocation::new("apply_orders")
             .key(partition.key("refund_order"))
@@ -200,7 +196,7 @@ impl Release {
     }
 }
 
-fn bucket(minted_at: u64) -> u64 {
+pub(crate) fn bucket(minted_at: u64) -> u64 {
     minted_at / BUCKET_MS
 }
 
