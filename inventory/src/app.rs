@@ -11,6 +11,7 @@ use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{TRIM_INTERVAL, Trimmer};
+use shared::rewind::REWIND;
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 use shared::sweep::Sweep;
@@ -44,7 +45,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let handler = OrderHandler { store: store.clone(), dedupe_retention: keep };
     process.consume(&handler, &store.own, &consumer_settings(&config));
 
-    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention);
+    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention, REWIND);
     let trimmer = Arc::new(trimmer);
     process.repeat("trim", TRIM_INTERVAL, move || {
         let trimmer = Arc::clone(&trimmer);

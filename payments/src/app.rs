@@ -1,6 +1,7 @@
 //! The processes of payments, put together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::consumer::Settings;
 use shared::event::{Event, OrderCompleted, RefundOrder};
@@ -10,6 +11,7 @@ use shared::opening::{OpenError, Witness};
 use shared::process::Process;
 use shared::redis::Redis;
 use shared::retention::{TRIM_INTERVAL, Trimmer};
+use shared::rewind::REWIND;
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
 
@@ -20,6 +22,9 @@ use crate::reconcile::{Options, Reconciler};
 use crate::settlement::Settlements;
 use crate::store::Store;
 use crate::worker::{Completer, RefundHandler};
+
+/// Pause between two looks for orders that a clock which was ahead made due too late.
+const REDATE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
@@ -51,7 +56,13 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
 
-    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention);
+    let (waiting, delay) = (store.clone(), config.completion_delay);
+    process.repeat("due times", REDATE_INTERVAL, move || {
+        let store = waiting.clone();
+        async move { store.redate_due(delay).await.map(drop) }
+    });
+
+    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention, REWIND);
     let trimmer = Arc::new(trimmer);
     process.repeat("trim", TRIM_INTERVAL, move || {
         let trimmer = Arc::clone(&trimmer);

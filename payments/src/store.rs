@@ -17,6 +17,7 @@ mod line;
 mod migration;
 mod place;
 mod read;
+mod redate;
 
 use crate::domain::{Account, Cancellation, Completion, Order, PlaceOrder, Quote, Refund};
 use crate::keys;

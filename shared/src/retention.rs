@@ -1,15 +1,20 @@
 //! Trimming: a stream keeps what some group still needs, and what is younger than its retention.
 //! Nothing else.
+//!
+//! The ids of entries carry the clock of the store, which may be wrong for a while. So nothing is trimmed
+//! that was not acknowledged some time ago on the clock of the machine that never jumps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::entry_id::EntryId;
 use crate::event::Event;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, RedisError};
+use crate::rewind::REWIND;
+use crate::time::Timestamp;
 
 /// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
@@ -17,26 +22,37 @@ pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// takes long.
 const MAX_CALLS: usize = 1_000;
 
+/// How far the ids of a stream may be ahead of the clock of its store. Beyond it the clock was set back,
+/// and ids no longer tell how old an entry is.
+const MAX_AHEAD: Duration = Duration::from_mins(1);
+/// Looks that are remembered for each partition.
+const MAX_LOOKS: usize = 64;
+
 /// Trims one stream, time and again.
 ///
-/// What was still needed at the last trim is kept for one more: whoever has acknowledged it since
-/// may not yet have on its disk, or on its replicas, what it did about it.
+/// What was still needed at the last trims is kept for a while: whoever has acknowledged it since may
+/// not yet have on its disk, or on its replicas, what it did about it.
 pub struct Trimmer {
     store: OwnStore,
     retention: Duration,
-    /// The oldest entry that was needed at the last trim, for each partition.
-    needed: Mutex<HashMap<Partition, EntryId>>,
+    /// How long ago an entry must have been acknowledged.
+    settled: Duration,
+    looks: Mutex<HashMap<Partition, Looks>>,
 }
 
+/// The oldest entry that was needed at each of the last looks, and when that was.
+#[derive(Default)]
+struct Looks(VecDeque<(Instant, EntryId)>);
+
 impl Trimmer {
-    /// A trimmer of a stream in `store`.
-    pub fn new(store: OwnStore, retention: Duration) -> Self {
-        Self { store, retention, needed: Mutex::default() }
+    /// A trimmer of a stream in `store`, which removes what has been acknowledged for `settled`.
+    pub fn new(store: OwnStore, retention: Duration, settled: Duration) -> Self {
+        Self { store, retention, settled, looks: Mutex::default() }
     }
 
-    /// Removes from the stream of `E`, in every partition, what every group had acknowledged at
-    /// the last trim already, and what is older by the retention than the oldest entry that some
-    /// group still needed.
+    /// Removes from the stream of `E`, in every partition, what every group had acknowledged some
+    /// time ago already, and what is older by the retention than the oldest entry that some group
+    /// still needed.
     ///
     /// While the group of `E` does not exist, nothing is removed: it is created again at the
     /// beginning of the stream, and must find there whatever it had not acknowledged.
@@ -47,36 +63,60 @@ impl Trimmer {
                 continue;
             };
             if let Some(before) = self.remember(partition, needed) {
-                let needed = needed.min(before);
-                trim_stream(&self.store, partition, &key, needed, self.retention).await?;
+                let now = self.store.now(partition).await?;
+                let first = first_kept(needed, needed.min(before), now, self.retention);
+                trim_stream(&self.store, &key, first).await?;
             }
         }
         Ok(())
     }
 
-    /// Remembers what is needed now, and answers what was needed at the last trim.
+    /// Remembers what is needed now, and answers what was needed long enough ago.
     fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
-        let mut before = self.needed.lock().unwrap_or_else(PoisonError::into_inner);
-        before.insert(partition, needed)
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.entry(partition).or_default().remember(Instant::now(), needed, self.settled)
     }
 }
 
-async fn trim_stream(
-    store: &OwnStore,
-    partition: Partition,
-    key: &str,
+impl Looks {
+    /// What was needed at the last look that is at least `settled` ago; the looks before that one are
+    /// forgotten.
+    fn remember(&mut self, now: Instant, needed: EntryId, settled: Duration) -> Option<EntryId> {
+        let is_settled = |at: Instant| now.saturating_duration_since(at) >= settled;
+        while self.0.get(1).is_some_and(|(at, _)| is_settled(*at)) {
+            self.0.pop_front();
+        }
+        let found = self.0.front().filter(|(at, _)| is_settled(*at)).map(|(_, needed)| *needed);
+        if self.0.len() < MAX_LOOKS {
+            self.0.push_back((now, needed));
+        }
+        found
+    }
+}
+
+/// The first entry that is kept. It counts from the oldest entry that is needed, not from now: a reader
+/// that was behind keeps the past it may have to repeat.
+fn first_kept(
     needed: EntryId,
+    settled: EntryId,
+    now: Timestamp,
     retention: Duration,
-) -> Result<(), RedisError> {
-    let now_ms = store.now(partition).await?.as_millis();
+) -> EntryId {
+    if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REWIND {
+        // The clock was set back, so new entries follow under ids of a time to come. Only how long ago
+        // they were acknowledged tells how old they are.
+        return settled;
+    }
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
-    // From the oldest entry still needed, not from now: a reader that was behind keeps the past it
-    // may have to repeat.
-    let ms = needed.ms.min(now_ms).saturating_sub(retention_ms);
+    let ms = needed.ms.min(now.as_millis()).saturating_sub(retention_ms);
+    EntryId::first_of(ms).min(settled)
+}
+
+async fn trim_stream(store: &OwnStore, key: &str, first: EntryId) -> Result<(), RedisError> {
     let mut removed = 0;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
-        match store.run(trim.arg(format!("{ms}-0"))).await?.unsigned()? {
+        match store.run(trim.arg(first.to_string())).await?.unsigned()? {
             0 => break,
             count => removed += count,
         }
@@ -120,4 +160,61 @@ async fn oldest_needed(
 /// An id that does not read as one keeps everything.
 fn parse_id(id: &str) -> EntryId {
     id.parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+    fn id(ms: u64) -> EntryId {
+        EntryId { ms, sequence: 7 }
+    }
+
+    #[test]
+    fn only_what_was_acknowledged_long_enough_ago_is_settled() {
+        let (mut looks, start) = (Looks::default(), Instant::now());
+        let mut look =
+            |minutes: u32, ms| looks.remember(start + MINUTE * minutes, id(ms), MINUTE * 10);
+        assert_eq!(look(0, 1), None);
+        assert_eq!(look(5, 2), None);
+        // A clock that jumped gives what is acknowledged a minute later an id of the next month.
+        assert_eq!(look(9, 31 * DAY_MS), None);
+        assert_eq!(look(10, 31 * DAY_MS), Some(id(1)));
+        assert_eq!(look(14, 31 * DAY_MS), Some(id(1)));
+        assert_eq!(look(15, 31 * DAY_MS), Some(id(2)));
+        assert_eq!(look(60, 31 * DAY_MS), Some(id(31 * DAY_MS)));
+    }
+
+    #[test]
+    fn looks_are_bounded() {
+        let (mut looks, start) = (Looks::default(), Instant::now());
+        for second in 0..10_000 {
+            let at = start + Duration::from_secs(second);
+            looks.remember(at, id(second), MINUTE * 10);
+            assert!(looks.0.len() <= MAX_LOOKS);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_trims_nothing_that_is_not_settled_and_one_set_back_trims_what_is() {
+        let now = Timestamp::from_millis(1_000 * DAY_MS);
+        let ago = |ms| id(now.as_millis() - ms);
+        let day = Duration::from_millis(DAY_MS);
+        // All is well: the retention counts from what is needed.
+        let first = EntryId::first_of(now.as_millis() - 60_000 - 600_000);
+        assert_eq!(first_kept(ago(60_000), ago(90_000), now, REWIND), first);
+        // The clock is ahead: what was settled before it jumped is all that goes.
+        let later = now.later_by(31 * day);
+        let (jumped, settled) = (id(later.as_millis()), ago(60_000));
+        assert_eq!(first_kept(jumped, settled, later, REWIND), settled);
+        // It is set back: ids go on from there, and the stream must not grow for a month.
+        let settled = EntryId { ms: later.as_millis(), sequence: 3 };
+        assert_eq!(first_kept(jumped, settled, now, REWIND), settled);
+        // A longer retention is kept to, whatever that takes.
+        let first = EntryId::first_of(now.as_millis() - DAY_MS);
+        assert_eq!(first_kept(jumped, settled, now, day), first);
+    }
 }

@@ -1,6 +1,7 @@
 //! What inventory tells an operator, and the stock that it gives back.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
 use serde_json::{Value, json};
@@ -8,6 +9,7 @@ use shared::conditional::Condition;
 use shared::event::{OrderCompleted, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::Once;
+use shared::sweep::Sweep;
 
 use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
 

@@ -51,7 +51,8 @@ local function read_due(due, now, limit)
 end
 
 -- Emits the events. Of the rest of the batch nothing is written: of ids that stand for no order, which are damage that
--- somebody has to look at. They are taken off the list as well, or they would keep those behind them from being paid.
+-- somebody has to look at. They are taken off the list as well, or they would keep those behind them from being paid. One
+-- that was cancelled is still on the list where it was made due anew.
 local function pay_batch(stream, prefix, ids, now)
   local keys = {}
   for i = 1, #ids do
@@ -71,7 +72,7 @@ local function pay_batch(stream, prefix, ids, now)
       n = n + 1
       paid[n], moved[2 * n - 1], moved[2 * n] = id, keys[i], line .. what .. entry
       charged = charged + cents
-    else
+    elseif not (line and string.find(line, ' cancelled %d+$')) then
       broken[#broken + 1] = id
     end
   end

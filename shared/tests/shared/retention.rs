@@ -10,7 +10,7 @@ use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, membership, partitio
 use crate::script::{DONE, Script};
 
 async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
-    let trimmer = Trimmer::new(stores.owner_of_stream(), retention);
+    let trimmer = Trimmer::new(stores.owner_of_stream(), retention, Duration::ZERO);
     for _ in 0..2 {
         trimmer.trim::<OrderCompleted>().await.unwrap();
     }
@@ -82,7 +82,7 @@ async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 500]).await;
     stores.give("one", 500).await;
-    let trimmer = Trimmer::new(stores.owner_of_stream(), Duration::ZERO);
+    let trimmer = Trimmer::new(stores.owner_of_stream(), Duration::ZERO, Duration::ZERO);
     let trim = || async {
         trimmer.trim::<OrderCompleted>().await.unwrap();
         entries(&stores.emitter, STREAM).await.len()

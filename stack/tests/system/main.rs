@@ -10,6 +10,7 @@
 mod backups;
 mod budgets;
 mod chaos;
+mod clocks;
 mod cluster;
 mod crash_points;
 mod crashes;

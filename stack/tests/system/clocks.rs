@@ -1,0 +1,188 @@
+//! Stores whose clocks jump by days and months, there and back, across restarts: stock is taken once, a
+//! key stands for one order, and nothing waits for the clock to come round again.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use shared::{
+    event::OrderCompleted,
+    id::{OrderId, ProductId},
+};
+use stack::{redis::RedisServer, role::Role, wait::wait_until};
+
+use crate::harness::{LIMIT, Shop, Store, completed, insist};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const INVENTORY: &str = "inventory consume";
+const PAYMENTS: &str = "payments consume";
+/// What a sweep says that does not trust the clock.
+const TOO_FAR_AHEAD: &str = "days ahead of the newest";
+
+/// Sets a clock this far from the real time, and waits until the store has noticed.
+async fn set_clock(server: &RedisServer, store: &Store, off_ms: i64) {
+    server.offset_clock(off_ms).unwrap();
+    let set = wait_until("the clock to be set", LIMIT, || async {
+        let [seconds, _] = store.ask("TIME", &[]).await.exactly::<2>("a time").unwrap();
+        let seconds = i64::try_from(seconds.unsigned().unwrap()).unwrap();
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        (seconds - i64::try_from(real).unwrap() - off_ms / 1_000).abs() < 60
+    });
+    set.await.unwrap();
+}
+
+/// Starts a process anew, and waits until it is ready.
+async fn start_again(shop: &Shop, name: &str) {
+    shop.system.process(name).restart().unwrap();
+    shop.system.wait_process_ready(name).await.unwrap();
+}
+
+/// Waits until a process has said this since its last start.
+async fn wait_told(shop: &Shop, name: &str, told: &str) {
+    let process = shop.system.process(name);
+    let said = wait_until(told, LIMIT, || async {
+        process.last_lines(1_000).iter().any(|line| line.contains(told))
+    });
+    said.await.unwrap();
+}
+
+/// Places an order, however long its store takes to come back.
+async fn place(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+    let key = OrderId::mint().to_string();
+    let answer = insist(&shop.order_request(product, quantity), &key).await.expect(201);
+    answer.text("id").parse().unwrap()
+}
+
+/// Orders of one piece that end paid, with their stock taken.
+async fn sell(shop: &Shop, product: ProductId, count: u64, left: &mut u64) {
+    for _ in 0..count {
+        place(shop, product, 1).await;
+    }
+    *left -= count;
+    shop.wait_drained().await;
+    assert_eq!(shop.stock(product).await, *left, "each order takes its stock once");
+}
+
+/// The clock of inventory's store is wrong while its consumer starts, and right again when that starts once
+/// more and repeats the recent past.
+async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
+    let mut left = 1_000;
+    let product = shop.create_product("Tea", 1_000).await;
+    sell(shop, product, 20, &mut left).await;
+    for &off in days {
+        let server = shop.system.inventory_redis();
+        set_clock(server, &shop.inventory, off * DAY_MS).await;
+        start_again(shop, INVENTORY).await;
+        if off > 0 {
+            wait_told(shop, INVENTORY, TOO_FAR_AHEAD).await;
+        }
+        sell(shop, product, 5, &mut left).await;
+        server.restart().await.unwrap();
+        sell(shop, product, 5, &mut left).await;
+        let short = place(shop, product, 2_000).await;
+        shop.wait_status(short, "refunded").await;
+
+        set_clock(server, &shop.inventory, 0).await;
+        start_again(shop, INVENTORY).await;
+        // In a new life of the store the recent past is acted on again, before anything new is.
+        server.restart().await.unwrap();
+        wait_told(shop, INVENTORY, "acting on recent events again").await;
+        sell(shop, product, 5, &mut left).await;
+    }
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice() {
+    let shop = Shop::start(Shop::builder().shimmed()).await;
+    jump_there_and_back(&shop, &[31, 90, -31, 400, -400]).await;
+}
+
+#[tokio::test]
+async fn nor_does_it_in_any_partition() {
+    let shop = Shop::start_partitioned(Shop::builder().shimmed(), 4).await;
+    jump_there_and_back(&shop, &[31, -90]).await;
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_order_after_the_clock_of_payments_was_months_ahead() {
+    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let product = shop.create_product("Tea", 100).await;
+    let request = shop.order_request(product, 1);
+    let first = insist(&request, "only-once").await.expect(201);
+    shop.wait_drained().await;
+    let server = shop.system.payments_redis();
+    for days in [31, 90] {
+        set_clock(server, &shop.payments, days * DAY_MS).await;
+        start_again(&shop, PAYMENTS).await;
+        wait_told(&shop, PAYMENTS, TOO_FAR_AHEAD).await;
+        let refused = shop.try_order(product, 1).await;
+        assert_eq!(refused.status, 503, "its id is of another day: {refused:?}");
+        set_clock(server, &shop.payments, 0).await;
+        start_again(&shop, PAYMENTS).await;
+        let again = insist(&request, "only-once").await.expect(201);
+        assert_eq!(again.text("id"), first.text("id"));
+    }
+    shop.wait_drained().await;
+    assert_eq!(shop.stock(product).await, 99);
+    shop.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn an_order_that_was_placed_while_the_clock_was_ahead_does_not_wait_for_it() {
+    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let product = shop.create_product("Tea", 100).await;
+    let server = shop.system.payments_redis();
+    shop.system.process(PAYMENTS).stop(LIMIT).await.unwrap();
+    set_clock(server, &shop.payments, 20 * HOUR_MS).await;
+    let (paid, _) = shop.place_order(product, 1).await;
+    let (cancelled, _) = shop.place_order(product, 1).await;
+    set_clock(server, &shop.payments, 0).await;
+    start_again(&shop, PAYMENTS).await;
+    let _ = shop.cancel(cancelled).await;
+    shop.wait_status(paid, "paid").await;
+    shop.assert_quiet().await;
+}
+
+/// An order as if it had been placed in so many days.
+fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
+    let mut event = completed(product, 1);
+    let ms = event.ordered_at.as_millis() + u64::try_from(days * DAY_MS).unwrap();
+    let id = event.order_id.to_string();
+    event.order_id =
+        format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &id[13..]).parse().unwrap();
+    event.ordered_at = event.order_id.minted_at().unwrap();
+    event
+}
+
+#[tokio::test]
+async fn an_event_from_far_ahead_is_set_aside_and_makes_no_other_old() {
+    let shop = Shop::open().await;
+    let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
+    shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)]).await;
+    sell(&shop, product, 5, &mut left).await;
+    let letters = shop.inventory.dead_letters().await;
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    assert_eq!(reasons, ["too_new", "too_new"]);
+}
+
+/// Nothing is on record, so inventory cannot know that it is its own clock which is wrong.
+#[tokio::test]
+async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
+    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let product = shop.create_product("Tea", 100).await;
+    let server = shop.system.inventory_redis();
+    set_clock(server, &shop.inventory, -31 * DAY_MS).await;
+    let mut orders: Vec<OrderId> = Vec::new();
+    for _ in 0..5 {
+        orders.push(shop.place_order(product, 1).await.0);
+    }
+    shop.wait_drained().await;
+    assert_eq!(shop.inventory.dead_letters().await.len(), orders.len());
+    assert_eq!(shop.stock(product).await, 100);
+    set_clock(server, &shop.inventory, 0).await;
+    let args = ["reconcile", "--json", "--apply", "--grace", "0"];
+    shop.run(Role::PaymentsServe, &args).await;
+    shop.wait_drained().await;
+    assert_eq!(shop.stock(product).await, 95);
+    assert_eq!(shop.movements(product).await, 6);
+}
