@@ -17,26 +17,26 @@ use tokio::{
 use super::{
     figures::{Figure, Tally},
     history::History,
-    plan::{Fault, Link, STORES, Tcp, What},
+    plan::{Fault, Link, STORES, What},
     stores::Operators,
 };
 use crate::{
     process::Process,
-    proxy::{Block, Faults, Proxy},
-    redis::{Cut, RedisServer, Store},
+    proxy::{Faults, Proxy},
+    redis::{RedisServer, Store},
     system::System,
-    wait::{wait_for, wait_until},
+    wait::wait_for,
 };
 
 pub(super) use declared::{Crash, Declared, Trimmed};
 
 mod declared;
+mod links;
 mod operation;
+mod servers;
 
 /// How long a process may take to be there again, or to end when asked.
 const PROCESS_LIMIT: Duration = Duration::from_secs(20);
-/// How long a store stays down.
-const STORE_PAUSE: Duration = Duration::from_millis(50);
 /// How long faults may take beyond the plan.
 const OVERTIME: Duration = Duration::from_mins(1);
 
@@ -156,86 +156,6 @@ impl Injector {
             });
         }
         self.running(name).await.map(drop)
-    }
-
-    async fn kill_store(&self, store: Store, cut: Option<Cut>) -> Result<()> {
-        let _turn = self.turn(store.name()).await;
-        let server = self.server(store);
-        let at = self.history.now();
-        let fault = format!("SIGKILL {} store, cut: {cut:?}", store.name());
-        self.history.note("fault", json!({"fault": fault}));
-        server.kill();
-        let over = self.history.now();
-        if let Some(cut) = cut {
-            let lost = server.cut_tail(cut)?;
-            self.tally.count(Figure::TailCuts);
-            self.declare(|declared| declared.crashes.push(Crash { store, at, over }));
-            self.history.note("lost", json!({"store": store.name(), "bytes": lost.bytes}));
-        }
-        sleep(STORE_PAUSE).await;
-        server.restart().await?;
-        self.tally.count(Figure::StoreKills);
-        Ok(())
-    }
-
-    async fn harm(&self, link: Link, tcp: Tcp, time: Duration) -> Result<()> {
-        let _turn = self.turn(&link.to_string()).await;
-        let proxy = self.proxy(link);
-        self.history.note("fault", json!({"fault": format!("{tcp:?} {link} for {time:?}")}));
-        let usual = self.usual();
-        match tcp {
-            Tcp::Cut => proxy.refuse(),
-            Tcp::HalfOpen => proxy.set(Faults { block: Block::Both, ..usual }),
-            Tcp::Slow(delay) => proxy.set(Faults { delay, ..usual }),
-            Tcp::Split(piece) => proxy.set(Faults { piece, ..usual }),
-        }
-        sleep(time).await;
-        proxy.set(usual);
-        self.tally.count(Figure::TcpFaults);
-        Ok(())
-    }
-
-    async fn part(&self, stop: &[Link], release: &[Link], pause: Duration) {
-        let mut turns = Vec::new();
-        for link in stop {
-            turns.push((*link, self.turn(&link.to_string()).await));
-            self.proxy(*link).set(Faults { block: Block::Both, ..self.usual() });
-            sleep(pause).await;
-        }
-        for link in release {
-            self.proxy(*link).set(self.usual());
-            turns.retain(|(held, _)| held != link);
-            sleep(pause).await;
-        }
-        self.tally.count(Figure::Partitions);
-    }
-
-    fn jump_clock(&self, store: Store, by: i64) -> Result<()> {
-        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = &mut offsets[usize::from(store == Store::Payments)];
-        *offset += by;
-        self.server(store).offset_clock(*offset)?;
-        self.tally.count(Figure::ClockJumps);
-        Ok(())
-    }
-
-    /// A store that may not lose anything ends at the first write it cannot keep.
-    async fn fill_disk(&self, store: Store, time: Duration) -> Result<()> {
-        let _turn = self.turn(store.name()).await;
-        let server = self.server(store);
-        self.history.note("fault", json!({"fault": format!("disk of {} full", store.name())}));
-        server.fill_disk(true)?;
-        let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {
-            server.process().exit().is_some()
-        });
-        let ended = ended.await;
-        sleep(time).await;
-        server.fill_disk(false)?;
-        if ended.is_ok() {
-            self.tally.count(Figure::DiskFull);
-            server.restart().await?;
-        }
-        Ok(())
     }
 
     fn usual(&self) -> Faults {

@@ -1,0 +1,106 @@
+//! What can happen to a system, and how it is told.
+
+use std::{fmt, time::Duration};
+
+use crate::redis::{Cut, Store};
+
+/// What happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum What {
+    Kill(&'static str),
+    Terminate(&'static str),
+    Freeze(&'static str, Duration),
+    KillStore(Store),
+    /// Killed, and the tail of its file cut off.
+    CutTail(Store, Cut),
+    Tcp(Link, Tcp, Duration),
+    /// The links are stopped one by one, and released in another order.
+    Partition {
+        stop: Vec<Link>,
+        release: Vec<Link>,
+        pause: Duration,
+    },
+    /// In milliseconds, forward or back.
+    JumpClock(Store, i64),
+    OutOfMemory(Store, Duration),
+    DiskFull(Store, Duration),
+    FlushFunctions(Store),
+    DestroyGroup(Store),
+    TrimUnread(Store),
+    Poison(Store, Poison),
+    Duplicate(Store, u64),
+}
+
+/// A TCP link that can be harmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Link {
+    /// From a process to a store.
+    Store(&'static str, Store),
+    /// From a process of payments to inventory's API.
+    Inventory(&'static str),
+}
+
+/// What is done to a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Tcp {
+    /// All connections are closed.
+    Cut,
+    /// Nothing passes, and nobody is told.
+    HalfOpen,
+    /// Every piece takes this long.
+    Slow(Duration),
+    /// Every write arrives in pieces of a few bytes.
+    Split(usize),
+}
+
+/// An entry that no consumer can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Poison {
+    /// None of the fields of an event.
+    Rubbish,
+    /// A type that nobody knows.
+    UnknownType,
+    /// An event without its order.
+    NoOrder,
+    /// A number that is none.
+    BadNumber,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kill(process) => write!(f, "SIGKILL {process}"),
+            Self::Terminate(process) => write!(f, "SIGTERM {process}"),
+            Self::Freeze(process, time) => write!(f, "SIGSTOP {process} for {time:?}"),
+            Self::KillStore(store) => write!(f, "SIGKILL {} store", store.name()),
+            Self::CutTail(store, cut) => {
+                write!(f, "SIGKILL {} store, its tail cut off: {cut:?}", store.name())
+            }
+            Self::Tcp(link, what, time) => write!(f, "{what:?} {link} for {time:?}"),
+            Self::Partition { stop, pause, .. } => {
+                write!(f, "partition of {} links, one each {pause:?}", stop.len())
+            }
+            Self::JumpClock(store, by) => write!(f, "clock of {} store {by:+} ms", store.name()),
+            Self::OutOfMemory(store, time) => {
+                write!(f, "{} store out of memory for {time:?}", store.name())
+            }
+            Self::DiskFull(store, time) => {
+                write!(f, "disk of {} store full for {time:?}", store.name())
+            }
+            Self::FlushFunctions(store) => write!(f, "FUNCTION FLUSH in {} store", store.name()),
+            Self::DestroyGroup(store) => write!(f, "group destroyed in {} store", store.name()),
+            Self::TrimUnread(store) => write!(f, "unread entries trimmed in {}", store.name()),
+            Self::Poison(store, shape) => write!(f, "poison in {} store: {shape:?}", store.name()),
+            Self::Duplicate(store, _) => write!(f, "entry emitted again in {}", store.name()),
+        }
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(process, store) => write!(f, "{process} -> {} store", store.name()),
+            Self::Inventory(process) => write!(f, "{process} -> inventory"),
+        }
+    }
+}
