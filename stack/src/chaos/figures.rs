@@ -32,6 +32,7 @@ figures! {
     DroppedAnswers "done, but the answer was dropped"
     Partitions "partitions, link by link"
     ClockJumps "clock jumps of a store"
+    LongJumps "clock jumps of days and months, there and back, across restarts"
     OutOfMemory "store out of memory"
     DiskFull "disk of a store full"
     FunctionFlushes "FUNCTION FLUSH"

@@ -30,6 +30,7 @@ use crate::{
 
 pub(super) use declared::{Crash, Declared, Trimmed};
 
+mod clocks;
 mod declared;
 mod links;
 mod operation;
@@ -134,6 +135,10 @@ impl Injector {
             What::JumpClock(store, by) => {
                 self.history.note("fault", happens);
                 self.jump_clock(*store, *by)
+            }
+            What::LongJump(store, days) => {
+                self.history.note("fault", happens);
+                self.long_jump(*store, *days).await
             }
             What::DiskFull(store, time) => self.fill_disk(*store, *time).await,
             _ => self.operate(what).await,

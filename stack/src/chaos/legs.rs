@@ -118,6 +118,7 @@ mod tests {
             (Figure::TcpFaults, 200, 5_000),
             (Figure::Partitions, 2, 100),
             (Figure::ClockJumps, 3, 40),
+            (Figure::LongJumps, 4, 20),
             (Figure::OutOfMemory, 1, 10),
             (Figure::DiskFull, 1, 10),
             (Figure::FunctionFlushes, 1, 10),

@@ -49,6 +49,9 @@ const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
 /// A jump back delays what is due by as much, so it is a short one; a jump forward may be an hour.
 const JUMPS_MS: [i64; 4] = [30_000, -1_500, 3_600_000, -500];
 
+/// Longer than a month, which is how long orders are remembered.
+const LONG_JUMPS_DAYS: [i64; 4] = [31, -31, 90, -400];
+
 /// Draws the faults of a leg.
 pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
     let mut plan = Vec::new();
@@ -78,7 +81,7 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
 /// come first, then the groups, and the rest of the window has neither.
 fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
     let (from, to) = match figure {
-        Figure::StoreKills | Figure::TailCuts | Figure::DiskFull => (0.0, 0.6),
+        Figure::StoreKills | Figure::TailCuts | Figure::DiskFull | Figure::LongJumps => (0.0, 0.6),
         Figure::GroupsDestroyed => (0.6, 0.75),
         // The last faults as well happen under load.
         _ => (0.0, 0.95),
@@ -126,6 +129,10 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             What::Partition { stop, release, pause: each.mul_f64(0.5 + rng.f64()) }
         }
         Figure::ClockJumps => What::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
+        Figure::LongJumps => {
+            let turn = number as usize / STORES.len();
+            What::LongJump(store, LONG_JUMPS_DAYS[turn % LONG_JUMPS_DAYS.len()])
+        }
         Figure::OutOfMemory => What::OutOfMemory(store, ms(rng.u64(300..=1_000))),
         Figure::DiskFull => What::DiskFull(store, ms(rng.u64(300..=1_000))),
         Figure::FunctionFlushes => What::FlushFunctions(store),

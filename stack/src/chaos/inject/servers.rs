@@ -1,6 +1,6 @@
 //! What happens to the servers of the stores.
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
@@ -34,15 +34,6 @@ impl Injector {
         sleep(STORE_PAUSE).await;
         server.restart().await?;
         self.tally.count(Figure::StoreKills);
-        Ok(())
-    }
-
-    pub(super) fn jump_clock(&self, store: Store, by: i64) -> Result<()> {
-        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = &mut offsets[usize::from(store == Store::Payments)];
-        *offset += by;
-        self.server(store).offset_clock(*offset)?;
-        self.tally.count(Figure::ClockJumps);
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub(in crate::chaos) enum What {
     },
     /// In milliseconds, forward or back.
     JumpClock(Store, i64),
+    /// So many days forward or back, and there again, while the consumers and the store restart.
+    LongJump(Store, i64),
     OutOfMemory(Store, Duration),
     DiskFull(Store, Duration),
     FlushFunctions(Store),
@@ -81,6 +83,9 @@ impl fmt::Display for What {
                 write!(f, "partition of {} links, one each {pause:?}", stop.len())
             }
             Self::JumpClock(store, by) => write!(f, "clock of {} store {by:+} ms", store.name()),
+            Self::LongJump(store, days) => {
+                write!(f, "clock of {} store {days:+} days, there and back", store.name())
+            }
             Self::OutOfMemory(store, time) => {
                 write!(f, "{} store out of memory for {time:?}", store.name())
             }
