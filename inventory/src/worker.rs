@@ -48,10 +48,16 @@ fn settle(order: &OrderCompleted, outcome: Outcome) -> Settlement {
             tracing::info!(%order_id, %reason, trace_id, "delivered again: refund requested again");
         }
         Outcome::TooOld => {
-            return park("too_old", "older than the records that are kept: it may have been applied");
+            return park(
+                "too_old",
+                "older than the records that are kept: it may have been applied",
+            );
         }
         Outcome::TooNew => {
-            return park("too_new", "the time inside its id is more than a day ahead of this store");
+            return park(
+                "too_new",
+                "the time inside its id is more than a day ahead of this store",
+            );
         }
     }
     Settlement::Done

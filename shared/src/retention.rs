@@ -96,12 +96,7 @@ impl Looks {
 
 /// The first entry that is kept. It counts from the oldest entry that is needed, not from now: a reader
 /// that was behind keeps the past it may have to repeat.
-fn first_kept(
-    needed: EntryId,
-    settled: EntryId,
-    now: Timestamp,
-    retention: Duration,
-) -> EntryId {
+fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Duration) -> EntryId {
     if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REWIND {
         // The clock was set back, so new entries follow under ids of a time to come. Only how long ago
         // they were acknowledged tells how old they are.

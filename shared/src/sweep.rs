@@ -87,13 +87,7 @@ impl Sweep {
         verdict.ok().flatten()
     }
 
-    fn tell(
-        &self,
-        partition: Partition,
-        doubt: Option<Doubt>,
-        before: Option<Look>,
-        look: Look,
-    ) {
+    fn tell(&self, partition: Partition, doubt: Option<Doubt>, before: Option<Look>, look: Look) {
         let (what, clock, newest) = (self.what, look.clock, look.newest);
         let partition = partition.index();
         match (doubt, before) {

@@ -18,10 +18,7 @@ const MAX_LOOKS: usize = 5;
 impl Store {
     /// What became of each of these orders, whatever product they are for; in one round trip,
     /// because all questions are sent before the first answer is waited for.
-    pub async fn find_records(
-        &self,
-        orders: &[OrderId],
-    ) -> Result<Vec<OrderRecord>, RedisError> {
+    pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
         for (place, minted_at) in

@@ -1,6 +1,7 @@
 //! The books: the ledger of a product, and the account beside all orders.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use shared::entry_id::EntryId;
 use shared::id::{Partition, ProductId};
@@ -8,6 +9,10 @@ use shared::time::Timestamp;
 
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
+
+/// Longer than it takes to read all orders after their account: what happened later than that did not
+/// happen meanwhile.
+const LONGEST_WALK: Duration = Duration::from_hours(1);
 
 /// Follows a ledger from its newest movement to its oldest.
 #[derive(Debug)]
@@ -110,11 +115,14 @@ impl Sums {
 }
 
 impl Sum {
-    /// Adds what happened `when`, if that was before the account was read.
+    /// Adds what happened `when`, if that was before the account was read. What happened at a time still
+    /// to come may have been before: the clock of the store was ahead then.
     fn add(&mut self, when: Option<Timestamp>, read: Timestamp, total: u64) {
         match when {
             Some(when) if when < read => self.least = self.least.saturating_add(total),
-            Some(when) if when == read => self.maybe = self.maybe.saturating_add(total),
+            Some(when) if when == read || when > read.later_by(LONGEST_WALK) => {
+                self.maybe = self.maybe.saturating_add(total)
+            }
             _ => {}
         }
     }

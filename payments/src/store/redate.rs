@@ -50,7 +50,11 @@ impl Store {
         let latest = self.own.now(partition).await?.later_by(delay).later_by(MIN_AHEAD);
         let range = Command::new("ZRANGEBYSCORE").key(keys::due(partition));
         let range = range.arg(format!("({}", latest.as_millis())).arg("+inf");
-        Ok(self.own.run(range.arg("LIMIT").arg(from.to_string()).arg(PAGE.to_string())).await?.texts()?)
+        Ok(self
+            .own
+            .run(range.arg("LIMIT").arg(from.to_string()).arg(PAGE.to_string()))
+            .await?
+            .texts()?)
     }
 
     /// Orders that were placed together have the same times, so the first one tells those of all.

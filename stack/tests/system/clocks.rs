@@ -148,8 +148,7 @@ fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
     let mut event = completed(product, 1);
     let ms = event.ordered_at.as_millis() + u64::try_from(days * DAY_MS).unwrap();
     let id = event.order_id.to_string();
-    event.order_id =
-        format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &id[13..]).parse().unwrap();
+    event.order_id = format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &id[13..]).parse().unwrap();
     event.ordered_at = event.order_id.minted_at().unwrap();
     event
 }
