@@ -80,29 +80,29 @@ impl Sweep {
         let before = memory.before;
         let verdict = memory.judge(look, self.pause);
         let doubt = verdict.err();
-        if doubt.is_some() && doubt != memory.told {
-            self.tell(partition, doubt, before, look);
+        if let Some(news) = doubt.filter(|_| doubt != memory.told) {
+            self.tell(partition, news, before, look);
         }
         memory.told = doubt;
         verdict.ok().flatten()
     }
 
-    fn tell(&self, partition: Partition, doubt: Option<Doubt>, before: Option<Look>, look: Look) {
-        let (what, clock, newest) = (self.what, look.clock, look.newest);
-        let partition = partition.index();
-        match (doubt, before) {
-            (Some(Doubt::Step), Some(before)) => tracing::error!(
+    fn tell(&self, partition: Partition, doubt: Doubt, before: Option<Look>, look: Look) {
+        let (what, now, newest, partition) =
+            (self.what, look.clock, look.newest, partition.index());
+        match doubt {
+            Doubt::Step => tracing::error!(
                 partition,
-                before = %before.clock,
-                now = %clock,
-                passed_s = look.at.saturating_duration_since(before.at).as_secs(),
+                before = before.map(|before| before.clock.to_string()),
+                %now,
+                passed_s = before.map(|before| look.passed_since(before).as_secs()),
                 "the clock of the store jumped: no {what} are removed for {} hours",
                 DISTRUST.as_secs() / 3_600
             ),
-            _ => tracing::error!(
+            Doubt::Ahead => tracing::error!(
                 partition,
-                now = %clock,
-                newest = %newest,
+                %now,
+                %newest,
                 "the clock of the store is more than {} days ahead of the newest {what}: either none \
                  were recorded for so long, or the clock is wrong. None are removed until newer ones \
                  are recorded",
@@ -127,7 +127,7 @@ impl Memory {
         if let Some(doubt) = look.doubt() {
             return Err(doubt);
         }
-        if look.at.saturating_duration_since(before.at) < pause {
+        if look.passed_since(before) < pause {
             return Ok(None);
         }
         self.before = Some(look);
@@ -148,9 +148,12 @@ impl Look {
         (self.clock > self.newest.later_by(MAX_QUIET)).then_some(Doubt::Ahead)
     }
 
+    fn passed_since(self, before: Self) -> Duration {
+        self.at.saturating_duration_since(before.at)
+    }
+
     fn jumped_since(self, before: Self) -> bool {
-        let passed = self.at.saturating_duration_since(before.at);
-        let expected = before.clock.later_by(passed);
+        let expected = before.clock.later_by(self.passed_since(before));
         self.clock > expected.later_by(MAX_STEP) || self.clock.later_by(MAX_STEP) < expected
     }
 }

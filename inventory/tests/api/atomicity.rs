@@ -70,9 +70,8 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         store: &test.store.own,
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
-            Some(("applied", "swept")) => "string",
+            Some(("product", _) | ("applied", "swept")) => "string",
             Some(("applied" | "idempotency", _)) => "hash",
-            Some(("product", _)) => "string",
             None if ["products", "names", "applied"].contains(&key) => "zset",
             None if key == "identity" => "string",
             _ => "stream",

@@ -121,7 +121,7 @@ impl Sum {
         match when {
             Some(when) if when < read => self.least = self.least.saturating_add(total),
             Some(when) if when == read || when > read.later_by(LONGEST_WALK) => {
-                self.maybe = self.maybe.saturating_add(total)
+                self.maybe = self.maybe.saturating_add(total);
             }
             _ => {}
         }

@@ -1,13 +1,11 @@
 //! Stores whose clocks jump by days and months, there and back, across restarts: stock is taken once, a
 //! key stands for one order, and nothing waits for the clock to come round again.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use shared::{
     event::OrderCompleted,
     id::{OrderId, ProductId},
 };
-use stack::{redis::RedisServer, role::Role, wait::wait_until};
+use stack::{redis::Store as Owner, role::Role, wait::wait_until};
 
 use crate::harness::{LIMIT, Shop, Store, completed, insist};
 
@@ -18,16 +16,22 @@ const PAYMENTS: &str = "payments consume";
 /// What a sweep says that does not trust the clock.
 const TOO_FAR_AHEAD: &str = "days ahead of the newest";
 
-/// Sets a clock this far from the real time, and waits until the store has noticed.
-async fn set_clock(server: &RedisServer, store: &Store, off_ms: i64) {
+/// Sets the clock of one store this far from that of the other, and waits until it has noticed.
+async fn set_clock(shop: &Shop, owner: Owner, off_ms: i64) {
+    let (server, store, other) = match owner {
+        Owner::Inventory => (shop.system.inventory_redis(), &shop.inventory, &shop.payments),
+        Owner::Payments => (shop.system.payments_redis(), &shop.payments, &shop.inventory),
+    };
     server.offset_clock(off_ms).unwrap();
     let set = wait_until("the clock to be set", LIMIT, || async {
-        let [seconds, _] = store.ask("TIME", &[]).await.exactly::<2>("a time").unwrap();
-        let seconds = i64::try_from(seconds.unsigned().unwrap()).unwrap();
-        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        (seconds - i64::try_from(real).unwrap() - off_ms / 1_000).abs() < 60
+        (seconds(store).await - seconds(other).await - off_ms / 1_000).abs() < 60
     });
     set.await.unwrap();
+}
+
+async fn seconds(store: &Store) -> i64 {
+    let [seconds, _] = store.ask("TIME", &[]).await.exactly::<2>("a time").unwrap();
+    seconds.int().unwrap()
 }
 
 /// Starts a process anew, and waits until it is ready.
@@ -70,7 +74,7 @@ async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
     sell(shop, product, 20, &mut left).await;
     for &off in days {
         let server = shop.system.inventory_redis();
-        set_clock(server, &shop.inventory, off * DAY_MS).await;
+        set_clock(shop, Owner::Inventory, off * DAY_MS).await;
         start_again(shop, INVENTORY).await;
         if off > 0 {
             wait_told(shop, INVENTORY, TOO_FAR_AHEAD).await;
@@ -81,7 +85,7 @@ async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
         let short = place(shop, product, 2_000).await;
         shop.wait_status(short, "refunded").await;
 
-        set_clock(server, &shop.inventory, 0).await;
+        set_clock(shop, Owner::Inventory, 0).await;
         start_again(shop, INVENTORY).await;
         // In a new life of the store the recent past is acted on again, before anything new is.
         server.restart().await.unwrap();
@@ -110,14 +114,13 @@ async fn a_key_stands_for_one_order_after_the_clock_of_payments_was_months_ahead
     let request = shop.order_request(product, 1);
     let first = insist(&request, "only-once").await.expect(201);
     shop.wait_drained().await;
-    let server = shop.system.payments_redis();
     for days in [31, 90] {
-        set_clock(server, &shop.payments, days * DAY_MS).await;
+        set_clock(&shop, Owner::Payments, days * DAY_MS).await;
         start_again(&shop, PAYMENTS).await;
         wait_told(&shop, PAYMENTS, TOO_FAR_AHEAD).await;
         let refused = shop.try_order(product, 1).await;
         assert_eq!(refused.status, 503, "its id is of another day: {refused:?}");
-        set_clock(server, &shop.payments, 0).await;
+        set_clock(&shop, Owner::Payments, 0).await;
         start_again(&shop, PAYMENTS).await;
         let again = insist(&request, "only-once").await.expect(201);
         assert_eq!(again.text("id"), first.text("id"));
@@ -131,12 +134,11 @@ async fn a_key_stands_for_one_order_after_the_clock_of_payments_was_months_ahead
 async fn an_order_that_was_placed_while_the_clock_was_ahead_does_not_wait_for_it() {
     let shop = Shop::start(Shop::builder().shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
-    let server = shop.system.payments_redis();
     shop.system.process(PAYMENTS).stop(LIMIT).await.unwrap();
-    set_clock(server, &shop.payments, 20 * HOUR_MS).await;
+    set_clock(&shop, Owner::Payments, 20 * HOUR_MS).await;
     let (paid, _) = shop.place_order(product, 1).await;
     let (cancelled, _) = shop.place_order(product, 1).await;
-    set_clock(server, &shop.payments, 0).await;
+    set_clock(&shop, Owner::Payments, 0).await;
     start_again(&shop, PAYMENTS).await;
     let _ = shop.cancel(cancelled).await;
     shop.wait_status(paid, "paid").await;
@@ -169,8 +171,7 @@ async fn an_event_from_far_ahead_is_set_aside_and_makes_no_other_old() {
 async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
     let shop = Shop::start(Shop::builder().shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
-    let server = shop.system.inventory_redis();
-    set_clock(server, &shop.inventory, -31 * DAY_MS).await;
+    set_clock(&shop, Owner::Inventory, -31 * DAY_MS).await;
     let mut orders: Vec<OrderId> = Vec::new();
     for _ in 0..5 {
         orders.push(shop.place_order(product, 1).await.0);
@@ -178,7 +179,7 @@ async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
     shop.wait_drained().await;
     assert_eq!(shop.inventory.dead_letters().await.len(), orders.len());
     assert_eq!(shop.stock(product).await, 100);
-    set_clock(server, &shop.inventory, 0).await;
+    set_clock(&shop, Owner::Inventory, 0).await;
     let args = ["reconcile", "--json", "--apply", "--grace", "0"];
     shop.run(Role::PaymentsServe, &args).await;
     shop.wait_drained().await;
