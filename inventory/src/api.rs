@@ -20,6 +20,7 @@ mod answer;
 mod body;
 mod live;
 mod orders;
+mod release;
 mod stock;
 mod text;
 
@@ -29,6 +30,7 @@ use crate::api::answer::{
 };
 use crate::api::live::LiveApi;
 pub use crate::api::live::ShowProduct;
+use crate::api::release::ReleaseApi;
 use crate::api::stock::StockApi;
 use crate::domain::{
     Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
@@ -46,7 +48,7 @@ pub struct Api {
     pub live: Live<ShowProduct>,
 }
 
-type Apis = (Api, StockApi, LiveApi, AdminApi);
+type Apis = (Api, StockApi, LiveApi, AdminApi, ReleaseApi);
 
 #[derive(Tags)]
 enum Tag {
@@ -254,7 +256,9 @@ pub fn document(api: Api, public_url: Option<&PublicUrl>) -> String {
 }
 
 fn apis(api: Api) -> Apis {
-    (api.clone(), StockApi(api.clone()), LiveApi(api.clone()), AdminApi(api))
+    let (stock, live) = (StockApi(api.clone()), LiveApi(api.clone()));
+    let (admin, release) = (AdminApi(api.clone()), ReleaseApi(api.clone()));
+    (api, stock, live, admin, release)
 }
 
 fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::function::{Call, Library};
-use shared::id::{OrderId, Partition, Partitions, ProductId};
+use shared::id::{Partition, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
 use shared::own_store::{OwnStore, by_partition};
 use shared::redis::{Redis, RedisError};
@@ -14,18 +14,21 @@ mod apply;
 mod migration;
 mod outcomes;
 mod read;
+mod release;
 mod reply;
 mod sweep;
 
 use crate::domain::{
     Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
-    ProductPatch, Release,
+    ProductPatch,
 };
 use crate::keys;
 
 /// How products and records are written, and read again: what all functions know.
 const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
 const RECORD: &str = include_str!("lua/common/record.lua");
+/// How a refund is asked for.
+const REFUND: &str = include_str!("lua/common/refund.lua");
 
 /// What inventory knows. Cheap to clone.
 #[derive(Clone)]
@@ -44,10 +47,11 @@ impl Store {
             include_str!("lua/delete_product.lua"),
             include_str!("lua/apply_orders.lua"),
             include_str!("lua/release_order.lua"),
+            include_str!("lua/release_surplus.lua"),
             include_str!("lua/sort_product.lua"),
             include_str!("lua/sweep_applied.lua"),
         ];
-        let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{file}"));
+        let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{REFUND}{file}"));
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self { own: OwnStore::new(redis, library, partitions) }
     }
@@ -160,29 +164,6 @@ impl Store {
             }
         }
         Ok(outcomes)
-    }
-
-    /// Gives back the stock that an order took, once.
-    pub async fn release_order(
-        &self,
-        order_id: OrderId,
-        product_id: ProductId,
-    ) -> Result<Release, RedisError> {
-        let Some(minted_at) = order_id.minted_at() else {
-            return Ok(Release::NotTaken);
-        };
-        let partition = self.own.partitions().of_product(product_id);
-        let bucket = keys::bucket(minted_at);
-        let call = Call::new("release_order")
-            .key(keys::product(partition, product_id))
-            .key(keys::movements(partition, product_id))
-            .key(keys::applied(partition, bucket))
-            .key(keys::changes(partition))
-            .text(order_id)
-            .text(product_id)
-            .arg(i64::from(MAX_STOCK))
-            .text(bucket);
-        reply::release(&self.own.call(partition, &call).await?)
     }
 }
 

@@ -10,8 +10,10 @@ use shared::id::{OrderId, ProductId};
 use shared::time::Timestamp;
 
 mod books;
+mod returns;
 
 pub use crate::audit::books::{Ledger, Sums, decimal};
+pub use crate::audit::returns::Returns;
 use crate::domain::{Found, Order, OrderStatus};
 
 /// What inventory has on record of an order.
@@ -43,13 +45,17 @@ pub enum Kind {
     NoOutcome,
     /// A paid order that inventory rejected.
     RefundMissing,
+    /// A sale beside the one that the record of its order names, or to an order that was rejected: the
+    /// order took its stock once too often.
+    SoldTwice,
     /// A cancelled or refunded order whose stock is taken.
     StockTaken,
     /// A sale to an order that is none of ours.
     UnknownOrder,
     /// A sale of another product, or of another number of pieces, than its order says.
     OtherSale,
-    /// A sale that the record of its order does not name: nothing, or another sale, stands there.
+    /// A sale that the record of its order does not name, and that nobody can repair: there is no
+    /// record, or the stock was counted since.
     UnrecordedSale,
     /// A stock that does not follow from its movements.
     WrongStock,
@@ -68,6 +74,9 @@ pub struct Difference {
     /// The product it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_id: Option<ProductId>,
+    /// The movement it is about. `detail` names it for people.
+    #[serde(skip)]
+    pub movement: Option<EntryId>,
     /// What was found.
     pub detail: String,
 }
@@ -79,6 +88,19 @@ pub enum Remedy {
     EmitAgain,
     /// inventory gives the stock of the order back: payments has no money for it.
     Release,
+    /// inventory gives back what the order took by one movement too many.
+    ReleaseSurplus,
+}
+
+/// What movements after a sale gave back of the stock of its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenBack {
+    /// Nothing.
+    Nothing,
+    /// The stock of another sale to the same order.
+    OtherSale,
+    /// The stock of this sale.
+    ThisSale,
 }
 
 /// A sale as it stands in the ledger of a product.
@@ -92,6 +114,8 @@ pub struct Sale {
     pub movement: EntryId,
     /// Pieces that came: fewer than none.
     pub delta: i64,
+    /// Whether somebody counted the stock after it. The count made good what was wrong before.
+    pub counted: bool,
 }
 
 impl Kind {
@@ -103,6 +127,7 @@ impl Kind {
             Self::Overdue => "overdue",
             Self::NoOutcome => "no_outcome",
             Self::RefundMissing => "refund_missing",
+            Self::SoldTwice => "sold_twice",
             Self::StockTaken => "stock_taken",
             Self::UnknownOrder => "unknown_order",
             Self::OtherSale => "other_sale",
@@ -118,6 +143,7 @@ impl Kind {
         match self {
             Self::NoOutcome | Self::RefundMissing => Some(Remedy::EmitAgain),
             Self::StockTaken | Self::UnknownOrder => Some(Remedy::Release),
+            Self::SoldTwice => Some(Remedy::ReleaseSurplus),
             _ => None,
         }
     }
@@ -126,7 +152,7 @@ impl Kind {
 impl Difference {
     fn of(kind: Kind, order: &Order, detail: String) -> Self {
         let (order_id, product_id) = (Some(order.id), Some(order.wanted.product_id));
-        Self { kind, order_id, product_id, detail }
+        Self { kind, order_id, product_id, movement: None, detail }
     }
 }
 
@@ -140,7 +166,7 @@ pub fn of_record(
 ) -> Vec<Difference> {
     let damaged = |detail: &str| {
         let (kind, detail) = (Kind::OrderDamaged, detail.to_owned());
-        vec![Difference { kind, order_id: Some(id), product_id: None, detail }]
+        vec![Difference { kind, order_id: Some(id), product_id: None, movement: None, detail }]
     };
     match found {
         Found::Order(order) => of_order(order, outcome, settled),
@@ -190,28 +216,44 @@ fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind
     Some(found)
 }
 
-/// Compares a sale with its order, `None` where there is no such order, and with the record of that
-/// order.
-pub fn of_sale(sale: &Sale, order: Option<&Order>, outcome: Outcome) -> Vec<Difference> {
-    let Sale { product_id, order_id, movement, delta } = *sale;
+/// Compares a sale with its order, `None` where there is no such order, with the record of that order,
+/// and with what was given back since.
+pub fn of_sale(
+    sale: &Sale,
+    order: Option<&Order>,
+    outcome: Outcome,
+    given_back: GivenBack,
+) -> Vec<Difference> {
+    let Sale { product_id, order_id, movement, delta, counted } = *sale;
     let difference = |kind, detail| Difference {
         kind,
         order_id: Some(order_id),
         product_id: Some(product_id),
+        movement: Some(movement),
         detail,
     };
-    let recorded = match outcome {
-        Outcome::Applied(entry) => entry == movement,
-        // Nobody can tell any more.
-        Outcome::Released | Outcome::Forgotten => true,
-        Outcome::Rejected(_) | Outcome::Unknown => false,
+    let is_own = outcome == Outcome::Applied(movement);
+    let surplus = match (outcome, given_back) {
+        // Nobody can tell any more which sale a released order should have.
+        (Outcome::Forgotten, _) | (Outcome::Released, GivenBack::Nothing) => None,
+        (_, GivenBack::ThisSale) => None,
+        _ if is_own => None,
+        (Outcome::Unknown, _) => {
+            let detail = format!("sold by {movement}, and nothing is recorded of the order");
+            Some(difference(Kind::UnrecordedSale, detail))
+        }
+        _ if counted => {
+            let detail =
+                format!("sold once too often by {movement}, and the stock was counted since");
+            Some(difference(Kind::UnrecordedSale, detail))
+        }
+        _ => {
+            let detail = format!("sold once too often by {movement}");
+            Some(difference(Kind::SoldTwice, detail))
+        }
     };
-    let unrecorded = (!recorded).then(|| {
-        let detail = format!("sold by {movement}, which is not what the record says");
-        difference(Kind::UnrecordedSale, detail)
-    });
     let other = match order {
-        None if recorded && matches!(outcome, Outcome::Applied(_)) => {
+        None if is_own => {
             Some(difference(Kind::UnknownOrder, format!("sold by {movement} to nobody")))
         }
         Some(order)
@@ -224,7 +266,7 @@ pub fn of_sale(sale: &Sale, order: Option<&Order>, outcome: Outcome) -> Vec<Diff
         }
         _ => None,
     };
-    unrecorded.into_iter().chain(other).collect()
+    surplus.into_iter().chain(other).collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct Quote {
 /// Where an order is in its life.
 ///
 /// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in
-/// time; `paid` becomes `refunded` when inventory rejects it. Nothing else becomes anything. The
+/// time; `paid` becomes `refunded` when inventory rejects or releases it. Nothing else becomes anything. The
 /// moves are made in `lua/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStatus {
@@ -158,6 +158,8 @@ pub enum Refund {
     Repeated,
     /// It is pending or cancelled: no money was taken.
     NotPaid,
+    /// It is for another product or quantity than the refund names.
+    OtherOrder,
     /// There is no such order.
     NotFound,
 }

@@ -24,7 +24,7 @@ mod records;
 
 use crate::breaker::Breaker;
 use crate::inventory_client::answer::{Answered, no_answer, parse_movement, parse_offer, read};
-pub use crate::inventory_client::records::{LedgerEntry, Page, Stock};
+pub use crate::inventory_client::records::{Cause, LedgerEntry, Page, Stock};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);

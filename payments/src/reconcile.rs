@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use shared::config::Span;
 use shared::own_store::all;
 use shared::request::RequestContext;
@@ -23,13 +24,20 @@ use crate::audit::{Difference, Sums};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
-use crate::reconcile::repair::remedy;
+use crate::reconcile::repair::{may_pass, remedy};
 use crate::reconcile::report::Report;
 use crate::settlement::SHORTEST_MEMORY;
 use crate::store::Store;
 
-/// Differences that are listed, looked at again and repaired in one run. The others are counted.
+/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
+/// others are counted.
 const MAX_DIFFERENCES: usize = 1_000;
+/// Differences that a run repairs where nobody said how many it may repair.
+const SAFE_REPAIRS: usize = 100;
+/// Most differences that one run repairs when it is told to: some 20 MB of them.
+const MOST_REPAIRS: u64 = 100_000;
+/// Differences that are repaired before the run waits until these repairs show.
+const REPAIRS_AT_ONCE: usize = 100;
 /// Longest wait until what was repaired has taken its course.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// Pause between two looks at what was repaired.
@@ -42,14 +50,15 @@ const DIFFERENT: u8 = 3;
 pub struct Options {
     /// Repair what is safe to repair: emit the events of paid orders again whose stock was not
     /// taken and whose refund did not come, and give back the stock of orders that were not, or are
-    /// no longer, paid for. Counted stock and money are never changed.
+    /// no longer, paid for, and what an order took twice. Counted stock and money are never changed.
     #[arg(long)]
     apply: bool,
-    /// Repair nothing when there would be more to repair than this. So many differences mean that a
-    /// store lost its data, or that this is another inventory: emitting the events again would then
-    /// refund everybody.
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
-    max_repairs: usize,
+    /// Repair up to so many differences, 0 to 100000, in steps of 100. Without it, a run that finds
+    /// more than 100 to repair repairs none: so many mean that a store lost its data, or that this is
+    /// another inventory, and emitting the events again would refund everybody. Read what was found
+    /// first.
+    #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_REPAIRS))]
+    max_repairs: Option<usize>,
     /// Write one JSON object instead of lines for people.
     #[arg(long)]
     json: bool,
@@ -62,6 +71,22 @@ pub struct Options {
     /// Compare only what is younger than this. The account is not compared then.
     #[arg(long, value_name = "SPAN")]
     since: Option<Span>,
+}
+
+impl Options {
+    /// How many of so many differences a run repairs.
+    fn allowed(&self, repairs: usize) -> usize {
+        match self.max_repairs {
+            Some(most) => repairs.min(most),
+            None if repairs > SAFE_REPAIRS => 0,
+            None => repairs,
+        }
+    }
+
+    /// How many differences a run lists.
+    fn listed(&self) -> usize {
+        self.max_repairs.unwrap_or_default().max(MAX_DIFFERENCES)
+    }
 }
 
 /// Compares the records of both services.
@@ -106,7 +131,7 @@ impl Reconciler {
             remembered: now.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW)),
             since: self.options.since.map(|Span(since)| now.earlier_by(since)),
         };
-        let mut findings = Findings::default();
+        let mut findings = Findings::up_to(self.options.listed());
         self.compare_orders(times, &mut sums, &mut findings).await?;
         self.compare_products(times, &mut findings).await?;
         if times.since.is_none() && sums.differences().next().is_some() {
@@ -119,13 +144,16 @@ impl Reconciler {
         self.look_again(times, &mut findings.differences).await?;
 
         let found = findings.differences.clone();
-        let repairs = found.iter().filter(|found| remedy(times, found).is_some()).count();
-        let too_many = repairs > self.options.max_repairs;
-        if self.options.apply && repairs > 0 && !too_many {
-            self.repair(times, &found).await?;
-            self.settle(times, &mut findings.differences).await?;
+        let mut held_back = None;
+        if self.options.apply {
+            let safe = |found: &Difference| remedy(times, found).is_some();
+            let (repairs, mut remains): (Vec<_>, Vec<_>) = found.iter().cloned().partition(safe);
+            let (now, later) = repairs.split_at(self.options.allowed(repairs.len()));
+            remains.extend(self.repair(times, now).await?);
+            remains.extend_from_slice(later);
+            findings.differences = remains;
+            held_back = (!later.is_empty()).then_some(later.len());
         }
-        let held_back = (self.options.apply && too_many).then_some(repairs);
         let took = started.elapsed();
         let report = Report::new(&findings, found, accounts.as_ref(), held_back, took);
         shared::cli::print(&report.text(self.options.json)?)?;
@@ -149,7 +177,8 @@ impl Reconciler {
         let deadline = Instant::now() + SETTLE_LIMIT;
         loop {
             self.look_again(times, differences).await?;
-            let open = differences.iter().any(|difference| remedy(times, difference).is_some());
+            let waits = |found: &Difference| may_pass(found) && remedy(times, found).is_some();
+            let open = differences.iter().any(waits);
             if !open || Instant::now() >= deadline {
                 return Ok(());
             }

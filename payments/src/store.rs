@@ -158,7 +158,9 @@ impl Store {
                     .key(keys::order(partition, refund.order_id))
                     .text(refund.order_id)
                     .arg(refund.reason.as_str())
-                    .arg(entry_ids[place]);
+                    .arg(entry_ids[place])
+                    .text(refund.product_id)
+                    .text(refund.quantity);
             }
             let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
@@ -210,6 +212,7 @@ fn parse_refund(reply: &Reply) -> Result<Refund, RedisError> {
         1 => Refund::Refunded,
         2 => Refund::Repeated,
         3 => Refund::NotPaid,
+        4 => Refund::OtherOrder,
         0 => Refund::NotFound,
         other => return Err(unexpected("refund_orders", other)),
     })

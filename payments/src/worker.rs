@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::backoff::Backoff;
 use shared::config::RedisUrl;
 use shared::delivery::{Handler, Parking, Settlement};
-use shared::event::RefundOrder;
+use shared::event::{RefundOrder, RefundReason};
 use shared::feed::Tail;
 use shared::health::Progress;
 use shared::id::Partition;
@@ -146,6 +146,17 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
         // The store forgot that the order was paid. It will be paid again, and rejected again.
         Refund::NotPaid => {
             tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
+        }
+        Refund::OtherOrder => {
+            let RefundOrder { product_id, quantity, .. } = refund;
+            let detail = format!(
+                "the order is not for {quantity} of product {product_id}, as this refund says"
+            );
+            return Settlement::Park(Parking { reason: "order_mismatch", detail });
+        }
+        // Stock of an order that this store does not know was given back: no money was taken for it.
+        Refund::NotFound if refund.reason == RefundReason::Released => {
+            tracing::warn!(%order_id, trace_id, "inventory released an order that does not exist");
         }
         Refund::NotFound => {
             let detail = "there is no such order in this store".to_owned();

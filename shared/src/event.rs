@@ -122,6 +122,8 @@ pub enum RefundReason {
     ProductNotFound,
     /// Fewer on hand than ordered.
     InsufficientStock,
+    /// An operator had its stock given back.
+    Released,
 }
 
 impl Event for OrderCompleted {
@@ -237,13 +239,17 @@ impl Event for RefundOrder {
 
 impl RefundReason {
     /// The words of all reasons.
-    pub const WORDS: &'static [&'static str] = &["product_not_found", "insufficient_stock"];
+    pub const WORDS: &'static [&'static str] =
+        &["product_not_found", "insufficient_stock", "released"];
+
+    const ALL: [Self; 3] = [Self::ProductNotFound, Self::InsufficientStock, Self::Released];
 
     /// The word for it in events, in the API and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ProductNotFound => "product_not_found",
             Self::InsufficientStock => "insufficient_stock",
+            Self::Released => "released",
         }
     }
 }
@@ -258,10 +264,8 @@ impl FromStr for RefundReason {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::ProductNotFound, Self::InsufficientStock]
-            .into_iter()
-            .find(|reason| reason.as_str() == text)
-            .ok_or_else(|| "expected product_not_found or insufficient_stock".to_owned())
+        let found = Self::ALL.into_iter().find(|reason| reason.as_str() == text);
+        found.ok_or_else(|| format!("expected one of {}", Self::WORDS.join(", ")))
     }
 }
 

@@ -3,20 +3,17 @@
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::Serialize;
-use serde_json::json;
 use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
-use shared::idempotency::KeyHeader;
 use shared::index::Scanned;
-use shared::json::schema::{self, ObjectSchema};
-use shared::json::{Body, BodyFields, FromFields, Json};
+use shared::json::Json;
 use shared::page::{Limit, Listing};
 use shared::parameter::Query;
-use shared::problem::{NOT_FOUND, Problem};
+use shared::problem::Problem;
 
 use super::orders::Orders;
 use super::{Api, Tag};
-use crate::domain::{MAX_STOCK, OrderRecord, Release, Standing};
+use crate::domain::{OrderRecord, Standing};
 
 /// Movements of each product that one audit looks at.
 const AUDITED_MOVEMENTS: usize = 20;
@@ -27,7 +24,7 @@ pub(super) struct AdminApi(pub(super) Api);
 /// What became of an order.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Outcome", skip_serializing_if_is_none, example)]
-struct OutcomeBody {
+pub(super) struct OutcomeBody {
     /// The order.
     order_id: OrderId,
     /// What became of it.
@@ -54,12 +51,6 @@ enum OutcomeWord {
     Forgotten,
     /// Nothing was heard of it.
     Unknown,
-}
-
-/// An order whose stock is to be given back.
-struct ReleaseOrder {
-    order_id: OrderId,
-    product_id: ProductId,
 }
 
 /// A comparison of stocks with their ledgers.
@@ -120,40 +111,6 @@ impl AdminApi {
         Ok(Json(outcomes.map(|(id, record)| OutcomeBody::new(id, record)).collect()))
     }
 
-    /// Give back the stock that an order took.
-    ///
-    /// For an order that is cancelled or refunded, or that payments does not know; `payments
-    /// reconcile` finds them. A later event of this order is answered with a refund. Repeating the
-    /// request changes nothing.
-    #[oai(
-        path = "/admin/releases",
-        method = "post",
-        tag = "Tag::Admin",
-        operation_id = "releaseOrder"
-    )]
-    async fn release_order(
-        &self,
-        /// Checked like that of any other request; the order makes the request idempotent.
-        #[oai(name = "Idempotency-Key")]
-        _key: KeyHeader,
-        body: Body<ReleaseOrder>,
-    ) -> Result<Json<OutcomeBody>, Problem> {
-        let ReleaseOrder { order_id, product_id } = body.0;
-        match self.0.store.release_order(order_id, product_id).await? {
-            Release::Released => {
-                tracing::warn!(%order_id, %product_id, "stock given back by an operator");
-                Ok(Json(OutcomeBody::new(order_id, OrderRecord::Released)))
-            }
-            Release::NotTaken => {
-                Err(Problem::new(&NOT_FOUND, "no stock of this product is taken for this order"))
-            }
-            Release::TooMany => {
-                let detail = format!("there would be more than {MAX_STOCK} on hand");
-                Err(BodyFields::one_invalid("product_id", detail))
-            }
-        }
-    }
-
     /// Compare stocks with their ledgers.
     ///
     /// One page of the catalogue: the balance of the newest movement must be the stock, and each of
@@ -178,7 +135,7 @@ impl AdminApi {
 }
 
 impl OutcomeBody {
-    fn new(order_id: OrderId, record: OrderRecord) -> Self {
+    pub(super) fn new(order_id: OrderId, record: OrderRecord) -> Self {
         let (outcome, movement_id) = match record {
             OrderRecord::Applied(entry) => (OutcomeWord::Applied, Some(entry.to_string())),
             OrderRecord::Rejected(RefundReason::ProductNotFound) => {
@@ -187,7 +144,9 @@ impl OutcomeBody {
             OrderRecord::Rejected(RefundReason::InsufficientStock) => {
                 (OutcomeWord::InsufficientStock, None)
             }
-            OrderRecord::Released => (OutcomeWord::Released, None),
+            OrderRecord::Rejected(RefundReason::Released) | OrderRecord::Released => {
+                (OutcomeWord::Released, None)
+            }
             OrderRecord::Forgotten => (OutcomeWord::Forgotten, None),
             OrderRecord::Unknown => (OutcomeWord::Unknown, None),
         };
@@ -207,21 +166,6 @@ impl AuditBody {
             quantity: standings.iter().map(|found| u64::from(found.product.quantity)).sum(),
             differences: standings.iter().filter_map(difference).collect(),
         }
-    }
-}
-
-impl FromFields for ReleaseOrder {
-    fn schema() -> ObjectSchema {
-        ObjectSchema::new("ReleaseOrder", "An order whose stock is to be given back.")
-            .required("order_id", "The order.", schema::id())
-            .required("product_id", "What it took.", schema::id())
-            .example(json!({ "order_id": OrderId::EXAMPLE, "product_id": ProductId::EXAMPLE }))
-    }
-
-    fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
-        let order_id = fields.parsed("order_id");
-        let product_id = fields.parsed("product_id");
-        Some(Self { order_id: order_id?, product_id: product_id? })
     }
 }
 

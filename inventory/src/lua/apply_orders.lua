@@ -14,10 +14,10 @@
   Reply an integer for each order:
         1 applied   2 rejected: no such product   3 rejected: not enough stock
         4, 5, 6 the same, but it was recorded before   7 older than all records that are kept
-        8 its id is of a time far ahead of the store
-  Event refund_order for 2, 3, 5 and 6 ]]
-local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD, TOO_NEW = 1, 2, 3, 3, 7, 8
-local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock'}
+        8 its id is of a time far ahead of the store   9 its stock was taken before, and given back
+  Event refund_order for 2, 3, 5, 6 and 9 ]]
+local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD, TOO_NEW, GIVEN_BACK = 1, 2, 3, 3, 7, 8, 9
+local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock', [GIVEN_BACK] = 'released'}
 -- Lua passes a few thousand values at once, and not one more.
 local MAX_BATCH = 1000
 -- The movements of a product are trimmed at one of so many versions: only whole blocks of up to 100 ever go.
@@ -109,8 +109,10 @@ local function decide(batch, run, first, last)
     local recorded, outcome = seen[record] or found[i - before], nil
     if is_old then
       outcome = TOO_OLD
+    elseif recorded == RELEASED then
+      outcome = GIVEN_BACK
     elseif recorded then
-      outcome = REPEATED + (recorded == RELEASED and NO_STOCK or tonumber(recorded) or APPLIED)
+      outcome = REPEATED + (tonumber(recorded) or APPLIED)
     elseif is_new then
       outcome = TOO_NEW
     else
@@ -152,14 +154,6 @@ local function record_run(batch, run, since)
     end
   end
   call('HSET', run.key, unpack(rows))
-end
-
-local function emit_refund(stream, refund, time)
-  redis.call('XADD', stream, '*',
-    'ce_specversion', '1.0', 'ce_id', refund.order_id .. ':refund', 'ce_source', '/inventory',
-    'ce_type', 'order.refund_requested.v1', 'ce_time', time, 'traceparent', refund.traceparent,
-    'request_id', refund.request_id, 'order_id', refund.order_id, 'product_id', refund.product_id,
-    'quantity', refund.quantity, 'reason', refund.reason)
 end
 
 -- Takes the stock, once for all orders of the call.

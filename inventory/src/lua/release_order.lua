@@ -1,45 +1,47 @@
---[[ release_order: give back the stock that an order took, because payments took no money for it, or gave it back.
-  The movement of the order says how much. From then on the order is recorded as rejected for lack of stock, so that a
-  duplicate of its event is answered with a refund. Stock of a product that was deleted meanwhile is given back to nobody.
+--[[ release_order: give back the stock that an order took, and ask payments to refund the order, in one step.
+  The movement of the order says how much. From then on the order is recorded as released, so that a duplicate of its event
+  is answered with a refund. A second release changes nothing and repeats the refund. Stock of a product that was deleted
+  meanwhile is given back to nobody. An order that is not paid is not refunded: payments knows.
 
   KEYS  1 identity   2 product   3 movements of the product   4 record bucket of the order   5 stream of changes
-  ARGV  1 order id   2 product id   3 most pieces of a product   4 number of the bucket
-  Reply 1 released   2 was released before   0 no stock of this product is taken for it   4 there would be too many pieces ]]
+        6 refund_order stream
+  ARGV  1 order id   2 product id   3 most pieces of a product   4 number of the bucket   5 traceparent and 6 request id of
+        the request that releases
+  Reply 1 released   2 was released before   0 no stock of this product is taken for it   4 there would be too many pieces
+  Event refund_order for 1 and 2 ]]
 local GIVEN_BACK, BEFORE, NOT_TAKEN, TOO_MANY = 1, 2, 0, 4
 
--- How many pieces the order took; nil when its movement is not one of this product.
-local function taken(movements, entry, order_id)
-  local found = redis.call('XRANGE', movements, entry, entry)[1]
-  local kind, text = unpack(found and found[2] or {})
-  local quantity, sold = string.match(text or '', '^%-(%d+) %d+ (%S+)$')
-  return kind == 'sale' and sold == order_id and tonumber(quantity) or nil
-end
-
 local function release_order(keys, args)
-  local product, movements, bucket, changes = keys[2], keys[3], keys[4], keys[5]
+  local product, movements, bucket, changes, refunds = keys[2], keys[3], keys[4], keys[5], keys[6]
   local order_id, product_id, since = args[1], args[2], whole(args[4], 'the number of the bucket') * BUCKET_MS
-  local record = string.sub(order_id, RECORD_FROM)
+  local record, now = string.sub(order_id, RECORD_FROM), now_ms()
   local recorded = redis.call('HGET', bucket, record)
-  if recorded == RELEASED then
-    return BEFORE
-  end
-  local entry = recorded and movement_of(recorded, since)
+  local is_released = recorded == RELEASED
+  local sale = is_released and redis.call('HGET', bucket, released_field(record)) or recorded
+  local entry = sale and movement_of(sale, since)
   local quantity = entry and taken(movements, entry, order_id)
   if not quantity then
-    return NOT_TAKEN
+    -- A build before this one did not write down which movement it was.
+    return is_released and BEFORE or NOT_TAKEN
+  elseif not writable_as(refunds, 'stream') then
+    return damaged(refunds)
   end
-  local found = read_product(product)
+  local found = not is_released and read_product(product)
   if found then
     found.quantity, found.version = found.quantity + quantity, found.version + 1
     if found.quantity > whole(args[3], 'the most pieces of a product') then
       return TOO_MANY
     end
-    redis.call('SET', product, product_line(found, now_ms()))
+    redis.call('SET', product, product_line(found, now))
     move(movements, 'release', quantity, found.quantity, order_id)
     announce(changes, 'product.stock_changed', {product_id})
   end
-  redis.call('HSET', bucket, record, RELEASED)
-  return GIVEN_BACK
+  if not is_released then
+    redis.call('HSET', bucket, record, RELEASED, released_field(record), sale)
+  end
+  emit_refund(refunds, {order_id = order_id, product_id = product_id, quantity = int(quantity), reason = 'released',
+    traceparent = args[5], request_id = args[6]}, rfc3339(now))
+  return is_released and BEFORE or GIVEN_BACK
 end
 
 register('release_order', release_order, {'allow-oom'})

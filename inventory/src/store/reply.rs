@@ -101,6 +101,7 @@ pub(super) fn outcome(reply: &Reply) -> Result<Outcome, RedisError> {
         6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
         7 => Outcome::TooOld,
         8 => Outcome::TooNew,
+        9 => Outcome::Repeated(Decision::Rejected(RefundReason::Released)),
         other => return Err(unexpected("apply_orders", other)),
     })
 }
@@ -111,7 +112,7 @@ pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
         1 | 2 => Release::Released,
         0 => Release::NotTaken,
         4 => Release::TooMany,
-        other => return Err(unexpected("release_order", other)),
+        other => return Err(unexpected("a release", other)),
     })
 }
 

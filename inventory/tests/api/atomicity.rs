@@ -5,13 +5,15 @@ use inventory::domain::{Cause, MAX_STOCK};
 use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::id::{Partition, Partitions, ProductId};
+use shared::request::RequestContext;
 use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order};
-use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Update, bucket};
+use crate::surpluses::take_twice;
+use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
 use crate::twin::sort::Sort;
 use crate::twin::sweep::Sweep;
 
@@ -58,6 +60,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         delete(product),
         apply([product, empty, deleted, ProductId::mint(), product]),
         release(&sold),
+        surplus(test, product).await,
         sort(product),
         sweep(sold.ordered_at.as_millis()),
     ]
@@ -178,7 +181,23 @@ fn release(sold: &OrderCompleted) -> Subject {
         minted_at: sold.ordered_at.as_millis(),
         product: sold.product_id,
         most: MAX_STOCK,
+        context: RequestContext::mint(),
     };
     let words = counts(sold.product_id);
     Subject { numbers: vec![2, 3], words, ..subject(release.invocation(whole_store())) }
+}
+
+/// An order whose record is lost, and that takes its stock once more.
+async fn surplus(test: &TestStore, product: ProductId) -> Subject {
+    let sold = order(product, 1);
+    let first = take_twice(test, &sold).await;
+    let surplus = Surplus {
+        order: sold.order_id,
+        minted_at: sold.ordered_at.as_millis(),
+        product,
+        most: MAX_STOCK,
+        movement: first.to_string(),
+    };
+    let words = counts(product);
+    Subject { numbers: vec![2, 3], words, ..subject(surplus.invocation(whole_store())) }
 }

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use inventory::domain::{Adjustment, Cause, Deletion, NewProduct, Outcome, ProductPatch};
 use shared::conditional::Condition;
+use shared::entry_id::EntryId;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::redis::{Command, RedisError};
+use shared::request::RequestContext;
 
 use crate::harness::{KEEP, TestStore, order};
 
@@ -71,6 +73,7 @@ async fn a_store_without_identity_refuses_every_function() {
     }
     let new = NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 1 };
     let adjustment = restock(1);
+    let context = RequestContext::mint();
     let errors = [
         test.store.create_product(new, None).await.unwrap_err(),
         test.store.update_product(product, renamed(), &Condition::NONE).await.unwrap_err(),
@@ -78,7 +81,11 @@ async fn a_store_without_identity_refuses_every_function() {
         test.store.find_movement(ProductId::mint(), OrderId::mint()).await.unwrap_err(),
         test.store.delete_product(product, &Condition::NONE).await.unwrap_err(),
         test.store.apply_orders(&orders, KEEP).await.unwrap_err(),
-        test.store.release_order(OrderId::mint(), product).await.unwrap_err(),
+        test.store.release_order(OrderId::mint(), product, &context).await.unwrap_err(),
+        test.store
+            .release_surplus(OrderId::mint(), product, EntryId::first_of(1))
+            .await
+            .unwrap_err(),
     ];
     for error in errors {
         // Waited for, not parked: somebody may bring the data back.

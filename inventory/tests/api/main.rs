@@ -22,6 +22,7 @@ mod refusals;
 mod releases;
 mod service;
 mod spellings;
+mod surpluses;
 
 mod apply_orders;
 mod atomicity;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
 use serde_json::{Value, json};
 use shared::conditional::Condition;
-use shared::event::{OrderCompleted, RefundReason};
-use shared::id::{OrderId, Partitions, ProductId};
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::idempotency::Once;
+use shared::redis::Entry;
+use shared::request::RequestContext;
 use shared::sweep::Sweep;
 
 use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
@@ -19,11 +21,19 @@ async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
     test.store.apply_orders(std::slice::from_ref(order), KEEP).await.unwrap()[0]
 }
 
-async fn release(test: &TestStore, order: &OrderCompleted) -> Release {
-    test.store.release_order(order.order_id, order.product_id).await.unwrap()
+pub(crate) async fn release(test: &TestStore, order: &OrderCompleted) -> Release {
+    let context = RequestContext::mint();
+    test.store.release_order(order.order_id, order.product_id, &context).await.unwrap()
 }
 
-async fn stock(test: &TestStore, product: ProductId) -> u32 {
+/// The refunds that were asked for.
+pub(crate) async fn refunds(test: &TestStore, partition: Partition) -> Vec<RefundOrder> {
+    let entries = test.entries(&partition.key(RefundOrder::STREAM)).await;
+    let read = |entry: &Entry| RefundOrder::decode(entry.fields.as_ref().unwrap()).unwrap();
+    entries.iter().map(read).collect()
+}
+
+pub(crate) async fn stock(test: &TestStore, product: ProductId) -> u32 {
     test.store.find_product(product).await.unwrap().unwrap().quantity
 }
 
@@ -78,8 +88,17 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         assert_eq!(release(&test, &sold).await, Release::Released);
         assert_eq!(stock(&test, product).await, 9);
     }
-    let rejected = Outcome::Repeated(Decision::Rejected(RefundReason::InsufficientStock));
-    assert_eq!(apply(&test, &sold).await, rejected);
+    let whole_store = Partition::at(None);
+    assert_eq!(refunds(&test, whole_store).await.len(), 3, "a duplicate repeats its answer");
+    let released = Outcome::Repeated(Decision::Rejected(RefundReason::Released));
+    assert_eq!(apply(&test, &sold).await, released);
+    let refunds = refunds(&test, whole_store).await;
+    assert_eq!(refunds.len(), 4);
+    for refund in refunds {
+        let RefundOrder { order_id, product_id, quantity, reason, .. } = refund;
+        let told = (order_id, product_id, quantity, reason);
+        assert_eq!(told, (sold.order_id, product, 4, RefundReason::Released));
+    }
     assert_eq!(apply(&test, &other).await, Outcome::Repeated(Decision::Applied));
     assert_eq!(stock(&test, product).await, 9);
     let movements = test.store.list_movements(product, None, 10).await.unwrap().unwrap().items;
@@ -142,11 +161,15 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
         (format!("movements:{product}"), "SET"),
         (format!("applied:{bucket}"), "LPUSH"),
     ];
+    // There is no refund yet.
+    test.operate("XADD", "refund_order 1-0 a b").await;
+    let spoiled = spoiled.into_iter().chain([("refund_order".to_owned(), "SET")]);
     for (key, wrong) in spoiled {
         test.operate("RENAME", &format!("{key} aside")).await;
         test.operate(wrong, &format!("{key} x")).await;
         let before = test.dump().await;
-        let given = test.store.release_order(sold.order_id, product).await;
+        let context = RequestContext::mint();
+        let given = test.store.release_order(sold.order_id, product, &context).await;
         assert!(given.is_err(), "{wrong} {key}: {given:?}");
         assert_eq!(test.dump().await, before, "{wrong} {key}");
         test.operate("RENAME", &format!("aside {key}")).await;

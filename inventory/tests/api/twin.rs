@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::conditional::{Condition, Versions};
 use shared::id::{OrderId, Partitions, ProductId};
+use shared::request::RequestContext;
 use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
@@ -13,7 +14,7 @@ use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;
-use request::{Adjust, Apply, Create, Delete, Paid, Release, Update, bucket};
+use request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
 use sort::Sort;
 use sweep::Sweep;
 
@@ -181,8 +182,16 @@ impl Inventory {
             None => self.order(random),
         };
         let product = if random.u32(..8) == 0 { self.product(random) } else { order.product };
-        let (id, minted_at) = (order.id, order.minted_at);
-        let release = Release { order: id, minted_at, product, most: MAX_STOCK };
+        let (id, minted_at, most) = (order.id, order.minted_at, MAX_STOCK);
+        if random.u32(..8) == 0 {
+            // In a history of calls no order takes its stock twice.
+            let movement = format!("{}-0", random.u32(..));
+            let surplus = Surplus { order: id, minted_at, product, most, movement };
+            let call = surplus.invocation(self.model.beginning.partition);
+            return self.done(call, Answer::Number(0), product);
+        }
+        let context = RequestContext::mint();
+        let release = Release { order: id, minted_at, product, most, context };
         let call = release.invocation(self.model.beginning.partition);
         let answer = self.model.release_order(number, &release);
         self.done(call, answer, product)

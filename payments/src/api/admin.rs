@@ -178,6 +178,7 @@ impl DifferenceBody {
             Kind::UnknownOrder
             | Kind::OtherSale
             | Kind::UnrecordedSale
+            | Kind::SoldTwice
             | Kind::WrongStock
             | Kind::WrongAccount => return None,
         };

@@ -62,7 +62,8 @@ impl Ledger {
         let none = || "there are no movements".to_owned();
         let detail = self.flaw.or_else(|| self.later.is_none().then(none))?;
         let product_id = Some(product_id);
-        Some(Difference { kind: Kind::WrongStock, order_id: None, product_id, detail })
+        let (kind, order_id, movement) = (Kind::WrongStock, None, None);
+        Some(Difference { kind, order_id, product_id, movement, detail })
     }
 }
 
@@ -135,7 +136,7 @@ impl Sum {
         let (kind, order_id, product_id) = (Kind::WrongAccount, None, None);
         let (sum, account) = (decimal(least), decimal(account));
         let detail = format!("{account} {name}, and the orders add up to {sum}");
-        Some(Difference { kind, order_id, product_id, detail })
+        Some(Difference { kind, order_id, product_id, movement: None, detail })
     }
 }
 

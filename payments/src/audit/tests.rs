@@ -20,6 +20,8 @@ const OUTCOMES: [Outcome; 6] = [
     Outcome::Unknown,
 ];
 
+const GIVEN_BACK: [GivenBack; 3] = [GivenBack::Nothing, GivenBack::OtherSale, GivenBack::ThisSale];
+
 /// An order that came to this status `age` before everything is settled.
 fn order(status: OrderStatus, quantity: u32, age: i64) -> Order {
     let at = Timestamp::from_millis(SETTLED.as_millis().checked_add_signed(-age).unwrap());
@@ -53,6 +55,7 @@ fn remedied(remedy: Remedy, status: OrderStatus, outcome: Outcome) -> (OrderStat
         (Remedy::EmitAgain, Outcome::Unknown) => (status, Outcome::Applied(MOVEMENT)),
         (Remedy::EmitAgain, _) => (OrderStatus::Refunded, outcome),
         (Remedy::Release, _) => (status, Outcome::Released),
+        (Remedy::ReleaseSurplus, _) => unreachable!("no order alone shows a surplus"),
     }
 }
 
@@ -92,15 +95,26 @@ proptest! {
         same_product: bool,
         (quantity, delta) in (1_u32..5, -5_i64..0),
         sequence in 0_u64..2,
+        given_back in select(&GIVEN_BACK[..]),
+        counted: bool,
     ) {
         let order = order(OrderStatus::Paid, quantity, 1);
         let product_id = if same_product { ProductId::EXAMPLE } else { ProductId::mint() };
         let movement = EntryId { sequence, ..MOVEMENT };
-        let sale = Sale { product_id, order_id: order.id, movement, delta };
-        let found = of_sale(&sale, known.then_some(&order), outcome);
+        let sale = Sale { product_id, order_id: order.id, movement, delta, counted };
+        let found = of_sale(&sale, known.then_some(&order), outcome, given_back);
         let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
         let named = outcome == Outcome::Applied(movement);
-        let unrecorded = !named && !matches!(outcome, Outcome::Released | Outcome::Forgotten);
+        let is_known_surplus = match outcome {
+            Outcome::Applied(_) => !named,
+            Outcome::Rejected(_) => true,
+            Outcome::Released => given_back == GivenBack::OtherSale,
+            Outcome::Forgotten | Outcome::Unknown => false,
+        };
+        let open = given_back != GivenBack::ThisSale;
+        let surplus = open && is_known_surplus && !counted;
+        prop_assert_eq!(kinds.contains(&Kind::SoldTwice), surplus);
+        let unrecorded = open && (outcome == Outcome::Unknown || is_known_surplus && counted);
         prop_assert_eq!(kinds.contains(&Kind::UnrecordedSale), unrecorded);
         prop_assert_eq!(kinds.contains(&Kind::UnknownOrder), !known && named);
         let other = known && !(same_product && delta == -i64::from(quantity));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::entry_id::EntryId;
 use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
@@ -42,8 +42,21 @@ pub struct LedgerEntry {
     pub delta: i64,
     /// Pieces on hand after it.
     pub balance: i64,
-    /// The order, if it was a sale.
-    pub sold_to: Option<OrderId>,
+    /// What it was about.
+    pub cause: Cause,
+}
+
+/// What a movement was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An order was sold.
+    Sale(OrderId),
+    /// The stock of an order came back.
+    Release(OrderId),
+    /// Somebody counted.
+    Count,
+    /// Something else.
+    Other,
 }
 
 #[derive(Deserialize)]
@@ -126,11 +139,34 @@ impl InventoryClient {
         product: ProductId,
         context: &RequestContext,
     ) -> Result<bool, NoOffer> {
-        let url = self.0.url(&["admin", "releases"])?;
-        let body = json!({ "order_id": order, "product_id": product }).to_string();
+        let body = json!({ "order_id": order, "product_id": product });
+        self.give_back("releases", order, &body, context).await
+    }
+
+    /// Has given back what an order took by one movement too many. `false` when it is no surplus.
+    pub async fn release_surplus(
+        &self,
+        order: OrderId,
+        product: ProductId,
+        movement: EntryId,
+        context: &RequestContext,
+    ) -> Result<bool, NoOffer> {
+        let movement = movement.to_string();
+        let body = json!({ "order_id": order, "product_id": product, "movement_id": movement });
+        self.give_back("surpluses", order, &body, context).await
+    }
+
+    async fn give_back(
+        &self,
+        what: &str,
+        order: OrderId,
+        body: &Value,
+        context: &RequestContext,
+    ) -> Result<bool, NoOffer> {
+        let (url, body) = (self.0.url(&["admin", what])?, body.to_string());
         let read = |answer: &Answered| parse_outcomes_one(answer, order);
-        let released = self.0.ask(&self.0.movements, url, Some(body), context, read).await;
-        Ok(none_if_missing(released.map(Some))?.is_some())
+        let given = self.0.ask(&self.0.movements, url, Some(body), context, read).await;
+        Ok(none_if_missing(given.map(Some))?.is_some())
     }
 
     async fn page<A: DeserializeOwned, T>(
@@ -163,10 +199,14 @@ impl ProductAnswer {
 impl MovementAnswer {
     fn read(self) -> Result<LedgerEntry, NoOffer> {
         let id = self.id.parse().map_err(|error| nonsense(&error))?;
-        let order = self.order_id.filter(|_| self.kind == "sale");
-        let sold_to = order.map(|order| order.parse()).transpose();
-        let sold_to = sold_to.map_err(|error| nonsense(&error))?;
-        Ok(LedgerEntry { id, delta: self.delta, balance: self.balance, sold_to })
+        let order = self.order_id.map(|order| order.parse()).transpose();
+        let cause = match (self.kind.as_str(), order.map_err(|error| nonsense(&error))?) {
+            ("sale", Some(order)) => Cause::Sale(order),
+            ("release", Some(order)) => Cause::Release(order),
+            ("stocktake", _) => Cause::Count,
+            _ => Cause::Other,
+        };
+        Ok(LedgerEntry { id, delta: self.delta, balance: self.balance, cause })
     }
 }
 

@@ -1,21 +1,28 @@
 //! What a run has found so far.
 
-use super::MAX_DIFFERENCES;
 use crate::audit::{Difference, Kind};
 
 /// What was compared, and what differs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings {
     pub(super) orders: u64,
     pub(super) products: u64,
     pub(super) movements: u64,
-    /// The first [`MAX_DIFFERENCES`] of them.
+    /// As many of them as are listed.
     pub(super) differences: Vec<Difference>,
     /// How many more there are.
     pub(super) more: u64,
+    /// How many are listed at most.
+    limit: usize,
 }
 
 impl Findings {
+    /// Nothing yet, and a list of so many differences at most.
+    pub(super) fn up_to(limit: usize) -> Self {
+        let differences = Vec::new();
+        Self { orders: 0, products: 0, movements: 0, differences, more: 0, limit }
+    }
+
     /// Adds a difference.
     pub(super) fn add(&mut self, difference: Difference) {
         if difference.kind == Kind::UnrecordedSale {
@@ -25,7 +32,7 @@ impl Findings {
                 other.kind != Kind::NoOutcome || other.order_id != difference.order_id
             });
         }
-        if self.differences.len() < MAX_DIFFERENCES {
+        if self.differences.len() < self.limit {
             self.differences.push(difference);
         } else {
             self.more += 1;
@@ -49,27 +56,29 @@ mod tests {
     use super::*;
 
     fn difference(kind: Kind, order_id: OrderId) -> Difference {
-        Difference { kind, order_id: Some(order_id), product_id: None, detail: String::new() }
+        let (order_id, detail) = (Some(order_id), String::new());
+        Difference { kind, order_id, product_id: None, movement: None, detail }
     }
 
     #[test]
     fn differences_beyond_the_limit_are_only_counted() {
-        let mut findings = Findings::default();
-        let mut elsewhere = Findings::default();
-        for _ in 0..MAX_DIFFERENCES {
+        const LIMIT: usize = 3;
+        let mut findings = Findings::up_to(LIMIT);
+        let mut elsewhere = Findings::up_to(LIMIT);
+        for _ in 0..LIMIT {
             findings.add(difference(Kind::NoOutcome, OrderId::mint()));
             elsewhere.add(difference(Kind::Overdue, OrderId::mint()));
         }
         elsewhere.add(difference(Kind::Overdue, OrderId::mint()));
         findings.merge(elsewhere);
-        assert_eq!(findings.differences.len(), MAX_DIFFERENCES);
-        assert_eq!(findings.more, MAX_DIFFERENCES as u64 + 1);
+        assert_eq!(findings.differences.len(), LIMIT);
+        assert_eq!(findings.more, LIMIT as u64 + 1);
     }
 
     #[test]
     fn an_order_whose_stock_is_taken_without_a_record_is_not_to_be_emitted_again() {
         let (sold, forgotten) = (OrderId::mint(), OrderId::mint());
-        let mut findings = Findings::default();
+        let mut findings = Findings::up_to(10);
         for id in [sold, forgotten] {
             findings.add(difference(Kind::NoOutcome, id));
         }

@@ -4,7 +4,7 @@ use anyhow::Context;
 use shared::id::OrderId;
 use shared::page::MAX_LIMIT;
 
-use super::{Reconciler, Times, patiently};
+use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
 use crate::audit::{Difference, Kind, Outcome, Remedy, of_order};
 use crate::domain::Found;
 use crate::inventory_client::NoOffer;
@@ -36,38 +36,67 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Repairs what is safe to repair.
+    /// Repairs these differences, in steps. Answers what remains of them. A step of which nothing was
+    /// repaired is the last one.
     pub(super) async fn repair(
         &self,
         times: Times,
-        differences: &[Difference],
-    ) -> anyhow::Result<()> {
-        for difference in differences {
-            let (Some(remedy), Some(order)) = (remedy(times, difference), difference.order_id)
-            else {
-                continue;
-            };
-            match remedy {
-                Remedy::EmitAgain => {
-                    let emit = || self.store.emit_again(order);
-                    patiently(emit).await.context("the store of payments cannot be written")?;
-                }
-                Remedy::Release => self.release(order, difference).await?,
+        repairs: &[Difference],
+    ) -> anyhow::Result<Vec<Difference>> {
+        let (mut remains, mut steps) = (Vec::new(), repairs.chunks(REPAIRS_AT_ONCE));
+        for step in steps.by_ref() {
+            let mut left = Vec::new();
+            for difference in step {
+                left.extend(self.repair_one(times, difference).await?);
+            }
+            self.settle(times, &mut left).await?;
+            let is_stuck = left.len() == step.len();
+            remains.extend(left);
+            if is_stuck {
+                break;
             }
         }
-        Ok(())
+        remains.extend(steps.flatten().cloned());
+        Ok(remains)
     }
 
-    async fn release(&self, order: OrderId, difference: &Difference) -> anyhow::Result<()> {
-        let Some(product) = difference.product_id else {
-            return Ok(());
+    /// Answers what has to be looked at again.
+    async fn repair_one(
+        &self,
+        times: Times,
+        difference: &Difference,
+    ) -> anyhow::Result<Option<Difference>> {
+        let left = Some(difference.clone());
+        let (Some(remedy), Some(order)) = (remedy(times, difference), difference.order_id) else {
+            return Ok(left);
         };
-        let release = || self.inventory.release(order, product, &self.context);
-        match patiently(release).await {
-            // It says no, which the next look shows.
-            Ok(_) | Err(NoOffer::NotFound | NoOffer::Nonsense(_)) => Ok(()),
-            Err(error) => Err(error).context("inventory cannot be asked"),
+        let (inventory, context) = (&self.inventory, &self.context);
+        match (remedy, difference.product_id, difference.movement) {
+            (Remedy::EmitAgain, ..) => {
+                let emit = || self.store.emit_again(order);
+                patiently(emit).await.context("the store of payments cannot be written")?;
+                Ok(left)
+            }
+            (Remedy::Release, Some(product), _) => {
+                let release = || inventory.release(order, product, context);
+                is_given_back(patiently(release).await).map(|_| left)
+            }
+            (Remedy::ReleaseSurplus, Some(product), Some(movement)) => {
+                let release = || inventory.release_surplus(order, product, movement, context);
+                // No second look shows it without the whole ledger.
+                is_given_back(patiently(release).await).map(|given| left.filter(|_| !given))
+            }
+            _ => Ok(left),
         }
+    }
+}
+
+/// Whether inventory gave stock back. Where it says no, the next look shows it.
+fn is_given_back(answer: Result<bool, NoOffer>) -> anyhow::Result<bool> {
+    match answer {
+        Ok(given) => Ok(given),
+        Err(NoOffer::NotFound | NoOffer::Nonsense(_)) => Ok(false),
+        Err(error) => Err(error).context("inventory cannot be asked"),
     }
 }
 
@@ -84,8 +113,9 @@ pub(super) fn remedy(times: Times, difference: &Difference) -> Option<Remedy> {
 
 /// Whether a difference may be gone at a second look: because the order was on its way, or because
 /// it was repaired.
-fn may_pass(difference: &Difference) -> bool {
-    difference.kind == Kind::Overdue || difference.kind.remedy().is_some()
+pub(super) fn may_pass(difference: &Difference) -> bool {
+    let remedy = difference.kind.remedy();
+    difference.kind == Kind::Overdue || matches!(remedy, Some(Remedy::EmitAgain | Remedy::Release))
 }
 
 /// What shows of a difference now.
@@ -120,13 +150,14 @@ mod tests {
         };
         let difference = |kind| {
             let detail = String::new();
-            Difference { kind, order_id: Some(id), product_id: None, detail }
+            Difference { kind, order_id: Some(id), product_id: None, movement: None, detail }
         };
         for (kind, before, after) in [
             (Kind::NoOutcome, Some(Remedy::EmitAgain), None),
             (Kind::UnknownOrder, None, Some(Remedy::Release)),
             (Kind::RefundMissing, Some(Remedy::EmitAgain), Some(Remedy::EmitAgain)),
             (Kind::StockTaken, Some(Remedy::Release), Some(Remedy::Release)),
+            (Kind::SoldTwice, Some(Remedy::ReleaseSurplus), Some(Remedy::ReleaseSurplus)),
             (Kind::WrongStock, None, None),
         ] {
             assert_eq!(remedy(at(-1), &difference(kind)), before, "{kind:?}");

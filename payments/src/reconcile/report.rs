@@ -22,7 +22,7 @@ pub(super) struct Report {
     differences: Vec<Line>,
     /// Differences that are only counted.
     more: u64,
-    /// How many there were to repair, when that was too many to repair any.
+    /// How many could be repaired beside those that this run was allowed to repair.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_back: Option<usize>,
     seconds: f64,
@@ -46,7 +46,7 @@ impl Report {
     ) -> Self {
         let remains = &findings.differences;
         let same = |a: &Difference, b: &Difference| {
-            (a.order_id, a.product_id) == (b.order_id, b.product_id)
+            (a.order_id, a.product_id, a.movement) == (b.order_id, b.product_id, b.movement)
                 && a.kind.remedy().is_some() == b.kind.remedy().is_some()
         };
         let line = |difference: Difference| {
@@ -99,7 +99,8 @@ impl Report {
         let all = self.differences.len() as u64 + self.more;
         write!(text, "{all} differences, {repaired} repaired")?;
         if let Some(repairs) = self.held_back {
-            write!(text, "; {repairs} to repair are too many, see --max-repairs")?;
+            let limit = "more than this run may repair: read them, then say --max-repairs";
+            write!(text, "; {repairs} are {limit} {repairs}")?;
         }
         if self.more > 0 {
             write!(text, "; {} of them are only counted: run it again", self.more)?;

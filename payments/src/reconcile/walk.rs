@@ -8,15 +8,22 @@ use shared::page::MAX_LIMIT;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
-use crate::audit::{Difference, Ledger, Outcome, Sale, Sums, of_record, of_sale};
+use crate::audit::{Difference, Ledger, Outcome, Returns, Sale, Sums, of_record, of_sale};
 use crate::domain::{Found, OrderStatus};
-use crate::inventory_client::{LedgerEntry, Page, Stock};
+use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
 use crate::store::Position;
 
 /// Ledgers that are read at once.
 const LEDGERS_AT_ONCE: usize = 8;
 /// How often a product that sells while it is read is read again.
 const MAX_LOOKS: usize = 5;
+
+/// What happened in a ledger after the movement that is looked at.
+#[derive(Default)]
+struct History {
+    returns: Returns,
+    counted: bool,
+}
 
 type Records = Scanned<(OrderId, Found), Position>;
 
@@ -126,12 +133,13 @@ impl Reconciler {
     }
 
     async fn compare_product(&self, times: Times, stock: Stock) -> anyhow::Result<Findings> {
-        let mut findings = Findings { products: 1, ..Findings::default() };
+        let mut findings = Findings::up_to(self.options.listed());
+        findings.products = 1;
         let product_id = stock.product_id;
         let Some((on_hand, mut page)) = self.steady(stock).await? else {
             return Ok(findings);
         };
-        let mut ledger = Ledger::new(on_hand);
+        let (mut ledger, mut history) = (Ledger::new(on_hand), History::default());
         loop {
             for entry in &page.items {
                 ledger.push(entry.id, entry.delta, entry.balance);
@@ -142,7 +150,7 @@ impl Reconciler {
             let all = page.items.len();
             page.items.retain(young);
             findings.movements += page.items.len() as u64;
-            for difference in self.compare_sales(product_id, &page.items).await? {
+            for difference in self.compare_sales(product_id, &page.items, &mut history).await? {
                 findings.add(difference);
             }
             // The others are older still.
@@ -201,24 +209,43 @@ impl Reconciler {
         &self,
         product_id: ProductId,
         entries: &[LedgerEntry],
+        history: &mut History,
     ) -> anyhow::Result<Vec<Difference>> {
-        let sale = |entry: &LedgerEntry| {
-            let order_id = entry.sold_to?;
-            Some(Sale { product_id, order_id, movement: entry.id, delta: entry.delta })
+        let order = |entry: &LedgerEntry| match entry.cause {
+            Cause::Sale(order) => Some(order),
+            _ => None,
         };
-        let sales: Vec<Sale> = entries.iter().filter_map(sale).collect();
-        let ids: Vec<OrderId> = sales.iter().map(|sale| sale.order_id).collect();
+        let ids: Vec<OrderId> = entries.iter().filter_map(order).collect();
         let read = || self.store.find_records(&ids);
         let (found, outcomes) = tokio::join!(patiently(read), self.outcomes_of(&ids));
         let found = found.context("the store of payments cannot be read")?;
-        let compared = sales.iter().zip(found).zip(outcomes?);
-        let differences = compared.flat_map(|((sale, found), outcome)| match found {
-            Found::Order(order) => of_sale(sale, Some(&order), outcome),
-            Found::Missing => of_sale(sale, None, outcome),
-            // The other pass tells of it.
-            Found::Damaged(_) => Vec::new(),
-        });
-        Ok(differences.collect())
+        let mut known = found.into_iter().zip(outcomes?);
+        let mut differences = Vec::new();
+        for entry in entries {
+            let order_id = match entry.cause {
+                Cause::Sale(order) => order,
+                Cause::Release(order) => {
+                    history.returns.push(order);
+                    continue;
+                }
+                Cause::Count => {
+                    history.counted = true;
+                    continue;
+                }
+                Cause::Other => continue,
+            };
+            let Some((found, outcome)) = known.next() else { break };
+            let (LedgerEntry { id: movement, delta, .. }, counted) = (*entry, history.counted);
+            let sale = Sale { product_id, order_id, movement, delta, counted };
+            let given_back = history.returns.of(order_id, movement, outcome);
+            differences.extend(match found {
+                Found::Order(order) => of_sale(&sale, Some(&order), outcome, given_back),
+                Found::Missing => of_sale(&sale, None, outcome, given_back),
+                // The other pass tells of it.
+                Found::Damaged(_) => Vec::new(),
+            });
+        }
+        Ok(differences)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use payments::domain::{PlaceOrder, Quote};
+use payments::domain::{Order, PlaceOrder, Quote};
 use shared::conditional::{Condition, Versions};
 use shared::event::RefundReason;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
@@ -43,7 +43,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let mut paid = Vec::new();
     for _ in 0..2 {
-        paid.push(place(test, Duration::ZERO).await);
+        paid.push(place_order(test, Duration::ZERO).await);
     }
     test.store.complete_due(only_partition()).await.unwrap();
     let mut due = Vec::new();
@@ -61,7 +61,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         complete_due(&due),
         cancel_order(pending, &claims),
         refund_orders(&paid),
-        emit_again(paid[0]),
+        emit_again(paid[0].id),
     ]
 }
 
@@ -83,10 +83,14 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
 }
 
 async fn place(test: &TestStore, delay: Duration) -> OrderId {
+    place_order(test, delay).await.id
+}
+
+async fn place_order(test: &TestStore, delay: Duration) -> Order {
     let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
     let context = RequestContext::mint();
     match test.store.place_order(wanted, quote(), delay, &context, None).await.unwrap() {
-        Once::Now(order) => order.id,
+        Once::Now(order) => order,
         other => panic!("{other:?}"),
     }
 }
@@ -144,9 +148,12 @@ fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
     Subject { derived: claims.to_vec(), ..subject(cancel.invocation(whole_store())) }
 }
 
-fn refund_orders(paid: &[OrderId]) -> Subject {
+fn refund_orders(paid: &[Order]) -> Subject {
     let reason = RefundReason::InsufficientStock;
-    let asked = |id: &OrderId| Asked { id: *id, reason, entry: "1-0".to_owned() };
+    let asked = |order: &Order| {
+        let PlaceOrder { product_id: product, quantity } = order.wanted;
+        Asked { id: order.id, reason, entry: "1-0".to_owned(), product, quantity }
+    };
     let refund = Refund { orders: paid.iter().map(asked).collect() };
     Subject { sums: sum("refunded"), ..subject(refund.invocation(whole_store())) }
 }

@@ -27,7 +27,8 @@ const QUANTITIES: [u32; 4] = [1, 2, 999_999, MAX_QUANTITY];
 const DELAYS: [u64; 4] = [0, 0, HOUR_MS, 7 * 24 * HOUR_MS];
 /// How many orders one call pays at most.
 const LIMITS: [usize; 4] = [0, 1, 2, 100];
-const REASONS: [RefundReason; 2] = [RefundReason::ProductNotFound, RefundReason::InsufficientStock];
+const REASONS: [RefundReason; 3] =
+    [RefundReason::ProductNotFound, RefundReason::InsufficientStock, RefundReason::Released];
 const MOST_IN_A_BATCH: usize = 8;
 
 /// The statement, and an order that never was.
@@ -139,10 +140,19 @@ impl Payments {
     /// The same order may stand in a batch more than once.
     fn refund(&mut self, number: usize, random: &mut Rng) -> Step {
         let length = random.usize(1..=MOST_IN_A_BATCH);
-        let mut asked = |place| Asked {
-            id: self.order(random),
-            reason: one(random, &REASONS),
-            entry: format!("{number}-{place}"),
+        let mut asked = |place| {
+            let id = self.order(random);
+            let order = self.model.orders.get(&id);
+            let wanted = order.map(|order| order.placed.wanted);
+            let mut product = wanted.map_or_else(ProductId::mint, |wanted| wanted.product_id);
+            let mut quantity = wanted.map_or(1, |wanted| wanted.quantity);
+            match random.u32(..12) {
+                0 => product = ProductId::mint(),
+                1 => quantity = one(random, &QUANTITIES),
+                _ => {}
+            }
+            let (reason, entry) = (one(random, &REASONS), format!("{number}-{place}"));
+            Asked { id, reason, entry, product, quantity }
         };
         let refund = Refund { orders: (0..length).map(&mut asked).collect() };
         let call = refund.invocation(self.model.beginning.partition);

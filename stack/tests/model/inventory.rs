@@ -115,8 +115,8 @@ impl Inventory {
         self.sales.push(event);
     }
 
-    /// What `reconcile` does with stock that was taken for an order which is not paid.
-    pub(crate) fn release(&mut self, order: OrderId) {
+    /// `release_order`: gives the stock of an order back, and asks for its refund, in one step.
+    pub(crate) fn release(&mut self, order: OrderId, now: Time) {
         let Some(place) = self.sales.iter().position(|sale| sale.order == order) else {
             return;
         };
@@ -128,6 +128,7 @@ impl Inventory {
             product.on_hand += 1;
         }
         self.records.insert(Fact::Order(order), (order, Decision::Released));
+        self.refund_order.add(now, sale);
     }
 
     /// `adjust_stock`: a restock of one piece.

@@ -83,7 +83,7 @@ fn settle(world: &mut World, rules: &Rules) -> bool {
 /// `reconcile --apply`. What payments says is what counts: a paid order without its stock is told
 /// of once more, and stock of an order that is not paid goes back.
 fn repair(world: &mut World, rules: &Rules) -> bool {
-    let now = world.payments.clock;
+    let (now, inventory_now) = (world.payments.clock, world.inventory.clock);
     let (payments, inventory) = (&mut world.payments.memory, &mut world.inventory.memory);
     let paid = |order| payments.status(order) == Some(Status::Paid);
     let silent: Vec<_> = payments.ids().map(|(id, _)| id).filter(|id| paid(*id)).collect();
@@ -95,7 +95,7 @@ fn repair(world: &mut World, rules: &Rules) -> bool {
         payments.emit(*order, now, rules.planted);
     }
     for order in &spare {
-        inventory.release(*order);
+        inventory.release(*order, inventory_now);
     }
     let repaired = silent.len() + spare.len() > 0;
     if repaired {

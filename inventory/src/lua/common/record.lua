@@ -7,7 +7,12 @@
 
   Both are short because there are as many as orders. The first digit of a time in ms tells apart what is 31 years apart.
   `applied:swept` is the first hour whose records were not swept. No clock is asked whether an order is too old: the orders before
-  that hour are, because nobody can tell whether they were applied. ]]
+  that hour are, because nobody can tell whether they were applied.
+
+  What was given back of an order stands beside its record, under the same characters and
+
+    :released     the movement whose stock was given back when the order was released
+    :<movement>   a movement whose stock was given back because the order had taken more than once; the value says `4` ]]
 local BUCKET_MS = 60 * 60 * 1000
 local SWEPT = 'swept'
 local RELEASED = '4'
@@ -18,6 +23,16 @@ local SHORTENED_BY = 10^12
 -- How the movement `entry` is recorded.
 local function recorded_as(entry)
   return string.sub(entry, 2)
+end
+
+-- Where the movement of a released order is recorded.
+local function released_field(record)
+  return record .. ':released'
+end
+
+-- Where it is recorded that a surplus movement was given back.
+local function surplus_field(record, recorded)
+  return record .. ':' .. recorded
 end
 
 -- The movement that is recorded so in a bucket that begins at `since`; nil where none is.
@@ -42,4 +57,12 @@ local function first_kept(index, prefix, keep_ms)
   local newest = not swept and newest_bucket(index)
   return swept and whole(swept, 'the first bucket that is kept')
     or newest and math.max(0, newest - math.ceil(keep_ms / BUCKET_MS)) or 0
+end
+
+-- How many pieces the order took by the movement `entry`; nil where that is no sale of this product to it.
+local function taken(movements, entry, order_id)
+  local found = redis.call('XRANGE', movements, entry, entry)[1]
+  local kind, text = unpack(found and found[2] or {})
+  local quantity, sold = string.match(text or '', '^%-(%d+) %d+ (%S+)$')
+  return kind == 'sale' and sold == order_id and tonumber(quantity) or nil
 end

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use inventory::domain::Decision;
 use shared::event::RefundReason;
+use shared::id::ProductId;
 use stack::twin::pattern;
 use stack::twin::snapshot::{Kept, Snapshot};
 
@@ -33,8 +34,12 @@ impl Model {
 
         let mut buckets: BTreeMap<u64, Fields> = BTreeMap::new();
         for (id, recorded) in &self.records {
-            let found = (id.to_string().split_off(RECORD_FROM), self.found(recorded));
-            buckets.entry(recorded.bucket).or_default().push(found);
+            let record = id.to_string().split_off(RECORD_FROM);
+            let bucket = buckets.entry(recorded.bucket).or_default();
+            if let (true, Some(movement)) = (recorded.released, recorded.movement) {
+                bucket.push((format!("{record}:released"), self.short(movement)));
+            }
+            bucket.push((record, self.found(recorded)));
         }
         let index = buckets.keys().map(|bucket| (bucket.to_string(), bucket.to_string()));
         store.insert(key("applied"), Kept::Sorted(index.collect()));
@@ -53,17 +58,18 @@ impl Model {
 
     /// What the record of an order says: the id of its movement, or why there is none.
     fn found(&self, recorded: &Recorded) -> String {
-        if recorded.released {
-            return "4".to_owned();
-        }
-        match (recorded.decision, recorded.movement) {
-            (Decision::Rejected(RefundReason::ProductNotFound), _) => "2".to_owned(),
-            (Decision::Rejected(RefundReason::InsufficientStock), _) => "3".to_owned(),
-            (Decision::Applied, movement) => {
-                let (id, place) = movement.unwrap();
-                pattern::short_entry(&self.beginning.partition.key_of("movements", id), place)
-            }
-        }
+        let code = match recorded.decision {
+            Decision::Rejected(RefundReason::ProductNotFound) => "2",
+            Decision::Rejected(RefundReason::InsufficientStock) => "3",
+            Decision::Rejected(RefundReason::Released) => "4",
+            Decision::Applied => return self.short(recorded.movement.unwrap()),
+        };
+        code.to_owned()
+    }
+
+    /// A movement as a record names it.
+    fn short(&self, (product, place): (ProductId, usize)) -> String {
+        pattern::short_entry(&self.beginning.partition.key_of("movements", product), place)
     }
 }
 

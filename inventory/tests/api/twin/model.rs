@@ -60,7 +60,7 @@ pub(crate) struct Movement {
 pub(crate) struct Recorded {
     pub(crate) bucket: u64,
     pub(crate) decision: Decision,
-    /// The place of its movement, if its stock was taken.
+    /// The place of its movement, if its stock was taken, also where it was given back.
     pub(crate) movement: Option<(ProductId, usize)>,
     /// Whether its stock was taken, and then given back.
     pub(crate) released: bool,
@@ -252,7 +252,7 @@ impl Movement {
     }
 }
 
-fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, String)> {
+pub(super) fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, String)> {
     let event = RefundOrder {
         order_id: order.id,
         product_id: order.product,
@@ -266,7 +266,7 @@ fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(String, Strin
 }
 
 fn code(outcome: Outcome) -> i64 {
-    use RefundReason::{InsufficientStock, ProductNotFound};
+    use RefundReason::{InsufficientStock, ProductNotFound, Released};
     match outcome {
         Outcome::Applied => 1,
         Outcome::Rejected(ProductNotFound) => 2,
@@ -276,6 +276,8 @@ fn code(outcome: Outcome) -> i64 {
         Outcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
         Outcome::TooOld => 7,
         Outcome::TooNew => 8,
+        Outcome::Repeated(Decision::Rejected(Released)) => 9,
+        Outcome::Rejected(Released) => unreachable!("nothing is released when it is decided"),
     }
 }
 

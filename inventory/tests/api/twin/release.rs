@@ -5,8 +5,8 @@ use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
 use stack::twin::Answer;
 
-use super::model::{Model, Movement};
-use super::request::Release;
+use super::model::{Model, Movement, refund};
+use super::request::{Paid, Release};
 
 const GIVEN_BACK: i64 = 1;
 const BEFORE: i64 = 2;
@@ -14,8 +14,32 @@ const NOT_TAKEN: i64 = 0;
 const TOO_MANY: i64 = 4;
 
 impl Model {
+    /// A second release changes nothing, and asks for the refund again.
     pub(crate) fn release_order(&mut self, step: usize, request: &Release) -> Answer {
-        Answer::Number(self.release(step, request.order, request.product))
+        let answer = self.release(step, request.order, request.product);
+        let Some((product, place)) = self.given_back(request).filter(|_| answer != NOT_TAKEN)
+        else {
+            return Answer::Number(answer);
+        };
+        if answer != TOO_MANY {
+            let quantity = self.place(product).movements[place].delta.unsigned_abs();
+            let released = Paid {
+                id: request.order,
+                minted_at: request.minted_at,
+                product,
+                quantity: u32::try_from(quantity).unwrap(),
+                traceparent: request.context.traceparent.clone(),
+                request_id: request.context.request_id.clone(),
+            };
+            self.refunds.push(refund(step, &released, RefundReason::Released));
+        }
+        Answer::Number(answer)
+    }
+
+    /// The movement of a released order, if it is one of the product that is named.
+    fn given_back(&self, request: &Release) -> Option<(ProductId, usize)> {
+        let movement = self.records.get(&request.order)?.movement;
+        movement.filter(|(id, _)| *id == request.product)
     }
 
     fn release(&mut self, step: usize, order: OrderId, product: ProductId) -> i64 {
@@ -53,8 +77,7 @@ impl Model {
         }
         let recorded = self.records.get_mut(&order).unwrap();
         recorded.released = true;
-        recorded.movement = None;
-        recorded.decision = Decision::Rejected(RefundReason::InsufficientStock);
+        recorded.decision = Decision::Rejected(RefundReason::Released);
         GIVEN_BACK
     }
 }

@@ -6,6 +6,7 @@ use shared::conditional::Condition;
 use shared::event::OrderCompleted;
 use shared::id::{OrderId, Partition, ProductId};
 use shared::idempotency::CLAIMS;
+use shared::request::RequestContext;
 use shared::trace::{RequestId, TraceParent};
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
@@ -73,6 +74,17 @@ pub(crate) struct Release {
     pub(crate) minted_at: u64,
     pub(crate) product: ProductId,
     pub(crate) most: u32,
+    pub(crate) context: RequestContext,
+}
+
+/// A movement that is to be given back because its order took its stock twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Surplus {
+    pub(crate) order: OrderId,
+    pub(crate) minted_at: u64,
+    pub(crate) product: ProductId,
+    pub(crate) most: u32,
+    pub(crate) movement: String,
 }
 
 impl Paid {
@@ -184,16 +196,38 @@ impl Apply {
 
 impl Release {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        Invocation::new("release_order")
-            .key(partition.key_of("product", self.product))
-            .key(partition.key_of("movements", self.product))
-            .key(partition.key_of("applied", bucket(self.minted_at)))
-            .key(partition.key("changes"))
-            .arg(self.order)
-            .arg(self.product)
-            .arg(self.most)
-            .arg(bucket(self.minted_at))
+        let Self { order, minted_at, product, most, context } = self;
+        release("release_order", partition, (*order, *minted_at), *product, *most)
+            .key(partition.key("refund_order"))
+            .arg(&context.traceparent)
+            .arg(&context.request_id)
     }
+}
+
+impl Surplus {
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        let Self { order, minted_at, product, most, movement } = self;
+        release("release_surplus", partition, (*order, *minted_at), *product, *most).arg(movement)
+    }
+}
+
+/// A call that gives back the stock of an order.
+fn release(
+    function: &'static str,
+    partition: Partition,
+    (order, minted_at): (OrderId, u64),
+    product: ProductId,
+    most: u32,
+) -> Invocation {
+    Invocation::new(function)
+        .key(partition.key_of("product", product))
+        .key(partition.key_of("movements", product))
+        .key(partition.key_of("applied", bucket(minted_at)))
+        .key(partition.key("changes"))
+        .arg(order)
+        .arg(product)
+        .arg(most)
+        .arg(bucket(minted_at))
 }
 
 pub(crate) fn bucket(minted_at: u64) -> u64 {

@@ -181,6 +181,10 @@ impl Model {
         let Some(order) = self.orders.get_mut(&asked.id) else {
             return 0;
         };
+        let wanted = order.placed.wanted;
+        if (wanted.product_id, wanted.quantity) != (asked.product, asked.quantity) {
+            return 4;
+        }
         match order.status {
             OrderStatus::Paid => {
                 order.status = OrderStatus::Refunded;

@@ -3,7 +3,7 @@
 use payments::domain::{PlaceOrder, Quote};
 use shared::conditional::Condition;
 use shared::event::RefundReason;
-use shared::id::{OrderId, Partition};
+use shared::id::{OrderId, Partition, ProductId};
 use shared::idempotency::CLAIMS;
 use shared::request::RequestContext;
 use stack::invocation::Invocation;
@@ -44,6 +44,8 @@ pub(crate) struct Asked {
     pub(crate) id: OrderId,
     pub(crate) reason: RefundReason,
     pub(crate) entry: String,
+    pub(crate) product: ProductId,
+    pub(crate) quantity: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +123,8 @@ impl Refund {
                 .arg(asked.id)
                 .arg(asked.reason)
                 .arg(&asked.entry)
+                .arg(asked.product)
+                .arg(asked.quantity)
         })
     }
 }

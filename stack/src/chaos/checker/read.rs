@@ -48,7 +48,8 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
     }
     for (hour, bucket) in hashes(inventory, "applied:").await? {
-        for (name, value) in bucket {
+        // What was given back stands beside the record, under a name with a colon.
+        for (name, value) in bucket.into_iter().filter(|(name, _)| !name.contains(':')) {
             let order = recorded_order(hour.parse()?, &name)?;
             stores.records.entry(order).or_default().push(record(&value)?);
         }
