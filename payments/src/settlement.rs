@@ -16,7 +16,7 @@ use shared::own_store::OwnStore;
 use shared::redis::RedisError;
 use shared::shutdown::{Shutdown, sleep_unless};
 use shared::standing::{GroupStanding, Standing};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::domain::Order;
 
@@ -24,8 +24,6 @@ use crate::domain::Order;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest pause while nobody does: how often the process is seen to be alive.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
-/// Waits of one entry at most; a wait beyond ends only with its time.
-const MAX_WAITS_PER_ENTRY: usize = 1_024;
 
 /// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +39,11 @@ struct Inner {
 /// `DEDUPE_RETENTION`).
 pub(crate) const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
 
-type Waiting = BTreeMap<(Partition, EntryId), Vec<oneshot::Sender<()>>>;
+/// A signal that is given once, and stays given.
+type Signal = Shutdown;
+
+/// The entries that somebody waits for, each with the one signal of all who wait for it.
+type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
 
 impl Settlements {
     /// Those of the orders in `store`.
@@ -49,24 +51,12 @@ impl Settlements {
         Self(Arc::new(Inner { store, waiting: Mutex::default(), arrived: Notify::new() }))
     }
 
-    /// Waits until inventory has acknowledged an entry. The caller sets the limit.
+    /// Waits until inventory has acknowledged an entry. The caller sets the limit, and has a place among
+    /// those who may wait: however many wait for one entry, they share one signal.
     pub async fn acknowledged(&self, partition: Partition, entry: EntryId) {
-        let receiver = self.register(partition, entry);
+        let signal = self.lock().entry((partition, entry)).or_default().clone();
         self.0.arrived.notify_one();
-        if receiver.await.is_err() {
-            // Nobody will tell. The caller's limit ends the wait.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    fn register(&self, partition: Partition, entry: EntryId) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.lock();
-        let senders = waiting.entry((partition, entry)).or_default();
-        if senders.len() < MAX_WAITS_PER_ENTRY {
-            senders.push(sender);
-        }
-        receiver
+        signal.cancelled().await;
     }
 
     /// What became of one entry.
@@ -116,10 +106,7 @@ impl Settlements {
     /// The partitions of entries that somebody still waits for. Others are forgotten here.
     fn waited_for(&self) -> Vec<Partition> {
         let mut waiting = self.lock();
-        waiting.retain(|_, senders| {
-            senders.retain(|sender| !sender.is_closed());
-            !senders.is_empty()
-        });
+        waiting.retain(|_, signal| Arc::strong_count(signal) > 1);
         let mut partitions: Vec<Partition> =
             waiting.keys().map(|(partition, _)| *partition).collect();
         partitions.dedup();
@@ -132,11 +119,8 @@ impl Settlements {
         };
         let mut waiting = self.lock();
         let keys: Vec<_> = waiting.keys().copied().filter(settled).collect();
-        for senders in keys.iter().filter_map(|key| waiting.remove(key)) {
-            for sender in senders {
-                // Whoever gave up does not need to know.
-                let _ = sender.send(());
-            }
+        for signal in keys.iter().filter_map(|key| waiting.remove(key)) {
+            signal.cancel();
         }
     }
 

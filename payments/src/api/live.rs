@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::future::Cache;
 use shared::admission::Lease;
+use shared::entry_id::EntryId;
 use shared::feed::{Change, Feed, Show};
 use shared::id::OrderId;
 use shared::problem::{OVERLOADED, Problem};
 use shared::redis::RedisError;
 use shared::request::RequestContext;
 use shared::shutdown::Shutdown;
+use shared::standing::Standing;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -23,6 +26,12 @@ use crate::store::Store;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Pause after inventory could not say what became of an order.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Longest last look of a wait whose time is up.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// Orders of which it is remembered that their stock is taken, and for how long: those that many wait for
+/// at once.
+const MAX_TAKEN: u64 = 10_000;
+const TAKEN_FOR: Duration = Duration::from_mins(1);
 /// What a client is asked to wait when too many wait already.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -40,7 +49,18 @@ pub struct Finals {
     /// When inventory has acted on an order.
     pub settlements: Settlements,
     places: Arc<Semaphore>,
+    /// Paid orders whose stock is taken.
+    taken: Cache<OrderId, ()>,
     end: Shutdown,
+}
+
+/// Why it cannot be said that the stock of an order is taken.
+#[derive(Clone, Copy, Debug)]
+enum NotTaken {
+    /// inventory has taken none, and payments is about to refund the order.
+    Rejected,
+    /// inventory does not answer.
+    Unknown,
 }
 
 /// Where a wait looks, and what it may hold meanwhile.
@@ -89,7 +109,8 @@ impl Finals {
         waits: usize,
         end: Shutdown,
     ) -> Self {
-        Self { feed, settlements, places: Arc::new(Semaphore::new(waits)), end }
+        let taken = Cache::builder().max_capacity(MAX_TAKEN).time_to_live(TAKEN_FOR).build();
+        Self { feed, settlements, places: Arc::new(Semaphore::new(waits)), taken, end }
     }
 
     /// Waits until an order is final, or `limit` has passed; `None` where there is no such order.
@@ -119,12 +140,13 @@ impl Finals {
             let Some(order) = order else {
                 return Ok(None);
             };
+            let is_over = Instant::now() >= deadline || self.end.is_cancelled();
             let is_final = match order.status {
                 OrderStatus::Cancelled | OrderStatus::Refunded => true,
                 OrderStatus::Pending => false,
-                OrderStatus::Paid => taken,
+                OrderStatus::Paid => taken || is_over && self.is_taken_by_now(wait, &order).await,
             };
-            if is_final || Instant::now() >= deadline || self.end.is_cancelled() {
+            if is_final || is_over {
                 return Ok(Some(Waited { order, is_final }));
             }
             if place.is_none() {
@@ -150,20 +172,50 @@ impl Finals {
     /// Ends when the stock of a paid order is taken, and only then. An order that inventory has
     /// rejected is about to be refunded, which is a change.
     async fn stock_taken(&self, wait: &Wait<'_>, order: &Order) {
-        let entry = order.trail.completed_entry.as_ref().and_then(|entry| entry.parse().ok());
-        let (OrderStatus::Paid, Some(entry)) = (order.status, entry) else {
+        let (OrderStatus::Paid, Some(entry)) = (order.status, completed_entry(order)) else {
             return std::future::pending().await;
         };
         let partition = wait.store.own.partitions().of_order(order.id);
         self.settlements.acknowledged(partition, entry).await;
         loop {
-            let product = order.wanted.product_id;
-            match wait.inventory.movement(product, order.id, wait.context).await {
-                Ok(Some(_)) => return,
-                Ok(None) if self.settlements.is_old(partition, order).await => return,
-                Ok(None) => return std::future::pending().await,
-                Err(_) => tokio::time::sleep(ASK_AGAIN).await,
+            match self.ask_whether_taken(wait, order).await {
+                Ok(()) => return,
+                Err(NotTaken::Rejected) => return std::future::pending().await,
+                Err(NotTaken::Unknown) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
     }
+
+    /// Whether the stock of a paid order is taken now. The last look of a wait, which may have missed
+    /// it: the group, or inventory, may not have answered when it asked before.
+    async fn is_taken_by_now(&self, wait: &Wait<'_>, order: &Order) -> bool {
+        let Some(entry) = completed_entry(order) else { return false };
+        let partition = wait.store.own.partitions().of_order(order.id);
+        let look = async {
+            let standing = self.settlements.standing(partition, entry).await;
+            standing.is_ok_and(|standing| standing == Standing::Acknowledged)
+                && self.ask_whether_taken(wait, order).await.is_ok()
+        };
+        tokio::time::timeout(LAST_LOOK, look).await.unwrap_or(false)
+    }
+
+    /// Asks inventory about an order whose event it has acknowledged. All who wait for the same order
+    /// share one question, and its answer.
+    async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
+        let partition = wait.store.own.partitions().of_order(order.id);
+        let ask = async {
+            match wait.inventory.movement(order.wanted.product_id, order.id, wait.context).await {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) if self.settlements.is_old(partition, order).await => Ok(()),
+                Ok(None) => Err(NotTaken::Rejected),
+                Err(_) => Err(NotTaken::Unknown),
+            }
+        };
+        self.taken.try_get_with(order.id, ask).await.map_err(|reason| *reason)
+    }
+}
+
+/// The entry of the event of a paid order.
+fn completed_entry(order: &Order) -> Option<EntryId> {
+    order.trail.completed_entry.as_ref()?.parse().ok()
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Quote, Refund};
 use payments::store::COMPLETION_BATCH;
+use payments::worker::RefundHandler;
 use shared::conditional::Condition;
+use shared::delivery::{Handler, Parking, Settlement};
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
@@ -54,11 +56,11 @@ async fn status(test: &TestStore, id: OrderId) -> OrderStatus {
     test.store.find_order(id).await.unwrap().unwrap().status
 }
 
-fn refund(order_id: OrderId) -> RefundOrder {
+fn refund(order: &Order) -> RefundOrder {
     RefundOrder {
-        order_id,
-        product_id: ProductId::mint(),
-        quantity: 3,
+        order_id: order.id,
+        product_id: order.wanted.product_id,
+        quantity: order.wanted.quantity,
         reason: RefundReason::InsufficientStock,
         time: Timestamp::from_millis(0),
         traceparent: TraceParent::mint(),
@@ -99,7 +101,8 @@ async fn every_lua_file_is_a_function_of_the_store() {
 #[tokio::test]
 async fn a_store_without_identity_refuses_every_function() {
     let test = start().await;
-    let due = place(&test, Duration::ZERO).await.id;
+    let order = place(&test, Duration::ZERO).await;
+    let due = order.id;
     let later = place(&test, LATER).await.id;
     test.operate("DEL", "identity").await;
     let before = test.dump().await;
@@ -112,7 +115,7 @@ async fn a_store_without_identity_refuses_every_function() {
         try_place(&test, LATER, Some("k")).await.unwrap_err(),
         test.store.complete_due(only_partition()).await.unwrap_err(),
         test.store.cancel_order(later, &Condition::NONE, None).await.unwrap_err(),
-        test.store.refund_orders(&[refund(due)], &[ENTRY]).await.unwrap_err(),
+        test.store.refund_orders(&[refund(&order)], &[ENTRY]).await.unwrap_err(),
         test.store.emit_again(due).await.unwrap_err(),
         test.store.read_account(only_partition()).await.unwrap_err(),
     ] {
@@ -127,11 +130,11 @@ async fn a_store_without_identity_refuses_every_function() {
 #[tokio::test]
 async fn functions_that_are_flushed_are_loaded_again() {
     let test = start().await;
-    let order = place(&test, Duration::ZERO).await.id;
+    let order = place(&test, Duration::ZERO).await;
     test.operate("FUNCTION", "FLUSH").await;
-    assert_eq!(complete(&test).await, [order]);
+    assert_eq!(complete(&test).await, [order.id]);
     test.operate("FUNCTION", "FLUSH").await;
-    let refunded = test.store.refund_orders(&[refund(order)], &[ENTRY]).await.unwrap();
+    let refunded = test.store.refund_orders(&[refund(&order)], &[ENTRY]).await.unwrap();
     assert_eq!(refunded, [Refund::Refunded]);
     test.operate("FUNCTION", "FLUSH").await;
     let order = place(&test, LATER).await.id;
@@ -215,4 +218,54 @@ async fn more_orders_than_a_batch_are_paid_in_rounds() {
     let (first, second) = (complete(&test).await, complete(&test).await);
     assert_eq!((first.len(), second.len()), (COMPLETION_BATCH, 20));
     assert_eq!(first.into_iter().chain(second).collect::<BTreeSet<_>>(), placed);
+}
+
+#[tokio::test]
+async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_nothing() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let order = place(&test, Duration::ZERO).await;
+    let settle = async |refund: RefundOrder| {
+        let handler = RefundHandler { store: test.store.clone() };
+        handler.handle(&[refund], &[ENTRY]).await.unwrap().remove(0)
+    };
+    let is_mismatch = |settlement: &Settlement| {
+        matches!(settlement, Settlement::Park(Parking { reason: "order_mismatch", .. }))
+    };
+    let right = refund(&order);
+    let wrong = [
+        RefundOrder { product_id: ProductId::mint(), ..right.clone() },
+        RefundOrder { quantity: 1, ..right.clone() },
+        RefundOrder { quantity: 33, ..right.clone() },
+    ];
+    // Whatever became of the order meanwhile.
+    for paid in [false, true, true] {
+        if paid {
+            complete(&test).await;
+        }
+        let before = test.dump().await;
+        for wrong in &wrong {
+            assert!(is_mismatch(&settle(wrong.clone()).await), "{wrong:?}");
+        }
+        assert_eq!(test.dump().await, before);
+        if paid {
+            assert_eq!(settle(right.clone()).await, Settlement::Done);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_release_of_an_order_that_payments_does_not_know_has_nobody_to_refund() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let mut unknown = refund(&place(&test, LATER).await);
+    unknown.order_id = OrderId::mint();
+    let handler = RefundHandler { store: test.store.clone() };
+    let before = test.dump().await;
+    for (reason, parked) in
+        [(RefundReason::InsufficientStock, true), (RefundReason::Released, false)]
+    {
+        let refund = RefundOrder { reason, ..unknown.clone() };
+        let settled = handler.handle(&[refund], &[ENTRY]).await.unwrap();
+        assert_eq!(matches!(settled[0], Settlement::Park(_)), parked, "{reason}");
+    }
+    assert_eq!(test.dump().await, before);
 }

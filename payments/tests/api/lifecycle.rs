@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use shared::conditional::Condition;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, Partitions, ProductId};
+use shared::id::{OrderId, Partitions};
 use shared::idempotency::{Claim, Once};
 use shared::redis::Command;
 use shared::request::RequestContext;
@@ -104,7 +104,8 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
         Step::Refund { orders, reason } => {
             let ids = model.ids();
             let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
-            let refunds: Vec<_> = ids.iter().map(|&id| refund(id, *reason)).collect();
+            let refund = |id: &OrderId| refund(*id, model.orders[id].wanted, *reason);
+            let refunds: Vec<_> = ids.iter().map(refund).collect();
             let entries = vec!["1-0"; refunds.len()];
             let outcomes = test.store.refund_orders(&refunds, &entries).await.unwrap();
             let expected: Vec<_> = ids.iter().map(|&id| model.refund(id, *reason)).collect();
@@ -143,11 +144,11 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
     }
 }
 
-fn refund(order_id: OrderId, reason: RefundReason) -> RefundOrder {
+fn refund(order_id: OrderId, wanted: PlaceOrder, reason: RefundReason) -> RefundOrder {
     RefundOrder {
         order_id,
-        product_id: ProductId::mint(),
-        quantity: 1,
+        product_id: wanted.product_id,
+        quantity: wanted.quantity,
         reason,
         time: Timestamp::from_millis(0),
         traceparent: TraceParent::mint(),
