@@ -49,6 +49,7 @@ pub mod running;
 pub mod sentinel;
 pub mod system;
 pub mod twin;
+pub mod users;
 pub mod wait;
 
 mod node;

@@ -10,10 +10,8 @@ use crate::{
     credentials::{FILE, random_password},
     operator::Operator,
     redis::{RedisOptions, RedisServer},
+    users,
 };
-
-/// Users of replicas and Sentinels.
-const REPLICATION_ACL: &str = include_str!("../../deploy/acl/replication.acl");
 
 /// One server, and a client that may do everything there, whatever it is just now.
 pub(crate) struct Node {
@@ -43,6 +41,8 @@ impl Node {
         port: Option<u16>,
     ) -> Result<Self> {
         fs::create_dir_all(&options.dir)?;
+        let mut settings = options.overrides.settings.iter();
+        let is_cluster = settings.any(|(name, _)| name == "cluster-enabled");
         fs::copy(all.join(FILE), options.dir.join(FILE))?;
         let server = match port {
             Some(port) => {
@@ -54,20 +54,20 @@ impl Node {
         };
         let operator = Operator::of(&server)?;
         let node = Self { server: Arc::new(server), operator };
-        node.prepare(secrets).await?;
+        node.prepare(secrets, is_cluster).await?;
         Ok(node)
     }
 
     /// Adds what replication needs, for good.
-    async fn prepare(&self, secrets: &Secrets) -> Result<()> {
-        let users = REPLICATION_ACL
+    async fn prepare(&self, secrets: &Secrets, is_cluster: bool) -> Result<()> {
+        let users = users::REPLICATION
             .replace("@REPLICA_PASSWORD@", &secrets.replica)
             .replace("@SENTINEL_PASSWORD@", &secrets.sentinel);
-        for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
-            let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).collect();
-            self.tell::<()>(&words).await?;
+        users::grant(&self.operator, &users).await?;
+        if is_cluster {
+            users::grant(&self.operator, users::PARTITIONS).await?;
+            users::grant(&self.operator, users::CLUSTER).await?;
         }
-        self.tell::<()>(&["ACL", "SAVE"]).await?;
         for (name, value) in [
             ("masteruser", "replica"),
             ("masterauth", &secrets.replica),

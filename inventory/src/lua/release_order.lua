@@ -12,6 +12,7 @@
 local GIVEN_BACK, BEFORE, NOT_TAKEN, TOO_MANY = 1, 2, 0, 4
 
 local function release_order(keys, args)
+  assert(#keys == 6 and #args == 6, 'six keys and six arguments')
   local product, movements, bucket, changes, refunds = keys[2], keys[3], keys[4], keys[5], keys[6]
   local order_id, product_id, since = args[1], args[2], whole(args[4], 'the number of the bucket') * BUCKET_MS
   local record, now = string.sub(order_id, RECORD_FROM), now_ms()

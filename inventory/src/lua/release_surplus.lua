@@ -19,6 +19,7 @@ local function is_surplus(recorded, movement, since, movements, order_id)
 end
 
 local function release_surplus(keys, args)
+  assert(#keys == 5 and #args == 5, 'five keys and five arguments')
   local product, movements, bucket, changes = keys[2], keys[3], keys[4], keys[5]
   local order_id, product_id, since = args[1], args[2], whole(args[4], 'the number of the bucket') * BUCKET_MS
   local record, movement = string.sub(order_id, RECORD_FROM), recorded_as(args[5])

@@ -14,7 +14,7 @@ use crate::{
     ports::{self, Port, Ports},
     redis::{Overrides, RedisOptions, RedisServer, Store, shim},
     role::Role,
-    server,
+    server, users,
 };
 
 /// Says how a [`System`] is to be started.
@@ -134,6 +134,11 @@ impl Builder {
         };
         let (inventory_redis, payments_redis) =
             tokio::try_join!(redis(Store::Inventory), redis(Store::Payments))?;
+        if self.env.iter().any(|(name, _)| name == "PARTITIONS") {
+            for store in [&inventory_redis, &payments_redis] {
+                users::allow_partitions(store).await?;
+            }
+        }
         let mut reservations = Vec::new();
         let ports = free_ports(&inventory_redis, &payments_redis, &mut reservations)?;
         let mut system = System {

@@ -35,6 +35,7 @@ mod poison;
 mod races;
 mod reconcile;
 mod refusals;
+mod releases;
 mod replicas;
 mod secrets;
 mod settings;

@@ -9,6 +9,7 @@ use stack::{
     guard::Guard,
     ports::Ports,
     redis::{Overrides, RedisOptions, RedisServer, Store},
+    users,
 };
 
 use super::{Plan, running::Running};
@@ -38,6 +39,11 @@ pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Resu
     let payments = start_single(plan, Store::Payments, payments, guard, running)?;
     inventory.wait_ready().await?;
     payments.wait_ready().await?;
+    if ["PARTITIONS", "PARTITIONS_FILE"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+        for store in [&inventory, &payments] {
+            users::allow_partitions(store).await?;
+        }
+    }
     Ok(Stores([OneStore::Single(inventory), OneStore::Single(payments)]))
 }
 

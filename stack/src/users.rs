@@ -1,0 +1,27 @@
+//! What the users of a store may do besides, where the store is more than one server without partitions.
+
+use anyhow::{Context, Result};
+
+use crate::{operator::Operator, redis::RedisServer};
+
+/// Users of replicas and Sentinels, and what both services need beside them.
+pub(crate) const REPLICATION: &str = include_str!("../../deploy/acl/replication.acl");
+/// What both services need in a store with partitions.
+pub(crate) const PARTITIONS: &str = include_str!("../../deploy/acl/partitions.acl");
+/// What both services need in a cluster.
+pub(crate) const CLUSTER: &str = include_str!("../../deploy/acl/cluster.acl");
+
+/// Lets both services use the partitions of a store that is one server.
+pub async fn allow_partitions(server: &RedisServer) -> Result<()> {
+    grant(&Operator::of(server)?, PARTITIONS).await
+}
+
+/// Adds what these lines grant, for good.
+pub(crate) async fn grant(operator: &Operator, users: &str) -> Result<()> {
+    for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
+        let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).collect();
+        let granted = operator.ask::<()>(&words).await;
+        granted.with_context(|| format!("the rights of {:?}", user.split(' ').next()))?;
+    }
+    operator.ask::<()>(&["ACL", "SAVE"]).await.context("the rights of users cannot be kept")
+}

@@ -1,0 +1,138 @@
+//! Stock that is given back through the API, and orders that took theirs twice: the promise holds after
+//! each call.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::{OrderId, ProductId};
+use stack::role::Role;
+
+use crate::harness::{Shop, programs::text};
+
+/// Orders that take their stock twice: more than one run repairs unasked.
+const MANY: usize = 101;
+
+async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
+    let (id, _) = shop.place_order(product, quantity).await;
+    shop.wait_status(id, "paid").await;
+    shop.assert_quiet().await;
+    id
+}
+
+/// Asks inventory over HTTP to give stock back. Answers the status.
+async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
+    let url = format!("{}/admin/releases", shop.system.inventory_url());
+    let body = json!({ "order_id": order, "product_id": product }).to_string();
+    let request = reqwest::Client::new().post(url).header("content-type", "application/json");
+    request.body(body).send().await.unwrap().status().as_u16()
+}
+
+async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {
+    let graces = ["reconcile", "--json", "--grace", "0", "--orphan-grace", "0"];
+    let output = shop.run(Role::PaymentsServe, &[&graces, args].concat()).await;
+    let code = output.status.code().unwrap();
+    assert!([0, 3].contains(&code), "{code}: {}", text(&output));
+    (code, serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// Kinds of difference, each with whether it was repaired.
+fn kinds(report: &Value) -> Vec<(&str, bool)> {
+    let lines = report["differences"].as_array().unwrap().iter();
+    let line = |line: &'_ Value| line["repaired"].as_bool().unwrap();
+    lines.map(|found| (found["kind"].as_str().unwrap(), line(found))).collect()
+}
+
+#[tokio::test]
+async fn a_paid_order_whose_stock_is_given_back_is_refunded_in_any_partition() {
+    for shop in [Shop::open().await, Shop::open_partitioned(4).await] {
+        let product = shop.create_product("thing", 5).await;
+        let order = paid(&shop, product, 3).await;
+        for _ in 0..2 {
+            assert_eq!(give_back(&shop, order, product).await, 200);
+            shop.wait_status(order, "refunded").await;
+            shop.assert_quiet().await;
+            assert_eq!(shop.stock(product).await, 5);
+        }
+        assert_eq!(shop.order(order).await["reason"], "released");
+        // All five can be sold once more, and none of them twice.
+        paid(&shop, product, 5).await;
+        let (code, report) = reconcile(&shop, &[]).await;
+        assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 100).await;
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.push(paid(&shop, product, 2).await);
+    }
+    take_again(&shop).await;
+    assert_eq!(shop.stock(product).await, 88);
+
+    let (code, report) = reconcile(&shop, &[]).await;
+    assert_eq!((code, kinds(&report)), (3, vec![("sold_twice", false); 3]), "{report}");
+    let (code, report) = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((code, kinds(&report)), (0, vec![("sold_twice", true); 3]), "{report}");
+    assert_eq!(shop.stock(product).await, 94);
+    let (code, report) = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
+    assert_eq!(shop.stock(product).await, 94);
+    for order in &orders {
+        assert_eq!(shop.order(*order).await["status"], "paid");
+    }
+    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0, "nobody is refunded");
+
+    // Once more, and now each has given back before.
+    take_again(&shop).await;
+    assert_eq!(shop.stock(product).await, 88);
+    let (code, report) = reconcile(&shop, &["--apply"]).await;
+    assert_eq!((code, kinds(&report)), (0, vec![("sold_twice", true); 3]), "{report}");
+    assert_eq!(shop.stock(product).await, 94);
+}
+
+#[tokio::test]
+async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to() {
+    let shop = Shop::open().await;
+    let product = shop.create_product("thing", 1_000).await;
+    let mut orders = Vec::new();
+    for _ in 0..MANY {
+        orders.push(shop.place_order(product, 1).await.0);
+    }
+    for order in &orders {
+        shop.wait_status(*order, "paid").await;
+    }
+    shop.assert_quiet().await;
+    take_again(&shop).await;
+    assert_eq!(shop.stock(product).await, 798);
+
+    let output = shop.run(Role::PaymentsServe, &["reconcile", "--apply"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output).contains("say --max-repairs 101"), "{}", text(&output));
+    assert_eq!(shop.stock(product).await, 798, "nothing is repaired unasked");
+    let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
+    assert_eq!((code, &report["held_back"]), (3, &json!(MANY - 2)), "{report}");
+    assert_eq!(shop.stock(product).await, 800);
+    let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "500"]).await;
+    assert_eq!((code, kinds(&report).len()), (0, MANY - 2), "{report}");
+    assert_eq!(shop.stock(product).await, 899);
+}
+
+/// Makes inventory forget what became of all orders, and has it read their events again.
+async fn take_again(shop: &Shop) {
+    let hours = shop.inventory.ask("ZRANGE", &["applied", "0", "-1"]).await.texts().unwrap();
+    for hour in hours {
+        shop.inventory.ask("DEL", &[&format!("applied:{hour}")]).await;
+    }
+    let mut seen = HashSet::new();
+    for entry in shop.payments.entries(OrderCompleted::STREAM).await {
+        let fields = entry.fields.unwrap();
+        if seen.insert(OrderCompleted::decode(&fields).unwrap().order_id) {
+            shop.payments.add(OrderCompleted::STREAM.to_owned(), fields).await;
+        }
+    }
+    shop.wait_drained().await;
+}
