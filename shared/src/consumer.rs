@@ -285,7 +285,7 @@ impl<H: Handler> Consumer<H> {
         self.settler.stream_store.clone()
     }
 
-    fn membership(&self) -> &Membership {
+    pub(crate) fn membership(&self) -> &Membership {
         &self.settler.membership
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::join;
 use tokio::sync::Mutex;
 
 use super::{Check, Opened, Probe};
-use crate::id::Partition;
+use crate::group::Membership;
 use crate::own_store::{OwnStore, all};
 use crate::redis::{COMMAND_TIMEOUT, Redis};
 
@@ -46,11 +46,14 @@ impl Check {
     }
 
     /// The store that has a stream takes changes: reading as a member of a group is one.
-    pub fn stream_store(redis: Redis, partition: Partition) -> Self {
+    pub fn stream_store(redis: Redis, membership: Membership) -> Self {
         let last = Arc::new(Last::default());
         let probe = move || -> Probe {
-            let (redis, last) = (redis.clone(), last.clone());
-            Box::pin(async move { recent(&last, || redis.try_change(partition)).await })
+            let (redis, membership, last) = (redis.clone(), membership.clone(), last.clone());
+            Box::pin(async move {
+                let Membership { stream, group, .. } = membership;
+                recent(&last, || redis.try_membership(&stream, group)).await
+            })
         };
         Self { name: "stream", probe: Box::new(probe) }
     }

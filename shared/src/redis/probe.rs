@@ -8,17 +8,33 @@ impl Redis {
     /// Writes an empty value that nobody reads, and answers why that is refused. A store may be full,
     /// a replica, or unable to write its files, and be read as well as ever.
     pub async fn try_change(&self, partition: Partition) -> Result<(), String> {
-        // The users of both stores may write what begins like this.
         let key = match partition.index() {
             Some(_) => partition.key(MARK),
             None => format!("{MARK}:probe"),
         };
-        match self.run_confirmed(Command::new("SET").key(key).arg("")).await {
-            Ok(_) => Ok(()),
-            Err(RedisError::NotNow(message)) => {
-                Err(format!("{} refuses: {}", self.inner.url, reason::of_refusal(&message)))
+        let change = self.run_confirmed(Command::new("SET").key(key).arg("")).await;
+        change.map(drop).map_err(|error| self.refusal(error))
+    }
+
+    /// The same for the reader of a stream, who may write nothing: it makes sure of its group, and
+    /// acknowledges an entry that never is.
+    pub async fn try_membership(&self, stream: &str, group: &str) -> Result<(), String> {
+        let create = Command::new("XGROUP").arg("CREATE").key(stream).arg(group);
+        match self.run(create.arg("0").arg("MKSTREAM")).await {
+            Err(error) if !error.is_refusal("BUSYGROUP") => return Err(self.refusal(error)),
+            _ => {}
+        }
+        let acknowledge = Command::new("XACK").key(stream).arg(group).arg("0-1");
+        let change = self.run_confirmed(acknowledge).await;
+        change.map(drop).map_err(|error| self.refusal(error))
+    }
+
+    fn refusal(&self, error: RedisError) -> String {
+        match error {
+            RedisError::NotNow(message) => {
+                format!("{} refuses: {}", self.inner.url, reason::of_refusal(&message))
             }
-            Err(error) => Err(error.to_string()),
+            error => error.to_string(),
         }
     }
 }

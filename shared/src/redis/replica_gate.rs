@@ -20,8 +20,7 @@ use std::time::Duration;
 use super::connection::{Connection, route_of};
 use super::{Arg, Command, RedisError};
 
-/// Where the message goes, and what the keys in a cluster begin with. The users of both stores may
-/// write there, and nobody reads.
+/// Where the message goes, and what the keys in a cluster begin with. Nobody reads what is there.
 pub(super) const MARK: &str = "confirm";
 
 /// How many replicas must have a change before anybody hears of it.
