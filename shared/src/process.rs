@@ -76,7 +76,8 @@ impl Process {
             self.checks.push(Check::progress("consumer", progress.clone()));
             let consumer =
                 Consumer::new(handler.clone(), store.clone(), partition, settings, progress);
-            self.checks.push(Check::stream_store(consumer.stream_store(), consumer.membership().clone()));
+            self.checks
+                .push(Check::stream_store(consumer.stream_store(), consumer.membership().clone()));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
                 // Before the store has its identity, "no such product" would be no answer.

@@ -8,6 +8,7 @@ mod harness;
 
 mod audit;
 mod conditions;
+mod crowds;
 mod half_closed;
 mod idempotency;
 mod last_event;

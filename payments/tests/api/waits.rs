@@ -15,7 +15,7 @@ use crate::harness::{Answer, LIMIT, Service};
 use crate::live::{cancel, place, redis, refund, start};
 
 /// Reads every event as inventory would; acknowledges them if so told.
-async fn deliver(service: &Service, acknowledge: bool) {
+pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
     let operator = redis(service, User::Operator);
     let group = ["order_completed", "inventory-group"];
     let create = Command::new("XGROUP").arg("CREATE").args(group).arg("0").arg("MKSTREAM");
