@@ -49,8 +49,9 @@ async fn who_waited_in_vain_is_told_what_is_true_when_the_time_is_up() {
     let down = Behaviour::Answer(response("500 No", "text/plain", ""));
     service.inventory.set_movement(&name, &id, down);
     let path = format!("/orders/{id}?wait=final&timeout=1");
+    let movement = format!("{product}/movements?order_id={id}");
     let mend = async {
-        let asked = || async { service.inventory.questions(product).len() > 1 };
+        let asked = || async { !service.inventory.questions(&movement).is_empty() };
         wait_until("inventory to be asked", LIMIT, asked).await.unwrap();
         service.inventory.set_movement(&name, &id, Behaviour::Answer(movements(Some(&id))));
     };

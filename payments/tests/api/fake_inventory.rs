@@ -89,8 +89,8 @@ impl FakeInventory {
         id
     }
 
-    /// The heads of all questions about this product.
-    pub(crate) fn questions(&self, id: ProductId) -> Vec<String> {
+    /// The heads of all questions about this product, or under this path of one.
+    pub(crate) fn questions(&self, id: impl std::fmt::Display) -> Vec<String> {
         let state = lock(&self.state);
         state.questions.get(&id.to_string()).cloned().unwrap_or_default()
     }

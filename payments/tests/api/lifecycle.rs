@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use shared::conditional::Condition;
 use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, Partitions};
+use shared::id::{OrderId, Partitions, ProductId};
 use shared::idempotency::{Claim, Once};
 use shared::redis::Command;
 use shared::request::RequestContext;
@@ -104,7 +104,9 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
         Step::Refund { orders, reason } => {
             let ids = model.ids();
             let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
-            let refund = |id: &OrderId| refund(*id, model.orders[id].wanted, *reason);
+            let nothing = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
+            let wanted = |id| model.orders.get(id).map_or(nothing, |known: &Known| known.wanted);
+            let refund = |id: &OrderId| refund(*id, wanted(id), *reason);
             let refunds: Vec<_> = ids.iter().map(refund).collect();
             let entries = vec!["1-0"; refunds.len()];
             let outcomes = test.store.refund_orders(&refunds, &entries).await.unwrap();
