@@ -235,8 +235,9 @@ pub fn of_sale(
     let is_own = outcome == Outcome::Applied(movement);
     let surplus = match (outcome, given_back) {
         // Nobody can tell any more which sale a released order should have.
-        (Outcome::Forgotten, _) | (Outcome::Released, GivenBack::Nothing) => None,
-        (_, GivenBack::ThisSale) => None,
+        (Outcome::Forgotten, _)
+        | (Outcome::Released, GivenBack::Nothing)
+        | (_, GivenBack::ThisSale) => None,
         _ if is_own => None,
         (Outcome::Unknown, _) => {
             let detail = format!("sold by {movement}, and nothing is recorded of the order");
