@@ -32,9 +32,9 @@ struct ReleaseOrder {
 
 /// A movement by which an order took its stock once more.
 struct ReleaseSurplus {
-    order_id: OrderId,
-    product_id: ProductId,
-    movement_id: EntryId,
+    order: OrderId,
+    product: ProductId,
+    movement: EntryId,
 }
 
 #[OpenApi]
@@ -89,10 +89,10 @@ impl ReleaseApi {
         _key: KeyHeader,
         body: Body<ReleaseSurplus>,
     ) -> Result<Json<OutcomeBody>, Problem> {
-        let ReleaseSurplus { order_id, product_id, movement_id } = body.0;
-        match self.0.store.release_surplus(order_id, product_id, movement_id).await? {
+        let ReleaseSurplus { order, product, movement } = body.0;
+        match self.0.store.release_surplus(order, product, movement).await? {
             Release::Released => {
-                tracing::warn!(%order_id, %product_id, %movement_id, "surplus stock given back by an operator");
+                tracing::warn!(order_id = %order, product_id = %product, %movement, "surplus stock given back by an operator");
             }
             Release::NotTaken => {
                 let detail = "this movement is no surplus sale of this product to this order";
@@ -100,9 +100,9 @@ impl ReleaseApi {
             }
             Release::TooMany => return Err(too_many()),
         }
-        let records = self.0.store.find_records(&[order_id], self.0.dedupe_retention).await?;
+        let records = self.0.store.find_records(&[order]).await?;
         let record = records.first().copied().unwrap_or(OrderRecord::Unknown);
-        Ok(Json(OutcomeBody::new(order_id, record)))
+        Ok(Json(OutcomeBody::new(order, record)))
     }
 }
 
@@ -146,9 +146,9 @@ impl FromFields for ReleaseSurplus {
     }
 
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
-        let order_id = fields.parsed("order_id");
-        let product_id = fields.parsed("product_id");
-        let movement_id = fields.parsed("movement_id");
-        Some(Self { order_id: order_id?, product_id: product_id?, movement_id: movement_id? })
+        let order = fields.parsed("order_id");
+        let product = fields.parsed("product_id");
+        let movement = fields.parsed("movement_id");
+        Some(Self { order: order?, product: product?, movement: movement? })
     }
 }

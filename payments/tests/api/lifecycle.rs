@@ -105,8 +105,10 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
             let ids = model.ids();
             let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
             let nothing = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
-            let wanted = |id| model.orders.get(id).map_or(nothing, |known: &Known| known.wanted);
-            let refund = |id: &OrderId| refund(*id, wanted(id), *reason);
+            let refund = |id: &OrderId| {
+                let known = model.orders.get(id);
+                refund(*id, known.map_or(nothing, |known| known.wanted), *reason)
+            };
             let refunds: Vec<_> = ids.iter().map(refund).collect();
             let entries = vec!["1-0"; refunds.len()];
             let outcomes = test.store.refund_orders(&refunds, &entries).await.unwrap();
