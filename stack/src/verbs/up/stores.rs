@@ -39,12 +39,18 @@ pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Resu
     let payments = start_single(plan, Store::Payments, payments, guard, running)?;
     inventory.wait_ready().await?;
     payments.wait_ready().await?;
-    if ["PARTITIONS", "PARTITIONS_FILE"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+    if has_partitions() {
         for store in [&inventory, &payments] {
             users::allow_partitions(store).await?;
         }
     }
     Ok(Stores([OneStore::Single(inventory), OneStore::Single(payments)]))
+}
+
+/// Whether the services, which have the same environment, are told how many partitions there are.
+#[expect(clippy::disallowed_methods, reason = "the services read the number, this only whether")]
+fn has_partitions() -> bool {
+    ["PARTITIONS", "PARTITIONS_FILE"].into_iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// The further ports that clusters listen on, with the names of their owners.
