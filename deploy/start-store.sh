@@ -6,14 +6,24 @@
 # of before the transaction: the next transaction is appended to the half one, and the start after that applies both. An
 # order would take its stock twice. So the half transaction goes before the server sees it. A crash in here leaves a file
 # that is cut already or is cut at the next start; every other damage is left for the server to judge. Where the very end of
-# the last transaction is damaged, it looks like one that was half written, and goes as well.
+# the last transaction is damaged, it looks like one that was half written, and goes as well. The cut needs no room.
 #
 # The newest part of the file is read once more for it, at each start.
+#
+# A server with `appendfsync always` ends at the first change that its disk does not take, and would end again at the next
+# one. So a store whose disk is full is started for reading only: no change reaches the server's file, and each is refused.
+# Once there is room the server is started anew, for changes too.
 set -eu
 
 server=$(command -v "$1") || { echo "start-store.sh: there is no program $1" >&2; exit 127; }
 folder=$2
 shift 2
+
+# How much room a store needs before it takes changes, in blocks of 64 KiB, and the seconds between two looks.
+ROOM_BLOCKS=16
+ROOM_PAUSE=1
+# More replicas than anybody has: a server with fewer than this refuses every change (NOREPLICAS) and answers every read.
+UNREACHABLE=1000
 
 # The newest part of the append-only file; earlier ones were complete before it was begun.
 newest_part() {
@@ -28,9 +38,6 @@ unfinished() {
 
 mend() {
     part=$folder/appendonlydir/$(newest_part)
-    # The server is this tool too, under this name.
-    check=$folder/redis-check-aof
-    ln -sf "$server" "$check"
     if report=$("$check" "$part"); then return; fi
     whole=$(printf '%s\n' "$report" | sed -n 's/.*ok_up_to=\([0-9]*\),.*/\1/p')
     if [ -n "$whole" ] && unfinished "$part" "$whole"; then
@@ -39,5 +46,41 @@ mend() {
     fi
 }
 
-if [ -s "$folder/appendonlydir/appendonly.aof.manifest" ]; then mend; fi
+# Written and not computed: quotas, reserved blocks and thin volumes have room of their own.
+has_room() {
+    if dd if=/dev/zero of="$folder/room" bs=65536 count="$ROOM_BLOCKS" 2>/dev/null; then room=yes; else room=; fi
+    rm -f "$folder/room"
+    [ "$room" ]
+}
+
+# Ends with the reader where that ends by itself, or somebody ends this script.
+read_until_room() {
+    echo "start-store.sh: the disk of $folder is full: it does not take $((ROOM_BLOCKS * 64)) KiB more. The store answers reads" \
+        "and refuses changes until there is room" >&2
+    "$server" "$@" --min-replicas-to-write "$UNREACHABLE" &
+    reader=$! pause='' asked=''
+    trap 'asked=yes; kill -TERM "$reader" $pause' TERM INT
+    until [ "$asked" ] || ! kill -0 "$reader" 2>/dev/null || has_room; do
+        sleep "$ROOM_PAUSE" &
+        pause=$!
+        wait "$pause" || true
+        pause=''
+    done
+    if ! kill -TERM "$reader" 2>/dev/null || [ "$asked" ]; then
+        status=0
+        wait "$reader" || status=$?
+        exit "$status"
+    fi
+    wait "$reader" || true
+    trap - TERM INT
+    echo "start-store.sh: the disk of $folder has room again: the store takes changes" >&2
+}
+
+# The server is this tool too, under this name. The link is kept: a full disk may not take another one.
+check=$folder/redis-check-aof
+[ "$(readlink "$check")" = "$server" ] || ln -sf "$server" "$check"
+if [ -s "$folder/appendonlydir/appendonly.aof.manifest" ]; then
+    mend
+    if ! has_room; then read_until_room "$@"; fi
+fi
 exec "$server" "$@"

@@ -17,7 +17,7 @@ const CODES: [(&str, &str); 19] = [
     ("MASTERDOWN", "its server is a replica that has lost its primary"),
     ("MISCONF", "its server cannot write its files to disk"),
     ("MOVED", "the keys are moving to another node of the cluster"),
-    ("NOREPLICAS", "its server has too few replicas"),
+    ("NOREPLICAS", "its server has too few replicas, or its disk is full"),
     ("OOM", "its server has no memory left for changes"),
     ("READONLY", "its server is a replica and takes no changes"),
     ("TRYAGAIN", "the keys are moving to another node of the cluster"),

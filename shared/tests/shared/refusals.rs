@@ -24,7 +24,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
         (
             &["CONFIG", "SET", "min-replicas-to-write", "1"],
             &["CONFIG", "SET", "min-replicas-to-write", "0"],
-            "its server has too few replicas (NOREPLICAS)",
+            "its server has too few replicas, or its disk is full (NOREPLICAS)",
         ),
         (
             &["ACL", "SETUSER", "inventory", "clearselectors", "-set"],

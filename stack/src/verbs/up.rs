@@ -22,6 +22,7 @@ use stack::{
 
 mod data;
 mod output;
+mod revival;
 mod running;
 mod signals;
 mod stores;
@@ -81,8 +82,8 @@ impl Up {
 }
 
 impl Plan {
-    /// Runs until Ctrl-C, SIGTERM or the end of any child, and leaves no process behind in any
-    /// case.
+    /// Runs until Ctrl-C, SIGTERM or the end of a child that no further start can help, and leaves
+    /// no process behind in any case.
     async fn run(self) -> Result<ExitCode> {
         let mut signals = Signals::new()?;
         let running = Running::default();
@@ -108,7 +109,8 @@ impl Plan {
         })
     }
 
-    /// Starts everything, prints the box, and returns the story of the first process that ends.
+    /// Starts everything, prints the box, and starts again what ends. Returns the story of the first
+    /// process that no start can help.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
         let guard = Guard { stack: self.binaries.stack.clone(), farewell: Farewell::Term };
         let stores = Box::pin(stores::start(self, &guard, running)).await?;
@@ -124,13 +126,13 @@ impl Plan {
         let services = running.services();
         tokio::select! {
             ready = health::wait_ready(&services, READY_LIMIT) => ready?,
-            end = running.first_end() => return Ok(end),
+            end = running.keep(false) => return Ok(end),
         }
         self.output.let_stores_speak(true);
         let _note =
             Note::write(&self.ports, &self.binaries, stores.urls(Role::PaymentsServe.user()))?;
         self.output.print(&summary::text(&self.ports, self.port_offset, &stores, &self.server));
-        Ok(running.first_end().await)
+        Ok(running.keep(true).await)
     }
 }
 

@@ -11,6 +11,7 @@ mod order;
 mod process;
 mod proxy;
 mod redis;
+mod restarts;
 mod sentinel;
 mod server;
 mod support;

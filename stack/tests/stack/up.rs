@@ -23,7 +23,7 @@ use crate::support::{
 /// A running `stack up` and the lines it prints.
 pub(crate) struct Up {
     pub(crate) child: Child,
-    lines: Receiver<String>,
+    pub(crate) lines: Receiver<String>,
     pub(crate) children: Vec<u32>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn command(bin_dir: &Path, data: &Path, offset: u16) -> Command {
 
 impl Up {
     /// Starts it and waits for the box.
-    fn start(command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
         let mut up = Self::spawn(command);
         up.wait_for_the_box();
         up
@@ -73,7 +73,7 @@ impl Up {
         ready
     }
 
-    fn lines_until(&self, found: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(crate) fn lines_until(&self, found: impl Fn(&str) -> bool) -> Vec<String> {
         let mut seen = Vec::new();
         while let Ok(line) = self.lines.recv_timeout(LIMIT) {
             seen.push(line);
@@ -144,38 +144,6 @@ async fn a_second_ctrl_c_kills_at_once() {
     up.lines_until(|line| line.contains("Ctrl-C again kills at once"));
     up.signal(Signal::SIGINT);
     assert_eq!(up.end().0, Some(130));
-    wait_dead(&up.children).await;
-}
-
-#[tokio::test]
-async fn a_crash_is_named_with_its_last_lines_and_stops_the_rest() {
-    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let mut up = Up::start(command(bin.path(), data.path(), free_offset(1)));
-    fs::write(bin.path().join("crash-payments-serve"), "").unwrap();
-    let (code, text) = up.end();
-    assert_eq!(code, Some(1));
-    assert!(
-        text.contains("`payments serve` ended with exit status: 3; its last lines:\nline 11\n"),
-        "{text}"
-    );
-    assert!(text.contains("line 29\nthe reason of the crash\n"), "{text}");
-    wait_dead(&up.children).await;
-}
-
-#[tokio::test]
-async fn a_store_that_is_killed_is_named_as_well() {
-    let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let offset = free_offset(2);
-    let mut up = Up::start(command(bin.path(), data.path(), offset));
-    // A server writes its address over its command line.
-    let address = format!("127.0.0.1:{}", Ports::standard(offset).unwrap().payments_redis);
-    let is_store =
-        |pid: &&u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap().contains(&address);
-    let store = up.children.iter().find(is_store).unwrap();
-    kill(Pid::from_raw(store.cast_signed()), Signal::SIGKILL).unwrap();
-    let (code, text) = up.end();
-    assert_eq!(code, Some(1));
-    assert!(text.contains("`payments redis` ended with signal: 9"), "{text}");
     wait_dead(&up.children).await;
 }
 

@@ -18,6 +18,8 @@ use stack::{process::LineSink, project};
 const NAME_WIDTH: usize = 17;
 /// Longest wait at the end for somebody to read the last lines.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
+/// What a line of `deploy/start-store.sh` begins with.
+const START_SCRIPT: &str = "start-store.sh: ";
 const COLORS: [(&str, &str); 6] = [
     ("inventory serve", "36"),
     ("inventory consume", "34"),
@@ -57,13 +59,14 @@ impl Output {
         })
     }
 
-    /// The same for a store, but only what it marks as a warning (`#`), and only between start and
-    /// stop: each of them is a dozen such lines that say nothing. A store that fails is quoted in
-    /// full anyway.
+    /// The same for a store, but only what its start script says, and what the server marks as a
+    /// warning (`#`), and that only between start and stop: each of them is a dozen such lines that
+    /// say nothing. A store that fails is quoted in full anyway.
     pub(super) fn warnings_sink(&self, name: &str) -> LineSink {
         let (all, speak) = (self.sink(name), self.stores_speak.clone());
         Arc::new(move |line| {
-            if speak.load(Ordering::Relaxed) && line.contains(" # ") {
+            let warns = speak.load(Ordering::Relaxed) && line.contains(" # ");
+            if warns || line.starts_with(START_SCRIPT) {
                 all(line);
             }
         })

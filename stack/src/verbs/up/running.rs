@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
-use stack::{
-    health::{Member, obituary},
-    note::note,
-    redis::RedisServer,
-};
+use stack::{health::Member, note::note, redis::RedisServer};
 use tokio::time::{Instant, sleep};
+
+use super::revival::Revival;
 
 /// The services themselves promise to end within 5 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -37,17 +35,21 @@ impl Running {
         lock(&self.services).clone()
     }
 
-    /// The story of the first process that ends.
-    pub(super) async fn first_end(&self) -> String {
+    /// Starts each store again that ends, and each service too if they are `whole`: one that ends
+    /// before all were ready once has a fault of its own. The story of the first process that no
+    /// start can help.
+    pub(super) async fn keep(&self, whole: bool) -> String {
+        let mut revival = Revival::default();
         loop {
-            let stores = lock(&self.stores).clone();
-            let services = self.services();
-            let all = stores
-                .iter()
-                .map(|store| store.process())
-                .chain(services.iter().map(|member| &*member.process));
-            if let Some(ended) = all.into_iter().find(|process| process.exit().is_some()) {
-                return obituary(ended).await;
+            for store in lock(&self.stores).clone() {
+                if let Some(story) = revival.look(store.process(), Some(store.dir())).await {
+                    return story;
+                }
+            }
+            for service in self.services().into_iter().filter(|_| whole) {
+                if let Some(story) = revival.look(&service.process, None).await {
+                    return story;
+                }
             }
             sleep(WATCH_INTERVAL).await;
         }

@@ -1,0 +1,159 @@
+//! Starts processes again that have ended, with growing pauses, and says why each ended.
+
+use std::{collections::HashMap, path::Path, time::Duration};
+
+use nix::sys::statvfs::statvfs;
+use stack::{
+    health::{QUOTED_LINES, obituary},
+    note::note,
+    process::Process,
+};
+use tokio::time::Instant;
+
+/// Between the end of a process and its first start again. Each further pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// No pause is longer, so that the system is whole again soon after its disk has room.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// After a process has run this long, its next end is followed by the first pause again.
+const STEADY: Duration = Duration::from_secs(10);
+/// The ends of one process within this time are told once.
+const TELL_PAUSE: Duration = Duration::from_secs(30);
+/// What a server says that would end in the same way each time.
+const HOPELESS: [&str; 7] = [
+    "Failed listening on",
+    "FATAL CONFIG FILE ERROR",
+    "FATAL AOF MANIFEST FILE ERROR",
+    "Bad file format reading the append only file",
+    "Wrong signature trying to load DB",
+    "Can't handle RDB format version",
+    "corrupted cluster config file",
+];
+
+/// The processes that have ended, and how often.
+#[derive(Default)]
+pub(super) struct Revival(HashMap<String, Patient>);
+
+struct Patient {
+    started: Instant,
+    /// When it is started again, if it has ended.
+    due: Option<Instant>,
+    pause: Duration,
+    told: Option<Instant>,
+    untold: u32,
+}
+
+impl Revival {
+    /// Looks at a process, which keeps its data in `folder` if it is a store, and starts it again
+    /// when its pause is over. The story of one that no start can help.
+    pub(super) async fn look(
+        &mut self,
+        process: &Process,
+        folder: Option<&Path>,
+    ) -> Option<String> {
+        process.exit()?;
+        let patient = self.0.entry(process.name().to_owned()).or_default();
+        match patient.due {
+            None => {
+                let story = obituary(process).await;
+                if folder.is_some() && is_hopeless(&process.last_lines(QUOTED_LINES)) {
+                    return Some(story);
+                }
+                patient.ended();
+                patient.tell(&story, process.name(), folder);
+            }
+            // A process that cannot be started has another pause.
+            Some(due) if due <= Instant::now() => match process.revive() {
+                Ok(_) => patient.started(),
+                Err(error) => {
+                    patient.ended();
+                    patient.tell(&format!("{error:#}"), process.name(), folder);
+                }
+            },
+            Some(_) => {}
+        }
+        None
+    }
+}
+
+impl Default for Patient {
+    fn default() -> Self {
+        let started = Instant::now();
+        Self { started, due: None, pause: FIRST_PAUSE, told: None, untold: 0 }
+    }
+}
+
+impl Patient {
+    fn ended(&mut self) {
+        if self.started.elapsed() >= STEADY {
+            self.pause = FIRST_PAUSE;
+        }
+        self.due = Some(Instant::now() + self.pause);
+    }
+
+    fn started(&mut self) {
+        *self = Self {
+            pause: next_pause(self.pause),
+            told: self.told,
+            untold: self.untold,
+            ..Self::default()
+        };
+    }
+
+    fn tell(&mut self, story: &str, name: &str, folder: Option<&Path>) {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_PAUSE) {
+            self.untold += 1;
+            return;
+        }
+        let room = folder
+            .and_then(free_mib)
+            .map_or(String::new(), |mib| format!(", {mib} MiB are free on its disk"));
+        let more = match self.untold {
+            0 => String::new(),
+            times => format!(" It ended {times} more times since the last such line."),
+        };
+        note(&format!("{story}\nstack: starting `{name}` again{room}.{more}"));
+        (self.told, self.untold) = (Some(Instant::now()), 0);
+    }
+}
+
+fn next_pause(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_PAUSE)
+}
+
+fn is_hopeless(lines: &[String]) -> bool {
+    lines.iter().any(|line| HOPELESS.iter().any(|text| line.contains(text)))
+}
+
+fn free_mib(folder: &Path) -> Option<u64> {
+    let disk = statvfs(folder).ok()?;
+    Some(u64::from(disk.blocks_available()) * u64::from(disk.fragment_size()) / (1_024 * 1_024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_longest_and_begin_anew_after_a_steady_run() {
+        let mut patient = Patient::default();
+        for pause in [50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000] {
+            assert_eq!(patient.pause, Duration::from_millis(pause));
+            patient.ended();
+            patient.started();
+        }
+        patient.started -= STEADY;
+        patient.ended();
+        assert_eq!(patient.pause, FIRST_PAUSE);
+    }
+
+    #[test]
+    fn a_full_disk_is_waited_for_and_a_damaged_file_is_not() {
+        let lines = |text: &str| vec![format!("1:M 1 Jan 2026 00:00:00.000 # {text}")];
+        assert!(!is_hopeless(&lines("Short write while writing to the AOF file")));
+        assert!(!is_hopeless(&lines(
+            "Failed opening the append-only file: No space left on device"
+        )));
+        assert!(is_hopeless(&lines("Failed listening on port 6380 (tcp), aborting.")));
+        assert!(is_hopeless(&lines("Bad file format reading the append only file a.aof: make")));
+    }
+}
