@@ -48,12 +48,25 @@ pub fn build() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The environment of a server with the shim, whose faults are none for now.
-pub(super) fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
+/// The environment of a program with the shim, whose faults are none for now. They are told by a
+/// file in `dir`, also to all that the program starts.
+pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     let file = dir.join(FILE);
     fs::write(&file, [0; SIZE]).with_context(|| format!("cannot write {}", file.display()))?;
     let text = |path: &Path| path.to_str().map(str::to_owned).context("a path that is no text");
     Ok(vec![("LD_PRELOAD".to_owned(), text(shim)?), (VARIABLE.to_owned(), text(&file)?)])
+}
+
+/// Makes every write to a file fail as on a full disk, or ends that, for what was
+/// [prepared](prepare) with `dir`.
+pub fn fill_disk(dir: &Path, full: bool) -> Result<()> {
+    set_fault(dir, DISK_AT, i64::from(full))
+}
+
+fn set_fault(dir: &Path, at: u64, value: i64) -> Result<()> {
+    let file = OpenOptions::new().write(true).open(dir.join(FILE));
+    let file = file.context("this was started without the shim")?;
+    Ok(file.write_all_at(&value.to_ne_bytes(), at)?)
 }
 
 impl RedisServer {
@@ -61,21 +74,15 @@ impl RedisServer {
     /// notices within the tenth of a second for which it remembers the time, and also after a
     /// restart. Needs the shim.
     pub fn offset_clock(&self, millis: i64) -> Result<()> {
-        self.set_fault(CLOCK_AT, millis)
+        set_fault(self.dir(), CLOCK_AT, millis)
     }
 
     /// Makes every write to the data folder fail as on a full disk, or ends that. Needs the shim.
     ///
     /// A server with `appendfsync always` ends by itself at the first write it cannot keep, without
-    /// having answered it; one with `everysec` refuses writes (`MISCONF`) until there is room.
+    /// having answered it; one with `everysec` refuses writes (`MISCONF`) until there is room. One
+    /// that is started meanwhile answers reads and refuses writes (`NOREPLICAS`) until then.
     pub fn fill_disk(&self, full: bool) -> Result<()> {
-        self.set_fault(DISK_AT, i64::from(full))
-    }
-
-    fn set_fault(&self, at: u64, value: i64) -> Result<()> {
-        let path = self.dir().join(FILE);
-        let file = OpenOptions::new().write(true).open(&path);
-        let file = file.context("this store was started without the shim")?;
-        Ok(file.write_all_at(&value.to_ne_bytes(), at)?)
+        fill_disk(self.dir(), full)
     }
 }

@@ -2,6 +2,10 @@
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use stack::{
     operator::Operator,
     redis::{Cut, Overrides, RedisOptions, RedisServer, Store, shim},
@@ -198,4 +202,46 @@ async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_i
     wait_until("room", soon, || async { operator.ask::<u64>(&["INCR", "counter"]).await.is_ok() })
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_is_room() {
+    for policy in ["always", "everysec"] {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = vec![("appendfsync".to_owned(), policy.to_owned())];
+        let (redis, operator) = start(dir.path(), Overrides { settings, ..shimmed().await }).await;
+        count(&operator).await;
+        redis.fill_disk(true).unwrap();
+        redis.restart().await.unwrap();
+        assert_eq!(counter(&operator).await, Some(1), "{policy}");
+        for _ in 0..3 {
+            let refused = operator.ask::<u64>(&["INCR", "counter"]).await.unwrap_err();
+            assert_eq!(refused.code(), Some("NOREPLICAS"), "{policy}");
+        }
+        redis.fill_disk(false).unwrap();
+        wait_until("room", LIMIT, || async {
+            operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
+        })
+        .await
+        .unwrap();
+        redis.restart().await.unwrap();
+        assert_eq!(counter(&operator).await, Some(2), "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_dies() {
+    let dir = tempfile::tempdir().unwrap();
+    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    count(&operator).await;
+    redis.fill_disk(true).unwrap();
+    redis.restart().await.unwrap();
+    assert!(redis.process().stop(LIMIT).await.unwrap().success());
+    redis.restart().await.unwrap();
+    let info: String = operator.insist(&["INFO", "server"], LIMIT).await.unwrap();
+    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    let server = Pid::from_raw(pid.trim().parse().unwrap());
+    assert_ne!(redis.pid(), u32::try_from(server.as_raw()).unwrap(), "it starts the server anew");
+    kill(server, Signal::SIGKILL).unwrap();
+    assert!(!redis.process().wait(LIMIT).await.unwrap().success());
 }

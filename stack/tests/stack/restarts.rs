@@ -67,15 +67,18 @@ async fn a_service_that_crashes_is_named_with_its_last_lines_and_started_again()
 #[tokio::test]
 async fn the_ends_of_a_process_are_told_once_in_a_while() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let mut up = Up::start(command(bin.path(), data.path(), free_offset(1)));
+    let mut up = Up::start(command(bin.path(), data.path(), free_offset(10)));
+    let mut said = Vec::new();
     for _ in 0..4 {
         fs::write(bin.path().join("crash-payments-serve"), "").unwrap();
-        up.lines_until(|line| line.contains("payments serve listens, pid"));
+        said.extend(up.lines_until(|line| line.contains("payments serve listens, pid")));
     }
     up.signal(Signal::SIGINT);
-    let (code, text) = up.end();
+    let (code, rest) = up.end();
     assert_eq!(code, Some(0));
-    assert!(!text.contains("`payments serve` ended"), "{text}");
+    let said = format!("{}\n{rest}", said.join("\n"));
+    assert_eq!(said.matches("`payments serve` ended").count(), 1, "{said}");
+    assert_eq!(said.matches("starting `payments serve` again").count(), 1, "{said}");
 }
 
 #[tokio::test]
@@ -98,7 +101,7 @@ async fn a_store_that_is_killed_is_named_and_started_again_on_its_data() {
 #[tokio::test]
 async fn a_store_whose_file_is_damaged_is_quoted_and_ends_the_run() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let offset = free_offset(2);
+    let offset = free_offset(11);
     let mut up = Up::start(command(bin.path(), data.path(), offset));
     damage(data.path());
     kill_store(&up, offset);
@@ -112,7 +115,7 @@ async fn a_store_whose_file_is_damaged_is_quoted_and_ends_the_run() {
 #[tokio::test]
 async fn ctrl_c_ends_a_run_at_once_while_a_process_waits_for_its_next_start() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    let offset = free_offset(2);
+    let offset = free_offset(15);
     let mut up = Up::start(command(bin.path(), data.path(), offset));
     let children = children_of(up.child.id());
     // Nothing can be started there any more, so that its pauses grow.

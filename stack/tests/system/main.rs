@@ -19,6 +19,7 @@ mod data_loss;
 mod duplicates;
 mod endings;
 mod failover;
+mod full_disk;
 mod harness;
 mod live;
 mod logs;

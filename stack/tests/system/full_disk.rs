@@ -1,0 +1,246 @@
+//! The disk of the stores is full: reads go on, changes are refused, and all is well by itself once
+//! there is room.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::json;
+use stack::{
+    binaries,
+    ports::{self, Ports},
+    project,
+    redis::shim,
+    wait::{wait_for, wait_until},
+};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::harness::{Answer, LIMIT, Shop, client};
+
+/// How long reads are watched.
+const WATCHED: Duration = Duration::from_secs(3);
+/// Pieces of the product that is sold.
+const STOCK: u64 = 100;
+
+/// `run-all` with the real services, on a disk that can be full.
+struct RunAll {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    ports: Ports,
+    http: Client,
+    dir: TempDir,
+}
+
+impl RunAll {
+    async fn start(first_offset: u16) -> Self {
+        let (shim, binaries) =
+            tokio::task::spawn_blocking(|| (shim::build().unwrap(), binaries::shared().unwrap()))
+                .await
+                .unwrap();
+        let (dir, offset) = (tempfile::tempdir().unwrap(), free_offset(first_offset));
+        let mut child = Command::new(&binaries.stack)
+            .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
+            .arg(dir.path().join("data"))
+            .env("PAS_DE_DEUX_BIN_DIR", binaries.inventory.parent().unwrap())
+            .env("COMPLETION_DELAY", "100ms")
+            .envs(shim::prepare(&shim, dir.path()).unwrap())
+            .current_dir(project::root())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        for pipe in [Box::new(stdout) as Box<dyn Read + Send>, Box::new(stderr)] {
+            let lines = lines.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    lines.lock().unwrap().push(line);
+                }
+            });
+        }
+        let ports = Ports::standard(offset).unwrap();
+        let run = Self { child, lines, ports, http: client(), dir };
+        run.wait_said("╰", 1).await;
+        run
+    }
+
+    /// Waits until so many lines contain this text.
+    async fn wait_said(&self, text: &str, times: usize) {
+        let said = wait_until(text, LIMIT, || async { self.said(text) >= times }).await;
+        assert!(said.is_ok(), "{text}: {:#?}", self.lines.lock().unwrap());
+    }
+
+    fn said(&self, text: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    fn fill_disk(&self, full: bool) {
+        shim::fill_disk(self.dir.path(), full).unwrap();
+    }
+
+    fn inventory(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.inventory_http);
+        self.http.request(method, url)
+    }
+
+    fn payments(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("http://127.0.0.1:{}{path}", self.ports.payments_http);
+        self.http.request(method, url)
+    }
+
+    fn order(&self, product: &str, key: &str) -> RequestBuilder {
+        let body = json!({"product_id": product, "quantity": 1});
+        self.payments(Method::POST, "/orders").header("Idempotency-Key", key).json(&body)
+    }
+
+    async fn wait_paid(&self, id: &str) {
+        let path = format!("/orders/{id}");
+        wait_until("the order to be paid", LIMIT, || async {
+            Answer::to(self.payments(Method::GET, &path)).await.body.contains("\"paid\"")
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Asks for changes until both stores have noticed that their disk is full.
+    async fn wait_full(&self, product: &str) {
+        let noticed = wait_until("both stores to notice", LIMIT, || async {
+            let _ = Answer::attempt(self.order(product, "while-full")).await;
+            let body = json!({"name": "other", "price": "1.00", "quantity": 1});
+            let _ = Answer::attempt(self.inventory(Method::POST, "/products").json(&body)).await;
+            self.said(" is full: ") >= 2
+        });
+        noticed.await.unwrap();
+    }
+}
+
+impl Drop for RunAll {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// An offset below those of all other tests. Each test here has a range of its own.
+fn free_offset(first: u16) -> u16 {
+    let is_free = |offset: &u16| {
+        let ports = Ports::standard(*offset).unwrap();
+        ports.named().iter().all(|(_, port)| ports::is_free(*port))
+    };
+    (first..first + 40).step_by(2).find(is_free).unwrap()
+}
+
+/// Each of these requests is answered 200 for a while.
+async fn assert_read(requests: &[RequestBuilder]) {
+    let since = Instant::now();
+    while since.elapsed() < WATCHED {
+        for request in requests {
+            Answer::to(request.try_clone().unwrap()).await.expect(200);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
+    let mut run = RunAll::start(900).await;
+    let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
+    let product = Answer::to(run.inventory(Method::POST, "/products").json(&body)).await;
+    let product = product.expect(201).text("id");
+    let first = Answer::to(run.order(&product, "first")).await.expect(201).text("id");
+    run.wait_paid(&first).await;
+
+    for round in 1..=2 {
+        run.fill_disk(true);
+        run.wait_full(&product).await;
+        let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
+        let reads = [run.inventory(Method::GET, &shelf), run.payments(Method::GET, &order)];
+        for read in &reads {
+            let back = wait_until("reads to go on", LIMIT, || async {
+                let answer = Answer::attempt(read.try_clone().unwrap()).await;
+                answer.is_ok_and(|answer| answer.status == 200)
+            });
+            back.await.unwrap();
+        }
+        assert_read(&reads).await;
+        let refused = Answer::to(run.order(&product, &format!("refused-{round}"))).await;
+        refused.assert_unavailable("store-refused");
+        let detail = refused.text("detail");
+        assert!(detail.contains("its disk is full (NOREPLICAS)"), "{detail}");
+        assert_eq!(Answer::to(run.payments(Method::GET, "/readyz")).await.status, 503);
+
+        run.fill_disk(false);
+        run.wait_said(" has room again: ", 2 * round).await;
+        let key = format!("after-{round}");
+        let accepted = wait_for("an order to be accepted", LIMIT, || async {
+            let answer = Answer::attempt(run.order(&product, &key)).await.ok()?;
+            (answer.status == 201).then(|| answer.text("id"))
+        });
+        run.wait_paid(&accepted.await.unwrap()).await;
+        run.lines.lock().unwrap().retain(|line| !line.contains(" is full: "));
+    }
+    let orders = Answer::to(run.payments(Method::GET, "/orders?limit=100")).await.expect(200);
+    let paid = orders.json().as_array().unwrap().len() as u64;
+    let left = wait_until("the stock of each order to be taken", LIMIT, || async {
+        let shelf = run.inventory(Method::GET, &format!("/products/{product}"));
+        Answer::to(shelf).await.json()["quantity"] == STOCK - paid
+    });
+    left.await.unwrap();
+    for ready in [run.inventory(Method::GET, "/readyz"), run.payments(Method::GET, "/readyz")] {
+        Answer::to(ready).await.expect(200);
+    }
+    kill(Pid::from_raw(run.child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(run.child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn run_all_that_is_asked_to_end_ends_while_the_disk_is_full() {
+    let mut run = RunAll::start(950).await;
+    run.fill_disk(true);
+    run.wait_full("01932c4e-7c1a-7000-8000-2f0d6a1b9c3e").await;
+    kill(Pid::from_raw(run.child.id().cast_signed()), Signal::SIGINT).unwrap();
+    assert!(run.child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn stores_that_write_every_second_read_on_and_take_changes_again_once_there_is_room() {
+    let shop = Shop::start(Shop::builder().redis("appendfsync", "everysec").shimmed()).await;
+    let product = shop.create_product("thing", 100).await;
+    let (first, _) = shop.place_order(product, 1).await;
+    shop.wait_status(first, "paid").await;
+    shop.wait_drained().await;
+    let stores = [shop.system.inventory_redis(), shop.system.payments_redis()];
+    stores.iter().for_each(|store| store.fill_disk(true).unwrap());
+    // What is accepted before the server has tried to write is written once there is room.
+    let refused = wait_for("a refusal", LIMIT, || async {
+        let answer = shop.try_order(product, 1).await;
+        (answer.status != 201).then_some(answer)
+    });
+    let refused = refused.await.unwrap();
+    refused.assert_unavailable("store-refused");
+    assert!(refused.text("detail").contains("(MISCONF)"), "{refused:?}");
+    let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
+    assert_read(&[shop.to_inventory(Method::GET, &shelf), shop.to_payments(Method::GET, &order)])
+        .await;
+    stores.iter().for_each(|store| store.fill_disk(false).unwrap());
+    shop.system.wait_ready().await.unwrap();
+    shop.place_order(product, 1).await;
+    shop.assert_quiet().await;
+    let orders = shop.orders().await.len() as u64;
+    assert_eq!(shop.stock(product).await, 100 - orders);
+    let stored = shop.system.payments_redis();
+    stored.kill();
+    stored.restart().await.unwrap();
+    assert_eq!(shop.orders().await.len() as u64, orders, "all of it was written");
+}
