@@ -20,7 +20,7 @@ use crate::{
 };
 use lines::Lines;
 
-pub use lines::LineSink;
+pub use lines::{LineSink, Reading};
 
 mod lines;
 
@@ -161,6 +161,11 @@ impl Process {
             self.spawn(&mut state)?;
         }
         Ok(ended)
+    }
+
+    /// Says how what it writes is read from now on, over all its runs.
+    pub fn set_reading(&self, reading: Reading) {
+        self.lines.set_reading(reading);
     }
 
     /// The last `count` lines it wrote to stdout and stderr.

@@ -95,7 +95,9 @@ impl Rule {
             Self::K11 => "no entry went that nobody had acted on",
             Self::K12 => "what was lost was acknowledged within the bound before a crash",
             Self::K13 => "ready and drained in time, by itself",
-            Self::K14 => "memory, descriptors, threads and connections are as before",
+            Self::K14 => {
+                "memory within its limit, and like descriptors, threads and connections as before"
+            }
             Self::K15 => "every planned figure was reached",
         }
     }

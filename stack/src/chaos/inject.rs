@@ -34,6 +34,7 @@ mod clocks;
 mod declared;
 mod links;
 mod operation;
+mod pressure;
 mod servers;
 
 /// How long a process may take to be there again, or to end when asked.
@@ -141,6 +142,9 @@ impl Injector {
                 self.long_jump(*store, *days).await
             }
             What::DiskFull(store, time) => self.fill_disk(*store, *time).await,
+            What::StoreExit(store, time) => self.end_store(*store, *time).await,
+            What::UnreadLog(name, reading, time) => self.leave_unread(name, *reading, *time).await,
+            What::Flood(name, crowd, time) => self.flood(name, *crowd, *time).await,
             _ => self.operate(what).await,
         }
     }

@@ -23,6 +23,7 @@ use super::{
     load::{self, Load, Shops, Wishes},
     plan::{self, Fault, PROCESSES},
     report::{LegReport, Say},
+    resources::Peaks,
     stores::Operators,
     watch::{Seen, Watch},
 };
@@ -103,6 +104,7 @@ async fn start(leg: &Leg, seed: u64, binaries: Binaries, folder: &Path) -> Resul
         .logs(folder)
         .proxied(seed)
         .supervised()
+        .limited()
         .shimmed();
     if leg.durability == Durability::EverySecond {
         builder = builder.redis(EVERY_SECOND.0, EVERY_SECOND.1);
@@ -133,6 +135,9 @@ impl Running {
         let load = Arc::new(self.load()?);
         let products = load.open_shop(&wishes).await?;
         let watch = Task(tokio::spawn(self.watch(&products).run(self.seen.clone())));
+        let (peaks, system) = (Arc::new(Peaks::default()), self.system.clone());
+        let measured = peaks.clone();
+        let measuring = Task(tokio::spawn(async move { measured.watch(&system).await }));
         let progress = Task(tokio::spawn(progress(self.tally.clone(), say.clone())));
         let injector = Arc::new(self.injector());
         let start = Instant::now();
@@ -146,7 +151,8 @@ impl Running {
         judge.ready(heal::ready(&self.system).await?);
         (&mut clients.0).await.context("the clients of the harness failed")??;
         judge.drained(heal::drained(&self.operators).await);
-        drop((watch, progress));
+        drop((watch, progress, measuring));
+        judge.memory(&peaks.all(&self.system));
         judge.resources(&self.system).await;
         let declared = injector.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         judge.stores(self, &declared).await

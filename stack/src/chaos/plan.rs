@@ -8,9 +8,12 @@ use super::{
     figures::{Figure, Figures},
     legs::Leg,
 };
-use crate::redis::{Cut, Store};
+use crate::{
+    process::Reading,
+    redis::{Cut, Store},
+};
 
-pub(super) use what::{Link, Poison, Tcp, What};
+pub(super) use what::{Crowd, Link, Poison, Tcp, What};
 
 mod what;
 
@@ -25,6 +28,9 @@ pub(super) const PROCESSES: [&str; 8] = [
     "payments consume",
     "payments consume 2",
 ];
+/// Those of them that clients speak to.
+const SERVERS: [&str; 4] =
+    ["inventory serve", "inventory serve 2", "payments serve", "payments serve 2"];
 pub(super) const STORES: [Store; 2] = [Store::Inventory, Store::Payments];
 
 /// Something that happens to the system.
@@ -46,6 +52,11 @@ const PARTED_SHARE: f64 = 0.06;
 /// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
 const CUT_SECONDS: std::ops::RangeInclusive<u64> = 1..=2;
 const CUT_BYTES: std::ops::RangeInclusive<u64> = 1..=2_000;
+/// Some seconds of silence fill a log, and the pause between two lines that are read slowly.
+const LONGEST_UNREAD_MS: u64 = 3_000;
+const SLOWEST_LINE_MS: u64 = 50;
+/// A flood takes as long as a client may have to wait for an answer.
+const LONGEST_FLOOD_MS: u64 = 2_000;
 /// A jump back delays what is due by as much, so it is a short one; a jump forward may be an hour.
 const JUMPS_MS: [i64; 4] = [30_000, -1_500, 3_600_000, -500];
 
@@ -81,8 +92,15 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
 /// come first, then the groups, and the rest of the window has neither.
 fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
     let (from, to) = match figure {
-        Figure::StoreKills | Figure::TailCuts | Figure::DiskFull | Figure::LongJumps => (0.0, 0.6),
+        Figure::StoreKills
+        | Figure::TailCuts
+        | Figure::DiskFull
+        | Figure::StoreExits
+        | Figure::LongJumps => (0.0, 0.6),
         Figure::GroupsDestroyed => (0.6, 0.75),
+        // Whoever emits a duplicate looks for it among the newest entries, which are large then.
+        Figure::Duplicates => (0.0, 0.8),
+        Figure::LargeEntries => (0.85, 0.95),
         // The last faults as well happen under load.
         _ => (0.0, 0.95),
     };
@@ -135,6 +153,18 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
         }
         Figure::OutOfMemory => What::OutOfMemory(store, ms(rng.u64(300..=1_000))),
         Figure::DiskFull => What::DiskFull(store, ms(rng.u64(300..=1_000))),
+        Figure::StoreExits => What::StoreExit(store, ms(rng.u64(300..=1_000))),
+        Figure::UnreadLogs => {
+            let pause = ms(rng.u64(1..=SLOWEST_LINE_MS));
+            let reading = if rng.bool() { Reading::Never } else { Reading::Slowly(pause) };
+            What::UnreadLog(process, reading, ms(rng.u64(500..=LONGEST_UNREAD_MS)))
+        }
+        Figure::Floods => {
+            let process = SERVERS[rng.usize(..SERVERS.len())];
+            let crowd = if number % 2 == 0 { Crowd::Idle } else { Crowd::Unreading };
+            What::Flood(process, crowd, ms(rng.u64(500..=LONGEST_FLOOD_MS)))
+        }
+        Figure::LargeEntries => What::LargeEntry(store),
         Figure::FunctionFlushes => What::FlushFunctions(store),
         Figure::GroupsDestroyed => What::DestroyGroup(store),
         // The stream that always has entries first.

@@ -1,8 +1,20 @@
 //! What a process uses, as the kernel tells it.
 
-use std::{fs, path::Path};
+use std::{
+    collections::HashMap,
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use crate::process::Process;
+use tokio::time::sleep;
+
+use super::plan::PROCESSES;
+use crate::{memory, process::Process, system::System};
+
+/// Between two looks at what processes have used at most. The kernel keeps count until they end.
+const PEAK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// More than before by this share, and by what stands below, is too much.
 const GROWTH_PERCENT: u64 = 10;
@@ -59,6 +71,36 @@ impl Usage {
         })
         .map(|(what, before, now, _)| format!("{what}: {before} before, {now} now"))
         .collect()
+    }
+}
+
+/// The most memory in bytes that each process has used, over all its lives.
+#[derive(Default)]
+pub(super) struct Peaks(Mutex<HashMap<&'static str, u64>>);
+
+impl Peaks {
+    /// Looks again and again, until it is dropped.
+    pub(super) async fn watch(&self, system: &System) {
+        loop {
+            self.look(system);
+            sleep(PEAK_INTERVAL).await;
+        }
+    }
+
+    /// What was used up to now.
+    pub(super) fn all(&self, system: &System) -> HashMap<&'static str, u64> {
+        self.look(system);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn look(&self, system: &System) {
+        let mut peaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in PROCESSES {
+            // One that does not run just now has been looked at before.
+            let used = memory::peak(&system.process(name)).unwrap_or_default();
+            let peak = peaks.entry(name).or_default();
+            *peak = used.max(*peak);
+        }
     }
 }
 

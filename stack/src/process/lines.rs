@@ -4,10 +4,11 @@ use std::{
     collections::VecDeque,
     io::{BufRead, BufReader, Read},
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use super::lock;
@@ -17,6 +18,21 @@ const KEPT_LINES: usize = 400;
 /// A longer line is cut into pieces, so that a child cannot fill our memory.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
+/// A process whose output nobody reads is read again after this time at the latest.
+const UNREAD_LIMIT: Duration = Duration::from_mins(1);
+
+/// How the output of a process is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// As soon as it is there.
+    #[default]
+    AtOnce,
+    /// One line, and a pause.
+    Slowly(Duration),
+    /// Not at all, for a minute at most.
+    Never,
+}
+
 /// Gets every line a process writes, from the threads that read them.
 pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -24,12 +40,20 @@ pub type LineSink = Arc<dyn Fn(&str) + Send + Sync>;
 pub(super) struct Lines {
     kept: Mutex<VecDeque<String>>,
     open_pipes: AtomicUsize,
+    reading: Mutex<Reading>,
+    changed: Condvar,
     sink: Option<LineSink>,
 }
 
 impl Lines {
     pub(super) fn new(sink: Option<LineSink>) -> Self {
-        Self { kept: Mutex::default(), open_pipes: AtomicUsize::new(0), sink }
+        Self {
+            kept: Mutex::default(),
+            open_pipes: AtomicUsize::new(0),
+            reading: Mutex::default(),
+            changed: Condvar::new(),
+            sink,
+        }
     }
 
     /// Reads a pipe until its last writer is gone, on a thread of its own.
@@ -38,9 +62,29 @@ impl Lines {
         let lines = self.clone();
         self.open_pipes.fetch_add(1, Ordering::AcqRel);
         thread::spawn(move || {
-            each_line(pipe, |line| lines.take(line));
+            each_line(pipe, |line| {
+                lines.wait_turn();
+                lines.take(line);
+            });
             lines.open_pipes.fetch_sub(1, Ordering::AcqRel);
         });
+    }
+
+    /// From now on the output is read like this.
+    pub(super) fn set_reading(&self, reading: Reading) {
+        *lock(&self.reading) = reading;
+        self.changed.notify_all();
+    }
+
+    fn wait_turn(&self) {
+        let reading = lock(&self.reading);
+        let is_never = |reading: &mut Reading| *reading == Reading::Never;
+        let waited = self.changed.wait_timeout_while(reading, UNREAD_LIMIT, is_never);
+        let pause = match *waited.unwrap_or_else(PoisonError::into_inner).0 {
+            Reading::Slowly(pause) => pause,
+            Reading::AtOnce | Reading::Never => return,
+        };
+        thread::sleep(pause);
     }
 
     /// The last `count` lines.

@@ -34,8 +34,13 @@ pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
 fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     let trimmed = evidence.orders_trimmed();
     let mut set_aside = HashSet::new();
+    let (completed, refunds) = (&evidence.stores.completed, &evidence.stores.refunds);
     for letter in &evidence.stores.dead_letters {
-        if letter.poison {
+        let stream = if letter.from == Store::Payments { completed } else { refunds };
+        // What was too large to be kept has lost the field that says so.
+        let planted =
+            stream.entries.iter().any(|event| event.poison && event.entry == letter.entry);
+        if letter.poison || planted {
             set_aside.insert((letter.from.name(), letter.entry.as_str()));
             continue;
         }
@@ -45,10 +50,7 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
         let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
         finding.expect(removed || orphaned, || format!("set aside without need: {letter:?}"));
     }
-    for (from, stream) in [
-        (Store::Payments, &evidence.stores.completed),
-        (Store::Inventory, &evidence.stores.refunds),
-    ] {
+    for (from, stream) in [(Store::Payments, completed), (Store::Inventory, refunds)] {
         for poison in stream.entries.iter().filter(|event| event.poison) {
             let found = set_aside.contains(&(from.name(), poison.entry.as_str()));
             finding.expect(found, || format!("poison {} was not set aside", poison.entry));

@@ -20,6 +20,10 @@ use crate::{
 
 /// What is read with one command.
 const PAGE: usize = 500;
+/// Entries that are read at once: each may have some megabytes.
+const ENTRIES_PAGE: usize = 20;
+/// A longer value says nothing that is checked.
+const LONGEST_VALUE: usize = 16 * 1024;
 const LIMIT: Duration = Duration::from_secs(20);
 /// The hashes of these keys, in the same order.
 const HASHES: &str = r"
@@ -123,7 +127,7 @@ async fn keys(operator: &Operator, prefix: &str, kind: &str) -> Result<Vec<Strin
 
 /// All entries of a stream.
 async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>> {
-    let page = PAGE.to_string();
+    let page = ENTRIES_PAGE.to_string();
     let mut all: Vec<(String, Fields)> = Vec::new();
     loop {
         let from = all.last().map_or("-".to_owned(), |(last, _)| format!("({last}"));
@@ -132,7 +136,11 @@ async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>
         if found.is_empty() {
             return Ok(all);
         }
-        all.extend(found.into_iter().map(|(entry, fields)| (entry, pairs(fields))));
+        all.extend(found.into_iter().map(|(entry, fields)| {
+            let mut fields = pairs(fields);
+            fields.retain(|_, value| value.len() <= LONGEST_VALUE);
+            (entry, fields)
+        }));
     }
 }
 

@@ -29,6 +29,8 @@ const GATHER: Duration = Duration::from_millis(700);
 const LONGEST_BLOCK: Duration = Duration::from_millis(2_200);
 /// The newest entries, of which one is emitted again.
 const NEWEST: usize = 200;
+/// What a large entry carries beside its fields.
+const LARGE_BYTES: usize = 2_000_000;
 /// How many bytes a store is left when it is to be out of memory.
 const HARDLY_ANY: &str = "1";
 
@@ -88,6 +90,11 @@ impl Injector {
             }
             What::TrimUnread(store) => self.trim_unread(store).await?,
             What::Poison(store, shape) => self.poison(store, shape).await?,
+            What::LargeEntry(store) => {
+                let ballast = "x".repeat(LARGE_BYTES);
+                self.add(store, &[POISON_MARK, "chaos", "ballast", &ballast]).await?;
+                self.tally.count(Figure::LargeEntries);
+            }
             What::Duplicate(store, choice) => self.duplicate(store, choice).await?,
             _ => bail!("{what} is nothing that an operator does"),
         }
@@ -213,7 +220,7 @@ impl Injector {
             let Err(error) = self.operators.to(store).ask::<()>(&words).await else {
                 return Ok(());
             };
-            ensure!(Instant::now() < deadline, "{}: {error}", words.join(" "));
+            ensure!(Instant::now() < deadline, "XADD {}: {error}", words[1]);
             sleep(POLL).await;
         }
     }

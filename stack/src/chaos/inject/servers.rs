@@ -16,6 +16,9 @@ use crate::{
 /// How long a store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
 
+/// Services write this key as well, to see whether a store takes changes.
+const PROBE: &str = "confirm:probe";
+
 impl Injector {
     pub(super) async fn kill_store(&self, store: Store, cut: Option<Cut>) -> Result<()> {
         let _turn = self.turn(store.name()).await;
@@ -42,17 +45,44 @@ impl Injector {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
         self.history.note("fault", json!({"fault": format!("disk of {} full", store.name())}));
-        server.fill_disk(true)?;
-        let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {
-            server.process().exit().is_some()
-        });
-        let ended = ended.await;
+        let ended = self.fill_until_end(store).await;
         sleep(time).await;
         server.fill_disk(false)?;
-        if ended.is_ok() {
+        if ended? {
             self.tally.count(Figure::DiskFull);
             server.restart().await?;
         }
         Ok(())
+    }
+
+    /// It is started while its disk is still full, as whoever watches it does, and takes changes by
+    /// itself once there is room.
+    pub(super) async fn end_store(&self, store: Store, time: Duration) -> Result<()> {
+        let _turn = self.turn(store.name()).await;
+        let server = self.server(store);
+        self.history.note("fault", json!({"fault": format!("{} store ends", store.name())}));
+        let ended = self.fill_until_end(store).await;
+        let restarted = server.restart().await;
+        sleep(time).await;
+        server.fill_disk(false)?;
+        restarted?;
+        let changed = wait_until("the store to take changes again", PROCESS_LIMIT, || async {
+            self.operators.to(store).ask::<()>(&["SET", PROBE, ""]).await.is_ok()
+        });
+        changed.await?;
+        if ended? {
+            self.tally.count(Figure::StoreExits);
+        }
+        Ok(())
+    }
+
+    /// Whether the store ended.
+    async fn fill_until_end(&self, store: Store) -> Result<bool> {
+        let server = self.server(store);
+        server.fill_disk(true)?;
+        let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {
+            server.process().exit().is_some()
+        });
+        Ok(ended.await.is_ok())
     }
 }

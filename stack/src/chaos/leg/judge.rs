@@ -17,6 +17,7 @@ use crate::{
         reconcile,
         resources::Usage,
     },
+    memory::SERVICE_LIMIT,
     system::System,
     wait::wait_until,
 };
@@ -25,6 +26,7 @@ use crate::{
 const LOSS_WINDOW: Duration = Duration::from_secs(3);
 /// How long a process may keep connections and memory that it does not need any more.
 const RELEASE_LIMIT: Duration = Duration::from_secs(20);
+const MIB: u64 = 1024 * 1024;
 /// Lines that a reconciler that found something is quoted with.
 const QUOTED_LINES: usize = 5;
 
@@ -67,7 +69,25 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// K14. Connections that wait for more work, and memory that is kept for it, are given back
+    /// K14, first half.
+    pub(super) fn memory(&mut self, peaks: &HashMap<&'static str, u64>) {
+        let mut finding = Finding::new(Rule::K14);
+        for name in PROCESSES {
+            let peak = peaks.get(name).copied().unwrap_or_default();
+            finding.expect((1..=SERVICE_LIMIT).contains(&peak), || {
+                format!("{name} used {} MiB of {}", peak / MIB, SERVICE_LIMIT / MIB)
+            });
+        }
+        let most = peaks.values().max().copied().unwrap_or_default();
+        self.remarks.push(format!(
+            "the most memory a service used: {} of {} MiB",
+            most / MIB,
+            SERVICE_LIMIT / MIB
+        ));
+        self.merge(vec![finding]);
+    }
+
+    /// K14, second half. Connections that wait for more work, and memory that is kept for it, are given back
     /// after a while.
     pub(super) async fn resources(&mut self, system: &System) {
         let fits = || async {
@@ -101,7 +121,7 @@ impl Judge {
             rss / 1_024,
             rss_now / 1_024
         ));
-        self.findings.push(finding);
+        self.merge(vec![finding]);
     }
 
     /// K15.

@@ -22,6 +22,10 @@ pub(super) const SMOKE: &Table = &[
     (Figure::Restocks, [3, 0, 0]),
     (Figure::Stocktakes, [1, 0, 0]),
     (Figure::Deletions, [1, 0, 0]),
+    (Figure::StoreExits, [1, 0, 0]),
+    (Figure::UnreadLogs, [1, 0, 0]),
+    (Figure::LargeEntries, [4, 0, 0]),
+    (Figure::Floods, [1, 0, 0]),
 ];
 
 pub(super) const QUICK: &Table = &[
@@ -72,6 +76,10 @@ pub(super) const CI: &Table = &[
     (Figure::Restocks, [40, 0, 0]),
     (Figure::Stocktakes, [15, 0, 0]),
     (Figure::Deletions, [20, 0, 0]),
+    (Figure::StoreExits, [2, 0, 0]),
+    (Figure::UnreadLogs, [6, 0, 2]),
+    (Figure::LargeEntries, [200, 0, 0]),
+    (Figure::Floods, [4, 0, 0]),
 ];
 
 pub(super) const NIGHTLY: &Table = &[
@@ -99,4 +107,8 @@ pub(super) const NIGHTLY: &Table = &[
     (Figure::Restocks, [400, 0, 0]),
     (Figure::Stocktakes, [150, 0, 0]),
     (Figure::Deletions, [200, 0, 0]),
+    (Figure::StoreExits, [20, 0, 0]),
+    (Figure::UnreadLogs, [60, 0, 20]),
+    (Figure::LargeEntries, [400, 0, 0]),
+    (Figure::Floods, [40, 0, 0]),
 ];

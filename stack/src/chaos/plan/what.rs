@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use crate::redis::{Cut, Store};
+use crate::{
+    process::Reading,
+    redis::{Cut, Store},
+};
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,11 +29,27 @@ pub(in crate::chaos) enum What {
     LongJump(Store, i64),
     OutOfMemory(Store, Duration),
     DiskFull(Store, Duration),
+    /// It ends by itself, and is started while its disk is still full.
+    StoreExit(Store, Duration),
+    /// Nobody reads its log, or somebody does so slowly.
+    UnreadLog(&'static str, Reading, Duration),
+    /// Connections to a process that only take its places.
+    Flood(&'static str, Crowd, Duration),
     FlushFunctions(Store),
     DestroyGroup(Store),
     TrimUnread(Store),
     Poison(Store, Poison),
+    LargeEntry(Store),
     Duplicate(Store, u64),
+}
+
+/// Who floods a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chaos) enum Crowd {
+    /// Those who connect and say nothing.
+    Idle,
+    /// Those who ask for much and read nothing.
+    Unreading,
 }
 
 /// A TCP link that can be harmed.
@@ -92,6 +111,16 @@ impl fmt::Display for What {
             Self::DiskFull(store, time) => {
                 write!(f, "disk of {} store full for {time:?}", store.name())
             }
+            Self::StoreExit(store, time) => {
+                write!(f, "{} store ends, and is started on a full disk: {time:?}", store.name())
+            }
+            Self::UnreadLog(process, reading, time) => {
+                write!(f, "log of {process} read {reading:?} for {time:?}")
+            }
+            Self::Flood(process, crowd, time) => {
+                write!(f, "flood of {crowd:?} clients at {process} for {time:?}")
+            }
+            Self::LargeEntry(store) => write!(f, "large entry in {} store", store.name()),
             Self::FlushFunctions(store) => write!(f, "FUNCTION FLUSH in {} store", store.name()),
             Self::DestroyGroup(store) => write!(f, "group destroyed in {} store", store.name()),
             Self::TrimUnread(store) => write!(f, "unread entries trimmed in {}", store.name()),

@@ -1,0 +1,109 @@
+//! Logs that nobody reads, and crowds that take places.
+
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::OpenOptionsExt,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::fcntl::OFlag;
+use serde_json::json;
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::Injector;
+use crate::{
+    chaos::{figures::Figure, plan::Crowd},
+    process::{Process, Reading},
+};
+
+/// Where a crowd comes from; the clients of the load come from another address.
+const CROWD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);
+const IDLE_CLIENTS: usize = 3_000;
+const UNREADING_CLIENTS: usize = 500;
+/// Asked for at once on each connection.
+const UNREAD_ANSWERS: usize = 4;
+/// As little as the kernel allows is kept for those who do not read.
+const UNREAD_BUFFER: u32 = 4_096;
+/// One that is not let in by then stays outside.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// What a pipe holds at most.
+const PIPE_BYTES: usize = 1024 * 1024;
+const FILLER: &[u8] = b"nobody reads this\n";
+
+impl Injector {
+    /// The next line that the process writes finds its pipe full.
+    pub(super) async fn leave_unread(
+        &self,
+        name: &str,
+        reading: Reading,
+        time: Duration,
+    ) -> Result<()> {
+        let _turn = self.turn(name).await;
+        let process = self.running(name).await?;
+        self.history.note("fault", json!({"fault": format!("log of {name} unread: {reading:?}")}));
+        process.set_reading(reading);
+        let filled = fill_pipe(&process);
+        sleep(time).await;
+        process.set_reading(Reading::AtOnce);
+        filled?;
+        self.tally.count(Figure::UnreadLogs);
+        Ok(())
+    }
+
+    /// The crowd goes after `time`, all at once.
+    pub(super) async fn flood(&self, name: &str, crowd: Crowd, time: Duration) -> Result<()> {
+        let url = self.system.url(name);
+        let address = url.strip_prefix("http://").context("an address")?.parse()?;
+        let clients = match crowd {
+            Crowd::Idle => IDLE_CLIENTS,
+            Crowd::Unreading => UNREADING_CLIENTS,
+        };
+        let mut connecting = JoinSet::new();
+        for _ in 0..clients {
+            connecting.spawn(timeout(CONNECT_LIMIT, connect(address, crowd)));
+        }
+        let connected = connecting.join_all().await.into_iter();
+        let connected: Vec<TcpStream> = connected.filter_map(|made| made.ok()?.ok()).collect();
+        let told = format!("{} of {clients} {crowd:?} clients at {name}", connected.len());
+        self.history.note("fault", json!({"fault": told}));
+        ensure!(!connected.is_empty(), "{told}");
+        sleep(time).await;
+        drop(connected);
+        self.tally.count(Figure::Floods);
+        Ok(())
+    }
+}
+
+async fn connect(address: SocketAddr, crowd: Crowd) -> Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((CROWD_ADDRESS, 0).into())?;
+    if crowd == Crowd::Idle {
+        return Ok(socket.connect(address).await?);
+    }
+    socket.set_recv_buffer_size(UNREAD_BUFFER)?;
+    let mut client = socket.connect(address).await?;
+    let request = format!("GET /docs HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    client.write_all(request.repeat(UNREAD_ANSWERS).as_bytes()).await?;
+    Ok(client)
+}
+
+/// Writes into the output of a process until it takes no more.
+fn fill_pipe(process: &Process) -> Result<()> {
+    let path = format!("/proc/{}/fd/1", process.pid());
+    let pipe = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let mut pipe = pipe.context("the output of a process")?;
+    for _ in 0..PIPE_BYTES / FILLER.len() {
+        if pipe.write_all(FILLER).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
