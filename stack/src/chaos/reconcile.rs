@@ -46,8 +46,9 @@ pub(super) async fn apply(system: &System) -> Result<Reconciled> {
 async fn once(system: &System, apply: bool) -> Result<Reconciled> {
     let process = system.process("payments serve");
     let launch = process.launch();
+    let (_verb, before) = launch.args.split_last().context("a service without a verb")?;
     let mut command = Command::new(&launch.program);
-    command.arg("reconcile").args(FLAGS).args(apply.then_some("--apply"));
+    command.args(before).arg("reconcile").args(FLAGS).args(apply.then_some("--apply"));
     for name in &launch.env_remove {
         command.env_remove(name);
     }
