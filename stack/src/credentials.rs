@@ -98,9 +98,13 @@ impl Credentials {
     }
 }
 
-/// Writes a file only its owner can read. It appears whole or not at all.
+/// Writes a file only its owner can read. It appears whole or not at all. One that says so already is
+/// left alone: a full disk is no reason not to start on what is there.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
+    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+        return Ok(());
+    }
     let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
     let mut file = OpenOptions::new()
         .write(true)

@@ -40,10 +40,10 @@ pub fn take(path: &Path, patience: Duration) -> Result<Lock> {
             }
         }
     }
-    // The id is for the message above only; the lock itself does not depend on it.
-    file.set_len(0)?;
-    file.rewind()?;
-    write!(file, "{}", std::process::id())?;
+    // The id is for the message above only; the lock itself does not depend on it, and a full disk
+    // does not matter.
+    let _ = file.set_len(0).and_then(|()| file.rewind());
+    let _ = write!(file, "{}", std::process::id());
     Ok(Lock { _file: file })
 }
 

@@ -36,6 +36,8 @@ const START: &str = include_str!("../../deploy/start-store.sh");
 const INVENTORY_ACL: &str = include_str!("../../deploy/acl/inventory-store.acl");
 const PAYMENTS_ACL: &str = include_str!("../../deploy/acl/payments-store.acl");
 
+/// What `start-store.sh` says of a disk begins so.
+const DISK: &str = "start-store.sh: the disk of ";
 /// A start includes reading back everything that was ever appended.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -158,6 +160,13 @@ impl RedisServer {
     /// The child process behind it.
     pub fn process(&self) -> &Process {
         &self.process
+    }
+
+    /// Whether its start script has found the disk full, and no room since.
+    pub fn only_reads(&self) -> bool {
+        let said = self.process.last_lines(usize::MAX);
+        let disk = said.iter().rev().find(|line| line.starts_with(DISK));
+        disk.is_some_and(|line| line.contains(" is full: "))
     }
 
     /// Kills it with SIGKILL. The data folder stays as it is.

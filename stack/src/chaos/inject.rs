@@ -98,8 +98,14 @@ impl Injector {
             dropped += proxy.counts().dropped_answers;
         }
         self.tally.add(Figure::DroppedAnswers, u32::try_from(dropped).unwrap_or(u32::MAX));
-        let restarts = self.system.restarts();
-        self.tally.add(Figure::Restarts, u32::try_from(restarts).unwrap_or(u32::MAX));
+        let restarts = u32::try_from(self.system.restarts()).unwrap_or(u32::MAX);
+        self.tally.add(Figure::Restarts, restarts);
+        let seen = self.tally.seen();
+        let ends = seen.get(Figure::ServiceKills) + seen.get(Figure::Terminations);
+        if restarts > ends {
+            let told = format!("{} processes ended by themselves", restarts - ends);
+            self.declare(|declared| declared.complaints.push(told));
+        }
         self.history.note("healed", json!({}));
     }
 

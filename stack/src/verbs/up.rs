@@ -1,6 +1,6 @@
 //! `stack up`: the whole system in the foreground.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -11,7 +11,7 @@ use signals::Signals;
 use stack::{
     binaries::{Binaries, Build},
     guard::{Farewell, Guard},
-    health::{self, Member},
+    health::Member,
     note::note,
     ports::{self, Ports},
     process::Process,
@@ -28,7 +28,6 @@ mod signals;
 mod stores;
 mod summary;
 
-const READY_LIMIT: Duration = Duration::from_mins(1);
 /// What a shell reports for a program that ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -123,9 +122,8 @@ impl Plan {
             let url = format!("http://127.0.0.1:{}", role.port(&self.ports));
             running.add_service(Member { process: Arc::new(process), url });
         }
-        let services = running.services();
         tokio::select! {
-            ready = health::wait_ready(&services, READY_LIMIT) => ready?,
+            ready = running.wait_ready() => ready?,
             end = running.keep(false) => return Ok(end),
         }
         self.output.let_stores_speak(true);

@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    mem,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread,
@@ -36,24 +37,35 @@ const STOCK: u64 = 100;
 struct RunAll {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    offset: u16,
     ports: Ports,
     http: Client,
     dir: TempDir,
 }
 
 impl RunAll {
+    /// Starts it and waits for its box.
     async fn start(first_offset: u16) -> Self {
+        let run =
+            Self::launch(tempfile::tempdir().unwrap(), free_offset(first_offset), false).await;
+        run.wait_said("╰", 1).await;
+        run
+    }
+
+    /// Starts it in this folder.
+    async fn launch(dir: TempDir, offset: u16, full: bool) -> Self {
         let (shim, binaries) =
             tokio::task::spawn_blocking(|| (shim::build().unwrap(), binaries::shared().unwrap()))
                 .await
                 .unwrap();
-        let (dir, offset) = (tempfile::tempdir().unwrap(), free_offset(first_offset));
+        let faults = shim::prepare(&shim, dir.path()).unwrap();
+        shim::fill_disk(dir.path(), full).unwrap();
         let mut child = Command::new(&binaries.stack)
             .args(["up", "--port-offset", &offset.to_string(), "--data-dir"])
             .arg(dir.path().join("data"))
             .env("PAS_DE_DEUX_BIN_DIR", binaries.inventory.parent().unwrap())
             .env("COMPLETION_DELAY", "100ms")
-            .envs(shim::prepare(&shim, dir.path()).unwrap())
+            .envs(faults)
             .current_dir(project::root())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -70,9 +82,7 @@ impl RunAll {
             });
         }
         let ports = Ports::standard(offset).unwrap();
-        let run = Self { child, lines, ports, http: client(), dir };
-        run.wait_said("╰", 1).await;
-        run
+        Self { child, lines, offset, ports, http: client(), dir }
     }
 
     /// Waits until so many lines contain this text.
@@ -209,13 +219,20 @@ async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn run_all_that_is_asked_to_end_ends_while_the_disk_is_full() {
+async fn run_all_ends_and_starts_while_the_disk_is_full_and_goes_on_once_there_is_room() {
     let mut run = RunAll::start(950).await;
     let product = run.create_product().await;
     run.fill_disk(true);
     run.wait_full(&product).await;
     kill(Pid::from_raw(run.child.id().cast_signed()), Signal::SIGINT).unwrap();
     assert!(run.child.wait().unwrap().success());
+
+    let folder = mem::replace(&mut run.dir, tempfile::tempdir().unwrap());
+    let run = RunAll::launch(folder, run.offset, true).await;
+    run.wait_said(" is full: ", 2).await;
+    run.fill_disk(false);
+    run.wait_said("╰", 1).await;
+    Answer::to(run.order(&product, "once-there-is-room")).await.expect(201);
 }
 
 #[tokio::test]

@@ -74,8 +74,12 @@ impl DataDir {
             );
         }
         let path = std::path::absolute(&server.path)?;
-        fs::write(&record, format!("{}\n{}\n", path.display(), server.version))
-            .with_context(|| format!("cannot write {}", record.display()))?;
+        let line = format!("{}\n{}\n", path.display(), server.version);
+        // One that says so already is left alone: a full disk would empty it.
+        if line != text {
+            fs::write(&record, line)
+                .with_context(|| format!("cannot write {}", record.display()))?;
+        }
         Ok(server)
     }
 

@@ -5,13 +5,20 @@ use std::{
     time::Duration,
 };
 
-use stack::{health::Member, note::note, redis::RedisServer};
+use anyhow::Result;
+use stack::{
+    health::{self, Member},
+    note::note,
+    redis::RedisServer,
+};
 use tokio::time::{Instant, sleep};
 
 use super::revival::Revival;
 
 /// The services themselves promise to end within 5 s.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// A start includes reading back everything that was ever stored.
+const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How soon the end of a child is noticed.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -33,6 +40,21 @@ impl Running {
 
     pub(super) fn services(&self) -> Vec<Member> {
         lock(&self.services).clone()
+    }
+
+    /// Waits until all services are ready; as long as it takes, while a store waits for room.
+    pub(super) async fn wait_ready(&self) -> Result<()> {
+        let services = self.services();
+        let is_patient = || {
+            lock(&self.stores).iter().any(|store| store.only_reads())
+                && services.iter().all(|service| service.process.exit().is_none())
+        };
+        loop {
+            match health::wait_ready(&services, READY_LIMIT).await {
+                Err(_) if is_patient() => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Starts each store again that ends, and each service too if they are `whole`: one that ends
