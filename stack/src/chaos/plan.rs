@@ -161,7 +161,7 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
         }
         Figure::Floods => {
             let process = SERVERS[rng.usize(..SERVERS.len())];
-            let crowd = if number % 2 == 0 { Crowd::Idle } else { Crowd::Unreading };
+            let crowd = if number.is_multiple_of(2) { Crowd::Idle } else { Crowd::Unreading };
             What::Flood(process, crowd, ms(rng.u64(500..=LONGEST_FLOOD_MS)))
         }
         Figure::LargeEntries => What::LargeEntry(store),

@@ -243,7 +243,9 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     shop.wait_status(first, "paid").await;
     shop.wait_drained().await;
     let stores = [shop.system.inventory_redis(), shop.system.payments_redis()];
-    stores.iter().for_each(|store| store.fill_disk(true).unwrap());
+    for store in stores {
+        store.fill_disk(true).unwrap();
+    }
     // What is accepted before the server has tried to write is written once there is room.
     let refused = wait_for("a refusal", LIMIT, || async {
         let answer = shop.try_order(product, 1).await;
@@ -254,15 +256,17 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
     assert_read(&[shop.to_inventory(Method::GET, &shelf), shop.to_payments(Method::GET, &order)])
         .await;
-    stores.iter().for_each(|store| store.fill_disk(false).unwrap());
+    for store in stores {
+        store.fill_disk(false).unwrap();
+    }
     shop.system.wait_ready().await.unwrap();
     shop.place_order(product, 1).await;
     shop.assert_quiet().await;
     let orders = shop.orders().await.len() as u64;
     assert_eq!(shop.stock(product).await, 100 - orders);
-    let stored = shop.system.payments_redis();
+    let payments = shop.system.payments_redis();
     // A kill may take what the server has not written yet; an end in order takes nothing.
-    stored.stop().await.unwrap();
-    stored.restart().await.unwrap();
+    payments.stop().await.unwrap();
+    payments.restart().await.unwrap();
     assert_eq!(shop.orders().await.len() as u64, orders, "all of it was written");
 }
