@@ -124,9 +124,11 @@ fn is_hopeless(lines: &[String]) -> bool {
     lines.iter().any(|line| HOPELESS.iter().any(|text| line.contains(text)))
 }
 
-fn free_mib(folder: &Path) -> Option<u64> {
+fn free_mib(folder: &Path) -> Option<u128> {
     let disk = statvfs(folder).ok()?;
-    Some(u64::from(disk.blocks_available()) * u64::from(disk.fragment_size()) / (1_024 * 1_024))
+    // How wide these numbers are differs between systems.
+    let bytes = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size());
+    Some(bytes / (1_024 * 1_024))
 }
 
 #[cfg(test)]

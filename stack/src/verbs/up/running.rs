@@ -63,7 +63,8 @@ impl Running {
     pub(super) async fn keep(&self, whole: bool) -> String {
         let mut revival = Revival::default();
         loop {
-            for store in lock(&self.stores).clone() {
+            let stores = lock(&self.stores).clone();
+            for store in stores {
                 if let Some(story) = revival.look(store.process(), Some(store.dir())).await {
                     return story;
                 }
