@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::consumer::Settings;
+use shared::dead_letter::Bounds;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
 use shared::idempotency::InFlight;
@@ -134,5 +135,6 @@ fn consumer_settings(config: &Config) -> Settings {
         acks: config.common.replica_acks,
         name: config.common.consumer_name.clone(),
         reclaim_idle: config.common.reclaim_idle,
+        dead_letters: Bounds::SHIPPED,
     }
 }

@@ -53,5 +53,6 @@ async fn start_alike(verb: Verb, config: Config) -> anyhow::Result<()> {
         Verb::Openapi => cli::print(&app::openapi(&config)?),
         Verb::Asyncapi => cli::print(&app::asyncapi()?),
         Verb::AdoptStore => Ok(app::accept_loss(&config).await?),
+        Verb::DeadLetters { limit } => cli::dead_letters(&app::store(&config).own, limit).await,
     }
 }

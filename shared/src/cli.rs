@@ -12,7 +12,9 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Configuration, Mistakes};
+use crate::dead_letter::{self, Dead};
 use crate::line_writer::{LineWriter, Rule};
+use crate::own_store::OwnStore;
 use crate::process::VERSION;
 use crate::settings::Common;
 use crate::shutdown::{self, Shutdown};
@@ -37,6 +39,13 @@ pub enum Verb {
     Asyncapi,
     /// Accept that data is lost for good: use a store that is empty, or older than the other one.
     AdoptStore,
+    /// Print the dead letters: the entries that could not be acted on, one line of JSON each. Exit
+    /// 0, also when there are none.
+    DeadLetters {
+        /// How many at most, the oldest first.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
 }
 
 /// One of the two processes of a service.
@@ -166,6 +175,17 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         }
         printed => printed.context("cannot write to standard output"),
     }
+}
+
+/// Prints the dead letters of a store, and beside them how many there are.
+pub async fn dead_letters(store: &OwnStore, limit: usize) -> anyhow::Result<()> {
+    let dead = Dead::of(store).await?;
+    dead_letter::list(store, limit, |line| print(&line)).await?;
+    match dead.count {
+        0 => note(&"there are no dead letters"),
+        count => note(&format!("{count} dead letters, the oldest for {}", dead.age())),
+    }
+    Ok(())
 }
 
 /// A line for people, beside what was asked for. Where nobody reads it, it is lost after a moment.

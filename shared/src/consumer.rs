@@ -16,18 +16,22 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+mod recovery;
+mod round;
 mod state;
 
 use crate::backoff::Backoff;
 use crate::config::RedisUrl;
+use crate::consumer::round::{Read, Round, has_waited};
 use crate::consumer::state::State;
+use crate::dead_letter::Bounds;
 use crate::delivery::{Delivery, Handler};
 use crate::event::Event;
-use crate::group::{BEGINNING, Membership};
+use crate::group::Membership;
 use crate::health::Progress;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Entry, Redis, RedisError, ReplicaAcks};
+use crate::redis::{Redis, RedisError, ReplicaAcks};
 use crate::rewind::Step;
 use crate::settle::Settler;
 use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
@@ -38,8 +42,6 @@ pub const BATCH: usize = 500;
 /// How long a read waits for the first new entry. Never for ever: a reader must notice that its
 /// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
-/// A consumer with nothing pending that was not heard of for this long is removed from the group.
-const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 /// Wait after a failure of one of the stores.
 const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
 
@@ -71,6 +73,8 @@ pub struct Settings {
     pub name: String,
     /// Entries that their consumer has not acknowledged for this long are taken over.
     pub reclaim_idle: Duration,
+    /// What the own store keeps of the entries that are set aside.
+    pub dead_letters: Bounds,
 }
 
 impl From<RedisError> for Trouble {
@@ -102,6 +106,7 @@ impl<H: Handler> Consumer<H> {
                 stream_store,
                 own_store,
                 partition,
+                bounds: settings.dead_letters,
                 known: Mutex::default(),
             },
             reader: Redis::reader(&settings.stream_store, BLOCK).with_acks(settings.acks),
@@ -117,19 +122,30 @@ impl<H: Handler> Consumer<H> {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
             match self.step().await {
-                Ok(()) => {
+                Ok(Round::Progress) => {
                     if failures > 0 {
                         tracing::info!(stream = self.stream(), failures, "reading again");
                     }
                     failures = 0;
+                    self.state.got_on();
                     self.progress.mark();
+                    continue;
+                }
+                Ok(Round::Underway) => continue,
+                Ok(Round::Nowhere(reason)) => {
+                    // Once in a while that happens to every consumer.
+                    if self.state.is_first_nowhere() {
+                        continue;
+                    }
+                    failures += 1;
+                    self.tell_nowhere(reason, failures);
                 }
                 Err(trouble) => {
                     failures += 1;
                     self.start_over(&trouble, failures);
-                    sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
                 }
             }
+            sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
         }
         let in_hand = std::mem::take(&mut self.state.in_hand);
         let drained = tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand)).await;
@@ -143,113 +159,70 @@ impl<H: Handler> Consumer<H> {
 
     /// One round. An error leaves nothing behind but pending entries, which the next round reads
     /// again.
-    async fn step(&mut self) -> Result<(), Trouble> {
+    async fn step(&mut self) -> Result<Round, Trouble> {
         if !self.state.group_exists {
             self.membership().ensure_group(&self.settler.stream_store).await?;
             self.state.group_exists = true;
         }
-        match self.state.rewind.step(&self.settler).await? {
+        match self.state.rewind.step(&self.settler, &mut self.state.pace).await? {
             Step::GoOn => {}
-            Step::Repeating => return Ok(()),
+            Step::Begun => return Ok(Round::Nowhere("it acts on the same recent events again")),
+            Step::Repeated => return Ok(Round::Progress),
+            Step::Ended => return Ok(Round::Underway),
             Step::Halt(reason) => return Err(Trouble::Halt(reason)),
         }
         if let Some(after) = self.state.own_pending_after.take() {
             return Ok(self.recover_own(&after).await?);
         }
+        let mut settled = 0;
         if Instant::now() >= self.state.reclaim_at {
-            self.reclaim().await?;
+            settled += self.reclaim().await?;
         }
-        self.retry_due().await?;
-        Ok(self.read_and_settle().await?)
+        settled += self.retry_due().await?;
+        let read = self.read_and_settle(&mut settled).await?;
+        Ok(Round::of(settled, &read))
     }
 
     /// Settles the batch in hand while the next one is read.
-    async fn read_and_settle(&mut self) -> Result<(), RedisError> {
+    async fn read_and_settle(&mut self, settled: &mut usize) -> Result<Read, RedisError> {
         let linger = self.state.linger();
         let in_hand = std::mem::take(&mut self.state.in_hand);
+        let count = in_hand.len();
         let room = BATCH.saturating_sub(self.state.retries.len());
         let block = self.state.longest_block();
+        let (membership, reader) = (&self.settler.membership, &self.reader);
+        let pace = &mut self.state.pace;
         let read = async {
             if let Some(linger) = linger {
                 tokio::time::sleep(linger).await;
             }
             if room == 0 {
                 tokio::time::sleep(block).await;
-                return Ok(Vec::new());
+                return Ok::<_, RedisError>((Vec::new(), Read::NoRoom));
             }
-            self.membership().read_new(&self.reader, room, block).await
+            let began = Instant::now();
+            let entries = membership.read_new(reader, pace, room, block).await?;
+            let read = match entries.len() {
+                0 if has_waited(began.elapsed(), block) => Read::Nothing,
+                0 => Read::NothingAtOnce,
+                _ => Read::Entries,
+            };
+            Ok((entries, read))
         };
         // What is in hand goes first.
-        let (again, entries) = tokio::join!(self.settler.settle(in_hand), read);
-        self.state.retry_later(again?);
-        self.state.in_hand = entries?.into_iter().map(Delivery::first).collect();
-        Ok(())
+        let (again, found) = tokio::join!(self.settler.settle(in_hand), read);
+        *settled += self.state.retry_later(count, again?);
+        let (entries, read) = found?;
+        self.state.in_hand = entries.into_iter().map(Delivery::first).collect();
+        Ok(read)
     }
 
-    async fn recover_own(&mut self, after: &str) -> Result<(), RedisError> {
-        let store = &self.settler.stream_store;
-        let entries = self.membership().read_own_pending(store, after, BATCH).await?;
-        let Some(last) = entries.last().map(|entry| entry.id.clone()) else {
-            self.state.after_crash = false;
-            return Ok(());
-        };
-        tracing::info!(
-            stream = self.stream(),
-            entries = entries.len(),
-            "settling what was left pending"
-        );
-        let again = if self.state.after_crash {
-            self.settler.settle_recovered(entries).await?
-        } else {
-            self.settler.settle_again(entries).await?
-        };
-        self.state.own_pending_after = Some(last);
-        self.state.retry_later(again);
-        Ok(())
-    }
-
-    /// Takes over what dead consumers left. The cursor is kept between rounds: starting over each
-    /// time would never get past a long list.
-    async fn reclaim(&mut self) -> Result<(), RedisError> {
-        let store = &self.settler.stream_store;
-        let cursor = &self.state.reclaim_cursor;
-        let found = self.membership().reclaim(store, self.reclaim_idle, cursor, BATCH).await?;
-        // What is in hand here is pending in this name too; its turn comes in this very round, or
-        // in `retry_due`.
-        let entries = found.entries.into_iter().filter(|entry| !self.state.holds(&entry.id));
-        let entries: Vec<Entry> = entries.collect();
-        if !entries.is_empty() {
-            tracing::warn!(
-                stream = self.stream(),
-                entries = entries.len(),
-                "taking over from a consumer that is gone"
-            );
+    /// A round that failed nowhere and came nowhere either.
+    fn tell_nowhere(&self, reason: &'static str, failures: u32) {
+        self.progress.failed(&reason);
+        if failures.is_power_of_two() {
+            tracing::warn!(stream = self.stream(), failures, "no progress: {reason}");
         }
-        let again = self.settler.settle_recovered(entries).await?;
-        self.state.retry_later(again);
-        self.state.reclaim_cursor = found.cursor;
-        if self.state.reclaim_cursor == BEGINNING {
-            self.state.reclaim_at = Instant::now() + self.reclaim_idle / 2;
-            let store = &self.settler.stream_store;
-            if self.membership().remove_idle_consumers(store, IDLE_CONSUMER).await? > 0 {
-                self.state.rewind.begin(&self.settler).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands over what is due, each alone: a batch fails as a whole, and only one of it may be to
-    /// blame.
-    async fn retry_due(&mut self) -> Result<(), RedisError> {
-        let now = Instant::now();
-        let (due, later) =
-            std::mem::take(&mut self.state.retries).into_iter().partition(|(at, _)| *at <= now);
-        self.state.retries = later;
-        for (_, delivery) in due {
-            let again = self.settler.settle(vec![delivery]).await?;
-            self.state.retry_later(again);
-        }
-        Ok(())
     }
 
     /// After a failure nothing in memory counts: whatever was read is pending in this name and is
@@ -274,10 +247,7 @@ impl<H: Handler> Consumer<H> {
                 }
             }
         }
-        self.state.in_hand.clear();
-        self.state.retries.clear();
-        self.state.own_pending_after = Some(BEGINNING.to_owned());
-        self.state.rewind.check_soon();
+        self.state.start_over();
     }
 
     /// The client of the store that has the stream.

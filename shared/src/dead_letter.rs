@@ -2,14 +2,25 @@
 //!
 //! They are kept in the consumer's own store, oldest first, with the fields as they came and what
 //! is known about the failure. This is not a function, as other changes are: an entry may have more
-//! fields than Lua can pass on. A crash between the two writes leaves a dead letter twice rather
-//! than not at all.
+//! fields than Lua can pass on. A crash between the writes leaves dead letters twice rather than not
+//! at all.
+//!
+//! The store keeps as many as [`Bounds`] allow. The oldest ones beyond that go into the log, whole,
+//! and then out of the store.
+
+use std::time::Duration;
+
+mod bounds;
+mod census;
+mod letter;
+
+pub(crate) use crate::dead_letter::census::report;
+pub use crate::dead_letter::census::{Dead, list};
 
 use crate::delivery::{Delivery, Parking};
-use crate::digest::digest;
 use crate::group::Membership;
 use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::own_store::{OwnStore, all};
 use crate::redis::{Command, Entry, RedisError};
 
 /// The stream of dead letters.
@@ -18,6 +29,27 @@ pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 /// entry is known by its id and a digest of its fields, because a stream that lost its tail may
 /// give the same id again to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
+/// Pause between two lines of the log that say how many dead letters there are.
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+/// Entries that a line of the log names.
+const NAMED: usize = 3;
+
+/// How many dead letters a partition of a store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// So many.
+    pub count: u64,
+    /// So many bytes, as the store counts them.
+    pub bytes: u64,
+    /// None that is so much older than the newest one.
+    pub age: Duration,
+}
+
+impl Bounds {
+    /// What the services keep.
+    pub const SHIPPED: Self =
+        Self { count: 100_000, bytes: 64 * 1024 * 1024, age: Duration::from_hours(30 * 24) };
+}
 
 /// The dead letters of one partition.
 pub(crate) struct DeadLetters<'a> {
@@ -26,48 +58,85 @@ pub(crate) struct DeadLetters<'a> {
 }
 
 impl DeadLetters<'_> {
-    /// Sets an entry aside. The caller acknowledges it afterwards.
+    /// Sets entries aside. The caller acknowledges them afterwards.
     pub(crate) async fn park(
         &self,
         membership: &Membership,
-        delivery: &Delivery,
-        parking: &Parking,
+        parked: &[(Delivery, Parking)],
+        bounds: &Bounds,
     ) -> Result<(), RedisError> {
-        let entry = &delivery.entry;
-        let ids = self.partition.key(DEAD_LETTER_IDS);
-        let name = unmistakable_name(entry);
-        let known = Command::new("HEXISTS").key(ids.as_str()).arg(name.as_str());
-        if self.store.run(known).await?.int()? == 1 {
+        let news = self.unknown(parked).await?;
+        if news.is_empty() {
             return Ok(());
         }
-        let Parking { reason, detail } = parking;
-        let Membership { stream, group, consumer } = membership;
-        let attempts = i64::from(delivery.attempts) + 1;
-        let mut add = Command::new("XADD")
-            .key(self.partition.key(DEAD_LETTERS))
-            .args(["*", "dl_reason", *reason, "dl_error", detail, "dl_stream", stream])
-            .args(["dl_entry_id", &entry.id, "dl_group", *group, "dl_consumer", consumer])
-            .arg("dl_attempts")
-            .arg(attempts);
-        for (name, value) in entry.fields.iter().flatten() {
-            add = add.arg(name.clone()).arg(value.clone());
+        // Sent together: the store writes them to its file in one go.
+        let added = all(news.iter().map(|&(delivery, parking, _)| {
+            let add = Command::new("XADD").key(self.partition.key(DEAD_LETTERS)).arg("*");
+            self.store.run(letter::write(add, membership, delivery, parking))
+        }));
+        let (mut failure, mut ids) = (None, Vec::with_capacity(news.len()));
+        for added in added.await {
+            match added.and_then(|id| Ok(id.text()?)) {
+                Ok(id) => ids.push(Some(id)),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    ids.push(None);
+                }
+            }
         }
-        let dead_letter = self.store.run(add).await?.text()?;
-        tracing::error!(
-            stream,
-            entry = entry.id,
-            reason,
-            detail,
-            dead_letter,
-            "parked: somebody has to look at this entry"
-        );
-        let remember = Command::new("HSET").key(ids).arg(name).arg(dead_letter);
-        self.store.run_confirmed(remember).await.map(drop)
+        let mut remember = Command::new("HSET").key(self.partition.key(DEAD_LETTER_IDS));
+        for ((_, _, name), id) in news.iter().zip(&ids) {
+            if let Some(id) = id {
+                remember = remember.arg(name.as_str()).arg(id.as_str());
+            }
+        }
+        // Those that were added are not added again, whatever became of the others.
+        if ids.iter().any(Option::is_some) {
+            self.store.run_confirmed(remember).await?;
+        }
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        tell(membership, &news);
+        self.keep_within(bounds).await
+    }
+
+    /// Those that are not set aside yet, and the names by which they are known.
+    async fn unknown<'p>(
+        &self,
+        parked: &'p [(Delivery, Parking)],
+    ) -> Result<Vec<(&'p Delivery, &'p Parking, String)>, RedisError> {
+        if parked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = parked.iter().map(|(delivery, _)| name(&delivery.entry)).collect();
+        let known = Command::new("HMGET").key(self.partition.key(DEAD_LETTER_IDS));
+        let known = known.args(names.iter().map(String::as_str));
+        let known = self.store.run(known).await?.list_of(names.len())?;
+        let all = parked.iter().zip(names).zip(known);
+        let news = all.filter(|(_, known)| known.is_null());
+        Ok(news.map(|(((delivery, parking), name), _)| (delivery, parking, name)).collect())
     }
 }
 
-fn unmistakable_name(entry: &Entry) -> String {
-    let fields = entry.fields.iter().flatten().flat_map(|(name, value)| [name, value]);
-    let bytes: Vec<u8> = fields.flat_map(|field| field.iter().copied().chain([0])).collect();
-    format!("{} {}", entry.id, digest(bytes))
+/// One line for all of them: they may come in thousands.
+fn tell(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
+    let mut reasons: Vec<&str> = news.iter().map(|(_, parking, _)| parking.reason).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let entries: Vec<&str> =
+        news.iter().take(NAMED).map(|(delivery, ..)| delivery.entry.id.as_str()).collect();
+    let detail = news.first().map(|(_, parking, _)| parking.detail.as_str());
+    tracing::error!(
+        stream = membership.stream,
+        parked = news.len(),
+        reasons = reasons.join(", "),
+        entries = entries.join(", "),
+        detail,
+        "parked: somebody has to look at these entries"
+    );
+}
+
+fn name(entry: &Entry) -> String {
+    format!("{} {}", entry.id, entry.digest())
 }

@@ -12,6 +12,15 @@ pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     hex(bits, &mut [0; Simple::LENGTH]).to_owned()
 }
 
+/// The same of a text that comes in parts.
+pub fn digest_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    let hash: [u8; 32] = hash.finalize().into();
+    let bits = u128::from_be_bytes(*hash.first_chunk().unwrap_or(&[0; 16]));
+    hex(bits, &mut [0; Simple::LENGTH]).to_owned()
+}
+
 /// The same 128 bits in 22 letters, digits, hyphens and underscores, for what is kept in great
 /// numbers; and their first 32 bits.
 pub fn short_digest(bytes: impl AsRef<[u8]>) -> (String, u32) {
@@ -38,6 +47,7 @@ mod tests {
     fn a_digest_begins_like_the_published_hash() {
         // FIPS 180-2, appendix B.1.
         assert_eq!(digest("abc"), "ba7816bf8f01cfea414140de5dae2223");
+        assert_eq!(digest_of([&b"a"[..], b"", b"bc"]), digest("abc"));
         let short = ("ungWv48Bz-pBQUDeXa4iIw".to_owned(), 0xba78_16bf);
         assert_eq!(short_digest("abc"), short);
     }

@@ -22,6 +22,14 @@ impl EntryId {
     pub fn first_of(ms: u64) -> Self {
         Self { ms, sequence: 0 }
     }
+
+    /// The first id behind this one; `None` behind the last one that there can be.
+    pub fn next(self) -> Option<Self> {
+        match self.sequence.checked_add(1) {
+            Some(sequence) => Some(Self { sequence, ..self }),
+            None => self.ms.checked_add(1).map(Self::first_of),
+        }
+    }
 }
 
 impl FromStr for EntryId {
@@ -49,6 +57,14 @@ impl fmt::Display for EntryId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn behind_each_id_is_the_next_one_and_behind_the_last_is_none() {
+        let id = |ms, sequence| EntryId { ms, sequence };
+        assert_eq!(id(7, 1).next(), Some(id(7, 2)));
+        assert_eq!(id(7, u64::MAX).next(), Some(id(8, 0)));
+        assert_eq!(id(u64::MAX, u64::MAX).next(), None);
+    }
 
     #[test]
     fn ids_sort_like_the_entries_of_a_stream() {

@@ -4,6 +4,11 @@
 
 use std::time::Duration;
 
+mod pace;
+
+pub use crate::group::pace::Pace;
+
+use crate::group::pace::READ_BYTES;
 use crate::redis::{Command, Entry, Redis, RedisError};
 
 /// Where and as whom a consumer reads.
@@ -34,6 +39,8 @@ pub const BEGINNING: &str = "0-0";
 /// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
 /// is taken apart from its beginning again.
 const READ: usize = 100;
+/// Entries that one command reads without the group: there are many, and no order waits for them.
+const RANGE: usize = 500;
 
 impl Membership {
     /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
@@ -46,22 +53,29 @@ impl Membership {
         }
     }
 
-    /// Waits up to `block` for entries that nobody was given yet, and reads up to `count` of them.
+    /// Waits up to `block` for entries that nobody was given yet, and reads up to `room` of them.
     pub async fn read_new(
         &self,
         reader: &Redis,
-        count: usize,
+        pace: &mut Pace,
+        room: usize,
         block: Duration,
     ) -> Result<Vec<Entry>, RedisError> {
         // BLOCK 0 would wait for ever.
-        let block_ms = i64::try_from(block.as_millis()).unwrap_or(i64::MAX).max(1);
-        let wait = self.read(count.min(READ)).arg("BLOCK").arg(block_ms);
+        let block_ms = as_ms(block).max(1);
+        let count = pace.count(room.min(READ));
+        let wait = self.read(count).arg("BLOCK").arg(block_ms);
         let mut entries = self.read_undelivered(reader, wait).await?;
-        let mut found = entries.len();
-        while found == READ && entries.len() < count {
-            let more = self.read(READ.min(count - entries.len()));
-            let more = self.read_undelivered(reader, more).await?;
-            found = more.len();
+        pace.learn(count, &entries);
+        let mut is_full = entries.len() >= count;
+        while is_full && entries.len() < room && weight(&entries) < READ_BYTES {
+            let count = pace.count(READ.min(room - entries.len()));
+            let more = self.read_undelivered(reader, self.read(count)).await?;
+            // What comes after a pile is no new pile.
+            if !more.is_empty() {
+                pace.learn(count, &more);
+            }
+            is_full = more.len() >= count;
             entries.extend(more);
         }
         Ok(entries)
@@ -73,28 +87,32 @@ impl Membership {
         read: Command,
     ) -> Result<Vec<Entry>, RedisError> {
         let read = read.arg("STREAMS").key(self.stream.as_str()).arg(">");
-        Ok(reader.run_confirmed(read).await?.read_entries()?)
+        Ok(bounded(reader.run_confirmed(read).await?.read_entries()?))
     }
 
     /// Reads again what was given to this consumer after `after` and is not acknowledged.
     pub async fn read_own_pending(
         &self,
         redis: &Redis,
+        pace: &mut Pace,
         after: &str,
-        count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
+        let count = pace.count(READ);
         let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(after);
-        Ok(redis.run_confirmed(read).await?.read_entries()?)
+        let entries = bounded(redis.run_confirmed(read).await?.read_entries()?);
+        pace.learn(count, &entries);
+        Ok(entries)
     }
 
     /// Takes over entries that their consumer has not acknowledged for `idle`, from `cursor` on.
     pub async fn reclaim(
         &self,
         redis: &Redis,
+        pace: &mut Pace,
         idle: Duration,
         cursor: &str,
-        count: usize,
     ) -> Result<Reclaimed, RedisError> {
+        let count = pace.count(READ);
         let claim = Command::new("XAUTOCLAIM")
             .key(self.stream.as_str())
             .arg(self.group)
@@ -104,9 +122,10 @@ impl Membership {
             .arg("COUNT")
             .arg(as_count(count));
         let [cursor, entries, removed] = redis.run_confirmed(claim).await?.exactly("a scan")?;
-        let mut entries = entries.entries()?;
+        let mut entries = bounded(entries.entries()?);
+        pace.learn(count, &entries);
         // Redis has taken these off the list by itself; nobody else will ever hear of them.
-        entries.extend(removed.texts()?.into_iter().map(|id| Entry { id, fields: None }));
+        entries.extend(removed.texts()?.into_iter().map(|id| Entry { id, ..Entry::default() }));
         Ok(Reclaimed { cursor: cursor.text()?, entries })
     }
 
@@ -123,12 +142,16 @@ impl Membership {
     pub async fn range(
         &self,
         redis: &Redis,
+        pace: &mut Pace,
         from: &str,
         to: &str,
-        count: usize,
     ) -> Result<Vec<Entry>, RedisError> {
+        let count = pace.count(RANGE);
         let range = Command::new("XRANGE").key(self.stream.as_str()).arg(from).arg(to);
-        Ok(redis.run_confirmed(range.arg("COUNT").arg(as_count(count))).await?.entries()?)
+        let range = range.arg("COUNT").arg(as_count(count));
+        let entries = bounded(redis.run_confirmed(range).await?.entries()?);
+        pace.learn(count, &entries);
+        Ok(entries)
     }
 
     /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers
@@ -150,7 +173,8 @@ impl Membership {
                 continue;
             }
             let remove = Command::new("XGROUP").arg("DELCONSUMER").key(self.stream.as_str());
-            lost += redis.run(remove.arg(self.group).arg(name.as_str())).await?.unsigned()?;
+            let removed = redis.run(remove.arg(self.group).arg(name.as_str())).await?;
+            lost = removed.unsigned()?.saturating_add(lost);
             tracing::info!(stream = self.stream, consumer = name, "removed an idle consumer");
         }
         Ok(lost)
@@ -164,6 +188,16 @@ impl Membership {
             .arg("COUNT")
             .arg(as_count(count))
     }
+}
+
+/// What no event is as large as is kept only in part.
+fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.iter_mut().for_each(Entry::cut);
+    entries
+}
+
+fn weight(entries: &[Entry]) -> usize {
+    entries.iter().map(Entry::weight).sum()
 }
 
 fn as_ms(time: Duration) -> i64 {

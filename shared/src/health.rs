@@ -10,6 +10,11 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 mod changes;
+mod verbose;
+
+pub use crate::health::verbose::Note;
+
+use crate::health::verbose::Notes;
 
 use crate::own_store::all;
 use crate::shutdown::Shutdown;
@@ -29,6 +34,7 @@ type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 #[derive(Clone)]
 pub struct Readiness {
     checks: Arc<Vec<Check>>,
+    notes: Notes,
     shutdown: Shutdown,
 }
 
@@ -51,7 +57,7 @@ pub struct Opened(CancellationToken);
 impl Readiness {
     /// Ready while every check passes and the process is not stopping.
     pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
-        Self { checks: Arc::new(checks), shutdown }
+        Self { checks: Arc::new(checks), notes: Notes::default(), shutdown }
     }
 
     /// What fails, if anything.

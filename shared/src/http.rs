@@ -133,11 +133,15 @@ fn livez() -> &'static str {
 }
 
 #[handler]
-async fn readyz(readiness: Data<&Readiness>) -> Result<&'static str, Problem> {
-    match readiness.failures().await {
-        failures if failures.is_empty() => Ok("ready"),
-        failures => Err(Problem::new(&NOT_READY, failures.join("; ")).retry_after(RETRY_AFTER)),
+async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Problem> {
+    let failures = readiness.failures().await;
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let is_verbose = query.any(|(name, _)| name == "verbose");
+    let found = if is_verbose { readiness.verbose(&failures).await } else { failures.clone() };
+    if !failures.is_empty() {
+        return Err(Problem::new(&NOT_READY, found.join("; ")).retry_after(RETRY_AFTER));
     }
+    Ok(found.into_iter().chain(["ready".to_owned()]).collect::<Vec<_>>().join("\n"))
 }
 
 #[handler]

@@ -34,7 +34,7 @@ pub mod redis;
 // ... its streams ...
 pub mod consumer;
 mod cursor;
-mod dead_letter;
+pub mod dead_letter;
 mod decimal;
 pub mod delivery;
 pub mod entry_id;

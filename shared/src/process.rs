@@ -12,10 +12,11 @@ use tokio::task::JoinSet;
 
 use crate::config::{Address, RedisUrl};
 use crate::consumer::{Consumer, Settings};
+use crate::dead_letter;
 use crate::delivery::Handler;
 use crate::descriptors;
 use crate::feed::{FEED_BLOCK, Feed, Show};
-use crate::health::{Check, Opened, Progress, Readiness};
+use crate::health::{Check, Note, Opened, Progress, Readiness};
 use crate::http::{self, About};
 use crate::idempotency::{SWEEP_INTERVAL, sweep_claims};
 use crate::libraries::LOOK_INTERVAL;
@@ -34,6 +35,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Process {
     tasks: JoinSet<anyhow::Result<()>>,
     checks: Vec<Check>,
+    notes: Vec<Note>,
     opened: Opened,
     shutdown: Shutdown,
 }
@@ -44,7 +46,8 @@ impl Process {
     pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
         let opened = Opened::default();
         let checks = vec![Check::store(store.clone(), opened.clone())];
-        let mut process = Self { tasks: JoinSet::new(), checks, opened: opened.clone(), shutdown };
+        let (tasks, notes) = (JoinSet::new(), Vec::new());
+        let mut process = Self { tasks, checks, notes, opened: opened.clone(), shutdown };
         let stop = process.shutdown.clone();
         let opening = store.clone();
         process.spawn(async move {
@@ -86,6 +89,13 @@ impl Process {
                 Ok(())
             });
         }
+        self.notes.push(Note::pending::<H::Event>(store, settings));
+        self.notes.push(Note::dead_letters(store.clone()));
+        let store = store.clone();
+        self.repeat("dead letters", dead_letter::REPORT_INTERVAL, move || {
+            let store = store.clone();
+            async move { dead_letter::report(&store).await }
+        });
     }
 
     /// Adds a task that runs `act` every `interval`. A failure is logged once for each reason; the
@@ -171,7 +181,9 @@ impl Process {
     ) -> anyhow::Result<()> {
         descriptors::make_room_for(settings.max_connections);
         let listener = listen(address).await?;
-        let readiness = Readiness::new(std::mem::take(&mut self.checks), self.shutdown.clone());
+        let checks = std::mem::take(&mut self.checks);
+        let readiness = Readiness::new(checks, self.shutdown.clone())
+            .with_notes(std::mem::take(&mut self.notes));
         let routes = http::with_pages(routes, readiness, about);
         let (stop, grace) = (self.shutdown.clone(), settings.drain_delay + DRAIN_LIMIT);
         self.spawn(async move { Ok(http::serve(listener, routes, settings, stop).await?) });

@@ -21,6 +21,7 @@
 //!   command takes its reason from there (`reason`), and the log tells it once (`report`).
 
 mod connection;
+mod entry;
 mod error;
 mod probe;
 mod reason;
@@ -44,9 +45,10 @@ use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
 pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
+pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
 pub use crate::redis::error::RedisError;
 pub use crate::redis::replica_gate::ReplicaAcks;
-pub use crate::redis::reply::{Entry, Reply, UnexpectedReply};
+pub use crate::redis::reply::{Reply, UnexpectedReply};
 pub use crate::redis::watchdog::STUCK_AFTER;
 
 /// Longest wait for an ordinary command.

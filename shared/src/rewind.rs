@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::consumer::BATCH;
-use crate::cursor::{Cursor, Fit, StreamState};
+use crate::cursor::{Cursor, Fit, StreamState, read_id};
 use crate::delivery::Handler;
 use crate::entry_id::EntryId;
+use crate::group::Pace;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, RedisError};
@@ -23,6 +23,9 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Partitions up to which that pause holds. Each consumer looks at all of them, so beyond it grows
 /// with their number.
 const CHECKED_PARTITIONS: u32 = 16;
+/// Passes in a row that count as progress. One more comes of a store that is restarted again; many
+/// come of one that seems new each time.
+const PASSES: u32 = 5;
 /// Where it is kept up to which life of the own store everything was acted on.
 const EPOCH: &str = "epoch";
 
@@ -31,6 +34,8 @@ const EPOCH: &str = "epoch";
 pub(crate) struct Rewind {
     check_at: Instant,
     pass: Option<Pass>,
+    /// Passes that began since all was as it was left.
+    passes: u32,
     /// The life for which a pass was finished; the store may have had no room to remember it.
     done: Option<String>,
 }
@@ -40,8 +45,12 @@ pub(crate) struct Rewind {
 pub(crate) enum Step {
     /// Everything is as it was left: act on what comes.
     GoOn,
-    /// First the past, then what is new.
-    Repeating,
+    /// First the past, then what is new: a pass over it begins.
+    Begun,
+    /// Entries of the past were acted on again.
+    Repeated,
+    /// The pass has come to its end.
+    Ended,
     /// Act on nothing, for this reason.
     Halt(String),
 }
@@ -49,7 +58,7 @@ pub(crate) enum Step {
 /// One reading of the recent past.
 #[derive(Debug)]
 struct Pass {
-    next: String,
+    next: EntryId,
     last: EntryId,
     /// The life of the store in which it is made.
     life: String,
@@ -74,7 +83,7 @@ impl OwnStore {
 
 impl Rewind {
     pub(crate) fn new() -> Self {
-        Self { check_at: Instant::now(), pass: None, done: None }
+        Self { check_at: Instant::now(), pass: None, passes: 0, done: None }
     }
 
     /// Looks at the stores again in the next round.
@@ -87,10 +96,10 @@ impl Rewind {
     pub(crate) async fn step<H: Handler>(
         &mut self,
         settler: &Settler<H>,
+        pace: &mut Pace,
     ) -> Result<Step, RedisError> {
         if self.pass.is_some() {
-            self.advance(settler).await?;
-            return Ok(Step::Repeating);
+            return self.advance(settler, pace).await;
         }
         if Instant::now() < self.check_at {
             return Ok(Step::GoOn);
@@ -98,6 +107,7 @@ impl Rewind {
         let step = self.look(settler).await?;
         // While something is wrong, each round looks again.
         if step == Step::GoOn {
+            self.passes = 0;
             let partitions = settler.own_store.partitions().all().count();
             let share = u32::try_from(partitions).unwrap_or(u32::MAX).max(CHECKED_PARTITIONS);
             self.check_at = Instant::now() + CHECK_INTERVAL * share / CHECKED_PARTITIONS;
@@ -145,7 +155,7 @@ impl Rewind {
             return Ok(Step::GoOn);
         }
         self.begin_at(cursor, &stream, life, settler);
-        Ok(Step::Repeating)
+        Ok(Step::Begun)
     }
 
     /// Begins a pass because something may not have been acted on although it is off the list of
@@ -174,20 +184,33 @@ impl Rewind {
             let stream = &settler.membership.stream;
             tracing::info!(stream, %from, "acting on recent events again");
         }
-        self.pass = Some(Pass { next: from.to_string(), last, life });
+        self.passes = self.passes.saturating_add(1);
+        self.pass = Some(Pass { next: from, last, life });
     }
 
-    async fn advance<H: Handler>(&mut self, settler: &Settler<H>) -> Result<(), RedisError> {
+    async fn advance<H: Handler>(
+        &mut self,
+        settler: &Settler<H>,
+        pace: &mut Pace,
+    ) -> Result<Step, RedisError> {
         let Some(pass) = &mut self.pass else {
-            return Ok(());
+            return Ok(Step::Ended);
         };
         let (store, last) = (&settler.stream_store, pass.last.to_string());
-        let entries = settler.membership.range(store, &pass.next, &last, BATCH).await?;
+        let next = pass.next.to_string();
+        let entries = settler.membership.range(store, pace, &next, &last).await?;
         if let Some(last) = entries.last() {
-            let next = format!("({}", last.id);
+            let last = read_id(&last.id)?;
+            if last < pass.next {
+                let error = format!("the store answers {last} where it was asked from {next} on");
+                return Err(RedisError::Refused(error));
+            }
             settler.repeat(entries).await?;
-            pass.next = next;
-            return Ok(());
+            if let Some(next) = last.next() {
+                pass.next = next;
+                let is_news = self.passes <= PASSES;
+                return Ok(if is_news { Step::Repeated } else { Step::Begun });
+            }
         }
         let Pass { last, life, .. } = pass;
         let (last, life) = (*last, std::mem::take(life));
@@ -202,6 +225,6 @@ impl Rewind {
             Err(error) if !error.is_full() => return Err(error),
             _ => self.done = Some(life),
         }
-        Ok(())
+        Ok(Step::Ended)
     }
 }

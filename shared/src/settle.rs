@@ -9,14 +9,14 @@ mod counts;
 mod position;
 
 use crate::cursor::{Known, STEP, as_ms, read_id};
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::{Bounds, DeadLetters};
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
 use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
 use crate::group::Membership;
 use crate::id::Partition;
 use crate::own_store::OwnStore;
-use crate::redis::{Entry, Redis, RedisError};
+use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
 use crate::settle::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
@@ -29,6 +29,8 @@ pub(crate) struct Settler<H> {
     pub(crate) own_store: OwnStore,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
+    /// What the own store keeps of parked entries.
+    pub(crate) bounds: Bounds,
     /// Up to where the own store is known to remember the stream, and in which life.
     pub(crate) known: Mutex<Known>,
 }
@@ -46,19 +48,22 @@ impl<H: Handler> Settler<H> {
     async fn act(&self, batch: Vec<Delivery>) -> Result<(Vec<String>, Vec<Delivery>), RedisError> {
         let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
-        let mut again = Vec::new();
+        let (mut parked, mut again) = (Vec::new(), Vec::new());
+        let mut last_error = String::new();
         for (delivery, settlement) in batch.into_iter().zip(settlements) {
-            match self.limit(&delivery, settlement) {
+            match limit(&delivery, settlement) {
                 Settlement::Done => settled.push(delivery.entry.id),
-                Settlement::Park(parking) => {
-                    self.park(&delivery, &parking).await?;
-                    settled.push(delivery.entry.id);
-                }
-                Settlement::Retry(_) => {
-                    again.push(Delivery { attempts: delivery.attempts + 1, ..delivery });
+                Settlement::Park(parking) => parked.push((delivery, parking)),
+                Settlement::Retry(error) => {
+                    last_error = error;
+                    let attempts = delivery.attempts.saturating_add(1);
+                    again.push(Delivery { attempts, ..delivery });
                 }
             }
         }
+        self.tell_retries(&again, &last_error);
+        self.park(&parked).await?;
+        settled.extend(parked.into_iter().map(|(delivery, _)| delivery.entry.id));
         Ok((settled, again))
     }
 
@@ -67,19 +72,21 @@ impl<H: Handler> Settler<H> {
     /// already.
     pub(crate) async fn repeat(&self, entries: Vec<Entry>) -> Result<(), RedisError> {
         let batch: Vec<Delivery> = entries.into_iter().map(Delivery::first).collect();
-        for (delivery, settlement) in batch.iter().zip(self.judge(&batch).await?) {
+        let settlements = self.judge(&batch).await?;
+        let mut parked = Vec::new();
+        for (delivery, settlement) in batch.into_iter().zip(settlements) {
             // A batch fails as a whole, and only one of it may be to blame.
             let alone = match settlement {
-                Settlement::Retry(_) => self.judge(std::slice::from_ref(delivery)).await?.pop(),
+                Settlement::Retry(_) => self.judge(std::slice::from_ref(&delivery)).await?.pop(),
                 settlement => Some(settlement),
             };
             match alone {
-                Some(Settlement::Park(parking)) => self.park(delivery, &parking).await?,
-                Some(Settlement::Retry(error)) => self.park(delivery, &too_often(error)).await?,
+                Some(Settlement::Park(parking)) => parked.push((delivery, parking)),
+                Some(Settlement::Retry(error)) => parked.push((delivery, too_often(error))),
                 Some(Settlement::Done) | None => {}
             }
         }
-        Ok(())
+        self.park(&parked).await
     }
 
     /// Settles entries that this consumer held when its process died, or that belonged to a
@@ -129,7 +136,7 @@ impl<H: Handler> Settler<H> {
         };
         let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
         let (settled, again) = if attempts >= MAX_ATTEMPTS {
-            (self.park_killers(&batch).await?, Vec::new())
+            (self.park_killers(batch).await?, Vec::new())
         } else {
             self.set_recovery_count(&ids, attempts + 1).await?;
             let acted = self.act(batch).await;
@@ -145,12 +152,12 @@ impl<H: Handler> Settler<H> {
         Ok(again)
     }
 
-    async fn park_killers(&self, batch: &[Delivery]) -> Result<Vec<String>, RedisError> {
+    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
-        for delivery in batch {
-            self.park(delivery, &too_often(detail.to_owned())).await?;
-        }
-        Ok(batch.iter().map(|delivery| delivery.entry.id.clone()).collect())
+        let parking = || too_often(detail.to_owned());
+        let parked: Vec<_> = batch.into_iter().map(|delivery| (delivery, parking())).collect();
+        self.park(&parked).await?;
+        Ok(parked.into_iter().map(|(delivery, _)| delivery.entry.id).collect())
     }
 
     /// Acknowledges what is settled, once the own store remembers that it has come so far.
@@ -159,7 +166,7 @@ impl<H: Handler> Settler<H> {
         for id in &settled {
             newest = newest.max(read_id(id)?);
         }
-        if newest.ms > self.known_id().ms + as_ms(STEP) {
+        if newest.ms > self.known_id().ms.saturating_add(as_ms(STEP)) {
             let stream = self.read_stream().await?;
             self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD).await?;
         }
@@ -202,23 +209,27 @@ impl<H: Handler> Settler<H> {
         }
     }
 
-    /// A retry too many is a parking.
-    fn limit(&self, delivery: &Delivery, settlement: Settlement) -> Settlement {
-        let Settlement::Retry(error) = settlement else {
-            return settlement;
-        };
-        let attempt = delivery.attempts + 1;
-        if attempt >= MAX_ATTEMPTS {
-            return Settlement::Park(too_often(error));
-        }
-        let (stream, entry) = (&self.membership.stream, &delivery.entry.id);
-        tracing::warn!(stream, entry, attempt, error, "will try again");
-        Settlement::Retry(error)
+    async fn park(&self, parked: &[(Delivery, Parking)]) -> Result<(), RedisError> {
+        let Self { own_store: store, partition, bounds, .. } = self;
+        let dead_letters = DeadLetters { store, partition: *partition };
+        dead_letters.park(&self.membership, parked, bounds).await
     }
 
-    async fn park(&self, delivery: &Delivery, parking: &Parking) -> Result<(), RedisError> {
-        let dead_letters = DeadLetters { store: &self.own_store, partition: self.partition };
-        dead_letters.park(&self.membership, delivery, parking).await
+    /// One line for a batch: what fails may come in thousands.
+    fn tell_retries(&self, again: &[Delivery], error: &str) {
+        let Some(Delivery { entry, attempts }) = again.last() else { return };
+        let (stream, entry, entries) = (&self.membership.stream, &entry.id, again.len());
+        tracing::warn!(stream, entries, entry, attempt = attempts, error, "will try again");
+    }
+}
+
+/// A retry too many is a parking.
+fn limit(delivery: &Delivery, settlement: Settlement) -> Settlement {
+    match settlement {
+        Settlement::Retry(error) if delivery.attempts.saturating_add(1) >= MAX_ATTEMPTS => {
+            Settlement::Park(too_often(error))
+        }
+        settlement => settlement,
     }
 }
 
@@ -231,6 +242,13 @@ fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
         reason: "entry_trimmed",
         detail: "the entry was removed from the stream while it was pending".to_owned(),
     };
+    if let Some(cut) = &entry.cut {
+        let detail = format!(
+            "the entry has {} bytes, and at most {MAX_ENTRY_BYTES} are read",
+            cut.bytes
+        );
+        return Err(Parking { reason: "too_large", detail });
+    }
     let fields: &RawFields = entry.fields.as_ref().ok_or_else(trimmed)?;
     E::decode(fields)
         .map_err(|error: DecodeError| Parking { reason: error.reason(), detail: error.to_string() })

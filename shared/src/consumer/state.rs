@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use crate::backoff::Backoff;
 use crate::consumer::{BATCH, BLOCK};
 use crate::delivery::Delivery;
-use crate::group::BEGINNING;
+use crate::group::{BEGINNING, Pace};
 use crate::rewind::Rewind;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
+
+/// How long the first read waits, and the first one after a failure: whether the consumer gets on
+/// is known after it.
+const FIRST_BLOCK: Duration = Duration::from_millis(20);
 
 /// A batch of so many entries says that others are on their way.
 const BUSY: usize = 16;
@@ -30,6 +34,11 @@ pub(super) struct State {
     pub(super) in_hand: Vec<Delivery>,
     pub(super) retries: Vec<(Instant, Delivery)>,
     pub(super) rewind: Rewind,
+    pub(super) pace: Pace,
+    /// It got on since it began, and since the last failure.
+    gets_on: bool,
+    /// The last round that told anything came nowhere.
+    was_nowhere: bool,
 }
 
 impl State {
@@ -43,14 +52,49 @@ impl State {
             in_hand: Vec::new(),
             retries: Vec::new(),
             rewind: Rewind::new(),
+            pace: Pace::cautious(),
+            gets_on: false,
+            was_nowhere: false,
         }
     }
 
-    pub(super) fn retry_later(&mut self, deliveries: Vec<Delivery>) {
+    /// After a failure nothing here counts: whatever was read is pending, and is read again. It is
+    /// read one by one, because it may have been too much.
+    pub(super) fn start_over(&mut self) {
+        self.in_hand.clear();
+        self.retries.clear();
+        self.own_pending_after = Some(BEGINNING.to_owned());
+        self.rewind.check_soon();
+        self.pace = Pace::cautious();
+        self.gets_on = false;
+    }
+
+    pub(super) fn got_on(&mut self) {
+        self.gets_on = true;
+        self.was_nowhere = false;
+    }
+
+    pub(super) fn is_first_nowhere(&mut self) -> bool {
+        !std::mem::replace(&mut self.was_nowhere, true)
+    }
+
+    /// The entries whose time has come for another attempt.
+    pub(super) fn take_due(&mut self) -> Vec<Delivery> {
+        let now = Instant::now();
+        let (due, later): (Vec<_>, _) =
+            std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= now);
+        self.retries = later;
+        due.into_iter().map(|(_, delivery)| delivery).collect()
+    }
+
+    /// Keeps what is to be tried again, out of `count` deliveries. Answers how many are settled.
+    pub(super) fn retry_later(&mut self, count: usize, deliveries: Vec<Delivery>) -> usize {
+        let settled = count.saturating_sub(deliveries.len());
         let now = Instant::now();
         self.retries.extend(
             deliveries.into_iter().map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
         );
+        settled
     }
 
     /// Whether an entry is in memory already.
@@ -70,9 +114,10 @@ impl State {
         if self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
+        let longest = if self.gets_on { BLOCK } else { FIRST_BLOCK };
         let next_retry =
             self.retries.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
-        next_retry.map_or(BLOCK, |wait| wait.clamp(Duration::from_millis(1), BLOCK))
+        next_retry.map_or(longest, |wait| wait.clamp(Duration::from_millis(1), longest))
     }
 }
 
@@ -82,7 +127,7 @@ mod tests {
     use crate::redis::Entry;
 
     fn linger_behind(count: usize) -> Option<Duration> {
-        let entry = Entry { id: "1-1".to_owned(), fields: None };
+        let entry = Entry { id: "1-1".to_owned(), ..Entry::default() };
         let mut state = State::new();
         state.in_hand = vec![Delivery::first(entry); count];
         state.linger()

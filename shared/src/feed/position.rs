@@ -192,7 +192,7 @@ mod tests {
     fn the_changes_of_an_entry_follow_each_other_and_end_with_the_entry() {
         let fields = [("kind", "order.paid"), ("ids", "a b c")];
         let fields = fields.map(|(name, value)| (name.into(), value.into()));
-        let entry = Entry { id: "7-0".to_owned(), fields: Some(fields.into()) };
+        let entry = Entry { id: "7-0".to_owned(), fields: Some(fields.into()), cut: None };
         let changes = parse_changes(Partition::at(Some(3)), &entry);
         let told: Vec<_> =
             changes.iter().map(|change| (change.mark.to_string(), change.id.as_str())).collect();

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fred::types::Resp3Frame as Frame;
 
 use super::RedisError;
+use super::entry::{Entry, detached};
 use crate::event::RawFields;
 
 /// A reply, as the library took it from the connection. Its accessors fail when the server answered
@@ -19,15 +20,6 @@ pub struct Reply(Frame);
 pub struct UnexpectedReply {
     expected: &'static str,
     found: String,
-}
-
-/// One entry of a stream. `fields` is `None` for an entry that was trimmed while it was pending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its id, `<milliseconds>-<sequence>`.
-    pub id: String,
-    /// Its fields, byte for byte.
-    pub fields: Option<RawFields>,
 }
 
 type Read<T> = Result<T, UnexpectedReply>;
@@ -154,7 +146,7 @@ impl Reply {
         let take = |frame: &mut Option<Frame>| Self(frame.take().unwrap_or(Frame::Null));
         let (id, fields) = (take(&mut id).text()?, take(&mut fields));
         let fields = if fields.is_null() { None } else { Some(fields.pairs()?) };
-        Ok(Entry { id, fields })
+        Ok(Entry { id, fields, cut: None })
     }
 
     fn pairs(self) -> Read<RawFields> {
@@ -177,25 +169,6 @@ impl Reply {
     fn unexpected(&self, expected: &'static str) -> UnexpectedReply {
         UnexpectedReply { expected, found: format!("{:?}", self.0) }
     }
-}
-
-/// Copies the fields of entries into memory of their own. The library reads a connection into one
-/// piece of memory for as long as nobody holds a part of it. Where somebody does, it begins with a
-/// small piece again, and takes a long answer apart anew each time that one has to grow.
-fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let raw = || entries.iter().flat_map(|entry| entry.fields.iter().flatten());
-    let length = raw().map(|(name, value)| name.len() + value.len()).sum();
-    let mut copy = Vec::with_capacity(length);
-    for (name, value) in raw() {
-        copy.extend_from_slice(name);
-        copy.extend_from_slice(value);
-    }
-    let mut copy = Bytes::from(copy);
-    for (name, value) in entries.iter_mut().flat_map(|entry| entry.fields.iter_mut().flatten()) {
-        *name = copy.split_to(name.len());
-        *value = copy.split_to(value.len());
-    }
-    entries
 }
 
 impl TryFrom<Frame> for Reply {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use shared::group::Pace;
 use shared::own_store::all;
 use shared::redis::{Command, Redis, RedisError, STUCK_AFTER};
 use stack::credentials::User;
@@ -89,14 +90,14 @@ async fn a_blocked_reader_comes_back_too() {
     let relay = Relay::to(&stores.streams).await;
     let block = Duration::from_millis(500);
     let reader = Redis::reader(&relay.url(&stores.streams, User::Inventory), block);
-    let member = membership("one");
+    let (member, mut pace) = (membership("one"), Pace::cautious());
     member.ensure_group(&stores.emitter).await.unwrap();
-    assert_eq!(member.read_new(&reader, 10, block).await.unwrap(), []);
+    assert_eq!(member.read_new(&reader, &mut pace, 10, block).await.unwrap(), []);
     relay.swallow();
-    member.read_new(&reader, 10, block).await.unwrap_err();
+    member.read_new(&reader, &mut pace, 10, block).await.unwrap_err();
     relay.heal();
     let back = wait_until("the reader", BACK + block, || async {
-        member.read_new(&reader, 10, block).await.is_ok()
+        member.read_new(&reader, &mut Pace::cautious(), 10, block).await.is_ok()
     });
     back.await.unwrap();
 }

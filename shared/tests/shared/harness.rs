@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use shared::config::RedisUrl;
 use shared::consumer::{Consumer, Settings};
+use shared::dead_letter::Bounds;
 use shared::event::{Event, OrderCompleted};
 use shared::function::Library;
-use shared::group::Membership;
+use shared::group::{Membership, Pace};
 use shared::health::Progress;
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::layout::Layout;
@@ -49,6 +50,8 @@ pub(crate) struct Stores {
     pub(crate) emitter: Redis,
     /// All rights on the own store.
     pub(crate) operator: Redis,
+    /// What consumers keep of dead letters.
+    pub(crate) bounds: Bounds,
     _dir: TempDir,
 }
 
@@ -84,6 +87,7 @@ impl Stores {
             operator: Redis::worker(&url(&own, User::Operator)),
             streams,
             own,
+            bounds: Bounds::SHIPPED,
             _dir: dir,
         };
         // As if everything had been acted on up to now, so that no test sees events twice without
@@ -134,6 +138,7 @@ impl Stores {
             acks,
             name: name.to_owned(),
             reclaim_idle: idle,
+            dead_letters: self.bounds,
         };
         let (own, progress) = (self.own_store(), Progress::new());
         let identity = own.identity_text("test");
@@ -167,9 +172,9 @@ impl Stores {
         let reader = Redis::reader(&url(&self.streams, User::Inventory), LIMIT);
         let member = membership(consumer);
         member.ensure_group(&self.emitter).await.unwrap();
-        let mut given = 0;
+        let (mut given, mut pace) = (0, Pace::cautious());
         while given < count {
-            let entries = member.read_new(&reader, count - given, LIMIT).await;
+            let entries = member.read_new(&reader, &mut pace, count - given, LIMIT).await;
             given += entries.unwrap().len();
         }
     }

@@ -18,6 +18,7 @@ mod refusals;
 mod replicas;
 
 mod consumer;
+mod dead_letters;
 mod cursor;
 mod cursor_twin;
 mod raw;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::group::Pace;
 use shared::own_store::all;
 use shared::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
 use stack::credentials::User;
@@ -80,16 +81,16 @@ async fn a_blocked_read_ends_by_its_block() {
     let stores = Stores::start().await;
     let block = Duration::from_millis(300);
     let reader = Redis::reader(&url(&stores.streams, User::Inventory), block);
-    let member = membership("one");
+    let (member, mut pace) = (membership("one"), Pace::cautious());
     member.ensure_group(&stores.emitter).await.unwrap();
     for _ in 0..3 {
         let started = Instant::now();
-        let entries = member.read_new(&reader, 10, block).await.unwrap();
+        let entries = member.read_new(&reader, &mut pace, 10, block).await.unwrap();
         assert_eq!(entries, []);
         let took = started.elapsed();
         assert!((block..block + Duration::from_secs(1)).contains(&took), "{took:?}");
     }
-    let (entries, _) = tokio::join!(member.read_new(&reader, 10, block), stores.emit([DONE]));
+    let (entries, _) = tokio::join!(member.read_new(&reader, &mut pace, 10, block), stores.emit([DONE]));
     assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
 }
 
@@ -98,7 +99,7 @@ async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
     let stores = Stores::start().await;
     let block = Duration::from_secs(1);
     let reader = Redis::reader(&url(&stores.streams, User::Inventory), block);
-    let member = membership("one");
+    let (member, mut pace) = (membership("one"), Pace::cautious());
     member.ensure_group(&stores.emitter).await.unwrap();
     let started = Instant::now();
     let others = async {
@@ -107,7 +108,7 @@ async fn a_blocked_read_does_not_hold_up_the_commands_of_others() {
         }
         started.elapsed()
     };
-    let (_, took) = tokio::join!(member.read_new(&reader, 1, block), others);
+    let (_, took) = tokio::join!(member.read_new(&reader, &mut pace, 1, block), others);
     assert!(took < block, "{took:?}");
 }
 
@@ -154,7 +155,7 @@ async fn real_refusals_are_told_apart_too() {
     operator.run(set("text")).await.unwrap();
     let error = operator.run(Command::new("HGETALL").key("text")).await.unwrap_err();
     assert!(error.is_refusal("WRONGTYPE"), "{error:?}");
-    let error = membership("one").read_own_pending(operator, "0", 1).await.unwrap_err();
+    let error = membership("one").read_own_pending(operator, &mut Pace::cautious(), "0").await.unwrap_err();
     assert!(error.is_refusal("NOGROUP"), "{error:?}");
     let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
     assert!(error.is_refusal("ERR"), "{error:?}");

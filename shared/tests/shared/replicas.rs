@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::group::Pace;
 use shared::own_store::all;
 use shared::redis::{Command, Redis, RedisError, ReplicaAcks};
 use stack::binaries;
@@ -137,7 +138,7 @@ async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
     let replica = Replica::of(&stores.streams).await;
     let block = Duration::from_secs(5);
     let reader = Redis::reader(&url(&stores.streams, User::Inventory), block).with_acks(ACKS);
-    let member = membership("one");
+    let (member, mut pace) = (membership("one"), Pace::cautious());
     member.ensure_group(&stores.emitter).await.unwrap();
     for round in 0..3 {
         let emit = async {
@@ -151,7 +152,7 @@ async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
             }
             stores.emit([DONE]).await;
         };
-        let (read, ()) = tokio::join!(member.read_new(&reader, 10, block), emit);
+        let (read, ()) = tokio::join!(member.read_new(&reader, &mut pace, 10, block), emit);
         match round {
             0 => assert_eq!(read.unwrap().len(), 1),
             _ => assert_unconfirmed(&read.unwrap_err()),

@@ -69,7 +69,7 @@ impl Stage {
             })
             .await?;
         let count = entries.len();
-        let [Entry { id, fields: Some(fields) }] = &entries[..] else {
+        let [Entry { id, fields: Some(fields), .. }] = &entries[..] else {
             bail!("{} has {count} entries of the order instead of 1", E::STREAM);
         };
         let stream = self.api.screen.ink(Ink::Title, E::STREAM);

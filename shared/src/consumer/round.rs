@@ -1,0 +1,90 @@
+//! Whether a round of the consumer came anywhere.
+//!
+//! Progress is an entry that was settled, or a wait for new entries that ended without one. A round
+//! that is neither may be repeated for ever: it backs off, and the process is not ready.
+
+use std::time::Duration;
+
+use crate::cursor::read_id;
+use crate::redis::RedisError;
+
+/// What a round came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    /// An entry was settled, or none was there.
+    Progress,
+    /// It prepared a round that will tell: a few such rounds follow each other at most.
+    Underway,
+    /// It may be repeated for ever, for this reason.
+    Nowhere(&'static str),
+}
+
+/// What a read of new entries found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Entries,
+    /// Nothing, after it had waited.
+    Nothing,
+    /// Nothing, although it was to wait.
+    NothingAtOnce,
+    /// It was not made.
+    NoRoom,
+}
+
+impl Round {
+    pub(super) fn of(settled: usize, read: &Read) -> Self {
+        match read {
+            _ if settled > 0 => Self::Progress,
+            Read::Nothing => Self::Progress,
+            Read::Entries => Self::Underway,
+            Read::NothingAtOnce => Self::Nowhere("the store ends each wait for entries at once"),
+            Read::NoRoom => Self::Nowhere("all entries in hand wait for another attempt"),
+        }
+    }
+}
+
+/// Whether a read took about as long as it was to wait. The store measures that on its own clock,
+/// which may go faster.
+pub(super) fn has_waited(took: Duration, block: Duration) -> bool {
+    took >= block / 2
+}
+
+/// A list that is read in pages must go on: behind `before`, or the same page comes for ever.
+pub(super) fn is_beyond(id: &str, before: &str) -> Result<(), RedisError> {
+    if read_id(id)? > read_id(before)? {
+        return Ok(());
+    }
+    Err(RedisError::Refused(format!("the store answers {id} where it was asked for what is behind {before}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_settled_or_waited_for_is_progress() {
+        let round = |settled, read| Round::of(settled, &read);
+        for read in [Read::Entries, Read::Nothing, Read::NothingAtOnce, Read::NoRoom] {
+            assert_eq!(round(1, read), Round::Progress, "{read:?}");
+        }
+        assert_eq!(round(0, Read::Nothing), Round::Progress);
+        assert_eq!(round(0, Read::Entries), Round::Underway);
+        assert!(matches!(round(0, Read::NothingAtOnce), Round::Nowhere(_)));
+        assert!(matches!(round(0, Read::NoRoom), Round::Nowhere(_)));
+    }
+
+    #[test]
+    fn a_page_that_does_not_go_on_is_refused() {
+        let last = format!("{0}-{0}", u64::MAX);
+        for (id, before, is_good) in [
+            ("1-1", "1-0", true),
+            ("1-0", "1-0", false),
+            ("0-9", "1-0", false),
+            (last.as_str(), "0-0", true),
+            (last.as_str(), last.as_str(), false),
+            ("x", "0-0", false),
+        ] {
+            assert_eq!(is_beyond(id, before).is_ok(), is_good, "{id} behind {before}");
+        }
+    }
+}

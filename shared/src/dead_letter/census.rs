@@ -1,0 +1,117 @@
+//! How many dead letters there are, for people.
+
+use std::time::Duration;
+
+use super::{DEAD_LETTERS, letter};
+use crate::cursor::read_id;
+use crate::entry_id::EntryId;
+use crate::id::Partition;
+use crate::own_store::{OwnStore, all};
+use crate::redis::{Command, RedisError, Reply};
+
+/// Dead letters that one command reads.
+const PAGE: usize = 100;
+
+/// The dead letters of one partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    pub(super) count: u64,
+    pub(super) oldest: EntryId,
+    pub(super) newest: EntryId,
+}
+
+/// The dead letters of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dead {
+    /// How many there are.
+    pub count: u64,
+    /// How long the oldest one is there, by the clock of the store.
+    pub oldest_for: Duration,
+}
+
+impl Census {
+    pub(super) async fn of(store: &OwnStore, partition: Partition) -> Result<Self, RedisError> {
+        let info = Command::new("XINFO").arg("STREAM").key(partition.key(DEAD_LETTERS));
+        let info = match store.run(info).await {
+            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
+            info => info?,
+        };
+        let count = info.clone().field("length")?.unsigned()?;
+        let end = |entry: Reply| -> Result<EntryId, RedisError> {
+            if entry.is_null() {
+                return Ok(EntryId::default());
+            }
+            let [id, _] = entry.exactly("an entry")?;
+            read_id(&id.text()?)
+        };
+        let oldest = end(info.clone().field("first-entry")?)?;
+        Ok(Self { count, oldest, newest: end(info.field("last-entry")?)? })
+    }
+}
+
+impl Dead {
+    /// Counts those of all partitions.
+    pub async fn of(store: &OwnStore) -> Result<Self, RedisError> {
+        let looks = store.partitions().all().map(|partition| async move {
+            let census = Census::of(store, partition).await?;
+            let now = store.now(partition).await?;
+            let age = now.as_millis().saturating_sub(census.oldest.ms);
+            let oldest_for = if census.count > 0 { age } else { 0 };
+            Ok(Self { count: census.count, oldest_for: Duration::from_millis(oldest_for) })
+        });
+        let found = all(looks).await.into_iter().collect::<Result<Vec<Self>, RedisError>>()?;
+        Ok(found.into_iter().fold(Self::default(), |sum, found| Self {
+            count: sum.count.saturating_add(found.count),
+            oldest_for: sum.oldest_for.max(found.oldest_for),
+        }))
+    }
+
+    /// The age of the oldest one, in words.
+    pub fn age(&self) -> String {
+        humantime::format_duration(Duration::from_secs(self.oldest_for.as_secs())).to_string()
+    }
+}
+
+/// Says in the log that there are dead letters, and how to see them.
+pub(crate) async fn report(store: &OwnStore) -> Result<(), RedisError> {
+    let dead = Dead::of(store).await?;
+    if dead.count > 0 {
+        let service = store.layout().service;
+        tracing::error!(
+            dead_letters = dead.count,
+            oldest_for = dead.age(),
+            "dead letters wait for somebody to look at them: `{service} dead-letters` lists them"
+        );
+    }
+    Ok(())
+}
+
+/// Shows up to `limit` dead letters, oldest first in each partition, one line of JSON each.
+pub async fn list(
+    store: &OwnStore,
+    limit: usize,
+    mut show: impl FnMut(String) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut shown = 0;
+    for partition in store.partitions().all() {
+        let mut next = EntryId::default();
+        while shown < limit {
+            let count = PAGE.min(limit - shown);
+            let page = Command::new("XRANGE").key(partition.key(DEAD_LETTERS));
+            let page = page.arg(next.to_string()).arg("+").arg("COUNT");
+            let page = store.run(page.arg(i64::try_from(count)?)).await?.entries()?;
+            let Some(last) = page.last() else { break };
+            let after = read_id(&last.id)?.next();
+            shown += page.len();
+            for dead in page {
+                let fields = letter::as_json(&dead.fields.unwrap_or_default());
+                show(serde_json::json!({ "id": dead.id, "fields": fields }).to_string())?;
+            }
+            match after {
+                Some(after) if after > next => next = after,
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! A dead letter as it is written, and read again.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use crate::delivery::{Delivery, Parking};
+use crate::event::RawFields;
+use crate::group::Membership;
+use crate::redis::{Command, Entry};
+
+/// What the fields begin with that were not in the entry.
+const OURS: &[u8] = b"dl_";
+/// Bytes of the text that says what is wrong.
+const MAX_DETAIL: usize = 1024;
+
+/// Adds the fields of a dead letter to `add`: what is known about the failure, then the fields of
+/// the entry as they came. Of an entry that was cut, the length and the digest tell the rest.
+pub(super) fn write(
+    add: Command,
+    membership: &Membership,
+    delivery: &Delivery,
+    parking: &Parking,
+) -> Command {
+    let Parking { reason, detail } = parking;
+    let detail = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
+    let Membership { stream, group, consumer } = membership;
+    let entry = &delivery.entry;
+    let mut add = add
+        .args(["dl_reason", *reason, "dl_error", detail, "dl_stream", stream])
+        .args(["dl_entry_id", &entry.id, "dl_group", *group, "dl_consumer", consumer])
+        .arg("dl_attempts")
+        .arg(i64::from(delivery.attempts) + 1)
+        .arg("dl_bytes")
+        .arg(i64::try_from(entry.bytes()).unwrap_or(i64::MAX))
+        .arg("dl_digest")
+        .arg(entry.digest());
+    for (name, value) in entry.fields.iter().flatten() {
+        add = add.arg(name.clone()).arg(value.clone());
+    }
+    add
+}
+
+/// The name by which the entry of a dead letter is known.
+pub(super) fn name_of(letter: &Entry) -> Option<String> {
+    let ours = letter.fields.iter().flatten().take_while(|(name, _)| name.starts_with(OURS));
+    let ours: Vec<_> = ours.collect();
+    let text = |wanted: &str| {
+        let found = ours.iter().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    };
+    let id = text("dl_entry_id")?.to_owned();
+    match text("dl_digest") {
+        Some(digest) => Some(format!("{id} {digest}")),
+        // Builds that wrote no digest kept all fields.
+        None => {
+            let fields = letter.fields.clone()?.into_iter().skip(BEFORE_DIGESTS).collect();
+            Some(super::name(&Entry { id, fields: Some(fields), cut: None }))
+        }
+    }
+}
+
+/// Fields of our own in a dead letter of builds that wrote no digest.
+const BEFORE_DIGESTS: usize = 7;
+
+/// All fields of a dead letter as JSON: pairs of texts. What is no text is an object with its bytes
+/// in base64.
+pub(super) fn as_json(fields: &RawFields) -> Value {
+    let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+        Ok(text) => json!(text),
+        Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),
+    };
+    fields.iter().map(|(name, content)| json!([value(name), value(content)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(fields: &[(&'static str, &'static str)]) -> Option<RawFields> {
+        Some(fields.iter().map(|&(name, value)| (name.into(), value.into())).collect())
+    }
+
+    #[test]
+    fn a_dead_letter_is_known_by_its_entry_also_one_of_an_older_build() {
+        let raw = [("ce_type", "x"), ("dl_digest", "forged")];
+        let entry = Entry { id: "5-0".to_owned(), fields: fields(&raw), cut: None };
+        let mut ours = vec![
+            ("dl_reason", "r"),
+            ("dl_error", "e"),
+            ("dl_stream", "s"),
+            ("dl_entry_id", "5-0"),
+            ("dl_group", "g"),
+            ("dl_consumer", "c"),
+            ("dl_attempts", "1"),
+        ];
+        let name = super::super::name(&entry);
+        let old = Entry { id: "9-0".to_owned(), fields: fields(&[&ours[..], &raw].concat()), cut: None };
+        assert_eq!(name_of(&old), Some(name.clone()));
+        let digest: &'static str = entry.digest().leak();
+        ours.extend([("dl_bytes", "8"), ("dl_digest", digest)]);
+        let new = Entry { id: "9-1".to_owned(), fields: fields(&[&ours[..], &raw].concat()), cut: None };
+        assert_eq!(name_of(&new), Some(name));
+        assert_eq!(name_of(&Entry { id: "9-2".to_owned(), fields: fields(&raw), cut: None }), None);
+    }
+
+    #[test]
+    fn all_bytes_of_a_dead_letter_are_in_its_json() {
+        let fields = vec![("name".into(), "\"é\"".into()), (vec![0xff, 0].into(), "".into())];
+        let expected = r#"[["name","\"é\""],[{"base64":"/wA="},""]]"#;
+        assert_eq!(as_json(&fields).to_string(), expected);
+    }
+}

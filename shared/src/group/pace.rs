@@ -1,0 +1,75 @@
+//! How many entries one command reads.
+//!
+//! Redis limits a read by a number of entries only, and sends each of them whole. So the number
+//! follows what was found: it begins small, doubles while entries are small, and is one behind a
+//! large one.
+
+use crate::redis::Entry;
+
+/// Entries of the first read of a pile. Whatever they are, so many are held at once.
+const FIRST: usize = 8;
+/// Entries of one read at most.
+const MOST: usize = 500;
+/// A read of several commands ends behind the one that brought it beyond so many bytes.
+pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many entries the next command reads.
+#[derive(Debug)]
+pub struct Pace(usize);
+
+impl Pace {
+    /// One by one at first: what is read now may have killed its reader before.
+    pub fn cautious() -> Self {
+        Self(1)
+    }
+
+    /// So many now, where `room` is the most.
+    pub(super) fn count(&self, room: usize) -> usize {
+        self.0.min(room).max(1)
+    }
+
+    /// Learns from what a read of `count` entries has found.
+    pub(super) fn learn(&mut self, count: usize, found: &[Entry]) {
+        self.0 = if found.is_empty() {
+            FIRST
+        } else if found.iter().any(|entry| entry.cut.is_some()) {
+            1
+        } else if found.len() >= count {
+            self.0.max(count.saturating_mul(2)).min(MOST)
+        } else {
+            self.0
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::Cut;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        vec![Entry::default(); count]
+    }
+
+    fn large() -> Entry {
+        Entry { cut: Some(Cut { bytes: 2_000_000, digest: String::new() }), ..Entry::default() }
+    }
+
+    #[test]
+    fn reads_grow_while_entries_are_small_and_are_of_one_behind_a_large_one() {
+        let mut pace = Pace::cautious();
+        let mut counts = Vec::new();
+        for _ in 0..10 {
+            let count = pace.count(MOST);
+            counts.push(count);
+            pace.learn(count, &entries(count));
+        }
+        assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 500]);
+        pace.learn(500, &entries(3));
+        assert_eq!(pace.count(100), 100, "fewer were there, not larger ones");
+        pace.learn(100, &[large(), Entry::default()]);
+        assert_eq!(pace.count(MOST), 1);
+        pace.learn(1, &[]);
+        assert_eq!((pace.count(MOST), pace.count(0)), (FIRST, 1));
+    }
+}

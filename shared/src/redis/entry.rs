@@ -1,0 +1,148 @@
+//! Entries of streams, as they are kept in memory.
+
+use bytes::Bytes;
+
+use crate::digest::digest_of;
+use crate::event::RawFields;
+
+/// The largest entry that is kept whole, in bytes as [`Entry::weight`] counts them. An event has
+/// less than 8 KiB.
+pub const MAX_ENTRY_BYTES: usize = 64 * 1024;
+/// What a dead letter has beyond its entry, at most.
+const MARGIN: usize = 8 * 1024;
+/// Bytes that are kept of a larger one: enough to see what it is.
+pub const KEPT_BYTES: usize = 4 * 1024;
+/// What a field costs in memory beside its bytes.
+const FIELD_BYTES: usize = 64;
+
+/// One entry of a stream. `fields` is `None` for an entry that was trimmed while it was pending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id, `<milliseconds>-<sequence>`.
+    pub id: String,
+    /// Its fields, byte for byte; only the first of them where the entry was cut.
+    pub fields: Option<RawFields>,
+    /// What the entry was before it was cut. `None` where it is whole.
+    pub cut: Option<Cut>,
+}
+
+/// What is known of an entry that was too large to be kept whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Bytes of all its names and values.
+    pub bytes: usize,
+    /// The digest of all its fields.
+    pub digest: String,
+}
+
+impl Entry {
+    /// Bytes of the names and values that it had in its stream.
+    pub fn bytes(&self) -> usize {
+        self.cut.as_ref().map_or_else(|| bytes(self.raw()), |cut| cut.bytes)
+    }
+
+    /// Tells its fields from any others, also where only the first of them are kept.
+    pub fn digest(&self) -> String {
+        self.cut.as_ref().map_or_else(|| digest(self.raw()), |cut| cut.digest.clone())
+    }
+
+    /// Bytes that it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        weight(self.raw())
+    }
+
+    fn raw(&self) -> &[(Bytes, Bytes)] {
+        self.fields.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps only the beginning of an entry that is too large to be acted on.
+    pub(crate) fn cut(&mut self) {
+        self.cut_beyond(MAX_ENTRY_BYTES);
+    }
+
+    fn cut_beyond(&mut self, limit: usize) {
+        let Some(fields) = &mut self.fields else { return };
+        if self.cut.is_some() || weight(fields) <= limit {
+            return;
+        }
+        self.cut = Some(Cut { bytes: bytes(fields), digest: digest(fields) });
+        let mut room = KEPT_BYTES;
+        fields.retain_mut(|(name, value)| {
+            let fits = room > FIELD_BYTES;
+            room = room.saturating_sub(FIELD_BYTES);
+            for part in [name, value] {
+                part.truncate(room);
+                room -= part.len();
+            }
+            fits
+        });
+        fields.shrink_to_fit();
+    }
+}
+
+/// Cuts entries that are too large, and copies the fields of all into memory of their own. The
+/// library reads a connection into one piece of memory for as long as nobody holds a part of it.
+/// Where somebody does, it begins with a small piece again, and takes a long answer apart anew each
+/// time that one has to grow.
+pub(super) fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.iter_mut().for_each(|entry| entry.cut_beyond(MAX_ENTRY_BYTES + MARGIN));
+    let raw = || entries.iter().flat_map(Entry::raw);
+    let length = raw().map(|(name, value)| name.len() + value.len()).sum();
+    let mut copy = Vec::with_capacity(length);
+    for (name, value) in raw() {
+        copy.extend_from_slice(name);
+        copy.extend_from_slice(value);
+    }
+    let mut copy = Bytes::from(copy);
+    for (name, value) in entries.iter_mut().flat_map(|entry| entry.fields.iter_mut().flatten()) {
+        *name = copy.split_to(name.len());
+        *value = copy.split_to(value.len());
+    }
+    entries
+}
+
+fn bytes(fields: &[(Bytes, Bytes)]) -> usize {
+    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
+fn weight(fields: &[(Bytes, Bytes)]) -> usize {
+    bytes(fields) + FIELD_BYTES * fields.len()
+}
+
+fn digest(fields: &[(Bytes, Bytes)]) -> String {
+    let parts = fields.iter().flat_map(|(name, value)| [name, value]);
+    digest_of(parts.flat_map(|part| [&part[..], &[0]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(fields: &[(usize, usize)]) -> Entry {
+        let bytes = |count| Bytes::from(vec![b'x'; count]);
+        let fields = fields.iter().map(|&(name, value)| (bytes(name), bytes(value)));
+        Entry { id: "1-0".to_owned(), fields: Some(fields.collect()), cut: None }
+    }
+
+    #[test]
+    fn an_entry_beyond_the_limit_keeps_its_beginning_its_length_and_its_digest() {
+        for fields in [vec![(7, 2_000_000)], vec![(2_000_000, 7)], vec![(1, 1); 20_000]] {
+            let whole = entry(&fields);
+            let cut = detached(vec![whole.clone()]).remove(0);
+            assert_eq!((cut.bytes(), cut.digest()), (whole.bytes(), whole.digest()));
+            let kept = cut.fields.as_deref().unwrap();
+            assert!((1..=KEPT_BYTES).contains(&weight(kept)), "{}", weight(kept));
+        }
+    }
+
+    #[test]
+    fn an_entry_up_to_the_limit_stays_whole() {
+        let whole = entry(&[(5, MAX_ENTRY_BYTES - FIELD_BYTES - 5)]);
+        let mut read = detached(vec![whole.clone()]).remove(0);
+        read.cut();
+        assert_eq!(read, whole);
+        let mut large = entry(&[(5, MAX_ENTRY_BYTES - FIELD_BYTES - 4)]);
+        large.cut();
+        assert!(large.cut.is_some());
+    }
+}

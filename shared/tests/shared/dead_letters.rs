@@ -1,0 +1,122 @@
+//! Many dead letters: they are set aside together, and the store keeps a bounded number of them.
+
+use std::time::{Duration, Instant};
+
+use shared::dead_letter::{Bounds, Dead};
+use shared::own_store::all;
+use shared::redis::{Command, Entry};
+use stack::wait::wait_until;
+
+use crate::harness::{LIMIT, STREAM, Stores, entries, field};
+use crate::script::{DONE, Script};
+
+/// Unreadable entries of a flood.
+const FLOOD: usize = 20_000;
+
+#[tokio::test]
+async fn a_flood_of_unreadable_entries_holds_up_a_good_one_for_a_few_seconds_at_most() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    flood(&stores, FLOOD).await;
+    stores.emit([DONE]).await;
+    let began = Instant::now();
+    let _running = stores.consume("one", &script);
+    let done = || async { script.times(DONE) == [1] };
+    wait_until("the good one", LIMIT, done).await.unwrap();
+    let took = began.elapsed();
+    // A development build on a busy machine; one of release needs a fraction of it.
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    println!("{FLOOD} entries were set aside within {took:?}");
+    assert_eq!(Dead::of(&stores.own_store()).await.unwrap().count, FLOOD as u64);
+    assert_eq!(names(&stores).await, FLOOD);
+}
+
+#[tokio::test]
+async fn entries_that_are_delivered_again_are_not_set_aside_again() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    flood(&stores, 700).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(crate::harness::GROUP);
+    stores.emitter.run(destroy).await.unwrap();
+    flood(&stores, 1).await;
+    stores.wait_settled().await;
+    assert_eq!((letters(&stores).await.len(), names(&stores).await), (701, 701));
+}
+
+#[tokio::test]
+async fn the_oldest_dead_letters_leave_the_store_where_there_are_too_many() {
+    let mut stores = Stores::start().await;
+    stores.bounds = Bounds { count: 100, ..Bounds::SHIPPED };
+    let script = Script::default();
+    let ids = flood(&stores, 1_000).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let letters = letters(&stores).await;
+    let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
+    assert_eq!(kept, ids[900..]);
+    assert_eq!(names(&stores).await, 100);
+}
+
+#[tokio::test]
+async fn dead_letters_are_bounded_in_bytes_too() {
+    const BYTES: u64 = 256 * 1024;
+    let mut stores = Stores::start().await;
+    stores.bounds = Bounds { bytes: BYTES, ..Bounds::SHIPPED };
+    let script = Script::default();
+    for _ in 0..60 {
+        let value = vec![b'x'; 20_000];
+        let add = Command::new("XADD").key(STREAM).arg("*").arg("large").arg(&value[..]);
+        stores.emitter.run(add).await.unwrap();
+    }
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let usage = Command::new("MEMORY").arg("USAGE").key("dead_letters");
+    let usage = stores.operator.run(usage).await.unwrap().unsigned().unwrap();
+    assert!(usage <= BYTES, "{usage} bytes");
+    assert!((1..60).contains(&names(&stores).await));
+}
+
+/// By the time in their ids alone: a clock that was wrong for a moment deletes nothing.
+#[tokio::test]
+async fn dead_letters_leave_the_store_when_they_are_much_older_than_the_newest_one() {
+    let mut stores = Stores::start().await;
+    stores.bounds = Bounds { age: Duration::from_hours(1), ..Bounds::SHIPPED };
+    let old = ["dl_reason", "old", "dl_entry_id", "1-0", "dl_digest", "d", "x", "y"];
+    let add = Command::new("XADD").key("dead_letters").arg("1000-0").args(old);
+    stores.operator.run(add).await.unwrap();
+    let name = Command::new("HSET").key("dead_letter_ids").arg("1-0 d").arg("1000-0");
+    stores.operator.run(name).await.unwrap();
+    let script = Script::default();
+    let ids = flood(&stores, 2).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let letters = letters(&stores).await;
+    let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
+    assert_eq!(kept, ids);
+    assert_eq!(names(&stores).await, 2);
+}
+
+/// Adds entries that are no events, and answers their ids.
+async fn flood(stores: &Stores, count: usize) -> Vec<String> {
+    let mut ids = Vec::with_capacity(count);
+    while ids.len() < count {
+        let added = all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
+            let add = Command::new("XADD").key(STREAM).arg("*").arg("no").arg(number.to_string());
+            stores.emitter.run(add)
+        }));
+        ids.extend(added.await.into_iter().map(|id| id.unwrap().text().unwrap()));
+    }
+    ids
+}
+
+async fn letters(stores: &Stores) -> Vec<Entry> {
+    entries(&stores.operator, "dead_letters").await
+}
+
+/// How many entries are known to be set aside.
+async fn names(stores: &Stores) -> usize {
+    let names = Command::new("HLEN").key("dead_letter_ids");
+    stores.operator.run(names).await.unwrap().unsigned().unwrap() as usize
+}
