@@ -164,7 +164,7 @@ impl<H: Handler> Consumer<H> {
             self.membership().ensure_group(&self.settler.stream_store).await?;
             self.state.group_exists = true;
         }
-        match self.state.rewind.step(&self.settler, &mut self.state.pace).await? {
+        match self.state.rewind.step(&self.settler, &mut self.state.past_pace).await? {
             Step::GoOn => {}
             Step::Begun => return Ok(Round::Nowhere("it acts on the same recent events again")),
             Step::Repeated => return Ok(Round::Progress),

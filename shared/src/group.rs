@@ -39,8 +39,9 @@ pub const BEGINNING: &str = "0-0";
 /// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
 /// is taken apart from its beginning again.
 const READ: usize = 100;
-/// Entries that one command reads without the group: there are many, and no order waits for them.
-const RANGE: usize = 500;
+/// Entries that one command reads again: there may be many, and each page is settled before the next
+/// one is read.
+const AGAIN: usize = 500;
 
 impl Membership {
     /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
@@ -97,7 +98,7 @@ impl Membership {
         pace: &mut Pace,
         after: &str,
     ) -> Result<Vec<Entry>, RedisError> {
-        let count = pace.count(READ);
+        let count = pace.count(AGAIN);
         let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(after);
         let entries = bounded(redis.run_confirmed(read).await?.read_entries()?);
         pace.learn(count, &entries);
@@ -112,7 +113,7 @@ impl Membership {
         idle: Duration,
         cursor: &str,
     ) -> Result<Reclaimed, RedisError> {
-        let count = pace.count(READ);
+        let count = pace.count(AGAIN);
         let claim = Command::new("XAUTOCLAIM")
             .key(self.stream.as_str())
             .arg(self.group)
@@ -146,7 +147,7 @@ impl Membership {
         from: &str,
         to: &str,
     ) -> Result<Vec<Entry>, RedisError> {
-        let count = pace.count(RANGE);
+        let count = pace.count(AGAIN);
         let range = Command::new("XRANGE").key(self.stream.as_str()).arg(from).arg(to);
         let range = range.arg("COUNT").arg(as_count(count));
         let entries = bounded(redis.run_confirmed(range).await?.entries()?);

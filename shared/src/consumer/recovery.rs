@@ -15,7 +15,7 @@ const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 impl<H: Handler> Consumer<H> {
     /// Settles a page of what this consumer was given before.
     pub(super) async fn recover_own(&mut self, after: &str) -> Result<Round, RedisError> {
-        let (store, pace) = (&self.settler.stream_store, &mut self.state.pace);
+        let (store, pace) = (&self.settler.stream_store, &mut self.state.past_pace);
         let entries = self.settler.membership.read_own_pending(store, pace, after).await?;
         let Some(last) = entries.last().map(|entry| entry.id.clone()) else {
             self.state.after_crash = false;
@@ -38,7 +38,7 @@ impl<H: Handler> Consumer<H> {
     /// kept between rounds: starting over each time would never get past a long list.
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
         let (store, cursor) = (&self.settler.stream_store, &self.state.reclaim_cursor);
-        let (pace, idle) = (&mut self.state.pace, self.reclaim_idle);
+        let (pace, idle) = (&mut self.state.past_pace, self.reclaim_idle);
         let found = self.settler.membership.reclaim(store, pace, idle, cursor).await?;
         if found.cursor != BEGINNING {
             is_beyond(&found.cursor, cursor)?;

@@ -34,7 +34,10 @@ pub(super) struct State {
     pub(super) in_hand: Vec<Delivery>,
     pub(super) retries: Vec<(Instant, Delivery)>,
     pub(super) rewind: Rewind,
+    /// How fast new entries are read.
     pub(super) pace: Pace,
+    /// How fast those are read that were read before, here or by others.
+    pub(super) past_pace: Pace,
     /// It got on since it began, and since the last failure.
     gets_on: bool,
     /// The last round that told anything came nowhere.
@@ -53,6 +56,7 @@ impl State {
             retries: Vec::new(),
             rewind: Rewind::new(),
             pace: Pace::cautious(),
+            past_pace: Pace::cautious(),
             gets_on: false,
             was_nowhere: false,
         }
@@ -66,6 +70,7 @@ impl State {
         self.own_pending_after = Some(BEGINNING.to_owned());
         self.rewind.check_soon();
         self.pace = Pace::cautious();
+        self.past_pace = Pace::cautious();
         self.gets_on = false;
     }
 

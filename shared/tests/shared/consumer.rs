@@ -78,21 +78,6 @@ async fn an_entry_that_is_no_event_is_set_aside_byte_for_byte() {
     assert_eq!(script.times(DONE), [1]);
 }
 
-/// Lua could not pass on as many arguments at once.
-#[tokio::test]
-async fn an_entry_with_very_many_fields_is_set_aside_too() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    let words = (0..20_000).map(|number| number.to_string());
-    let add = Command::new("XADD").key(STREAM).arg("*").args(words);
-    stores.emitter.run(add).await.unwrap();
-    stores.emit([DONE]).await;
-    let _running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    let parked = stores.wait_parked(1).await.remove(0);
-    assert!(parked.fields.unwrap().len() > 10_000);
-}
-
 #[tokio::test]
 async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
     let stores = Stores::start().await;

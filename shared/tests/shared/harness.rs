@@ -9,7 +9,7 @@ use shared::dead_letter::Bounds;
 use shared::event::{Event, OrderCompleted};
 use shared::function::Library;
 use shared::group::{Membership, Pace};
-use shared::health::Progress;
+use shared::health::{Check, Progress, Readiness};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::layout::Layout;
 use shared::own_store::{OwnStore, all};
@@ -58,6 +58,7 @@ pub(crate) struct Stores {
 /// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
 pub(crate) struct Running {
     shutdown: Shutdown,
+    readiness: Readiness,
     task: JoinSet<()>,
 }
 
@@ -141,6 +142,7 @@ impl Stores {
             dead_letters: self.bounds,
         };
         let (own, progress) = (self.own_store(), Progress::new());
+        let check = Check::progress("consumer", progress.clone());
         let identity = own.identity_text("test");
         let (identified, redis) =
             (Command::new("SET").arg("identity").arg(identity), self.operator.clone());
@@ -152,7 +154,8 @@ impl Stores {
             redis.run(identified).await.unwrap();
             consumer.run(stop).await;
         });
-        Running { shutdown, task }
+        let readiness = Readiness::new(vec![check], Shutdown::new());
+        Running { shutdown, task, readiness }
     }
 
     /// Emits orders of these quantities, in this order, and answers the ids of their entries.
@@ -221,6 +224,11 @@ impl Stores {
 }
 
 impl Running {
+    /// Why it is not ready; nothing if it is.
+    pub(crate) async fn failure(&self) -> String {
+        self.readiness.failures().await.join("; ")
+    }
+
     /// Tells it to stop, and waits until it has.
     pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();

@@ -18,9 +18,11 @@ mod refusals;
 mod replicas;
 
 mod consumer;
-mod dead_letters;
 mod cursor;
 mod cursor_twin;
+mod dead_letters;
+mod large_entries;
+mod progress;
 mod raw;
 mod recovery;
 mod retention;
