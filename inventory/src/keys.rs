@@ -87,5 +87,5 @@ pub(crate) fn bucket(ordered_at: Timestamp) -> u64 {
 
 /// The time at which a bucket begins.
 pub(crate) fn bucket_start(bucket: u64) -> Timestamp {
-    Timestamp::from_millis(bucket * BUCKET_MS)
+    Timestamp::from_millis(bucket.saturating_mul(BUCKET_MS))
 }

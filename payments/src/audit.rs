@@ -259,7 +259,7 @@ pub fn of_sale(
         }
         Some(order)
             if order.wanted.product_id != product_id
-                || i64::from(order.wanted.quantity) + delta != 0 =>
+                || delta != -i64::from(order.wanted.quantity) =>
         {
             let detail =
                 format!("{movement} moved {delta}, ordered were {}", order.wanted.quantity);

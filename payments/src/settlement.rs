@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use shared::backoff::Backoff;
 use shared::entry_id::EntryId;
 use shared::event::{Event, OrderCompleted};
 use shared::health::Progress;
@@ -24,6 +25,8 @@ use crate::domain::Order;
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest pause while nobody does: how often the process is seen to be alive.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
+/// Wait after a failure of the store.
+const OUTAGE: Backoff = Backoff { first: LOOK_INTERVAL, max: Duration::from_secs(1) };
 
 /// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
 #[derive(Clone)]
@@ -78,24 +81,44 @@ impl Settlements {
 
     /// Looks, while somebody waits, until the process is to stop.
     pub async fn run(self, progress: Progress, shutdown: Shutdown) {
+        let mut failures = 0_u32;
         while !shutdown.is_cancelled() {
-            progress.mark();
             let partitions = self.waited_for();
             if partitions.is_empty() {
+                progress.mark();
                 tokio::select! {
                     () = self.0.arrived.notified() => {}
                     _ = sleep_unless(&shutdown, IDLE_INTERVAL) => {}
                 }
                 continue;
             }
-            for partition in partitions {
-                match self.group(partition).await {
-                    Ok(group) => self.release(partition, &group),
-                    Err(error) => tracing::debug!(%error, "cannot look at inventory's group"),
+            let pause = match self.look(partitions).await {
+                Ok(()) => {
+                    failures = 0;
+                    progress.mark();
+                    LOOK_INTERVAL
                 }
-            }
-            sleep_unless(&shutdown, LOOK_INTERVAL).await;
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    progress.failed(&error);
+                    tracing::debug!(%error, "cannot look at inventory's group");
+                    OUTAGE.wait(failures)
+                }
+            };
+            sleep_unless(&shutdown, pause).await;
         }
+    }
+
+    /// Looks at the groups of these partitions. What one of them cannot tell holds up no other.
+    async fn look(&self, partitions: Vec<Partition>) -> Result<(), RedisError> {
+        let mut looked = Ok(());
+        for partition in partitions {
+            match self.group(partition).await {
+                Ok(group) => self.release(partition, &group),
+                Err(error) => looked = Err(error),
+            }
+        }
+        looked
     }
 
     async fn group(&self, partition: Partition) -> Result<GroupStanding, RedisError> {

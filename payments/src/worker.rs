@@ -66,8 +66,9 @@ impl Completer {
     /// Looks, and waits until there is a reason to look again.
     async fn step(&mut self, progress: &Progress, shutdown: &Shutdown) -> Result<(), RedisError> {
         let completion = self.store.complete_due(self.partition).await?;
-        progress.mark();
         log(&completion);
+        confirm_progress(&completion)?;
+        progress.mark();
         let is_idle = taken(&completion) == 0 && completion.next_due_in.is_none();
         let Some(tail) = self.tail.as_mut().filter(|_| is_idle) else {
             sleep_unless(shutdown, pause(&completion, self.delay)).await;
@@ -86,6 +87,15 @@ impl Completer {
         }
         Ok(())
     }
+}
+
+/// Makes sure that what is due was taken off the list. The next look would find the same, for ever.
+fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
+    if taken(completion) == 0 && completion.next_due_in == Some(Duration::ZERO) {
+        let error = "an order is due, and the store does not take it off the list";
+        return Err(RedisError::Refused(error.to_owned()));
+    }
+    Ok(())
 }
 
 /// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look,
@@ -177,6 +187,17 @@ mod tests {
             next_due_in: next_due_ms.map(Duration::from_millis),
         };
         pause(&completion, Duration::from_millis(delay_ms))
+    }
+
+    #[test]
+    fn a_look_that_leaves_what_is_due_is_no_progress() {
+        let after = |paid: usize, next_due_in| {
+            let paid = vec![String::new(); paid];
+            confirm_progress(&Completion { paid, broken: Vec::new(), next_due_in }).is_ok()
+        };
+        assert!(!after(0, Some(Duration::ZERO)));
+        assert!(after(1, Some(Duration::ZERO)) && after(0, None));
+        assert!(after(0, Some(Duration::from_millis(1))));
     }
 
     #[test]

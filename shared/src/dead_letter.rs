@@ -13,6 +13,7 @@ use std::time::Duration;
 mod bounds;
 mod census;
 mod letter;
+mod names;
 
 pub(crate) use crate::dead_letter::census::report;
 pub use crate::dead_letter::census::{Dead, list};

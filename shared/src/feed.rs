@@ -11,7 +11,7 @@ mod watches;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, broadcast};
 
@@ -247,8 +247,10 @@ impl<S: Show> Feed<S> {
         let read = Command::new("XREAD").arg("COUNT").arg(i64::from(ENTRIES));
         let read = read.arg("BLOCK").arg(block_ms).arg("STREAMS").key(partition.key(CHANGES));
         let read = read.arg(after.entry().to_string());
+        let began = Instant::now();
         let entries = reader.run(read).await?.read_entries()?;
         let Some(last) = entries.last() else {
+            confirm_wait(began)?;
             return Ok(0);
         };
         let last = last.id.parse().map_or(after, Place::behind);
@@ -287,4 +289,13 @@ impl<S: Show> Feed<S> {
     fn positions(&self) -> MutexGuard<'_, Places> {
         self.0.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes sure that a read which found nothing has waited for it, by about half of the time at least:
+/// the store measures on its own clock. A read that ends at once may do so for ever.
+fn confirm_wait(began: Instant) -> Result<(), RedisError> {
+    if began.elapsed() >= FEED_BLOCK / 2 {
+        return Ok(());
+    }
+    Err(RedisError::Unavailable("the store ends a wait for changes at once".to_owned()))
 }

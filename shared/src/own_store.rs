@@ -163,7 +163,8 @@ impl OwnStore {
     pub async fn now(&self, partition: Partition) -> Result<Timestamp, RedisError> {
         let time = Command::new("TIME").to_owner_of(&partition.key(IDENTITY));
         let [seconds, microseconds] = self.redis.run(time).await?.exactly("a time")?;
-        Ok(Timestamp::from_millis(seconds.unsigned()? * 1_000 + microseconds.unsigned()? / 1_000))
+        let ms = seconds.unsigned()?.saturating_mul(1_000);
+        Ok(Timestamp::from_millis(ms.saturating_add(microseconds.unsigned()? / 1_000)))
     }
 
     /// Identifies one life of the data that `partition` is part of: another one after each restart

@@ -108,12 +108,12 @@ fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Dura
 }
 
 async fn trim_stream(store: &OwnStore, key: &str, first: EntryId) -> Result<(), RedisError> {
-    let mut removed = 0;
+    let mut removed = 0_u64;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
         match store.run(trim.arg(first.to_string())).await?.unsigned()? {
             0 => break,
-            count => removed += count,
+            count => removed = count.saturating_add(removed),
         }
     }
     if removed > 0 {

@@ -61,7 +61,8 @@ impl Standing {
             return Some(Flaw::Stock(newest));
         }
         let follows = |pair: &[Movement]| {
-            i64::from(pair[1].balance) + pair[0].delta == i64::from(pair[0].balance)
+            let after = i64::from(pair[1].balance).checked_add(pair[0].delta);
+            after == Some(i64::from(pair[0].balance))
         };
         let gap = self.movements.windows(2).find(|pair| !follows(pair));
         gap.map(|pair| Flaw::Gap(pair[0].id))

@@ -52,7 +52,7 @@ impl DeadLetters<'_> {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
             // Users of an older build may not ask. Then only the number counts.
-            Err(RedisError::Refused(_)) => 0,
+            Err(error) if error.is_forbidden() => 0,
             Err(error) => return Err(error),
         };
         let share = u128::from(census.count) * u128::from(bytes.saturating_sub(bounds.bytes));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DEAD_LETTERS, letter};
+use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::cursor::read_id;
 use crate::entry_id::EntryId;
 use crate::id::Partition;
@@ -72,7 +72,8 @@ impl Dead {
     }
 }
 
-/// Says in the log that there are dead letters, and how to see them.
+/// Says in the log that there are dead letters, and how to see them. Forgets the names of those that
+/// somebody took out of the store.
 pub(crate) async fn report(store: &OwnStore) -> Result<(), RedisError> {
     let dead = Dead::of(store).await?;
     if dead.count > 0 {
@@ -82,6 +83,13 @@ pub(crate) async fn report(store: &OwnStore) -> Result<(), RedisError> {
             oldest_for = dead.age(),
             "dead letters wait for somebody to look at them: `{service} dead-letters` lists them"
         );
+    }
+    for partition in store.partitions().all() {
+        match (DeadLetters { store, partition }).forget_names().await {
+            // Users of an older build may not look for them.
+            Err(error) if !error.is_forbidden() => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Waits until something changes, for one that would have to ask again and again otherwise.
 
+use std::time::Instant;
+
 use crate::config::RedisUrl;
 use crate::entry_id::EntryId;
 use crate::feed::position::History;
-use crate::feed::{CHANGES, FEED_BLOCK};
+use crate::feed::{CHANGES, FEED_BLOCK, confirm_wait};
 use crate::id::Partition;
 use crate::own_store::OwnStore;
 use crate::redis::{Command, Redis, RedisError};
@@ -41,7 +43,9 @@ impl Tail {
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
         let read = Command::new("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(block_ms);
         let read = read.arg("STREAMS").key(self.partition.key(CHANGES)).arg(end.to_string());
+        let began = Instant::now();
         if self.reader.run(read).await?.read_entries()?.is_empty() {
+            confirm_wait(began)?;
             self.end = Some(end);
         }
         Ok(())

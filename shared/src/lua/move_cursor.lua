@@ -9,18 +9,22 @@
   Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows, or is in another life: it may
         have gone back, and what the caller saw of it says nothing any more ]]
 local function parts(id)
-  local ms, sequence = string.match(id, '^(%d+)-(%d+)$')
-  return tonumber(ms), tonumber(sequence)
+  return string.match(id, '^(%d+)-(%d+)$')
+end
+
+-- As texts: the numbers of an id have up to 20 digits, and Lua knows 15 of them exactly.
+local function is_less(a, b)
+  return #a < #b or #a == #b and a < b
 end
 
 local function is_before(a, b)
   local a_ms, a_sequence = parts(a)
   local b_ms, b_sequence = parts(b)
-  return a_ms < b_ms or a_ms == b_ms and a_sequence < b_sequence
+  return is_less(a_ms, b_ms) or a_ms == b_ms and is_less(a_sequence, b_sequence)
 end
 
 local function is_older(a, b, by)
-  return (parts(a)) + by <= (parts(b))
+  return tonumber((parts(a))) + by <= tonumber((parts(b)))
 end
 
 local function is_in(lives)
@@ -35,7 +39,7 @@ end
 local function move_cursor(keys, args)
   local stream, known, entry, count, open = args[1], args[2], args[3], args[4], args[5]
   local distance = whole(args[6], 'how much older an entry has to be')
-  whole(count, 'the number of entries')
+  assert(#count <= 20 and string.find(count, '^%d+$'), 'the number of entries is no whole number')
   assert(parts(open), 'the oldest entry under way is no entry')
   local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
   local at, still_open, middle, earlier = string.match(found, '^(%S+) %S+ (%S+) (%S+) (%S+)$')

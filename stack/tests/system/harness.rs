@@ -96,8 +96,12 @@ impl Shop {
 
     /// What a process says about its readiness.
     pub(crate) async fn readyz(&self, process: &str) -> Answer {
-        let url = format!("{}/readyz", self.system.url(process));
-        Answer::to(self.http.get(url)).await
+        self.probe(process, "readyz").await
+    }
+
+    /// What a process answers to a probe.
+    pub(crate) async fn probe(&self, process: &str, probe: &str) -> Answer {
+        Answer::to(self.http.get(format!("{}/{probe}", self.system.url(process)))).await
     }
 
     /// Puts `quantity` pieces of a new product up for sale.

@@ -21,6 +21,7 @@ mod endings;
 mod failover;
 mod full_disk;
 mod harness;
+mod large_entries;
 mod live;
 mod logs;
 mod lost_tails;

@@ -5,7 +5,7 @@ use shared::{
     event::{Event, OrderCompleted, RawFields, RefundOrder},
     id::ProductId,
 };
-use stack::wait::wait_until;
+use stack::{role::Role, wait::wait_until};
 
 use crate::harness::{LIMIT, Shop, completed};
 
@@ -49,6 +49,42 @@ async fn an_entry_is_parked_once_however_often_it_is_delivered() {
         shop.wait_drained().await;
     }
     assert_eq!(shop.inventory.dead_letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn people_are_told_that_there_are_dead_letters_and_how_to_see_them() {
+    let shop = Shop::open().await;
+    let consumer = "inventory consume";
+    let none = shop.probe(consumer, "readyz?verbose").await.expect(200).body;
+    assert!(none.contains("dead_letters: 0") && none.contains("consumer: ok"), "{none}");
+    let id = shop.payments.add(OrderCompleted::STREAM.to_owned(), unheard_of()).await;
+    shop.wait_drained().await;
+    // Each figure stands for a second.
+    let told = wait_until("the figure", LIMIT, || async {
+        let some = shop.probe(consumer, "readyz?verbose").await.expect(200).body;
+        some.contains("dead_letters: 1, the oldest for") && some.contains("pending: 0")
+    });
+    told.await.unwrap();
+    assert_eq!(shop.readyz(consumer).await.expect(200).body, "ready");
+
+    let listed = shop.run(Role::InventoryServe, &["dead-letters", "--limit", "5"]).await;
+    assert!(listed.status.success());
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    let letter: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(letter["fields"][3], serde_json::json!(["dl_entry_id", id]));
+    let raw = serde_json::json!([{"base64": "wygA"}, {"base64": "gP8NCg=="}]);
+    assert_eq!(letter["fields"][10], raw);
+    let none = shop.run(Role::PaymentsServe, &["dead-letters"]).await;
+    assert!(none.status.success() && none.stdout.is_empty());
+
+    shop.system.process(consumer).restart().unwrap();
+    let process = shop.system.process(consumer);
+    let told = wait_until("the line of each minute", LIMIT, || async {
+        let lines = process.last_lines(usize::MAX);
+        lines.iter().any(|line| line.contains("`inventory dead-letters` lists them"))
+    });
+    told.await.unwrap();
 }
 
 #[tokio::test]

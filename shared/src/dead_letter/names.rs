@@ -1,0 +1,47 @@
+//! Names of dead letters that somebody has taken out of the store by hand.
+
+use super::{DEAD_LETTER_IDS, DeadLetters};
+use crate::cursor::read_id;
+use crate::dead_letter::census::Census;
+use crate::redis::{Command, RedisError};
+
+/// Names that one command reads, about.
+const PAGE: i64 = 1_000;
+/// Commands of one sweep at most; the next one begins anew, and finds fewer.
+const PAGES: usize = 1_000;
+
+impl DeadLetters<'_> {
+    /// Forgets the names of dead letters that are older than the oldest one there is. Otherwise they
+    /// would stay for ever.
+    pub(super) async fn forget_names(&self) -> Result<(), RedisError> {
+        let names = self.partition.key(DEAD_LETTER_IDS);
+        let count = Command::new("HLEN").key(names.as_str());
+        let count = self.store.run(count).await?.unsigned()?;
+        let census = Census::of(self.store, self.partition).await?;
+        // Where there is no dead letter, the next one will tell.
+        if census.count == 0 || count <= census.count {
+            return Ok(());
+        }
+        let mut cursor = "0".to_owned();
+        for _ in 0..PAGES {
+            let scan = Command::new("HSCAN").key(names.as_str()).arg(cursor).arg("COUNT");
+            let [next, found] = self.store.run(scan.arg(PAGE)).await?.exactly("a scan")?;
+            let is_gone = |id: &str| read_id(id).map_or(true, |id| id < census.oldest);
+            let mut gone = Vec::new();
+            for (name, id) in found.map()? {
+                if is_gone(&id.text()?) {
+                    gone.push(name);
+                }
+            }
+            if !gone.is_empty() {
+                let forget = Command::new("HDEL").key(names.as_str()).args(gone);
+                self.store.run(forget).await?;
+            }
+            cursor = next.text()?;
+            if cursor == "0" {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
