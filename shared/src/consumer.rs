@@ -180,7 +180,7 @@ impl<H: Handler> Consumer<H> {
         }
         settled += self.retry_due().await?;
         let read = self.read_and_settle(&mut settled).await?;
-        Ok(Round::of(settled, &read))
+        Ok(Round::of(settled, read))
     }
 
     /// Settles the batch in hand while the next one is read.

@@ -243,10 +243,8 @@ fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
         detail: "the entry was removed from the stream while it was pending".to_owned(),
     };
     if let Some(cut) = &entry.cut {
-        let detail = format!(
-            "the entry has {} bytes, and at most {MAX_ENTRY_BYTES} are read",
-            cut.bytes
-        );
+        let detail =
+            format!("the entry has {} bytes, and at most {MAX_ENTRY_BYTES} are read", cut.bytes);
         return Err(Parking { reason: "too_large", detail });
     }
     let fields: &RawFields = entry.fields.as_ref().ok_or_else(trimmed)?;

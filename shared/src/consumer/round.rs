@@ -32,7 +32,7 @@ pub(super) enum Read {
 }
 
 impl Round {
-    pub(super) fn of(settled: usize, read: &Read) -> Self {
+    pub(super) fn of(settled: usize, read: Read) -> Self {
         match read {
             _ if settled > 0 => Self::Progress,
             Read::Nothing => Self::Progress,
@@ -54,7 +54,9 @@ pub(super) fn is_beyond(id: &str, before: &str) -> Result<(), RedisError> {
     if read_id(id)? > read_id(before)? {
         return Ok(());
     }
-    Err(RedisError::Refused(format!("the store answers {id} where it was asked for what is behind {before}")))
+    Err(RedisError::Refused(format!(
+        "the store answers {id} where it was asked for what is behind {before}"
+    )))
 }
 
 #[cfg(test)]
@@ -63,7 +65,7 @@ mod tests {
 
     #[test]
     fn only_what_is_settled_or_waited_for_is_progress() {
-        let round = |settled, read| Round::of(settled, &read);
+        let round = |settled, read| Round::of(settled, read);
         for read in [Read::Entries, Read::Nothing, Read::NothingAtOnce, Read::NoRoom] {
             assert_eq!(round(1, read), Round::Progress, "{read:?}");
         }

@@ -38,10 +38,16 @@ pub(super) struct State {
     pub(super) pace: Pace,
     /// How fast those are read that were read before, here or by others.
     pub(super) past_pace: Pace,
-    /// It got on since it began, and since the last failure.
-    gets_on: bool,
-    /// The last round that told anything came nowhere.
-    was_nowhere: bool,
+    course: Course,
+}
+
+/// What the last round was that told anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// None since the process began, or since the last failure.
+    Unknown,
+    GetsOn,
+    Nowhere,
 }
 
 impl State {
@@ -57,8 +63,7 @@ impl State {
             rewind: Rewind::new(),
             pace: Pace::cautious(),
             past_pace: Pace::cautious(),
-            gets_on: false,
-            was_nowhere: false,
+            course: Course::Unknown,
         }
     }
 
@@ -71,16 +76,15 @@ impl State {
         self.rewind.check_soon();
         self.pace = Pace::cautious();
         self.past_pace = Pace::cautious();
-        self.gets_on = false;
+        self.course = Course::Unknown;
     }
 
     pub(super) fn got_on(&mut self) {
-        self.gets_on = true;
-        self.was_nowhere = false;
+        self.course = Course::GetsOn;
     }
 
     pub(super) fn is_first_nowhere(&mut self) -> bool {
-        !std::mem::replace(&mut self.was_nowhere, true)
+        std::mem::replace(&mut self.course, Course::Nowhere) != Course::Nowhere
     }
 
     /// The entries whose time has come for another attempt.
@@ -119,7 +123,7 @@ impl State {
         if self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
-        let longest = if self.gets_on { BLOCK } else { FIRST_BLOCK };
+        let longest = if self.course == Course::Unknown { FIRST_BLOCK } else { BLOCK };
         let next_retry =
             self.retries.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
         next_retry.map_or(longest, |wait| wait.clamp(Duration::from_millis(1), longest))

@@ -50,14 +50,12 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
         found.and_then(|(_, value)| std::str::from_utf8(value).ok())
     };
     let id = text("dl_entry_id")?.to_owned();
-    match text("dl_digest") {
-        Some(digest) => Some(format!("{id} {digest}")),
-        // Builds that wrote no digest kept all fields.
-        None => {
-            let fields = letter.fields.clone()?.into_iter().skip(BEFORE_DIGESTS).collect();
-            Some(super::name(&Entry { id, fields: Some(fields), cut: None }))
-        }
+    if let Some(digest) = text("dl_digest") {
+        return Some(format!("{id} {digest}"));
     }
+    // Builds that wrote no digest kept all fields.
+    let fields = letter.fields.clone()?.into_iter().skip(BEFORE_DIGESTS).collect();
+    Some(super::name(&Entry { id, fields: Some(fields), cut: None }))
 }
 
 /// Fields of our own in a dead letter of builds that wrote no digest.
@@ -77,14 +75,18 @@ pub(super) fn as_json(fields: &RawFields) -> Value {
 mod tests {
     use super::*;
 
-    fn fields(fields: &[(&'static str, &'static str)]) -> Option<RawFields> {
-        Some(fields.iter().map(|&(name, value)| (name.into(), value.into())).collect())
+    fn fields(fields: &[(&'static str, &'static str)]) -> RawFields {
+        fields.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn entry(id: &str, parts: &[&[(&'static str, &'static str)]]) -> Entry {
+        Entry { id: id.to_owned(), fields: Some(fields(&parts.concat())), cut: None }
     }
 
     #[test]
     fn a_dead_letter_is_known_by_its_entry_also_one_of_an_older_build() {
         let raw = [("ce_type", "x"), ("dl_digest", "forged")];
-        let entry = Entry { id: "5-0".to_owned(), fields: fields(&raw), cut: None };
+        let entry = self::entry("5-0", &[&raw]);
         let mut ours = vec![
             ("dl_reason", "r"),
             ("dl_error", "e"),
@@ -95,13 +97,11 @@ mod tests {
             ("dl_attempts", "1"),
         ];
         let name = super::super::name(&entry);
-        let old = Entry { id: "9-0".to_owned(), fields: fields(&[&ours[..], &raw].concat()), cut: None };
-        assert_eq!(name_of(&old), Some(name.clone()));
+        assert_eq!(name_of(&self::entry("9-0", &[&ours, &raw])), Some(name.clone()));
         let digest: &'static str = entry.digest().leak();
         ours.extend([("dl_bytes", "8"), ("dl_digest", digest)]);
-        let new = Entry { id: "9-1".to_owned(), fields: fields(&[&ours[..], &raw].concat()), cut: None };
-        assert_eq!(name_of(&new), Some(name));
-        assert_eq!(name_of(&Entry { id: "9-2".to_owned(), fields: fields(&raw), cut: None }), None);
+        assert_eq!(name_of(&self::entry("9-1", &[&ours, &raw])), Some(name));
+        assert_eq!(name_of(&self::entry("9-2", &[&raw])), None);
     }
 
     #[test]

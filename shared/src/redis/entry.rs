@@ -85,7 +85,9 @@ impl Entry {
 /// Where somebody does, it begins with a small piece again, and takes a long answer apart anew each
 /// time that one has to grow.
 pub(super) fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
-    entries.iter_mut().for_each(|entry| entry.cut_beyond(MAX_ENTRY_BYTES + MARGIN));
+    for entry in &mut entries {
+        entry.cut_beyond(MAX_ENTRY_BYTES + MARGIN);
+    }
     let raw = || entries.iter().flat_map(Entry::raw);
     let length = raw().map(|(name, value)| name.len() + value.len()).sum();
     let mut copy = Vec::with_capacity(length);

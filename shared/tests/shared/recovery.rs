@@ -231,7 +231,8 @@ async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
     stores.give("busy", 1).await;
     stores.give("idle", 1).await;
     let (own, idle) = (membership("own"), membership("idle"));
-    let entries = idle.read_own_pending(&stores.emitter, &mut Pace::cautious(), "0-0").await.unwrap();
+    let entries =
+        idle.read_own_pending(&stores.emitter, &mut Pace::cautious(), "0-0").await.unwrap();
     idle.acknowledge(&stores.emitter, vec![entries[0].id.clone()]).await.unwrap();
     stores.emit([DONE]).await;
     stores.give("own", 1).await;

@@ -90,7 +90,8 @@ async fn a_blocked_read_ends_by_its_block() {
         let took = started.elapsed();
         assert!((block..block + Duration::from_secs(1)).contains(&took), "{took:?}");
     }
-    let (entries, _) = tokio::join!(member.read_new(&reader, &mut pace, 10, block), stores.emit([DONE]));
+    let (entries, _) =
+        tokio::join!(member.read_new(&reader, &mut pace, 10, block), stores.emit([DONE]));
     assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
 }
 
@@ -155,7 +156,8 @@ async fn real_refusals_are_told_apart_too() {
     operator.run(set("text")).await.unwrap();
     let error = operator.run(Command::new("HGETALL").key("text")).await.unwrap_err();
     assert!(error.is_refusal("WRONGTYPE"), "{error:?}");
-    let error = membership("one").read_own_pending(operator, &mut Pace::cautious(), "0").await.unwrap_err();
+    let error =
+        membership("one").read_own_pending(operator, &mut Pace::cautious(), "0").await.unwrap_err();
     assert!(error.is_refusal("NOGROUP"), "{error:?}");
     let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
     assert!(error.is_refusal("ERR"), "{error:?}");

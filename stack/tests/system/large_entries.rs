@@ -38,7 +38,6 @@ async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_t
         assert!(letters.iter().all(|letter| letter.reason == "too_large"), "{name}");
         let process = shop.system.process(name);
         let peak = memory::peak(&process).unwrap();
-        println!("{name} used {} MiB at most", peak / MIB);
         assert!(peak < SERVICE_LIMIT, "{name} used {} MiB", peak / MIB);
     }
 }

@@ -100,7 +100,15 @@ async fn a_wrong_configuration_ends_with_status_2_and_every_mistake() {
     ];
     for (service, own) in SERVICES.into_iter().zip([&of_inventory[..], &of_payments]) {
         let env = [&common, own].concat();
-        for verb in ["serve", "consume", "healthcheck", "openapi", "asyncapi", "adopt-store", "dead-letters"] {
+        for verb in [
+            "serve",
+            "consume",
+            "healthcheck",
+            "openapi",
+            "asyncapi",
+            "adopt-store",
+            "dead-letters",
+        ] {
             let output = run(service, &[verb], &env).await;
             assert_eq!(output.status.code(), Some(2), "{verb}");
             let stderr = String::from_utf8(output.stderr).unwrap();
