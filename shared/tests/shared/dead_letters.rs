@@ -131,5 +131,6 @@ async fn letters(stores: &Stores) -> Vec<Entry> {
 /// How many entries are known to be set aside.
 async fn names(stores: &Stores) -> usize {
     let names = Command::new("HLEN").key("dead_letter_ids");
-    stores.operator.run(names).await.unwrap().unsigned().unwrap() as usize
+    let count = stores.operator.run(names).await.unwrap().unsigned().unwrap();
+    usize::try_from(count).unwrap()
 }

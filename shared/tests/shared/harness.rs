@@ -155,7 +155,7 @@ impl Stores {
             consumer.run(stop).await;
         });
         let readiness = Readiness::new(vec![check], Shutdown::new());
-        Running { shutdown, task, readiness }
+        Running { shutdown, readiness, task }
     }
 
     /// Emits orders of these quantities, in this order, and answers the ids of their entries.
