@@ -20,6 +20,7 @@ pub use crate::feed::notice::{Change, Notice, Show, Signal};
 use crate::feed::position::{History, parse_changes};
 pub use crate::feed::position::{Mark, Place};
 pub use crate::feed::tail::Tail;
+use crate::feed::tail::confirm_wait;
 pub use crate::feed::watches::Watch;
 use crate::feed::watches::Watches;
 use crate::health::Progress;
@@ -289,13 +290,4 @@ impl<S: Show> Feed<S> {
     fn positions(&self) -> MutexGuard<'_, Places> {
         self.0.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Makes sure that a read which found nothing has waited for it, by about half of the time at least:
-/// the store measures on its own clock. A read that ends at once may do so for ever.
-fn confirm_wait(began: Instant) -> Result<(), RedisError> {
-    if began.elapsed() >= FEED_BLOCK / 2 {
-        return Ok(());
-    }
-    Err(RedisError::Unavailable("the store ends a wait for changes at once".to_owned()))
 }

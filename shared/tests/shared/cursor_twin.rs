@@ -209,9 +209,9 @@ fn subject() -> Subject {
         in_this_life: true,
         back: false,
     };
-    // The count, and how much older an entry has to be.
+    // How much older an entry has to be; and the count, which may have more digits than Lua knows.
     let invocation = request.invocation(partition());
-    Subject { invocation, numbers: vec![3, 5], ..Subject::default() }
+    Subject { invocation, numbers: vec![5], passed_on: vec![3], ..Subject::default() }
 }
 
 /// An entry some way before or behind another one.
