@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 mod connection;
 mod drain;
 mod malformed;
+mod pace;
 mod progress;
 mod wire;
 
@@ -38,6 +39,10 @@ use crate::shutdown::{DRAIN_LIMIT, Shutdown};
 
 /// Bytes of a request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Bytes of answers that the kernel keeps for a connection and has not sent, because its client does
+/// not read. What is on its way to a client that reads does not count, so that nothing is slower.
+#[cfg(target_os = "linux")]
+const MAX_UNSENT: u32 = 8 * 1024;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -64,6 +69,9 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
+    // Each connection inherits it.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(MAX_UNSENT)?;
     let gate = Gate::new(routes, &settings);
     let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
     let (connections, _) = watch::channel(());

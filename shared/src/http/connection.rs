@@ -120,8 +120,9 @@ fn builder() -> http1::Builder {
         .half_close(true)
         // The wire has the limits.
         .header_read_timeout(None)
-        // Head and body of a small answer in one piece are less work than a list of both.
-        .writev(false)
+        // A body goes to the socket from where it lies. One piece with its head would be a copy for
+        // each connection, of which the memory stays for as long as the connection.
+        .writev(true)
         .max_buf_size(MAX_HEAD_BYTES);
     builder
 }

@@ -4,7 +4,7 @@
 //! request. The wire has a limit for each of the two. All waits of a connection share one timer, which
 //! is moved when it has run out, or when a wait ends before it: most requests move no timer.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,13 +15,17 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::pace::{Pace, WRITE_TIMEOUT};
 use super::progress::Stage;
 use super::{drain, malformed};
 use crate::public_url::PublicUrl;
 use crate::request::Caller;
 
-/// Longest time for a client to take the next piece of an answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that are handed to the socket at once. It may keep one such piece more than
+/// [`super::MAX_UNSENT`].
+const MAX_PIECE: usize = 16 * 1024;
+/// Buffers that are handed to the socket at once: a head and a body, or a few events.
+const MAX_BUFFERS: usize = 16;
 /// Bytes of a head that are kept, to tell what is wrong with it.
 const KEPT_HEAD: usize = 4 * 1024;
 
@@ -46,8 +50,8 @@ pub(super) struct Wire {
     timer: Pin<Box<Sleep>>,
     /// When the wait for a head, or for the request after an answer, began.
     waits_since: Option<Instant>,
-    /// When the client stopped taking the answer.
-    blocked_since: Option<Instant>,
+    /// How fast the client takes the answer.
+    pace: Pace,
     /// The beginning of the last head. The memory is used again for the next one.
     head: Vec<u8>,
 }
@@ -74,8 +78,8 @@ impl Wire {
     pub(super) fn new(stream: TcpStream, caller: Arc<Caller>, terms: Arc<Terms>) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + terms.head));
-        let (waits_since, blocked_since, head) = (Some(now), None, Vec::new());
-        Self { stream, caller, terms, timer, waits_since, blocked_since, head }
+        let (waits_since, pace, head) = (Some(now), Pace::default(), Vec::new());
+        Self { stream, caller, terms, timer, waits_since, pace, head }
     }
 
     /// Ends the connection in such a way that the client receives the last answer.
@@ -125,6 +129,24 @@ impl Wire {
         };
         let since = *self.waits_since.get_or_insert_with(Instant::now);
         self.poll_limit(wait, since, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Whether a client that has taken this much, or nothing, is still given time.
+    fn keep_pace(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.pace.take(bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let since = self.pace.stop(Instant::now());
+                let limit = self.poll_limit(Wait::Write, since, context);
+                return limit.map(|()| Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        written
     }
 
     /// Looks at what has arrived.
@@ -177,17 +199,40 @@ impl AsyncWrite for Wire {
         if malformed::is_automatic(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if written.is_ready() {
-            self.blocked_since = None;
-            return written;
-        }
-        let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        let limit = self.poll_limit(Wait::Write, since, context);
-        limit.map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let piece = &bytes[..bytes.len().min(MAX_PIECE)];
+        let written = Pin::new(&mut self.stream).poll_write(context, piece);
+        self.keep_pace(written, context)
     }
 
+    /// A head and its body in one piece, without a copy of the body.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let total: usize = buffers.iter().map(|buffer| buffer.len()).sum();
+        if total <= MAX_PIECE {
+            if let [only] = buffers
+                && malformed::is_automatic(only)
+            {
+                return Poll::Ready(Ok(only.len()));
+            }
+            let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+            return self.keep_pace(written, context);
+        }
+        let mut pieces = [IoSlice::new(&[]); MAX_BUFFERS];
+        let count = cut(buffers, &mut pieces);
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, &pieces[..count]);
+        self.keep_pace(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// The HTTP library flushes when it has handed over all it has.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pace.finish();
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
@@ -195,4 +240,18 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// The first [`MAX_PIECE`] bytes of what there is to write, and in how many buffers.
+fn cut<'a>(buffers: &'a [IoSlice<'_>], pieces: &mut [IoSlice<'a>; MAX_BUFFERS]) -> usize {
+    let (mut left, mut count) = (MAX_PIECE, 0);
+    for (buffer, piece) in buffers.iter().zip(pieces) {
+        let bytes = buffer.len().min(left);
+        *piece = IoSlice::new(&buffer[..bytes]);
+        (left, count) = (left - bytes, count + 1);
+        if left == 0 {
+            break;
+        }
+    }
+    count
 }
