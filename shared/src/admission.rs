@@ -30,6 +30,11 @@ struct Terms {
     deadline: Instant,
 }
 
+/// The place of a request that was answered, until its answer is written. A client that does not read
+/// keeps its answer in memory, so that its request is still under way.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Mutex<Option<OwnedSemaphorePermit>>);
+
 /// The timer that the requests of one connection share, one after the other. To move a deadline
 /// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
 /// out of it again.
@@ -56,6 +61,11 @@ impl Admission {
         lease.terms().place = Some(place);
         Ok(())
     }
+
+    /// Whether every place is taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.available_permits() == 0
+    }
 }
 
 impl Lease {
@@ -72,15 +82,31 @@ impl Lease {
         terms.deadline = Instant::now() + wait + HANDLER_TIMEOUT;
     }
 
-    /// Runs a handler until its deadline, which it may extend, and gives the place back.
+    /// Runs a handler until its deadline, which it may extend. The place stays taken, if the handler
+    /// has not given it up.
     pub async fn run<F: Future>(&self, handler: F, alarm: &Alarm) -> Result<F::Output, Problem> {
         self.terms().deadline = Instant::now() + HANDLER_TIMEOUT;
         let answer = alarm.race(|| self.terms().deadline, handler).await;
-        self.terms().place = None;
         answer.ok_or_else(|| Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"))
     }
 
     fn terms(&self) -> MutexGuard<'_, Terms> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Takes over the place of a request, if it has one still.
+    pub(crate) fn keep(&self, lease: &Lease) {
+        *self.place() = lease.terms().place.take();
+    }
+
+    /// Gives the place back.
+    pub(crate) fn release(&self) {
+        *self.place() = None;
+    }
+
+    fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -67,7 +67,12 @@ impl Gate {
         }
     }
 
-    /// Answers a request of `caller`.
+    /// The places of its requests.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Answers a request of `caller`, who holds its place until the answer is written.
     pub async fn answer(&self, mut request: hyper::Request<Incoming>, caller: &Caller) -> Response {
         let started = Instant::now();
         if let Some(normal) = target::normalised(request.uri()) {
@@ -89,6 +94,7 @@ impl Gate {
             }
             None => self.ask(request, caller, &asked, &visit).await,
         };
+        caller.held.keep(&visit.lease);
         let (context, mut caching) = (&visit.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {

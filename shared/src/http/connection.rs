@@ -47,11 +47,12 @@ impl Attendant {
         shutdown: Shutdown,
     ) -> Self {
         let (head, idle) = (settings.header_timeout, settings.keep_alive_timeout);
-        let public_url = settings.public_url.clone();
         let keep_alive = format!("timeout={}", idle.as_secs());
+        let public_url = settings.public_url.clone();
+        let (idle, admission) = (idle + IDLE_GRACE, gate.admission().clone());
         Self {
             gate,
-            terms: Arc::new(Terms { head, idle: idle + IDLE_GRACE, places, public_url }),
+            terms: Arc::new(Terms { head, idle, places, admission, public_url }),
             builder: builder(),
             keep_alive: HeaderValue::from_str(&keep_alive).unwrap_or(HeaderValue::from_static("")),
             shutdown,
@@ -93,10 +94,16 @@ impl Attendant {
         request: Request<Incoming>,
         caller: &Caller,
     ) -> hyper::Response<BoxBody<Bytes, io::Error>> {
+        // The answer to the request before this one is written.
+        caller.held.release();
         let may_stay = may_stay(request.version(), request.headers());
         let whole = request.body().is_end_stream();
         caller.progress.set(if whole { Stage::Whole } else { Stage::Body });
         let mut response: hyper::Response<_> = self.gate.answer(request, caller).await.into();
+        if response.body().size_hint().exact().is_none() {
+            // A live stream has no end to wait for. It has a limit of its own.
+            caller.held.release();
+        }
         let whole = caller.progress.answer();
         let headers = response.headers_mut();
         if !whole || self.shutdown.is_cancelled() {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use super::pace::{Pace, WRITE_TIMEOUT};
 use super::progress::Stage;
 use super::{drain, malformed};
+use crate::admission::Admission;
 use crate::public_url::PublicUrl;
 use crate::request::Caller;
 
@@ -38,6 +39,9 @@ pub(super) struct Terms {
     pub(super) idle: Duration,
     /// The places for connections. While none is free an idle one may wait no longer than for a head.
     pub(super) places: Arc<Semaphore>,
+    /// The places for requests. While none is free a client may stop taking an answer for no longer
+    /// than a head may take.
+    pub(super) admission: Admission,
     /// Where clients see the service.
     pub(super) public_url: Option<PublicUrl>,
 }
@@ -69,6 +73,7 @@ impl Terms {
             Wait::Idle if self.places.available_permits() > 0 => self.idle,
             Wait::Idle => self.idle.min(self.head),
             Wait::Head => self.head,
+            Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
             Wait::Write => WRITE_TIMEOUT,
         }
     }
@@ -84,6 +89,7 @@ impl Wire {
 
     /// Ends the connection in such a way that the client receives the last answer.
     pub(super) async fn end(mut self, outcome: hyper::Result<()>) -> io::Result<()> {
+        self.caller.held.release();
         let stage = self.caller.progress.stage();
         if let Err(error) = &outcome {
             // A head that arrived together with an earlier request was not kept.
@@ -176,6 +182,7 @@ impl AsyncRead for Wire {
         if self.caller.progress.stage() == Stage::Answered {
             // The HTTP library reads on once the answer is sent.
             self.caller.progress.set(Stage::Idle);
+            self.caller.held.release();
             self.waits_since = None;
             self.head.clear();
         }

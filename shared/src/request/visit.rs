@@ -11,7 +11,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Request, RequestParts};
 
 use super::{TRACEPARENT, X_REQUEST_ID};
-use crate::admission::{Alarm, Lease};
+use crate::admission::{Alarm, Held, Lease};
 use crate::http::Progress;
 use crate::routes::Place;
 use crate::trace::{RequestId, TraceParent};
@@ -50,6 +50,8 @@ pub struct Caller {
     pub(crate) alarm: Alarm,
     /// How far its request has come.
     pub(crate) progress: Progress,
+    /// The place of its request, while the answer is on its way.
+    pub(crate) held: Held,
 }
 
 impl Visit {
@@ -84,7 +86,8 @@ impl Visit {
 impl Caller {
     /// One that calls `local` from `peer`.
     pub(crate) fn new(local: SocketAddr, peer: SocketAddr) -> Self {
-        Self { local, peer, alarm: Alarm::default(), progress: Progress::default() }
+        let (alarm, progress, held) = Default::default();
+        Self { local, peer, alarm, progress, held }
     }
 
     /// A request as handlers see it.

@@ -69,7 +69,7 @@ impl Server {
         Self { address, client, gate, shutdown, task: tokio::spawn(server) }
     }
 
-    async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let response = self.send(path).await;
         (response.status().as_u16(), response.text().await.unwrap())
     }

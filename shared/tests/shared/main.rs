@@ -32,6 +32,7 @@ mod http;
 mod idle;
 mod malformed;
 mod rude_clients;
+mod slow_readers;
 mod unread;
 
 mod tidy;
