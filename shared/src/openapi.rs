@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use poem::http::{HeaderValue, header};
-use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem::http::HeaderValue;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,
@@ -14,8 +12,7 @@ use poem_openapi::types::{
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
-use crate::conditional::{self, ETag};
-use crate::digest::digest;
+use crate::conditional::ETag;
 use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
@@ -24,6 +21,9 @@ use crate::routes::Routes;
 use crate::time::{Ceiling, Timestamp};
 
 mod example;
+mod page;
+
+use page::page;
 
 /// Describes a type in the OpenAPI document: its name there, and its schema.
 #[macro_export]
@@ -189,29 +189,6 @@ where
         .page("/docs", page("text/html; charset=utf-8", move || explorer(&service)))
         .page("/openapi.json", page("application/json", move || document(&openapi)))
         .page("/asyncapi.yaml", page("application/yaml", asyncapi))
-}
-
-/// A document that never changes while the process lives: sent once, then confirmed by its `ETag`.
-/// It is written when somebody asks for it, because it is larger than all else that a process which
-/// nobody asks has in its memory.
-fn page(
-    content_type: &'static str,
-    write: impl FnOnce() -> String + Send + 'static,
-) -> impl Endpoint + 'static {
-    let written = LazyLock::new(move || {
-        let body = write();
-        (digest(&body), Bytes::from(body))
-    });
-    make_sync(move |request| {
-        let (tag, body) = &*written;
-        let builder = Response::builder()
-            .header(header::ETAG, format!("\"{tag}\""))
-            .header(header::CACHE_CONTROL, "no-cache");
-        if conditional::has_page(&request, tag) {
-            return builder.status(poem::http::StatusCode::NOT_MODIFIED).finish();
-        }
-        builder.content_type(content_type).body(body.clone()).into_response()
-    })
 }
 
 fn explorer<A: OpenApi>(service: &OpenApiService<A, ()>) -> String {

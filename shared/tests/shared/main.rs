@@ -6,6 +6,7 @@ mod harness;
 mod relay;
 mod script;
 
+mod documents;
 mod half_closed;
 mod half_open;
 mod layouts;
