@@ -20,6 +20,7 @@ use poem_openapi::registry::{
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 mod last_event;
 
@@ -37,6 +38,11 @@ const MAX_REPLAY: usize = 1_000;
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Missed changes are read for this many clients at once; the others wait their turn.
 const MAX_REPLAYS: usize = 16;
+/// Clients that may hold missed changes which they have not taken yet: up to 100 changes each, about
+/// 100 KB. Without a limit all clients of a process together would hold more than it has.
+const MAX_HELD_PAGES: usize = 128;
+/// How long a client waits for its turn to hold some. After that it starts over.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a client is asked to wait before it connects again, in milliseconds.
 const RECONNECT_MS: u64 = 2_000;
 /// A silent connection is shown to be alive this often.
@@ -48,6 +54,7 @@ pub struct Live<S> {
     feed: Feed<S>,
     clients: Arc<Semaphore>,
     replays: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
     shutdown: Shutdown,
 }
 
@@ -62,6 +69,8 @@ struct Client<S> {
     missed: Missed,
     /// What is to be sent before anything new.
     queue: VecDeque<Bytes>,
+    /// The right to hold what was missed, until all of it is taken.
+    page: Option<OwnedSemaphorePermit>,
     /// The newest change that was repeated, in each partition: it may come live as well.
     repeated: Places,
     _place: OwnedSemaphorePermit,
@@ -80,8 +89,9 @@ enum Missed {
 impl<S: Show> Live<S> {
     /// Streams of `feed` for so many clients at once, which end with `shutdown`.
     pub fn new(feed: Feed<S>, clients: usize, shutdown: Shutdown) -> Self {
-        let (clients, replays) = (Semaphore::new(clients), Semaphore::new(MAX_REPLAYS));
-        Self { feed, clients: Arc::new(clients), replays: Arc::new(replays), shutdown }
+        let [clients, replays, pages] =
+            [clients, MAX_REPLAYS, MAX_HELD_PAGES].map(|count| Arc::new(Semaphore::new(count)));
+        Self { feed, clients, replays, pages, shutdown }
     }
 
     /// The changes it reads.
@@ -101,6 +111,7 @@ impl<S: Show> Live<S> {
             receiver,
             missed: last_event.map_or(Missed::Nothing, Missed::After),
             queue: VecDeque::from([greeting(last_event.is_none().then_some(now))]),
+            page: None,
             repeated: Places::new(),
             _place: place,
         };
@@ -119,6 +130,7 @@ impl<S: Show> Client<S> {
             if let Some(event) = self.queue.pop_front() {
                 return Some(event);
             }
+            self.page = None;
             if !matches!(self.missed, Missed::Nothing) {
                 self.repeat().await?;
                 continue;
@@ -139,12 +151,9 @@ impl<S: Show> Client<S> {
     /// Repeats a page of what the client has missed. The next one is read when it has taken this one,
     /// so that a client which does not read holds no more than that. `None` ends the stream.
     async fn repeat(&mut self) -> Option<()> {
-        let turn = self.live.replays.clone().acquire_owned().await;
-        let page = self.next_missed().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot read what a live stream has missed");
-            None
-        });
-        drop(turn);
+        let page = self.live.pages.clone().acquire_owned();
+        self.page = timeout(PAGE_TIMEOUT, page).await.ok().and_then(Result::ok);
+        let page = if self.page.is_some() { self.read_missed().await } else { None };
         if let Some(page) = page {
             self.queue.extend(page.iter().map(event));
         } else {
@@ -152,6 +161,15 @@ impl<S: Show> Client<S> {
             self.queue.push_back(reset);
         }
         Some(())
+    }
+
+    /// Reads the next changes the client has missed, when it is its turn.
+    async fn read_missed(&mut self) -> Option<Vec<Notice>> {
+        let _turn = self.live.replays.clone().acquire_owned().await;
+        self.next_missed().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read what a live stream has missed");
+            None
+        })
     }
 
     /// The next changes the client has missed; `None` where that cannot be told, or is too much.

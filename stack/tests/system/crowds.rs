@@ -95,7 +95,7 @@ async fn find(events: &mut Events, order: &str, kind: &str) {
 }
 
 /// A process with this many clients takes more than the usual 1024 descriptors, and so do they.
-fn make_room() {
+pub(crate) fn make_room() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
 }

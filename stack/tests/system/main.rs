@@ -41,6 +41,7 @@ mod releases;
 mod replicas;
 mod secrets;
 mod settings;
+mod slow_readers;
 mod strict;
 mod tutorial;
 mod upgrades;
