@@ -22,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 mod connection;
 mod drain;
 mod malformed;
+#[cfg(test)]
+mod memory;
 mod pace;
 mod progress;
 mod wire;

@@ -31,6 +31,9 @@ pub struct Limit(usize);
 const DEFAULT_LIMIT: usize = MAX_LIMIT;
 /// Most items on a page.
 pub const MAX_LIMIT: usize = 100;
+/// Bytes of an answer, at most: a page of so many things, each with the longest text, and what its
+/// buffer has grown beyond that.
+pub const MAX_ANSWER_BYTES: usize = 128 * 1024;
 
 /// Marks our cursors: what stands behind it may change.
 const CURSOR_PREFIX: &str = "c1.";

@@ -40,7 +40,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 const MAX_REPLAYS: usize = 16;
 /// Clients that may hold missed changes which they have not taken yet: up to 100 changes each, about
 /// 100 KB. Without a limit all clients of a process together would hold more than it has.
-const MAX_HELD_PAGES: usize = 128;
+pub(crate) const MAX_HELD_PAGES: usize = 128;
 /// How long a client waits for its turn to hold some. After that it starts over.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a client is asked to wait before it connects again, in milliseconds.

@@ -10,6 +10,7 @@ use shared::json::Json;
 use shared::page::{Limit, Listing};
 use shared::parameter::Query;
 use shared::problem::Problem;
+use tokio::sync::Semaphore;
 
 use super::orders::Orders;
 use super::{Api, Tag};
@@ -17,6 +18,9 @@ use crate::domain::{OrderRecord, Standing};
 
 /// Movements of each product that one audit looks at.
 const AUDITED_MOVEMENTS: usize = 20;
+
+/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
+static AUDITS: Semaphore = Semaphore::const_new(4);
 
 /// The operations for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
@@ -127,6 +131,7 @@ impl AdminApi {
         let listing = Listing::at("/admin/audit");
         let position: Option<String> = listing.position(cursor.0.as_deref())?;
         let (store, limit) = (&self.0.store, limit.0);
+        let _turn = AUDITS.acquire().await;
         let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
         let Scanned { items, next } = page.await?;
         let standings: Vec<Standing> = items.into_iter().flatten().collect();

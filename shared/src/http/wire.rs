@@ -28,7 +28,7 @@ const MAX_PIECE: usize = 16 * 1024;
 /// Buffers that are handed to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
 /// Bytes of a head that are kept, to tell what is wrong with it.
-const KEPT_HEAD: usize = 4 * 1024;
+pub(super) const KEPT_HEAD: usize = 4 * 1024;
 
 /// What holds for every connection of a process.
 #[derive(Debug)]
