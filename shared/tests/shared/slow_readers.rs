@@ -114,7 +114,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
         let mut next = asking(&server, &ASK.replace("/large", "/small")).await;
         assert_eq!(next.answer_within(WRITE_TIMEOUT + LIMIT).await.status(), 200);
         let waited = started.elapsed();
-        assert!(waited > WRITE_TIMEOUT - LIMIT / 10, "others had room all the time: {waited:?}");
+        assert!(waited + LIMIT / 10 > WRITE_TIMEOUT, "others had room all the time: {waited:?}");
     };
     let crowded = async {
         let server = start(&[("MAX_REQUESTS", "1"), ("HEADER_TIMEOUT", "1s")]).await;
