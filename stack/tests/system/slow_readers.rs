@@ -101,7 +101,7 @@ impl<'a> Target<'a> {
         Answer::to(probe).await.expect(200);
         let (used, kept) = (peak(&self.shop.system.process(self.process)).unwrap(), self.kept());
         let mib = |bytes: u64| bytes / 1024 / 1024;
-        println!(
+        eprintln!(
             "{} {what}: {} MiB at most, {} MiB in the kernel",
             self.process,
             mib(used),
@@ -167,7 +167,9 @@ async fn restock(shop: &Shop, product: ProductId, times: usize) {
     let body = json!({"quantity": 1, "note": "\u{10384}".repeat(LETTERS)});
     let add = |_| Answer::patiently(shop.to_inventory(Method::POST, &path).json(&body));
     let added: Vec<_> = iter(0..times).map(add).buffered(AT_ONCE).collect().await;
-    added.into_iter().for_each(|answer| drop(answer.expect(200)));
+    for answer in added {
+        answer.expect(200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,7 +216,7 @@ async fn payments_stands_a_crowd_that_does_not_read() {
     let product = shop.create_product("thing", 100_000).await;
     let place = |_| Answer::patiently(shop.order_request(product, 1));
     let orders: Vec<_> = iter(0..THINGS).map(place).buffered(AT_ONCE).collect().await;
-    let order = orders[0].text("id").to_owned();
+    let order = orders[0].text("id");
     shop.wait_drained().await;
     let timeline = format!("/orders/{order}/timeline");
     serve.assert_stands("/docs", FEW, "").await;
@@ -222,7 +224,9 @@ async fn payments_stands_a_crowd_that_does_not_read() {
     serve.assert_stands(&timeline, FEW, "").await;
     let crowd = serve.crowd(STREAMS, "GET /orders/stream HTTP/1.1\r\nHost: x\r\n\r\n").await;
     let more: Vec<_> = iter(0..THINGS).map(place).buffered(AT_ONCE).collect().await;
-    more.into_iter().for_each(|answer| drop(answer.expect(201)));
+    for answer in more {
+        answer.expect(201);
+    }
     serve.assert_well("/orders/stream", STREAMS).await;
     drop(crowd);
     shop.assert_quiet().await;
