@@ -10,14 +10,12 @@
 //! Pages and probes take any query, because nothing on them depends on it, and a
 //! monitor may add to its query what it likes to get past a cache.
 
-use std::borrow::Cow;
-
 use percent_encoding::percent_decode_str;
 use poem::Request;
 use poem::http::{HeaderName, header};
 use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
-use crate::problem::{INVALID_PARAMETER, Problem};
+use crate::problem::{INVALID_PARAMETER, Problem, told};
 
 /// The parameters of an operation.
 #[derive(Default)]
@@ -26,8 +24,6 @@ pub(crate) struct Declared {
     headers: Vec<HeaderName>,
 }
 
-/// Characters of a name that a client sent which it is told again.
-const MAX_TOLD: usize = 40;
 /// A name is near another one if at most one character in this number of them is different.
 const NEAR: usize = 3;
 /// Why an operation takes no tag.
@@ -118,22 +114,12 @@ impl Declared {
     }
 }
 
-/// A name of a client, so that it can be told again: something to see, and not too much.
-fn told(name: &str) -> Cow<'_, str> {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "._-[]$".contains(letter);
-    if !name.is_empty() && name.len() <= MAX_TOLD && name.chars().all(is_plain) {
-        return name.into();
-    }
-    let beginning: String = name.chars().take(MAX_TOLD).collect();
-    let rest = if beginning.len() < name.len() { "..." } else { "" };
-    format!("{beginning:?}{rest}").into()
-}
-
 #[cfg(test)]
 mod tests {
     use poem::http::Method;
 
     use super::*;
+    use crate::problem::MAX_TOLD;
 
     fn declared(query: &[&str], headers: &[HeaderName]) -> Declared {
         let query = query.iter().copied().map(str::to_owned).collect();

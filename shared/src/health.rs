@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
 mod changes;
@@ -21,6 +22,9 @@ use crate::shutdown::Shutdown;
 
 /// A consumer, or a background task, that got nowhere for this long is not ready.
 const STALLED_AFTER: Duration = Duration::from_secs(15);
+/// How long an answer about readiness stands. Anybody may ask, outside every limit, and an answer
+/// costs questions to the stores.
+const STANDS_FOR: Duration = Duration::from_millis(250);
 
 /// One thing that must hold for a process to be ready: its name, and how to find out.
 pub struct Check {
@@ -35,6 +39,9 @@ type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub struct Readiness {
     checks: Arc<Vec<Check>>,
     notes: Notes,
+    /// What failed, and when that was found out. Requests that come while it is found out wait for
+    /// the same answer.
+    last: Arc<AsyncMutex<Option<(Instant, Vec<String>)>>>,
     shutdown: Shutdown,
 }
 
@@ -57,14 +64,31 @@ pub struct Opened(CancellationToken);
 impl Readiness {
     /// Ready while every check passes and the process is not stopping.
     pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
-        Self { checks: Arc::new(checks), notes: Notes::default(), shutdown }
+        Self {
+            checks: Arc::new(checks),
+            notes: Notes::default(),
+            last: Arc::default(),
+            shutdown,
+        }
     }
 
-    /// What fails, if anything.
+    /// What fails, if anything, now or a moment ago.
     pub async fn failures(&self) -> Vec<String> {
         if self.shutdown.is_cancelled() {
             return vec!["stopping".to_owned()];
         }
+        let mut last = self.last.lock().await;
+        if let Some((at, failures)) = &*last
+            && at.elapsed() < STANDS_FOR
+        {
+            return failures.clone();
+        }
+        let failures = self.look().await;
+        *last = Some((Instant::now(), failures.clone()));
+        failures
+    }
+
+    async fn look(&self) -> Vec<String> {
         // All at the same time: each may have to wait for a store.
         let answers = all(self.checks.iter().map(|check| (check.probe)())).await;
         let answers = self.checks.iter().zip(answers);

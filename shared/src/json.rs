@@ -19,7 +19,7 @@ mod media;
 pub mod schema;
 mod text;
 
-pub use fields::BodyFields;
+pub use fields::{BodyFields, MAX_ERRORS};
 use schema::ObjectSchema;
 
 const APPLICATION_JSON: &str = "application/json";

@@ -14,9 +14,13 @@ use serde::Serialize;
 
 mod kinds;
 mod page;
+mod told;
 
 pub use kinds::*;
 pub use page::page;
+#[cfg(test)]
+pub(crate) use told::MAX_TOLD;
+pub(crate) use told::{cut, quoted, told};
 
 use crate::id::OrderId;
 use crate::public_url::PublicUrl;
@@ -59,15 +63,18 @@ pub struct ProblemBody {
     status: u16,
     /// What happened this time.
     detail: String,
-    /// The path that was asked for.
+    /// The path that was asked for; of a long one, the beginning.
     instance: String,
     /// Quote this when asking for help.
     request_id: String,
-    /// Every field that is wrong, where that is the problem.
+    /// The fields that are wrong, where that is the problem: at most 50. `detail` says how many more
+    /// there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<FieldError>>,
 }
 
+/// Most bytes of the path of a request that its answer repeats. Each path that there is, is shorter.
+const MAX_PATH_BYTES: usize = 500;
 /// What a client is asked to wait when a store is away, in whole seconds.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -78,11 +85,16 @@ impl Problem {
         Self { kind, detail, errors, retry_after: None, accept_encoding: None }
     }
 
-    /// Fields that are invalid, all of them.
-    pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
-        let detail = match errors.len() {
-            1 => "1 field is invalid".to_owned(),
-            count => format!("{count} fields are invalid"),
+    /// Fields that are invalid: these, and so many `more`.
+    pub fn invalid_fields(errors: Vec<FieldError>, more: usize) -> Self {
+        let listed = errors.len();
+        let detail = match (listed, more) {
+            (1, 0) => "1 field is invalid".to_owned(),
+            (_, 0) => format!("{listed} fields are invalid"),
+            _ => format!(
+                "{} fields are invalid: {listed} are listed, {more} more are not",
+                listed + more
+            ),
         };
         Self { errors, ..Self::new(&VALIDATION_FAILED, detail) }
     }
@@ -138,7 +150,7 @@ impl Problem {
             title: (*title).to_owned(),
             status: status.as_u16(),
             detail: self.detail,
-            instance: format!("{base}{path}"),
+            instance: format!("{base}{}", cut(path, MAX_PATH_BYTES)),
             request_id: request_id.to_owned(),
             errors: (!self.errors.is_empty()).then_some(self.errors),
         };

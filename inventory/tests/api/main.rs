@@ -21,6 +21,7 @@ mod races;
 mod refusals;
 mod releases;
 mod service;
+mod sizes;
 mod spellings;
 mod surpluses;
 

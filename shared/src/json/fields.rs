@@ -11,13 +11,20 @@ use serde_json::value::RawValue;
 use super::FromFields;
 use super::text::{HALF_A_PAIR, object};
 use crate::decimal;
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, Problem, cut};
 
 /// The fields of a JSON object, and what was found wrong with them.
 pub struct BodyFields<'a> {
     fields: Fields<'a>,
     errors: Vec<FieldError>,
+    /// How many mistakes were found beside those in `errors`.
+    more: usize,
 }
+
+/// Most mistakes that an answer lists: an answer must not be many times larger than its request.
+pub const MAX_ERRORS: usize = 50;
+/// Most bytes of the name of a field that an answer repeats. Each name that is known is shorter.
+const MAX_TOLD_BYTES: usize = 100;
 
 /// The members of a JSON object by their names, whatever escapes a name was written with.
 pub(super) struct Fields<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
@@ -37,7 +44,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl<'a> BodyFields<'a> {
     /// Reads the text of a JSON object.
     pub fn parse(body: &'a [u8]) -> Result<Self, Problem> {
-        Ok(Self { fields: object(body)?, errors: Vec::new() })
+        Ok(Self { fields: object(body)?, errors: Vec::new(), more: 0 })
     }
 
     /// Takes the fields that `T` knows; all others are mistakes.
@@ -48,7 +55,7 @@ impl<'a> BodyFields<'a> {
         }
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
-            _ => Err(Problem::invalid_fields(self.errors)),
+            _ => Err(Problem::invalid_fields(self.errors, self.more)),
         }
     }
 
@@ -129,15 +136,20 @@ impl<'a> BodyFields<'a> {
 
     /// The problem of a body with one invalid field, found only after it was read.
     pub fn one_invalid(name: &str, detail: impl Display) -> Problem {
-        let mut fields = Self { fields: Fields(BTreeMap::new()), errors: Vec::new() };
+        let mut fields = Self { fields: Fields(BTreeMap::new()), errors: Vec::new(), more: 0 };
         fields.invalid(name, detail);
-        Problem::invalid_fields(fields.errors)
+        Problem::invalid_fields(fields.errors, fields.more)
     }
 
     /// Reports a field.
     pub fn invalid(&mut self, name: &str, detail: impl Display) {
+        if self.errors.len() >= MAX_ERRORS {
+            self.more += 1;
+            return;
+        }
         // RFC 6901 escapes.
-        let pointer = format!("#/{}", name.replace('~', "~0").replace('/', "~1"));
+        let name = cut(name, MAX_TOLD_BYTES).replace('~', "~0").replace('/', "~1");
+        let pointer = format!("#/{name}");
         self.errors.push(FieldError { pointer, detail: detail.to_string() });
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use poem::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use poem::http::{HeaderMap, HeaderName};
 
-use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE};
+use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE, quoted};
 
 /// The only content coding that is understood: none.
 const IDENTITY: &str = "identity";
@@ -22,7 +22,8 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
     let essence = parts.next().unwrap_or_default();
     if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
         let known = known.join(" or ");
-        return Err(unsupported(format!("the Content-Type is {content_type:?}, not {known}")));
+        let given = quoted(&content_type);
+        return Err(unsupported(format!("the Content-Type is {given}, not {known}")));
     }
     let charset = parts.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -30,7 +31,8 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
     });
     match charset {
         Some(charset) if !CHARSETS.iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
-            Err(unsupported(format!("the charset of the Content-Type is {charset:?}, not utf-8")))
+            let given = quoted(charset);
+            Err(unsupported(format!("the charset of the Content-Type is {given}, not utf-8")))
         }
         _ => Ok(()),
     }
@@ -43,7 +45,7 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     if coding.eq_ignore_ascii_case(IDENTITY) || coding.is_empty() {
         return Ok(());
     }
-    let detail = format!("the Content-Encoding is {coding:?}: send the body as it is");
+    let detail = format!("the Content-Encoding is {}: send the body as it is", quoted(&coding));
     Err(unsupported(detail).accept_encoding(IDENTITY))
 }
 

@@ -1,0 +1,114 @@
+//! No answer is many times larger than its question, whatever a client sends.
+
+use std::fmt::Write as _;
+
+use reqwest::Method;
+
+use crate::harness::{Answer, Service};
+
+/// Most errors of one answer.
+const MAX_ERRORS: usize = 50;
+/// Most bytes of the body of a refusal.
+const MAX_REFUSAL: usize = 16 * 1024;
+/// Most bytes of a refusal that has one thing to say.
+const MAX_SINGLE: usize = 2 * 1024;
+
+/// A body with so many fields that nobody knows.
+fn unknown_fields(count: usize) -> String {
+    let mut body = r#"{"name":" ","price":-1,"quantity":1"#.to_owned();
+    for number in 0..count {
+        write!(body, ",\"{number:x}\":0").unwrap();
+    }
+    body + "}"
+}
+
+#[tokio::test]
+async fn an_answer_lists_fifty_errors_and_says_how_many_more_there_are() {
+    let service = Service::start().await;
+    for (unknown, detail) in [
+        (1, "3 fields are invalid".to_owned()),
+        (MAX_ERRORS - 2, format!("{MAX_ERRORS} fields are invalid")),
+        (MAX_ERRORS - 1, "51 fields are invalid: 50 are listed, 1 more are not".to_owned()),
+        (1_800, "1802 fields are invalid: 50 are listed, 1752 more are not".to_owned()),
+    ] {
+        let body = unknown_fields(unknown);
+        let answer = service.post("/products", body).await;
+        let pointers = answer.invalid_fields();
+        assert_eq!(pointers.len(), (unknown + 2).min(MAX_ERRORS));
+        assert_eq!(answer.json()["detail"], detail);
+        // What is wrong with the fields that are known is always told.
+        assert!(
+            ["#/name", "#/price"].iter().all(|known| pointers.iter().any(|told| told == known))
+        );
+        assert!(answer.text.len() <= MAX_REFUSAL, "{}", answer.text.len());
+    }
+}
+
+#[tokio::test]
+async fn an_answer_repeats_little_of_what_was_sent() {
+    let service = Service::start().await;
+    let id = service.create("Tea").await;
+    let product = format!("/products/{id}");
+    for filler in ["x", "~", "\u{7f}", "é", "\u{202e}", "%", "\\\""] {
+        let long = filler.repeat(7_000 / filler.len());
+        for body in [
+            format!(r#"{{"name":"x","price":1,"quantity":1,"{long}":0}}"#),
+            format!(r#"{{"name":"{long}","price":1,"quantity":1}}"#),
+            format!(r#"{{"name":"x","price":"{long}","quantity":"{long}"}}"#),
+            format!(r#"{{"name":"x","price":{long},"quantity":1}}"#),
+            format!(r#"{{"{long}":1,"{long}":1}}"#),
+        ] {
+            let answer = service.post("/products", body).await;
+            assert!((400..500).contains(&answer.status), "{answer:?}");
+            assert!(answer.text.len() <= MAX_SINGLE, "{} {answer:?}", answer.text.len());
+        }
+    }
+    let (long, odd) = ("x".repeat(7_000), "%7f".repeat(2_000));
+    for query in [
+        format!("limit={long}"),
+        format!("cursor={long}"),
+        format!("sort={long}"),
+        format!("in_stock={long}"),
+        format!("q={long}"),
+        format!("{long}=1"),
+        format!("limit={odd}"),
+        format!("q={odd}"),
+        format!("{odd}=1"),
+        "a&".repeat(3_000),
+    ] {
+        let answer = service.get(&format!("/products?{query}")).await;
+        let told = answer.headers.values().map(|value| value.len()).sum::<usize>();
+        assert!(answer.text.len() + told <= MAX_SINGLE, "{query}: {answer:?}");
+    }
+    for path in
+        [format!("/{long}"), format!("/{odd}"), format!("{product}/{long}"), "/a".repeat(3_500)]
+    {
+        let answer = service.get(&path).await;
+        answer.problem(404, "not-found");
+        assert!(answer.text.len() <= MAX_SINGLE, "{path}: {answer:?}");
+    }
+    for (name, value) in [
+        ("content-type", &long),
+        ("content-type", &format!("application/json; charset={long}")),
+        ("content-encoding", &long),
+        ("idempotency-key", &long),
+        ("if-match", &long),
+        ("if-none-match", &long),
+        ("x-request-id", &long),
+        ("traceparent", &long),
+        ("origin", &long),
+        ("last-event-id", &long),
+        ("accept", &long),
+    ] {
+        for (method, path) in [
+            (Method::POST, "/products"),
+            (Method::PATCH, product.as_str()),
+            (Method::GET, product.as_str()),
+        ] {
+            let request = service.request(method, path).header(name, value);
+            let answer = Answer::to(request.body("{}")).await;
+            let told = answer.headers.values().map(|value| value.len()).sum::<usize>();
+            assert!(answer.text.len() + told <= MAX_SINGLE, "{name}: {answer:?}");
+        }
+    }
+}
