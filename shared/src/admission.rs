@@ -44,7 +44,7 @@ pub struct Alarm(Mutex<Option<Pin<Box<Sleep>>>>);
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a client is asked to wait when there is no place.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Admission {
     /// So many places.

@@ -17,7 +17,7 @@ use poem::web::{Data, Html};
 use poem::{EndpointExt, handler};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 mod connection;
 mod drain;
@@ -25,13 +25,18 @@ mod malformed;
 #[cfg(test)]
 mod memory;
 mod pace;
+mod places;
 mod progress;
+mod waits;
 mod wire;
 
+pub(crate) use places::PROBE_PLACES;
 pub(crate) use progress::{Progress, Stage};
+pub(crate) use waits::Waits;
 
 use crate::health::Readiness;
 use crate::http::connection::Attendant;
+use crate::http::places::Places;
 use crate::json::Json;
 use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
 use crate::request::Gate;
@@ -75,20 +80,24 @@ pub async fn serve(
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&listener).set_tcp_notsent_lowat(MAX_UNSENT)?;
     let gate = Gate::new(routes, &settings);
-    let places = Arc::new(Semaphore::new(settings.max_connections.get().into()));
+    let places = Arc::new(Places::new(&settings));
     let (connections, _) = watch::channel(());
     let mut end = pin!(async {
         shutdown.cancelled().await;
         tokio::time::sleep(settings.drain_delay).await;
     });
-    let attendant = Arc::new(Attendant::new(gate, &settings, places.clone(), shutdown.clone()));
+    let attendant = Arc::new(Attendant::new(gate, &settings, shutdown.clone()));
     tracing::info!(%address, "listening");
-    while let Some((stream, peer, place)) = accept(&listener, &places, &mut end).await {
-        let connection = attendant.clone().attend(stream, (address, peer), connections.subscribe());
-        tokio::spawn(async move {
+    while let Some((stream, peer)) = accept(&listener, &mut end).await {
+        // Without a place it is closed.
+        let Some((caller, place)) = places.enter(address, peer) else { continue };
+        let id = place.id();
+        let connection = attendant.clone().attend(stream, caller, connections.subscribe());
+        let task = tokio::spawn(async move {
             connection.await;
             drop(place);
         });
+        places.serve(id, &task.abort_handle());
     }
     drop(listener);
     connections.send_replace(());
@@ -107,27 +116,22 @@ pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes 
         .page("/problems/:slug", problem_page)
 }
 
-/// The next connection and its place, or `None` when the process is to stop.
+/// The next connection, or `None` when the process is to stop.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
     end: &mut (impl Future<Output = ()> + Unpin),
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr)> {
     loop {
-        let accepted = async {
-            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-            listener.accept().await.map(|(stream, peer)| (stream, peer, place))
-        };
         let accepted = tokio::select! {
             () = &mut *end => return None,
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, place)) => {
+            Ok((stream, peer)) => {
                 // A small answer must not wait for the next one. If this fails the connection is
                 // gone already.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, peer, place));
+                return Some((stream, peer));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

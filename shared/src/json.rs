@@ -19,7 +19,7 @@ mod media;
 pub mod schema;
 mod text;
 
-pub use fields::{BodyFields, MAX_ERRORS};
+pub use fields::BodyFields;
 use schema::ObjectSchema;
 
 const APPLICATION_JSON: &str = "application/json";

@@ -176,10 +176,10 @@ impl Process {
         mut self,
         address: &Address,
         routes: Routes,
-        settings: HttpSettings,
+        mut settings: HttpSettings,
         about: About,
     ) -> anyhow::Result<()> {
-        descriptors::make_room_for(settings.max_connections);
+        settings.max_connections = descriptors::make_room_for(settings.max_connections);
         let listener = listen(address).await?;
         let checks = std::mem::take(&mut self.checks);
         let readiness = Readiness::new(checks, self.shutdown.clone())

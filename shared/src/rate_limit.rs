@@ -135,7 +135,7 @@ impl FromStr for Rate {
 }
 
 /// Whom an address belongs to.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

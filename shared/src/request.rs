@@ -16,10 +16,10 @@ mod message;
 mod target;
 mod visit;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, RETRY_AFTER};
 use crate::cors::Origins;
 use crate::idempotency::IDEMPOTENCY_KEY;
-use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, Problem};
+use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
 use crate::public_url::PublicUrl;
 use crate::rate_limit::{RateLimit, Standing};
 use crate::routes::{self, NO_STORE, Place, Routes};
@@ -30,7 +30,7 @@ pub(crate) use body::too_large;
 pub use visit::{Caller, RequestContext, Visit};
 
 /// Paths that are always answered, and of which no log is full.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
 
 /// Name of the header that carries the request id.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -86,7 +86,8 @@ impl Gate {
         let visit = Arc::new(Visit::of(&request, asked.place));
         let cross_origin = self.origins.of(&request);
         let standing = self.count(caller, &asked);
-        let answer = match standing.as_ref().and_then(Standing::refusal) {
+        let refusal = standing.as_ref().and_then(Standing::refusal);
+        let answer = match refusal.or_else(|| asked.beyond_places(caller)) {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
                 Box::pin(body::discard(&head.headers, body, caller)).await;
@@ -168,6 +169,15 @@ impl Gate {
 impl Asked<'_> {
     fn is_probe(&self) -> bool {
         PROBES.contains(&self.uri.path())
+    }
+
+    /// The refusal of what is no probe on a connection that may only ask probes.
+    fn beyond_places(&self, caller: &Caller) -> Option<Problem> {
+        (caller.only_probes && !self.is_probe()).then(|| {
+            let detail = "this process, or your address, has as many connections with requests under \
+                way as it may have; beyond them only /livez, /readyz and /version are answered";
+            Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
+        })
     }
 
     /// The answer to a request that was not understood, or could not be fulfilled.

@@ -181,8 +181,8 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
 #[tokio::test]
 async fn a_client_that_dawdles_loses_its_connection() {
     let service = Service::start().await;
-    let head = "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-    let half_head = closed_after(&service, "GET /products HTTP/1.1\r\nHost: x\r\nX-");
+    let head = "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    let half_head = closed_after(&service, "GET /products HTTP/1.1\r\nHost: localhost\r\nX-");
     let half_body = format!("{head}Connection: close\r\nContent-Length: 100\r\n\r\n{{");
     let half_body = closed_after(&service, &half_body);
     let nothing = closed_after(&service, "");

@@ -58,7 +58,7 @@ async fn hear(stream: &mut TcpStream, words: &str) {
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn an_order_of_a_client_that_half_closes_is_placed_and_answered() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
     let body = format!(r#"{{"product_id":"{product}","quantity":1}}"#);
-    let head = "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let order = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
     for pause in PAUSES {
         let answers =

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::MAX_HEAD_BYTES;
 use super::progress::Stage;
@@ -40,19 +39,14 @@ pub(super) struct Attendant {
 }
 
 impl Attendant {
-    pub(super) fn new(
-        gate: Gate,
-        settings: &HttpSettings,
-        places: Arc<Semaphore>,
-        shutdown: Shutdown,
-    ) -> Self {
+    pub(super) fn new(gate: Gate, settings: &HttpSettings, shutdown: Shutdown) -> Self {
         let (head, idle) = (settings.header_timeout, settings.keep_alive_timeout);
         let keep_alive = format!("timeout={}", idle.as_secs());
         let public_url = settings.public_url.clone();
         let (idle, admission) = (idle + IDLE_GRACE, gate.admission().clone());
         Self {
             gate,
-            terms: Arc::new(Terms { head, idle, places, admission, public_url }),
+            terms: Arc::new(Terms { head, idle, admission, public_url }),
             builder: builder(),
             keep_alive: HeaderValue::from_str(&keep_alive).unwrap_or(HeaderValue::from_static("")),
             shutdown,
@@ -63,10 +57,9 @@ impl Attendant {
     pub(super) async fn attend(
         self: Arc<Self>,
         stream: TcpStream,
-        (local, peer): (SocketAddr, SocketAddr),
+        caller: Arc<Caller>,
         mut end: watch::Receiver<()>,
     ) {
-        let caller = Arc::new(Caller::new(local, peer));
         let mut wire = Wire::new(stream, caller.clone(), self.terms.clone());
         let service = service_fn(|request| {
             let (attendant, caller) = (self.clone(), caller.clone());
@@ -96,6 +89,7 @@ impl Attendant {
     ) -> hyper::Response<BoxBody<Bytes, io::Error>> {
         // The answer to the request before this one is written.
         caller.held.release();
+        caller.take_up().await;
         let may_stay = may_stay(request.version(), request.headers());
         let whole = request.body().is_end_stream();
         caller.progress.set(if whole { Stage::Whole } else { Stage::Body });
@@ -106,9 +100,9 @@ impl Attendant {
         }
         let whole = caller.progress.answer();
         let headers = response.headers_mut();
-        if !whole || self.shutdown.is_cancelled() {
-            // The rest of the body cannot be told from a next request; or the next request goes to a
-            // process that stays.
+        if !whole || caller.only_probes || self.shutdown.is_cancelled() {
+            // The rest of the body cannot be told from a next request; or another connection needs
+            // the place; or the next request goes to a process that stays.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         } else if may_stay {
             headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));

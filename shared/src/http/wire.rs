@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::pace::{Pace, WRITE_TIMEOUT};
@@ -37,8 +36,6 @@ pub(super) struct Terms {
     pub(super) head: Duration,
     /// How long the next request may take to begin.
     pub(super) idle: Duration,
-    /// The places for connections. While none is free an idle one may wait no longer than for a head.
-    pub(super) places: Arc<Semaphore>,
     /// The places for requests. While none is free a client may stop taking an answer for no longer
     /// than a head may take.
     pub(super) admission: Admission,
@@ -70,8 +67,7 @@ enum Wait {
 impl Terms {
     fn of(&self, wait: Wait) -> Duration {
         match wait {
-            Wait::Idle if self.places.available_permits() > 0 => self.idle,
-            Wait::Idle => self.idle.min(self.head),
+            Wait::Idle => self.idle,
             Wait::Head => self.head,
             Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
             Wait::Write => WRITE_TIMEOUT,
@@ -102,6 +98,7 @@ impl Wire {
         }
         self.stream.shutdown().await?;
         if stage == Stage::Unread || outcome.is_err_and(|error| error.is_parse()) {
+            self.caller.waits.begin(Instant::now());
             drain::read_on(&mut self.stream).await;
         }
         Ok(())
@@ -109,19 +106,15 @@ impl Wire {
 
     /// Whether a wait that began at `since` has been too long.
     fn poll_limit(&mut self, wait: Wait, since: Instant, context: &mut Context<'_>) -> Poll<()> {
-        // The limit of an idle connection shrinks when places run out. So the timer runs out more
-        // often than the limit is reached.
-        let pause = self.terms.head;
-        let first = since + self.terms.of(wait).min(pause);
-        if self.timer.deadline() > first {
-            self.timer.as_mut().reset(first);
+        let end = since + self.terms.of(wait);
+        if self.timer.deadline() > end {
+            self.timer.as_mut().reset(end);
         }
         while self.timer.as_mut().poll(context).is_ready() {
-            let (now, end) = (Instant::now(), since + self.terms.of(wait));
-            if now >= end {
+            if Instant::now() >= end {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(end.min(now + pause));
+            self.timer.as_mut().reset(end);
         }
         Poll::Pending
     }
@@ -133,7 +126,12 @@ impl Wire {
             // The reader of a body has a limit of its own.
             _ => return Poll::Pending,
         };
-        let since = *self.waits_since.get_or_insert_with(Instant::now);
+        let since = self.waits_since.unwrap_or_else(|| {
+            let now = Instant::now();
+            self.caller.waits.begin(now);
+            now
+        });
+        self.waits_since = Some(since);
         self.poll_limit(wait, since, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 

@@ -22,7 +22,7 @@ pub struct BodyFields<'a> {
 }
 
 /// Most mistakes that an answer lists: an answer must not be many times larger than its request.
-pub const MAX_ERRORS: usize = 50;
+const MAX_ERRORS: usize = 50;
 /// Most bytes of the name of a field that an answer repeats. Each name that is known is shorter.
 const MAX_TOLD_BYTES: usize = 100;
 

@@ -45,9 +45,13 @@ pub(super) async fn discard(headers: &HeaderMap, body: Incoming, caller: &Caller
 }
 
 async fn read(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
-    let deadline = Instant::now() + BODY_TIMEOUT;
+    let now = Instant::now();
+    let deadline = now + BODY_TIMEOUT;
     let read = gather(Limited::new(body, MAX_BODY_BYTES));
-    match caller.alarm.race(|| deadline, read).await {
+    caller.waits.begin(now);
+    let read = caller.alarm.race(|| deadline, read).await;
+    caller.take_up().await;
+    match read {
         Some(Ok(body)) => {
             caller.progress.set(Stage::Whole);
             Ok(Body::from_bytes(body))

@@ -1,6 +1,7 @@
 //! One request under way: who asks, and what a handler may know about that.
 
 use std::fmt::Display;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use poem::http::uri::Scheme;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header, request};
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Body, Request, RequestParts};
+use tokio::time::Instant;
 
 use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::admission::{Alarm, Held, Lease};
-use crate::http::Progress;
+use crate::http::{Progress, Waits};
 use crate::routes::Place;
 use crate::trace::{RequestId, TraceParent};
 
@@ -52,6 +54,10 @@ pub struct Caller {
     pub(crate) progress: Progress,
     /// The place of its request, while the answer is on its way.
     pub(crate) held: Held,
+    /// Since when it is waited for.
+    pub(crate) waits: Waits,
+    /// Whether it is beyond the limit of connections, and may only ask probes.
+    pub(crate) only_probes: bool,
 }
 
 impl Visit {
@@ -85,9 +91,18 @@ impl Visit {
 
 impl Caller {
     /// One that calls `local` from `peer`.
-    pub(crate) fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+    pub(crate) fn new(local: SocketAddr, peer: SocketAddr, only_probes: bool) -> Self {
         let (alarm, progress, held) = Default::default();
-        Self { local, peer, alarm, progress, held }
+        let waits = Waits::new(Instant::now());
+        Self { local, peer, alarm, progress, held, waits, only_probes }
+    }
+
+    /// Takes up what the client has sent. It does not come back where the connection is being closed
+    /// for another one.
+    pub(crate) async fn take_up(&self) {
+        if !self.waits.end() {
+            pending().await
+        }
     }
 
     /// A request as handlers see it.

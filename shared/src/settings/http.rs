@@ -11,8 +11,11 @@ use crate::rate_limit::Rate;
 /// How HTTP is served.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Connections at once; more wait. Read from `MAX_CONNECTIONS`.
+    /// Connections at once; beyond them the one that has been idle longest is closed. Read from
+    /// `MAX_CONNECTIONS`.
     pub max_connections: NonZeroU16,
+    /// Most connections of one address. Read from `MAX_CONNECTIONS_PER_ADDRESS`.
+    pub max_connections_per_address: Option<NonZeroU16>,
     /// Requests in handlers at once; more are refused. Read from `MAX_REQUESTS`.
     pub max_requests: NonZeroU16,
     /// How long a request head may take to arrive. Read from `HEADER_TIMEOUT`.
@@ -34,8 +37,16 @@ pub struct HttpSettings {
 const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "4096",
-    help: "connections at once, 1 to 65535; each takes a file descriptor",
+    help: "connections at once, 1 to 65535; each takes a file descriptor, and the longest idle one makes room",
 };
+const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
+    name: "MAX_CONNECTIONS_PER_ADDRESS",
+    default: "",
+    help: "connections of one address, 1 to 65535; unset: a quarter of MAX_CONNECTIONS, at least 64",
+};
+/// What part of all connections one address may have, where it is not said; and how many in any case.
+const DEFAULT_SHARE: u16 = 4;
+const MIN_DEFAULT_SHARE: u16 = 64;
 const MAX_REQUESTS: Setting = Setting {
     name: "MAX_REQUESTS",
     default: "512",
@@ -85,6 +96,7 @@ impl HttpSettings {
     /// Reads the settings. `None` means that at least one is wrong.
     pub fn read(reader: &mut Reader) -> Option<Self> {
         let max_connections = reader.read(MAX_CONNECTIONS);
+        let max_connections_per_address = reader.optional(MAX_CONNECTIONS_PER_ADDRESS);
         let max_requests = reader.read(MAX_REQUESTS);
         let (min, max) = HEADER_TIMEOUT_RANGE;
         let header_timeout = reader.span(HEADER_TIMEOUT, min, max);
@@ -97,6 +109,7 @@ impl HttpSettings {
         let require_idempotency_key = reader.read(REQUIRE_IDEMPOTENCY_KEY);
         Some(Self {
             max_connections: max_connections?,
+            max_connections_per_address: max_connections_per_address?,
             max_requests: max_requests?,
             header_timeout: header_timeout?,
             keep_alive_timeout: keep_alive_timeout?,
@@ -106,6 +119,14 @@ impl HttpSettings {
             rate_limit: rate_limit?,
             require_idempotency_key: require_idempotency_key?,
         })
+    }
+
+    /// How many connections one address may have.
+    pub fn share(&self) -> usize {
+        let all = self.max_connections.get();
+        let default = || (all / DEFAULT_SHARE).max(MIN_DEFAULT_SHARE);
+        let share = self.max_connections_per_address.map_or_else(default, NonZeroU16::get);
+        share.min(all).into()
     }
 
     /// How many connections live streams may hold: the rest is for requests that end.

@@ -20,7 +20,7 @@ use crate::raw::{Raw, Said};
 const TIMES: usize = 40;
 /// How long a handler takes here, so that the end of the request is there before the answer.
 const WORK: Duration = Duration::from_millis(5);
-const HOST: &str = "Host: x\r\n";
+const HOST: &str = "Host: localhost\r\n";
 
 /// Counts what it is told.
 pub(crate) struct Counter(pub(crate) Arc<AtomicUsize>);

@@ -60,7 +60,7 @@ impl Server {
             env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });
         let settings = HttpSettings::read(&mut reader).unwrap();
-        let routes = routes.page("/livez", alive);
+        let routes = routes.page("/livez", alive).page("/alive", alive);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
         let server = shared::http::serve(listener, routes, settings, shutdown.clone());
@@ -190,17 +190,6 @@ async fn a_client_that_goes_away_gives_its_place_back() {
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_limit_waits_until_another_one_ends() {
-    let server = Server::start(&[("MAX_CONNECTIONS", "1")]).await;
-    let first = TcpStream::connect(server.address).await.unwrap();
-    let (answer, ()) = tokio::join!(server.get("/livez"), async move {
-        tokio::task::yield_now().await;
-        drop(first);
-    });
-    assert_eq!(answer.0, 200);
-}
-
-#[tokio::test]
 async fn what_is_under_way_is_finished_before_the_end() {
     let server = Server::start(&[("DRAIN_DELAY", "0")]).await;
     let (answer, ()) = tokio::join!(server.get("/held"), async {
@@ -226,6 +215,7 @@ fn every_setting_that_makes_no_sense_is_named() {
             "RATE_LIMIT" => "many",
             "DRAIN_DELAY" => "2m",
             "MAX_CONNECTIONS" => "0",
+            "MAX_CONNECTIONS_PER_ADDRESS" => "0",
             "MAX_REQUESTS" => "-1",
             "HEADER_TIMEOUT" => "100ms",
             "KEEP_ALIVE_TIMEOUT" => "2h",
@@ -235,5 +225,5 @@ fn every_setting_that_makes_no_sense_is_named() {
         Some(value.to_owned())
     });
     let settings = HttpSettings::read(&mut reader);
-    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 9);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 10);
 }

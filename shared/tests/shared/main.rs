@@ -29,6 +29,7 @@ mod recovery;
 mod retention;
 mod retries;
 
+mod floods;
 mod http;
 mod idle;
 mod malformed;

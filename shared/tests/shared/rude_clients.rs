@@ -10,6 +10,7 @@ use futures_util::{StreamExt, stream};
 use poem::Body;
 use poem::endpoint::make_sync;
 use shared::routes::Routes;
+use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -29,16 +30,18 @@ async fn request(server: &Server, path: &str, more: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(RECEIVE_BUFFER).unwrap();
     let mut connection = socket.connect(server.address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n{more}");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n{more}");
     connection.write_all(request.as_bytes()).await.unwrap();
     connection
 }
 
-/// Waits until another connection is answered.
+/// Waits until another connection is answered, and not refused.
 async fn answered_within(server: &Server, limit: Duration) -> bool {
-    let mut connection = request(server, "/livez", "").await;
-    let answer = tokio::time::timeout(limit, connection.read_exact(&mut [0])).await;
-    answer.is_ok_and(|read| read.is_ok())
+    let answered = async || {
+        let (mut connection, mut start) = (request(server, "/alive", "").await, [0; 12]);
+        connection.read_exact(&mut start).await.is_ok() && start.ends_with(b"200")
+    };
+    wait_until("an answer", limit, answered).await.is_ok()
 }
 
 #[tokio::test]
@@ -52,7 +55,7 @@ async fn a_client_that_says_too_much_and_goes_away_gives_its_place_back() {
     };
     let routes = Routes::default().page("/ticks", make_sync(move |_| ticks()));
     let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]).await;
-    for more in ["", "G", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"] {
+    for more in ["", "G", "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut client = request(&server, "/ticks", more).await;
         let read = tokio::time::timeout(LIMIT, client.read_exact(&mut [0])).await;
         read.expect("there is no answer").unwrap();
@@ -80,6 +83,8 @@ async fn take_nothing(more: &str) {
     let routes = Routes::default().page("/large", large);
     let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]).await;
     let client = request(&server, "/large", more).await;
+    // It is answered, and no longer an idle one that makes room for others.
+    tokio::time::timeout(LIMIT, client.peek(&mut [0])).await.unwrap().unwrap();
     assert!(answered_within(&server, WRITE_TIMEOUT + LIMIT).await, "{more:?}");
     let made = made.load(Ordering::Relaxed);
     assert!((1..=BUFFERED_PIECES).contains(&made), "{more:?}: {made} MiB");

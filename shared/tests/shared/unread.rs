@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::routes::{NO_STORE, Routes};
+use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
 
 use crate::half_closed::Counter;
@@ -14,7 +15,7 @@ const MIB: usize = 1024 * 1024;
 /// How long a refused client may be silent, and how long it may go on at all.
 const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 const DRAIN_TIME: Duration = Duration::from_secs(30);
-const HEAD: &str = "POST /count HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n";
+const HEAD: &str = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
 
 async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().api(Counter(Arc::default()), &NO_STORE);
@@ -37,7 +38,7 @@ async fn a_client_that_sends_a_whole_body_first_receives_the_refusal() {
     let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
     let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
     Raw::to(&limited).await.say(sized(HEAD, 1)).await;
-    let no_host = HEAD.replace("Host: x\r\n", "");
+    let no_host = HEAD.replace("Host: localhost\r\n", "");
     let elsewhere = HEAD.replace("/count", "/nowhere");
     let gzip = format!("{HEAD}Transfer-Encoding: gzip\r\n");
     let late = format!("{HEAD}X: {}\r\n", "x".repeat(17 * 1024));
@@ -108,40 +109,43 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
     raw.answer().await.last_problem(429, "rate-limited");
 }
 
-/// Waits until there is a place again for another client.
+/// Waits until there is a place again for another client. One that is refused makes room at once.
 async fn assert_free_within(server: &Server, limit: Duration) {
-    let mut raw = Raw::to(server).await;
-    raw.say("GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    assert_eq!(raw.answer_within(limit + LIMIT).await.status(), 200);
+    wait_until("a place", limit + LIMIT, || async {
+        let mut raw = Raw::to(server).await;
+        raw.say("GET /alive HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        raw.answer().await.status() == 200
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
 async fn a_refused_client_that_does_not_go_is_let_go() {
     let announced = format!("{HEAD}Content-Length: 1000000000\r\n\r\n");
-    let silent = async {
+    let refused = async || {
         let server = start(&[("MAX_CONNECTIONS", "1")]).await;
         let mut raw = Raw::to(&server).await;
         raw.say(&announced).await;
         raw.answer().await.last_problem(413, "body-too-large");
-        assert_free_within(&server, DRAIN_PAUSE).await;
-        drop(raw);
+        (server, raw)
+    };
+    let silent = async {
+        let (_server, mut raw) = refused().await;
+        let (kept, said) = raw.kept().await;
+        assert!(said.is_empty() && kept < DRAIN_PAUSE * 3, "{kept:?}");
     };
     let dripping = async {
-        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
-        let mut raw = Raw::to(&server).await;
-        raw.say(&announced).await;
-        raw.answer().await.last_problem(413, "body-too-large");
+        let (_server, mut raw) = refused().await;
         let drip = async {
             while raw.0.write_all(b"x").await.is_ok() {
                 tokio::time::sleep(DRAIN_PAUSE / 10).await;
             }
         };
-        let ((), ()) = tokio::join!(drip, assert_free_within(&server, DRAIN_TIME));
+        tokio::time::timeout(DRAIN_TIME + LIMIT, drip).await.expect("it is still read");
     };
     let endless = async {
-        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
-        let mut raw = Raw::to(&server).await;
-        raw.say(&announced).await;
+        let (server, mut raw) = refused().await;
         let (mut sent, piece) = (0, vec![b'x'; MIB]);
         while raw.0.write_all(&piece).await.is_ok() {
             sent += 1;
@@ -150,5 +154,11 @@ async fn a_refused_client_that_does_not_go_is_let_go() {
         assert!(sent >= 16, "only {sent} MiB were taken");
         assert_free_within(&server, Duration::ZERO).await;
     };
-    tokio::join!(silent, dripping, endless);
+    let in_the_way = async {
+        let (server, mut raw) = refused().await;
+        assert_free_within(&server, Duration::ZERO).await;
+        let (kept, said) = raw.kept().await;
+        assert!(said.is_empty() && kept < DRAIN_PAUSE, "it made room for another: {kept:?}");
+    };
+    tokio::join!(silent, dripping, endless, in_the_way);
 }

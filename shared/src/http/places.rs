@@ -1,0 +1,160 @@
+//! The places for connections.
+//!
+//! While all of them are taken, the connection that has waited longest for its client is closed for
+//! the next one. One address has at most a share: beyond it, its own connections are closed for its
+//! next one. Where none waits, a connection takes one of a few places for probes, so that those who
+//! watch the process are answered whatever its clients do.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+mod room;
+
+use room::Room;
+
+use super::waits::moment;
+use crate::rate_limit::network;
+use crate::request::Caller;
+use crate::settings::HttpSettings;
+
+/// Connections, beyond all others, that are answered probes and nothing else.
+pub(crate) const PROBE_PLACES: usize = 64;
+/// How many of them one address has at most.
+const PROBE_SHARE: usize = PROBE_PLACES / 2;
+/// Shortest time between two lines in the log about places that ran out.
+const TELL_INTERVAL: Duration = Duration::from_mins(1);
+
+/// All places of a process.
+#[derive(Debug)]
+pub(super) struct Places(Mutex<Book>);
+
+#[derive(Debug)]
+struct Book {
+    clients: Room,
+    probes: Room,
+    /// How many connections there were.
+    count: u64,
+    shortage: Shortage,
+}
+
+/// The place of one connection, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    id: u64,
+}
+
+/// What places running out has led to.
+#[derive(Debug, Default)]
+struct Shortage {
+    told: Option<Instant>,
+    /// Connections that were closed for others.
+    closed: u64,
+    /// Connections that may only ask probes.
+    only_probes: u64,
+    /// Connections that were closed at once.
+    refused: u64,
+}
+
+impl Places {
+    pub(super) fn new(settings: &HttpSettings) -> Self {
+        let clients = Room::new(settings.max_connections.get().into(), settings.share());
+        let probes = Room::new(PROBE_PLACES, PROBE_SHARE);
+        Self(Mutex::new(Book { clients, probes, count: 0, shortage: Shortage::default() }))
+    }
+
+    /// Takes a place for a connection of `peer` to `local`. `None` where there is none at all.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        local: SocketAddr,
+        peer: SocketAddr,
+    ) -> Option<(Arc<Caller>, Place)> {
+        let now = Instant::now();
+        let entered = self.book().enter(local, peer, now);
+        entered.map(|(caller, id)| (caller, Place { places: self.clone(), id }))
+    }
+
+    /// Says which task serves a connection. It is ended where another connection needs the place.
+    pub(super) fn serve(&self, id: u64, task: &AbortHandle) {
+        let mut book = self.book();
+        // A connection that has ended already has no place any more.
+        let _ = book.clients.serve(id, task) || book.probes.serve(id, task);
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Its number.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut book = self.places.book();
+        // One that was closed for another has left before.
+        let _ = book.clients.leave(self.id).or_else(|| book.probes.leave(self.id));
+    }
+}
+
+impl Book {
+    fn enter(
+        &mut self,
+        local: SocketAddr,
+        peer: SocketAddr,
+        now: Instant,
+    ) -> Option<(Arc<Caller>, u64)> {
+        let (network, at) = (network(peer.ip()), moment(now));
+        let only_probes = !self.make_room(false, network, at);
+        if only_probes && !self.make_room(true, network, at) {
+            self.shortage.refused += 1;
+            self.shortage.tell(network, now);
+            return None;
+        }
+        self.count += 1;
+        let (id, caller) = (self.count, Arc::new(Caller::new(local, peer, only_probes)));
+        self.room(only_probes).enter(id, network, at, caller.clone());
+        self.shortage.only_probes += u64::from(only_probes);
+        self.shortage.tell(network, now);
+        Some((caller, id))
+    }
+
+    /// Whether there is room, made if need be.
+    fn make_room(&mut self, only_probes: bool, network: IpAddr, at: u64) -> bool {
+        match self.room(only_probes).make_room(network, at) {
+            Some(closed) => {
+                self.shortage.closed += closed;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn room(&mut self, only_probes: bool) -> &mut Room {
+        if only_probes { &mut self.probes } else { &mut self.clients }
+    }
+}
+
+impl Shortage {
+    /// Says in the log what happened since the last time.
+    fn tell(&mut self, address: IpAddr, now: Instant) {
+        let Self { told, closed, only_probes, refused } = *self;
+        let is_time = told.is_none_or(|told| now >= told + TELL_INTERVAL);
+        if is_time && closed + only_probes + refused > 0 {
+            tracing::warn!(
+                %address, closed, only_probes, refused,
+                "places for connections ran out, of all or of one address: see MAX_CONNECTIONS and \
+                 MAX_CONNECTIONS_PER_ADDRESS"
+            );
+            *self = Self { told: Some(now), ..Self::default() };
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A number of places, and who has them.
+//!
+//! Connections stand in the order in which they began to wait, as far as that was seen. Requests do
+//! not move them: whoever looks for the longest wait finds out what has changed, and puts right what
+//! he passes. So a request costs nothing here, and a new connection costs little.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::task::AbortHandle;
+
+use crate::request::Caller;
+
+/// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
+const LOOKS: usize = 2;
+/// After a search among connections of which none waits, the next one begins so much later, in
+/// milliseconds: searches in vain are the only ones that cost more each time.
+const SEARCH_PAUSE_MS: u64 = 20;
+
+/// Places, and the connections that have them.
+#[derive(Debug)]
+pub(super) struct Room {
+    limit: usize,
+    /// Most places of one address.
+    share: usize,
+    guests: HashMap<u64, Guest>,
+    all: Line,
+    /// The same connections by their addresses.
+    addresses: HashMap<IpAddr, Line>,
+}
+
+#[derive(Debug)]
+struct Guest {
+    caller: Arc<Caller>,
+    network: IpAddr,
+    /// Where it stands in both lines.
+    since: u64,
+    task: Option<AbortHandle>,
+}
+
+/// Connections by the moment since which each waits, as far as that was seen: it is later, or the
+/// same.
+#[derive(Debug, Default)]
+struct Line {
+    order: BTreeSet<(u64, u64)>,
+    /// Not before this moment is it searched again.
+    next_search: u64,
+}
+
+impl Room {
+    pub(super) fn new(limit: usize, share: usize) -> Self {
+        let (guests, addresses) = (HashMap::new(), HashMap::new());
+        Self { limit, share: share.min(limit), guests, all: Line::default(), addresses }
+    }
+
+    /// Makes sure that there is a place for another connection of this address. Answers how many were
+    /// closed for that; `None` where there is no place.
+    pub(super) fn make_room(&mut self, network: IpAddr, now: u64) -> Option<u64> {
+        let own = self.addresses.get(&network).map_or(0, |line| line.order.len());
+        if own >= self.share {
+            self.close_one(Some(network), now)
+        } else if self.guests.len() >= self.limit {
+            self.close_one(None, now)
+        } else {
+            Some(0)
+        }
+    }
+
+    /// Takes a place.
+    pub(super) fn enter(&mut self, id: u64, network: IpAddr, since: u64, caller: Arc<Caller>) {
+        self.guests.insert(id, Guest { caller, network, since, task: None });
+        self.stand(id, network, since);
+    }
+
+    /// Says which task serves a connection. `false` where it is not here.
+    pub(super) fn serve(&mut self, id: u64, task: &AbortHandle) -> bool {
+        let guest = self.guests.get_mut(&id);
+        guest.map(|guest| guest.task = Some(task.clone())).is_some()
+    }
+
+    /// Gives a place back, and answers the task that served it.
+    pub(super) fn leave(&mut self, id: u64) -> Option<Option<AbortHandle>> {
+        let Guest { network, since, task, .. } = self.guests.remove(&id)?;
+        self.step_out(id, network, since);
+        if self.addresses.get(&network).is_some_and(|line| line.order.is_empty()) {
+            self.addresses.remove(&network);
+        }
+        Some(task)
+    }
+
+    /// Closes the connection that has waited longest, of this address or of all.
+    fn close_one(&mut self, network: Option<IpAddr>, now: u64) -> Option<u64> {
+        let line = self.line(network)?;
+        let looks = if now < line.next_search { 0 } else { LOOKS * line.order.len() };
+        for _ in 0..looks {
+            let &(since, id) = self.line(network)?.order.first()?;
+            let guest = self.guests.get_mut(&id)?;
+            let waits = guest.caller.waits.since();
+            if waits == Some(since) && guest.caller.waits.close(since) {
+                if let Some(task) = self.leave(id)? {
+                    task.abort();
+                }
+                return Some(1);
+            }
+            // One that is busy stands behind all that wait now.
+            let seen = waits.map_or(now + 1, |waits| waits.min(now));
+            let network = guest.network;
+            guest.since = seen;
+            self.step_out(id, network, since);
+            self.stand(id, network, seen);
+        }
+        if looks > 0 {
+            self.line(network)?.next_search = now + SEARCH_PAUSE_MS;
+        }
+        None
+    }
+
+    fn line(&mut self, network: Option<IpAddr>) -> Option<&mut Line> {
+        match network {
+            Some(network) => self.addresses.get_mut(&network),
+            None => Some(&mut self.all),
+        }
+    }
+
+    fn stand(&mut self, id: u64, network: IpAddr, since: u64) {
+        self.all.order.insert((since, id));
+        self.addresses.entry(network).or_default().order.insert((since, id));
+    }
+
+    fn step_out(&mut self, id: u64, network: IpAddr, since: u64) {
+        self.all.order.remove(&(since, id));
+        if let Some(line) = self.addresses.get_mut(&network) {
+            line.order.remove(&(since, id));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::super::super::waits::moment;
+    use super::*;
+
+    /// A room, and a clock.
+    struct World {
+        room: Room,
+        start: Instant,
+        callers: Vec<Arc<Caller>>,
+    }
+
+    impl World {
+        fn new(limit: usize, share: usize) -> Self {
+            Self { room: Room::new(limit, share), start: Instant::now(), callers: Vec::new() }
+        }
+
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        /// A connection that comes at that time from that address. Says whether there was room.
+        fn come(&mut self, ms: u64, host: u8) -> bool {
+            let network = IpAddr::from([192, 0, 2, host]);
+            let now = self.at(ms);
+            let fits = self.room.make_room(network, moment(now)).is_some();
+            let caller = Caller::new(([127, 0, 0, 1], 1).into(), (network, 1).into(), false);
+            let caller = Arc::new(caller);
+            caller.waits.begin(now);
+            if fits {
+                let id = self.callers.len() as u64;
+                self.room.enter(id, network, moment(now), caller.clone());
+            }
+            self.callers.push(caller);
+            fits
+        }
+
+        fn begin(&self, number: usize) {
+            assert!(self.callers[number].waits.end());
+        }
+
+        fn finish(&self, number: usize, ms: u64) {
+            self.callers[number].waits.begin(self.at(ms));
+        }
+
+        /// Who is still there.
+        fn there(&self) -> Vec<u64> {
+            let mut ids: Vec<u64> = self.room.guests.keys().copied().collect();
+            ids.sort_unstable();
+            assert_eq!(self.room.all.order.len(), ids.len());
+            let lines = self.room.addresses.values().map(|line| line.order.len());
+            assert_eq!(lines.sum::<usize>(), ids.len());
+            assert!(self.room.addresses.values().all(|line| !line.order.is_empty()));
+            ids
+        }
+    }
+
+    #[test]
+    fn the_connection_that_has_waited_longest_goes() {
+        let mut world = World::new(3, 3);
+        for (ms, host) in [(0, 1), (1, 2), (2, 3)] {
+            assert!(world.come(ms, host));
+        }
+        // The first two have had an answer since.
+        for number in [0, 1] {
+            world.begin(number);
+        }
+        world.finish(1, 10);
+        world.finish(0, 11);
+        assert!(world.come(20, 4));
+        assert_eq!(world.there(), [0, 1, 3]);
+        assert!(world.come(21, 4));
+        assert_eq!(world.there(), [0, 3, 4]);
+    }
+
+    #[test]
+    fn one_that_is_answered_never_goes() {
+        let mut world = World::new(2, 2);
+        assert!(world.come(0, 1) && world.come(1, 2));
+        world.begin(0);
+        assert!(world.come(5, 3));
+        assert_eq!(world.there(), [0, 2]);
+        world.begin(2);
+        assert!(!world.come(6, 3), "both are answered");
+        world.finish(0, 7);
+        assert!(!world.come(8, 3), "it was searched in vain a moment ago");
+        assert!(world.come(6 + SEARCH_PAUSE_MS, 3));
+        assert_eq!(world.there(), [2, 5]);
+    }
+
+    #[test]
+    fn one_that_began_to_wait_just_now_is_found_behind_those_that_are_busy() {
+        let mut world = World::new(3, 3);
+        for ms in [0, 1, 2] {
+            assert!(world.come(ms, 1));
+        }
+        for number in [0, 1, 2] {
+            world.begin(number);
+        }
+        world.finish(2, 9);
+        assert!(world.come(9, 1));
+        assert_eq!(world.there(), [0, 1, 3]);
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_takes_none_of_the_others() {
+        let mut world = World::new(4, 2);
+        assert!(world.come(0, 1));
+        for ms in 1..10 {
+            assert!(world.come(ms, 2));
+        }
+        assert_eq!(world.there(), [0, 8, 9]);
+        world.begin(8);
+        world.begin(9);
+        assert!(!world.come(10, 2), "its share is busy");
+        assert!(world.come(11, 3) && world.come(12, 4), "others have room");
+        assert_eq!(world.there(), [8, 9, 11, 12]);
+    }
+
+    #[test]
+    fn those_that_left_are_forgotten() {
+        let mut world = World::new(2, 1);
+        for ms in 0..100 {
+            assert!(world.come(ms, u8::try_from(ms).unwrap()));
+            assert!(world.room.leave(ms).is_some() && world.room.leave(ms).is_none());
+        }
+        assert!(world.there().is_empty() && world.room.addresses.is_empty());
+    }
+}

@@ -1,0 +1,244 @@
+//! Many connections, and those who are answered beside them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use poem::endpoint::make_sync;
+use poem::{Body, handler};
+use shared::own_store::all;
+use shared::routes::{NO_STORE, Routes};
+use stack::wait::wait_until;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::Instant;
+
+use crate::half_closed::Counter;
+use crate::http::{LIMIT, Server};
+use crate::raw::Raw;
+
+/// Connections of one flood, and of how many the service takes care.
+const FLOOD: usize = 3_000;
+const LIMITED: &[(&str, &str)] = &[("MAX_CONNECTIONS", "400")];
+/// What an answer may take on a busy machine, while a flood is there.
+const PROMPT: Duration = Duration::from_secs(2);
+const GET: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const PROBES: [&str; 2] = ["/livez", "/version"];
+
+#[handler]
+fn hello() -> &'static str {
+    "hello"
+}
+
+/// Sends a little now and then, for ever.
+fn ticks() -> Body {
+    let clock = tokio::time::interval(Duration::from_millis(50));
+    Body::from_bytes_stream(stream::unfold(clock, |mut clock| async {
+        clock.tick().await;
+        Some((Ok::<_, io::Error>("tick\n"), clock))
+    }))
+}
+
+/// More than fits into the buffers between server and client.
+fn large() -> Body {
+    const PIECE: &[u8] = &[b'x'; 1024 * 1024];
+    let pieces = (0..16).map(|_| Ok::<_, io::Error>(Bytes::from_static(PIECE)));
+    Body::from_bytes_stream(stream::iter(pieces))
+}
+
+async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
+    let routes = Routes::default()
+        .api(Counter(Arc::new(AtomicUsize::new(0))), &NO_STORE)
+        .page("/hello", hello)
+        .page("/version", hello)
+        .page("/ticks", make_sync(|_| ticks()))
+        .page("/large", make_sync(|_| large()));
+    Server::serve(routes, env).await
+}
+
+/// Connects from an address of this machine.
+async fn connect(server: &Server, host: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0))).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+fn request(path: &str) -> String {
+    GET.replace("/hello", path)
+}
+
+/// The status of an answer on a new connection, and how long it took.
+async fn ask(server: &Server, host: u8, path: &str) -> (u16, Duration) {
+    let started = Instant::now();
+    let mut raw = Raw(connect(server, host).await);
+    raw.say(request(path)).await;
+    (raw.answer().await.status(), started.elapsed())
+}
+
+/// A connection on which `/ticks` is answered.
+async fn ticking(server: &Server, host: u8) -> TcpStream {
+    let mut stream = connect(server, host).await;
+    stream.write_all(request("/ticks").as_bytes()).await.unwrap();
+    hear(&mut stream, "tick").await;
+    stream
+}
+
+async fn hear(stream: &mut TcpStream, words: &str) {
+    let mut heard = Vec::new();
+    let listen = async {
+        while !String::from_utf8_lossy(&heard).contains(words) {
+            assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "it was closed");
+        }
+    };
+    tokio::time::timeout(LIMIT, listen).await.expect(words);
+}
+
+/// Both ends of a flood are in this process.
+fn make_room_for_floods() {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(16_384).max(soft), hard).unwrap();
+}
+
+#[tokio::test]
+async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
+    make_room_for_floods();
+    let half_head = GET[..20].to_owned();
+    let half_body = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
+                     Content-Length: 9\r\n\r\nx";
+    for beginning in
+        [String::new(), half_head, half_body.to_owned(), GET.to_owned(), request("/large")]
+    {
+        let server = start(LIMITED).await;
+        let mut flood = Vec::new();
+        for _ in 0..FLOOD {
+            let stream = connect(&server, 1).await;
+            // The server may have closed it for the next one.
+            let _ = stream.try_write(beginning.as_bytes());
+            flood.push(stream);
+        }
+        for round in 0..15 {
+            let (status, took) = ask(&server, 2, "/hello").await;
+            assert!(status == 200 && took < PROMPT, "{beginning:?} {round}: {status} {took:?}");
+            for (host, path) in [(2, PROBES[0]), (2, PROBES[1]), (1, PROBES[0]), (1, PROBES[1])] {
+                let (status, took) = ask(&server, host, path).await;
+                assert!(status == 200 && took < PROMPT, "{beginning:?} {path}: {status} {took:?}");
+            }
+        }
+        drop(flood);
+    }
+}
+
+#[tokio::test]
+async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others_all() {
+    let server = start(&[("MAX_CONNECTIONS", "8"), ("MAX_CONNECTIONS_PER_ADDRESS", "4")]).await;
+    let mut streams = all((0..4).map(|_| ticking(&server, 1))).await;
+    let mut flood = Vec::new();
+    for _ in 0..200 {
+        flood.push(connect(&server, 1).await);
+        if flood.len() % 50 == 0 {
+            for path in PROBES {
+                let mut raw = Raw(connect(&server, 1).await);
+                raw.say(request(path)).await;
+                let answer = raw.answer().await;
+                assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
+                assert_eq!(raw.rest().await, "");
+            }
+            let mut raw = Raw(connect(&server, 1).await);
+            raw.say(GET).await;
+            let answer = raw.answer().await;
+            answer.last_problem(503, "overloaded");
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            assert_eq!(raw.rest().await, "");
+            assert_eq!(ask(&server, 2, "/hello").await.0, 200);
+        }
+    }
+    for stream in &mut streams {
+        hear(stream, "tick").await;
+    }
+    // A place that comes back is given to the next one.
+    streams.pop();
+    wait_until("a place", LIMIT, || async { ask(&server, 1, "/hello").await.0 == 200 })
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn where_all_connections_are_answered_probes_are_too() {
+    let server = start(&[("MAX_CONNECTIONS", "6"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]).await;
+    let mut streams = all((1..=6).map(|host| ticking(&server, host))).await;
+    for host in 1..=20 {
+        assert_eq!(ask(&server, host, "/hello").await.0, 503);
+        assert_eq!(ask(&server, host, "/livez").await.0, 200);
+    }
+    for stream in &mut streams {
+        hear(stream, "tick").await;
+    }
+}
+
+#[tokio::test]
+async fn the_connection_that_is_idle_longest_makes_room_and_no_other() {
+    let server = start(&[("MAX_CONNECTIONS", "3")]).await;
+    let (mut busy, mut first, mut second) =
+        (ticking(&server, 1).await, Raw::to(&server).await, Raw::to(&server).await);
+    for raw in [&mut second, &mut first] {
+        raw.say(GET).await;
+        assert_eq!(raw.answer().await.header("keep-alive"), Some("timeout=75"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut third = Raw::to(&server).await;
+    third.say(GET).await;
+    assert_eq!(third.answer().await.status(), 200);
+    assert_eq!(second.rest().await, "");
+    first.say(GET).await;
+    assert_eq!(first.answer().await.status(), 200);
+    for _ in 0..20 {
+        assert_eq!(ask(&server, 1, "/hello").await.0, 200);
+        hear(&mut busy, "tick").await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_answered_or_its_connection_was_closed_before_it_came() {
+    // Each address has two connections, which ask and are idle by turns while a third one comes.
+    let server = start(&[("MAX_CONNECTIONS", "2")]).await;
+    let asked = async {
+        let (mut answered, mut closed) = (0, 0);
+        for _ in 0..300 {
+            let mut raw = Raw(connect(&server, 3).await);
+            for _ in 0..5 {
+                let mut answer = [0; 12];
+                let said = raw.0.write_all(GET.as_bytes()).await;
+                match (said, raw.0.read_exact(&mut answer).await) {
+                    (Ok(()), Ok(_)) => {
+                        let text = std::str::from_utf8(&answer).unwrap();
+                        assert!(text == "HTTP/1.1 200" || text == "HTTP/1.1 503", "{text}");
+                        let mut rest = Vec::new();
+                        while !String::from_utf8_lossy(&rest).contains("\r\n\r\n") {
+                            if raw.0.read_buf(&mut rest).await.unwrap_or(0) == 0 {
+                                break;
+                            }
+                        }
+                        answered += 1;
+                    }
+                    _ => {
+                        closed += 1;
+                        break;
+                    }
+                }
+            }
+        }
+        (answered, closed)
+    };
+    let others = async {
+        for _ in 0..1_500 {
+            drop(ask(&server, 4, "/hello").await);
+        }
+    };
+    let ((answered, closed), ()) = tokio::join!(asked, others);
+    assert!(answered > closed, "{answered} answered, {closed} closed");
+}
