@@ -1,8 +1,9 @@
 //! Which pages of other origins may call the API from a browser (the CORS protocol of the Fetch
 //! standard).
 //!
-//! A request is never refused for its origin: the browser keeps the answer from a page that is not
-//! allowed, and nobody else cares. No credentials are ever allowed, for there are none.
+//! A request that reads is never refused for its origin: the browser keeps the answer from a page that
+//! is not allowed. Changes are refused in [`crate::hosts`]. No credentials are ever allowed, for there
+//! are none.
 
 use std::str::FromStr;
 
@@ -39,12 +40,20 @@ const MAX_WANTED_BYTES: usize = 1_024;
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("600");
 
 impl Origins {
+    /// Whether pages of this origin may call the API.
+    pub fn allow(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Listed(origins) => origins.contains(origin),
+        }
+    }
+
     /// What the page behind a request asks for.
     pub fn of<B>(&self, request: &hyper::Request<B>) -> CrossOrigin {
         let origin = request.headers().get(header::ORIGIN);
-        let allowed = origin.and_then(|origin| match self {
-            Self::Any => Some(HeaderValue::from_static("*")),
-            Self::Listed(origins) => origins.contains(origin).then(|| origin.clone()),
+        let allowed = origin.filter(|origin| self.allow(origin)).map(|origin| match self {
+            Self::Any => HeaderValue::from_static("*"),
+            Self::Listed(_) => origin.clone(),
         });
         let preflight = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

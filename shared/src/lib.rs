@@ -54,6 +54,7 @@ pub mod cors;
 mod declared;
 mod descriptors;
 pub mod health;
+pub mod hosts;
 pub mod http;
 pub mod idempotency;
 pub mod json;

@@ -27,6 +27,12 @@ impl PublicUrl {
         &self.0
     }
 
+    /// Its origin, as browsers write it.
+    pub(crate) fn origin(&self) -> &str {
+        let start = self.0.find("://").map_or(0, |colon| colon + "://".len());
+        self.0[start..].find('/').map_or(self.as_str(), |slash| &self.0[..start + slash])
+    }
+
     /// Tells the paths in the headers of an answer as clients see them.
     pub(crate) fn complete(&self, headers: &mut HeaderMap) {
         for (name, opening) in [(LOCATION, ""), (LINK, "<")] {
@@ -93,6 +99,18 @@ mod tests {
             "https://",
         ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(InvalidPublicUrl), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_has_an_origin() {
+        for (text, origin) in [
+            ("https://Shop.example", "https://shop.example"),
+            ("https://shop.example:443/a/b", "https://shop.example"),
+            ("http://shop.example:81/a/b", "http://shop.example:81"),
+            ("http://[::1]:8080/v1", "http://[::1]:8080"),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().unwrap().origin(), origin);
         }
     }
 

@@ -18,6 +18,7 @@ mod visit;
 
 use crate::admission::{Admission, RETRY_AFTER};
 use crate::cors::Origins;
+use crate::hosts::Hosts;
 use crate::idempotency::IDEMPOTENCY_KEY;
 use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
 use crate::public_url::PublicUrl;
@@ -41,6 +42,7 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Gate {
     routes: Routes,
     origins: Origins,
+    hosts: Hosts,
     admission: Admission,
     public_url: Option<PublicUrl>,
     rate_limit: Option<RateLimit>,
@@ -60,6 +62,7 @@ impl Gate {
         Self {
             routes,
             origins: settings.cors_origins.clone(),
+            hosts: Hosts::new(settings),
             admission: Admission::new(settings.max_requests),
             public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
@@ -128,6 +131,7 @@ impl Gate {
         visit: &Arc<Visit>,
     ) -> Result<Response, Problem> {
         message::check(&request)?;
+        self.hosts.check(&request, caller.local)?;
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
         let body = body::buffer(body, caller).await?;

@@ -14,16 +14,18 @@ use crate::{
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
-pub const SETTINGS: [&str; 29] = [
+pub const SETTINGS: [&str; 31] = [
     "INVENTORY_REDIS_URL",
     "PAYMENTS_REDIS_URL",
     "HTTP_ADDR",
     "CONSUMER_HTTP_ADDR",
     "MAX_CONNECTIONS",
+    "MAX_CONNECTIONS_PER_ADDRESS",
     "MAX_REQUESTS",
     "HEADER_TIMEOUT",
     "KEEP_ALIVE_TIMEOUT",
     "DRAIN_DELAY",
+    "ALLOWED_HOSTS",
     "CORS_ORIGINS",
     "PUBLIC_URL",
     "RATE_LIMIT",

@@ -36,6 +36,8 @@ kinds! {
         "The detail names the parameter and what it must look like."
     INVALID_CURSOR "invalid-cursor" BAD_REQUEST "The cursor is invalid"
         "Take cursors only from the Link header of an earlier page."
+    FORBIDDEN_ORIGIN "forbidden-origin" FORBIDDEN "Pages of this origin may not change anything here"
+        "Call the API from a page of its own, or from an origin that CORS_ORIGINS lists."
     NOT_FOUND "not-found" NOT_FOUND "There is nothing here"
         "Check the path and the id."
     PRODUCT_NOT_FOUND "product-not-found" NOT_FOUND "There is no such product"
@@ -62,6 +64,8 @@ kinds! {
         "No request needs more than 16 KiB."
     UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "This media type is not understood"
         "Send application/json, in UTF-8 and not compressed."
+    MISDIRECTED_REQUEST "misdirected-request" MISDIRECTED_REQUEST "This service does not have that name"
+        "Call it by localhost, by its address, or by a name that ALLOWED_HOSTS lists."
     VALIDATION_FAILED "validation-failed" UNPROCESSABLE_ENTITY "Some fields are invalid"
         "The list of errors names every field and what is wrong with it."
     IDEMPOTENCY_KEY_REUSED "idempotency-key-reused" UNPROCESSABLE_ENTITY

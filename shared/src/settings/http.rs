@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Reader, Setting};
 use crate::cors::Origins;
+use crate::hosts::AllowedHosts;
 use crate::public_url::PublicUrl;
 use crate::rate_limit::Rate;
 
@@ -24,6 +25,8 @@ pub struct HttpSettings {
     pub keep_alive_timeout: Duration,
     /// How long requests are still taken once the process is to stop. Read from `DRAIN_DELAY`.
     pub drain_delay: Duration,
+    /// By which names the service may be called. Read from `ALLOWED_HOSTS`.
+    pub allowed_hosts: AllowedHosts,
     /// Whose pages may call the API. Read from `CORS_ORIGINS`.
     pub cors_origins: Origins,
     /// Where clients see the API. Read from `PUBLIC_URL`.
@@ -70,10 +73,15 @@ const DRAIN_DELAY: Setting = Setting {
     default: "500ms",
     help: "how long serve takes requests after SIGTERM, with /readyz at 503, 0 to 60s",
 };
+const ALLOWED_HOSTS: Setting = Setting {
+    name: "ALLOWED_HOSTS",
+    default: "",
+    help: "names of this service in Host, between commas, or *; unset: on a loopback address localhost and the host of PUBLIC_URL, elsewhere any",
+};
 const CORS_ORIGINS: Setting = Setting {
     name: "CORS_ORIGINS",
     default: "",
-    help: "origins whose pages may call the API, between commas, or *; unset: none",
+    help: "origins whose pages may call the API and change it, between commas, or *; unset: none",
 };
 const PUBLIC_URL: Setting = Setting {
     name: "PUBLIC_URL",
@@ -103,6 +111,7 @@ impl HttpSettings {
         let (min, max) = KEEP_ALIVE_TIMEOUT_RANGE;
         let keep_alive_timeout = reader.span(KEEP_ALIVE_TIMEOUT, min, max);
         let drain_delay = reader.span(DRAIN_DELAY, Duration::ZERO, MAX_DRAIN_DELAY);
+        let allowed_hosts = reader.read(ALLOWED_HOSTS);
         let cors_origins = reader.read(CORS_ORIGINS);
         let public_url = reader.optional(PUBLIC_URL);
         let rate_limit = reader.optional(RATE_LIMIT);
@@ -114,6 +123,7 @@ impl HttpSettings {
             header_timeout: header_timeout?,
             keep_alive_timeout: keep_alive_timeout?,
             drain_delay: drain_delay?,
+            allowed_hosts: allowed_hosts?,
             cors_origins: cors_origins?,
             public_url: public_url?,
             rate_limit: rate_limit?,

@@ -210,6 +210,7 @@ async fn what_is_under_way_is_finished_before_the_end() {
 fn every_setting_that_makes_no_sense_is_named() {
     let mut reader = Reader::from_source(|name| {
         let value = match name {
+            "ALLOWED_HOSTS" => "http://shop.example",
             "CORS_ORIGINS" => "https://shop.example/",
             "PUBLIC_URL" => "/payments",
             "RATE_LIMIT" => "many",
@@ -225,5 +226,5 @@ fn every_setting_that_makes_no_sense_is_named() {
         Some(value.to_owned())
     });
     let settings = HttpSettings::read(&mut reader);
-    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 10);
+    assert_eq!(reader.finish(settings).unwrap_err().0.len(), 11);
 }

@@ -92,7 +92,13 @@ async fn every_mistake_is_told_in_the_words_of_the_help() {
             }
         }
         let zero = mistakes(service, "0".as_ref()).await;
-        for name in ["TOKIO_WORKER_THREADS", "PARTITIONS", "MAX_CONNECTIONS", "RECLAIM_IDLE"] {
+        for name in [
+            "TOKIO_WORKER_THREADS",
+            "PARTITIONS",
+            "MAX_CONNECTIONS",
+            "MAX_CONNECTIONS_PER_ADDRESS",
+            "RECLAIM_IDLE",
+        ] {
             assert!(zero[name].starts_with("cannot be \"0\" ("), "{}", zero[name]);
         }
     }
