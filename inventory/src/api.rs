@@ -246,6 +246,7 @@ pub fn routes(
     openapi::pages(
         Routes::default().api(apis(api.clone()), &caching),
         service(api, public_url),
+        public_url,
         asyncapi,
     )
 }

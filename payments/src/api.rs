@@ -268,6 +268,7 @@ pub fn routes(
     openapi::pages(
         Routes::default().api(apis(api.clone()), &NO_STORE),
         service(api, public_url),
+        public_url,
         asyncapi,
     )
 }

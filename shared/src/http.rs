@@ -14,7 +14,7 @@ use std::time::Duration;
 use poem::endpoint::make_sync;
 use poem::http::Uri;
 use poem::web::{Data, Html};
-use poem::{EndpointExt, handler};
+use poem::{EndpointExt, IntoResponse, Response, handler};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -35,6 +35,7 @@ pub(crate) use progress::{Progress, Stage};
 pub(crate) use waits::Waits;
 
 use crate::health::Readiness;
+use crate::html;
 use crate::http::connection::Attendant;
 use crate::http::places::Places;
 use crate::json::Json;
@@ -159,9 +160,12 @@ async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Proble
 }
 
 #[handler]
-fn problem_page(uri: &Uri) -> Result<Html<String>, Problem> {
+fn problem_page(uri: &Uri) -> Result<Response, Problem> {
     let slug = uri.path().rsplit('/').next().unwrap_or_default();
-    problem::page(slug)
-        .map(Html)
-        .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))
+    let page = problem::page(slug)
+        .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))?;
+    let policy = html::still(&page);
+    let mut response = Html(page).into_response();
+    html::protect(response.headers_mut(), policy);
+    Ok(response)
 }

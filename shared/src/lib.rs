@@ -55,6 +55,7 @@ mod declared;
 mod descriptors;
 pub mod health;
 pub mod hosts;
+mod html;
 pub mod http;
 pub mod idempotency;
 pub mod json;

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::future::ready;
+use std::sync::{Arc, OnceLock};
 
 use poem::http::HeaderValue;
+use poem::EndpointExt;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,
@@ -13,6 +15,7 @@ use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
 use crate::conditional::ETag;
+use crate::html;
 use crate::id::{OrderId, ProductId};
 use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
 use crate::money::Money;
@@ -178,6 +181,7 @@ pub fn at<A: OpenApi>(
 pub fn pages<A>(
     routes: Routes,
     service: OpenApiService<A, ()>,
+    public_url: Option<&PublicUrl>,
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes
 where
@@ -185,8 +189,24 @@ where
 {
     let service = Arc::new(service);
     let openapi = service.clone();
+    // The page is written when somebody asks for it, and its policy with it.
+    let policy = Arc::new(OnceLock::new());
+    let (told, public_url) = (policy.clone(), public_url.cloned());
+    let write = move || {
+        let page = explorer(&service);
+        policy.get_or_init(|| html::explorer(&page, public_url.as_ref()));
+        page
+    };
+    let docs = page("text/html; charset=utf-8", write).map_to_response();
+    let docs = docs.after(move |answer| {
+        let told = told.get().cloned();
+        ready(answer.map(|mut response| {
+            told.into_iter().for_each(|policy| html::protect(response.headers_mut(), policy));
+            response
+        }))
+    });
     routes
-        .page("/docs", page("text/html; charset=utf-8", move || explorer(&service)))
+        .page("/docs", docs)
         .page("/openapi.json", page("application/json", move || document(&openapi)))
         .page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }

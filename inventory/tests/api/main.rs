@@ -13,6 +13,7 @@ mod idempotency;
 mod limits;
 mod lists;
 mod movements;
+mod origins;
 mod pages;
 mod parameters;
 mod paths;
