@@ -1,7 +1,9 @@
 //! How much the service takes on, and how it stops.
 
-use std::time::Duration;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reqwest::{Client, Method};
 use stack::wait::wait_until;
 
@@ -49,6 +51,33 @@ async fn nobody_is_limited_unless_the_setting_says_so() {
         let answer = service.get("/products").await;
         assert_eq!((answer.status, answer.header("ratelimit")), (200, ""));
     }
+}
+
+/// With the settings that a service is shipped with.
+#[tokio::test]
+async fn six_thousand_idle_connections_of_one_address_take_nothing_from_others() {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(8_192).max(soft), hard).unwrap();
+    let service = Service::start().await;
+    let mut crowd = Vec::new();
+    for _ in 0..6_000 {
+        crowd.push(service.connect().await);
+    }
+    let from = |host| {
+        let address = Ipv4Addr::new(127, 0, 0, host);
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0);
+        client.local_address(IpAddr::from(address)).build().unwrap()
+    };
+    let started = Instant::now();
+    for path in ["/products", "/livez", "/readyz", "/version"] {
+        for client in [from(2), from(1)] {
+            for _ in 0..15 {
+                let url = format!("{}{path}", service.system.inventory_url());
+                assert_eq!(Answer::to(client.get(url)).await.status, 200, "{path}");
+            }
+        }
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
