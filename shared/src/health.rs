@@ -32,6 +32,8 @@ pub struct Check {
     probe: Box<dyn Fn() -> Probe + Send + Sync>,
 }
 
+/// What failed, and when that was found out.
+type Last = Option<(Instant, Vec<String>)>;
 type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// Answers whether a process is ready.
@@ -39,9 +41,8 @@ type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub struct Readiness {
     checks: Arc<Vec<Check>>,
     notes: Notes,
-    /// What failed, and when that was found out. Requests that come while it is found out wait for
-    /// the same answer.
-    last: Arc<AsyncMutex<Option<(Instant, Vec<String>)>>>,
+    /// The last answer. Requests that come while the next one is looked for wait for it.
+    last: Arc<AsyncMutex<Last>>,
     shutdown: Shutdown,
 }
 

@@ -8,6 +8,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
+use poem::http::uri::Authority;
 use poem::http::{HeaderName, HeaderValue, header};
 
 use crate::cors::Origins;
@@ -80,8 +81,8 @@ impl Hosts {
         Err(Problem::new(&MISDIRECTED_REQUEST, detail))
     }
 
-    /// Refuses what a page of another origin has its browser send. Who is no browser sends neither
-    /// header.
+    /// Refuses what a page of another origin has its browser send. A client that is no browser sends
+    /// neither header.
     fn check_origin<B>(&self, request: &hyper::Request<B>, authority: &str) -> Result<(), Problem> {
         let site = request.headers().get(SEC_FETCH_SITE).map_or(&b""[..], HeaderValue::as_bytes);
         let mut origins = request.headers().get_all(header::ORIGIN).iter().peekable();
@@ -155,7 +156,7 @@ fn parse_name(text: &str) -> Result<String, String> {
 
 /// To whom a request is addressed. A target with a name goes before `Host` (RFC 9112, 3.2.2).
 fn authority<B>(request: &hyper::Request<B>) -> &str {
-    let target = request.uri().authority().map(|authority| authority.as_str());
+    let target = request.uri().authority().map(Authority::as_str);
     let host = || request.headers().get(header::HOST)?.to_str().ok();
     target.or_else(host).unwrap_or_default()
 }

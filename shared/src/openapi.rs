@@ -201,7 +201,9 @@ where
     let docs = docs.after(move |answer| {
         let told = told.get().cloned();
         ready(answer.map(|mut response| {
-            told.into_iter().for_each(|policy| html::protect(response.headers_mut(), policy));
+            if let Some(policy) = told {
+                html::protect(response.headers_mut(), policy);
+            }
             response
         }))
     });

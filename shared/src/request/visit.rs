@@ -101,7 +101,7 @@ impl Caller {
     /// for another one.
     pub(crate) async fn take_up(&self) {
         if !self.waits.end() {
-            pending().await
+            pending::<()>().await;
         }
     }
 

@@ -1,8 +1,8 @@
 //! A number of places, and who has them.
 //!
 //! Connections stand in the order in which they began to wait, as far as that was seen. Requests do
-//! not move them: whoever looks for the longest wait finds out what has changed, and puts right what
-//! he passes. So a request costs nothing here, and a new connection costs little.
+//! not move them. A search for the longest wait sees what has changed, and moves what it passes. So a
+//! request costs nothing here, and a new connection costs little.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -30,8 +30,9 @@ pub(super) struct Room {
     addresses: HashMap<IpAddr, Line>,
 }
 
+/// A connection that has a place.
 #[derive(Debug)]
-struct Guest {
+pub(super) struct Guest {
     caller: Arc<Caller>,
     network: IpAddr,
     /// Where it stands in both lines.
@@ -79,14 +80,15 @@ impl Room {
         guest.map(|guest| guest.task = Some(task.clone())).is_some()
     }
 
-    /// Gives a place back, and answers the task that served it.
-    pub(super) fn leave(&mut self, id: u64) -> Option<Option<AbortHandle>> {
-        let Guest { network, since, task, .. } = self.guests.remove(&id)?;
+    /// Gives a place back, and answers who had it.
+    pub(super) fn leave(&mut self, id: u64) -> Option<Guest> {
+        let guest = self.guests.remove(&id)?;
+        let Guest { network, since, .. } = guest;
         self.step_out(id, network, since);
         if self.addresses.get(&network).is_some_and(|line| line.order.is_empty()) {
             self.addresses.remove(&network);
         }
-        Some(task)
+        Some(guest)
     }
 
     /// Closes the connection that has waited longest, of this address or of all.
@@ -98,7 +100,7 @@ impl Room {
             let guest = self.guests.get_mut(&id)?;
             let waits = guest.caller.waits.since();
             if waits == Some(since) && guest.caller.waits.close(since) {
-                if let Some(task) = self.leave(id)? {
+                if let Some(task) = self.leave(id)?.task {
                     task.abort();
                 }
                 return Some(1);
