@@ -65,12 +65,7 @@ pub struct Opened(CancellationToken);
 impl Readiness {
     /// Ready while every check passes and the process is not stopping.
     pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
-        Self {
-            checks: Arc::new(checks),
-            notes: Notes::default(),
-            last: Arc::default(),
-            shutdown,
-        }
+        Self { checks: Arc::new(checks), notes: Notes::default(), last: Arc::default(), shutdown }
     }
 
     /// What fails, if anything, now or a moment ago.

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::future::ready;
 use std::sync::{Arc, OnceLock};
 
-use poem::http::HeaderValue;
 use poem::EndpointExt;
+use poem::http::HeaderValue;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{
     ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToHeader, ToJSON,

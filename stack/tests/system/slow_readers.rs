@@ -125,7 +125,7 @@ impl<'a> Target<'a> {
 
     /// A crowd asks for this page and does not read it. When it is gone everybody is served.
     async fn assert_stands(&self, path: &str, count: usize, headers: &str) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let crowd = self.crowd(count, &request.repeat(REPEATED)).await;
         self.assert_well(path, count).await;
         drop(crowd);
@@ -190,12 +190,14 @@ async fn inventory_stands_a_crowd_that_does_not_read() {
     restock(&shop, product, 1).await;
     watcher.next(LIMIT).await.unwrap();
     let mark = watcher.last_id().unwrap().to_owned();
-    let crowd = serve.crowd(STREAMS, &format!("GET {stream} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    let crowd =
+        serve.crowd(STREAMS, &format!("GET {stream} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
     restock(&shop, product, 3 * THINGS).await;
     serve.wait_kept(STREAMS as u64 * MAX_KEPT / 4).await;
     serve.assert_well(stream, STREAMS).await;
     drop(crowd);
-    let missed = format!("GET {stream} HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {mark}\r\n\r\n");
+    let missed =
+        format!("GET {stream} HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {mark}\r\n\r\n");
     let crowd = serve.crowd(STREAMS, &missed).await;
     // What is repeated, or, where too many hold that already, `reset`.
     wait_until("the first event of each", LIMIT, || async {
@@ -222,7 +224,8 @@ async fn payments_stands_a_crowd_that_does_not_read() {
     serve.assert_stands("/docs", FEW, "").await;
     serve.assert_stands("/orders", CROWD, "").await;
     serve.assert_stands(&timeline, FEW, "").await;
-    let crowd = serve.crowd(STREAMS, "GET /orders/stream HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let crowd =
+        serve.crowd(STREAMS, "GET /orders/stream HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let more: Vec<_> = iter(0..THINGS).map(place).buffered(AT_ONCE).collect().await;
     for answer in more {
         answer.expect(201);
@@ -234,7 +237,7 @@ async fn payments_stands_a_crowd_that_does_not_read() {
 
 /// As much of a body as a service takes, in pieces of one byte, and not its end.
 fn crumbs() -> String {
-    let head = "POST /products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let head = "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     format!("{head}Transfer-Encoding: chunked\r\n\r\n{}", "1\r\n{\r\n".repeat(16 * 1024))
 }
 
