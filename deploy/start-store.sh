@@ -1,5 +1,6 @@
 #!/bin/sh
-# start-store.sh SERVER FOLDER ARGUMENT...: starts the server of a store that keeps its append-only file in FOLDER.
+# start-store.sh SERVER FOLDER CONFIG ARGUMENT...: starts the server of a store that keeps its append-only file in FOLDER, with
+# the settings of the file CONFIG and of the arguments.
 #
 # A machine that dies while a transaction is written leaves half of it at the end of the file. Nothing in it was answered,
 # and the server does not apply it. But Redis (and Valkey before 9.1.2) cuts the file behind the last whole command instead
@@ -11,16 +12,21 @@
 # The newest part of the file is read once more for it, at each start.
 #
 # A server with `appendfsync always` ends at the first change that its disk does not take, and would end again at the next
-# one. So a store whose disk is full is started for reading only: no change reaches the server's file, and each is refused.
-# Once there is room the server is started anew, for changes too.
+# one. So a store whose disk is full is started for reading only: no change of a client reaches the server's file, and each is
+# refused. Once there is room the server is started anew, for changes too. A replica is not protected so: it takes the changes of
+# its primary all the same, ends, and is started again until there is room.
 set -eu
 
 server=$(command -v "$1") || { echo "start-store.sh: there is no program $1" >&2; exit 127; }
 folder=$2
 shift 2
 
-# How much room a store needs before it takes changes, in blocks of 64 KiB, and the seconds between two looks.
-ROOM_BLOCKS=16
+# A disk that does not take so many blocks of 64 KiB is full.
+PROBE_BLOCKS=16
+# How many KiB have to be free before a full disk counts as one with room: a server that is started reads all its data, so it is
+# not done for every few bytes that somebody frees.
+ROOM_KIB=4096
+# Seconds between two looks.
 ROOM_PAUSE=1
 # More replicas than anybody has: a server with fewer than this refuses every change (NOREPLICAS) and answers every read.
 UNREACHABLE=1000
@@ -46,32 +52,44 @@ mend() {
     fi
 }
 
-# Written and not computed: quotas, reserved blocks and thin volumes have room of their own.
-has_room() {
-    if dd if=/dev/zero of="$folder/room" bs=65536 count="$ROOM_BLOCKS" 2>/dev/null; then room=yes; else room=; fi
+# Written and not computed: quotas, reserved blocks and thin volumes have room of their own. A folder that takes nothing for
+# another reason is left for the server to judge.
+is_full() {
+    full=
+    if ! said=$(LC_ALL=C dd if=/dev/zero of="$folder/room" bs=65536 count="$PROBE_BLOCKS" 2>&1); then
+        case $said in *'No space left'* | *[Qq]'uota exceeded'*) full=yes ;; esac
+    fi
     rm -f "$folder/room"
-    [ "$room" ]
+    [ "$full" ]
+}
+
+# The probe takes room that the neighbours on a full disk may need, so what the file system says comes first.
+has_room() {
+    free=$(df -Pk "$folder" | sed -n '$s/.* \([0-9][0-9]*\)  *[0-9-]*%.*/\1/p')
+    [ "${free:-$ROOM_KIB}" -ge "$ROOM_KIB" ] && ! is_full
 }
 
 # Ends with the reader where that ends by itself, or somebody ends this script.
 read_until_room() {
-    echo "start-store.sh: the disk of $folder is full: it does not take $((ROOM_BLOCKS * 64)) KiB more. The store answers reads" \
+    echo "start-store.sh: the disk of $folder is full: it does not take $((PROBE_BLOCKS * 64)) KiB more. The store answers reads" \
         "and refuses changes until there is room" >&2
-    "$server" "$@" --min-replicas-to-write "$UNREACHABLE" &
-    reader=$! pause='' asked=''
-    trap 'asked=yes; kill -TERM "$reader" $pause' TERM INT
+    config=$1 reader='' pause='' asked=''
+    shift
+    trap 'asked=yes; kill -TERM $reader $pause 2>/dev/null || true' TERM INT
+    # Without the file itself: CONFIG REWRITE, which Sentinels ask for, would write the unreachable number into it for good.
+    "$server" - "$@" --min-replicas-to-write "$UNREACHABLE" <"$config" &
+    reader=$!
     until [ "$asked" ] || ! kill -0 "$reader" 2>/dev/null || has_room; do
         sleep "$ROOM_PAUSE" &
         pause=$!
         wait "$pause" || true
         pause=''
     done
-    if ! kill -TERM "$reader" 2>/dev/null || [ "$asked" ]; then
-        status=0
-        wait "$reader" || status=$?
-        exit "$status"
-    fi
-    wait "$reader" || true
+    room=yes status=0
+    kill -TERM "$reader" 2>/dev/null || room=''
+    # A signal ends the wait, and not the server.
+    until wait "$reader" && status=0 || { status=$? && ! kill -0 "$reader" 2>/dev/null; }; do :; done
+    if [ "$asked" ] || [ -z "$room" ]; then exit "$status"; fi
     trap - TERM INT
     echo "start-store.sh: the disk of $folder has room again: the store takes changes" >&2
 }
@@ -81,6 +99,6 @@ check=$folder/redis-check-aof
 [ "$(readlink "$check")" = "$server" ] || ln -sf "$server" "$check"
 if [ -s "$folder/appendonlydir/appendonly.aof.manifest" ]; then
     mend
-    if ! has_room; then read_until_room "$@"; fi
+    if is_full; then read_until_room "$@"; fi
 fi
 exec "$server" "$@"

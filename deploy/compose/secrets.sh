@@ -34,6 +34,13 @@ password() {
     cat "$file"
 }
 
+# The commands for sed that add to the users of a store what they need beside them in one with partitions.
+partitions() {
+    if [ -n "${PARTITIONS:-}" ]; then
+        sed -n 's/^user \([a-z]*\) \(.*\)$/s|^user \1 .*|\& \2|/p' /deploy/acl/partitions.acl
+    fi
+}
+
 # The templates are commented, and a server accepts no comments in a file of users. The passwords reach sed through stdin
 # because arguments are visible in the process list.
 users() {
@@ -46,6 +53,7 @@ users() {
 s/@INVENTORY_PASSWORD@/$inventory/
 s/@PAYMENTS_PASSWORD@/$payments/
 s/@OPERATOR_PASSWORD@/$operator/
+$(partitions)
 END
 }
 

@@ -31,7 +31,7 @@ pub struct Limit(usize);
 const DEFAULT_LIMIT: usize = MAX_LIMIT;
 /// Most items on a page.
 pub const MAX_LIMIT: usize = 100;
-/// Bytes of an answer, at most: a page of so many things, each with the longest text, and what its
+/// Bytes of an answer, at most: a page of [`MAX_LIMIT`] things, each with the longest text, and what its
 /// buffer has grown beyond that.
 pub const MAX_ANSWER_BYTES: usize = 128 * 1024;
 

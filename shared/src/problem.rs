@@ -85,7 +85,7 @@ impl Problem {
         Self { kind, detail, errors, retry_after: None, accept_encoding: None }
     }
 
-    /// Fields that are invalid: these, and so many `more`.
+    /// Fields that are invalid: these, and this number of `more`.
     pub fn invalid_fields(errors: Vec<FieldError>, more: usize) -> Self {
         let listed = errors.len();
         let detail = match (listed, more) {

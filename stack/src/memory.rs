@@ -31,7 +31,7 @@ pub fn limited(mut launch: Launch, stack: &Path) -> Launch {
     launch
 }
 
-/// Becomes `command`, which may have so many bytes of data. Returns only if that fails.
+/// Becomes `command`, which may have this number of bytes of data. Returns only if that fails.
 pub fn exec(bytes: u64, command: &[OsString]) -> Result<Infallible> {
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes).context("cannot limit the memory")?;
     let (program, args) = command.split_first().context("no command")?;

@@ -16,6 +16,12 @@ pub async fn allow_partitions(server: &RedisServer) -> Result<()> {
     grant(&Operator::of(server)?, PARTITIONS).await
 }
 
+/// Lets both services wait for the replicas of a store.
+pub async fn allow_replicas(server: &RedisServer) -> Result<()> {
+    let services = REPLICATION.lines().filter(|line| !line.contains("_PASSWORD@"));
+    grant(&Operator::of(server)?, &services.collect::<Vec<_>>().join("\n")).await
+}
+
 /// Adds what these lines grant, for good.
 pub(crate) async fn grant(operator: &Operator, users: &str) -> Result<()> {
     for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {

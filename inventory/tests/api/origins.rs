@@ -83,7 +83,7 @@ async fn a_page_of_another_origin_changes_nothing() {
             assert_ne!(answer.status, 403, "{method} {headers:?}");
         }
     }
-    // Whoever reads is answered, and the browser keeps the answer from the page.
+    // A page that only reads is answered, and the browser keeps the answer from the page.
     let read =
         service.send(Method::GET, "/products", &[("origin", "https://evil.example")], "").await;
     assert_eq!((read.status, read.header("access-control-allow-origin")), (200, ""));

@@ -14,7 +14,7 @@ const MAX_REFUSAL: usize = 16 * 1024;
 /// Most bytes of a refusal that has one thing to say.
 const MAX_SINGLE: usize = 2 * 1024;
 
-/// A body with so many fields that nobody knows.
+/// A body with this number of unknown fields.
 fn unknown_fields(count: usize) -> String {
     let mut body = r#"{"name":" ","price":-1,"quantity":1"#.to_owned();
     for number in 0..count {

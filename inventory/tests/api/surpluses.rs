@@ -24,7 +24,7 @@ async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
     test.store.list_movements(product, None, 1).await.unwrap().unwrap().items[0].id
 }
 
-/// Makes inventory forget what became of an order, as an operator would.
+/// Makes inventory forget the outcome of an order, as an operator would.
 async fn forget(test: &TestStore, order: &OrderCompleted) {
     let bucket = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);

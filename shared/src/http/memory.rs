@@ -5,7 +5,7 @@
 //!   one for the head it writes, the beginning of its last head, and its task.
 //! - An answer lies in memory once. Its request keeps its place in `MAX_REQUESTS` until it is written,
 //!   so that there are no more answers than places.
-//! - What live streams have missed, so many clients hold a page of at once.
+//! - A page of what live streams have missed, for a limited number of clients at once.
 //!
 //! What the kernel keeps for a connection comes on top: [`super::MAX_UNSENT`] and one piece of
 //! `MAX_PIECE`, 24 KiB for a client that does not read.

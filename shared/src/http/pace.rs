@@ -28,7 +28,7 @@ struct Slow {
 }
 
 impl Pace {
-    /// The client has taken so many bytes.
+    /// The client has taken this number of bytes.
     pub(super) fn take(&mut self, bytes: usize) {
         if let Some(slow) = &mut self.0 {
             slow.taken += bytes as u64;

@@ -67,7 +67,7 @@ impl Places {
         Self(Mutex::new(Book { clients, probes, count: 0, shortage: Shortage::default() }))
     }
 
-    /// Takes a place for a connection of `peer` to `local`. `None` where there is none at all.
+    /// Takes a place for a connection of `peer` to `local`. `None` where no place is left.
     pub(super) fn enter(
         self: &Arc<Self>,
         local: SocketAddr,

@@ -26,8 +26,8 @@ impl<W: Write> Sink<W> {
         self.is_well
     }
 
-    /// Writes a batch of whole lines. A batch that cannot be written is lost: whoever writes a log must
-    /// not end by it, and the next batch is tried again. Returns how many lines were lost.
+    /// Writes a batch of whole lines. A batch that cannot be written is lost: a process must not end by
+    /// its log, and the next batch is tried again. Returns how many lines were lost.
     pub(super) fn write(&mut self, batch: &[u8]) -> u64 {
         // A line that broke off stays alone.
         let unwritten = if self.is_torn && self.write_bytes(b"\n") > 0 {

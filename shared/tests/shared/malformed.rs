@@ -108,7 +108,7 @@ async fn a_request_of_http_1_1_names_one_host() {
         ("GET /livez HTTP/1.1\r\nHost:\r\n\r\n", 200),
         ("GET /livez HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
         ("GET /livez HTTP/1.0\r\n\r\n", 200),
-        ("GET http://x/livez HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        ("GET http://localhost/livez HTTP/1.1\r\nHost: x\r\n\r\n", 200),
         ("GET /livez HTTP/1.1\nHost: localhost\n\n", 200),
     ] {
         let mut raw = Raw::to(&server).await;

@@ -38,6 +38,7 @@ impl Replica {
             overrides: Overrides::default(),
         });
         let server = server.await.unwrap();
+        stack::users::allow_replicas(primary).await.unwrap();
         let operator = Redis::worker(&url(&server, User::Operator));
         let source = primary.url(User::Operator);
         let password = source.split([':', '@']).nth(2).unwrap();

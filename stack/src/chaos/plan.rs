@@ -98,7 +98,7 @@ fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
         | Figure::StoreExits
         | Figure::LongJumps => (0.0, 0.6),
         Figure::GroupsDestroyed => (0.6, 0.75),
-        // Whoever emits a duplicate looks for it among the newest entries, which are large then.
+        // A duplicate is looked for among the newest entries, which are large then.
         Figure::Duplicates => (0.0, 0.8),
         Figure::LargeEntries => (0.85, 0.95),
         // The last faults as well happen under load.

@@ -13,7 +13,7 @@ use crate::support::{LIMIT, guard, shell, stack_binary};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Takes so many MiB, gives them back, says so, and waits.
+/// Takes this number of MiB, gives them back, says so, and waits.
 fn taker(mib: u64) -> Launch {
     let code = format!("b = b'x' * ({mib} << 20); del b; print('taken', flush=True)");
     let code = format!("{code}; import time; time.sleep(600)");

@@ -69,7 +69,9 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     // The cursor is moved by a call of its own every now and then, far less often than batches end.
     let calls = since(&before.0, &after.0, "fcall");
     assert!((batches..2 * batches).contains(&calls), "{calls} of {}", OrderCompleted::STREAM);
-    assert_eq!(since(&before.1, &after.1, "xack"), batches);
+    // The first read of a pile is a small one.
+    let acknowledgements = since(&before.1, &after.1, "xack");
+    assert!((batches..=batches + 1).contains(&acknowledgements), "{acknowledgements}");
 }
 
 #[tokio::test]

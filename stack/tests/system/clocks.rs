@@ -145,7 +145,7 @@ async fn an_order_that_was_placed_while_the_clock_was_ahead_does_not_wait_for_it
     shop.assert_quiet().await;
 }
 
-/// An order as if it had been placed in so many days.
+/// An order as if it had been placed this number of days from now.
 fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
     let mut event = completed(product, 1);
     let ms = event.ordered_at.as_millis() + u64::try_from(days * DAY_MS).unwrap();

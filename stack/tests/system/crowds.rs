@@ -126,6 +126,8 @@ async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<Orde
 async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_served() {
     make_room();
     let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    // All of them come from one address, as those behind a proxy do.
+    let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", 100_000).await;
     let before = (connections(&shop.payments).await, connections(&shop.inventory).await);
@@ -166,6 +168,8 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
 async fn a_thousand_orders_that_end_at_once_are_each_waited_for_and_new_ones_are_taken() {
     make_room();
     let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    // All of them come from one address, as those behind a proxy do.
+    let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", 100_000).await;
     let orders = place_orders(&shop, product, CROWD).await;

@@ -14,7 +14,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     shop.inventory.ask("FLUSHALL", &[]).await;
     let processes = ["inventory serve", "inventory consume"];
     for process in processes {
-        assert_eq!(shop.readiness(process).await, 503, "{process}");
+        shop.wait_readiness(process, 503).await;
     }
     // "There is no such product" would be a lie.
     let lost = shop.to_inventory(Method::GET, &format!("/products/{product}"));
@@ -42,7 +42,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
         process.restart().unwrap();
         let noticed = wait_until("the loss to be noticed", LIMIT, || async { alarms() > before });
         noticed.await.unwrap();
-        assert_eq!(shop.readiness(process.name()).await, 503);
+        shop.wait_readiness(process.name(), 503).await;
     }
     assert_eq!(shop.order(id).await["status"], "paid");
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
@@ -91,7 +91,7 @@ async fn a_flushed_payments_store_is_noticed_and_works_again_once_the_loss_is_ac
     shop.payments.ask("FLUSHALL", &[]).await;
     let processes = ["payments serve", "payments consume"];
     for process in processes {
-        assert_eq!(shop.readiness(process).await, 503, "{process}");
+        shop.wait_readiness(process, 503).await;
     }
     let answer = shop.try_order(product, 1).await;
     answer.assert_unavailable("store-refused");

@@ -85,7 +85,7 @@ impl RunAll {
         Self { child, lines, offset, ports, http: client(), dir }
     }
 
-    /// Waits until so many lines contain this text.
+    /// Waits until this number of lines contain this text.
     async fn wait_said(&self, text: &str, times: usize) {
         let said = wait_until(text, LIMIT, || async { self.said(text) >= times }).await;
         assert!(said.is_ok(), "{text}: {:#?}", self.lines.lock().unwrap());

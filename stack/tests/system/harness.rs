@@ -94,6 +94,14 @@ impl Shop {
         self.readyz(process).await.status
     }
 
+    /// Waits until a process says this about its readiness: an answer stands for a moment.
+    pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
+        let what = format!("{process} to say {status}");
+        wait_until(&what, LIMIT, || async { self.readiness(process).await == status })
+            .await
+            .unwrap();
+    }
+
     /// What a process says about its readiness.
     pub(crate) async fn readyz(&self, process: &str) -> Answer {
         self.probe(process, "readyz").await

@@ -1,4 +1,4 @@
-//! Whoever reads the logs may be slow, stop, or go away: the shop stays open, and what was lost is told.
+//! The reader of the logs may be slow, stop, or go away: the shop stays open, and lost lines are counted.
 
 use std::{
     fs::OpenOptions,
@@ -77,6 +77,14 @@ impl Watched {
     /// The status of the answer.
     async fn get(&self, path: &str) -> u16 {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+    }
+
+    /// Leaves it no descriptor beside those that it has.
+    fn take_descriptors(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        let mut limit = std::process::Command::new("prlimit");
+        let limited = limit.args(["--pid", &pid, "--nofile=3:"]).status().unwrap();
+        assert!(limited.success(), "{limited}");
     }
 
     async fn terminate(&mut self) -> Option<i32> {
@@ -266,27 +274,14 @@ async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
     let shop = Shop::open().await;
     let (output, stdout) = pipe().unwrap();
     let reader = Reader::start(output, Duration::ZERO);
-    let command = few_descriptors(&shop.command(Role::InventoryServe, &[]));
-    let mut process = Watched::start(command, stdout).await;
+    let mut process = Watched::beside(&shop, stdout, &[]).await;
+    process.take_descriptors();
     let address = process.url.replace("http://", "");
-    let mut crowd = Vec::new();
-    for _ in 0..60 {
-        crowd.push(TcpStream::connect(&address).await.unwrap());
-    }
+    let _waits = TcpStream::connect(&address).await.unwrap();
     let is_it = |line: &str| line.contains("cannot accept a connection");
     reader.wait("the first refusal", is_it).await;
     reader.wait("the count", |line| is_it(line) && line.contains("(repeated ")).await;
     let (all, counts) = (reader.count(is_it), reader.count(|line| line.contains("(repeated ")));
     assert_eq!(all - counts, 1, "{:?}", reader.lines.lock().unwrap());
     process.terminate().await;
-}
-
-/// The same process, with descriptors for few connections.
-fn few_descriptors(command: &Command) -> Command {
-    let command = command.as_std();
-    let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\""]).arg(command.get_program());
-    limited.args(command.get_args()).env_clear().kill_on_drop(true);
-    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    limited
 }

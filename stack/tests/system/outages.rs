@@ -199,7 +199,7 @@ async fn without_its_store_a_service_says_so_and_is_back_with_it() {
         Answer::to(request).await.assert_unavailable("store-unavailable");
     }
     for process in ["inventory serve", "payments serve", "payments consume"] {
-        assert_eq!(shop.readiness(process).await, 503, "{process}");
+        shop.wait_readiness(process, 503).await;
     }
 
     shop.system.payments_redis().restart().await.unwrap();

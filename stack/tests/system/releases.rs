@@ -121,7 +121,7 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     assert_eq!(shop.stock(product).await, 899);
 }
 
-/// Makes inventory forget what became of all orders, and has it read their events again.
+/// Makes inventory forget the outcome of all orders, and has it read their events again.
 async fn take_again(shop: &Shop) {
     let hours = shop.inventory.ask("ZRANGE", &["applied", "0", "-1"]).await.texts().unwrap();
     for hour in hours {

@@ -81,13 +81,13 @@ impl<'a> Target<'a> {
         stream
     }
 
-    /// Waits until the kernel keeps so many bytes: clients have been sent more than they have room for.
+    /// Waits until the kernel keeps this number of bytes: clients have been sent more than they have room for.
     async fn wait_kept(&self, bytes: u64) {
         let kept = || async { self.kept() >= bytes };
         wait_until("answers that nobody takes", LIMIT, kept).await.unwrap();
     }
 
-    /// So many clients send this, see that there is an answer, and do not read it.
+    /// A crowd of clients sends this, sees that there is an answer, and does not read it.
     async fn crowd(&self, count: usize, text: &str) -> Vec<TcpStream> {
         let asked = iter(0..count).map(|number| self.ask(number, text));
         let asked = asked.buffer_unordered(AT_ONCE).collect();

@@ -97,7 +97,7 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     // A process that was at work stops writing at once, and says that it is not ready.
     let refused = shop.try_order(product, 1).await;
     assert_eq!(refused.status, 503, "{refused:?}");
-    assert_eq!(shop.readiness("payments serve").await, 503);
+    shop.wait_readiness("payments serve", 503).await;
     assert_eq!(shop.readiness("inventory serve").await, 200);
     assert_eq!(shop.payments.ask("EXISTS", &["orders"]).await.int().unwrap(), 0);
 

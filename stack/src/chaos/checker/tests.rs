@@ -177,7 +177,8 @@ fn whatever_is_left_over_is_found() {
     assert_eq!(broken(unread), [Rule::K10]);
     assert_eq!(broken(|world| world.stores.dead_letters.clear()), [Rule::K10]);
     let needless = |world: &mut World| {
-        let letter = DeadLetter { poison: false, ..world.stores.dead_letters[0].clone() };
+        let first = world.stores.dead_letters[0].clone();
+        let letter = DeadLetter { poison: false, entry: "1-0".to_owned(), ..first };
         world.stores.dead_letters.push(letter);
     };
     assert_eq!(broken(needless), [Rule::K10]);

@@ -55,7 +55,7 @@ impl Injector {
         Ok(())
     }
 
-    /// It is started while its disk is still full, as whoever watches it does, and takes changes by
+    /// It is started while its disk is still full, as `run-all` does, and takes changes by
     /// itself once there is room.
     pub(super) async fn end_store(&self, store: Store, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;

@@ -83,7 +83,7 @@ pub(in crate::chaos) enum Poison {
     UnknownType,
     /// An event without its order.
     NoOrder,
-    /// A number that is none.
+    /// Words where a number should be.
     BadNumber,
 }
 
