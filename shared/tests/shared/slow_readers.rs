@@ -109,7 +109,9 @@ async fn answers_that_are_taken_in_pieces_are_whole_and_in_order() {
 async fn a_client_that_takes_nothing_loses_its_connection() {
     let quiet = async {
         let server = start(&[("MAX_CONNECTIONS", "1")]).await;
-        let _slow = asking(&server, ASK).await;
+        let slow = asking(&server, ASK).await;
+        // Until it is answered, its place is given to the next client.
+        slow.0.readable().await.unwrap();
         let started = Instant::now();
         let free = wait_until("the place of the slow client", WRITE_TIMEOUT + LIMIT, || async {
             let mut next = asking(&server, &ASK.replace("/large", "/small")).await;

@@ -24,6 +24,7 @@ mod answer;
 pub(crate) mod files;
 pub(crate) mod live;
 pub(crate) mod programs;
+mod readiness;
 mod store;
 mod traffic;
 
@@ -47,6 +48,7 @@ impl Shop {
     /// soon noticed.
     pub(crate) fn builder() -> Builder {
         System::builder()
+            .limited()
             .env("COMPLETION_DELAY", "100ms")
             .env("PRODUCT_CACHE_TTL", "0")
             .env("RECLAIM_IDLE", "1s")
@@ -87,29 +89,6 @@ impl Shop {
     pub(crate) fn to_payments(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.system.payments_url());
         self.http.request(method, url)
-    }
-
-    /// The status of `/readyz` of a process.
-    pub(crate) async fn readiness(&self, process: &str) -> u16 {
-        self.readyz(process).await.status
-    }
-
-    /// Waits until a process says this about its readiness: an answer stands for a moment.
-    pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
-        let what = format!("{process} to say {status}");
-        wait_until(&what, LIMIT, || async { self.readiness(process).await == status })
-            .await
-            .unwrap();
-    }
-
-    /// What a process says about its readiness.
-    pub(crate) async fn readyz(&self, process: &str) -> Answer {
-        self.probe(process, "readyz").await
-    }
-
-    /// What a process answers to a probe.
-    pub(crate) async fn probe(&self, process: &str, probe: &str) -> Answer {
-        Answer::to(self.http.get(format!("{}/{probe}", self.system.url(process)))).await
     }
 
     /// Puts `quantity` pieces of a new product up for sale.

@@ -16,7 +16,7 @@ const MIB: u64 = 1024 * 1024;
 async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_the_memory_of_a_container()
  {
     const CONSUMERS: [&str; 2] = ["inventory consume", "payments consume"];
-    let builder = Shop::builder().limited().without(CONSUMERS[0]).without(CONSUMERS[1]);
+    let builder = Shop::builder().without(CONSUMERS[0]).without(CONSUMERS[1]);
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", 10_000).await;
     let good = |count| (0..count).map(|_| completed(product, 1)).collect::<Vec<_>>();

@@ -175,7 +175,7 @@ async fn restock(shop: &Shop, product: ProductId, times: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inventory_stands_a_crowd_that_does_not_read() {
     make_room();
-    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn").limited()).await;
+    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn")).await;
     let serve = Target::of(&shop, "inventory serve");
     let product = fill(&shop).await;
     serve.assert_stands("/docs", CROWD, "").await;
@@ -213,7 +213,7 @@ async fn inventory_stands_a_crowd_that_does_not_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_stands_a_crowd_that_does_not_read() {
     make_room();
-    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn").limited()).await;
+    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn")).await;
     let serve = Target::of(&shop, "payments serve");
     let product = shop.create_product("thing", 100_000).await;
     let place = |_| Answer::patiently(shop.order_request(product, 1));
@@ -244,7 +244,7 @@ fn crumbs() -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inventory_stands_a_crowd_that_sends_crumbs() {
     make_room();
-    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn").limited()).await;
+    let shop = Shop::start(Shop::builder().env("RUST_LOG", "warn")).await;
     let serve = Target::of(&shop, "inventory serve");
     let (count, crumbs) = (FEW, crumbs());
     let crowd = iter(0..count).map(|number| serve.say(number, &crumbs));

@@ -1,0 +1,30 @@
+//! What processes say about themselves.
+
+use stack::wait::wait_until;
+
+use super::{Answer, LIMIT, Shop};
+
+impl Shop {
+    /// The status of `/readyz` of a process.
+    pub(crate) async fn readiness(&self, process: &str) -> u16 {
+        self.readyz(process).await.status
+    }
+
+    /// Waits until a process says this about its readiness: an answer stands for a moment.
+    pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
+        let what = format!("{process} to say {status}");
+        wait_until(&what, LIMIT, || async { self.readiness(process).await == status })
+            .await
+            .unwrap();
+    }
+
+    /// What a process says about its readiness.
+    pub(crate) async fn readyz(&self, process: &str) -> Answer {
+        self.probe(process, "readyz").await
+    }
+
+    /// What a process answers to a probe.
+    pub(crate) async fn probe(&self, process: &str, probe: &str) -> Answer {
+        Answer::to(self.http.get(format!("{}/{probe}", self.system.url(process)))).await
+    }
+}
