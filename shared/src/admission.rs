@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::http::{Counted, Untaken};
 use crate::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
 
 /// The places for requests that are under way.
@@ -33,7 +34,14 @@ struct Terms {
 /// The place of a request that was answered, until its answer is written. A client that does not read
 /// keeps its answer in memory, so that its request is still under way.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Option<OwnedSemaphorePermit>>);
+pub(crate) struct Held(Mutex<Option<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    _place: OwnedSemaphorePermit,
+    /// Since the client did not take all of the answer at once.
+    untaken: Option<Counted>,
+}
 
 /// The timer that the requests of one connection share, one after the other. To move a deadline
 /// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
@@ -98,15 +106,22 @@ impl Lease {
 impl Held {
     /// Takes over the place of a request, if it has one still.
     pub(crate) fn keep(&self, lease: &Lease) {
-        *self.place() = lease.terms().place.take();
+        let place = lease.terms().place.take();
+        *self.kept() = place.map(|place| Kept { _place: place, untaken: None });
     }
 
     /// Gives the place back.
     pub(crate) fn release(&self) {
-        *self.place() = None;
+        *self.kept() = None;
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+    /// The client does not take all of the answer at once. Says whether that costs others a place.
+    pub(crate) fn stop(&self, untaken: &Arc<Untaken>) -> bool {
+        let mut kept = self.kept();
+        kept.as_mut().map(|kept| kept.untaken.get_or_insert_with(|| untaken.count())).is_some()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,7 +16,7 @@ use poem::http::Uri;
 use poem::web::{Data, Html};
 use poem::{EndpointExt, IntoResponse, Response, handler};
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 mod connection;
@@ -27,11 +27,13 @@ mod memory;
 mod pace;
 mod places;
 mod progress;
+mod untaken;
 mod waits;
 mod wire;
 
 pub(crate) use places::PROBE_PLACES;
 pub(crate) use progress::{Progress, Stage};
+pub(crate) use untaken::{Counted, Untaken};
 pub(crate) use waits::Waits;
 
 use crate::health::Readiness;
@@ -51,6 +53,11 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// not read. What is on its way to a client that reads does not count, so that nothing is slower.
 #[cfg(target_os = "linux")]
 const MAX_UNSENT: u32 = 8 * 1024;
+/// Bytes of requests that the kernel keeps for a connection, because the service does not read them yet.
+/// It takes as much again for what it has to remember beside them.
+const MAX_UNREAD: u32 = 16 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -67,6 +74,18 @@ pub struct About {
     pub process: &'static str,
 }
 
+/// Listens with limits that each connection inherits. They are set first: a connection that comes
+/// before them has none.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_recv_buffer_size(MAX_UNREAD)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 /// Serves `routes` until the process is to stop, and for the time of the drain delay after that, so
 /// that whoever sends requests here may notice first. Then finishes the requests that are under
 /// way.
@@ -77,9 +96,6 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    // Each connection inherits it.
-    #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&listener).set_tcp_notsent_lowat(MAX_UNSENT)?;
     let gate = Gate::new(routes, &settings);
     let places = Arc::new(Places::new(&settings));
     let (connections, _) = watch::channel(());

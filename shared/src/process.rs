@@ -211,7 +211,7 @@ fn about(common: &Common, process: &'static str) -> About {
 
 async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
     let found = address.resolve().await?;
-    TcpListener::bind(found).await.map_err(|error| {
+    http::listen(found).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another process listens there",
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",

@@ -90,7 +90,9 @@ impl Gate {
         let cross_origin = self.origins.of(&request);
         let standing = self.count(caller, &asked);
         let refusal = standing.as_ref().and_then(Standing::refusal);
-        let answer = match refusal.or_else(|| asked.beyond_places(caller)) {
+        let answer = match refusal
+            .or_else(|| asked.beyond_places(caller).or_else(|| asked.beyond_share(caller)))
+        {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
                 Box::pin(body::discard(&head.headers, body, caller)).await;
@@ -180,6 +182,15 @@ impl Asked<'_> {
         (caller.only_probes && !self.is_probe()).then(|| {
             let detail = "this process, or your address, has as many connections with requests under \
                 way as it may have; beyond them only /livez, /readyz and /version are answered";
+            Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
+        })
+    }
+
+    /// The refusal of what is no probe, while clients of the same network do not take their answers.
+    fn beyond_share(&self, caller: &Caller) -> Option<Problem> {
+        (caller.untaken.is_full() && !self.is_probe()).then(|| {
+            let detail = "clients of your address do not read the answers to as many requests as one \
+                address may have under way: read them, or close their connections";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })
     }

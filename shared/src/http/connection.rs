@@ -100,9 +100,10 @@ impl Attendant {
         }
         let whole = caller.progress.answer();
         let headers = response.headers_mut();
-        if !whole || caller.only_probes || self.shutdown.is_cancelled() {
-            // The rest of the body cannot be told from a next request; or another connection needs
-            // the place; or the next request goes to a process that stays.
+        let is_guest = caller.only_probes || caller.untaken.is_full();
+        if !whole || is_guest || self.shutdown.is_cancelled() {
+            // The rest of the body cannot be told from a next request; or others need the place; or
+            // the next request goes to a process that stays.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         } else if may_stay {
             headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));

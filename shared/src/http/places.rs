@@ -62,8 +62,9 @@ struct Shortage {
 
 impl Places {
     pub(super) fn new(settings: &HttpSettings) -> Self {
-        let clients = Room::new(settings.max_connections.get().into(), settings.share());
-        let probes = Room::new(PROBE_PLACES, PROBE_SHARE);
+        let untaken = settings.untaken_share();
+        let clients = Room::new(settings.max_connections.get().into(), settings.share(), untaken);
+        let probes = Room::new(PROBE_PLACES, PROBE_SHARE, untaken);
         Self(Mutex::new(Book { clients, probes, count: 0, shortage: Shortage::default() }))
     }
 
@@ -120,8 +121,9 @@ impl Book {
             return None;
         }
         self.count += 1;
-        let (id, caller) = (self.count, Arc::new(Caller::new(local, peer, only_probes)));
-        self.room(only_probes).enter(id, network, at, caller.clone());
+        let (id, room) = (self.count, self.room(only_probes));
+        let caller = Arc::new(Caller::new(local, peer, room.untaken(network), only_probes));
+        room.enter(id, network, at, caller.clone());
         self.shortage.only_probes += u64::from(only_probes);
         self.shortage.tell(network, now);
         Some((caller, id))

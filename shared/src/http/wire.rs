@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::pace::{Pace, WRITE_TIMEOUT};
 use super::progress::Stage;
+use super::untaken::EXCESS_TIMEOUT;
 use super::{drain, malformed};
 use crate::admission::Admission;
 use crate::public_url::PublicUrl;
@@ -62,6 +63,7 @@ enum Wait {
     Head,
     Idle,
     Write,
+    Excess,
 }
 
 impl Terms {
@@ -71,6 +73,7 @@ impl Terms {
             Wait::Head => self.head,
             Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
             Wait::Write => WRITE_TIMEOUT,
+            Wait::Excess => EXCESS_TIMEOUT,
         }
     }
 }
@@ -146,7 +149,10 @@ impl Wire {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let since = self.pace.stop(Instant::now());
-                let limit = self.poll_limit(Wait::Write, since, context);
+                let untaken = &self.caller.untaken;
+                let is_excess = self.caller.held.stop(untaken) && untaken.is_exceeded();
+                let wait = if is_excess { Wait::Excess } else { Wait::Write };
+                let limit = self.poll_limit(wait, since, context);
                 return limit.map(|()| Err(io::ErrorKind::TimedOut.into()));
             }
         }

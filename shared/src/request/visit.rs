@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::admission::{Alarm, Held, Lease};
-use crate::http::{Progress, Waits};
+use crate::http::{Progress, Untaken, Waits};
 use crate::routes::Place;
 use crate::trace::{RequestId, TraceParent};
 
@@ -54,6 +54,8 @@ pub struct Caller {
     pub(crate) progress: Progress,
     /// The place of its request, while the answer is on its way.
     pub(crate) held: Held,
+    /// What the clients of its network do not take.
+    pub(crate) untaken: Arc<Untaken>,
     /// Since when it is waited for.
     pub(crate) waits: Waits,
     /// Whether it is beyond the limit of connections, and may only ask probes.
@@ -91,10 +93,15 @@ impl Visit {
 
 impl Caller {
     /// One that calls `local` from `peer`.
-    pub(crate) fn new(local: SocketAddr, peer: SocketAddr, only_probes: bool) -> Self {
+    pub(crate) fn new(
+        local: SocketAddr,
+        peer: SocketAddr,
+        untaken: Arc<Untaken>,
+        only_probes: bool,
+    ) -> Self {
         let (alarm, progress, held) = Default::default();
         let waits = Waits::new(Instant::now());
-        Self { local, peer, alarm, progress, held, waits, only_probes }
+        Self { local, peer, alarm, progress, held, untaken, waits, only_probes }
     }
 
     /// Takes up what the client has sent. It does not come back where the connection is being closed

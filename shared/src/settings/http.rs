@@ -139,6 +139,13 @@ impl HttpSettings {
         share.min(all).into()
     }
 
+    /// How many answers the clients of one address may leave untaken: the same part of all requests as
+    /// the address may have of all connections.
+    pub fn untaken_share(&self) -> usize {
+        let all = usize::from(self.max_connections.get());
+        (usize::from(self.max_requests.get()) * self.share() / all).max(1)
+    }
+
     /// How many connections live streams may hold: the rest is for requests that end.
     pub fn max_streams(&self) -> usize {
         usize::from(self.max_connections.get()) / 2

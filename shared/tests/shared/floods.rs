@@ -62,7 +62,7 @@ async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
 }
 
 /// Connects from an address of this machine.
-async fn connect(server: &Server, host: u8) -> TcpStream {
+pub(crate) async fn connect(server: &Server, host: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0))).unwrap();
     socket.connect(server.address).await.unwrap()
@@ -99,7 +99,7 @@ async fn hear(stream: &mut TcpStream, words: &str) {
 }
 
 /// Both ends of a flood are in this process.
-fn make_room_for_floods() {
+pub(crate) fn make_room_for_floods() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(16_384).max(soft), hard).unwrap();
 }

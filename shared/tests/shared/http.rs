@@ -14,7 +14,7 @@ use shared::routes::Routes;
 use shared::settings::HttpSettings;
 use shared::shutdown::Shutdown;
 use stack::wait::wait_until;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -61,7 +61,7 @@ impl Server {
         });
         let settings = HttpSettings::read(&mut reader).unwrap();
         let routes = routes.page("/livez", alive).page("/alive", alive);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = shared::http::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
         let server = shared::http::serve(listener, routes, settings, shutdown.clone());
         let client = Client::builder().no_proxy().build().unwrap();

@@ -5,17 +5,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream;
 use poem::{Body, Response, handler};
+use shared::own_store::all;
+use shared::page::MAX_ANSWER_BYTES;
 use shared::routes::Routes;
 use stack::wait::wait_until;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
 use tokio::time::Instant;
 
+use crate::floods::{connect, make_room_for_floods};
 use crate::http::{LIMIT, Server};
-use crate::raw::Raw;
+use crate::raw::{Raw, Said};
 
 /// More than all buffers between a server and a client take.
 const LARGE: usize = 8 * 1024 * 1024;
+const PAGE: usize = 2 * MAX_ANSWER_BYTES;
+/// Answers that one address may leave untaken, and how many it asks for.
+const SHARE: usize = 512 / 4;
+const CROWD: usize = 600;
+/// How many requests of others are answered beside them, each within this time on a busy machine.
+const OTHERS: usize = 50;
+const PROMPT: Duration = Duration::from_secs(2);
 /// The smallest buffer that a socket can have.
 const SMALL_BUFFER: u32 = 2 * 1024;
 /// How long a client may take nothing, and how long while all places are taken.
@@ -33,6 +43,12 @@ fn large() -> Response {
     Response::builder().body(large_text())
 }
 
+/// As large as an answer of a service, or a little larger.
+#[handler]
+fn page() -> Response {
+    Response::builder().body(Bytes::from_static(&[b'x'; PAGE]))
+}
+
 /// A stream that begins, and goes on without end.
 #[handler]
 fn endless() -> Response {
@@ -47,7 +63,7 @@ fn small() -> &'static str {
 
 async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().page("/large", large).page("/endless", endless);
-    Server::serve(routes.page("/small", small), env).await
+    Server::serve(routes.page("/page", page).page("/small", small), env).await
 }
 
 /// A client that has room for next to nothing.
@@ -140,4 +156,62 @@ async fn a_stream_that_nobody_reads_takes_no_place() {
         streams.push(asking(&server, &ASK.replace("/large", "/endless")).await);
         assert_eq!(server.get("/small").await.0, 200);
     }
+}
+
+/// A request behind which none follows.
+fn last(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+}
+
+/// What an address is answered.
+async fn answer_to(server: &Server, host: u8, path: &str) -> Said {
+    let mut raw = Raw(connect(server, host).await);
+    raw.say(last(path)).await;
+    Said::parse(&raw.rest().await)
+}
+
+#[tokio::test]
+async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
+    make_room_for_floods();
+    let server = start(&[]).await;
+    let ask = last("/page");
+    let mut crowd = all((0..CROWD).map(|_| asking(&server, &ask))).await;
+    let mut refused = 0;
+    for raw in &crowd {
+        let mut begin = [0; 12];
+        while raw.0.peek(&mut begin).await.unwrap() < begin.len() {}
+        refused += usize::from(&begin == b"HTTP/1.1 503");
+    }
+    assert!((1..=CROWD - SHARE).contains(&refused), "{refused} of {CROWD} are refused");
+    for round in 0..OTHERS {
+        for (path, bytes) in [("/page", PAGE), ("/small", 5)] {
+            let started = Instant::now();
+            let answer = answer_to(&server, 2, path).await;
+            let took = started.elapsed();
+            assert_eq!((answer.status(), answer.body.len()), (200, bytes), "{round}");
+            assert!(took < PROMPT, "{round} {path}: {took:?}");
+        }
+    }
+    let answer = answer_to(&server, 1, "/small").await;
+    answer.last_problem(503, "overloaded");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer_to(&server, 1, "/livez").await.status(), 200, "a probe is always answered");
+    crowd.clear();
+    let served = || async { answer_to(&server, 1, "/small").await.status() == 200 };
+    wait_until("the address to be served again", LIMIT, served).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_that_takes_its_answers_slowly_has_all_of_them() {
+    make_room_for_floods();
+    let server = start(&[]).await;
+    let ask = last("/page");
+    let crowd = all((0..SHARE).map(|_| asking(&server, &ask))).await;
+    let full = || async { answer_to(&server, 1, "/small").await.status() == 503 };
+    wait_until("the share to be used up", LIMIT, full).await.unwrap();
+    // Longer than an answer beyond the share is kept.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let read = all(crowd.into_iter().map(|mut raw| async move { raw.rest().await })).await;
+    assert!(read.iter().all(|text| Said::parse(text).body.len() == PAGE));
+    assert_eq!(answer_to(&server, 1, "/small").await.status(), 200);
 }

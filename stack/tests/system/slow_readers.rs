@@ -47,6 +47,11 @@ const THINGS: usize = 100;
 const LETTERS: usize = 200;
 /// Movements of each product that an audit reads.
 const AUDITED: usize = 20;
+/// Bytes of half a head, nearly as many as a head may have, and of what follows a request.
+const HALF_HEAD: usize = 15 * 1024;
+const POURED: usize = 1024 * 1024;
+/// How long a client waits for the other end to take more.
+const POUR_PAUSE: Duration = Duration::from_millis(200);
 /// Clients that connect at once: fewer than the kernel keeps for a process that is slow to accept.
 const AT_ONCE: usize = 100;
 
@@ -83,7 +88,7 @@ impl<'a> Target<'a> {
 
     /// Waits until the kernel keeps this number of bytes: clients have been sent more than they have room for.
     async fn wait_kept(&self, bytes: u64) {
-        let kept = || async { self.kept() >= bytes };
+        let kept = || async { self.in_kernel().0 >= bytes };
         wait_until("answers that nobody takes", LIMIT, kept).await.unwrap();
     }
 
@@ -99,28 +104,35 @@ impl<'a> Target<'a> {
         let url = format!("{}/livez", self.shop.system.url(self.process));
         let probe = client().get(url).timeout(Duration::from_secs(10));
         Answer::to(probe).await.expect(200);
-        let (used, kept) = (peak(&self.shop.system.process(self.process)).unwrap(), self.kept());
+        let used = peak(&self.shop.system.process(self.process)).unwrap();
+        let (kept, unread) = self.in_kernel();
         let mib = |bytes: u64| bytes / 1024 / 1024;
         eprintln!(
-            "{} {what}: {} MiB at most, {} MiB in the kernel",
+            "{} {what}: {} MiB at most, in the kernel {} MiB of answers and {} MiB of requests",
             self.process,
             mib(used),
-            mib(kept)
+            mib(kept),
+            mib(unread)
         );
-        assert!(used + kept < SERVICE_LIMIT, "{what}: {} and {} MiB", mib(used), mib(kept));
-        assert!(kept < crowd as u64 * MAX_KEPT, "{what}: {} MiB in the kernel", mib(kept));
+        let total = used + kept + unread;
+        assert!(total < SERVICE_LIMIT, "{what}: {} MiB", mib(total));
+        let most = crowd as u64 * MAX_KEPT;
+        assert!(kept < most && unread < most, "{what}: {} and {} MiB", mib(kept), mib(unread));
     }
 
-    /// Bytes of answers that the kernel keeps.
-    fn kept(&self) -> u64 {
+    /// Bytes of answers that the kernel keeps, and of requests that the process has not read.
+    fn in_kernel(&self) -> (u64, u64) {
         let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
         let port = format!(":{:04X}", self.address.port());
         let of = |line: &str| {
             let fields: Vec<_> = line.split_whitespace().collect();
             let ours = fields[1].ends_with(&port);
-            ours.then(|| u64::from_str_radix(fields[4].split(':').next().unwrap(), 16).unwrap())
+            let (kept, unread) = fields[4].split_once(':').unwrap();
+            let bytes = |hex| u64::from_str_radix(hex, 16).unwrap();
+            ours.then(|| (bytes(kept), bytes(unread)))
         };
-        sockets.lines().skip(1).filter_map(of).sum()
+        let of_all = sockets.lines().skip(1).filter_map(of);
+        of_all.fold((0, 0), |(kept, unread), (more, read)| (kept + more, unread + read))
     }
 
     /// A crowd asks for this page and does not read it. When it is gone everybody is served.
@@ -253,4 +265,31 @@ async fn inventory_stands_a_crowd_that_sends_crumbs() {
     let answered = join_all(crowd.iter().map(TcpStream::readable));
     timeout(LIMIT, answered).await.expect("not everybody is answered");
     serve.assert_well("crumbs", count).await;
+}
+
+/// Sends as much as the other end and the kernel take.
+async fn pour(stream: &mut TcpStream, text: &[u8]) {
+    let _ = timeout(POUR_PAUSE, stream.write_all(text)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inventory_stands_a_crowd_that_sends_half_a_head_and_one_that_sends_more_than_is_read() {
+    make_room();
+    let builder = Shop::builder().env("RUST_LOG", "warn").env("HEADER_TIMEOUT", "60s");
+    let shop = Shop::start(builder.limited()).await;
+    let serve = Target::of(&shop, "inventory serve");
+    let half = format!("GET /products HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(HALF_HEAD));
+    let crowd = iter(0..CROWD).map(|number| serve.say(number, &half));
+    let crowd: Vec<_> = crowd.buffer_unordered(AT_ONCE).collect().await;
+    let read = || async { serve.in_kernel().1 == 0 };
+    wait_until("the process to have read all", LIMIT, read).await.unwrap();
+    serve.assert_well("half heads", CROWD).await;
+    drop(crowd);
+    let stream = "GET /products/stream HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut crowd = serve.crowd(STREAMS, stream).await;
+    let more = stream.repeat(POURED / stream.len());
+    let poured = crowd.iter_mut().map(|stream| pour(stream, more.as_bytes()));
+    iter(poured).buffer_unordered(AT_ONCE).collect::<()>().await;
+    serve.assert_well("requests behind a stream", STREAMS).await;
+    drop(crowd);
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
+use crate::http::Untaken;
 use crate::request::Caller;
 
 /// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
@@ -24,6 +25,8 @@ pub(super) struct Room {
     limit: usize,
     /// Most places of one address.
     share: usize,
+    /// Most answers that clients of one address may not take.
+    untaken: usize,
     guests: HashMap<u64, Guest>,
     all: Line,
     /// The same connections by their addresses.
@@ -50,9 +53,9 @@ struct Line {
 }
 
 impl Room {
-    pub(super) fn new(limit: usize, share: usize) -> Self {
+    pub(super) fn new(limit: usize, share: usize, untaken: usize) -> Self {
         let (guests, addresses) = (HashMap::new(), HashMap::new());
-        Self { limit, share: share.min(limit), guests, all: Line::default(), addresses }
+        Self { limit, share: share.min(limit), untaken, guests, all: Line::default(), addresses }
     }
 
     /// Makes sure that there is a place for another connection of this address. Answers how many were
@@ -66,6 +69,14 @@ impl Room {
         } else {
             Some(0)
         }
+    }
+
+    /// What the clients of an address do not take, for another one of them.
+    pub(super) fn untaken(&self, network: IpAddr) -> Arc<Untaken> {
+        let line = self.addresses.get(&network);
+        let neighbour = line.and_then(|line| self.guests.get(&line.order.first()?.1));
+        let shared = neighbour.map(|guest| guest.caller.untaken.clone());
+        shared.unwrap_or_else(|| Arc::new(Untaken::new(self.untaken)))
     }
 
     /// Takes a place.
@@ -156,7 +167,7 @@ mod tests {
 
     impl World {
         fn new(limit: usize, share: usize) -> Self {
-            Self { room: Room::new(limit, share), start: Instant::now(), callers: Vec::new() }
+            Self { room: Room::new(limit, share, 1), start: Instant::now(), callers: Vec::new() }
         }
 
         fn at(&self, ms: u64) -> Instant {
@@ -168,8 +179,8 @@ mod tests {
             let network = IpAddr::from([192, 0, 2, host]);
             let now = self.at(ms);
             let fits = self.room.make_room(network, moment(now)).is_some();
-            let caller = Caller::new(([127, 0, 0, 1], 1).into(), (network, 1).into(), false);
-            let caller = Arc::new(caller);
+            let (local, peer) = (([127, 0, 0, 1], 1).into(), (network, 1).into());
+            let caller = Arc::new(Caller::new(local, peer, self.room.untaken(network), false));
             caller.waits.begin(now);
             if fits {
                 let id = self.callers.len() as u64;
@@ -259,6 +270,21 @@ mod tests {
         assert!(!world.come(10, 2), "its share is busy");
         assert!(world.come(11, 3) && world.come(12, 4), "others have room");
         assert_eq!(world.there(), [8, 9, 11, 12]);
+    }
+
+    #[test]
+    fn connections_of_one_address_count_what_they_do_not_take_together() {
+        let mut world = World::new(5, 4);
+        for (ms, host) in [(0, 1), (1, 2), (2, 1), (3, 1)] {
+            assert!(world.come(ms, host));
+        }
+        assert!(world.room.leave(0).is_some());
+        assert!(world.come(4, 1));
+        let counted = world.callers[0].untaken.count();
+        let full = || world.callers.iter().map(|caller| caller.untaken.is_full());
+        assert!(full().eq([true, false, true, true, true]));
+        drop(counted);
+        assert!(full().eq([false; 5]));
     }
 
     #[test]
