@@ -24,7 +24,7 @@ use crate::request::Caller;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].
-const MAX_PIECE: usize = 16 * 1024;
+pub(super) const MAX_PIECE: usize = 16 * 1024;
 /// Buffers that are handed to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
 /// Bytes of a head that are kept, to tell what is wrong with it.
