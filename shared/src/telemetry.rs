@@ -71,7 +71,9 @@ pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) ->
     };
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(location, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+        // The place is told first: a long message is cut behind it.
+        let message = panic.payload_as_str().unwrap_or("no message");
+        tracing::error!("panic at {location}: {message}");
         hurry();
     }));
     Ok(())

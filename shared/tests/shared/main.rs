@@ -12,6 +12,7 @@ mod half_open;
 mod layouts;
 mod libraries;
 mod lines;
+mod long_lines;
 mod opening;
 mod reasons;
 mod redis;
