@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::consumer::Settings;
-use shared::dead_letter::Bounds;
+use shared::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::feed::Feed;
 use shared::idempotency::InFlight;
@@ -112,5 +112,6 @@ fn consumer_settings(config: &Config) -> Settings {
         name: config.common.consumer_name.clone(),
         reclaim_idle: config.common.reclaim_idle,
         dead_letters: Bounds::SHIPPED,
+        report_interval: REPORT_INTERVAL,
     }
 }

@@ -24,7 +24,7 @@ use crate::backoff::Backoff;
 use crate::config::RedisUrl;
 use crate::consumer::round::{Read, Round, has_waited};
 use crate::consumer::state::State;
-use crate::dead_letter::Bounds;
+use crate::dead_letter::{Bounds, Keeper};
 use crate::delivery::{Delivery, Handler};
 use crate::event::Event;
 use crate::group::Membership;
@@ -75,6 +75,8 @@ pub struct Settings {
     pub reclaim_idle: Duration,
     /// What the own store keeps of the entries that are set aside.
     pub dead_letters: Bounds,
+    /// Pause between two lines of the log that say how many dead letters there are.
+    pub report_interval: Duration,
 }
 
 impl From<RedisError> for Trouble {
@@ -106,7 +108,7 @@ impl<H: Handler> Consumer<H> {
                 stream_store,
                 own_store,
                 partition,
-                bounds: settings.dead_letters,
+                keeper: Keeper::new(settings.dead_letters),
                 known: Mutex::default(),
             },
             reader: Redis::reader(&settings.stream_store, BLOCK).with_acks(settings.acks),

@@ -6,7 +6,7 @@
 //! at all.
 //!
 //! The store keeps as many as [`Bounds`] allow. The oldest ones beyond that go into the log, whole,
-//! and then out of the store.
+//! and then out of the store. Where the log is not written, they stay.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ mod census;
 mod letter;
 mod names;
 
+pub(crate) use crate::dead_letter::bounds::Keeper;
 pub(crate) use crate::dead_letter::census::report;
 pub use crate::dead_letter::census::{Dead, list};
 
@@ -31,7 +32,7 @@ pub(crate) const DEAD_LETTERS: &str = "dead_letters";
 /// give the same id again to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Pause between two lines of the log that say how many dead letters there are.
-pub(crate) const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
 /// Entries that a line of the log names.
 const NAMED: usize = 3;
 
@@ -64,7 +65,7 @@ impl DeadLetters<'_> {
         &self,
         membership: &Membership,
         parked: &[(Delivery, Parking)],
-        bounds: &Bounds,
+        keeper: &Keeper,
     ) -> Result<(), RedisError> {
         let news = self.unknown(parked).await?;
         if news.is_empty() {
@@ -99,7 +100,7 @@ impl DeadLetters<'_> {
             return Err(error);
         }
         tell(membership, &news);
-        self.keep_within(bounds).await
+        self.keep_within(keeper).await
     }
 
     /// Those that are not set aside yet, and the names by which they are known.

@@ -56,6 +56,8 @@ struct State {
     lines: Vec<u8>,
     /// How many lines were dropped since that was last told.
     lost: u64,
+    /// How many lines were lost in all, dropped or not written.
+    lost_ever: u64,
     repeats: Repeats,
     /// The thread waits for the first line. While it gathers or writes nobody has to wake it.
     is_idle: bool,
@@ -92,6 +94,7 @@ impl LineWriter {
         }
         if rule != Rule::Always && state.lines.len() + line.len() > QUEUE_BYTES {
             state.lost += 1;
+            state.lost_ever += 1;
             return;
         }
         state.lines.extend_from_slice(line);
@@ -108,8 +111,9 @@ impl LineWriter {
         self.flush(limit);
     }
 
-    /// Waits until all that was queued is written, and no longer than `limit`.
-    pub fn flush(&self, limit: Duration) {
+    /// Waits until all that was queued is written or lost, and no longer than `limit`. Answers whether
+    /// it came to that.
+    pub fn flush(&self, limit: Duration) -> bool {
         let mut state = self.state();
         state.flushing += 1;
         self.0.wanted.notify_one();
@@ -117,7 +121,14 @@ impl LineWriter {
             .0
             .written
             .wait_timeout_while(state, limit, |state| state.is_writing || !state.lines.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.flushing -= 1;
+        let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.flushing -= 1;
+        !waited.timed_out()
+    }
+
+    /// How many lines were lost since the start, whoever said them.
+    pub fn lost_ever(&self) -> u64 {
+        self.state().lost_ever
     }
 
     fn run(&self, mut sink: Sink, tell_lost: impl Fn(&Self, u64)) {
@@ -129,7 +140,10 @@ impl LineWriter {
             match sink.write(&batch) {
                 0 => told = 0,
                 // What was told in this batch was lost with it, and is told again.
-                failed => lost += failed + std::mem::take(&mut told),
+                failed => {
+                    lost += failed + std::mem::take(&mut told);
+                    self.state().lost_ever += failed;
+                }
             }
             if sink.is_well() && lost > 0 {
                 tell_lost(self, lost);

@@ -91,10 +91,10 @@ impl Process {
         }
         self.notes.push(Note::pending::<H::Event>(store, settings));
         self.notes.push(Note::dead_letters(store.clone()));
-        let store = store.clone();
-        self.repeat("dead letters", dead_letter::REPORT_INTERVAL, move || {
+        let (store, bounds) = (store.clone(), settings.dead_letters);
+        self.repeat("dead letters", settings.report_interval, move || {
             let store = store.clone();
-            async move { dead_letter::report(&store).await }
+            async move { dead_letter::report(&store, bounds).await }
         });
     }
 

@@ -9,7 +9,7 @@ mod counts;
 mod position;
 
 use crate::cursor::{Known, STEP, as_ms, read_id};
-use crate::dead_letter::{Bounds, DeadLetters};
+use crate::dead_letter::{DeadLetters, Keeper};
 use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
 use crate::entry_id::EntryId;
 use crate::event::{DecodeError, Event, RawFields};
@@ -29,8 +29,8 @@ pub(crate) struct Settler<H> {
     pub(crate) own_store: OwnStore,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
-    /// What the own store keeps of parked entries.
-    pub(crate) bounds: Bounds,
+    /// Bounds what the own store keeps of parked entries.
+    pub(crate) keeper: Keeper,
     /// Up to where the own store is known to remember the stream, and in which life.
     pub(crate) known: Mutex<Known>,
 }
@@ -210,9 +210,9 @@ impl<H: Handler> Settler<H> {
     }
 
     async fn park(&self, parked: &[(Delivery, Parking)]) -> Result<(), RedisError> {
-        let Self { own_store: store, partition, bounds, .. } = self;
+        let Self { own_store: store, partition, keeper, .. } = self;
         let dead_letters = DeadLetters { store, partition: *partition };
-        dead_letters.park(&self.membership, parked, bounds).await
+        dead_letters.park(&self.membership, parked, keeper).await
     }
 
     /// One line for a batch: what fails may come in thousands.

@@ -1,6 +1,7 @@
 //! Logs: one line per thing that happened, to standard output, without waiting for its reader.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -21,6 +22,10 @@ const HURRIED_LIMIT: Duration = Duration::from_millis(100);
 const LOST: &str = "log";
 /// The target of lines about requests.
 const ACCESS: &str = "http";
+
+/// The target of lines that are the only copy of what they say. Each is written, also one that was said
+/// a moment ago.
+pub(crate) const ONLY_COPY: &str = "dead_letter";
 
 /// The log of this process.
 static LOG: OnceLock<LineWriter> = OnceLock::new();
@@ -53,22 +58,14 @@ struct LogLine<'a> {
     rule: Rule,
 }
 
-/// Starts logging. A panic is a log line as well, so that it reaches whoever reads them.
+/// Starts logging to standard output. A panic is a log line as well, so that it reaches whoever reads
+/// them.
 ///
 /// Called once, first thing in a process that stays; a second call is ignored.
 /// Where nobody reads the log any more, lines are lost and counted, and the process goes on.
-pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) -> io::Result<()> {
-    let log = LineWriter::start(io::stdout(), |_, lost| {
-        tracing::warn!(target: LOST, lost, "log lines were lost: standard output took no more of them");
-    })?;
-    let log = LOG.get_or_init(|| log).clone();
-    let lines = tracing_subscriber::registry().with(filter.clone());
+pub fn init(format: LogFormat, filter: &LogFilter, in_color: bool) -> io::Result<()> {
     let ansi = in_color && io::stdout().is_terminal();
-    let layer = fmt::layer().log_internal_errors(false).with_writer(LogLines { log, format });
-    let _ = match format {
-        LogFormat::Pretty => lines.with(layer.with_ansi(ansi).with_target(false)).try_init(),
-        LogFormat::Json => lines.with(layer.json().flatten_event(true)).try_init(),
-    };
+    init_to(io::stdout(), format, filter, ansi)?;
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         // The place is told first: a long message is cut behind it.
@@ -76,6 +73,26 @@ pub fn init(format: LogFormat, LogFilter(filter): &LogFilter, in_color: bool) ->
         tracing::error!("panic at {location}: {message}");
         hurry();
     }));
+    Ok(())
+}
+
+/// Starts logging to `output`, and leaves panics as they are.
+pub fn init_to(
+    output: impl AsFd,
+    format: LogFormat,
+    LogFilter(filter): &LogFilter,
+    ansi: bool,
+) -> io::Result<()> {
+    let log = LineWriter::start(output, |_, lost| {
+        tracing::warn!(target: LOST, lost, "log lines were lost: standard output took no more of them");
+    })?;
+    let log = LOG.get_or_init(|| log).clone();
+    let lines = tracing_subscriber::registry().with(filter.clone());
+    let layer = fmt::layer().log_internal_errors(false).with_writer(LogLines { log, format });
+    let _ = match format {
+        LogFormat::Pretty => lines.with(layer.with_ansi(ansi).with_target(false)).try_init(),
+        LogFormat::Json => lines.with(layer.json().flatten_event(true)).try_init(),
+    };
     Ok(())
 }
 
@@ -93,6 +110,20 @@ pub(crate) fn hurry() {
     }
 }
 
+/// Calls `say`, and waits up to `limit` until the log is written. Answers whether every line of it is: no
+/// line was lost meanwhile, and the filter lets warnings under [`ONLY_COPY`] through.
+pub(crate) async fn confirmed(limit: Duration, say: impl FnOnce()) -> bool {
+    let Some(log) = LOG.get() else { return false };
+    if !tracing::enabled!(target: ONLY_COPY, Level::WARN) {
+        return false;
+    }
+    let lost = log.lost_ever();
+    say();
+    // A thread of its own waits: those of the runtime serve others.
+    let written = tokio::task::spawn_blocking(move || log.flush(limit)).await;
+    written.unwrap_or(false) && log.lost_ever() == lost
+}
+
 impl<'a> MakeWriter<'a> for LogLines {
     type Writer = LogLine<'a>;
 
@@ -104,8 +135,8 @@ impl<'a> MakeWriter<'a> for LogLines {
         let rule = match *about.level() {
             Level::ERROR | Level::WARN => match about.target() {
                 LOST => Rule::Always,
-                // Each request has a line of its own.
-                ACCESS => Rule::Droppable,
+                // Each request, and each dead letter, has lines of its own.
+                ACCESS | ONLY_COPY => Rule::Droppable,
                 _ => Rule::Counted,
             },
             _ => Rule::Droppable,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DEAD_LETTERS, DeadLetters, letter};
+use super::{Bounds, DEAD_LETTERS, DeadLetters, Keeper, letter};
 use crate::cursor::read_id;
 use crate::entry_id::EntryId;
 use crate::id::Partition;
@@ -73,8 +73,8 @@ impl Dead {
 }
 
 /// Says in the log that there are dead letters, and how to see them. Forgets the names of those that
-/// somebody took out of the store.
-pub(crate) async fn report(store: &OwnStore) -> Result<(), RedisError> {
+/// somebody took out of the store, and moves those beyond the bounds into the log.
+pub(crate) async fn report(store: &OwnStore, bounds: Bounds) -> Result<(), RedisError> {
     let dead = Dead::of(store).await?;
     if dead.count > 0 {
         let service = store.layout().service;
@@ -85,11 +85,13 @@ pub(crate) async fn report(store: &OwnStore) -> Result<(), RedisError> {
         );
     }
     for partition in store.partitions().all() {
-        match (DeadLetters { store, partition }).forget_names().await {
+        let dead_letters = DeadLetters { store, partition };
+        match dead_letters.forget_names().await {
             // Users of an older build may not look for them.
             Err(error) if !error.is_forbidden() => return Err(error),
             _ => {}
         }
+        dead_letters.keep_within(&Keeper::new(bounds)).await?;
     }
     Ok(())
 }

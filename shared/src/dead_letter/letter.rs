@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, Parking};
-use crate::event::RawFields;
 use crate::group::Membership;
 use crate::redis::{Command, Entry};
 
@@ -63,7 +63,7 @@ const BEFORE_DIGESTS: usize = 7;
 
 /// All fields of a dead letter as JSON: pairs of texts. What is no text is an object with its bytes
 /// in base64.
-pub(super) fn as_json(fields: &RawFields) -> Value {
+pub(super) fn as_json(fields: &[(Bytes, Bytes)]) -> Value {
     let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),
         Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),
@@ -74,6 +74,7 @@ pub(super) fn as_json(fields: &RawFields) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::RawFields;
 
     fn fields(fields: &[(&'static str, &'static str)]) -> RawFields {
         fields.iter().map(|&(name, value)| (name.into(), value.into())).collect()

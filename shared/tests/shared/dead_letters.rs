@@ -1,11 +1,14 @@
 //! Many dead letters: they are set aside together, and the store keeps a bounded number of them.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use shared::dead_letter::{Bounds, Dead};
 use shared::own_store::all;
 use shared::redis::{Command, Entry};
+use shared::telemetry::{self, LogFormat};
 use stack::wait::wait_until;
+use tempfile::NamedTempFile;
 
 use crate::harness::{LIMIT, STREAM, Stores, entries, field};
 use crate::script::{DONE, Script};
@@ -49,6 +52,7 @@ async fn entries_that_are_delivered_again_are_not_set_aside_again() {
 #[tokio::test]
 async fn the_oldest_dead_letters_leave_the_store_where_there_are_too_many() {
     let mut stores = Stores::start().await;
+    let log = Log::start();
     stores.bounds = Bounds { count: 100, ..Bounds::SHIPPED };
     let script = Script::default();
     let ids = flood(&stores, 1_000).await;
@@ -58,12 +62,15 @@ async fn the_oldest_dead_letters_leave_the_store_where_there_are_too_many() {
     let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
     assert_eq!(kept, ids[900..]);
     assert_eq!(names(&stores).await, 100);
+    let log = log.text();
+    assert!(ids[..900].iter().all(|id| log.contains(&format!(r#"\"dl_entry_id\",\"{id}\""#))));
 }
 
 #[tokio::test]
 async fn dead_letters_are_bounded_in_bytes_too() {
     const BYTES: u64 = 256 * 1024;
     let mut stores = Stores::start().await;
+    Log::start();
     stores.bounds = Bounds { bytes: BYTES, ..Bounds::SHIPPED };
     let script = Script::default();
     for _ in 0..60 {
@@ -83,6 +90,7 @@ async fn dead_letters_are_bounded_in_bytes_too() {
 #[tokio::test]
 async fn dead_letters_leave_the_store_when_they_are_much_older_than_the_newest_one() {
     let mut stores = Stores::start().await;
+    Log::start();
     stores.bounds = Bounds { age: Duration::from_hours(1), ..Bounds::SHIPPED };
     let old = ["dl_reason", "old", "dl_entry_id", "1-0", "dl_digest", "d", "x", "y"];
     let add = Command::new("XADD").key("dead_letters").arg("1000-0").args(old);
@@ -97,6 +105,25 @@ async fn dead_letters_leave_the_store_when_they_are_much_older_than_the_newest_o
     let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
     assert_eq!(kept, ids);
     assert_eq!(names(&stores).await, 2);
+}
+
+/// The log of this process, which takes what leaves the stores.
+struct Log(NamedTempFile);
+
+impl Log {
+    fn start() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let file = NamedTempFile::new().unwrap();
+            let filter = "dead_letter=warn".parse().unwrap();
+            telemetry::init_to(file.as_file(), LogFormat::Json, &filter, false).unwrap();
+            Self(file)
+        })
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.0.path()).unwrap()
+    }
 }
 
 /// Adds entries that are no events, and answers their ids.

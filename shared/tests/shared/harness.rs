@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::config::RedisUrl;
 use shared::consumer::{Consumer, Settings};
-use shared::dead_letter::Bounds;
+use shared::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::event::{Event, OrderCompleted};
 use shared::function::Library;
 use shared::group::{Membership, Pace};
@@ -140,6 +140,7 @@ impl Stores {
             name: name.to_owned(),
             reclaim_idle: idle,
             dead_letters: self.bounds,
+            report_interval: REPORT_INTERVAL,
         };
         let (own, progress) = (self.own_store(), Progress::new());
         let check = Check::progress("consumer", progress.clone());

@@ -29,19 +29,19 @@ use tokio::{
 use crate::harness::{LIMIT, Shop};
 
 /// What `docker stop` and Kubernetes allow is longer.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// How many bytes a pipe takes that nobody reads.
-const PIPE_BYTES: usize = 64 * 1024;
+pub(crate) const PIPE_BYTES: usize = 64 * 1024;
 
 /// A pipe that is full from the beginning, and its reader.
-fn full_pipe() -> (PipeReader, Stdio) {
+pub(crate) fn full_pipe() -> (PipeReader, Stdio) {
     let (reader, mut writer) = pipe().unwrap();
     writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
     (reader, writer.into())
 }
 
 /// A process with outputs of the test's own, and a client for it.
-struct Watched {
+pub(crate) struct Watched {
     child: Child,
     url: String,
     client: Client,
@@ -62,7 +62,7 @@ impl Watched {
     }
 
     /// A process that listens at `url`, as soon as it is ready.
-    async fn known(child: Child, url: String) -> Self {
+    pub(crate) async fn known(child: Child, url: String) -> Self {
         let client = Client::builder().no_proxy().build().unwrap();
         let watched = Self { child, url, client };
         wait_until(&watched.url, LIMIT, || async {
@@ -87,7 +87,7 @@ impl Watched {
         assert!(limited.success(), "{limited}");
     }
 
-    async fn terminate(&mut self) -> Option<i32> {
+    pub(crate) async fn terminate(&mut self) -> Option<i32> {
         let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
         kill(pid, Signal::SIGTERM).unwrap();
         let ended = timeout(STOP_LIMIT, self.child.wait());
@@ -98,13 +98,13 @@ impl Watched {
 /// What was read of an output so far, by a thread that waits for `pause` after each line until it
 /// is told to hurry.
 #[derive(Clone, Default)]
-struct Reader {
+pub(crate) struct Reader {
     lines: Arc<Mutex<Vec<String>>>,
     hurries: Arc<AtomicBool>,
 }
 
 impl Reader {
-    fn start(output: PipeReader, pause: Duration) -> Self {
+    pub(crate) fn start(output: PipeReader, pause: Duration) -> Self {
         let reader = Self::default();
         let Self { lines, hurries } = reader.clone();
         thread::spawn(move || {
@@ -126,7 +126,7 @@ impl Reader {
         wait_until(what, LIMIT, || async { self.count(&found) > 0 }).await.unwrap();
     }
 
-    fn objects(&self) -> Vec<Value> {
+    pub(crate) fn objects(&self) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

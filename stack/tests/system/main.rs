@@ -16,6 +16,7 @@ mod crash_points;
 mod crashes;
 mod crowds;
 mod data_loss;
+mod dead_letters;
 mod duplicates;
 mod endings;
 mod failover;

@@ -1,0 +1,102 @@
+//! Dead letters beyond the bounds leave the store for the log, and none is lost on the way.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, pipe},
+    time::Duration,
+};
+
+use shared::event::{Event, OrderCompleted};
+use stack::{role::Role, wait::wait_until};
+
+use crate::harness::{LIMIT, Shop};
+use crate::logs::{PIPE_BYTES, Reader, STOP_LIMIT, Watched, full_pipe};
+
+const CONSUMER: &str = "inventory consume";
+/// Old dead letters, of together more than a pipe and the queue of a log take.
+const OLD: usize = 300;
+const OLD_BYTES: usize = 8_000;
+/// Longer than the pause after a log was not written.
+const PAST_PAUSE: Duration = Duration::from_secs(25);
+
+#[tokio::test]
+async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
+    let shop = Shop::open().await;
+    let old = add_old_letters(&shop).await;
+    shop.system.process(CONSUMER).stop(STOP_LIMIT).await.unwrap();
+    let (mut output, stdout) = full_pipe();
+    let env = [("LOG_FORMAT", "json")];
+    let child = shop.command(Role::InventoryConsume, &env).stdout(stdout).spawn().unwrap();
+    let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
+
+    // A new one is set aside in spite of the log, and by its age the old ones have to leave.
+    park_one(&shop).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(shop.inventory.dead_letters().await.len(), OLD + 1);
+
+    // Somebody reads on, and the next one that is set aside lets them go.
+    output.read_exact(&mut vec![0; PIPE_BYTES]).unwrap();
+    let reader = Reader::start(output, Duration::ZERO);
+    wait_until("the old ones to leave", PAST_PAUSE, || async {
+        park_one(&shop).await;
+        shop.inventory.length("dead_letters").await < OLD as u64
+    })
+    .await
+    .unwrap();
+    assert_eq!(process.terminate().await, Some(0));
+    let is_told = || async { old.is_subset(&told(&reader)) };
+    wait_until("all old ones in the log", LIMIT, is_told).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
+    let shop = Shop::open().await;
+    let old = add_old_letters(&shop).await;
+    shop.system.process(CONSUMER).stop(STOP_LIMIT).await.unwrap();
+    for (filter, left) in [("off", OLD + 1), ("error", OLD + 2), ("error,dead_letter=warn", 3)] {
+        let (output, stdout) = pipe().unwrap();
+        let reader = Reader::start(output, Duration::ZERO);
+        let env = [("LOG_FORMAT", "json"), ("RUST_LOG", filter)];
+        let child = shop.command(Role::InventoryConsume, &env).stdout(stdout).spawn().unwrap();
+        let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
+        park_one(&shop).await;
+        assert_eq!(process.terminate().await, Some(0));
+        assert_eq!(shop.inventory.dead_letters().await.len(), left, "{filter}");
+        let all = left == 3;
+        let is_told = || async { old.is_subset(&told(&reader)) == all };
+        wait_until("what the log says", LIMIT, is_told).await.unwrap();
+    }
+}
+
+/// Adds dead letters of long ago, and answers what is in them.
+async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
+    let mut old = BTreeSet::new();
+    for number in 1..=OLD {
+        let value = format!("{number}\u{7f}\"{}", "x".repeat(OLD_BYTES));
+        let id = format!("{number}-0");
+        let add = ["dead_letters", id.as_str(), "dl_reason", "old", "value", value.as_str()];
+        shop.inventory.ask("XADD", &add).await;
+        old.insert(value);
+    }
+    old
+}
+
+/// Emits an entry that is no event, and waits until it is set aside.
+async fn park_one(shop: &Shop) {
+    let fields = vec![("no".into(), "event".into())];
+    shop.payments.add(OrderCompleted::STREAM.to_owned(), fields).await;
+    shop.wait_drained().await;
+}
+
+/// The values of the dead letters that the log tells whole.
+fn told(reader: &Reader) -> BTreeSet<String> {
+    let mut letters: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
+    for line in reader.objects().into_iter().filter(|line| line["dead_letter"].is_string()) {
+        let text = |name: &str| line[name].as_str().unwrap().to_owned();
+        let piece = line["piece"].as_u64().unwrap();
+        letters.entry(text("dead_letter")).or_default().insert(piece, text("fields"));
+    }
+    let wholes = letters.into_values().map(|pieces| pieces.into_values().collect::<String>());
+    let fields = wholes.filter_map(|whole| serde_json::from_str::<Vec<[String; 2]>>(&whole).ok());
+    fields.flatten().filter(|[name, _]| name == "value").map(|[_, value]| value).collect()
+}
