@@ -21,7 +21,7 @@ use crate::own_store::all;
 use crate::shutdown::Shutdown;
 
 /// A consumer, or a background task, that got nowhere for this long is not ready.
-const STALLED_AFTER: Duration = Duration::from_secs(15);
+pub const STALLED_AFTER: Duration = Duration::from_secs(15);
 /// How long an answer about readiness stands. Anybody may ask, outside every limit, and an answer
 /// costs questions to the stores.
 const STANDS_FOR: Duration = Duration::from_millis(250);
@@ -50,6 +50,8 @@ pub struct Readiness {
 #[derive(Clone, Debug)]
 pub struct Progress {
     started: Instant,
+    /// A loop that got nowhere for this long has stalled.
+    stalled_after: Duration,
     /// Milliseconds after `started`; 0 before the first time.
     last_ms: Arc<AtomicU64>,
     /// Why it does nothing, on purpose.
@@ -112,8 +114,14 @@ impl Check {
 impl Progress {
     /// Not begun.
     pub fn new() -> Self {
+        Self::stalled_after(STALLED_AFTER)
+    }
+
+    /// Not begun, and stalled when it gets nowhere for `limit`.
+    pub fn stalled_after(limit: Duration) -> Self {
         Self {
             started: Instant::now(),
+            stalled_after: limit,
             last_ms: Arc::default(),
             halted: Arc::default(),
             failed: Arc::default(),
@@ -149,7 +157,7 @@ impl Progress {
         let why = |text: String| if reason.is_empty() { text } else { format!("{text}: {reason}") };
         match self.idle() {
             None => Some(why("has not begun".to_owned())),
-            Some(idle) if idle <= STALLED_AFTER => None,
+            Some(idle) if idle <= self.stalled_after => None,
             Some(idle) => {
                 let text = format!("no progress for {} s", idle.as_secs());
                 let is_recent = failed_ms >= self.last_ms.load(Ordering::Relaxed);

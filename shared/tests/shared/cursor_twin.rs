@@ -27,6 +27,8 @@ const DISTANCES: [u64; 3] = [0, 10, 600_000];
 const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
 /// Lua knows the large ones only as texts.
 const SEQUENCES: [u64; 5] = [0, 1, 2, u64::MAX - 1, u64::MAX];
+/// Times that Lua knows only as texts: behind the last whole number that it can tell from its neighbours.
+const FAR_TIMES: [u64; 4] = [1 << 53, 10_000_000_000_000_000_000, 1 << 63, u64::MAX - 1_000_000];
 /// Counts that a damaged stream may have.
 const COUNTS: [u64; 3] = [1 << 53, u64::MAX - 1, u64::MAX];
 
@@ -114,7 +116,9 @@ impl Cursors {
         if there.entry >= request.entry {
             return 1;
         }
-        let is_old = |earlier: EntryId| request.entry.ms - earlier.ms >= request.distance;
+        let is_old = |earlier: EntryId| {
+            request.entry.ms.checked_sub(earlier.ms).is_some_and(|age| age >= request.distance)
+        };
         let (middle, earlier) = match (is_old(there.entry), is_old(there.middle)) {
             (true, _) => (request.entry, there.entry),
             (false, true) => (there.entry, there.middle),
@@ -217,7 +221,11 @@ fn subject() -> Subject {
 /// An entry some way before or behind another one.
 fn near(entry: EntryId, random: &mut Rng) -> EntryId {
     let stride = one(random, &STRIDES);
-    let ms = if random.u32(..4) > 0 { entry.ms + stride } else { entry.ms.saturating_sub(stride) };
+    let ms = match random.u32(..80) {
+        0 => one(random, &FAR_TIMES).saturating_add(stride),
+        1..60 => entry.ms.saturating_add(stride),
+        _ => entry.ms.saturating_sub(stride),
+    };
     EntryId { ms, sequence: one(random, &SEQUENCES) }
 }
 

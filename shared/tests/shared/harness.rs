@@ -9,7 +9,7 @@ use shared::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::event::{Event, OrderCompleted};
 use shared::function::Library;
 use shared::group::{Membership, Pace};
-use shared::health::{Check, Progress, Readiness};
+use shared::health::{Check, Progress, Readiness, STALLED_AFTER};
 use shared::id::{OrderId, Partition, Partitions, ProductId};
 use shared::layout::Layout;
 use shared::own_store::{OwnStore, all};
@@ -52,6 +52,8 @@ pub(crate) struct Stores {
     pub(crate) operator: Redis,
     /// What consumers keep of dead letters.
     pub(crate) bounds: Bounds,
+    /// When consumers count as stalled.
+    pub(crate) stalled_after: Duration,
     _dir: TempDir,
 }
 
@@ -89,6 +91,7 @@ impl Stores {
             streams,
             own,
             bounds: Bounds::SHIPPED,
+            stalled_after: STALLED_AFTER,
             _dir: dir,
         };
         // As if everything had been acted on up to now, so that no test sees events twice without
@@ -142,7 +145,7 @@ impl Stores {
             dead_letters: self.bounds,
             report_interval: REPORT_INTERVAL,
         };
-        let (own, progress) = (self.own_store(), Progress::new());
+        let (own, progress) = (self.own_store(), Progress::stalled_after(self.stalled_after));
         let check = Check::progress("consumer", progress.clone());
         let identity = own.identity_text("test");
         let (identified, redis) =
@@ -161,14 +164,17 @@ impl Stores {
 
     /// Emits orders of these quantities, in this order, and answers the ids of their entries.
     pub(crate) async fn emit(&self, quantities: impl IntoIterator<Item = u32>) -> Vec<String> {
-        let entries = all(quantities.into_iter().map(|quantity| {
-            let fields = order(quantity).encode();
-            let words = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
-            let add = Command::new("XADD").key(STREAM).arg("*").args(words);
-            self.emitter.run(add)
-        }));
-        let ids = entries.await.into_iter();
-        ids.map(|id| id.unwrap().text().unwrap()).collect()
+        let (mut quantities, mut ids) = (quantities.into_iter().peekable(), Vec::new());
+        // Not all at once: a busy machine has an answer to each in time.
+        while quantities.peek().is_some() {
+            let added = all(quantities.by_ref().take(500).map(|quantity| {
+                let fields = order(quantity).encode();
+                let words = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+                self.emitter.run(Command::new("XADD").key(STREAM).arg("*").args(words))
+            }));
+            ids.extend(added.await.into_iter().map(|id| id.unwrap().text().unwrap()));
+        }
+        ids
     }
 
     /// Gives `count` new entries to a consumer that does nothing with them.
@@ -255,6 +261,14 @@ pub(crate) fn url(server: &RedisServer, user: User) -> RedisUrl {
 pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
     let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
     redis.run(range).await.unwrap().entries().unwrap()
+}
+
+/// How often a store was asked this.
+pub(crate) async fn calls(store: &Redis, command: &str) -> u64 {
+    let info = store.run(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let (info, name) = (info.text().unwrap(), format!("cmdstat_{command}:calls="));
+    let line = info.lines().find_map(|line| line.strip_prefix(name.as_str()));
+    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
 }
 
 /// A field of an entry, as text.

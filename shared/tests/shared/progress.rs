@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use shared::redis::Command;
+use shared::feed::{Change, FEED_BLOCK, Feed, Show, Tail};
+use shared::health::{Check, Progress, Readiness};
+use shared::redis::{Command, Redis, RedisError};
+use shared::shutdown::Shutdown;
+use stack::credentials::User;
 use stack::wait::wait_until;
 
-use crate::harness::{LIMIT, Stores};
-use crate::script::{DONE, Script};
+use crate::harness::{LIMIT, STREAM, Stores, calls, partition, url};
+use crate::script::{AWAY, DONE, Script};
 
 /// How long is looked at what a consumer asks.
 const WATCHED: Duration = Duration::from_secs(4);
+/// When those that get nowhere count as stalled.
+const SOON: Duration = Duration::from_secs(1);
 /// Reads in that time, at most: one each half second, once the back-off is at its end.
 const FEW: u64 = 16;
 
@@ -31,57 +37,147 @@ async fn a_consumer_that_fails_behind_a_good_step_each_time_backs_off_and_is_not
 }
 
 #[tokio::test]
-async fn a_consumer_whose_waits_end_at_once_backs_off() {
-    let stores = Stores::start().await;
+async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
+    let mut stores = Stores::start().await;
+    stores.stalled_after = SOON;
     let script = Script::default();
     let running = stores.consume("one", &script);
     let ready = wait_until("readiness", LIMIT, || async { running.failure().await.is_empty() });
     ready.await.unwrap();
-    let ending = async {
-        loop {
-            end_waits(&stores).await;
-        }
-    };
-    // The back-off comes to its longest pause first.
-    let _ = tokio::time::timeout(WATCHED, ending).await;
-    let ending = async {
-        loop {
-            end_waits(&stores).await;
-        }
+    let watched = async {
+        // The back-off comes to its longest pause first.
+        tokio::time::sleep(WATCHED).await;
+        assert_few(&stores).await;
+        let failure = running.failure().await;
+        assert!(failure.contains("the store ends each wait for entries at once"), "{failure}");
     };
     tokio::select! {
-        () = ending => {}
-        () = assert_few(&stores) => {}
+        () = end_all_waits(&stores.emitter) => {}
+        () = watched => {}
     }
     stores.emit([DONE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), [1]);
+    let ready = wait_until("readiness", LIMIT, || async { running.failure().await.is_empty() });
+    ready.await.unwrap();
 }
 
-/// Ends the waits of all who wait for entries, as if their time were up.
-async fn end_waits(stores: &Stores) {
-    let list = stores.emitter.run(Command::new("CLIENT").args(["LIST", "TYPE", "normal"])).await;
-    let list = list.unwrap().text().unwrap();
-    let blocked = list.lines().filter(|line| line.contains("flags=b"));
-    for id in blocked.filter_map(|line| line.strip_prefix("id=")?.split(' ').next()) {
-        let unblock = Command::new("CLIENT").arg("UNBLOCK").arg(id);
-        stores.emitter.run(unblock).await.unwrap();
+/// Its store is asked well each time, and the entry is acted on in vain.
+#[tokio::test]
+async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_ready() {
+    let mut stores = Stores::start().await;
+    stores.stalled_after = SOON;
+    let script = Script::default();
+    let running = stores.consume("one", &script);
+    stores.emit([AWAY]).await;
+    tokio::time::sleep(WATCHED).await;
+    let before = script.calls().len();
+    tokio::time::sleep(WATCHED).await;
+    let calls = script.calls().len() - before;
+    assert!((1..=FEW).contains(&(calls as u64)), "{calls} calls within {WATCHED:?}");
+    let failure = running.failure().await;
+    assert!(failure.contains("it is away"), "{failure}");
+    assert_eq!(stores.pending().await, Some(1));
+}
+
+/// Whatever was acted on again is forgotten again, so that the past has to be repeated each time.
+#[tokio::test]
+async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
+    let mut stores = Stores::start().await;
+    stores.stalled_after = SOON;
+    let script = Script::default();
+    stores.emit([DONE; 3]).await;
+    let running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    let forgetting = async {
+        loop {
+            let forget = Command::new("HDEL").key("cursor").arg(STREAM);
+            stores.operator.run(forget).await.unwrap();
+        }
+    };
+    let watched = async {
+        tokio::time::sleep(WATCHED).await;
+        let before = script.calls().len();
+        tokio::time::sleep(WATCHED).await;
+        let calls = script.calls().len() - before;
+        assert!(calls as u64 <= FEW, "{calls} calls within {WATCHED:?}");
+        let failure = running.failure().await;
+        assert!(failure.contains("no progress"), "{failure}");
+    };
+    tokio::select! {
+        () = forgetting => {}
+        () = watched => {}
+    }
+    stores.emit([DONE]).await;
+    stores.wait_settled().await;
+}
+
+/// Nobody is shown anything.
+#[derive(Clone)]
+struct Nothing;
+
+impl Show for Nothing {
+    async fn show(&self, _: &Change) -> Result<Option<String>, RedisError> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_feed_whose_waits_end_at_once_backs_off_and_is_not_ready() {
+    let stores = Stores::start().await;
+    let feed = Feed::new(stores.own_store(), Nothing);
+    let _watch = feed.watch("something".to_owned());
+    let progress = Progress::stalled_after(SOON);
+    let check = Check::progress("feed", progress.clone());
+    let readiness = Readiness::new(vec![check], Shutdown::new());
+    let reader = Redis::reader(&url(&stores.own, User::Inventory), FEED_BLOCK);
+    let watched = async {
+        tokio::time::sleep(WATCHED).await;
+        let before = calls(&stores.operator, "xread").await;
+        tokio::time::sleep(WATCHED).await;
+        let made = calls(&stores.operator, "xread").await - before;
+        assert!((1..=FEW).contains(&made), "{made} reads within {WATCHED:?}");
+        let failure = readiness.failures().await.join("; ");
+        assert!(failure.contains("ends a wait for changes at once"), "{failure}");
+    };
+    tokio::select! {
+        () = feed.clone().run(partition(), reader, progress, Shutdown::new()) => {}
+        () = end_all_waits(&stores.operator) => {}
+        () = watched => {}
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_changes_that_ends_at_once_is_an_error() {
+    let stores = Stores::start().await;
+    let url = url(&stores.own, User::Inventory);
+    let mut tail = Tail::new(stores.own_store(), &url, partition());
+    tail.find().await.unwrap();
+    let waited = tokio::select! {
+        () = end_all_waits(&stores.operator) => unreachable!(),
+        waited = tail.wait() => waited,
+    };
+    assert!(matches!(waited, Err(RedisError::Unavailable(_))), "{waited:?}");
+    assert!(!tail.is_found(), "the end has to be found anew");
+}
+
+/// Ends the waits of all who wait at a store, as if their time were up, again and again.
+async fn end_all_waits(store: &Redis) {
+    loop {
+        let list = Command::new("CLIENT").args(["LIST", "TYPE", "normal"]);
+        let list = store.run(list).await.unwrap().text().unwrap();
+        let blocked = list.lines().filter(|line| line.contains("flags=b"));
+        for id in blocked.filter_map(|line| line.strip_prefix("id=")?.split(' ').next()) {
+            store.run(Command::new("CLIENT").arg("UNBLOCK").arg(id)).await.unwrap();
+        }
     }
 }
 
 async fn assert_few(stores: &Stores) {
-    let before = reads(stores).await;
+    let before = calls(&stores.emitter, "xreadgroup").await;
     tokio::time::sleep(WATCHED).await;
-    let made = reads(stores).await - before;
+    let made = calls(&stores.emitter, "xreadgroup").await - before;
     assert!((1..=FEW).contains(&made), "{made} reads within {WATCHED:?}");
-}
-
-/// How many reads of the group there were.
-async fn reads(stores: &Stores) -> u64 {
-    let info = stores.emitter.run(Command::new("INFO").arg("commandstats")).await.unwrap();
-    let info = info.text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_xreadgroup:calls="));
-    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or_default()
 }
 
 async fn grant(stores: &Stores, right: &'static str) {

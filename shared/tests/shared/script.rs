@@ -26,6 +26,8 @@ pub(crate) const AWAY_TWICE: u32 = 6;
 pub(crate) const DIE: u32 = 7;
 /// It works once it is let go.
 pub(crate) const HELD: u32 = 8;
+/// The store is away each time.
+pub(crate) const AWAY: u32 = 9;
 
 /// The handler. Clones share what they remember.
 #[derive(Clone, Default)]
@@ -115,6 +117,9 @@ impl Handler for Script {
         if let Some(event) = events.iter().find(away)
             && self.times_of(event.order_id) <= 2
         {
+            return Err(RedisError::Unavailable("it is away".to_owned()));
+        }
+        if events.iter().any(|event| event.quantity == AWAY) {
             return Err(RedisError::Unavailable("it is away".to_owned()));
         }
         Ok(events.iter().map(|event| self.settle(event)).collect())

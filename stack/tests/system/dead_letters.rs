@@ -32,14 +32,14 @@ async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
     // A new one is set aside in spite of the log, and by its age the old ones have to leave.
     park_one(&shop).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(shop.inventory.dead_letters().await.len(), OLD + 1);
+    assert_eq!(letters(&shop).await, OLD + 1);
 
     // Somebody reads on, and the next one that is set aside lets them go.
     output.read_exact(&mut vec![0; PIPE_BYTES]).unwrap();
     let reader = Reader::start(output, Duration::ZERO);
     wait_until("the old ones to leave", PAST_PAUSE, || async {
         park_one(&shop).await;
-        shop.inventory.length("dead_letters").await < OLD as u64
+        letters(&shop).await < OLD
     })
     .await
     .unwrap();
@@ -61,7 +61,7 @@ async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
         let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
         park_one(&shop).await;
         assert_eq!(process.terminate().await, Some(0));
-        assert_eq!(shop.inventory.dead_letters().await.len(), left, "{filter}");
+        assert_eq!(letters(&shop).await, left, "{filter}");
         let all = left == 3;
         let is_told = || async { old.is_subset(&told(&reader)) == all };
         wait_until("what the log says", LIMIT, is_told).await.unwrap();
@@ -79,6 +79,10 @@ async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
         old.insert(value);
     }
     old
+}
+
+async fn letters(shop: &Shop) -> usize {
+    usize::try_from(shop.inventory.length("dead_letters").await).unwrap()
 }
 
 /// Emits an entry that is no event, and waits until it is set aside.
