@@ -4,7 +4,11 @@
 #[path = "cursor_tests/world.rs"]
 mod world;
 
+use proptest::prelude::*;
 use world::World;
+
+use super::*;
+use crate::entry_id::extremes;
 
 const HISTORIES: u64 = 1_000;
 const STEPS: usize = 150;
@@ -74,4 +78,47 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
         in_vain += u64::from(is_lost && !world.has_real_loss());
     }
     assert!(noticed > HISTORIES / 2 && in_vain < HISTORIES / 100, "{noticed}, {in_vain} in vain");
+}
+
+prop_compose! {
+    fn ids()(ms in extremes(), sequence in extremes()) -> EntryId {
+        EntryId { ms, sequence }
+    }
+}
+
+prop_compose! {
+    fn cursors()(id in ids(), count in extremes(), open in ids(), earlier in ids()) -> Cursor {
+        Cursor { id, count, open, earlier }
+    }
+}
+
+prop_compose! {
+    /// What no stream says that is sound, and what one may say that is not.
+    fn states()(
+        (length, added, pending) in (extremes(), extremes(), extremes()),
+        (last, delivered, removed) in (ids(), ids(), ids()),
+        first in proptest::option::of(ids()),
+        read in proptest::option::of(extremes()),
+        oldest_pending in proptest::option::of(ids()),
+    ) -> StreamState {
+        StreamState { length, added, first, last, delivered, read, pending, oldest_pending, removed }
+    }
+}
+
+proptest! {
+    #[test]
+    fn numbers_of_a_damaged_store_are_compared_and_never_overflow(
+        state in states(), cursor in cursors(), has in any::<bool>(), id in ids(),
+    ) {
+        prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        let from = cursor.rewind_from(state.delivered);
+        prop_assert!(from <= cursor.id.min(cursor.open).min(state.delivered));
+        let there = state.cursor_at(id);
+        prop_assert!(there.id == id && there.open <= id);
+        // A store that is not behind has lost nothing.
+        let fit = state.judge("order_completed", cursor, |_| has);
+        if cursor.id == state.delivered {
+            prop_assert_eq!(fit, Fit::Good);
+        }
+    }
 }

@@ -54,9 +54,39 @@ impl fmt::Display for EntryId {
     }
 }
 
+/// Numbers that a store may tell: small ones, any, and those where arithmetic ends.
+#[cfg(test)]
+pub(crate) fn extremes() -> impl proptest::strategy::Strategy<Value = u64> {
+    const EXACT: u64 = 1 << 53;
+    proptest::prop_oneof![
+        0..4_u64,
+        proptest::num::u64::ANY,
+        EXACT - 2..=EXACT + 2,
+        u64::MAX - 600_001..=u64::MAX,
+    ]
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Ids as they are, and as a damaged or a hostile store may tell them.
+    fn ids() -> impl Strategy<Value = EntryId> {
+        (extremes(), extremes()).prop_map(|(ms, sequence)| EntryId { ms, sequence })
+    }
+
+    proptest! {
+        #[test]
+        fn each_id_reads_back_and_has_one_behind_it_unless_it_is_the_last(id in ids(), other in ids()) {
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            match id.next() {
+                Some(next) => prop_assert!(id < next && (other <= id || other >= next)),
+                None => prop_assert_eq!(id, EntryId { ms: u64::MAX, sequence: u64::MAX }),
+            }
+        }
+    }
 
     #[test]
     fn behind_each_id_is_the_next_one_and_behind_the_last_is_none() {

@@ -52,7 +52,8 @@ impl Operator {
         self.run(&command).await
     }
 
-    /// Sends a command that may be repeated, until the store answers. A refusal is an answer.
+    /// Sends a command that may be repeated, until the store answers. A refusal is an answer, unless it
+    /// ends by itself.
     pub async fn insist<T: FromRedisValue>(&self, words: &[&str], limit: Duration) -> Result<T> {
         let deadline = Instant::now() + limit;
         loop {
@@ -88,7 +89,7 @@ fn is_broken(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.is_io_error() || error.is_timeout()
 }
 
-/// Whether the store is down, or still reads its data back.
+/// Whether the store is down, still reads its data back, or takes no changes while its disk is full.
 fn is_away(error: &RedisError) -> bool {
-    is_broken(error) || error.code() == Some("LOADING")
+    is_broken(error) || matches!(error.code(), Some("LOADING" | "NOREPLICAS" | "MISCONF"))
 }

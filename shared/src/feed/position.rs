@@ -171,7 +171,10 @@ impl FromStr for Mark {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::entry_id::extremes;
 
     fn history(first: Option<u64>, last: u64, whole: bool) -> History {
         History { first: first.map(EntryId::first_of), last: EntryId::first_of(last), whole }
@@ -203,6 +206,20 @@ mod tests {
         assert_eq!(changes[1].mark.place.range_start(), "7-0");
         assert_eq!(changes[2].mark.place.range_start(), "(7-0");
         assert!(history(Some(7), 7, false).is_complete_since(changes[1].mark.place));
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_of_extreme_numbers_reads_back_and_is_not_ahead_in_another_partition(
+            (ms, sequence) in (extremes(), extremes()), change: u16, index in proptest::option::of(0..99_u16),
+        ) {
+            let place = Place { entry: EntryId { ms, sequence }, change };
+            let mark = Mark { partition: Partition::at(index), place };
+            prop_assert_eq!(mark.to_string().parse(), Ok(mark));
+            prop_assert_eq!(mark.within(mark.partition), place);
+            prop_assert!(mark.within(Partition::at(Some(99))).entry <= place.entry);
+            prop_assert!(history(None, ms, false).end() >= Place::behind(EntryId::first_of(ms)));
+        }
     }
 
     #[test]

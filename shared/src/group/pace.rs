@@ -6,7 +6,7 @@
 
 use crate::redis::Entry;
 
-/// Entries of the first read of a pile. Whatever they are, so many are held at once.
+/// Entries of the first read of a pile, at most. Whatever they are, so many are held at once.
 const FIRST: usize = 8;
 /// Entries of one read at most.
 const MOST: usize = 500;
@@ -31,7 +31,8 @@ impl Pace {
     /// Learns from what a read of `count` entries has found.
     pub(super) fn learn(&mut self, count: usize, found: &[Entry]) {
         self.0 = if found.is_empty() {
-            FIRST
+            // Not more: what comes next may be as large as what came last.
+            self.0.min(FIRST)
         } else if found.iter().any(|entry| entry.cut.is_some()) {
             1
         } else if found.len() >= count {
@@ -70,6 +71,11 @@ mod tests {
         pace.learn(100, &[large(), Entry::default()]);
         assert_eq!(pace.count(MOST), 1);
         pace.learn(1, &[]);
+        assert_eq!(pace.count(MOST), 1, "a pause says nothing about the next entry");
+        for count in [1, 2, 4, 8, 16] {
+            pace.learn(count, &entries(count));
+        }
+        pace.learn(32, &[]);
         assert_eq!((pace.count(MOST), pace.count(0)), (FIRST, 1));
     }
 }

@@ -3,14 +3,20 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use shared::config::Reader;
+use shared::consumer::Settings;
 use shared::dead_letter::{Bounds, Dead};
 use shared::own_store::all;
+use shared::process::Process;
 use shared::redis::{Command, Entry};
+use shared::settings::{Common, Defaults};
+use shared::shutdown::Shutdown;
 use shared::telemetry::{self, LogFormat};
 use stack::wait::wait_until;
 use tempfile::NamedTempFile;
 
 use crate::harness::{LIMIT, STREAM, Stores, calls, entries, field};
+use crate::opening::witness;
 use crate::script::{DONE, Script};
 
 /// Unreadable entries of a flood.
@@ -116,6 +122,37 @@ async fn dead_letters_leave_the_store_when_they_are_much_older_than_the_newest_o
     assert_eq!(names(&stores).await, 2);
 }
 
+/// A name would stay for ever where somebody takes the dead letter out of the store.
+#[tokio::test]
+async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_forgotten() {
+    const LETTERS: usize = 7;
+    let log = Log::start();
+    let stores = Stores::start().await;
+    let (store, stop) = (stores.own_store(), Shutdown::new());
+    let mut process = Process::new(store.clone(), witness(&stores), stop.clone());
+    let report_interval = Duration::from_millis(1_100);
+    let settings = Settings { report_interval, ..stores.settings("one") };
+    process.consume(&Script::default(), &store, &settings);
+    let test = async {
+        let opened = || async { store.has_identity().await.unwrap_or(false) };
+        wait_until("the store to be open", LIMIT, opened).await.unwrap();
+        flood(&stores, 2 * LETTERS).await;
+        stores.wait_parked(2 * LETTERS).await;
+        let trim = Command::new("XTRIM").key("dead_letters").arg("MAXLEN").arg("7");
+        stores.operator.run(trim).await.unwrap();
+        let forgotten = || async { names(&stores).await == LETTERS };
+        wait_until("names to be forgotten", LIMIT, forgotten).await.unwrap();
+        let told = format!("\"dead_letters\":{LETTERS},");
+        let is_told = || async { log.text().matches(&told).count() >= 2 };
+        wait_until("two lines about them", LIMIT, is_told).await.unwrap();
+        assert!(log.text().contains("`test dead-letters` lists them"));
+        stop.cancel();
+    };
+    let common = common();
+    let (served, ()) = tokio::join!(process.serve_probes(&common), test);
+    served.unwrap();
+}
+
 /// The log of this process, which takes what leaves the stores.
 struct Log(NamedTempFile);
 
@@ -124,7 +161,7 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let file = NamedTempFile::new().unwrap();
-            let filter = "dead_letter=warn".parse().unwrap();
+            let filter = "dead_letter=warn,shared::dead_letter::census=error".parse().unwrap();
             telemetry::init_to(file.as_file(), LogFormat::Json, &filter, false).unwrap();
             Self(file)
         })
@@ -133,6 +170,17 @@ impl Log {
     fn text(&self) -> String {
         std::fs::read_to_string(self.0.path()).unwrap()
     }
+}
+
+/// The settings of a process that answers probes on any port.
+fn common() -> Common {
+    let defaults = Defaults {
+        service: "test",
+        commit: "none",
+        http_addr: "127.0.0.1:0",
+        consumer_http_addr: "127.0.0.1:0",
+    };
+    Common::read(&mut Reader::from_source(|_| None), defaults).unwrap()
 }
 
 /// Adds entries that are no events, and answers their ids.

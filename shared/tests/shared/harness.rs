@@ -137,14 +137,7 @@ impl Stores {
         idle: Duration,
         acks: ReplicaAcks,
     ) -> Running {
-        let settings = Settings {
-            stream_store: url(&self.streams, User::Inventory),
-            acks,
-            name: name.to_owned(),
-            reclaim_idle: idle,
-            dead_letters: self.bounds,
-            report_interval: REPORT_INTERVAL,
-        };
+        let settings = Settings { acks, reclaim_idle: idle, ..self.settings(name) };
         let (own, progress) = (self.own_store(), Progress::stalled_after(self.stalled_after));
         let check = Check::progress("consumer", progress.clone());
         let identity = own.identity_text("test");
@@ -160,6 +153,18 @@ impl Stores {
         });
         let readiness = Readiness::new(vec![check], Shutdown::new());
         Running { shutdown, readiness, task }
+    }
+
+    /// How a consumer of that name takes part.
+    pub(crate) fn settings(&self, name: &str) -> Settings {
+        Settings {
+            stream_store: url(&self.streams, User::Inventory),
+            acks: ReplicaAcks::NONE,
+            name: name.to_owned(),
+            reclaim_idle: NEVER,
+            dead_letters: self.bounds,
+            report_interval: REPORT_INTERVAL,
+        }
     }
 
     /// Emits orders of these quantities, in this order, and answers the ids of their entries.

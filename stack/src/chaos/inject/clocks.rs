@@ -48,6 +48,7 @@ impl Injector {
         for name in consumers {
             let _turn = self.turn(name).await;
             self.running(name).await?.kill();
+            self.tally.count(Figure::ServiceKills);
             self.running(name).await?;
             // Whether it gets ready depends on what else happens.
             self.system.wait_process_ready(name).await.ok();
