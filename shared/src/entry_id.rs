@@ -81,10 +81,10 @@ mod tests {
         #[test]
         fn each_id_reads_back_and_has_one_behind_it_unless_it_is_the_last(id in ids(), other in ids()) {
             prop_assert_eq!(id.to_string().parse(), Ok(id));
-            match id.next() {
-                Some(next) => prop_assert!(id < next && (other <= id || other >= next)),
-                None => prop_assert_eq!(id, EntryId { ms: u64::MAX, sequence: u64::MAX }),
-            }
+            let last = EntryId { ms: u64::MAX, sequence: u64::MAX };
+            prop_assert_eq!(id.next().is_none(), id == last);
+            let between = |next| id < next && (other <= id || other >= next);
+            prop_assert!(id.next().is_none_or(between));
         }
     }
 
