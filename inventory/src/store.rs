@@ -165,6 +165,18 @@ impl Store {
         }
         Ok(outcomes)
     }
+
+    /// Whether the clocks of all stores that these orders are for agree with the clock of this process.
+    pub async fn agrees_on_time(&self, orders: &[OrderCompleted]) -> Result<bool, RedisError> {
+        let partitions = self.own.partitions();
+        for (partition, _) in by_partition(orders, |order| partitions.of_product(order.product_id))
+        {
+            if !self.own.agrees_on_time(partition).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 /// A call that puts a product into the indexes, or takes it out.

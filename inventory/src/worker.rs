@@ -26,8 +26,35 @@ impl Handler for OrderHandler {
         orders: &[OrderCompleted],
         _entry_ids: &[&str],
     ) -> Result<Vec<Settlement>, RedisError> {
-        let outcomes = self.store.apply_orders(orders, self.dedupe_retention).await?;
+        let outcomes = match self.store.apply_orders(orders, self.dedupe_retention).await {
+            Err(refusal) if refusal.doubts_clock() => self.apply_alone(orders, refusal).await?,
+            outcomes => outcomes?,
+        };
         Ok(orders.iter().zip(outcomes).map(|(order, outcome)| settle(order, outcome)).collect())
+    }
+}
+
+impl OrderHandler {
+    /// Acts on each order alone, because the store leaves the batch alone: one of them is of a time far
+    /// ahead of its clock. All of them wait if the clock of this process says that the store's is wrong. If
+    /// both agree, it is the order that is wrong, and the others must not wait for it.
+    async fn apply_alone(
+        &self,
+        orders: &[OrderCompleted],
+        refusal: RedisError,
+    ) -> Result<Vec<Outcome>, RedisError> {
+        if !self.store.agrees_on_time(orders).await? {
+            return Err(refusal);
+        }
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for order in orders {
+            let order = std::slice::from_ref(order);
+            match self.store.apply_orders(order, self.dedupe_retention).await {
+                Err(refusal) if refusal.doubts_clock() => outcomes.push(Outcome::TooNew),
+                alone => outcomes.extend(alone?),
+            }
+        }
+        Ok(outcomes)
     }
 }
 

@@ -16,6 +16,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+mod overdue;
 mod recovery;
 mod round;
 mod state;

@@ -60,7 +60,7 @@ pub(crate) struct StreamState {
     /// Entries that the group was given and has not acknowledged.
     pending: u64,
     /// The oldest of them.
-    oldest_pending: Option<EntryId>,
+    pub(crate) oldest_pending: Option<EntryId>,
     /// The last entry that somebody removed from the middle.
     removed: EntryId,
 }

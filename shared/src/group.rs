@@ -155,24 +155,36 @@ impl Membership {
         Ok(entries)
     }
 
-    /// Removes consumers that have nothing pending and have not been heard of for `idle`. Answers
-    /// how many pending entries went with them after all: not 0 if one came back to life between
-    /// the look and the removal, and then somebody has to read them again.
-    pub async fn remove_idle_consumers(
+    /// The other consumers that have nothing pending and have not been heard of for `idle`, on the clock
+    /// of the store.
+    pub async fn idle_consumers(
         &self,
         redis: &Redis,
         idle: Duration,
-    ) -> Result<u64, RedisError> {
+    ) -> Result<Vec<String>, RedisError> {
         let consumers =
             Command::new("XINFO").arg("CONSUMERS").key(self.stream.as_str()).arg(self.group);
-        let mut lost = 0;
+        let mut names = Vec::new();
         for consumer in redis.run(consumers).await?.list()? {
             let name = consumer.clone().field("name")?.text()?;
             let pending = consumer.clone().field("pending")?.unsigned()?;
             let idle_ms = consumer.field("idle")?.unsigned()?;
-            if name == self.consumer || pending > 0 || u128::from(idle_ms) < idle.as_millis() {
-                continue;
+            if name != self.consumer && pending == 0 && u128::from(idle_ms) >= idle.as_millis() {
+                names.push(name);
             }
+        }
+        Ok(names)
+    }
+
+    /// Removes consumers. Answers how many pending entries went with them after all: not 0 if one came
+    /// back to life between the look and the removal, and then somebody has to read them again.
+    pub async fn remove_consumers(
+        &self,
+        redis: &Redis,
+        names: Vec<String>,
+    ) -> Result<u64, RedisError> {
+        let mut lost = 0;
+        for name in names {
             let remove = Command::new("XGROUP").arg("DELCONSUMER").key(self.stream.as_str());
             let removed = redis.run(remove.arg(self.group).arg(name.as_str())).await?;
             lost = removed.unsigned()?.saturating_add(lost);

@@ -67,6 +67,8 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 pub const CLAIMS: &str = "idempotency";
 /// Most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
+/// Which days have claims; those of `place_orders` do not count (see `prelude.lua`).
+const DAYS: &str = "days";
 /// Days whose claims are kept: today and yesterday.
 const KEPT_DAYS: u64 = 2;
 /// How many days back a sweep looks for claims. A service that was off for longer leaves the rest.
@@ -180,7 +182,7 @@ impl Once<Vec<Reply>, String> {
 }
 
 /// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the store.
-/// Functions look no further back.
+/// Functions look further back only among the days that are listed.
 pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         let clock = store.now(partition).await?;
@@ -195,6 +197,8 @@ pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisEr
         let today = until.as_millis() / DAY_MS;
         let old: Vec<u64> = days.into_iter().filter(|day| day + KEPT_DAYS <= today).collect();
         if !old.is_empty() {
+            let forget = Command::new("ZREM").key(partition.key_of(CLAIMS, DAYS));
+            store.run(forget.args(old.iter().map(u64::to_string))).await?;
             let unlink = Command::new("UNLINK");
             let keys = old.into_iter().map(|day| partition.key_of(CLAIMS, day));
             store.run(keys.fold(unlink, Command::key)).await?;

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::batch::Batcher;
 use crate::function::{Call, IDENTITY, Library, belongs};
-use crate::id::{Partition, Partitions};
+use crate::id::{OrderId, Partition, Partitions};
 use crate::layout::Layout;
 use crate::redis::{Command, Redis, RedisError, Reply};
-use crate::time::Timestamp;
+use crate::time::{MAX_SKEW, Timestamp};
 
 /// Lines that one command reads at most.
 const LINES: usize = 100;
@@ -165,6 +165,13 @@ impl OwnStore {
         let [seconds, microseconds] = self.redis.run(time).await?.exactly("a time")?;
         let ms = seconds.unsigned()?.saturating_mul(1_000);
         Ok(Timestamp::from_millis(ms.saturating_add(microseconds.unsigned()? / 1_000)))
+    }
+
+    /// Whether the clock of the store agrees with that of this process, to within [`MAX_SKEW`].
+    pub async fn agrees_on_time(&self, partition: Partition) -> Result<bool, RedisError> {
+        let now = self.now(partition).await?;
+        let here = OrderId::mint().minted_at().unwrap_or(now);
+        Ok(now <= here.later_by(MAX_SKEW) && here <= now.later_by(MAX_SKEW))
     }
 
     /// Identifies one life of the data that `partition` is part of: another one after each restart

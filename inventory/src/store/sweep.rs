@@ -6,7 +6,7 @@ use shared::function::Call;
 use shared::id::Partition;
 use shared::redis::{Command, RedisError};
 use shared::sweep::Sweep;
-use shared::time::Timestamp;
+use shared::time::{MAX_SKEW, Timestamp};
 
 use super::Store;
 use crate::keys;
@@ -22,15 +22,14 @@ impl Store {
     pub async fn sweep_applied(&self, sweep: &Sweep, keep: Duration) -> Result<u64, RedisError> {
         let mut swept = 0;
         for partition in self.own.partitions().all() {
-            let Some(newest) = self.newest_bucket(partition).await? else {
+            let clock = self.own.now(partition).await?;
+            let newest = self.newest_bucket(partition, clock).await?;
+            if self.first_kept(partition).await?.is_none() {
+                self.mark_first_kept(partition, newest, keep).await?;
+            }
+            let Some(newest) = newest else {
                 continue;
             };
-            if self.first_kept(partition).await?.is_none() {
-                // An older build may have swept so much. Nothing is removed by this.
-                let first = keys::bucket(keys::bucket_start(newest).earlier_by(keep));
-                self.call_sweep(partition, first, 0).await?;
-            }
-            let clock = self.own.now(partition).await?;
             let newest = keys::bucket_start(newest + 1);
             if let Some(until) = sweep.look(partition, clock, newest) {
                 // The bucket of this time itself still has younger orders in it.
@@ -53,9 +52,37 @@ impl Store {
         Ok(Some(keys::bucket_start(first.unsigned()?)))
     }
 
-    async fn newest_bucket(&self, partition: Partition) -> Result<Option<u64>, RedisError> {
+    /// Marks the first bucket that is kept where none was ever swept. Nothing is removed by this.
+    async fn mark_first_kept(
+        &self,
+        partition: Partition,
+        newest: Option<u64>,
+        keep: Duration,
+    ) -> Result<(), RedisError> {
+        if let Some(newest) = newest {
+            // An older build may have swept so much.
+            let first = keys::bucket(keys::bucket_start(newest).earlier_by(keep));
+            return self.call_sweep(partition, first, 0).await.map(drop);
+        }
+        let index = Command::new("EXISTS").key(keys::applied_buckets(partition));
+        if self.own.run(index).await?.int()? == 1 {
+            // All records are from ahead: what an older build swept is not known yet.
+            return Ok(());
+        }
+        self.call_sweep(partition, 0, 0).await.map(drop)
+    }
+
+    /// The newest bucket that is not of a time far ahead of the clock: one that is was recorded while the
+    /// clock was wrong, and tells nothing of what it is now.
+    async fn newest_bucket(
+        &self,
+        partition: Partition,
+        clock: Timestamp,
+    ) -> Result<Option<u64>, RedisError> {
         let index = keys::applied_buckets(partition);
-        let newest = Command::new("ZRANGE").key(index).args(["0", "0", "REV"]);
+        let last = keys::bucket(clock.later_by(MAX_SKEW)).to_string();
+        let newest = Command::new("ZRANGE").key(index).arg(last);
+        let newest = newest.args(["-inf", "BYSCORE", "REV", "LIMIT", "0", "1"]);
         let newest = self.own.run(newest).await?.list()?.into_iter().next();
         newest.map(|bucket| Ok(bucket.unsigned()?)).transpose()
     }

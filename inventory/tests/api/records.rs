@@ -188,3 +188,23 @@ async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
     assert_eq!(sweep(&test).await, 1);
     assert_eq!(sweep(&test).await, 0);
 }
+
+/// As a clock leaves it that was wrong for a while: the store would remember orders of a time to come.
+#[tokio::test]
+async fn a_record_from_far_ahead_makes_no_order_old() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let sweeper = Sweep::new("records of orders", Duration::ZERO);
+    // As a service does when it opens its store.
+    test.store.sweep_applied(&sweeper, KEEP).await.unwrap();
+    record_now(&test, product).await;
+    let ahead = now_ms(&test).await / HOUR_MS + 400 * 24;
+    test.operate("ZADD", &format!("applied {ahead} {ahead}")).await;
+    for _ in 0..3 {
+        assert_eq!(test.store.sweep_applied(&sweeper, KEEP).await.unwrap(), 0);
+    }
+    record_now(&test, product).await;
+    let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
+    let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied]);
+}

@@ -121,8 +121,11 @@ async fn nothing_is_given_back_where_nothing_was_taken() {
     apply(&test, &short).await;
     let mut elsewhere = sold.clone();
     elsewhere.product_id = neighbour;
+    let now = unknown.ordered_at.as_millis();
+    let past = order_minted_at(0, product, 1);
+    let ahead = order_minted_at(now + 10_000 * 24 * HOUR_MS, product, 1);
     let before = test.dump().await;
-    for order in [&short, &unknown, &elsewhere] {
+    for order in [&short, &unknown, &elsewhere, &past, &ahead] {
         assert_eq!(release(&test, order).await, Release::NotTaken);
     }
     assert_eq!(test.dump().await, before);

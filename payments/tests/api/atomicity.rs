@@ -73,6 +73,7 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
             Some(("order", _)) => "string",
+            Some(("idempotency", "days")) => "zset",
             Some(("idempotency", _)) => "hash",
             None if key == "account" => "hash",
             None if ["orders", "due"].contains(&key) => "zset",
@@ -145,7 +146,8 @@ fn complete_due(due: &[OrderId]) -> Subject {
 fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
     let condition = Condition { only: Some(Versions::Listed(vec![1])), not: None };
     let cancel = Cancel { id, condition, claim: Some(claim()) };
-    Subject { derived: claims.to_vec(), ..subject(cancel.invocation(whole_store())) }
+    let derived = claims.iter().cloned().chain(["idempotency:days".to_owned()]).collect();
+    Subject { derived, ..subject(cancel.invocation(whole_store())) }
 }
 
 fn refund_orders(paid: &[Order]) -> Subject {

@@ -59,3 +59,16 @@ async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
     let new = place(&service).await;
     assert!(next(&mut events).await.data.contains(&new));
 }
+
+/// Ids of events carry the time of the store, and its clock may have been wrong.
+#[tokio::test]
+async fn an_event_from_far_ahead_or_long_ago_keeps_nobody_from_what_is_new() {
+    let service = start().await;
+    place(&service).await;
+    for far in ["9999999999999-0", "18446744073709551615-18446744073709551615", "0-1"] {
+        let request = service.request(Method::GET, "/orders/stream").header("last-event-id", far);
+        let mut events = Events::open(request).await.unwrap();
+        let new = place(&service).await;
+        while !next(&mut events).await.data.contains(&new) {}
+    }
+}

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
+use crate::consumer::overdue::{Gone, Overdue};
 use crate::consumer::{BATCH, BLOCK};
 use crate::delivery::Delivery;
+use crate::entry_id::EntryId;
 use crate::group::{BEGINNING, Pace};
 use crate::rewind::Rewind;
 
@@ -31,6 +33,10 @@ pub(super) struct State {
     pub(super) after_crash: bool,
     pub(super) reclaim_cursor: String,
     pub(super) reclaim_at: Instant,
+    /// The scan for abandoned entries takes all up to this one, whatever the clock of the store says.
+    pub(super) reclaim_all_to: Option<EntryId>,
+    pub(super) overdue: Overdue,
+    pub(super) gone: Gone,
     pub(super) in_hand: Vec<Delivery>,
     pub(super) retries: Vec<(Instant, Delivery)>,
     pub(super) rewind: Rewind,
@@ -58,6 +64,9 @@ impl State {
             after_crash: true,
             reclaim_cursor: BEGINNING.to_owned(),
             reclaim_at: Instant::now(),
+            reclaim_all_to: None,
+            overdue: Overdue::default(),
+            gone: Gone::default(),
             in_hand: Vec::new(),
             retries: Vec::new(),
             rewind: Rewind::new(),
@@ -74,6 +83,7 @@ impl State {
         self.retries.clear();
         self.own_pending_after = Some(BEGINNING.to_owned());
         self.rewind.check_soon();
+        self.overdue.forget();
         self.pace = Pace::cautious();
         self.past_pace = Pace::cautious();
         self.course = Course::Unknown;

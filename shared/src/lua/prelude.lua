@@ -181,28 +181,46 @@ local function announce(changes, kind, ids)
   end
 end
 
--- Claims of idempotency keys lie in one hash for each day. Two days are looked at, so a claim is kept for 24 to 48 hours.
+-- Claims of idempotency keys lie in one hash for each day. Today and yesterday are looked at, so a claim is kept for 24 to 48
+-- hours. Where both have none, the other days with claims are looked at too: the clock of the store may be days away for a while.
 local DAY_MS = 24 * 60 * 60 * 1000
+-- The sorted set of these days, behind what the keys of claims begin with. So many are looked at, from the last one on.
+local DAYS = 'days'
+local MOST_DAYS = 8
+
+-- The claim of this key, on whatever day.
+local function find_claim(prefix, hash, today)
+  local claim = redis.call('HGET', prefix .. int(today), hash) or redis.call('HGET', prefix .. int(today - 1), hash)
+  if claim then
+    return claim
+  end
+  for _, day in ipairs(redis.call('ZRANGE', prefix .. DAYS, 0, MOST_DAYS - 1, 'REV')) do
+    local far = day ~= int(today) and day ~= int(today - 1)
+    claim = far and redis.call('HGET', prefix .. day, hash)
+    if claim then
+      return claim
+    end
+  end
+end
 
 -- The last three arguments of a function that takes a claim: what the keys of claims begin with, the hash of the
 -- idempotency key (empty when the client sent none), and the fingerprint of the request.
 -- Answers what the function has to reply when the key was used before: {2, the answer of then} or {3}.
 local function replay(args, now)
   local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
-  local today = math.floor(now / DAY_MS)
-  for day = today, hash == '' and today + 1 or today - 1, -1 do
-    local claim = redis.call('HGET', prefix .. int(day), hash)
-    if claim then
-      local claimed_fingerprint, answer = string.match(claim, '^(%S+) (.*)$')
-      return claimed_fingerprint == fingerprint and {2, answer} or {3}
-    end
+  local claim = hash ~= '' and find_claim(prefix, hash, math.floor(now / DAY_MS))
+  if claim then
+    local claimed_fingerprint, answer = string.match(claim, '^(%S+) (.*)$')
+    return claimed_fingerprint == fingerprint and {2, answer} or {3}
   end
 end
 
--- Writes down what the request was answered.
+-- Writes down what the request was answered. `replay` has read the days, so they are a sorted set or nothing.
 local function remember(args, now, answer)
   local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
   if hash ~= '' then
-    redis.call('HSET', prefix .. int(math.floor(now / DAY_MS)), hash, fingerprint .. ' ' .. answer)
+    local today = int(math.floor(now / DAY_MS))
+    redis.call('HSET', prefix .. today, hash, fingerprint .. ' ' .. answer)
+    redis.call('ZADD', prefix .. DAYS, today, today)
   end
 end

@@ -113,6 +113,11 @@ impl RedisError {
         matches!(self, Self::NotNow(message) if code(message) == "NOPERM")
     }
 
+    /// The store leaves something alone because its clock may be wrong.
+    pub fn doubts_clock(&self) -> bool {
+        matches!(self, Self::NotNow(message) if code(message) == "CLOCK")
+    }
+
     /// The slot of the command is on its way to another node, and nothing was done.
     pub(super) fn is_moving(&self) -> bool {
         matches!(self, Self::NotNow(message) if code(message) == MOVING)

@@ -238,9 +238,11 @@ async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
     stores.emit([DONE]).await;
     stores.give("own", 1).await;
 
-    let lost = own.remove_idle_consumers(&stores.emitter, NEVER).await.unwrap();
+    let idle = own.idle_consumers(&stores.emitter, NEVER).await.unwrap();
+    let lost = own.remove_consumers(&stores.emitter, idle).await.unwrap();
     assert_eq!((lost, consumers(&stores).await.len()), (0, 3), "nobody is idle that long");
-    let lost = own.remove_idle_consumers(&stores.emitter, Duration::ZERO).await.unwrap();
+    let idle = own.idle_consumers(&stores.emitter, Duration::ZERO).await.unwrap();
+    let lost = own.remove_consumers(&stores.emitter, idle).await.unwrap();
     assert_eq!(lost, 0);
     assert_eq!(consumers(&stores).await, ["busy", "own"]);
     assert_eq!(stores.pending().await, Some(2));

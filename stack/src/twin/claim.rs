@@ -23,6 +23,9 @@ pub struct Claim {
 pub struct Claims {
     beginning: Beginning,
     used: BTreeMap<(u64, String), (String, String)>,
+    /// Whether today stands among the days with claims. Those from the beginning are of a build that
+    /// kept no list.
+    is_listed: bool,
 }
 
 impl Claim {
@@ -47,7 +50,7 @@ impl Claims {
             let day = beginning.day - random.u64(1..=2);
             ((day, hash), (fingerprint, "as it was answered then".to_owned()))
         };
-        Self { beginning, used: (0..KEYS / 2).map(used).collect() }
+        Self { beginning, used: (0..KEYS / 2).map(used).collect(), is_listed: false }
     }
 
     /// What a key is answered that was used today or, if not, yesterday.
@@ -64,6 +67,12 @@ impl Claims {
 
     /// Writes down what a request was answered that had an effect.
     pub fn remember(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
+        self.is_listed |= claim.is_some();
+        self.remember_order(claim, answer);
+    }
+
+    /// The same for an order, whose claim is never looked for on other days.
+    pub fn remember_order(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
         if let Some(Claim { hash, fingerprint }) = claim {
             let key = (self.beginning.day, hash.clone());
             self.used.insert(key, (fingerprint.clone(), answer.to_string()));
@@ -77,6 +86,11 @@ impl Claims {
             if let Kept::Hash(claims) = store.entry(key).or_insert(Kept::Hash(BTreeMap::new())) {
                 claims.insert(hash.clone(), format!("{what} {answer}"));
             }
+        }
+        if self.is_listed {
+            let day = self.beginning.day.to_string();
+            let days = Kept::Sorted(BTreeMap::from([(day.clone(), day)]));
+            store.insert(self.beginning.partition.key_of("idempotency", "days"), days);
         }
     }
 }

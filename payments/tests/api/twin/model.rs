@@ -111,7 +111,7 @@ impl Model {
             refunded: None,
         };
         self.orders.insert(request.id, order);
-        self.claims.remember(request.claim.as_ref(), request.id);
+        self.claims.remember_order(request.claim.as_ref(), request.id);
         placed.push(request.id);
         Answer::Number(1)
     }
