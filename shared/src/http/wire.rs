@@ -30,6 +30,9 @@ const MAX_BUFFERS: usize = 16;
 /// Bytes of a head that are kept, to tell what is wrong with it.
 pub(super) const KEPT_HEAD: usize = 4 * 1024;
 
+/// Pause between two looks whether all places are taken, for a client that takes nothing.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// What holds for every connection of a process.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -67,6 +70,7 @@ enum Wait {
 }
 
 impl Terms {
+    /// How long a wait may be as things are now.
     fn of(&self, wait: Wait) -> Duration {
         match wait {
             Wait::Idle => self.idle,
@@ -74,6 +78,14 @@ impl Terms {
             Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
             Wait::Write => WRITE_TIMEOUT,
             Wait::Excess => EXCESS_TIMEOUT,
+        }
+    }
+
+    /// The soonest that a wait may be too long, whatever happens meanwhile.
+    fn soonest(&self, wait: Wait) -> Duration {
+        match wait {
+            Wait::Write => WRITE_TIMEOUT.min(self.head),
+            wait => self.of(wait),
         }
     }
 }
@@ -109,15 +121,17 @@ impl Wire {
 
     /// Whether a wait that began at `since` has been too long.
     fn poll_limit(&mut self, wait: Wait, since: Instant, context: &mut Context<'_>) -> Poll<()> {
-        let end = since + self.terms.of(wait);
-        if self.timer.deadline() > end {
-            self.timer.as_mut().reset(end);
+        let soonest = since + self.terms.soonest(wait);
+        if self.timer.deadline() > soonest {
+            self.timer.as_mut().reset(soonest);
         }
         while self.timer.as_mut().poll(context).is_ready() {
-            if Instant::now() >= end {
+            let (now, end) = (Instant::now(), since + self.terms.of(wait));
+            if now >= end {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(end);
+            // Nobody wakes this connection when the last place is taken, so it looks.
+            self.timer.as_mut().reset(end.min(soonest.max(now + LOOK_AGAIN)));
         }
         Poll::Pending
     }
