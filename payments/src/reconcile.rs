@@ -18,6 +18,7 @@ mod patience;
 mod reach;
 mod repair;
 mod report;
+mod steps;
 mod walk;
 
 use crate::audit::{Difference, Sums};
@@ -38,7 +39,7 @@ const SAFE_REPAIRS: usize = 100;
 const MOST_REPAIRS: u64 = 100_000;
 /// Differences that are repaired before the run waits until these repairs show.
 const REPAIRS_AT_ONCE: usize = 100;
-/// Longest wait until what was repaired has taken its course.
+/// Longest wait until the repairs of a step show, and again at the end of a run.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// Pause between two looks at what was repaired.
 const SETTLE_PAUSE: Duration = Duration::from_millis(250);
@@ -53,10 +54,10 @@ pub struct Options {
     /// no longer, paid for, and what an order took twice. Counted stock and money are never changed.
     #[arg(long)]
     apply: bool,
-    /// Repair up to so many differences, 0 to 100000, in steps of 100. Without it, a run that finds
-    /// more than 100 to repair repairs none: so many mean that a store lost its data, or that this is
-    /// another inventory, and emitting the events again would refund everybody. Read what was found
-    /// first.
+    /// Repair up to this number of differences, 0 to 100000, in steps of 100. Without it, a run that
+    /// finds more than 100 to repair repairs none. More than 100 mean that a store lost its data, or
+    /// that this is another inventory. Emitting the events again would then refund all these orders.
+    /// Read what was found first.
     #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_REPAIRS))]
     max_repairs: Option<usize>,
     /// Write one JSON object instead of lines for people.
@@ -65,7 +66,7 @@ pub struct Options {
     /// An order that changed within this time may still be on its way.
     #[arg(long, value_name = "SPAN", default_value = "60s")]
     grace: Span,
-    /// Stock of an order that is none of ours is given back only when it is older than this.
+    /// Stock of an order that payments does not know is given back only when it is older than this.
     #[arg(long, value_name = "SPAN", default_value = "15m")]
     orphan_grace: Span,
     /// Compare only what is younger than this. The account is not compared then.
@@ -74,7 +75,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// How many of so many differences a run repairs.
+    /// How many of these repairs a run makes.
     fn allowed(&self, repairs: usize) -> usize {
         match self.max_repairs {
             Some(most) => repairs.min(most),
@@ -100,9 +101,9 @@ pub struct Reconciler {
 /// The times that one run goes by, all on the clock of the store.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// What changed before may no longer be on its way.
+    /// What changed before this time is no longer on its way.
     settled: Timestamp,
-    /// An unknown order from before is none that is about to come.
+    /// An unknown order from before this time is not about to be placed.
     orphaned: Timestamp,
     /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
     /// take its stock a second time.
@@ -172,15 +173,23 @@ impl Reconciler {
         Ok(Sums::beside(accounts.await?))
     }
 
-    /// Waits until what was repaired shows, and keeps what does not.
-    async fn settle(&self, times: Times, differences: &mut Vec<Difference>) -> anyhow::Result<()> {
+    /// Waits until at most `most_left` of these differences are left, and keeps those. Answers
+    /// whether that came in time. A difference that no wait can end is not waited for.
+    async fn settle(
+        &self,
+        times: Times,
+        differences: &mut Vec<Difference>,
+        most_left: usize,
+    ) -> anyhow::Result<bool> {
         let deadline = Instant::now() + SETTLE_LIMIT;
         loop {
             self.look_again(times, differences).await?;
             let waits = |found: &Difference| may_pass(found) && remedy(times, found).is_some();
-            let open = differences.iter().any(waits);
-            if !open || Instant::now() >= deadline {
-                return Ok(());
+            if differences.len() <= most_left || !differences.iter().any(waits) {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
             }
             tokio::time::sleep(SETTLE_PAUSE).await;
         }

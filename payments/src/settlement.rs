@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use moka::future::Cache;
 use shared::backoff::Backoff;
 use shared::entry_id::EntryId;
 use shared::event::{Event, OrderCompleted};
@@ -34,11 +35,13 @@ pub struct Settlements(Arc<Inner>);
 
 struct Inner {
     store: OwnStore,
+    /// How far the group was in each partition at the last look of those whose time is up.
+    looked_at: Cache<Partition, Arc<GroupStanding>>,
     waiting: Mutex<Waiting>,
     arrived: Notify,
 }
 
-/// The shortest time for which inventory remembers what became of an order (the lower limit of its
+/// The shortest time for which inventory keeps the record of an order (the lower limit of its
 /// `DEDUPE_RETENTION`).
 pub(crate) const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
 
@@ -51,7 +54,9 @@ type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
 impl Settlements {
     /// Those of the orders in `store`.
     pub fn new(store: OwnStore) -> Self {
-        Self(Arc::new(Inner { store, waiting: Mutex::default(), arrived: Notify::new() }))
+        let looked_at = Cache::builder().time_to_live(LOOK_INTERVAL).build();
+        let (waiting, arrived) = (Mutex::default(), Notify::new());
+        Self(Arc::new(Inner { store, looked_at, waiting, arrived }))
     }
 
     /// Waits until inventory has acknowledged an entry. The caller sets the limit, and has a place among
@@ -62,13 +67,21 @@ impl Settlements {
         signal.cancelled().await;
     }
 
-    /// What became of one entry.
+    /// Where one entry stands in the group.
     pub async fn standing(
         &self,
         partition: Partition,
         entry: EntryId,
     ) -> Result<Standing, RedisError> {
         Ok(self.group(partition).await?.of(entry))
+    }
+
+    /// Whether inventory had acknowledged an entry up to 50 ms ago. All who ask about a partition
+    /// within that time share one look: the waits of a process may end in the same instant.
+    pub async fn is_acknowledged_lately(&self, partition: Partition, entry: EntryId) -> bool {
+        let look = async { self.group(partition).await.map(Arc::new) };
+        let group = self.0.looked_at.try_get_with(partition, look).await;
+        group.is_ok_and(|group| group.of(entry) == Standing::Acknowledged)
     }
 
     /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would have

@@ -171,7 +171,7 @@ impl<H: Handler> Consumer<H> {
             Step::GoOn => {}
             Step::Begun => return Ok(Round::Nowhere("it acts on the same recent events again")),
             Step::Repeated => return Ok(Round::Progress),
-            Step::Ended => return Ok(Round::Underway),
+            Step::RepeatedAgain | Step::Ended => return Ok(Round::Underway),
             Step::Halt(reason) => return Err(Trouble::Halt(reason)),
         }
         if let Some(after) = self.state.own_pending_after.take() {

@@ -49,6 +49,8 @@ pub(crate) enum Step {
     Begun,
     /// Entries of the past were acted on again.
     Repeated,
+    /// The same, in a pass beyond those that count as progress.
+    RepeatedAgain,
     /// The pass has come to its end.
     Ended,
     /// Act on nothing, for this reason.
@@ -208,8 +210,7 @@ impl Rewind {
             settler.repeat(entries).await?;
             if let Some(next) = last.next() {
                 pass.next = next;
-                let is_news = self.passes <= PASSES;
-                return Ok(if is_news { Step::Repeated } else { Step::Begun });
+                return Ok(if self.passes <= PASSES { Step::Repeated } else { Step::RepeatedAgain });
             }
         }
         let Pass { last, life, .. } = pass;

@@ -12,7 +12,6 @@ use shared::problem::{OVERLOADED, Problem};
 use shared::redis::RedisError;
 use shared::request::RequestContext;
 use shared::shutdown::Shutdown;
-use shared::standing::Standing;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -24,7 +23,7 @@ use crate::store::Store;
 
 /// Pause after the store did not answer a request that waits already.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Pause after inventory could not say what became of an order.
+/// Pause after inventory could not say whether the stock of an order is taken.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Longest last look of a wait whose time is up.
 const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -67,7 +66,7 @@ enum NotTaken {
 pub struct Wait<'a> {
     /// Where orders are kept.
     pub store: &'a Store,
-    /// Who knows what became of the stock.
+    /// Who knows whether the stock is taken.
     pub inventory: &'a InventoryClient,
     /// Who asks.
     pub context: &'a RequestContext,
@@ -140,11 +139,15 @@ impl Finals {
             let Some(order) = order else {
                 return Ok(None);
             };
-            let is_over = Instant::now() >= deadline || self.end.is_cancelled();
+            let is_ending = self.end.is_cancelled();
+            let is_over = Instant::now() >= deadline || is_ending;
             let is_final = match order.status {
                 OrderStatus::Cancelled | OrderStatus::Refunded => true,
                 OrderStatus::Pending => false,
-                OrderStatus::Paid => taken || is_over && self.is_taken_by_now(wait, &order).await,
+                OrderStatus::Paid if taken => true,
+                // All waits of the process end then, and have no time to look.
+                OrderStatus::Paid if is_ending => false,
+                OrderStatus::Paid => is_over && self.is_taken_by_now(wait, &order).await,
             };
             if is_final || is_over {
                 return Ok(Some(Waited { order, is_final }));
@@ -192,8 +195,7 @@ impl Finals {
         let Some(entry) = completed_entry(order) else { return false };
         let partition = wait.store.own.partitions().of_order(order.id);
         let look = async {
-            let standing = self.settlements.standing(partition, entry).await;
-            standing.is_ok_and(|standing| standing == Standing::Acknowledged)
+            self.settlements.is_acknowledged_lately(partition, entry).await
                 && self.ask_whether_taken(wait, order).await.is_ok()
         };
         tokio::time::timeout(LAST_LOOK, look).await.unwrap_or(false)

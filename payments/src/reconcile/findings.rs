@@ -17,7 +17,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// Nothing yet, and a list of so many differences at most.
+    /// Nothing yet, and a list of at most `limit` differences.
     pub(super) fn up_to(limit: usize) -> Self {
         let differences = Vec::new();
         Self { orders: 0, products: 0, movements: 0, differences, more: 0, limit }

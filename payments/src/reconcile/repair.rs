@@ -4,6 +4,7 @@ use anyhow::Context;
 use shared::id::OrderId;
 use shared::page::MAX_LIMIT;
 
+use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
 use crate::audit::{Difference, Kind, Outcome, Remedy, of_order};
 use crate::domain::Found;
@@ -36,28 +37,23 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Repairs these differences, in steps. Answers what remains of them. A step of which nothing was
-    /// repaired is the last one.
+    /// Repairs these differences, in steps. Answers what remains of them.
     pub(super) async fn repair(
         &self,
         times: Times,
         repairs: &[Difference],
     ) -> anyhow::Result<Vec<Difference>> {
-        let (mut remains, mut steps) = (Vec::new(), repairs.chunks(REPAIRS_AT_ONCE));
-        for step in steps.by_ref() {
+        let repair = async |step: &[Difference]| {
             let mut left = Vec::new();
             for difference in step {
                 left.extend(self.repair_one(times, difference).await?);
             }
-            self.settle(times, &mut left).await?;
-            let is_stuck = left.len() == step.len();
-            remains.extend(left);
-            if is_stuck {
-                break;
-            }
-        }
-        remains.extend(steps.flatten().cloned());
-        Ok(remains)
+            Ok(left)
+        };
+        let settle = async |left: &mut Vec<Difference>, most_left: usize| {
+            self.settle(times, left, most_left).await
+        };
+        in_steps(repairs, REPAIRS_AT_ONCE, repair, settle).await
     }
 
     /// Answers what has to be looked at again.

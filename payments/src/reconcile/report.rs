@@ -1,10 +1,12 @@
 //! What a run found, for people and for machines.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::MOST_REPAIRS;
 use super::findings::Findings;
 use crate::audit::{Difference, Sums, decimal};
 
@@ -44,13 +46,13 @@ impl Report {
         held_back: Option<usize>,
         took: Duration,
     ) -> Self {
-        let remains = &findings.differences;
-        let same = |a: &Difference, b: &Difference| {
-            (a.order_id, a.product_id, a.movement) == (b.order_id, b.product_id, b.movement)
-                && a.kind.remedy().is_some() == b.kind.remedy().is_some()
+        let subject = |difference: &Difference| {
+            let Difference { kind, order_id, product_id, movement, .. } = difference;
+            (*order_id, *product_id, *movement, kind.remedy().is_some())
         };
+        let remains: HashSet<_> = findings.differences.iter().map(subject).collect();
         let line = |difference: Difference| {
-            let repaired = !remains.iter().any(|other| same(other, &difference));
+            let repaired = !remains.contains(&subject(&difference));
             Line { difference, repaired }
         };
         let (charged, refunded) = sums.map(Sums::accounts).unzip();
@@ -100,11 +102,52 @@ impl Report {
         write!(text, "{all} differences, {repaired} repaired")?;
         if let Some(repairs) = self.held_back {
             let limit = "more than this run may repair: read them, then say --max-repairs";
-            write!(text, "; {repairs} are {limit} {repairs}")?;
+            // A run takes no larger number, and repairs the others the next time.
+            let next = MOST_REPAIRS.min(repairs as u64);
+            write!(text, "; {repairs} are {limit} {next}")?;
         }
         if self.more > 0 {
             write!(text, "; {} of them are only counted: run it again", self.more)?;
         }
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::id::OrderId;
+
+    use super::*;
+    use crate::audit::Kind;
+
+    fn differences(count: usize) -> Vec<Difference> {
+        let difference = || {
+            let (order_id, detail) = (Some(OrderId::mint()), String::new());
+            let kind = Kind::NoOutcome;
+            Difference { kind, order_id, product_id: None, movement: None, detail }
+        };
+        std::iter::repeat_with(difference).take(count).collect()
+    }
+
+    fn report(left: Vec<Difference>, found: Vec<Difference>, held_back: Option<usize>) -> Report {
+        let mut findings = Findings::up_to(usize::MAX);
+        left.into_iter().for_each(|difference| findings.add(difference));
+        Report::new(&findings, found, None, held_back, Duration::ZERO)
+    }
+
+    #[test]
+    fn what_is_not_left_is_repaired() {
+        let found = differences(3);
+        let report = report(vec![found[1].clone()], found, None);
+        let repaired: Vec<bool> = report.differences.iter().map(|line| line.repaired).collect();
+        assert_eq!(repaired, [true, false, true]);
+    }
+
+    #[test]
+    fn a_report_advises_no_more_repairs_than_a_run_takes() {
+        for (held_back, advice) in [(101, "101"), (100_001, "100000")] {
+            let text = report(Vec::new(), Vec::new(), Some(held_back)).text(false).unwrap();
+            assert!(text.ends_with(&format!("say --max-repairs {advice}")), "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::redis::RedisError;
 pub(super) enum Round {
     /// An entry was settled, or none was there.
     Progress,
-    /// It prepared a round that will tell: a few such rounds follow each other at most.
+    /// It prepared a round that will tell, or went on with a pass over the past, which ends.
     Underway,
     /// It may be repeated for ever, for this reason.
     Nowhere(&'static str),

@@ -1,0 +1,88 @@
+//! Many repairs, a step at a time.
+
+/// Makes `repairs` in steps of `at_once`. Answers what is left of them.
+///
+/// `repair` makes those of one step, and answers what has to be looked at again. `settle` waits until
+/// at most that many of them are left, keeps those, and answers whether that came in time.
+///
+/// A step of which all is left is the last one. Behind the first step that did not settle in time, a
+/// step is waited for only until one of its repairs shows. What is left of the steps is then waited
+/// for once more, together. So repairs that never show cost two such waits, however many there are.
+pub(super) async fn in_steps<T: Clone>(
+    repairs: &[T],
+    at_once: usize,
+    repair: impl AsyncFn(&[T]) -> anyhow::Result<Vec<T>>,
+    settle: impl AsyncFn(&mut Vec<T>, usize) -> anyhow::Result<bool>,
+) -> anyhow::Result<Vec<T>> {
+    let (mut remains, mut steps) = (Vec::new(), repairs.chunks(at_once));
+    let (mut in_time, mut is_stuck) = (true, false);
+    while !is_stuck && let Some(step) = steps.next() {
+        let mut left = repair(step).await?;
+        let most_left = if in_time { 0 } else { step.len() - 1 };
+        in_time &= settle(&mut left, most_left).await?;
+        is_stuck = left.len() == step.len();
+        remains.extend(left);
+    }
+    if !in_time && !is_stuck && repairs.len() > at_once {
+        settle(&mut remains, 0).await?;
+    }
+    remains.extend(steps.flatten().cloned());
+    Ok(remains)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Repairs of which those show at the first look that `shows` names, and the others never.
+    /// Answers what is left, and how many waits ended without all that they waited for.
+    async fn run(count: usize, shows: impl Fn(usize) -> bool) -> (Vec<usize>, usize) {
+        let waits = RefCell::new(0);
+        let all: Vec<usize> = (0..count).collect();
+        let repair = async |step: &[usize]| Ok(step.to_vec());
+        let settle = async |left: &mut Vec<usize>, most_left: usize| {
+            left.retain(|&number| !shows(number));
+            let in_time = left.len() <= most_left;
+            *waits.borrow_mut() += usize::from(!in_time);
+            Ok(in_time)
+        };
+        let left = in_steps(&all, 10, repair, settle).await.unwrap();
+        (left, waits.into_inner())
+    }
+
+    #[tokio::test]
+    async fn repairs_that_never_show_cost_two_waits_however_many_there_are() {
+        for stubborn in [7, 2] {
+            let (left, waits) = run(1_000, |number| number % stubborn != 0).await;
+            assert!(left.iter().all(|number| number % stubborn == 0));
+            assert_eq!((left.len(), waits), (1_000_usize.div_ceil(stubborn), 2), "{stubborn}");
+        }
+        assert_eq!(run(1_000, |_| true).await, (Vec::new(), 0));
+        assert_eq!(run(10, |number| number > 0).await, (vec![0], 1), "one step is waited for once");
+    }
+
+    #[tokio::test]
+    async fn a_step_of_which_nothing_is_repaired_is_the_last_one() {
+        assert_eq!(run(30, |_| false).await, ((0..30).collect(), 1));
+        let (left, waits) = run(50, |number| number < 20).await;
+        assert_eq!((left, waits), ((20..50).collect(), 1));
+    }
+
+    /// It may show while the others are repaired.
+    #[tokio::test]
+    async fn what_did_not_show_in_time_is_looked_at_once_more() {
+        let looks = RefCell::new(0);
+        let settle = async |left: &mut Vec<usize>, most_left: usize| {
+            *looks.borrow_mut() += 1;
+            let late = *looks.borrow() > 2;
+            left.retain(|&number| number == 3 && !late);
+            Ok(left.len() <= most_left)
+        };
+        let all: Vec<usize> = (0..20).collect();
+        let repair = async |step: &[usize]| Ok(step.to_vec());
+        assert_eq!(in_steps(&all, 10, repair, settle).await.unwrap(), Vec::<usize>::new());
+        assert_eq!(looks.into_inner(), 3);
+    }
+}
