@@ -123,6 +123,8 @@ pub struct Completion {
     pub paid: Vec<String>,
     /// What was due without being a pending order: damage that somebody has to look at.
     pub broken: Vec<String>,
+    /// Members that were taken off the list of what is due. Orders that were placed together are one.
+    pub removed: u64,
     /// When the next order is due; `None` when none is pending.
     pub next_due_in: Option<Duration>,
 }

@@ -108,11 +108,12 @@ impl Store {
         let mut number = || -> Result<i64, RedisError> {
             Ok(reply.next().ok_or_else(|| unexpected("complete_due", "too little"))?.int()?)
         };
-        let (count, wait_ms) = (number()?, number()?);
+        let (count, wait_ms, removed) = (number()?, number()?, number()?);
+        let removed = u64::try_from(removed).unwrap_or_default();
         let next_due_in = u64::try_from(wait_ms).ok().map(Duration::from_millis);
         let mut paid = reply.map(Reply::text).collect::<Result<Vec<String>, _>>()?;
         let broken = paid.split_off(usize::try_from(count).unwrap_or_default().min(paid.len()));
-        Ok(Completion { paid, broken, next_due_in })
+        Ok(Completion { paid, broken, removed, next_due_in })
     }
 
     /// Cancels an order that is still pending, if it has the version that is meant.

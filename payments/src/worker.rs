@@ -69,7 +69,7 @@ impl Completer {
         log(&completion);
         confirm_progress(&completion)?;
         progress.mark();
-        let is_idle = taken(&completion) == 0 && completion.next_due_in.is_none();
+        let is_idle = completion.removed == 0 && completion.next_due_in.is_none();
         let Some(tail) = self.tail.as_mut().filter(|_| is_idle) else {
             sleep_unless(shutdown, pause(&completion, self.delay)).await;
             return Ok(());
@@ -89,9 +89,10 @@ impl Completer {
     }
 }
 
-/// Makes sure that what is due was taken off the list. The next look would find the same, for ever.
+/// Makes sure that what is due was taken off the list, also where none of it was paid: orders that
+/// are cancelled may be on it. Otherwise the next look would find the same, for ever.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
-    if taken(completion) == 0 && completion.next_due_in == Some(Duration::ZERO) {
+    if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
         let error = "an order is due, and the store does not take it off the list";
         return Err(RedisError::Refused(error.to_owned()));
     }
@@ -109,7 +110,7 @@ fn pause(completion: &Completion, delay: Duration) -> Duration {
     completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)
 }
 
-/// How many orders a look took off the list.
+/// How many orders a look paid, or found to be damage.
 fn taken(completion: &Completion) -> usize {
     completion.paid.len() + completion.broken.len()
 }
@@ -184,6 +185,7 @@ mod tests {
         let completion = Completion {
             paid: vec![String::new(); paid],
             broken: Vec::new(),
+            removed: paid as u64,
             next_due_in: next_due_ms.map(Duration::from_millis),
         };
         pause(&completion, Duration::from_millis(delay_ms))
@@ -191,9 +193,10 @@ mod tests {
 
     #[test]
     fn a_look_that_leaves_what_is_due_is_no_progress() {
-        let after = |paid: usize, next_due_in| {
-            let paid = vec![String::new(); paid];
-            confirm_progress(&Completion { paid, broken: Vec::new(), next_due_in }).is_ok()
+        // Only cancelled orders, for instance: none is paid.
+        let after = |removed, next_due_in| {
+            let (paid, broken) = (Vec::new(), Vec::new());
+            confirm_progress(&Completion { paid, broken, removed, next_due_in }).is_ok()
         };
         assert!(!after(0, Some(Duration::ZERO)));
         assert!(after(1, Some(Duration::ZERO)) && after(0, None));

@@ -4,8 +4,8 @@
 
   KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
   ARGV  1 prefix of order keys   2 how many orders at most, up to 1,000; more only where one call placed more
-  Reply {how many were paid, wait until the next is due in ms or -1, then the ids of the paid orders, and then
-        those that were due without being a pending order}
+  Reply {how many were paid, wait until the next is due in ms or -1, how many members were taken off `due`, then the ids of the
+        paid orders, and then those that were due without being a pending order}
   Event order_completed for each ]]
 
 -- Lua passes a few thousand values at once, and not one more: ids would be paid and then not taken off the list.
@@ -85,7 +85,7 @@ local function complete_due(keys, args)
   assert(limit <= MAX_BATCH, 'too many orders at once')
   local now = now_ms()
   local ids, members = read_due(due, int(now), limit)
-  local reply = {0, -1}
+  local reply = {0, -1, members}
   if members > 0 then
     if not writable_as(stream, 'stream') then
       return damaged(stream)

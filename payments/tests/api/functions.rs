@@ -185,6 +185,21 @@ async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
     assert_eq!(test.entries(OrderCompleted::STREAM).await.len(), 1);
 }
 
+/// They are on the list where they were made due anew while somebody cancelled them.
+#[tokio::test]
+async fn cancelled_orders_are_taken_off_the_list_and_that_is_progress() {
+    let test = start().await;
+    for _ in 0..3 {
+        let order = place(&test, Duration::from_hours(1)).await.id;
+        test.store.cancel_order(order, &Condition::NONE, None).await.unwrap();
+        test.operate("ZADD", &format!("due 1 {order}")).await;
+    }
+    let completion = test.store.complete_due(only_partition()).await.unwrap();
+    assert_eq!((completion.paid.len(), completion.broken.len(), completion.removed), (0, 0, 3));
+    assert_eq!(completion.next_due_in, None);
+    assert_eq!(test.store.complete_due(only_partition()).await.unwrap().removed, 0);
+}
+
 /// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must
 /// not hold up the others.
 #[tokio::test]

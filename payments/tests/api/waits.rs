@@ -82,6 +82,23 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     }
 }
 
+/// Waits that end in the same instant share one look at the group of inventory.
+#[tokio::test]
+async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
+    const WAITS: usize = 60;
+    let service = start().await;
+    let id = place(&service).await;
+    assert_eq!(service.complete().await, 1);
+    deliver(&service, false).await;
+    let path = format!("/orders/{id}?wait=final&timeout=1");
+    let before = calls(&service, "xinfo|groups").await;
+    let answers = shared::own_store::all((0..WAITS).map(|_| service.get(&path))).await;
+    assert!(answers.iter().all(|answer| answer.header("order-final") == "false"));
+    // While they wait, there is a look each 50 ms.
+    let made = calls(&service, "xinfo|groups").await - before;
+    assert!((1..WAITS as u64 / 2 + 15).contains(&made), "{made} looks");
+}
+
 /// inventory forgets what became of orders after some time; by then it will not reject one either.
 #[tokio::test]
 async fn an_order_that_inventory_has_forgotten_is_final() {
@@ -108,10 +125,10 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
     let service = start().await;
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final");
-    let before = calls_of_get(&service).await;
+    let before = calls(&service, "get").await;
     let outage = async {
         let store = service.system.payments_redis();
-        let looked = || async { calls_of_get(&service).await > before };
+        let looked = || async { calls(&service, "get").await > before };
         wait_until("the poll to wait", LIMIT, looked).await.unwrap();
         store.kill();
         store.restart().await.unwrap();
@@ -123,11 +140,12 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
     assert_eq!(answer.json()["status"], "cancelled");
 }
 
-/// How often an order was looked at, by the service or by a function, since the store was started.
-async fn calls_of_get(service: &Service) -> u64 {
+/// How often a command was called, by the service or by a function, since the store was started.
+async fn calls(service: &Service, command: &str) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls="));
+    let name = format!("cmdstat_{command}:calls=");
+    let line = info.lines().find_map(|line| line.strip_prefix(&name));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 

@@ -119,7 +119,7 @@ impl Model {
     /// Orders that were placed together are paid together.
     pub(crate) fn complete_due(&mut self, step: usize, request: &Complete) -> Answer {
         // No time passes in a history, so what is due is what had no delay.
-        let mut paid = Vec::new();
+        let (mut paid, mut removed) = (Vec::new(), 0);
         while let Some(together) = self.next_due()
             && together.delay_ms == 0
             && request.limit > 0
@@ -127,6 +127,7 @@ impl Model {
         {
             paid.extend(together.ids.iter().copied());
             let gone = together.ids.clone();
+            removed += 1;
             self.due.retain(|together| together.ids != gone);
         }
         for &id in &paid {
@@ -140,7 +141,7 @@ impl Model {
         };
         let count = Answer::Number(i64::try_from(paid.len()).unwrap());
         let ids = paid.into_iter().map(|id| Answer::Text(id.to_string()));
-        Answer::List([count, wait].into_iter().chain(ids).collect())
+        Answer::List([count, wait, Answer::Number(removed)].into_iter().chain(ids).collect())
     }
 
     pub(crate) fn cancel_order(&mut self, step: usize, request: &Cancel) -> Answer {
