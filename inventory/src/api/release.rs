@@ -43,7 +43,8 @@ impl ReleaseApi {
     ///
     /// payments refunds the order where it is paid, with the reason `released`. An order that is
     /// cancelled, refunded or unknown to payments stays as it is. A later event of the order is
-    /// answered with a refund. Repeating the request gives nothing back and repeats the refund.
+    /// answered with a refund. Repeating the request gives nothing back and repeats the refund. Stock
+    /// that an older release gave back without a refund is refunded now, if the sale is found.
     #[oai(
         path = "/admin/releases",
         method = "post",
@@ -59,16 +60,23 @@ impl ReleaseApi {
         body: Body<ReleaseOrder>,
     ) -> Result<Json<OutcomeBody>, Problem> {
         let ReleaseOrder { order_id, product_id } = body.0;
-        match self.0.store.release_order(order_id, product_id, &visit.context).await? {
-            Release::Released => {
-                tracing::warn!(%order_id, %product_id, "stock given back by an operator: refund requested");
-                Ok(Json(OutcomeBody::new(order_id, OrderRecord::Released)))
+        let done = match self.0.store.release_order(order_id, product_id, &visit.context).await? {
+            Release::Released => "stock given back by an operator: refund requested",
+            Release::Repeated => "stock was given back before: refund requested again",
+            Release::RefundAdded => "stock was given back by an older release: refund requested",
+            Release::Unproved => {
+                let detail = "the stock of this order was given back before, and no sale of this \
+                              product to it was found: no refund is requested";
+                return Err(Problem::new(&NOT_FOUND, detail));
             }
             Release::NotTaken => {
-                Err(Problem::new(&NOT_FOUND, "no stock of this product is taken for this order"))
+                let detail = "no stock of this product is taken for this order";
+                return Err(Problem::new(&NOT_FOUND, detail));
             }
-            Release::TooMany => Err(too_many()),
-        }
+            Release::TooMany => return Err(too_many()),
+        };
+        tracing::warn!(%order_id, %product_id, "{done}");
+        Ok(Json(OutcomeBody::new(order_id, OrderRecord::Released)))
     }
 
     /// Give back what an order took more than once.
@@ -94,7 +102,10 @@ impl ReleaseApi {
             Release::Released => {
                 tracing::warn!(order_id = %order, product_id = %product, %movement, "surplus stock given back by an operator");
             }
-            Release::NotTaken => {
+            Release::Repeated => {
+                tracing::info!(order_id = %order, product_id = %product, %movement, "surplus stock was given back before");
+            }
+            Release::NotTaken | Release::Unproved | Release::RefundAdded => {
                 let detail = "this movement is no surplus sale of this product to this order";
                 return Err(Problem::new(&NOT_FOUND, detail));
             }

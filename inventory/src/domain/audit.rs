@@ -22,11 +22,18 @@ pub enum OrderRecord {
     Unknown,
 }
 
-/// What became of the wish to give back the stock of an order.
+/// What a release of the stock of an order came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// It is given back, now or since earlier.
+    /// It is given back now.
     Released,
+    /// It was given back before. The refund of an order is asked for again.
+    Repeated,
+    /// An older build gave it back without asking for a refund, which is asked for now.
+    RefundAdded,
+    /// It was given back before, and no sale of this product to the order was found: no refund is
+    /// asked for.
+    Unproved,
     /// No stock of this product is taken for it.
     NotTaken,
     /// There would be more than [`MAX_STOCK`](super::MAX_STOCK) pieces.

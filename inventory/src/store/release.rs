@@ -3,13 +3,18 @@
 use shared::entry_id::EntryId;
 use shared::function::Call;
 use shared::id::{OrderId, ProductId};
-use shared::redis::RedisError;
+use shared::redis::{Command, RedisError};
 use shared::request::RequestContext;
-use shared::time::Timestamp;
+use shared::time::{MAX_SKEW, Timestamp};
 
 use super::{Store, reply};
-use crate::domain::{MAX_STOCK, Release};
+use crate::domain::{MAX_STOCK, Movement, MovementKind, Release};
 use crate::keys;
+
+/// Movements that are read at once to find one that an older build did not write down, and how many
+/// pages one search reads.
+const LEDGER_PAGE: i64 = 1_000;
+const LEDGER_PAGES: usize = 100;
 
 impl Store {
     /// Gives back the stock that an order took, once, and asks payments to refund the order. The
@@ -24,12 +29,50 @@ impl Store {
             return Ok(Release::NotTaken);
         };
         let partition = self.own.partitions().of_product(product_id);
-        let call = self
-            .release_call("release_order", order_id, product_id, minted_at)
-            .key(partition.key(keys::REFUND_ORDER))
-            .text(&context.traceparent)
-            .text(&context.request_id);
-        reply::release(&self.own.call(partition, &call).await?)
+        let release = async |sale: Option<EntryId>| {
+            let call = self
+                .release_call("release_order", order_id, product_id, minted_at)
+                .key(partition.key(keys::REFUND_ORDER))
+                .text(&context.traceparent)
+                .text(&context.request_id)
+                .arg(sale.map(|sale| sale.to_string()).unwrap_or_default());
+            reply::release(&self.own.call(partition, &call).await?)
+        };
+        match release(None).await? {
+            Release::Unproved => match self.find_sale(product_id, order_id, minted_at).await? {
+                Some(sale) => release(Some(sale)).await,
+                None => Ok(Release::Unproved),
+            },
+            known => Ok(known),
+        }
+    }
+
+    /// The first movement of a ledger by which an order took its stock, if it is among the first
+    /// 100,000 since the day before the order was placed.
+    async fn find_sale(
+        &self,
+        product_id: ProductId,
+        order_id: OrderId,
+        minted_at: Timestamp,
+    ) -> Result<Option<EntryId>, RedisError> {
+        let key = keys::movements(self.own.partitions().of_product(product_id), product_id);
+        let mut from = EntryId::first_of(minted_at.earlier_by(MAX_SKEW).as_millis());
+        for _ in 0..LEDGER_PAGES {
+            let range = Command::new("XRANGE").key(key.as_str()).arg(from.to_string()).arg("+");
+            let page = self.own.run(range.arg("COUNT").arg(LEDGER_PAGE)).await?.entries()?;
+            let page = page.iter().map(reply::movement).collect::<Result<Vec<_>, _>>()?;
+            let is_sale = |movement: &&Movement| {
+                movement.kind == MovementKind::Sale && movement.order_id == Some(order_id)
+            };
+            if let Some(sale) = page.iter().find(is_sale) {
+                return Ok(Some(sale.id));
+            }
+            match page.last().and_then(|last| last.id.next()) {
+                Some(next) => from = next,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Gives back, once, what an order took by a movement that its record does not name.

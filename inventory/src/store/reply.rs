@@ -106,12 +106,15 @@ pub(super) fn outcome(reply: &Reply) -> Result<Outcome, RedisError> {
     })
 }
 
-/// What became of the wish to give stock back.
+/// What a release came to.
 pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
     Ok(match reply.int()? {
-        1 | 2 => Release::Released,
         0 => Release::NotTaken,
+        1 => Release::Released,
+        2 => Release::Repeated,
+        3 => Release::Unproved,
         4 => Release::TooMany,
+        5 => Release::RefundAdded,
         other => return Err(unexpected("a release", other)),
     })
 }

@@ -188,6 +188,7 @@ fn release(sold: &OrderCompleted) -> Subject {
         product: sold.product_id,
         most: MAX_STOCK,
         context: RequestContext::mint(),
+        found: String::new(),
     };
     let words = counts(sold.product_id);
     Subject { numbers: vec![2, 3], words, ..subject(release.invocation(whole_store())) }

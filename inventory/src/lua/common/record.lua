@@ -1,4 +1,4 @@
---[[ What became of an order is recorded in the hash `applied:<hour>`, by the hour in its id and under the last 30 characters of
+--[[ The outcome of an order is recorded in the hash `applied:<hour>`, by the hour in its id and under the last 30 characters of
   it, which are all of it within an hour. It says
 
     <ms without the first digit>-<sequence>    the id of the movement by which its stock was taken
@@ -35,7 +35,7 @@ local function surplus_field(record, recorded)
   return record .. ':' .. recorded
 end
 
--- The movement that is recorded so in a bucket that begins at `since`; nil where none is.
+-- The movement that is recorded so in a bucket that begins at `since`; nil where the record names no movement.
 local function movement_of(recorded, since)
   local ms, sequence = string.match(recorded, '^(%d+)(%-%d+)$')
   if ms then

@@ -11,6 +11,7 @@ use super::request::{Paid, Release};
 const GIVEN_BACK: i64 = 1;
 const BEFORE: i64 = 2;
 const NOT_TAKEN: i64 = 0;
+const UNPROVED: i64 = 3;
 const TOO_MANY: i64 = 4;
 
 impl Model {
@@ -19,7 +20,8 @@ impl Model {
         let answer = self.release(step, request.order, request.product);
         let Some((product, place)) = self.given_back(request).filter(|_| answer != NOT_TAKEN)
         else {
-            return Answer::Number(answer);
+            // It was given back, and for another product.
+            return Answer::Number(if answer == BEFORE { UNPROVED } else { answer });
         };
         if answer != TOO_MANY {
             let quantity = self.place(product).movements[place].delta.unsigned_abs();

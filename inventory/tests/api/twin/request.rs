@@ -75,6 +75,8 @@ pub(crate) struct Release {
     pub(crate) product: ProductId,
     pub(crate) most: u32,
     pub(crate) context: RequestContext,
+    /// A movement that the caller found.
+    pub(crate) found: String,
 }
 
 /// A movement that is to be given back because its order took its stock twice.
@@ -196,11 +198,12 @@ impl Apply {
 
 impl Release {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let Self { order, minted_at, product, most, context } = self;
+        let Self { order, minted_at, product, most, context, found } = self;
         release("release_order", partition, (*order, *minted_at), *product, *most)
             .key(partition.key("refund_order"))
             .arg(&context.traceparent)
             .arg(&context.request_id)
+            .arg(found)
     }
 }
 
