@@ -30,8 +30,8 @@ const MAX_LOOKS: usize = 64;
 
 /// Trims one stream, time and again.
 ///
-/// What was still needed at the last trims is kept for a while: whoever has acknowledged it since may
-/// not yet have on its disk, or on its replicas, what it did about it.
+/// What was still needed at the last trims is kept for a while. A reader that has acknowledged it since
+/// may not yet have its effect on the disk, or on the replicas, of its own store.
 pub struct Trimmer {
     store: OwnStore,
     retention: Duration,

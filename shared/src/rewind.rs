@@ -210,7 +210,11 @@ impl Rewind {
             settler.repeat(entries).await?;
             if let Some(next) = last.next() {
                 pass.next = next;
-                return Ok(if self.passes <= PASSES { Step::Repeated } else { Step::RepeatedAgain });
+                return Ok(if self.passes <= PASSES {
+                    Step::Repeated
+                } else {
+                    Step::RepeatedAgain
+                });
             }
         }
         let Pass { last, life, .. } = pass;

@@ -1,4 +1,4 @@
-//! What became of an entry in a consumer group.
+//! Where an entry stands in a consumer group.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ pub struct GroupStanding {
     more_pending: bool,
 }
 
-/// What became of one entry.
+/// Where one entry stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// No consumer has been given it yet.
@@ -66,7 +66,7 @@ impl GroupStanding {
         Ok(Self { last_delivered, pending, more_pending })
     }
 
-    /// What became of an entry.
+    /// Where an entry stands.
     pub fn of(&self, entry: EntryId) -> Standing {
         let Some(last_delivered) = self.last_delivered else {
             return Standing::Unknown;
