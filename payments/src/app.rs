@@ -15,6 +15,7 @@ use shared::retention::{TRIM_INTERVAL, Trimmer};
 use shared::rewind::REWIND;
 use shared::shutdown::{self, Shutdown};
 use shared::sse::Live;
+use shared::sweep::ClockWatch;
 
 use crate::api::{self, Api, Finals, ShowOrder, Terms};
 use crate::config::Config;
@@ -24,8 +25,8 @@ use crate::settlement::Settlements;
 use crate::store::Store;
 use crate::worker::{Completer, RefundHandler};
 
-/// Pause between two looks for orders that a clock which was ahead made due too late.
-const REDATE_INTERVAL: Duration = Duration::from_mins(1);
+/// Pause between two looks for orders that a clock which was ahead made due too late. Two have to agree.
+const REDATE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Serves the HTTP API until it is to stop.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
@@ -58,9 +59,10 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     }
 
     let (waiting, delay) = (store.clone(), config.completion_delay);
+    let watch = Arc::new(ClockWatch::default());
     process.repeat("due times", REDATE_INTERVAL, move || {
-        let store = waiting.clone();
-        async move { store.redate_due(delay).await.map(drop) }
+        let (store, watch) = (waiting.clone(), Arc::clone(&watch));
+        async move { store.redate_due(delay, &watch).await.map(drop) }
     });
 
     let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention, REWIND);

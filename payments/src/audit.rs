@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::entry_id::EntryId;
 use shared::event::RefundReason;
 use shared::id::{OrderId, ProductId};
-use shared::time::Timestamp;
+use shared::time::{MAX_SKEW, Timestamp};
 
 mod books;
 mod returns;
@@ -15,6 +15,7 @@ mod returns;
 pub use crate::audit::books::{Ledger, Sums, decimal};
 pub use crate::audit::returns::Returns;
 use crate::domain::{Found, Order, OrderStatus};
+use crate::settlement::SHORTEST_MEMORY;
 
 /// What inventory has on record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub enum Outcome {
     Released,
     /// It is older than inventory remembers orders.
     Forgotten,
-    /// Nothing was heard of it.
+    /// inventory has no record of it.
     Unknown,
 }
 
@@ -43,6 +44,8 @@ pub enum Kind {
     Overdue,
     /// A paid order of which inventory knows nothing.
     NoOutcome,
+    /// A paid order that inventory calls too old to remember, although it is not.
+    ForgottenEarly,
     /// A paid order that inventory rejected.
     RefundMissing,
     /// A sale beside the one that the record of its order names, or to an order that was rejected: the
@@ -126,6 +129,7 @@ impl Kind {
             Self::WrongTotal => "wrong_total",
             Self::Overdue => "overdue",
             Self::NoOutcome => "no_outcome",
+            Self::ForgottenEarly => "forgotten_early",
             Self::RefundMissing => "refund_missing",
             Self::SoldTwice => "sold_twice",
             Self::StockTaken => "stock_taken",
@@ -200,6 +204,10 @@ fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind
         (OrderStatus::Paid, Outcome::Unknown) => {
             (Kind::NoOutcome, "paid, and inventory knows nothing of it".to_owned())
         }
+        (OrderStatus::Paid, Outcome::Forgotten) if is_young(order, settled) => {
+            let detail = "paid, and inventory calls it too old, although it is less than 7 days old";
+            (Kind::ForgottenEarly, detail.to_owned())
+        }
         (OrderStatus::Paid, Outcome::Rejected(reason)) => {
             (Kind::RefundMissing, format!("paid, and rejected by inventory: {reason}"))
         }
@@ -214,6 +222,11 @@ fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind
         _ => return None,
     };
     Some(found)
+}
+
+/// Whether inventory remembers an order of this age, whatever its settings say.
+fn is_young(order: &Order, settled: Timestamp) -> bool {
+    order.created_at > settled.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW))
 }
 
 /// Compares a sale with its order, `None` where there is no such order, with the record of that order,

@@ -27,7 +27,7 @@ pub use crate::idempotency::param::KeyHeader;
 use crate::own_store::{OwnStore, all};
 use crate::problem::{IDEMPOTENCY_KEY_REUSED, Problem};
 use crate::redis::{Command, RedisError, Reply};
-use crate::sweep::Sweep;
+use crate::sweep::{Sweep, believed};
 use crate::time::Timestamp;
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
@@ -50,7 +50,7 @@ pub struct Claim {
     fingerprint: String,
 }
 
-/// What became of something that happens at most once for each key.
+/// The outcome of something that happens at most once for each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Once<Now, Before = Now> {
     /// It happened now.
@@ -187,15 +187,14 @@ pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisEr
     for partition in store.partitions().all() {
         let clock = store.now(partition).await?;
         let days = claimed_days(store, partition, clock).await?;
-        let Some(newest) = days.iter().max() else {
+        let Some(newest) = newest_claims(&days) else {
             continue;
         };
-        let newest = Timestamp::from_millis((newest + 1) * DAY_MS);
         let Some(until) = sweep.look(partition, clock, newest) else {
             continue;
         };
         let today = until.as_millis() / DAY_MS;
-        let old: Vec<u64> = days.into_iter().filter(|day| day + KEPT_DAYS <= today).collect();
+        let old: Vec<u64> = days.into_iter().filter(|day| day.saturating_add(KEPT_DAYS) <= today).collect();
         if !old.is_empty() {
             let forget = Command::new("ZREM").key(partition.key_of(CLAIMS, DAYS));
             store.run(forget.args(old.iter().map(u64::to_string))).await?;
@@ -205,6 +204,21 @@ pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisEr
         }
     }
     Ok(())
+}
+
+/// The end of the newest day that has claims and is to be believed; `None` while no day is old enough to
+/// be removed. The end is still of that day: at the first instant of the next one yesterday's claims
+/// would go.
+fn newest_claims(days: &[u64]) -> Option<Timestamp> {
+    let newest = *days.iter().max()?;
+    let old = |day: &&u64| day.saturating_add(KEPT_DAYS) <= newest;
+    let older = *days.iter().filter(old).max()?;
+    Some(believed(day_end(newest), day_end(older)))
+}
+
+/// The last millisecond of a day, counted from the epoch.
+fn day_end(day: u64) -> Timestamp {
+    Timestamp::from_millis(day.saturating_add(1).saturating_mul(DAY_MS).saturating_sub(1))
 }
 
 /// The days of which there are claims, as far as a sweep looks.
@@ -232,6 +246,27 @@ mod tests {
         let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
         assert_eq!("\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(), Ok(bare.clone()));
         assert_ne!("another".parse(), Ok(bare));
+    }
+
+    #[test]
+    fn yesterday_is_never_the_day_before_the_newest_claim() {
+        let day_of = |time: Timestamp| time.as_millis() / DAY_MS;
+        for newest in [2, 20_777, 1_000_000] {
+            let days = [newest - 2, newest - 1, newest];
+            assert_eq!(newest_claims(&days).map(day_of), Some(newest));
+            assert_eq!(newest_claims(&days[1..]), None, "nothing is old enough to go");
+        }
+        assert_eq!(newest_claims(&[]), None);
+        assert!(newest_claims(&[0, u64::MAX]).is_some(), "no overflow");
+    }
+
+    #[test]
+    fn claims_of_a_time_to_come_make_no_other_old() {
+        let days = [20_776, 20_777, 21_177];
+        assert_eq!(newest_claims(&days), Some(day_end(20_777)));
+        assert_eq!(newest_claims(&[20_776, 20_777, 21_177, 21_178]), Some(day_end(20_777)));
+        let believed = [20_776, 20_777, 21_177, 21_178, 21_179];
+        assert_eq!(newest_claims(&believed), Some(day_end(21_179)), "after two days");
     }
 
     #[test]

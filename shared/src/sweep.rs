@@ -4,9 +4,14 @@
 //! a while: set a month ahead for three seconds, it would make everything look old. So a sweep counts
 //! from the clock or from the newest thing that the store itself has recorded, whichever is earlier. It
 //! removes only what was old at the look before as well, some time ago on the clock of the machine that
-//! never jumps. And it removes nothing while the clock is implausible.
+//! never jumps. And it removes nothing while the clock is implausible, and for a day after that.
 //!
-//! A store in which nothing is recorded for long therefore keeps everything until something is.
+//! A clock that was wrong before the process started gives itself away by a gap: between the newest
+//! record and the clock, or, once records are made by that clock, between these and the ones before.
+//!
+//! A store in which nothing is recorded for a day therefore keeps everything until something is. So does
+//! one on a machine that sleeps every day: the clock that never jumps stands still meanwhile, and the
+//! other one seems to jump at each awakening.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,8 +25,20 @@ pub const MAX_STEP: Duration = Duration::from_mins(1);
 /// How far the clock of a store may be ahead of the newest thing it has recorded: longer than a shop is
 /// closed for holidays.
 pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
-/// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`].
+/// How far the clock of a store may be ahead of the newest thing it has recorded without being distrusted:
+/// no store records anything that is further away from its clock ([`crate::time::MAX_SKEW`]).
+pub const MAX_GAP: Duration = Duration::from_hours(24);
+/// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`], or was
+/// ahead by more than [`MAX_GAP`].
 pub const DISTRUST: Duration = Duration::from_hours(24);
+/// Records that follow a gap of more than [`MAX_QUIET`] are believed once they span this time.
+pub const MIN_SPAN: Duration = Duration::from_hours(24);
+
+/// The newest record that is to be believed, of the newest one and the newest that is [`MIN_SPAN`] older.
+/// A long gap between both says that the clock was wrong when the newer one was recorded.
+pub fn believed(newest: Timestamp, older: Timestamp) -> Timestamp {
+    if newest > older.later_by(MAX_QUIET.saturating_add(MIN_SPAN)) { older } else { newest }
+}
 
 /// Decides what one task may remove, at one look after the other.
 pub struct Sweep {
@@ -30,6 +47,22 @@ pub struct Sweep {
     /// Time between two looks that have to agree.
     pause: Duration,
     looks: Mutex<HashMap<Partition, Memory>>,
+}
+
+/// Tells whether the clock of a store goes on as time passes, from one look to the next.
+#[derive(Default)]
+pub struct ClockWatch {
+    looks: Mutex<HashMap<Partition, Look>>,
+}
+
+impl ClockWatch {
+    /// Whether the clock, since the look before, has advanced as time passed, to within [`MAX_STEP`].
+    /// Not so at the first look.
+    pub fn is_steady(&self, partition: Partition, clock: Timestamp) -> bool {
+        let look = Look { at: Instant::now(), clock, newest: clock };
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.insert(partition, look).is_some_and(|before| !look.jumped_since(before))
+    }
 }
 
 /// What is remembered between two looks at a store.
@@ -115,22 +148,24 @@ impl Sweep {
 impl Memory {
     /// What the new look says beside the one before, which it replaces where enough time has passed.
     fn judge(&mut self, look: Look, pause: Duration) -> Result<Option<Timestamp>, Doubt> {
-        let Some(before) = self.before else {
+        let before = self.before;
+        if before.is_none_or(|before| look.passed_since(before) >= pause) {
             self.before = Some(look);
-            return look.doubt().map_or(Ok(None), Err);
-        };
-        if look.jumped_since(before) {
+        }
+        if before.is_some_and(|before| look.jumped_since(before)) {
             self.before = Some(look);
             self.distrusted_until = Some(look.at + DISTRUST);
             return Err(Doubt::Step);
         }
-        if let Some(doubt) = look.doubt() {
-            return Err(doubt);
+        if look.is_ahead_by(MAX_GAP) {
+            self.distrusted_until = Some(look.at + DISTRUST);
         }
-        if look.passed_since(before) < pause {
+        if look.is_ahead_by(MAX_QUIET) {
+            return Err(Doubt::Ahead);
+        }
+        let Some(before) = before.filter(|before| look.passed_since(*before) >= pause) else {
             return Ok(None);
-        }
-        self.before = Some(look);
+        };
         if self.distrusted_until.is_some_and(|until| look.at < until) {
             return Ok(None);
         }
@@ -144,8 +179,9 @@ impl Look {
         self.clock.min(self.newest)
     }
 
-    fn doubt(self) -> Option<Doubt> {
-        (self.clock > self.newest.later_by(MAX_QUIET)).then_some(Doubt::Ahead)
+    /// Whether the clock is so far ahead of all that is recorded.
+    fn is_ahead_by(self, time: Duration) -> bool {
+        self.clock > self.newest.later_by(time)
     }
 
     fn passed_since(self, before: Self) -> Duration {

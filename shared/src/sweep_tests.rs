@@ -35,6 +35,15 @@ impl Story {
         self.passed += time;
     }
 
+    /// Looks that remove nothing until the clock is trusted, while records are made by it.
+    fn wait_for_trust(&mut self) {
+        let until = self.passed + DISTRUST;
+        while self.passed + PAUSE < until {
+            self.pass(PAUSE);
+            assert_eq!(self.look(self.clock()), Ok(None), "{:?}", self.passed);
+        }
+    }
+
     /// A look while the newest thing was recorded at this time.
     fn look(&mut self, newest: Timestamp) -> Result<Option<Timestamp>, Doubt> {
         let look = Look { at: self.start + self.passed, clock: self.clock(), newest };
@@ -103,17 +112,86 @@ fn what_was_recorded_last_limits_what_a_clock_may_do() {
     let mut story = Story::new();
     let newest = story.real();
     story.look(newest).unwrap();
-    for _ in 0..1_000 {
+    while story.passed + PAUSE <= MAX_QUIET {
         story.pass(PAUSE);
-        assert_eq!(story.look(newest), Ok(Some(newest)), "an idle store stays as it is");
+        let expected = (story.passed <= MAX_GAP).then_some(newest);
+        assert_eq!(story.look(newest), Ok(expected), "an idle store stays as it is");
     }
-    story.pass(MAX_QUIET);
-    assert_eq!(story.look(newest), Err(Doubt::Ahead), "and says so in the end");
-    let (before, newer) = (story.clock(), story.clock());
+    for _ in 0..500 {
+        story.pass(PAUSE);
+        assert_eq!(story.look(newest), Err(Doubt::Ahead), "and says so in the end");
+    }
+    story.wait_for_trust();
+    let before = story.clock();
     story.pass(PAUSE);
-    let _ = story.look(newer);
-    story.pass(PAUSE);
-    assert_eq!(story.look(story.clock()), Ok(Some(before)), "until something is recorded");
+    assert_eq!(story.look(story.clock()), Ok(Some(before)), "until something was recorded for a day");
+}
+
+/// The whole machine starts with a wrong clock, so that the newest record follows it: it looks right.
+#[test]
+fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right() {
+    for days in [2, 13, 31, 400] {
+        let mut story = Story::new();
+        let newest = story.real();
+        story.off_days = days;
+        let first = story.look(newest);
+        assert_eq!(first, if days > 14 { Err(Doubt::Ahead) } else { Ok(None) });
+        // An order is accepted, and recorded by the wrong clock.
+        story.wait_for_trust();
+        // Somebody notices, and sets the clock right: a jump too.
+        story.off_days = 0;
+        let ahead = story.real().later_by(DAY * u32::try_from(days).unwrap());
+        assert_eq!(story.look(ahead), Err(Doubt::Step));
+        let before = story.clock();
+        story.wait_for_trust();
+        story.pass(PAUSE);
+        assert!(story.look(ahead).unwrap().unwrap() > before, "counted by the clock that is right");
+        assert!(story.look(ahead).unwrap().is_none(), "too early");
+    }
+}
+
+/// After another start nothing is remembered but what the store has recorded: the gap is there.
+#[test]
+fn records_after_a_long_gap_are_believed_once_they_span_a_day() {
+    let old = Timestamp::EXAMPLE;
+    for days in [16, 31, 400] {
+        let ahead = old.later_by(DAY * days);
+        assert_eq!(believed(ahead, old), old);
+        let mut story = Story::new();
+        story.off_days = i64::from(days);
+        for _ in 0..3 {
+            story.restart();
+            assert_eq!(story.look(believed(story.clock(), old)), Err(Doubt::Ahead));
+            story.pass(PAUSE);
+            assert_eq!(story.look(believed(story.clock(), old)), Err(Doubt::Ahead));
+        }
+        let next = ahead.later_by(MIN_SPAN);
+        assert_eq!(believed(next, ahead), next, "the shop was closed for so long");
+    }
+    assert_eq!(believed(old.later_by(MAX_QUIET), old), old.later_by(MAX_QUIET), "holidays");
+}
+
+#[test]
+fn looks_are_renewed_while_the_clock_is_ahead_so_that_no_late_one_is_a_jump() {
+    let mut story = Story::new();
+    let newest = story.real();
+    story.off_days = 31;
+    for _ in 0..10 {
+        assert_eq!(story.look(newest), Err(Doubt::Ahead));
+        assert_eq!(story.memory.before.map(|look| look.clock), Some(story.clock()));
+        story.pass(PAUSE);
+    }
+}
+
+#[test]
+fn a_clock_is_steady_that_goes_on_as_time_passes() {
+    let (watch, partition) = (ClockWatch::default(), crate::id::Partitions::NONE.all().next().unwrap());
+    let now = Timestamp::EXAMPLE;
+    assert!(!watch.is_steady(partition, now), "nothing to compare with");
+    assert!(watch.is_steady(partition, now));
+    assert!(!watch.is_steady(partition, now.earlier_by(DAY * 31)), "set back");
+    assert!(watch.is_steady(partition, now.earlier_by(DAY * 31)));
+    assert!(!watch.is_steady(partition, now), "set right");
 }
 
 #[test]

@@ -20,7 +20,7 @@ local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD, TOO_NEW, GIVEN_BACK = 1,
 local REASONS = {[NO_PRODUCT] = 'product_not_found', [NO_STOCK] = 'insufficient_stock', [GIVEN_BACK] = 'released'}
 -- Lua passes a few thousand values at once, and not one more.
 local MAX_BATCH = 1000
--- The movements of a product are trimmed at one of so many versions: only whole blocks of up to 100 ever go.
+-- The movements of a product are trimmed at every 50th version: Redis removes only whole blocks of up to 100.
 local TRIM_EVERY = 50
 local LARGEST = 10^MAX_DIGITS
 
@@ -175,31 +175,48 @@ local function write_products(products, now, changes)
 end
 
 -- Lists the buckets that orders will be recorded in. Answers whether it could: where the index has a wrong type nothing is
--- written, because this is the first write of the call.
-local function index_buckets(index, runs)
+-- written, because this is the first write of the call. A store that records its first order has forgotten none, and says so.
+local function index_buckets(index, runs, new_marker)
   local buckets = {}
   for _, run in ipairs(runs) do
     if run.has_new then
       buckets[#buckets + 1], buckets[#buckets + 2] = run.bucket, run.bucket
     end
   end
-  return #buckets == 0 or type(redis.pcall('ZADD', index, unpack(buckets))) == 'number'
+  if #buckets == 0 then
+    return true
+  elseif type(redis.pcall('ZADD', index, unpack(buckets))) ~= 'number' then
+    return false
+  elseif new_marker then
+    redis.call('SET', new_marker, '0')
+  end
+  return true
 end
 
--- The last bucket that the store records orders in: a day ahead of its clock, or of what it has recorded. An order beyond it
--- would make all others look old. `false` where there is one, and the clock of the store is far behind what it has recorded: then
--- the clock is wrong, and not the order.
+-- The last bucket that the store records orders in: a day ahead of its clock. An order beyond it would make all others look old.
+-- Where the clock is more than a day behind what is recorded, it is a day ahead of that. `false` for an order beyond that one,
+-- because the clock is wrong then, and not the order.
 local function last_recorded(index, runs, now)
   local last, furthest = math.floor((now + MAX_SKEW_MS) / BUCKET_MS), 0
   for _, run in ipairs(runs) do
     furthest = math.max(furthest, run.hour)
   end
-  if furthest <= last then
+  local newest = furthest > last and newest_bucket(index) or 0
+  if newest <= last then
     return last
   end
-  local newest = newest_bucket(index) or 0
   local known = newest + MAX_SKEW_MS / BUCKET_MS
-  return (furthest <= known or newest <= last) and math.max(last, known)
+  return furthest <= known and known
+end
+
+-- Whether an order is of an hour before the first one that is kept.
+local function has_old(runs, first)
+  for _, run in ipairs(runs) do
+    if run.hour < first then
+      return true
+    end
+  end
+  return false
 end
 
 local function apply_orders(keys, args)
@@ -207,7 +224,8 @@ local function apply_orders(keys, args)
   local keep_ms = whole(args[1], 'how long a record is kept')
   assert(#keys == 4 and #args == 9, 'four keys and nine arguments')
   local now = now_ms()
-  local ids, records, first = cjson.decode(args[5]), cjson.decode(args[7]), first_kept(index, args[4], keep_ms)
+  local ids, records = cjson.decode(args[5]), cjson.decode(args[7])
+  local first, is_first_record = first_kept(index, args[4], keep_ms, now)
   local runs, total = read_runs(args, records)
   local batch = {ids = ids, records = records, orders = cjson.decode(args[8]), events_text = args[9],
     products = read_products(args, ids), reply = {}, sales = {}, trims = {}, refunds = {}}
@@ -216,13 +234,17 @@ local function apply_orders(keys, args)
   if not last then
     return redis.error_reply('CLOCK the clock of this store is more than a day behind the orders that it has recorded')
   end
+  if is_too_late(first, now) and has_old(runs, first) then
+    return redis.error_reply('SWEPT this store counts orders of the last 8 days as forgotten: its clock is wrong, or was wrong during '
+      .. 'a sweep. Such orders wait. ' .. args[4] .. SWEPT .. ' is the first hour that it remembers, counted from 1970')
+  end
   for _, run in ipairs(runs) do
     decide(batch, run, first, last)
   end
 
   if #batch.refunds > 0 and not writable_as(refunds, 'stream') then
     return damaged(refunds)
-  elseif not index_buckets(index, runs) then
+  elseif not index_buckets(index, runs, is_first_record and args[4] .. SWEPT) then
     return damaged(index)
   end
   write_products(batch.products, ' ' .. int(now), changes)

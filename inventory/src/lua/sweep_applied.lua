@@ -1,5 +1,5 @@
---[[ sweep_applied: forget what became of the orders of hours long ago, and remember up to which hour that was done. From then on
-  the orders of these hours count as too old: nobody can tell whether they were applied.
+--[[ sweep_applied: remove the records of orders of hours long ago, and remember up to which hour that was done. From then on
+  the orders of these hours count as too old: nobody can tell whether they were applied. Records of the last 8 days stay.
 
   KEYS  1 identity   2 index of record buckets
   ARGV  1 what the keys of record buckets begin with   2 the first bucket that is kept   3 how many are removed at most
@@ -10,6 +10,9 @@ local function sweep_applied(keys, args)
   local index, prefix = keys[2], args[1]
   local first, limit = whole(args[2], 'the first bucket'), whole(args[3], 'how many at most')
   assert(limit <= MAX_BATCH, 'too many buckets at once')
+  if is_too_late(first, now_ms()) then
+    return redis.error_reply('CLOCK a sweep would remove records of the last 8 days, so it counted by a wrong clock')
+  end
   local marker = prefix .. SWEPT
   if not writable_as(index, 'zset') then
     return damaged(index)

@@ -1,11 +1,11 @@
-//! The end of records: what became of orders is forgotten after a while, and up to when is remembered.
+//! The end of records: inventory forgets orders of long ago, and the store remembers up to which hour.
 
 use std::time::Duration;
 
 use shared::function::Call;
 use shared::id::Partition;
 use shared::redis::{Command, RedisError};
-use shared::sweep::Sweep;
+use shared::sweep::{MIN_SPAN, Sweep, believed};
 use shared::time::{MAX_SKEW, Timestamp};
 
 use super::Store;
@@ -15,22 +15,18 @@ use crate::keys;
 const SWEEP_LIMIT: u64 = 1_000;
 
 impl Store {
-    /// Forgets what became of orders minted more than `keep` before the newest order on record, as
+    /// Removes the records of orders minted more than `keep` before the newest order on record, as
     /// soon as `sweep` trusts the clock of the store. Answers how many buckets it removed.
     ///
-    /// Orders of the hours that were swept are never applied, so nobody will ask for them.
+    /// Orders of the hours that were swept are never applied, so nobody will ask for them. Only a sweep
+    /// that is trusted moves the first hour that is kept.
     pub async fn sweep_applied(&self, sweep: &Sweep, keep: Duration) -> Result<u64, RedisError> {
         let mut swept = 0;
         for partition in self.own.partitions().all() {
             let clock = self.own.now(partition).await?;
-            let newest = self.newest_bucket(partition, clock).await?;
-            if self.first_kept(partition).await?.is_none() {
-                self.mark_first_kept(partition, newest, keep).await?;
-            }
-            let Some(newest) = newest else {
+            let Some(newest) = self.newest_record(partition, clock).await? else {
                 continue;
             };
-            let newest = keys::bucket_start(newest + 1);
             if let Some(until) = sweep.look(partition, clock, newest) {
                 // The bucket of this time itself still has younger orders in it.
                 let first = keys::bucket(until.earlier_by(keep));
@@ -52,36 +48,30 @@ impl Store {
         Ok(Some(keys::bucket_start(first.unsigned()?)))
     }
 
-    /// Marks the first bucket that is kept where none was ever swept. Nothing is removed by this.
-    async fn mark_first_kept(
-        &self,
-        partition: Partition,
-        newest: Option<u64>,
-        keep: Duration,
-    ) -> Result<(), RedisError> {
-        if let Some(newest) = newest {
-            // An older build may have swept so much.
-            let first = keys::bucket(keys::bucket_start(newest).earlier_by(keep));
-            return self.call_sweep(partition, first, 0).await.map(drop);
-        }
-        let index = Command::new("EXISTS").key(keys::applied_buckets(partition));
-        if self.own.run(index).await?.int()? == 1 {
-            // All records are from ahead: what an older build swept is not known yet.
-            return Ok(());
-        }
-        self.call_sweep(partition, 0, 0).await.map(drop)
-    }
-
-    /// The newest bucket that is not of a time far ahead of the clock: one that is was recorded while the
-    /// clock was wrong, and tells nothing of what it is now.
-    async fn newest_bucket(
+    /// The end of the newest bucket that is to be believed; `None` while records are of one day only.
+    async fn newest_record(
         &self,
         partition: Partition,
         clock: Timestamp,
+    ) -> Result<Option<Timestamp>, RedisError> {
+        // What is farther ahead was recorded while the clock was wrong.
+        let last = keys::bucket(clock.later_by(MAX_SKEW));
+        let Some(newest) = self.newest_bucket(partition, last).await? else {
+            return Ok(None);
+        };
+        let before = keys::bucket(keys::bucket_start(newest).earlier_by(MIN_SPAN));
+        let older = self.newest_bucket(partition, before).await?;
+        Ok(older.map(|older| believed(bucket_end(newest), bucket_end(older))))
+    }
+
+    /// The newest bucket up to this one.
+    async fn newest_bucket(
+        &self,
+        partition: Partition,
+        last: u64,
     ) -> Result<Option<u64>, RedisError> {
         let index = keys::applied_buckets(partition);
-        let last = keys::bucket(clock.later_by(MAX_SKEW)).to_string();
-        let newest = Command::new("ZRANGE").key(index).arg(last);
+        let newest = Command::new("ZRANGE").key(index).arg(last.to_string());
         let newest = newest.args(["-inf", "BYSCORE", "REV", "LIMIT", "0", "1"]);
         let newest = self.own.run(newest).await?.list()?.into_iter().next();
         newest.map(|bucket| Ok(bucket.unsigned()?)).transpose()
@@ -99,5 +89,23 @@ impl Store {
             .text(first)
             .text(limit);
         Ok(self.own.call(partition, &call).await?.unsigned()?)
+    }
+}
+
+/// The last millisecond of a bucket.
+fn bucket_end(bucket: u64) -> Timestamp {
+    keys::bucket_start(bucket.saturating_add(1)).earlier_by(Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_bucket_is_still_of_that_bucket() {
+        for bucket in [0, 1, 498_658] {
+            assert_eq!(keys::bucket(bucket_end(bucket)), bucket);
+        }
+        assert!(bucket_end(u64::MAX) >= bucket_end(u64::MAX - 1), "no overflow");
     }
 }

@@ -11,7 +11,7 @@ use stack::cut::Reader;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
-use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order};
+use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;
 use crate::twin::request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
 use crate::twin::sort::Sort;
@@ -47,7 +47,9 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         (test.product(10).await, test.product(0).await, test.product(1).await);
     test.store.delete_product(deleted, &Condition::NONE).await.unwrap();
     let sold = order(product, 1);
-    let before = [sold.clone(), order(empty, 1)];
+    let nine_days_ms = 9 * 24 * 60 * 60 * 1_000;
+    let long_ago = order_minted_at(sold.ordered_at.as_millis() - nine_days_ms, product, 1);
+    let before = [sold.clone(), order(empty, 1), long_ago.clone()];
     test.store.apply_orders(&before, KEEP).await.unwrap();
     let claims = claims(test).await;
     for key in &claims {
@@ -62,7 +64,7 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         release(&sold),
         surplus(test, product).await,
         sort(product),
-        sweep(sold.ordered_at.as_millis()),
+        sweep(long_ago.ordered_at.as_millis()),
     ]
 }
 
@@ -174,7 +176,7 @@ fn sort(id: ProductId) -> Subject {
     Subject { words, ..subject(sort.invocation(whole_store())) }
 }
 
-/// Of all records there are.
+/// Of the records of one hour long ago.
 fn sweep(now_ms: u64) -> Subject {
     let sweep = Sweep { first: bucket(now_ms) + 1, limit: 10 };
     let derived = vec!["applied:swept".to_owned()];

@@ -40,9 +40,9 @@ const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// How long orders are remembered, and when they were placed: hours from now, most of them in the past.
 /// All are well away from every limit, because the twin does not know the clock to the millisecond.
 const KEPT: [u64; 2] = [2 * HOUR_MS, 30 * 24 * HOUR_MS];
-const PLACED: [i64; 12] = [0, 0, 0, 0, -1, -1, -10, -10, -960, 20, 40, 70];
-/// The first hours that a sweep keeps, likewise.
-const KEPT_FROM: [i64; 4] = [-2_000, -900, -5, -2];
+const PLACED: [i64; 12] = [0, 0, 0, 0, -1, -10, -202, -204, -960, 20, 40, 70];
+/// The first hours that a sweep keeps, likewise. A sweep up to the last one would be too late.
+const KEPT_FROM: [i64; 5] = [-2_000, -900, -203, -200, -2];
 
 /// The statement, and the ids that are played with.
 struct Inventory {

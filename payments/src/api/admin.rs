@@ -83,6 +83,8 @@ enum KindBody {
     Overdue,
     /// It is paid, and inventory knows nothing of it.
     NoOutcome,
+    /// It is paid, and inventory calls it too old to remember, although it is not.
+    ForgottenEarly,
     /// It is paid, and inventory rejected it.
     RefundMissing,
     /// It is cancelled or refunded, and its stock is taken.
@@ -173,6 +175,7 @@ impl DifferenceBody {
             Kind::WrongTotal => KindBody::WrongTotal,
             Kind::Overdue => KindBody::Overdue,
             Kind::NoOutcome => KindBody::NoOutcome,
+            Kind::ForgottenEarly => KindBody::ForgottenEarly,
             Kind::RefundMissing => KindBody::RefundMissing,
             Kind::StockTaken => KindBody::StockTaken,
             Kind::UnknownOrder

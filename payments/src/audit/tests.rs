@@ -1,5 +1,7 @@
 //! The comparison on all combinations of records.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -44,7 +46,8 @@ fn agrees(status: OrderStatus, outcome: Outcome) -> bool {
     let taken = matches!(outcome, Outcome::Applied(_));
     match status {
         OrderStatus::Pending => false,
-        OrderStatus::Paid => taken || outcome == Outcome::Forgotten,
+        // It is too young to be forgotten.
+        OrderStatus::Paid => taken,
         OrderStatus::Cancelled | OrderStatus::Refunded => !taken,
     }
 }
@@ -57,6 +60,21 @@ fn remedied(remedy: Remedy, status: OrderStatus, outcome: Outcome) -> (OrderStat
         (Remedy::Release, _) => (status, Outcome::Released),
         (Remedy::ReleaseSurplus, _) => unreachable!("no order alone shows a surplus"),
     }
+}
+
+#[test]
+fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_before() {
+    let kinds = |age: Duration| {
+        let age = i64::try_from(age.as_millis()).unwrap();
+        let order = order(OrderStatus::Paid, 1, age);
+        let found = of_order(&order, Outcome::Forgotten, SETTLED);
+        found.into_iter().map(|found| found.kind).collect::<Vec<_>>()
+    };
+    let (day, moment) = (Duration::from_hours(24), Duration::from_millis(1));
+    assert_eq!(kinds(day), [Kind::ForgottenEarly]);
+    assert_eq!(kinds(7 * day - moment), [Kind::ForgottenEarly]);
+    assert_eq!(kinds(7 * day), []);
+    assert_eq!(Kind::ForgottenEarly.remedy(), None, "nobody knows whether its stock was taken");
 }
 
 proptest! {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use shared::id::{OrderId, Partition};
 use shared::redis::{Command, RedisError};
+use shared::sweep::ClockWatch;
+use shared::time::Timestamp;
 
 use super::Store;
 use crate::keys;
@@ -20,9 +22,20 @@ impl Store {
     /// then. Each waits for its delay from now on, and not until the clock gets there. Answers how
     /// many members of `due` that were. Nothing that is due within `delay`, the one of new orders, is
     /// looked at.
-    pub async fn redate_due(&self, delay: Duration) -> Result<usize, RedisError> {
+    ///
+    /// A clock that is behind for a moment makes good orders look like those, and they would be paid
+    /// early. So it has to be steady since the look before, and agree with the clock of this process.
+    pub async fn redate_due(
+        &self,
+        delay: Duration,
+        watch: &ClockWatch,
+    ) -> Result<usize, RedisError> {
         let mut redated = 0;
         for partition in self.own.partitions().all() {
+            let is_steady = watch.is_steady(partition, self.own.now(partition).await?);
+            if !is_steady || !self.own.agrees_on_time(partition).await? {
+                continue;
+            }
             let mut passed_by = 0;
             for _ in 0..MAX_PAGES {
                 let page = self.late_members(partition, delay, passed_by).await?;
@@ -70,8 +83,7 @@ impl Store {
         if order.created_at <= now.later_by(MIN_AHEAD) {
             return Ok(false);
         }
-        let delay_ms = order.completes_at.as_millis() - order.created_at.as_millis();
-        let due = now.later_by(Duration::from_millis(delay_ms));
+        let due = due_anew(now, order.created_at, order.completes_at);
         // Only if it still waits, and only to an earlier time.
         let add = Command::new("ZADD").key(keys::due(partition)).args(["XX", "LT", "CH"]);
         let add = add.arg(due.as_millis().to_string()).arg(member);
@@ -81,5 +93,27 @@ impl Store {
         let (placed, due) = (order.created_at, due.to_string());
         tracing::warn!(%placed, due, "orders were placed while the clock of the store was ahead: due anew");
         Ok(true)
+    }
+}
+
+/// When an order is due that waits for its delay from now on. A damaged one, which was to be completed
+/// before it was placed, is due now.
+fn due_anew(now: Timestamp, created_at: Timestamp, completes_at: Timestamp) -> Timestamp {
+    let delay_ms = completes_at.as_millis().saturating_sub(created_at.as_millis());
+    now.later_by(Duration::from_millis(delay_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_that_is_due_anew_waits_for_its_delay_and_no_arithmetic_overflows() {
+        let hour = Duration::from_hours(1);
+        let (now, placed) = (Timestamp::EXAMPLE, Timestamp::EXAMPLE.later_by(20 * hour));
+        assert_eq!(due_anew(now, placed, placed.later_by(hour)), now.later_by(hour));
+        assert_eq!(due_anew(now, placed, placed.earlier_by(hour)), now, "a damaged one");
+        let (first, last) = (Timestamp::from_millis(0), Timestamp::from_millis(u64::MAX));
+        assert_eq!(due_anew(last, first, last), last);
     }
 }

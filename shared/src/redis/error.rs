@@ -24,7 +24,7 @@ pub enum RedisError {
 /// users. None of them is the fault of the command, so none may count against an event. Each says that
 /// the command did nothing: functions look for everything that may fail before they write. The last
 /// eight words are ours, or about the users of the server.
-const NOT_NOW: [&str; 19] = [
+const NOT_NOW: [&str; 20] = [
     "ASK",
     "BUSY",
     "LOADING",
@@ -41,6 +41,7 @@ const NOT_NOW: [&str; 19] = [
     "DAMAGED",
     "NOIDENTITY",
     "OTHERLAYOUT",
+    "SWEPT",
     "NOAUTH",
     "NOPERM",
     "WRONGPASS",

@@ -6,14 +6,16 @@
     4                                          its stock was taken, and given back
 
   Both are short because there are as many as orders. The first digit of a time in ms tells apart what is 31 years apart.
-  `applied:swept` is the first hour whose records were not swept. No clock is asked whether an order is too old: the orders before
-  that hour are, because nobody can tell whether they were applied.
+  `applied:swept` is the first hour whose records were not swept; a new store begins with 0. No clock is asked whether an order is
+  too old: the orders before that hour are, because nobody can tell whether they were applied.
 
   What was given back of an order stands beside its record, under the same characters and
 
     :released     the movement whose stock was given back when the order was released
     :<movement>   a movement whose stock was given back because the order had taken more than once; the value says `4` ]]
 local BUCKET_MS = 60 * 60 * 1000
+-- Records of the last 8 days are never swept (as the lower limit of `DEDUPE_RETENTION`).
+local SHORTEST_KEEP_MS = 8 * 24 * 60 * 60 * 1000
 local SWEPT = 'swept'
 local RELEASED = '4'
 -- Where that begins in an id by which its record is found.
@@ -44,19 +46,31 @@ local function movement_of(recorded, since)
   end
 end
 
--- The newest bucket of an index; nil where it has none.
+-- The newest bucket of an index; nil for an index without buckets.
 local function newest_bucket(index)
   local newest = redis.pcall('ZRANGE', index, 0, 0, 'REV')
   return tonumber(newest[1])
 end
 
--- The first bucket that is kept. A store that was never swept by this build may have been swept by an older one, which kept
--- so many buckets up to the newest at least.
-local function first_kept(index, prefix, keep_ms)
+-- The first bucket that is kept, and whether the store has recorded no order yet. Older builds wrote no marker. They kept so many
+-- buckets up to the newest one at least, and they swept from the oldest one on: what the index still names was not swept.
+local function first_kept(index, prefix, keep_ms, now)
   local swept = redis.call('GET', prefix .. SWEPT)
-  local newest = not swept and newest_bucket(index)
-  return swept and whole(swept, 'the first bucket that is kept')
-    or newest and math.max(0, newest - math.ceil(keep_ms / BUCKET_MS)) or 0
+  if swept then
+    return whole(swept, 'the first bucket that is kept'), false
+  end
+  local newest = newest_bucket(index)
+  if not newest then
+    return 0, true
+  end
+  local oldest = tonumber(redis.call('ZRANGE', index, 0, 0)[1]) or 0
+  local counted = math.min(newest, math.floor(now / BUCKET_MS)) - math.ceil(keep_ms / BUCKET_MS)
+  return math.max(0, math.min(oldest, counted)), false
+end
+
+-- Whether buckets of the last 8 days lie before this one: then a wrong clock chose it.
+local function is_too_late(first, now)
+  return first * BUCKET_MS > now - SHORTEST_KEEP_MS
 end
 
 -- How many pieces the order took by the movement `entry`; nil where that is no sale of this product to it.

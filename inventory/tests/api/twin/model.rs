@@ -225,6 +225,8 @@ impl Model {
             });
         }
         let recorded = Recorded { bucket: order.bucket(), decision, movement, released: false };
+        // From its first record on a store says that it has forgotten none.
+        self.swept.get_or_insert(0);
         self.records.insert(order.id, recorded);
         decision
     }

@@ -11,6 +11,8 @@ use super::request::{Apply, BUCKET_MS, Paid, bucket};
 
 /// Hours by which an order may be ahead of the store.
 const MAX_SKEW: u64 = 24;
+/// Hours whose records are never swept.
+const SHORTEST_KEEP: u64 = 8 * 24;
 
 /// A sweep of all records before a bucket.
 #[derive(Clone, Debug)]
@@ -31,6 +33,9 @@ impl Sweep {
 
 impl Model {
     pub(crate) fn sweep_applied(&mut self, request: &Sweep) -> Answer {
+        if self.is_too_late(request.first) {
+            return Answer::Refused("a sweep would remove records of the last 8 days");
+        }
         self.swept = self.swept.max(Some(request.first));
         let mut buckets: Vec<u64> = self.buckets().filter(|at| *at < request.first).collect();
         buckets.sort_unstable();
@@ -41,18 +46,28 @@ impl Model {
     }
 
     /// The buckets that orders are recorded in. An order beyond them says that the clock is wrong where
-    /// the clock is behind what is recorded.
+    /// the clock is behind what is recorded; one before them where these hours are too young to be
+    /// forgotten.
     pub(super) fn limits(&self, request: &Apply) -> Result<Range<u64>, Answer> {
-        let newest = self.buckets().max();
-        let kept = request.keep_ms.div_ceil(BUCKET_MS);
-        let first = self.swept.or(newest.map(|newest| newest.saturating_sub(kept)));
-        let last = bucket(self.beginning.now_ms) + MAX_SKEW;
-        let known = newest.unwrap_or(0) + MAX_SKEW;
-        let furthest = request.orders.iter().map(Paid::bucket).max().unwrap_or(0);
-        if furthest > last.max(known) && newest.is_some_and(|newest| newest > last) {
-            return Err(Answer::Refused("the clock of this store is more than a day behind"));
+        let (first, mut last) =
+            (self.swept.unwrap_or(0), bucket(self.beginning.now_ms) + MAX_SKEW);
+        let buckets = || request.orders.iter().map(Paid::bucket);
+        let newest = self.buckets().max().filter(|newest| *newest > last);
+        if let Some(newest) = newest.filter(|_| buckets().any(|bucket| bucket > last)) {
+            last = newest + MAX_SKEW;
+            if buckets().any(|bucket| bucket > last) {
+                return Err(Answer::Refused("the clock of this store is more than a day behind"));
+            }
         }
-        Ok(first.unwrap_or(0)..last.max(known) + 1)
+        if self.is_too_late(first) && buckets().any(|bucket| bucket < first) {
+            return Err(Answer::Refused("counts orders of the last 8 days as forgotten"));
+        }
+        Ok(first..last + 1)
+    }
+
+    /// Whether hours lie before this one whose records are never swept.
+    fn is_too_late(&self, first: u64) -> bool {
+        first * BUCKET_MS > self.beginning.now_ms - SHORTEST_KEEP * BUCKET_MS
     }
 
     fn buckets(&self) -> impl Iterator<Item = u64> {
