@@ -205,7 +205,8 @@ fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind
             (Kind::NoOutcome, "paid, and inventory knows nothing of it".to_owned())
         }
         (OrderStatus::Paid, Outcome::Forgotten) if is_young(order, settled) => {
-            let detail = "paid, and inventory calls it too old, although it is less than 7 days old";
+            let detail =
+                "paid, and inventory calls it too old, although it is less than 7 days old";
             (Kind::ForgottenEarly, detail.to_owned())
         }
         (OrderStatus::Paid, Outcome::Rejected(reason)) => {

@@ -124,7 +124,11 @@ fn what_was_recorded_last_limits_what_a_clock_may_do() {
     story.wait_for_trust();
     let before = story.clock();
     story.pass(PAUSE);
-    assert_eq!(story.look(story.clock()), Ok(Some(before)), "until something was recorded for a day");
+    assert_eq!(
+        story.look(story.clock()),
+        Ok(Some(before)),
+        "until something was recorded for a day"
+    );
 }
 
 /// The whole machine starts with a wrong clock, so that the newest record follows it: it looks right.
@@ -185,7 +189,8 @@ fn looks_are_renewed_while_the_clock_is_ahead_so_that_no_late_one_is_a_jump() {
 
 #[test]
 fn a_clock_is_steady_that_goes_on_as_time_passes() {
-    let (watch, partition) = (ClockWatch::default(), crate::id::Partitions::NONE.all().next().unwrap());
+    let (watch, partition) =
+        (ClockWatch::default(), crate::id::Partitions::NONE.all().next().unwrap());
     let now = Timestamp::EXAMPLE;
     assert!(!watch.is_steady(partition, now), "nothing to compare with");
     assert!(watch.is_steady(partition, now));

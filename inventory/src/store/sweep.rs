@@ -24,10 +24,12 @@ impl Store {
         let mut swept = 0;
         for partition in self.own.partitions().all() {
             let clock = self.own.now(partition).await?;
-            let Some(newest) = self.newest_record(partition, clock).await? else {
+            let Some((newest, has_older)) = self.newest_record(partition, clock).await? else {
                 continue;
             };
-            if let Some(until) = sweep.look(partition, clock, newest) {
+            let until = sweep.look(partition, clock, newest);
+            // Records of one day alone confirm no clock, and none of them is old.
+            if let Some(until) = until.filter(|_| has_older) {
                 // The bucket of this time itself still has younger orders in it.
                 let first = keys::bucket(until.earlier_by(keep));
                 swept += self.call_sweep(partition, first, SWEEP_LIMIT).await?;
@@ -48,12 +50,12 @@ impl Store {
         Ok(Some(keys::bucket_start(first.unsigned()?)))
     }
 
-    /// The end of the newest bucket that is to be believed; `None` while records are of one day only.
+    /// The end of the newest bucket that is to be believed, and whether there is one a day older.
     async fn newest_record(
         &self,
         partition: Partition,
         clock: Timestamp,
-    ) -> Result<Option<Timestamp>, RedisError> {
+    ) -> Result<Option<(Timestamp, bool)>, RedisError> {
         // What is farther ahead was recorded while the clock was wrong.
         let last = keys::bucket(clock.later_by(MAX_SKEW));
         let Some(newest) = self.newest_bucket(partition, last).await? else {
@@ -61,7 +63,9 @@ impl Store {
         };
         let before = keys::bucket(keys::bucket_start(newest).earlier_by(MIN_SPAN));
         let older = self.newest_bucket(partition, before).await?;
-        Ok(older.map(|older| believed(bucket_end(newest), bucket_end(older))))
+        let newest = bucket_end(newest);
+        let believed = older.map_or(newest, |older| believed(newest, bucket_end(older)));
+        Ok(Some((believed, older.is_some())))
     }
 
     /// The newest bucket up to this one.

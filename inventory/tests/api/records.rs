@@ -31,6 +31,14 @@ async fn record_now(test: &TestStore, product: ProductId) {
     assert_eq!(outcomes, [Outcome::Applied]);
 }
 
+/// Lists records every ten days, as of a shop that is open: a gap says that a clock was wrong.
+async fn list_earlier_hours(test: &TestStore) {
+    for days in [10, 20, 30, 40] {
+        let hour = now_ms(test).await / HOUR_MS - days * 24;
+        test.operate("ZADD", &format!("applied {hour} {hour}")).await;
+    }
+}
+
 /// Sweeps as a process does that trusts the clock: the second look removes what the first one saw.
 async fn sweep(test: &TestStore) -> u64 {
     let sweep = Sweep::new("records of orders", Duration::ZERO);
@@ -44,6 +52,8 @@ async fn an_order_older_than_its_record_changes_nothing() {
     let product = test.product(10).await;
     let unknown = ProductId::mint();
     record_now(&test, product).await;
+    list_earlier_hours(&test).await;
+    sweep(&test).await;
     let oldest = (now_ms(&test).await - keep_ms()) / HOUR_MS * HOUR_MS;
     let too_old = [
         order_minted_at(oldest - 2 * HOUR_MS, product, 1),
@@ -80,7 +90,8 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     assert_eq!(again, [Outcome::Repeated(Decision::Applied)], "it is on record");
 
     record_now(&test, product).await;
-    assert_eq!(sweep(&test).await, 1);
+    list_earlier_hours(&test).await;
+    assert_eq!(sweep(&test).await, 2);
     let before = test.dump().await;
     let never = order_minted_at(now - keep_ms() - 4 * HOUR_MS, product, 1);
     let again = test.store.apply_orders(&[old.clone(), never.clone()], LONGER).await.unwrap();
@@ -142,9 +153,10 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     let applied = test.store.apply_orders(&orders, LONGER).await.unwrap();
     assert_eq!(applied, vec![Outcome::Applied; orders.len()]);
 
+    list_earlier_hours(&test).await;
     let swept = sweep(&test).await;
     // Whether the hour of the limit is whole or not depends on the minute at which this runs.
-    assert!((5..=7).contains(&swept), "{swept} buckets");
+    assert!((6..=8).contains(&swept), "{swept} buckets");
     assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
 
     let oldest = now_ms(&test).await - keep_ms();
@@ -166,6 +178,7 @@ async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
+    list_earlier_hours(&test).await;
     sweep(&test).await;
     let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
@@ -185,7 +198,8 @@ async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
     record_now(&test, product).await;
     let hour = old.ordered_at.as_millis() / HOUR_MS;
     test.operate("DEL", &format!("applied:{hour}")).await;
-    assert_eq!(sweep(&test).await, 1);
+    list_earlier_hours(&test).await;
+    assert_eq!(sweep(&test).await, 2);
     assert_eq!(sweep(&test).await, 0);
 }
 
@@ -207,4 +221,82 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
     assert_eq!(outcomes, [Outcome::Applied]);
+}
+
+async fn marker(test: &TestStore) -> Option<u64> {
+    let marker =
+        test.operator.run(Command::new("GET").key("applied:swept".to_owned())).await.unwrap();
+    (!marker.is_null()).then(|| marker.unsigned().unwrap())
+}
+
+/// The whole machine started with a wrong clock: an hour from ahead stands in for its first orders.
+#[tokio::test]
+async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    let now = now_ms(&test).await;
+    let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
+    test.store.apply_orders(&[near], KEEP).await.unwrap();
+    assert_eq!(marker(&test).await, Some(0));
+    let ahead = now / HOUR_MS + 400 * 24;
+    test.operate("ZADD", &format!("applied {ahead} {ahead}")).await;
+    assert_eq!(sweep(&test).await, 0);
+    assert_eq!(marker(&test).await, Some(0), "records of one day confirm no clock");
+    let old = order_minted_at(now - keep_ms(), product, 1);
+    let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
+    assert_eq!(outcomes, [Outcome::Applied]);
+}
+
+/// Builds of before wrote no marker. One hour from ahead does not stand for all that they swept.
+#[tokio::test]
+async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    record_now(&test, product).await;
+    test.operate("DEL", "applied:swept").await;
+    let now = now_ms(&test).await;
+    let at = |hours: u64| order_minted_at(now - hours * HOUR_MS, product, 1);
+    for ahead in [0, 31 * 24, 400 * 24] {
+        let hour = now / HOUR_MS + ahead;
+        test.operate("ZADD", &format!("applied {hour} {hour}")).await;
+        let outcomes = test.store.apply_orders(&[at(29 * 24), at(31 * 24)], KEEP).await.unwrap();
+        assert_ne!(outcomes[0], Outcome::TooOld, "{ahead}");
+        assert_eq!(outcomes[1], Outcome::TooOld, "{ahead}");
+        assert_eq!(marker(&test).await, None, "only a sweep that is trusted writes one");
+    }
+}
+
+/// As an older build left it, or an operator: orders of today are no older for it.
+#[tokio::test]
+async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    record_now(&test, product).await;
+    let hour = now_ms(&test).await / HOUR_MS;
+    for first in [hour - 7 * 24, hour + 1, hour + 370 * 24] {
+        test.operate("SET", &format!("applied:swept {first}")).await;
+        let before = test.dump().await;
+        let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
+        let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
+        assert!(matches!(refused, RedisError::NotNow(_)), "it waits: {refused}");
+        assert!(refused.to_string().contains("applied:swept"), "{refused}");
+        assert_eq!(test.dump().await, before);
+    }
+    test.operate("SET", "applied:swept 0").await;
+    record_now(&test, product).await;
+}
+
+/// The store itself refuses, also a process that counts by a wrong clock.
+#[tokio::test]
+async fn records_of_the_last_eight_days_are_never_swept() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let product = test.product(10).await;
+    record_now(&test, product).await;
+    list_earlier_hours(&test).await;
+    let before = test.dump().await;
+    let sweeper = Sweep::new("records of orders", Duration::ZERO);
+    assert_eq!(test.store.sweep_applied(&sweeper, Duration::ZERO).await.unwrap(), 0);
+    let refused = test.store.sweep_applied(&sweeper, Duration::ZERO).await.unwrap_err();
+    assert!(refused.to_string().contains("last 8 days"), "{refused}");
+    assert_eq!(test.dump().await, before);
 }

@@ -6,8 +6,7 @@
 use fred::error::{Error, ErrorKind};
 
 /// Codes of ours. The texts behind them are ours as well, and are for people.
-const OURS: [&str; 6] =
-    ["CLOCK", "CROWDED", "DAMAGED", "NOIDENTITY", "OTHERLAYOUT", "SWEPT"];
+const OURS: [&str; 6] = ["CLOCK", "CROWDED", "DAMAGED", "NOIDENTITY", "OTHERLAYOUT", "SWEPT"];
 
 /// What the codes of a server mean.
 const CODES: [(&str, &str); 19] = [

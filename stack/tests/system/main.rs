@@ -11,6 +11,7 @@ mod backups;
 mod budgets;
 mod chaos;
 mod clocks;
+mod clocks_behind;
 mod cluster;
 mod crash_points;
 mod crashes;

@@ -49,8 +49,7 @@ impl Model {
     /// the clock is behind what is recorded; one before them where these hours are too young to be
     /// forgotten.
     pub(super) fn limits(&self, request: &Apply) -> Result<Range<u64>, Answer> {
-        let (first, mut last) =
-            (self.swept.unwrap_or(0), bucket(self.beginning.now_ms) + MAX_SKEW);
+        let (first, mut last) = (self.swept.unwrap_or(0), bucket(self.beginning.now_ms) + MAX_SKEW);
         let buckets = || request.orders.iter().map(Paid::bucket);
         let newest = self.buckets().max().filter(|newest| *newest > last);
         if let Some(newest) = newest.filter(|_| buckets().any(|bucket| bucket > last)) {

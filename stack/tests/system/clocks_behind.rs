@@ -1,0 +1,45 @@
+//! What waits in a store while its clock is wrong.
+
+use std::time::Duration;
+
+use stack::{redis::RedisServer, wait::wait_until};
+
+use crate::harness::{LIMIT, Shop};
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const MONTH_MS: i64 = 31 * 24 * HOUR_MS;
+/// Time for two looks at orders that are to be made due anew.
+const LOOKED: Duration = Duration::from_secs(24);
+
+async fn seconds(store: &crate::harness::Store) -> i64 {
+    let [seconds, _] = store.ask("TIME", &[]).await.exactly::<2>("a time").unwrap();
+    seconds.int().unwrap()
+}
+
+/// Sets the clock of payments' store, and waits until the server has noticed.
+async fn set_clock(shop: &Shop, off_ms: i64) {
+    let server: &RedisServer = shop.system.payments_redis();
+    server.offset_clock(off_ms).unwrap();
+    let set = wait_until("the clock to be set", LIMIT, || async {
+        let off = seconds(&shop.payments).await - seconds(&shop.inventory).await;
+        (off - off_ms / 1_000).abs() < 60
+    });
+    set.await.unwrap();
+}
+
+/// Nobody is charged before the delay: an order only looks as if it had been placed in a month.
+#[tokio::test]
+async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited() {
+    let shop = Shop::start(Shop::builder().shimmed().env("COMPLETION_DELAY", "1h")).await;
+    let product = shop.create_product("Tea", 10).await;
+    let (order, placed) = shop.place_order(product, 1).await;
+    let due = shop.payments.ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"]).await;
+    set_clock(&shop, -MONTH_MS).await;
+    // Nothing may happen, so there is nothing to wait for.
+    tokio::time::sleep(LOOKED).await;
+    set_clock(&shop, 0).await;
+    assert_eq!(shop.payments.ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"]).await, due);
+    let now = shop.order(order).await;
+    assert_eq!(now["status"], "pending");
+    assert_eq!(now["completes_at"], placed["completes_at"]);
+}
