@@ -1,6 +1,6 @@
 --[[ apply_orders: take the stock of paid orders, or ask payments to refund them.
   An order is recorded with what became of it, in the same step. A duplicate changes nothing and repeats the recorded
-  answer: whoever emitted the order again may have lost the refund as well.
+  answer: a store that emits an order again may have lost the refund as well.
   The keys of products, movements and records are made from prefixes, which carry the partition tag.
 
   KEYS  1 identity   2 refund_order stream   3 index of record buckets   4 stream of changes
@@ -85,7 +85,7 @@ end
 local function event_of(batch, i)
   batch.events = batch.events or cjson.decode(batch.events_text)
   local traceparent, request_id = unpack(batch.events, 2 * i - 1, 2 * i)
-  assert(type(traceparent) == 'string' and type(request_id) == 'string', 'an event is none')
+  assert(type(traceparent) == 'string' and type(request_id) == 'string', 'a traceparent or a request id is no text')
   return traceparent, request_id
 end
 
@@ -96,7 +96,7 @@ local function add_refund(batch, i, head, reason)
     quantity = int(batch.orders[2 * i]), reason = reason, traceparent = traceparent, request_id = request_id}
 end
 
--- Decides on the orders of one run, in their order, and writes nothing. Takes no order whose numbers are none: that would be
+-- Decides on the orders of one run, in their order, and writes nothing. Takes no order with a damaged number: that would be
 -- noticed with others written.
 local function decide(batch, run, first, last)
   local records, orders, products, reply = batch.records, batch.orders, batch.products, batch.reply

@@ -52,8 +52,8 @@ local function newest_bucket(index)
   return tonumber(newest[1])
 end
 
--- The first bucket that is kept, and whether the store has recorded no order yet. Older builds wrote no marker. They kept so many
--- buckets up to the newest one at least, and they swept from the oldest one on: what the index still names was not swept.
+-- The first bucket that is kept, and whether the store has recorded no order yet. Older builds wrote no marker. They kept at
+-- least the buckets of `keep_ms` up to the newest one, and swept from the oldest one on: what the index still names was not swept.
 local function first_kept(index, prefix, keep_ms, now)
   local swept = redis.call('GET', prefix .. SWEPT)
   if swept then
