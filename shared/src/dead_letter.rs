@@ -11,12 +11,14 @@
 use std::time::Duration;
 
 mod bounds;
+mod caretaker;
 mod census;
 mod letter;
+mod log_copy;
 mod names;
 
 pub(crate) use crate::dead_letter::bounds::Keeper;
-pub(crate) use crate::dead_letter::census::report;
+pub use crate::dead_letter::caretaker::Caretaker;
 pub use crate::dead_letter::census::{Dead, list};
 
 use crate::delivery::{Delivery, Parking};
@@ -39,11 +41,12 @@ const NAMED: usize = 3;
 /// How many dead letters a partition of a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// So many.
+    /// The number of dead letters.
     pub count: u64,
-    /// So many bytes, as the store counts them.
+    /// Their bytes, as the store counts them.
     pub bytes: u64,
-    /// None that is so much older than the newest one.
+    /// How much older one may be than the newest one. The clock of the store alone makes none old:
+    /// see [`crate::sweep`].
     pub age: Duration,
 }
 
@@ -92,7 +95,7 @@ impl DeadLetters<'_> {
                 remember = remember.arg(name.as_str()).arg(id.as_str());
             }
         }
-        // Those that were added are not added again, whatever became of the others.
+        // Those that were added are not added again, even where others failed.
         if ids.iter().any(Option::is_some) {
             self.store.run_confirmed(remember).await?;
         }
@@ -100,7 +103,16 @@ impl DeadLetters<'_> {
             return Err(error);
         }
         tell(membership, &news);
-        self.keep_within(keeper).await
+        self.keep_within(keeper).await;
+        Ok(())
+    }
+
+    /// Up to `count` dead letters with their whole fields, oldest first.
+    async fn read(&self, first: &str, last: &str, count: usize) -> Result<Vec<Entry>, RedisError> {
+        let page =
+            Command::new("XRANGE").key(self.partition.key(DEAD_LETTERS)).arg(first).arg(last);
+        let page = page.arg("COUNT").arg(i64::try_from(count).unwrap_or(i64::MAX));
+        Ok(self.store.run(page).await?.whole_entries()?)
     }
 
     /// Those that are not set aside yet, and the names by which they are known.

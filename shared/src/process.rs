@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{Address, RedisUrl};
 use crate::consumer::{Consumer, Settings};
-use crate::dead_letter;
+use crate::dead_letter::Caretaker;
 use crate::delivery::Handler;
 use crate::descriptors;
 use crate::feed::{FEED_BLOCK, Feed, Show};
@@ -91,10 +91,12 @@ impl Process {
         }
         self.notes.push(Note::pending::<H::Event>(store, settings));
         self.notes.push(Note::dead_letters(store.clone()));
-        let (store, bounds) = (store.clone(), settings.dead_letters);
-        self.repeat("dead letters", settings.report_interval, move || {
-            let store = store.clone();
-            async move { dead_letter::report(&store, bounds).await }
+        let interval = settings.report_interval;
+        let caretaker = Arc::new(Caretaker::new(settings.dead_letters, interval / 2));
+        let store = store.clone();
+        self.repeat("dead letters", interval, move || {
+            let (store, caretaker) = (store.clone(), Arc::clone(&caretaker));
+            async move { caretaker.tend(&store).await }
         });
     }
 

@@ -1,118 +1,184 @@
 //! The oldest dead letters leave the store where there are too many. The log is then the only copy, so
 //! none leaves before its lines are written.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
-use crate::cursor::{as_ms, read_id};
+use crate::cursor::read_id;
 use crate::dead_letter::census::Census;
+use crate::dead_letter::log_copy;
+use crate::group::Pace;
 use crate::redis::{Command, Entry, RedisError};
-use crate::telemetry::{ONLY_COPY, confirmed};
+use crate::telemetry::ONLY_COPY;
+use crate::time::Timestamp;
 
 /// Dead letters that leave with one step.
-const PAGE: u64 = 100;
+const PAGE: usize = 200;
 /// Steps behind each batch that is set aside: more leave than come, so that a smaller bound is
 /// reached in the end.
 const STEPS: u64 = 20;
-/// Bytes of dead letters in one line of the log, as the line shows them. Longer lines are cut there.
-const PIECE: usize = 7 * 1024;
-/// Bytes of dead letters that are handed to the log before it has to be written. Its queue takes four
-/// times as many.
-const CONFIRMED_BYTES: usize = 256 * 1024;
-/// How long the log may take to be written.
-const CONFIRM_LIMIT: Duration = Duration::from_millis(500);
-/// Pause after the log was not written in time.
+/// Pause after dead letters could not leave.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Keeps dead letters within bounds, as far as the log takes those beyond them.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    bounds: Bounds,
-    /// The log took no more, and is not asked again before that.
-    not_before: Mutex<Option<Instant>>,
+    pub(super) bounds: Bounds,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Dead letters could not leave, and nothing is tried again before this.
+    not_before: Option<Instant>,
+    /// How many the next step reads: those of older builds may have megabytes.
+    pace: Pace,
+}
+
+/// Dead letters that have to leave.
+enum Excess {
+    /// So many of the oldest ones.
+    Count(u64),
+    /// So many bytes of the oldest ones.
+    Bytes(u64),
+    /// All that were set aside before this.
+    Before(Timestamp),
 }
 
 impl Keeper {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, not_before: Mutex::default() }
+        Self { bounds, state: Mutex::new(State { not_before: None, pace: Pace::cautious() }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pauses(&self) -> bool {
-        let not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        not_before.is_some_and(|not_before| Instant::now() < not_before)
+        self.state().not_before.is_some_and(|not_before| Instant::now() < not_before)
     }
 
+    /// Tries nothing for a while, and then begins with one dead letter.
     fn pause(&self) {
-        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
-        *not_before = Some(Instant::now() + PAUSE);
+        let not_before = Some(Instant::now() + PAUSE);
+        *self.state() = State { not_before, pace: Pace::cautious() };
     }
 }
 
 impl DeadLetters<'_> {
     /// Moves the oldest dead letters out of the store and into the log, until the others are within
-    /// the bounds. A crash in between leaves some of them in the log twice. Those that the log does not
-    /// take stay in the store, however many there are.
-    pub(super) async fn keep_within(&self, keeper: &Keeper) -> Result<(), RedisError> {
+    /// the bounds of number and bytes. A crash in between leaves some of them in the log twice. Those
+    /// that the log does not take stay in the store, however many there are. A failure is told and
+    /// tried again later: whatever called has done its own work.
+    pub(super) async fn keep_within(&self, keeper: &Keeper) {
+        self.let_leave(keeper, None).await;
+    }
+
+    /// The same for those that were set aside before `oldest`.
+    pub(super) async fn keep_since(&self, keeper: &Keeper, oldest: Timestamp) {
+        self.let_leave(keeper, Some(oldest)).await;
+    }
+
+    async fn let_leave(&self, keeper: &Keeper, oldest: Option<Timestamp>) {
         if keeper.pauses() {
-            return Ok(());
+            return;
         }
         let mut moved = 0;
         for _ in 0..STEPS {
-            let page = self.read_excess(&keeper.bounds).await?;
-            if page.is_empty() {
-                break;
-            }
-            let told = tell(&page).await;
-            moved += told;
-            self.remove(&page[..told]).await?;
-            if told < page.len() {
-                keeper.pause();
-                tracing::error!(
-                    "dead letters beyond the bounds stay in the store: the log was not written within \
-                     {CONFIRM_LIMIT:?}, or RUST_LOG drops the warnings of {ONLY_COPY}"
-                );
-                break;
+            match self.step(keeper, oldest, &mut moved).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    keeper.pause();
+                    let error = error.to_string();
+                    tracing::warn!(
+                        error,
+                        "dead letters beyond the bounds stay in the store for now"
+                    );
+                    break;
+                }
             }
         }
         if moved > 0 {
             tracing::warn!(moved, "dead letters beyond the bounds are in the log now");
         }
-        Ok(())
     }
 
-    /// The oldest dead letters beyond the bounds.
-    async fn read_excess(&self, bounds: &Bounds) -> Result<Vec<Entry>, RedisError> {
-        let census = Census::of(self.store, self.partition).await?;
-        let excess = self.excess(&census, bounds).await?;
-        // By their own time alone: no clock that was set wrong can make them old.
-        let oldest = census.newest.ms.saturating_sub(as_ms(bounds.age));
-        if excess == 0 && census.oldest.ms >= oldest {
-            return Ok(Vec::new());
-        }
-        let (last, count) = match excess {
-            0 => (format!("({oldest}-0"), PAGE),
-            excess => ("+".to_owned(), excess.min(PAGE)),
+    /// Moves a page of them. Answers whether there may be more.
+    async fn step(
+        &self,
+        keeper: &Keeper,
+        oldest: Option<Timestamp>,
+        moved: &mut usize,
+    ) -> Result<bool, RedisError> {
+        let excess = match oldest {
+            Some(oldest) => Some(Excess::Before(oldest)),
+            None => self.excess(&keeper.bounds).await?,
         };
-        let page = Command::new("XRANGE").key(self.partition.key(DEAD_LETTERS)).arg("-").arg(last);
-        let page = page.arg("COUNT").arg(i64::try_from(count).unwrap_or(i64::MAX));
-        Ok(self.store.run(page).await?.entries()?)
+        let Some(excess) = excess else { return Ok(false) };
+        let page = self.read_excess(keeper, &excess).await?;
+        let told = log_copy::tell(&page).await;
+        self.remove(&page[..told]).await?;
+        *moved += told;
+        if told < page.len() {
+            keeper.pause();
+            tracing::error!(
+                "dead letters beyond the bounds stay in the store: the log was not written in time, or \
+                 RUST_LOG drops the warnings of {ONLY_COPY}"
+            );
+        }
+        Ok(told > 0 && told == page.len())
     }
 
-    /// How many dead letters are too many.
-    async fn excess(&self, census: &Census, bounds: &Bounds) -> Result<u64, RedisError> {
-        let by_count = census.count.saturating_sub(bounds.count);
+    /// The next of the dead letters that have to leave, oldest first.
+    async fn read_excess(
+        &self,
+        keeper: &Keeper,
+        excess: &Excess,
+    ) -> Result<Vec<Entry>, RedisError> {
+        let (last, room) = match excess {
+            Excess::Count(count) => ("+".to_owned(), usize::try_from(*count).unwrap_or(PAGE)),
+            Excess::Bytes(_) => ("+".to_owned(), PAGE),
+            Excess::Before(oldest) => (format!("({}-0", oldest.as_millis()), PAGE),
+        };
+        let count = keeper.state().pace.count(room.min(PAGE));
+        let mut page = self.read("-", &last, count).await?;
+        keeper.state().pace.learn(count, &page);
+        if let Excess::Bytes(excess) = excess {
+            let mut bytes = 0;
+            let before = |letter: &&Entry| {
+                let goes = bytes < *excess;
+                bytes += u64::try_from(letter.bytes()).unwrap_or(u64::MAX);
+                goes
+            };
+            let going = page.iter().take_while(before).count();
+            page.truncate(going);
+        }
+        Ok(page)
+    }
+
+    /// Which dead letters are too many.
+    async fn excess(&self, bounds: &Bounds) -> Result<Option<Excess>, RedisError> {
+        // Asked of every part of the stream: a few of them say little where sizes differ.
         let usage = Command::new("MEMORY").arg("USAGE").key(self.partition.key(DEAD_LETTERS));
-        let bytes = match self.store.run(usage.as_attempt()).await {
+        let usage = usage.args(["SAMPLES", "0"]).as_attempt();
+        let (census, usage) =
+            tokio::join!(Census::of(self.store, self.partition), self.store.run(usage));
+        let bytes = match usage {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
             // Users of an older build may not ask. Then only the number counts.
             Err(error) if error.is_forbidden() => 0,
             Err(error) => return Err(error),
         };
-        let share = u128::from(census.count) * u128::from(bytes.saturating_sub(bounds.bytes));
-        let by_bytes = u64::try_from(share.div_ceil(u128::from(bytes.max(1)))).unwrap_or(u64::MAX);
-        Ok(by_count.max(by_bytes))
+        let by_count = census?.count.saturating_sub(bounds.count);
+        let by_bytes = bytes.saturating_sub(bounds.bytes);
+        Ok(match (by_count, by_bytes) {
+            (0, 0) => None,
+            (0, bytes) => Some(Excess::Bytes(bytes)),
+            (count, _) => Some(Excess::Count(count)),
+        })
     }
 
     /// The names go before the dead letters: a crash in between must not leave names for ever.
@@ -126,80 +192,5 @@ impl DeadLetters<'_> {
         let Some(first) = read_id(&last.id)?.next() else { return Ok(()) };
         let trim = Command::new("XTRIM").key(self.partition.key(DEAD_LETTERS));
         self.store.run(trim.args(["MINID", "="]).arg(first.to_string())).await.map(drop)
-    }
-}
-
-/// Tells dead letters to the log, oldest first, and answers how many of them are written there.
-async fn tell(page: &[Entry]) -> usize {
-    let mut told = 0;
-    while told < page.len() {
-        let (mut lines, mut bytes, mut count) = (Vec::new(), 0, 0);
-        for letter in &page[told..] {
-            let fields = letter::as_json(letter.fields.as_deref().unwrap_or_default()).to_string();
-            bytes += shown_bytes(&fields);
-            if count > 0 && bytes > CONFIRMED_BYTES {
-                break;
-            }
-            lines.push((letter, fields));
-            count += 1;
-        }
-        let say = || lines.iter().for_each(|(letter, fields)| say(letter, fields));
-        if !confirmed(CONFIRM_LIMIT, say).await {
-            break;
-        }
-        told += count;
-    }
-    told
-}
-
-/// The whole dead letter in as many lines as it takes.
-fn say(letter: &Entry, fields: &str) {
-    let pieces = pieces(fields);
-    for (piece, fields) in (1..).zip(&pieces) {
-        let (dead_letter, pieces) = (&letter.id, pieces.len());
-        tracing::warn!(
-            target: ONLY_COPY, dead_letter, piece, pieces, fields,
-            "a dead letter leaves the store"
-        );
-    }
-}
-
-/// Parts of a text of which none takes more than [`PIECE`] bytes of a line.
-fn pieces(text: &str) -> Vec<&str> {
-    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
-    for (at, character) in text.char_indices() {
-        let more = shown_char_bytes(character);
-        if bytes + more > PIECE {
-            pieces.push(&text[start..at]);
-            (start, bytes) = (at, 0);
-        }
-        bytes += more;
-    }
-    pieces.push(&text[start..]);
-    pieces
-}
-
-fn shown_bytes(text: &str) -> usize {
-    text.chars().map(shown_char_bytes).sum()
-}
-
-/// Bytes that a character takes in a line of either format: quotes, backslashes and what cannot be
-/// printed are escaped.
-fn shown_char_bytes(character: char) -> usize {
-    character.escape_debug().len().max(character.len_utf8())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pieces_of_a_text_are_the_text_and_short_however_they_are_escaped() {
-        for text in ["", "x", "\"\\é\n", "\u{7f}", "\u{80}", "\u{300}", "\u{200b}"] {
-            let text = text.repeat(5_000);
-            let pieces = pieces(&text);
-            assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| format!("{piece:?}").len() <= PIECE + 2));
-        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Bounds, DEAD_LETTERS, DeadLetters, Keeper, letter};
+use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::cursor::read_id;
 use crate::entry_id::EntryId;
+use crate::group::Pace;
 use crate::id::Partition;
 use crate::own_store::{OwnStore, all};
 use crate::redis::{Command, RedisError, Reply};
@@ -72,44 +73,20 @@ impl Dead {
     }
 }
 
-/// Says in the log that there are dead letters, and how to see them. Forgets the names of those that
-/// somebody took out of the store, and moves those beyond the bounds into the log.
-pub(crate) async fn report(store: &OwnStore, bounds: Bounds) -> Result<(), RedisError> {
-    let dead = Dead::of(store).await?;
-    if dead.count > 0 {
-        let service = store.layout().service;
-        tracing::error!(
-            dead_letters = dead.count,
-            oldest_for = dead.age(),
-            "dead letters wait for somebody to look at them: `{service} dead-letters` lists them"
-        );
-    }
-    for partition in store.partitions().all() {
-        let dead_letters = DeadLetters { store, partition };
-        match dead_letters.forget_names().await {
-            // Users of an older build may not look for them.
-            Err(error) if !error.is_forbidden() => return Err(error),
-            _ => {}
-        }
-        dead_letters.keep_within(&Keeper::new(bounds)).await?;
-    }
-    Ok(())
-}
-
 /// Shows up to `limit` dead letters, oldest first in each partition, one line of JSON each.
 pub async fn list(
     store: &OwnStore,
     limit: usize,
     mut show: impl FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut shown = 0;
+    let (mut shown, mut pace) = (0, Pace::cautious());
     for partition in store.partitions().all() {
+        let dead_letters = DeadLetters { store, partition };
         let mut next = EntryId::default();
         while shown < limit {
-            let count = PAGE.min(limit - shown);
-            let page = Command::new("XRANGE").key(partition.key(DEAD_LETTERS));
-            let page = page.arg(next.to_string()).arg("+").arg("COUNT");
-            let page = store.run(page.arg(i64::try_from(count)?)).await?.entries()?;
+            let count = pace.count(PAGE.min(limit - shown));
+            let page = dead_letters.read(&next.to_string(), "+", count).await?;
+            pace.learn(count, &page);
             let Some(last) = page.last() else { break };
             let after = read_id(&last.id)?.next();
             shown += page.len();

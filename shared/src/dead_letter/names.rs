@@ -3,24 +3,40 @@
 use super::{DEAD_LETTER_IDS, DeadLetters};
 use crate::cursor::read_id;
 use crate::dead_letter::census::Census;
+use crate::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
 
 /// Names that one command reads, about.
 const PAGE: i64 = 1_000;
-/// Commands of one sweep at most; the next one begins anew, and finds fewer.
+/// Commands of one scan at most; the next scan begins anew, and finds fewer.
 const PAGES: usize = 1_000;
+
+/// What a whole scan of the names left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scanned {
+    /// Names beyond the number of dead letters, of some that were removed from among the others.
+    surplus: u64,
+    /// The oldest dead letter of then.
+    oldest: EntryId,
+}
 
 impl DeadLetters<'_> {
     /// Forgets the names of dead letters that are older than the oldest one there is. Otherwise they
-    /// would stay for ever.
-    pub(super) async fn forget_names(&self) -> Result<(), RedisError> {
+    /// would stay for ever. Does nothing where a scan would find what it found `before`. Answers what
+    /// a whole scan left.
+    pub(super) async fn forget_names(
+        &self,
+        before: Option<Scanned>,
+    ) -> Result<Option<Scanned>, RedisError> {
         let names = self.partition.key(DEAD_LETTER_IDS);
         let count = Command::new("HLEN").key(names.as_str());
         let count = self.store.run(count).await?.unsigned()?;
         let census = Census::of(self.store, self.partition).await?;
+        let mut scanned =
+            Scanned { surplus: count.saturating_sub(census.count), oldest: census.oldest };
         // Where there is no dead letter, the next one will tell.
-        if census.count == 0 || count <= census.count {
-            return Ok(());
+        if census.count == 0 || scanned.surplus == 0 || before == Some(scanned) {
+            return Ok(None);
         }
         let mut cursor = "0".to_owned();
         for _ in 0..PAGES {
@@ -35,13 +51,14 @@ impl DeadLetters<'_> {
             }
             if !gone.is_empty() {
                 let forget = Command::new("HDEL").key(names.as_str()).args(gone);
-                self.store.run(forget).await?;
+                let forgotten = self.store.run(forget).await?.unsigned()?;
+                scanned.surplus = scanned.surplus.saturating_sub(forgotten);
             }
             cursor = next.text()?;
             if cursor == "0" {
-                break;
+                return Ok(Some(scanned));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }

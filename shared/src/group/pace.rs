@@ -6,11 +6,11 @@
 
 use crate::redis::Entry;
 
-/// Entries of the first read of a pile, at most. Whatever they are, so many are held at once.
+/// Entries of the first read of a pile at most, however large they are.
 const FIRST: usize = 8;
 /// Entries of one read at most.
 const MOST: usize = 500;
-/// A read of several commands ends behind the one that brought it beyond so many bytes.
+/// A read of several commands ends behind the command that brings it beyond this many bytes.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many entries the next command reads.
@@ -23,17 +23,17 @@ impl Pace {
         Self(1)
     }
 
-    /// So many now, where `room` is the most.
-    pub(super) fn count(&self, room: usize) -> usize {
+    /// How many the next command reads, `room` at most.
+    pub(crate) fn count(&self, room: usize) -> usize {
         self.0.min(room).max(1)
     }
 
     /// Learns from what a read of `count` entries has found.
-    pub(super) fn learn(&mut self, count: usize, found: &[Entry]) {
+    pub(crate) fn learn(&mut self, count: usize, found: &[Entry]) {
         self.0 = if found.is_empty() {
             // Not more: what comes next may be as large as what came last.
             self.0.min(FIRST)
-        } else if found.iter().any(|entry| entry.cut.is_some()) {
+        } else if found.iter().any(Entry::is_large) {
             1
         } else if found.len() >= count {
             self.0.max(count.saturating_mul(2)).min(MOST)

@@ -51,6 +51,11 @@ impl Entry {
         weight(self.raw())
     }
 
+    /// Whether it is larger than any entry that is kept whole, and any dead letter of one.
+    pub(crate) fn is_large(&self) -> bool {
+        self.cut.is_some() || self.weight() > MAX_ENTRY_BYTES + MARGIN
+    }
+
     fn raw(&self) -> &[(Bytes, Bytes)] {
         self.fields.as_deref().unwrap_or_default()
     }
@@ -88,6 +93,11 @@ pub(super) fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
     for entry in &mut entries {
         entry.cut_beyond(MAX_ENTRY_BYTES + MARGIN);
     }
+    detached_whole(entries)
+}
+
+/// The same, but cuts none.
+pub(super) fn detached_whole(mut entries: Vec<Entry>) -> Vec<Entry> {
     let raw = || entries.iter().flat_map(Entry::raw);
     let length = raw().map(|(name, value)| name.len() + value.len()).sum();
     let mut copy = Vec::with_capacity(length);

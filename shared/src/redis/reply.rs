@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fred::types::Resp3Frame as Frame;
 
 use super::RedisError;
-use super::entry::{Entry, detached};
+use super::entry::{Entry, detached, detached_whole};
 use crate::event::RawFields;
 
 /// A reply, as the library took it from the connection. Its accessors fail when the server answered
@@ -122,8 +122,16 @@ impl Reply {
 
     /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
     pub fn entries(self) -> Read<Vec<Entry>> {
-        let entries = self.frames()?.into_iter().map(|frame| Self(frame).entry());
-        entries.collect::<Read<_>>().map(detached)
+        self.raw_entries().map(detached)
+    }
+
+    /// The same, but none is cut, however large it is.
+    pub(crate) fn whole_entries(self) -> Read<Vec<Entry>> {
+        self.raw_entries().map(detached_whole)
+    }
+
+    fn raw_entries(self) -> Read<Vec<Entry>> {
+        self.frames()?.into_iter().map(|frame| Self(frame).entry()).collect()
     }
 
     /// The entries of an `XREADGROUP` of a single stream: a list of one, which has the key and the

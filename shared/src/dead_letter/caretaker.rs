@@ -1,0 +1,85 @@
+//! The task that tends the dead letters of a store once a minute.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Bounds, Dead, DeadLetters, Keeper};
+use crate::dead_letter::census::Census;
+use crate::dead_letter::names::Scanned;
+use crate::id::Partition;
+use crate::own_store::OwnStore;
+use crate::redis::RedisError;
+use crate::sweep::Sweep;
+use crate::time::Timestamp;
+
+/// Tells people of the dead letters of a store, and keeps those within bounds.
+pub struct Caretaker {
+    keeper: Keeper,
+    /// Decides which ones are too old.
+    sweep: Sweep,
+    scanned: Mutex<HashMap<Partition, Scanned>>,
+}
+
+impl Caretaker {
+    /// A dead letter leaves because of its age where two rounds agree that are at least `pause` apart.
+    pub fn new(bounds: Bounds, pause: Duration) -> Self {
+        let sweep = Sweep::new("dead letters", pause);
+        Self { keeper: Keeper::new(bounds), sweep, scanned: Mutex::default() }
+    }
+
+    /// One round: says in the log that there are dead letters, and how to see them. Forgets the names
+    /// of those that somebody took out of the store, and moves those beyond the bounds into the log.
+    pub async fn tend(&self, store: &OwnStore) -> Result<(), RedisError> {
+        let dead = Dead::of(store).await?;
+        if dead.count > 0 {
+            let service = store.layout().service;
+            tracing::error!(
+                dead_letters = dead.count,
+                oldest_for = dead.age(),
+                "dead letters wait for somebody to look at them: `{service} dead-letters` lists them"
+            );
+        }
+        let mut failure = None;
+        for partition in store.partitions().all() {
+            let dead_letters = DeadLetters { store, partition };
+            dead_letters.keep_within(&self.keeper).await;
+            // One partition that fails holds up no other, and no name holds up a dead letter.
+            let sweep = self.sweep_old(&dead_letters).await;
+            let names = self.forget_names(&dead_letters).await;
+            failure = failure.or(sweep.and(names).err());
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Lets those leave that are too old, by the clock and by the newest one.
+    async fn sweep_old(&self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
+        let DeadLetters { store, partition } = *dead_letters;
+        let census = Census::of(store, partition).await?;
+        if census.count == 0 {
+            return Ok(());
+        }
+        let (now, newest) = (store.now(partition).await?, Timestamp::from_millis(census.newest.ms));
+        let Some(reference) = self.sweep.look(partition, now, newest) else { return Ok(()) };
+        let oldest = reference.earlier_by(self.keeper.bounds.age);
+        if census.oldest.ms < oldest.as_millis() {
+            dead_letters.keep_since(&self.keeper, oldest).await;
+        }
+        Ok(())
+    }
+
+    async fn forget_names(&self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
+        let partition = dead_letters.partition;
+        let scanned = || self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = scanned().get(&partition).copied();
+        match dead_letters.forget_names(before).await {
+            Ok(now) => {
+                scanned().extend(now.map(|now| (partition, now)));
+                Ok(())
+            }
+            // Users of an older build may not look for them.
+            Err(error) if error.is_forbidden() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
