@@ -66,6 +66,11 @@ pub(crate) struct Running {
 
 impl Stores {
     pub(crate) async fn start() -> Self {
+        Self::start_with(Overrides::default()).await
+    }
+
+    /// The same, with changed servers.
+    pub(crate) async fn start_with(overrides: Overrides) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (server, stack) = tokio::task::spawn_blocking(|| {
             let stack = binaries::shared().unwrap().stack;
@@ -80,7 +85,7 @@ impl Stores {
                 server: server.clone(),
                 guard: Guard { stack: stack.clone(), farewell: Farewell::Kill },
                 sink: None,
-                overrides: Overrides::default(),
+                overrides: overrides.clone(),
             })
         };
         let (streams, own) = tokio::join!(start(Store::Payments), start(Store::Inventory));

@@ -22,6 +22,7 @@ mod replicas;
 mod consumer;
 mod cursor;
 mod cursor_twin;
+mod dead_letter_bounds;
 mod dead_letters;
 mod large_entries;
 mod progress;
