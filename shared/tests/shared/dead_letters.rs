@@ -141,7 +141,7 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let file = NamedTempFile::new().unwrap();
-            let filter = "dead_letter=warn,shared::dead_letter::census=error".parse().unwrap();
+            let filter = "dead_letter=warn,shared::dead_letter::caretaker=error".parse().unwrap();
             telemetry::init_to(file.as_file(), LogFormat::Json, &filter, false).unwrap();
             Self(file)
         })

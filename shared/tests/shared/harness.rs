@@ -25,7 +25,7 @@ use stack::wait::{wait_for, wait_until};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::script::Script;
+use crate::script::{Script, order};
 
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -286,20 +286,4 @@ pub(crate) fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
     let fields = entry.fields.as_ref().unwrap();
     let found = fields.iter().find(|(field, _)| field == name);
     found.map_or("", |(_, value)| std::str::from_utf8(value).unwrap())
-}
-
-fn order(quantity: u32) -> OrderCompleted {
-    let order_id = OrderId::mint();
-    OrderCompleted {
-        order_id,
-        ordered_at: order_id.minted_at().unwrap(),
-        product_id: ProductId::mint(),
-        quantity,
-        price: "1.00".parse().unwrap(),
-        fee: "0.20".parse().unwrap(),
-        total: "1.20".parse().unwrap(),
-        time: Timestamp::from_millis(1_763_632_806_410),
-        traceparent: TraceParent::mint(),
-        request_id: shared::trace::RequestId::mint(),
-    }
 }

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use shared::delivery::{Handler, Parking, Settlement};
 use shared::event::OrderCompleted;
-use shared::id::OrderId;
+use shared::id::{OrderId, ProductId};
 use shared::redis::RedisError;
+use shared::time::Timestamp;
+use shared::trace::{RequestId, TraceParent};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -123,5 +125,22 @@ impl Handler for Script {
             return Err(RedisError::Unavailable("it is away".to_owned()));
         }
         Ok(events.iter().map(|event| self.settle(event)).collect())
+    }
+}
+
+/// An event about an order of that quantity.
+pub(crate) fn order(quantity: u32) -> OrderCompleted {
+    let order_id = OrderId::mint();
+    OrderCompleted {
+        order_id,
+        ordered_at: order_id.minted_at().unwrap(),
+        product_id: ProductId::mint(),
+        quantity,
+        price: "1.00".parse().unwrap(),
+        fee: "0.20".parse().unwrap(),
+        total: "1.20".parse().unwrap(),
+        time: Timestamp::from_millis(1_763_632_806_410),
+        traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
     }
 }
