@@ -85,12 +85,12 @@ pub async fn list(
         let mut next = EntryId::default();
         while shown < limit {
             let count = pace.count(PAGE.min(limit - shown));
-            let page = dead_letters.read(&next.to_string(), "+", count).await?;
-            pace.learn(count, &page);
-            let Some(last) = page.last() else { break };
+            let found = dead_letters.read(&next.to_string(), "+", count).await?;
+            pace.learn(count, &found);
+            let Some(last) = found.last() else { break };
             let after = read_id(&last.id)?.next();
-            shown += page.len();
-            for dead in page {
+            shown += found.len();
+            for dead in found {
                 let fields = letter::as_json(&dead.fields.unwrap_or_default());
                 show(serde_json::json!({ "id": dead.id, "fields": fields }).to_string())?;
             }
