@@ -39,7 +39,7 @@ async fn start() -> Server {
     let service = OpenApiService::new(Counter(Arc::default()), "Counter", "1");
     let routes =
         openapi::pages(Routes::default(), service, None, || "asyncapi: 3.0.0\n".to_owned());
-    Server::serve(routes, &[]).await
+    Server::serve(routes, &[])
 }
 
 #[tokio::test]

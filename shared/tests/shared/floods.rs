@@ -58,7 +58,7 @@ async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
         .page("/version", hello)
         .page("/ticks", make_sync(|_| ticks()))
         .page("/large", make_sync(|_| large()));
-    Server::serve(routes, env).await
+    Server::serve(routes, env)
 }
 
 /// Connects from an address of this machine.

@@ -64,7 +64,7 @@ async fn start(env: &'static [(&'static str, &'static str)]) -> (Server, Arc<Ato
         .page("/wait", wait)
         .page("/events", events)
         .api(Counter(count.clone()), &NO_STORE);
-    (Server::serve(routes, env).await, count)
+    (Server::serve(routes, env), count)
 }
 
 fn post(framing: &str, body: &str) -> String {

@@ -48,14 +48,11 @@ impl Server {
             .page("/held", held.data(gate.clone()))
             .page("/waiting", waiting.data(gate.clone()))
             .page("/for-ever", for_ever);
-        Self { gate, ..Self::serve(routes, env).await }
+        Self { gate, ..Self::serve(routes, env) }
     }
 
     /// Serves these routes, with these settings.
-    pub(crate) async fn serve(
-        routes: Routes,
-        env: &'static [(&'static str, &'static str)],
-    ) -> Self {
+    pub(crate) fn serve(routes: Routes, env: &'static [(&'static str, &'static str)]) -> Self {
         let mut reader = Reader::from_source(move |name| {
             env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
         });

@@ -30,7 +30,7 @@ async fn used(server: &Server) -> Raw {
 
 #[tokio::test]
 async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_told_how_long() {
-    let server = Server::serve(Routes::default(), SHORT).await;
+    let server = Server::serve(Routes::default(), SHORT);
     let (mut idle, mut busy, mut new) =
         (used(&server).await, used(&server).await, Raw::to(&server).await);
     let (idle, busy, new) = tokio::join!(
@@ -56,7 +56,7 @@ async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_
 
 #[tokio::test]
 async fn a_head_has_its_time_from_its_first_byte() {
-    let server = Server::serve(Routes::default(), SHORT).await;
+    let server = Server::serve(Routes::default(), SHORT);
     let dawdle = async |mut raw: Raw, beginning: &str| {
         raw.say(beginning).await;
         let (took, said) = raw.kept().await;
@@ -85,7 +85,7 @@ async fn a_head_has_its_time_from_its_first_byte() {
 
 #[tokio::test]
 async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
-    let server = Server::serve(Routes::default(), SHORT).await;
+    let server = Server::serve(Routes::default(), SHORT);
     let mut raw = Raw::to(&server).await;
     raw.say(format!("{GET}\r\n")).await;
     raw.answer().await;
@@ -99,7 +99,7 @@ async fn an_empty_line_behind_a_body_is_no_beginning_of_a_head() {
 
 #[tokio::test]
 async fn only_a_connection_that_stays_is_told_how_long() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     let close = GET.replace("Host", "Connection: x, Close\r\nHost");
     let old = GET.replace("/1.1", "/1.0");
     let old_and_kept = old.replace("Host", "Connection: Keep-Alive\r\nHost");
@@ -125,7 +125,7 @@ async fn only_a_connection_that_stays_is_told_how_long() {
 
 #[tokio::test]
 async fn an_idle_connection_ends_with_the_process() {
-    let server = Server::serve(Routes::default(), &[("DRAIN_DELAY", "0")]).await;
+    let server = Server::serve(Routes::default(), &[("DRAIN_DELAY", "0")]);
     let (mut new, mut idle) = (Raw::to(&server).await, Raw::to(&server).await);
     idle.say(GET).await;
     idle.answer().await;

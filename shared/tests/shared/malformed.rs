@@ -19,7 +19,7 @@ async fn assert_refused(server: &Server, request: &[u8], status: u16, slug: &str
 
 #[tokio::test]
 async fn what_is_no_request_is_told_so_in_a_problem() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     let long = "x".repeat(17 * 1024);
     let line = "the head is not that of an HTTP/1.1 request";
     let (no_http, wide) = ("malformed-request", "head-too-large");
@@ -57,7 +57,7 @@ async fn what_is_no_request_is_told_so_in_a_problem() {
 
 #[tokio::test]
 async fn a_message_that_may_be_read_in_two_ways_is_refused() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     let (no_http, large) = ("malformed-request", "body-too-large");
     let coding = "unknown-transfer-coding";
     let chunks = "2\r\n{}\r\n0\r\n\r\n";
@@ -94,7 +94,7 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
 
 #[tokio::test]
 async fn a_request_of_http_1_1_names_one_host() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     for (request, status) in [
         ("GET /livez HTTP/1.1\r\n\r\n", 400),
         ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
@@ -129,7 +129,7 @@ async fn a_request_of_http_1_1_names_one_host() {
 
 #[tokio::test]
 async fn a_whole_process_may_be_asked_for_its_methods() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     let mut raw = Raw::to(&server).await;
     raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let answer = raw.answer().await;
@@ -140,7 +140,7 @@ async fn a_whole_process_may_be_asked_for_its_methods() {
 
 #[tokio::test]
 async fn what_follows_a_request_is_answered_after_it() {
-    let server = Server::serve(Routes::default(), &[]).await;
+    let server = Server::serve(Routes::default(), &[]);
     let wide = format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100));
     for (next, status, slug) in [
         ("nonsense\r\n\r\n", 400, "malformed-request"),

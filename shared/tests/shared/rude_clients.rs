@@ -54,7 +54,7 @@ async fn a_client_that_says_too_much_and_goes_away_gives_its_place_back() {
         }))
     };
     let routes = Routes::default().page("/ticks", make_sync(move |_| ticks()));
-    let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]).await;
+    let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]);
     for more in ["", "G", "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let mut client = request(&server, "/ticks", more).await;
         let read = tokio::time::timeout(LIMIT, client.read_exact(&mut [0])).await;
@@ -81,7 +81,7 @@ async fn take_nothing(more: &str) {
         Body::from_bytes_stream(pieces.take(PIECES))
     });
     let routes = Routes::default().page("/large", large);
-    let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]).await;
+    let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]);
     let client = request(&server, "/large", more).await;
     // It is answered, and no longer an idle one that makes room for others.
     tokio::time::timeout(LIMIT, client.peek(&mut [0])).await.unwrap().unwrap();

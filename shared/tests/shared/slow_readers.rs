@@ -46,7 +46,7 @@ fn large() -> Response {
 /// As large as an answer of a service, or a little larger.
 #[handler]
 fn page() -> Response {
-    Response::builder().body(Bytes::from_static(&[b'x'; PAGE]))
+    Response::builder().body(vec![b'x'; PAGE])
 }
 
 /// A stream that begins, and goes on without end.
@@ -63,7 +63,7 @@ fn small() -> &'static str {
 
 async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().page("/large", large).page("/endless", endless);
-    Server::serve(routes.page("/page", page).page("/small", small), env).await
+    Server::serve(routes.page("/page", page).page("/small", small), env)
 }
 
 /// A client that has room for next to nothing.
@@ -191,8 +191,8 @@ async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(answer_to(&server, 1, "/livez").await.status(), 200, "a probe is always answered");
     crowd.clear();
-    let served = || async { answer_to(&server, 1, "/small").await.status() == 200 };
-    wait_until("the address to be served again", LIMIT, served).await.unwrap();
+    let again = || async { answer_to(&server, 1, "/small").await.status() == 200 };
+    wait_until("the address to be served again", LIMIT, again).await.unwrap();
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ const HEAD: &str = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: tex
 
 async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().api(Counter(Arc::default()), &NO_STORE);
-    Server::serve(routes, env).await
+    Server::serve(routes, env)
 }
 
 fn sized(head: &str, bytes: usize) -> String {
