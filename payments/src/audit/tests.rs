@@ -72,7 +72,7 @@ fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_b
     };
     let (day, moment) = (Duration::from_hours(24), Duration::from_millis(1));
     assert_eq!(kinds(day), [Kind::ForgottenEarly]);
-    assert_eq!(kinds(7 * day - moment), [Kind::ForgottenEarly]);
+    assert_eq!(kinds((7 * day).saturating_sub(moment)), [Kind::ForgottenEarly]);
     assert_eq!(kinds(7 * day), []);
     assert_eq!(Kind::ForgottenEarly.remedy(), None, "nobody knows whether its stock was taken");
 }

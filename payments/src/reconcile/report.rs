@@ -131,7 +131,9 @@ mod tests {
 
     fn report(left: Vec<Difference>, found: Vec<Difference>, held_back: Option<usize>) -> Report {
         let mut findings = Findings::up_to(usize::MAX);
-        left.into_iter().for_each(|difference| findings.add(difference));
+        for difference in left {
+            findings.add(difference);
+        }
         Report::new(&findings, found, None, held_back, Duration::ZERO)
     }
 

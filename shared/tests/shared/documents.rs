@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-async fn start() -> Server {
+fn start() -> Server {
     let service = OpenApiService::new(Counter(Arc::default()), "Counter", "1");
     let routes =
         openapi::pages(Routes::default(), service, None, || "asyncapi: 3.0.0\n".to_owned());
@@ -44,7 +44,7 @@ async fn start() -> Server {
 
 #[tokio::test]
 async fn a_page_is_sent_as_a_client_takes_it_and_each_form_has_its_own_tag() {
-    let server = start().await;
+    let server = start();
     for path in ["/docs", "/openapi.json", "/asyncapi.yaml"] {
         let ask = |method, coding, tag| {
             let said = [("accept-encoding", coding), ("if-none-match", tag)];

@@ -51,7 +51,7 @@ fn large() -> Body {
     Body::from_bytes_stream(stream::iter(pieces))
 }
 
-async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
+fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default()
         .api(Counter(Arc::new(AtomicUsize::new(0))), &NO_STORE)
         .page("/hello", hello)
@@ -113,7 +113,7 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
     for beginning in
         [String::new(), half_head, half_body.to_owned(), GET.to_owned(), request("/large")]
     {
-        let server = start(LIMITED).await;
+        let server = start(LIMITED);
         let mut flood = Vec::new();
         for _ in 0..FLOOD {
             let stream = connect(&server, 1).await;
@@ -135,7 +135,7 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
 
 #[tokio::test]
 async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others_all() {
-    let server = start(&[("MAX_CONNECTIONS", "8"), ("MAX_CONNECTIONS_PER_ADDRESS", "4")]).await;
+    let server = start(&[("MAX_CONNECTIONS", "8"), ("MAX_CONNECTIONS_PER_ADDRESS", "4")]);
     let mut streams = all((0..4).map(|_| ticking(&server, 1))).await;
     let mut flood = Vec::new();
     for _ in 0..200 {
@@ -169,7 +169,7 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
 
 #[tokio::test]
 async fn where_all_connections_are_answered_probes_are_too() {
-    let server = start(&[("MAX_CONNECTIONS", "6"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]).await;
+    let server = start(&[("MAX_CONNECTIONS", "6"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]);
     let mut streams = all((1..=6).map(|host| ticking(&server, host))).await;
     for host in 1..=20 {
         assert_eq!(ask(&server, host, "/hello").await.0, 503);
@@ -182,7 +182,7 @@ async fn where_all_connections_are_answered_probes_are_too() {
 
 #[tokio::test]
 async fn the_connection_that_is_idle_longest_makes_room_and_no_other() {
-    let server = start(&[("MAX_CONNECTIONS", "3")]).await;
+    let server = start(&[("MAX_CONNECTIONS", "3")]);
     let (mut busy, mut first, mut second) =
         (ticking(&server, 1).await, Raw::to(&server).await, Raw::to(&server).await);
     for raw in [&mut second, &mut first] {
@@ -222,7 +222,7 @@ async fn ask_if_open(stream: &mut TcpStream) -> Option<u16> {
 #[tokio::test]
 async fn a_request_is_answered_whole_or_its_connection_was_closed_before() {
     // Both clients ask and are idle by turns, and each new connection closes an idle one.
-    let server = start(&[("MAX_CONNECTIONS", "2")]).await;
+    let server = start(&[("MAX_CONNECTIONS", "2")]);
     let client = async |host| {
         let mut answered = 0;
         for _ in 0..500 {

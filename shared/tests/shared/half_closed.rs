@@ -57,7 +57,7 @@ fn events() -> Body {
     }))
 }
 
-async fn start(env: &'static [(&'static str, &'static str)]) -> (Server, Arc<AtomicUsize>) {
+fn start(env: &'static [(&'static str, &'static str)]) -> (Server, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let routes = Routes::default()
         .page("/slow", slow)
@@ -73,7 +73,7 @@ fn post(framing: &str, body: &str) -> String {
 
 #[tokio::test]
 async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
-    let (server, count) = start(&[]).await;
+    let (server, count) = start(&[]);
     let sized = post("Content-Length: 5", "12345");
     let chunked = post("Transfer-Encoding: chunked", "5\r\n12345\r\n0\r\n\r\n");
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\n{HOST}\r\n");
@@ -105,7 +105,7 @@ async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
 
 #[tokio::test]
 async fn a_request_that_ends_in_the_middle_is_told_so_and_nothing_is_done() {
-    let (server, count) = start(&[]).await;
+    let (server, count) = start(&[]);
     for (request, slug) in [
         ("POST /count HTTP/1.1\r\nHos".to_owned(), "malformed-request"),
         ("P".to_owned(), "malformed-request"),

@@ -40,7 +40,7 @@ struct Gate {
 }
 
 impl Server {
-    async fn start(env: &'static [(&'static str, &'static str)]) -> Self {
+    fn start(env: &'static [(&'static str, &'static str)]) -> Self {
         let gate = Arc::new(Gate::default());
         let routes = Routes::default()
             .page("/panic", panic)
@@ -120,7 +120,7 @@ fn alive() -> &'static str {
 
 #[tokio::test]
 async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(&[]);
     for path in ["/panic", "/error", "/panic"] {
         let (status, text) = server.get(path).await;
         assert_eq!(status, 500, "{path}");
@@ -131,7 +131,7 @@ async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
 
 #[tokio::test]
 async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(&[]);
     let (waited, ()) = tokio::join!(server.get("/waiting"), async {
         server.gate.arrived.notified().await;
         let started = Instant::now();
@@ -147,7 +147,7 @@ async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
 
 #[tokio::test]
 async fn what_is_too_much_at_once_is_refused_at_once() {
-    let server = Server::start(&[("MAX_REQUESTS", "2")]).await;
+    let server = Server::start(&[("MAX_REQUESTS", "2")]);
     let (_, _, ()) = tokio::join!(server.get("/held"), server.get("/held"), async {
         server.gate.arrived.notified().await;
         server.gate.arrived.notified().await;
@@ -163,7 +163,7 @@ async fn what_is_too_much_at_once_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_request_that_only_waits_takes_nobody_elses_place() {
-    let server = Server::start(&[("MAX_REQUESTS", "1")]).await;
+    let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let (first, second, ()) = tokio::join!(server.get("/waiting"), server.get("/waiting"), async {
         server.gate.arrived.notified().await;
         server.gate.arrived.notified().await;
@@ -175,7 +175,7 @@ async fn a_request_that_only_waits_takes_nobody_elses_place() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_gives_its_place_back() {
-    let server = Server::start(&[("MAX_REQUESTS", "1")]).await;
+    let server = Server::start(&[("MAX_REQUESTS", "1")]);
     let request = server.client.get(format!("http://{}/held", server.address));
     let impatient = tokio::spawn(request.send());
     server.gate.arrived.notified().await;
@@ -188,7 +188,7 @@ async fn a_client_that_goes_away_gives_its_place_back() {
 
 #[tokio::test]
 async fn what_is_under_way_is_finished_before_the_end() {
-    let server = Server::start(&[("DRAIN_DELAY", "0")]).await;
+    let server = Server::start(&[("DRAIN_DELAY", "0")]);
     let (answer, ()) = tokio::join!(server.get("/held"), async {
         server.gate.arrived.notified().await;
         server.shutdown.cancel();

@@ -61,7 +61,7 @@ fn small() -> &'static str {
     "small"
 }
 
-async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
+fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().page("/large", large).page("/endless", endless);
     Server::serve(routes.page("/page", page).page("/small", small), env)
 }
@@ -91,7 +91,7 @@ async fn wait_free(server: &Server) -> Duration {
 
 #[tokio::test]
 async fn a_request_has_its_place_until_its_answer_is_taken() {
-    let server = start(&[("MAX_REQUESTS", "1")]).await;
+    let server = start(&[("MAX_REQUESTS", "1")]);
     let mut slow = asking(&server, ASK).await;
     wait_full(&server).await;
     assert!(server.get("/small").await.1.contains("/problems/overloaded"));
@@ -107,7 +107,7 @@ async fn a_request_has_its_place_until_its_answer_is_taken() {
 
 #[tokio::test]
 async fn answers_that_are_taken_in_pieces_are_whole_and_in_order() {
-    let server = start(&[]).await;
+    let server = start(&[]);
     let last = "GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let other = ASK.replace("/large", "/small");
     let mut raw = asking(&server, &format!("{ASK}{other}{last}")).await;
@@ -124,7 +124,7 @@ async fn answers_that_are_taken_in_pieces_are_whole_and_in_order() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_loses_its_connection() {
     let quiet = async {
-        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
+        let server = start(&[("MAX_CONNECTIONS", "1")]);
         let slow = asking(&server, ASK).await;
         // Until it is answered, its place is given to the next client.
         slow.0.readable().await.unwrap();
@@ -132,7 +132,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
         assert!(waited + LIMIT / 10 > WRITE_TIMEOUT, "others had room all the time: {waited:?}");
     };
     let crowded = async {
-        let server = start(&[("MAX_REQUESTS", "1"), ("HEADER_TIMEOUT", "1s")]).await;
+        let server = start(&[("MAX_REQUESTS", "1"), ("HEADER_TIMEOUT", "1s")]);
         let _slow = asking(&server, ASK).await;
         wait_full(&server).await;
         let waited = wait_free(&server).await;
@@ -144,7 +144,7 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
 
 #[tokio::test]
 async fn a_stream_that_nobody_reads_takes_no_place() {
-    let server = start(&[("MAX_REQUESTS", "1")]).await;
+    let server = start(&[("MAX_REQUESTS", "1")]);
     let mut streams = Vec::new();
     for _ in 0..3 {
         streams.push(asking(&server, &ASK.replace("/large", "/endless")).await);
@@ -167,7 +167,7 @@ async fn answer_to(server: &Server, host: u8, path: &str) -> Said {
 #[tokio::test]
 async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
     make_room_for_floods();
-    let server = start(&[]).await;
+    let server = start(&[]);
     let ask = last("/page");
     let mut crowd = all((0..CROWD).map(|_| asking(&server, &ask))).await;
     let mut refused = 0;
@@ -198,7 +198,7 @@ async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
 #[tokio::test]
 async fn an_address_that_takes_its_answers_slowly_has_all_of_them() {
     make_room_for_floods();
-    let server = start(&[]).await;
+    let server = start(&[]);
     let ask = last("/page");
     let crowd = all((0..SHARE).map(|_| asking(&server, &ask))).await;
     let full = || async { answer_to(&server, 1, "/small").await.status() == 503 };

@@ -17,7 +17,7 @@ const DRAIN_PAUSE: Duration = Duration::from_secs(5);
 const DRAIN_TIME: Duration = Duration::from_secs(30);
 const HEAD: &str = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
 
-async fn start(env: &'static [(&'static str, &'static str)]) -> Server {
+fn start(env: &'static [(&'static str, &'static str)]) -> Server {
     let routes = Routes::default().api(Counter(Arc::default()), &NO_STORE);
     Server::serve(routes, env)
 }
@@ -34,9 +34,9 @@ fn chunked(head: &str, bytes: usize) -> String {
 
 #[tokio::test]
 async fn a_client_that_sends_a_whole_body_first_receives_the_refusal() {
-    let open = start(&[]).await;
-    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
-    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let open = start(&[]);
+    let limited = start(&[("RATE_LIMIT", "1/1h")]);
+    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]);
     Raw::to(&limited).await.say(sized(HEAD, 1)).await;
     let no_host = HEAD.replace("Host: localhost\r\n", "");
     let elsewhere = HEAD.replace("/count", "/nowhere");
@@ -67,8 +67,8 @@ async fn a_client_that_sends_a_whole_body_first_receives_the_refusal() {
 
 #[tokio::test]
 async fn a_refused_client_with_a_small_body_keeps_its_connection() {
-    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
-    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
+    let limited = start(&[("RATE_LIMIT", "1/1h")]);
+    let keyed = start(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]);
     let mut first = Raw::to(&limited).await;
     first.say(sized(HEAD, 1)).await;
     assert_eq!(first.answer().await.status(), 200);
@@ -90,7 +90,7 @@ async fn a_refused_client_with_a_small_body_keeps_its_connection() {
 
 #[tokio::test]
 async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
-    let server = start(&[]).await;
+    let server = start(&[]);
     let head = format!("{HEAD}Expect: 100-continue\r\n");
     let mut raw = Raw::to(&server).await;
     raw.say(format!("{head}Content-Length: 3000000\r\n\r\n")).await;
@@ -102,7 +102,7 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
     raw.say("{}").await;
     assert_eq!(raw.answer().await.body, "2\n");
 
-    let limited = start(&[("RATE_LIMIT", "1/1h")]).await;
+    let limited = start(&[("RATE_LIMIT", "1/1h")]);
     Raw::to(&limited).await.say(sized(HEAD, 1)).await;
     let mut raw = Raw::to(&limited).await;
     raw.say(format!("{head}Content-Length: 2\r\n\r\n")).await;
@@ -124,7 +124,7 @@ async fn assert_free_within(server: &Server, limit: Duration) {
 async fn a_refused_client_that_does_not_go_is_let_go() {
     let announced = format!("{HEAD}Content-Length: 1000000000\r\n\r\n");
     let refused = async || {
-        let server = start(&[("MAX_CONNECTIONS", "1")]).await;
+        let server = start(&[("MAX_CONNECTIONS", "1")]);
         let mut raw = Raw::to(&server).await;
         raw.say(&announced).await;
         raw.answer().await.last_problem(413, "body-too-large");
