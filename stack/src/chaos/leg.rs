@@ -153,7 +153,7 @@ impl Running {
         judge.drained(heal::drained(&self.operators).await);
         drop((watch, progress, measuring));
         judge.memory(&peaks.all(&self.system));
-        judge.resources(&self.system).await;
+        judge.resources(&self.system, &self.leg.planned).await;
         let declared = injector.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         judge.stores(self, &declared).await
     }

@@ -22,6 +22,7 @@ use super::Injector;
 use crate::{
     chaos::{figures::Figure, plan::Crowd},
     process::{Process, Reading},
+    wait::wait_until,
 };
 
 /// Where a crowd comes from; the clients of the load come from another address.
@@ -34,6 +35,8 @@ const UNREAD_ANSWERS: usize = 4;
 const UNREAD_BUFFER: u32 = 4_096;
 /// One that is not let in by then stays outside.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// A process listens by then, however busy the machine is.
+const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 /// What a pipe holds at most.
 const PIPE_BYTES: usize = 1024 * 1024;
 const FILLER: &[u8] = b"nobody reads this\n";
@@ -60,8 +63,13 @@ impl Injector {
 
     /// The crowd goes after `time`, all at once.
     pub(super) async fn flood(&self, name: &str, crowd: Crowd, time: Duration) -> Result<()> {
+        let _turn = self.turn(name).await;
+        self.running(name).await?;
         let url = self.system.url(name);
         let address = url.strip_prefix("http://").context("an address")?.parse()?;
+        // A process that has just started does not listen yet.
+        let listens = || async { TcpStream::connect(address).await.is_ok() };
+        wait_until(&format!("{name} to listen"), LISTEN_LIMIT, listens).await?;
         let clients = match crowd {
             Crowd::Idle => IDLE_CLIENTS,
             Crowd::Unreading => UNREADING_CLIENTS,

@@ -8,7 +8,7 @@ use super::{DELAY, Running};
 use crate::{
     chaos::{
         checker::{self, Evidence, Finding, Rule, read},
-        figures::Figures,
+        figures::{Figure, Figures},
         heal::{self, DRAIN_LIMIT, READY_LIMIT},
         history::millis,
         inject::Declared,
@@ -89,11 +89,16 @@ impl Judge {
 
     /// K14, second half. Connections that wait for more work, and memory that is kept for it, are given back
     /// after a while.
-    pub(super) async fn resources(&mut self, system: &System) {
+    pub(super) async fn resources(&mut self, system: &System, planned: &Figures) {
+        let has_read_large = planned.get(Figure::LargeEntries) > 0;
         let fits = || async {
             let now = usage(system);
-            let grown =
-                |name| now.get(name)?.grown_since(self.before.get(name)?).into_iter().next();
+            let grown = |name| {
+                now.get(name)?
+                    .grown_since(self.before.get(name)?, has_read_large)
+                    .into_iter()
+                    .next()
+            };
             !PROCESSES.into_iter().any(|name| grown(name).is_some())
         };
         // Where it takes longer, what follows says what has grown.
@@ -105,7 +110,7 @@ impl Judge {
                 finding.expect(false, || format!("{name} cannot be measured"));
                 continue;
             };
-            let grown = now.grown_since(before);
+            let grown = now.grown_since(before, has_read_large);
             finding.expect(grown.is_empty(), || format!("{name}: {}", grown.join("; ")));
         }
         let sum = |usage: &HashMap<_, Usage>| -> [u64; 3] {
