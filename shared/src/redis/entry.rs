@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::digest::digest_of;
 use crate::event::RawFields;
 
-/// The largest entry that is kept whole, in bytes as [`Entry::weight`] counts them. An event has
+/// The largest entry that is kept whole, in bytes as `Entry::weight` counts them. An event has
 /// less than 8 KiB.
 pub const MAX_ENTRY_BYTES: usize = 64 * 1024;
 /// What a dead letter has beyond its entry, at most.
