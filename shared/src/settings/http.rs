@@ -40,7 +40,7 @@ pub struct HttpSettings {
 const MAX_CONNECTIONS: Setting = Setting {
     name: "MAX_CONNECTIONS",
     default: "4096",
-    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 80 KiB, and the longest idle one makes room",
+    help: "connections at once, 1 to 65535; each takes a file descriptor and up to 88 KiB, and the longest idle one makes room",
 };
 const MAX_CONNECTIONS_PER_ADDRESS: Setting = Setting {
     name: "MAX_CONNECTIONS_PER_ADDRESS",
