@@ -3,14 +3,21 @@
 use std::{sync::PoisonError, time::Duration};
 
 use anyhow::Result;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::Injector;
-use crate::{chaos::figures::Figure, redis::Store};
+use crate::{
+    chaos::{figures::Figure, plan::Link},
+    proxy::Faults,
+    redis::Store,
+};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long a clock stays days away once the consumers are ready: they sweep at their start.
-const STAY: Duration = Duration::from_secs(1);
+/// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at
+/// its start.
+const STAY: Duration = Duration::from_millis(500);
+/// How long a consumer has to get ready while the clock is away, or was.
+const READY_LIMIT: Duration = Duration::from_secs(5);
 
 impl Injector {
     pub(super) fn jump_clock(&self, store: Store, by: i64) -> Result<()> {
@@ -24,7 +31,6 @@ impl Injector {
     pub(super) async fn long_jump(&self, store: Store, days: i64) -> Result<()> {
         self.move_clock(store, days * DAY_MS)?;
         let restarted = self.restart_consumers(store).await;
-        sleep(STAY).await;
         self.move_clock(store, -days * DAY_MS)?;
         restarted?;
         self.restart_consumers(store).await?;
@@ -40,19 +46,32 @@ impl Injector {
         self.server(store).offset_clock(*offset)
     }
 
+    /// No answer of the store is dropped meanwhile. A consumer sends hundreds of requests at its start, all
+    /// over one connection: hardly ever would a sweep get through, and the next one comes minutes later.
     async fn restart_consumers(&self, store: Store) -> Result<()> {
         let consumers = match store {
             Store::Inventory => ["inventory consume", "inventory consume 2"],
             Store::Payments => ["payments consume", "payments consume 2"],
         };
         for name in consumers {
-            let _turn = self.turn(name).await;
-            self.running(name).await?.kill();
-            self.tally.count(Figure::ServiceKills);
-            self.running(name).await?;
-            // Whether it gets ready depends on what else happens.
-            self.system.wait_process_ready(name).await.ok();
+            let link = Link::Store(name, store);
+            let _link_turn = self.turn(&link.to_string()).await;
+            self.proxy(link).set(Faults::default());
+            let restarted = self.restart_consumer(name).await;
+            sleep(STAY).await;
+            self.proxy(link).set(self.usual());
+            restarted?;
         }
+        Ok(())
+    }
+
+    async fn restart_consumer(&self, name: &str) -> Result<()> {
+        let _turn = self.turn(name).await;
+        self.running(name).await?.kill();
+        self.tally.count(Figure::ServiceKills);
+        self.running(name).await?;
+        // Whether it gets ready depends on what else happens.
+        timeout(READY_LIMIT, self.system.wait_process_ready(name)).await.ok();
         Ok(())
     }
 }
