@@ -39,4 +39,5 @@ mod rude_clients;
 mod slow_readers;
 mod unread;
 
+mod planted;
 mod tidy;
