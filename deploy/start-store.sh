@@ -21,7 +21,7 @@ server=$(command -v "$1") || { echo "start-store.sh: there is no program $1" >&2
 folder=$2
 shift 2
 
-# A disk that does not take so many blocks of 64 KiB is full.
+# A disk is full that does not take this number of blocks of 64 KiB.
 PROBE_BLOCKS=16
 # How many KiB have to be free before a full disk counts as one with room: a server that is started reads all its data, so it is
 # not done for every few bytes that somebody frees.

@@ -126,7 +126,7 @@ impl LineWriter {
         !waited.timed_out()
     }
 
-    /// How many lines were lost since the start, whoever said them.
+    /// How many lines were lost since the start, in all threads.
     pub fn lost_ever(&self) -> u64 {
         self.state().lost_ever
     }

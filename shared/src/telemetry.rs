@@ -58,8 +58,8 @@ struct LogLine<'a> {
     rule: Rule,
 }
 
-/// Starts logging to standard output. A panic is a log line as well, so that it reaches whoever reads
-/// them.
+/// Starts logging to standard output. A panic is a log line as well, so that it reaches the reader of the
+/// log.
 ///
 /// Called once, first thing in a process that stays; a second call is ignored.
 /// Where nobody reads the log any more, lines are lost and counted, and the process goes on.

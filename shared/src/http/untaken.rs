@@ -18,7 +18,7 @@ pub(super) const EXCESS_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Untaken {
     answers: AtomicUsize,
-    /// With so many of them the network has its share.
+    /// At this number of untaken answers the network has its share.
     share: usize,
 }
 
