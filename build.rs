@@ -4,7 +4,10 @@
 //! The variable `SOURCE_COMMIT` says it where the sources came without their repository. It is the
 //! script of the services and not of `shared`: what makes it run again compiles them anew in any case.
 
-#![expect(clippy::disallowed_methods, reason = "cargo tells a script through its environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a script through its environment"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -30,14 +33,19 @@ const MAX_LENGTH: usize = 64;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=SOURCE_COMMIT");
-    let told = std::env::var("SOURCE_COMMIT").ok().filter(|told| !told.trim().is_empty());
+    let told = std::env::var("SOURCE_COMMIT")
+        .ok()
+        .filter(|told| !told.trim().is_empty());
     let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let root = Path::new(&package).join("..");
     let commit = told.or_else(|| found(&root)).unwrap_or_default();
     let commit = commit.trim();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     let known = (1..=MAX_LENGTH).contains(&commit.len()) && commit.bytes().all(is_name);
-    println!("cargo::rustc-env=SOURCE_COMMIT={}", if known { commit } else { "unknown" });
+    println!(
+        "cargo::rustc-env=SOURCE_COMMIT={}",
+        if known { commit } else { "unknown" }
+    );
 }
 
 /// The commit of the repository whose root this is.
@@ -49,7 +57,10 @@ fn found(root: &Path) -> Option<String> {
     }
     watch(root);
     let hash = git(root, &["rev-parse", "HEAD"])?;
-    let changed = git(root, &[&["status", "--porcelain", "--"][..], &SOURCES].concat())?;
+    let changed = git(
+        root,
+        &[&["status", "--porcelain", "--"][..], &SOURCES].concat(),
+    )?;
     let mark = if changed.is_empty() { "" } else { "-dirty" };
     Some(format!("{}{mark}", hash.get(..DIGITS)?))
 }
@@ -60,7 +71,10 @@ fn watch(root: &Path) {
         // In a worktree they lie elsewhere. Of a file that is not there cargo would always say that
         // it changed.
         let path = git(root, &["rev-parse", "--git-path", head]);
-        if let Some(path) = path.map(|path| root.join(path)).filter(|path| path.exists()) {
+        if let Some(path) = path
+            .map(|path| root.join(path))
+            .filter(|path| path.exists())
+        {
             println!("cargo::rerun-if-changed={}", path.display());
         }
     }
@@ -73,7 +87,12 @@ fn watch(root: &Path) {
 fn git(root: &Path, args: &[&str]) -> Option<String> {
     // Reading must not take the lock that a commit needs.
     let mut git = Command::new("git");
-    let output = git.arg("--no-optional-locks").current_dir(root).args(args).output().ok()?;
+    let output = git
+        .arg("--no-optional-locks")
+        .current_dir(root)
+        .args(args)
+        .output()
+        .ok()?;
     let answer = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| answer.trim().to_owned())
 }

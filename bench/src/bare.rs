@@ -25,7 +25,10 @@ pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) 
     let mut shop = Shop::open(options, binaries, &[("COMPLETION_DELAY", "0")])?;
     let capture = Capture::take(&mut shop)?;
     shop.close_services();
-    let replay = Replay { capture, orders: options.orders() };
+    let replay = Replay {
+        capture,
+        orders: options.orders(),
+    };
 
     let accepted = replay.accept(&shop)?;
     sheet.limit("accept.c64.rate", Bare::Redis, accepted);

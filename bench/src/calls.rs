@@ -36,8 +36,11 @@ impl Habits {
 
     /// How many of these calls to the store of this number came from clients and were for work.
     pub(crate) fn by_clients(&self, store: usize, calls: &Calls) -> f64 {
-        let work = calls.iter().filter(|(name, _)| !NOT_WORK.contains(&name.as_str()));
-        work.map(|(name, &count)| float(count) * self.share(store, name)).sum()
+        let work = calls
+            .iter()
+            .filter(|(name, _)| !NOT_WORK.contains(&name.as_str()));
+        work.map(|(name, &count)| float(count) * self.share(store, name))
+            .sum()
     }
 
     fn share(&self, store: usize, name: &str) -> f64 {
@@ -51,16 +54,26 @@ mod tests {
     use super::*;
 
     fn told(name: &str, by_function: bool) -> Told {
-        Told { at: 0, by_function, args: vec![name.as_bytes().to_vec()] }
+        Told {
+            at: 0,
+            by_function,
+            args: vec![name.as_bytes().to_vec()],
+        }
     }
 
     #[test]
     fn what_functions_do_is_no_call_of_a_client() {
-        let sample =
-            [told("FCALL", false), told("hset", true), told("hget", true), told("HGET", false)];
+        let sample = [
+            told("FCALL", false),
+            told("hset", true),
+            told("hget", true),
+            told("HGET", false),
+        ];
         let habits = Habits::learn([&sample, &[]]);
         let calls = |list: &[(&str, u64)]| {
-            list.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<Calls>()
+            list.iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect::<Calls>()
         };
         let counted = calls(&[("fcall", 10), ("hset", 100), ("hget", 8), ("info", 7)]);
         assert!((habits.by_clients(0, &counted) - 14.0).abs() < 1e-9);

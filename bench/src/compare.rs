@@ -44,7 +44,11 @@ pub(crate) fn changes(before: &[Row], now: &[Row]) -> Vec<Change> {
 
 fn change(before: &Row, now: &Row) -> Change {
     // Round by round, because what disturbs a machine disturbs both halves of a round.
-    let pairs = before.all.iter().zip(&now.all).filter(|(before, _)| **before > 0.0);
+    let pairs = before
+        .all
+        .iter()
+        .zip(&now.all)
+        .filter(|(before, _)| **before > 0.0);
     let ratios: Vec<f64> = pairs.map(|(before, now)| now / before).collect();
     let ratio = median(&ratios);
     let verdict = if now.part || (now.median - before.median).abs() <= grain(now.unit) {
@@ -87,15 +91,28 @@ fn grain(unit: &str) -> f64 {
 
 /// Whether anything became worse.
 pub(crate) fn has_regressed(changes: &[Change]) -> bool {
-    changes.iter().any(|change| change.verdict == Verdict::Worse)
+    changes
+        .iter()
+        .any(|change| change.verdict == Verdict::Worse)
 }
 
 /// The table of all changes.
 pub(crate) fn table(changes: &[Change], revision: &str) -> String {
-    let width = changes.iter().map(|change| change.name.len()).max().unwrap_or_default();
+    let width = changes
+        .iter()
+        .map(|change| change.name.len())
+        .max()
+        .unwrap_or_default();
     let mut table = format!("{:width$}  {revision:>12}  {:>12}   ratio\n", "", "now");
     for change in changes {
-        let Change { name, before, now, ratio, unit, .. } = change;
+        let Change {
+            name,
+            before,
+            now,
+            ratio,
+            unit,
+            ..
+        } = change;
         let (before, now) = (number(*before), number(*now));
         let ratio = ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         let mut line = format!("{name:width$}  {before:>12}  {now:>12}  {ratio:>6}  {unit}");
@@ -105,17 +122,30 @@ pub(crate) fn table(changes: &[Change], revision: &str) -> String {
             Verdict::Worse => "  REGRESSION",
         });
         if change.foreign_cores > NOISY_CORES {
-            let _ = write!(line, "  ! {:.1} cores busy with other things", change.foreign_cores);
+            let _ = write!(
+                line,
+                "  ! {:.1} cores busy with other things",
+                change.foreign_cores
+            );
         }
         table.push_str(&line);
         table.push('\n');
     }
-    let worse = changes.iter().filter(|change| change.verdict == Verdict::Worse);
+    let worse = changes
+        .iter()
+        .filter(|change| change.verdict == Verdict::Worse);
     let worse: Vec<&str> = worse.map(|change| change.name.as_str()).collect();
     let percent = TOLERANCE * 100.0;
     let _ = match worse[..] {
-        [] => writeln!(table, "Verdict: no figure is more than {percent:.0} % worse"),
-        _ => writeln!(table, "Verdict: more than {percent:.0} % worse: {}", worse.join(", ")),
+        [] => writeln!(
+            table,
+            "Verdict: no figure is more than {percent:.0} % worse"
+        ),
+        _ => writeln!(
+            table,
+            "Verdict: more than {percent:.0} % worse: {}",
+            worse.join(", ")
+        ),
     };
     table
 }
@@ -136,7 +166,10 @@ mod tests {
     }
 
     fn verdicts(before: &[(f64, f64)], now: &[(f64, f64)]) -> Vec<Verdict> {
-        changes(&run(before), &run(now)).iter().map(|change| change.verdict).collect()
+        changes(&run(before), &run(now))
+            .iter()
+            .map(|change| change.verdict)
+            .collect()
     }
 
     #[test]
@@ -144,7 +177,10 @@ mod tests {
         use Verdict::{Better, Same, Worse};
         assert_eq!(verdicts(&[(100.0, 10.0)], &[(96.0, 10.4)]), [Same, Same]);
         assert_eq!(verdicts(&[(100.0, 10.0)], &[(94.0, 11.0)]), [Worse, Worse]);
-        assert_eq!(verdicts(&[(100.0, 10.0)], &[(110.0, 9.0)]), [Better, Better]);
+        assert_eq!(
+            verdicts(&[(100.0, 10.0)], &[(110.0, 9.0)]),
+            [Better, Better]
+        );
         assert_eq!(verdicts(&[(100.0, 0.0)], &[(100.0, 0.0)]), [Same, Same]);
         assert_eq!(verdicts(&[(100.0, 0.0)], &[(100.0, 9.0)]), [Same, Worse]);
     }
@@ -175,6 +211,12 @@ mod tests {
     fn a_regression_stands_out() {
         let changes = changes(&run(&[(100.0, 1.0)]), &run(&[(10.0, 1.0)]));
         assert!(has_regressed(&changes));
-        assert!(table(&changes, "v1").lines().nth(1).unwrap().contains("REGRESSION"));
+        assert!(
+            table(&changes, "v1")
+                .lines()
+                .nth(1)
+                .unwrap()
+                .contains("REGRESSION")
+        );
     }
 }

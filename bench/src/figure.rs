@@ -123,7 +123,15 @@ impl Sheet {
 
     fn add(&mut self, name: String, unit: &'static str, better: Better, value: f64, foreign: f64) {
         let limits = Vec::new();
-        self.figures.push(Figure { name, unit, better, value, part: false, limits, foreign });
+        self.figures.push(Figure {
+            name,
+            unit,
+            better,
+            value,
+            part: false,
+            limits,
+            foreign,
+        });
     }
 
     /// Puts a limit beside a figure that was measured before; without the figure there is nothing
@@ -141,7 +149,10 @@ impl Sheet {
 
     /// What was measured under this name.
     pub(crate) fn value(&self, name: &str) -> Option<f64> {
-        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.value)
+        self.figures
+            .iter()
+            .find(|figure| figure.name == name)
+            .map(|figure| figure.value)
     }
 
     /// All figures.
@@ -153,11 +164,17 @@ impl Sheet {
 /// The medians of the rounds, in the order of the first one.
 pub(crate) fn rows(sheets: &[Sheet]) -> Vec<Row> {
     let first = sheets.first().map(Sheet::figures).unwrap_or_default();
-    first.iter().filter_map(|figure| row(figure, sheets)).collect()
+    first
+        .iter()
+        .filter_map(|figure| row(figure, sheets))
+        .collect()
 }
 
 fn row(first: &Figure, sheets: &[Sheet]) -> Option<Row> {
-    let same = sheets.iter().flat_map(Sheet::figures).filter(|other| other.name == first.name);
+    let same = sheets
+        .iter()
+        .flat_map(Sheet::figures)
+        .filter(|other| other.name == first.name);
     let same: Vec<&Figure> = same.collect();
     let all: Vec<f64> = same.iter().map(|figure| figure.value).collect();
     Some(Row {
@@ -167,7 +184,10 @@ fn row(first: &Figure, sheets: &[Sheet]) -> Option<Row> {
         part: first.part,
         median: median(&all)?,
         all,
-        limits: Bare::ALL.into_iter().filter_map(|bare| limit(bare, &same)).collect(),
+        limits: Bare::ALL
+            .into_iter()
+            .filter_map(|bare| limit(bare, &same))
+            .collect(),
         foreign_cores: same.iter().map(|figure| figure.foreign).fold(0.0, f64::max),
     })
 }
@@ -178,7 +198,11 @@ fn limit(bare: Bare, rounds: &[&Figure]) -> Option<Limit> {
         found.map(|(_, limit)| (*limit, figure.value / limit.max(f64::MIN_POSITIVE)))
     };
     let (limits, ratios): (Vec<f64>, Vec<f64>) = rounds.iter().filter_map(of).unzip();
-    Some(Limit { bare, median: median(&limits)?, ratio: median(&ratios)? })
+    Some(Limit {
+        bare,
+        median: median(&limits)?,
+        ratio: median(&ratios)?,
+    })
 }
 
 #[cfg(test)]
@@ -198,7 +222,14 @@ mod tests {
     fn a_ratio_is_taken_within_a_round_and_the_median_over_the_rounds() {
         let rows = rows(&[sheet(10.0, 20.0), sheet(30.0, 30.0), sheet(20.0, 80.0)]);
         let a = &rows[0];
-        assert_eq!(a.limits, [Limit { bare: Bare::Redis, median: 30.0, ratio: 0.5 }]);
+        assert_eq!(
+            a.limits,
+            [Limit {
+                bare: Bare::Redis,
+                median: 30.0,
+                ratio: 0.5
+            }]
+        );
         assert!((a.median - 20.0).abs() < 1e-9);
         assert_eq!(a.all, [10.0, 30.0, 20.0]);
         assert!((a.foreign_cores - 0.3).abs() < 1e-9);

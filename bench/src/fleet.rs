@@ -72,17 +72,29 @@ enum Running {
 
 impl Shape {
     /// One store for each service, and one process of each role.
-    pub(crate) const ONE: Self =
-        Self { name: "one", stores: Stores::Single, partitions: 0, replicas: 1, acks: 0 };
+    pub(crate) const ONE: Self = Self {
+        name: "one",
+        stores: Stores::Single,
+        partitions: 0,
+        replicas: 1,
+        acks: 0,
+    };
 
     fn settings(&self) -> Vec<(&'static str, String)> {
         // Lines about each order would measure who reads them: this program.
-        let always = [("RUST_LOG", "warn".to_owned()), ("COMPLETION_DELAY", "0".to_owned())];
+        let always = [
+            ("RUST_LOG", "warn".to_owned()),
+            ("COMPLETION_DELAY", "0".to_owned()),
+        ];
         // A machine that is full keeps replicas waiting, and a refusal would end the measurement.
         let wait = ("REPLICA_ACK_TIMEOUT", "500ms".to_owned());
         let acks = ("REPLICA_ACKS", self.acks.to_string());
         let partitions = (self.partitions > 0).then(|| ("PARTITIONS", self.partitions.to_string()));
-        always.into_iter().chain([acks, wait]).chain(partitions).collect()
+        always
+            .into_iter()
+            .chain([acks, wait])
+            .chain(partitions)
+            .collect()
     }
 
     fn partitions(&self) -> Partitions {
@@ -93,19 +105,30 @@ impl Shape {
 impl Fleet {
     /// Starts a system of this shape.
     pub(crate) fn open(options: &Options, binaries: &Binaries, shape: &Shape) -> Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let given = |name: &str| options.env.iter().any(|(given, _)| given == name);
         let mut env = shape.settings();
         env.retain(|(name, _)| !given(name));
         let env = env.iter().map(|(name, value)| (*name, value.as_str()));
-        let more = options.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let more = options
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
         let env: Vec<(&str, &str)> = env.chain(more).collect();
         let running = runtime.block_on(Running::start(shape, binaries, &env))?;
         let shards = |store| runtime.block_on(running.shards(store, shape.partitions()));
         let (inventory, payments) = (shards(Store::Inventory)?, shards(Store::Payments)?);
         let replicas = shape.replicas;
-        let mut fleet = Self { running, inventory, payments, _runtime: runtime, replicas };
+        let mut fleet = Self {
+            running,
+            inventory,
+            payments,
+            _runtime: runtime,
+            replicas,
+        };
         for store in [&mut fleet.inventory, &mut fleet.payments] {
             store.configure("appendfsync", options.fsync.word())?;
             // A rewrite of the file would fall into one measurement and not into the other.
@@ -137,7 +160,12 @@ impl Fleet {
         connections: usize,
         until: Until,
     ) -> Result<Load> {
-        Ok(goods::orders(self.at(Role::PaymentsServe)?, products, connections, until))
+        Ok(goods::orders(
+            self.at(Role::PaymentsServe)?,
+            products,
+            connections,
+            until,
+        ))
     }
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
@@ -163,7 +191,9 @@ impl Fleet {
     /// The addresses of all processes of a role.
     fn at(&self, role: Role) -> Result<Vec<SocketAddr>> {
         let names = self.names(&[role]).into_iter();
-        names.map(|(name, _)| address(&self.running.member(&name)?.1)).collect()
+        names
+            .map(|(name, _)| address(&self.running.member(&name)?.1))
+            .collect()
     }
 
     fn names(&self, roles: &[Role]) -> Vec<(String, Role)> {
@@ -194,8 +224,13 @@ impl Running {
                 Ok(Self::Single(Box::new(system)))
             }
             Stores::Replicated => {
-                ensure!(shape.replicas == 1, "one process of each role is started there");
-                Ok(Self::Replicated(ReplicatedSystem::start_of(binaries, 1, env).await?))
+                ensure!(
+                    shape.replicas == 1,
+                    "one process of each role is started there"
+                );
+                Ok(Self::Replicated(
+                    ReplicatedSystem::start_of(binaries, 1, env).await?,
+                ))
             }
             Stores::Clustered => {
                 let system = ClusteredSystem::start_of(binaries.clone(), env).await?;
@@ -228,12 +263,14 @@ impl Running {
         let nodes: Vec<&RedisServer> = match (self, store) {
             (Self::Single(system), Store::Inventory) => vec![system.inventory_redis()],
             (Self::Single(system), Store::Payments) => vec![system.payments_redis()],
-            (Self::Replicated(system), _) => {
-                (0..2).map(|number| system.store(store).node(number)).collect()
-            }
+            (Self::Replicated(system), _) => (0..2)
+                .map(|number| system.store(store).node(number))
+                .collect(),
             (Self::Clustered(system), _) => {
                 let count = system.store(store).servers().count();
-                (0..count).map(|number| system.store(store).node(number)).collect()
+                (0..count)
+                    .map(|number| system.store(store).node(number))
+                    .collect()
             }
         };
         let mut homes = Vec::new();
@@ -242,7 +279,10 @@ impl Running {
                 Self::Clustered(system) => {
                     let cluster = system.store(store);
                     let slot = cluster.slot_of(&partition.key("identity")).await?;
-                    cluster.primary_of(slot).await.context("a partition without a primary")?
+                    cluster
+                        .primary_of(slot)
+                        .await
+                        .context("a partition without a primary")?
                 }
                 _ => 0,
             };

@@ -14,8 +14,15 @@ const STOCK: u32 = 100_000_000;
 pub(crate) fn create(inventory: SocketAddr, count: u64) -> Result<Vec<ProductId>> {
     let body = format!(r#"{{"name":"mug","price":"10.00","quantity":{STOCK}}}"#);
     let load = Load::new(inventory, vec![Request::post("/products", &body)], 201);
-    let made = Load { until: Until::Count(count), ..load }.run()?;
-    made.kept.iter().map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg)).collect()
+    let made = Load {
+        until: Until::Count(count),
+        ..load
+    }
+    .run()?;
+    made.kept
+        .iter()
+        .map(|(_, answer)| id(answer)?.parse().map_err(anyhow::Error::msg))
+        .collect()
 }
 
 /// Orders of one piece of these products in turn, at any of these processes of payments.
@@ -30,17 +37,29 @@ pub(crate) fn orders(
         Request::post("/orders", &body)
     };
     let requests = products.iter().map(order).collect();
-    Load { to: payments, requests, connections, rate: None, until, expect: 201, keep: false }
+    Load {
+        to: payments,
+        requests,
+        connections,
+        rate: None,
+        until,
+        expect: 201,
+        keep: false,
+    }
 }
 
 /// How many pieces of these products are gone.
 pub(crate) fn sold(inventory: SocketAddr, products: &[ProductId]) -> Result<u64> {
-    let looks = products.iter().map(|id| Request::get(&format!("/products/{id}")));
+    let looks = products
+        .iter()
+        .map(|id| Request::get(&format!("/products/{id}")));
     let looks = Load::new(inventory, looks.collect(), 200).run()?;
     let mut sold = 0;
     for (_, answer) in looks.kept {
         let product: serde_json::Value = serde_json::from_slice(&answer.body)?;
-        let left = product["quantity"].as_u64().context("a product without a quantity")?;
+        let left = product["quantity"]
+            .as_u64()
+            .context("a product without a quantity")?;
         sold += u64::from(STOCK).saturating_sub(left);
     }
     Ok(sold)

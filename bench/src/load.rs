@@ -83,13 +83,27 @@ impl Load {
     pub(crate) fn new(to: SocketAddr, requests: Vec<Request>, expect: u16) -> Self {
         let until = Until::Count(u64::try_from(requests.len()).unwrap_or(u64::MAX));
         let to = vec![to];
-        Self { to, requests, connections: 1, rate: None, until, expect, keep: true }
+        Self {
+            to,
+            requests,
+            connections: 1,
+            rate: None,
+            until,
+            expect,
+            keep: true,
+        }
     }
 
     /// Sends one of its requests, and answers its answer.
     pub(crate) fn once(&self) -> Result<Answer> {
         let (connections, until) = (1, Until::Count(1));
-        let once = Self { connections, until, rate: None, keep: true, ..self.clone() };
+        let once = Self {
+            connections,
+            until,
+            rate: None,
+            keep: true,
+            ..self.clone()
+        };
         Ok(once.run()?.kept.into_iter().next().context("no answer")?.1)
     }
 
@@ -97,14 +111,18 @@ impl Load {
     pub(crate) fn run(&self) -> Result<Outcome> {
         let has_work = !self.requests.is_empty() && !self.to.is_empty() && self.connections > 0;
         ensure!(has_work, "nothing to send");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let limit = PATIENCE
             + match self.until {
                 Until::Time(time) => time,
                 Until::Count(_) => Duration::ZERO,
             };
         runtime.block_on(async {
-            timeout(limit, self.send()).await.context("the load did not come to an end")?
+            timeout(limit, self.send())
+                .await
+                .context("the load did not come to an end")?
         })
     }
 
@@ -122,10 +140,19 @@ impl Load {
             kept: Vec::new(),
         };
         let state = RefCell::new(State { next: 0, outcome });
-        let shared = Shared { load: self, pace, started, state };
-        let connections: FuturesUnordered<_> =
-            clients.into_iter().map(|client| shared.work(client)).collect();
-        connections.fold(Ok(()), async |all: Result<()>, one| all.and(one)).await?;
+        let shared = Shared {
+            load: self,
+            pace,
+            started,
+            state,
+        };
+        let connections: FuturesUnordered<_> = clients
+            .into_iter()
+            .map(|client| shared.work(client))
+            .collect();
+        connections
+            .fold(Ok(()), async |all: Result<()>, one| all.and(one))
+            .await?;
         let mut outcome = shared.state.into_inner().outcome;
         outcome.took = started.elapsed();
         Ok(outcome)
@@ -146,7 +173,10 @@ impl Shared<'_> {
             );
             let mut state = self.state.borrow_mut();
             state.outcome.answers += 1;
-            state.outcome.latencies.saturating_record(nanos(intended.elapsed()));
+            state
+                .outcome
+                .latencies
+                .saturating_record(nanos(intended.elapsed()));
             if self.load.keep {
                 state.outcome.kept.push((number, answer.to_owned(intended)));
             }

@@ -42,13 +42,18 @@ pub(crate) struct Used {
 impl Group {
     /// These processes.
     pub(crate) fn new(members: impl IntoIterator<Item = (String, u32)>) -> Self {
-        Self { members: members.into_iter().collect() }
+        Self {
+            members: members.into_iter().collect(),
+        }
     }
 
     /// Looks at the clocks of all processes. One that is gone has used nothing.
     pub(crate) fn mark(&self) -> Result<Mark> {
         let used = |(name, pid): &(String, u32)| {
-            (name.clone(), processor_time(&pid.to_string()).unwrap_or_default())
+            (
+                name.clone(),
+                processor_time(&pid.to_string()).unwrap_or_default(),
+            )
         };
         Ok(Mark {
             members: self.members.iter().map(used).collect(),
@@ -71,7 +76,12 @@ impl Group {
         let own = now.own - mark.own;
         let ours = members.values().sum::<f64>() + own;
         let foreign = (now.machine - mark.machine - ours).max(0.0) / wall.max(1e-9);
-        Ok(Used { members, own, wall, foreign })
+        Ok(Used {
+            members,
+            own,
+            wall,
+            foreign,
+        })
     }
 
     /// Resident memory by process, in MiB.
@@ -91,7 +101,9 @@ impl Used {
 /// Resident memory of a process in MiB.
 pub(crate) fn memory(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(float(kib) / KIB)
 }
@@ -119,8 +131,22 @@ fn busy_time() -> Result<f64> {
 /// Everything but idle and waiting for disks. Guests are counted in user time already.
 fn busy_ticks_of(stat: &str) -> Option<u64> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
-    let fields: Vec<u64> = line.split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    let [user, nice, system, _idle, _waiting, interrupts, soft, steal, ..] = fields[..] else {
+    let fields: Vec<u64> = line
+        .split_whitespace()
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    let [
+        user,
+        nice,
+        system,
+        _idle,
+        _waiting,
+        interrupts,
+        soft,
+        steal,
+        ..,
+    ] = fields[..]
+    else {
         return None;
     };
     Some(user + nice + system + interrupts + soft + steal)
@@ -128,7 +154,9 @@ fn busy_ticks_of(stat: &str) -> Option<u64> {
 
 fn ticks_per_second() -> f64 {
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten();
-    ticks.and_then(|ticks| u32::try_from(ticks).ok()).map_or(100.0, f64::from)
+    ticks
+        .and_then(|ticks| u32::try_from(ticks).ok())
+        .map_or(100.0, f64::from)
 }
 
 #[cfg(test)]

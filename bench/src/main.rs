@@ -77,20 +77,36 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode> {
     say("building the services");
-    let binaries = Build { release: false, progress: true }.run()?;
+    let binaries = Build {
+        release: false,
+        progress: true,
+    }
+    .run()?;
     let mut sides = Vec::new();
     if let Some(revision) = &options.compare {
         let (revision, binaries) = revision::build(revision, &binaries)?;
-        sides.push(Side { revision, binaries, sheets: Vec::new() });
+        sides.push(Side {
+            revision,
+            binaries,
+            sheets: Vec::new(),
+        });
     }
-    sides.push(Side { revision: revision::current(), binaries, sheets: Vec::new() });
+    sides.push(Side {
+        revision: revision::current(),
+        binaries,
+        sheets: Vec::new(),
+    });
     for round in 1..=options.rounds {
         for side in &mut sides {
             let revision = side.revision.clone();
             let mut tell = |what: &str| {
-                say(&format!("round {round} of {}, {revision}: {what}", options.rounds));
+                say(&format!(
+                    "round {round} of {}, {revision}: {what}",
+                    options.rounds
+                ));
             };
-            side.sheets.push(measure::round(options, &side.binaries, &mut tell)?);
+            side.sheets
+                .push(measure::round(options, &side.binaries, &mut tell)?);
         }
     }
     let reports: Vec<Report> = sides.iter().map(|side| report(side, options)).collect();
@@ -100,7 +116,11 @@ fn run(options: &Options) -> Result<ExitCode> {
 fn report(side: &Side, options: &Options) -> Report {
     Report {
         revision: side.revision.clone(),
-        store: side.sheets.last().map(|sheet| sheet.store.clone()).unwrap_or_default(),
+        store: side
+            .sheets
+            .last()
+            .map(|sheet| sheet.store.clone())
+            .unwrap_or_default(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         fsync: options.fsync.word(),
         release: !cfg!(debug_assertions),
@@ -123,11 +143,19 @@ fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
     now.warnings().iter().for_each(|warning| say(warning));
     let regressed = compare::has_regressed(&changes);
     if let Some(file) = &options.json {
-        let document = Document { report: now, before, changes };
+        let document = Document {
+            report: now,
+            before,
+            changes,
+        };
         let text = serde_json::to_string_pretty(&document)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(if regressed { ExitCode::from(REGRESSION) } else { ExitCode::SUCCESS })
+    Ok(if regressed {
+        ExitCode::from(REGRESSION)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// Says what goes on to whoever watches; the table alone goes to standard output.

@@ -69,7 +69,8 @@ fn at_once(
 ) -> Result<()> {
     let mut shop = open(options, binaries, &[("COMPLETION_DELAY", "0")], sheet)?;
     let products = shop.products(PRODUCTS)?;
-    shop.orders(&products, 1, Until::Count(FIRST_ORDERS))?.run()?;
+    shop.orders(&products, 1, Until::Count(FIRST_ORDERS))?
+        .run()?;
     shop.rest()?;
     if options.wants(Measure::Footprint) {
         tell("idle processes");
@@ -101,7 +102,12 @@ fn much_later(
     sheet: &mut Sheet,
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", MUCH_LATER)], sheet)?;
+    let mut shop = open(
+        options,
+        binaries,
+        &[("COMPLETION_DELAY", MUCH_LATER)],
+        sheet,
+    )?;
     if options.wants(Measure::Accept) {
         tell("POST /orders, accepted and no more");
         let products = shop.products(PRODUCTS)?;

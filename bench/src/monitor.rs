@@ -41,7 +41,10 @@ impl Told {
 
     /// The argument at this place, as text.
     pub(crate) fn text(&self, place: usize) -> &str {
-        let arg = self.args.get(place).and_then(|arg| std::str::from_utf8(arg).ok());
+        let arg = self
+            .args
+            .get(place)
+            .and_then(|arg| std::str::from_utf8(arg).ok());
         arg.unwrap_or_default()
     }
 
@@ -66,7 +69,10 @@ impl Monitor {
         stream.set_read_timeout(None)?;
         // It ends when the stream is shut down, which is an end or an error of the lines.
         let listener = std::thread::spawn(move || {
-            lines.map_while(std::result::Result::ok).take(MAX_LINES).collect()
+            lines
+                .map_while(std::result::Result::ok)
+                .take(MAX_LINES)
+                .collect()
         });
         Ok(Self { stream, listener })
     }
@@ -74,7 +80,10 @@ impl Monitor {
     /// Ends it, and says what was told meanwhile.
     pub(crate) fn end(self) -> Result<Vec<Told>> {
         self.stream.shutdown(Shutdown::Both)?;
-        let lines = self.listener.join().map_err(|_| anyhow!("the listener panicked"))?;
+        let lines = self
+            .listener
+            .join()
+            .map_err(|_| anyhow!("the listener panicked"))?;
         Ok(lines.iter().filter_map(|line| parse(line)).collect())
     }
 }
@@ -140,7 +149,10 @@ mod tests {
         let line = r#"+1700000000.000012 [0 127.0.0.1:5] "FCALL" "a\"b \\\x00\xffz" """#;
         let told = parse(line).unwrap();
         assert_eq!((told.at, told.by_function), (1_700_000_000_000_012, false));
-        assert_eq!(told.args, [b"FCALL".to_vec(), b"a\"b \\\x00\xffz".to_vec(), Vec::new()]);
+        assert_eq!(
+            told.args,
+            [b"FCALL".to_vec(), b"a\"b \\\x00\xffz".to_vec(), Vec::new()]
+        );
         assert_eq!(parse("+OK"), None);
     }
 
@@ -152,6 +164,9 @@ mod tests {
 
     #[test]
     fn the_password_stands_in_the_address() {
-        assert_eq!(login("redis://operator:pw@127.0.0.1:1"), Some(("pw", "127.0.0.1:1")));
+        assert_eq!(
+            login("redis://operator:pw@127.0.0.1:1"),
+            Some(("pw", "127.0.0.1:1"))
+        );
     }
 }

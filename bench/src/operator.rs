@@ -45,7 +45,11 @@ impl Operator {
     pub(crate) fn connect(server: &RedisServer) -> Result<Self> {
         let url = server.url(User::Operator);
         let connection = redis::Client::open(url.as_str())?.get_connection()?;
-        Ok(Self { url, connection, asked: BTreeMap::new() })
+        Ok(Self {
+            url,
+            connection,
+            asked: BTreeMap::new(),
+        })
     }
 
     /// The address, with the password.
@@ -64,7 +68,9 @@ impl Operator {
         *self.asked.entry(name.to_ascii_lowercase()).or_default() += 1;
         let mut command = Cmd::new();
         command.arg(words);
-        command.query(&mut self.connection).with_context(|| words.join(" "))
+        command
+            .query(&mut self.connection)
+            .with_context(|| words.join(" "))
     }
 
     /// Changes a setting of the server.
@@ -76,7 +82,9 @@ impl Operator {
     pub(crate) fn info(&mut self, part: &str) -> Result<BTreeMap<String, String>> {
         let text: String = self.ask(&["INFO", part])?;
         let lines = text.lines().filter_map(|line| line.trim().split_once(':'));
-        Ok(lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Ok(lines
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect())
     }
 
     /// What the server is and where it has its memory from: that of the C library costs it far more
@@ -88,14 +96,19 @@ impl Operator {
         let program = version("Valkey", "valkey_version")
             .or_else(|| version("Redis", "redis_version"))
             .unwrap_or_default();
-        let allocator = memory.get("mem_allocator").map_or("unknown", String::as_str);
+        let allocator = memory
+            .get("mem_allocator")
+            .map_or("unknown", String::as_str);
         Ok(format!("{program}, {allocator}"))
     }
 
     /// A number the server says about itself; 0 where it does not know it.
     pub(crate) fn number(&mut self, part: &str, name: &str) -> Result<u64> {
         let info = self.info(part)?;
-        Ok(info.get(name).and_then(|value| value.parse().ok()).unwrap_or_default())
+        Ok(info
+            .get(name)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_default())
     }
 
     /// Begins to count calls.
@@ -111,7 +124,9 @@ impl Operator {
         let asked = self.asked.clone();
         let mut calls = Calls::new();
         for (name, line) in self.info("commandstats")? {
-            let Some(name) = name.strip_prefix("cmdstat_") else { continue };
+            let Some(name) = name.strip_prefix("cmdstat_") else {
+                continue;
+            };
             let name = name.split('|').next().unwrap_or(name).to_owned();
             *calls.entry(name).or_default() += calls_in(&line).unwrap_or_default();
         }
@@ -133,11 +148,15 @@ impl Operator {
         let key = stream;
         let stream: BTreeMap<String, Value> = self.ask(&["XINFO", "STREAM", key])?;
         let groups: Vec<BTreeMap<String, Value>> = self.ask(&["XINFO", "GROUPS", key])?;
-        let named = groups.into_iter().find(|group| field(group, "name") == Some(E::GROUP.into()));
+        let named = groups
+            .into_iter()
+            .find(|group| field(group, "name") == Some(E::GROUP.into()));
         Ok(named.map(|group| Standing {
             newest: field(&stream, "last-generated-id").unwrap_or_default(),
             delivered: field(&group, "last-delivered-id").unwrap_or_default(),
-            pending: field(&group, "pending").and_then(|it| it.parse().ok()).unwrap_or_default(),
+            pending: field(&group, "pending")
+                .and_then(|it| it.parse().ok())
+                .unwrap_or_default(),
         }))
     }
 
@@ -168,7 +187,11 @@ impl Operator {
                 self.ask(&["SCAN", &cursor.to_string(), "COUNT", SCAN_COUNT])?;
             let mut pipe = redis::pipe();
             for key in keys.iter().filter(|key| !without.contains(&key.as_str())) {
-                pipe.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+                pipe.cmd("MEMORY")
+                    .arg("USAGE")
+                    .arg(key)
+                    .arg("SAMPLES")
+                    .arg(0);
             }
             let sizes: Vec<Option<u64>> = pipe.query(&mut self.connection)?;
             total += sizes.into_iter().flatten().sum::<u64>();

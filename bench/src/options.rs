@@ -147,12 +147,18 @@ impl Options {
 
     /// Orders of the whole choreography.
     pub(crate) fn orders(&self) -> u64 {
-        u64::from(self.orders.unwrap_or(if self.quick { 10_000 } else { 50_000 }))
+        u64::from(
+            self.orders
+                .unwrap_or(if self.quick { 10_000 } else { 50_000 }),
+        )
     }
 
     /// Orders of each shape of the system.
     pub(crate) fn scale_orders(&self) -> u64 {
-        u64::from(self.orders.unwrap_or(if self.quick { 3_000 } else { 15_000 }))
+        u64::from(
+            self.orders
+                .unwrap_or(if self.quick { 3_000 } else { 15_000 }),
+        )
     }
 
     /// How long each shape of the system is watched, at rest and at a light load.
@@ -162,14 +168,25 @@ impl Options {
 
     /// Sizes of the piles that are drained.
     pub(crate) fn piles(&self) -> Vec<u64> {
-        let usual: &[u32] = if self.quick { &[20_000] } else { &[50_000, 300_000] };
-        let asked = if self.piles.is_empty() { usual } else { &self.piles };
+        let usual: &[u32] = if self.quick {
+            &[20_000]
+        } else {
+            &[50_000, 300_000]
+        };
+        let asked = if self.piles.is_empty() {
+            usual
+        } else {
+            &self.piles
+        };
         asked.iter().copied().map(u64::from).collect()
     }
 }
 
 fn rate(text: &str) -> Result<u32, String> {
-    let rate = text.parse().ok().filter(|rate| (1..=MAX_RATE).contains(rate));
+    let rate = text
+        .parse()
+        .ok()
+        .filter(|rate| (1..=MAX_RATE).contains(rate));
     rate.ok_or_else(|| format!("expected a number from 1 to {MAX_RATE}"))
 }
 
@@ -183,7 +200,9 @@ mod tests {
     use super::*;
 
     fn options(line: &str) -> Options {
-        Cli::try_parse_from(format!("bench {line}").split_whitespace()).unwrap().options
+        Cli::try_parse_from(format!("bench {line}").split_whitespace())
+            .unwrap()
+            .options
     }
 
     #[test]
@@ -201,6 +220,9 @@ mod tests {
         assert!(options("--quick").scale_orders() < options("").scale_orders());
         assert_eq!(options("").piles(), [50_000, 300_000]);
         assert_eq!(options("--piles 500").piles(), [500]);
-        assert_eq!(options("--env A=b=c").env, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!(
+            options("--env A=b=c").env,
+            [("A".to_owned(), "b=c".to_owned())]
+        );
     }
 }

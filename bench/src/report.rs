@@ -23,20 +23,38 @@ pub(crate) struct Report {
 impl Report {
     /// A table: each figure, and beside it how much of the limit it is.
     pub(crate) fn table(&self) -> String {
-        let width = self.figures.iter().map(|row| row.name.len()).max().unwrap_or_default();
-        let Self { revision, store, fsync, cores, rounds, .. } = self;
+        let width = self
+            .figures
+            .iter()
+            .map(|row| row.name.len())
+            .max()
+            .unwrap_or_default();
+        let Self {
+            revision,
+            store,
+            fsync,
+            cores,
+            rounds,
+            ..
+        } = self;
         let mut table = format!(
             "{revision}, {store}, appendfsync {fsync}, {cores} cores, medians of {rounds} rounds\n"
         );
         for row in &self.figures {
-            let Row { name, median, unit, .. } = row;
+            let Row {
+                name, median, unit, ..
+            } = row;
             let mut line = format!("{name:width$}  {:>10} {unit:<12}", number(*median));
             for limit in &row.limits {
                 let (of, bare) = (number(limit.median), limit.bare.name());
                 let _ = write!(line, "  {:>5.2} of {bare} {of}", limit.ratio);
             }
             if row.foreign_cores > NOISY_CORES {
-                let _ = write!(line, "  ! {:.1} cores busy with other things", row.foreign_cores);
+                let _ = write!(
+                    line,
+                    "  ! {:.1} cores busy with other things",
+                    row.foreign_cores
+                );
             }
             table.push_str(line.trim_end());
             table.push('\n');
@@ -47,8 +65,11 @@ impl Report {
     /// How to read the table, and what it comes to.
     pub(crate) fn legend(&self) -> String {
         let Self { figures, .. } = self;
-        let has =
-            |bare: Bare| figures.iter().any(|row| row.limits.iter().any(|it| it.bare == bare));
+        let has = |bare: Bare| {
+            figures
+                .iter()
+                .any(|row| row.limits.iter().any(|it| it.bare == bare))
+        };
         let mut legend = String::from(
             "\nEach line: a figure, and its ratio to a limit. 1.00 is all that this machine allows.\n",
         );
@@ -78,7 +99,11 @@ impl Report {
             )
         });
         let (noisy, all) = (self.noisy(), self.figures.len());
-        let quiet = if noisy == 0 { "all of them undisturbed" } else { "some of them disturbed" };
+        let quiet = if noisy == 0 {
+            "all of them undisturbed"
+        } else {
+            "some of them disturbed"
+        };
         format!(
             "Verdict: {all} figures, {quiet}{lowest}. Whether that is better or worse than before: \
              just bench --compare REV\n"
@@ -86,7 +111,10 @@ impl Report {
     }
 
     fn noisy(&self) -> usize {
-        self.figures.iter().filter(|row| row.foreign_cores > NOISY_CORES).count()
+        self.figures
+            .iter()
+            .filter(|row| row.foreign_cores > NOISY_CORES)
+            .count()
     }
 
     /// What keeps these figures from being worth much.
@@ -141,7 +169,12 @@ mod tests {
 
     #[test]
     fn numbers_are_as_long_as_they_are_meant() {
-        let cases = [(0.1234, "0.12"), (12.34, "12.3"), (123.4, "123"), (-1234.0, "-1,234")];
+        let cases = [
+            (0.1234, "0.12"),
+            (12.34, "12.3"),
+            (123.4, "123"),
+            (-1234.0, "-1,234"),
+        ];
         for (value, text) in cases {
             assert_eq!(number(value), text);
         }
@@ -169,7 +202,10 @@ mod tests {
         assert!(lines[1].contains("1.5 cores busy"));
         assert_eq!(report.warnings().len(), 2);
         let legend = report.legend();
-        assert!(legend.contains("  bare Redis: ") && !legend.contains("  bare HTTP: "), "{legend}");
+        assert!(
+            legend.contains("  bare Redis: ") && !legend.contains("  bare HTTP: "),
+            "{legend}"
+        );
         let verdict = "Verdict: 2 figures, some of them disturbed; e2e.rate is farthest from its limit, \
                        at 0.25 of bare Redis.";
         assert!(legend.contains(verdict), "{legend}");

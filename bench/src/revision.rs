@@ -20,40 +20,72 @@ pub(crate) fn current() -> String {
 /// Checks a revision out below the data folder and builds it, unless that was done before. Its
 /// services are started by the `stack` of `ours`.
 pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries)> {
-    let commit =
-        git(&["rev-parse", "--verify", "--end-of-options", &format!("{revision}^{{commit}}")])?;
+    let commit = git(&[
+        "rev-parse",
+        "--verify",
+        "--end-of-options",
+        &format!("{revision}^{{commit}}"),
+    ])?;
     let short = commit.get(..SHORT).unwrap_or(&commit).to_owned();
     let folder = project::data_dir().join("bench");
     let tree = folder.join(&short);
     if !tree.join("Cargo.toml").is_file() {
         // By force, because git still knows a folder that was removed by hand.
-        git(&["worktree", "add", "--force", "--detach", &text(&tree)?, &commit])?;
+        git(&[
+            "worktree",
+            "add",
+            "--force",
+            "--detach",
+            &text(&tree)?,
+            &commit,
+        ])?;
     }
     // Built as this program is, or the two could not be compared.
-    let (release, profile) =
-        if cfg!(debug_assertions) { (false, "dev") } else { (true, "release") };
+    let (release, profile) = if cfg!(debug_assertions) {
+        (false, "dev")
+    } else {
+        (true, "release")
+    };
     let kept = folder.join(format!("{short}-{profile}"));
     if !kept.join("payments").is_file() {
         // All revisions share what they are built from; their programs are kept apart.
-        let built = Build { release, progress: true }.run_in(&tree, &folder.join("target"))?;
+        let built = Build {
+            release,
+            progress: true,
+        }
+        .run_in(&tree, &folder.join("target"))?;
         std::fs::create_dir_all(&kept)?;
         std::fs::copy(&built.inventory, kept.join("inventory"))?;
         std::fs::copy(&built.payments, kept.join("payments"))?;
     }
     let stack = ours.stack.clone();
-    let binaries =
-        Binaries { inventory: kept.join("inventory"), payments: kept.join("payments"), stack };
+    let binaries = Binaries {
+        inventory: kept.join("inventory"),
+        payments: kept.join("payments"),
+        stack,
+    };
     Ok((short, binaries))
 }
 
 fn git(args: &[&str]) -> Result<String> {
-    let output = Command::new("git").current_dir(project::root()).args(args).output();
+    let output = Command::new("git")
+        .current_dir(project::root())
+        .args(args)
+        .output();
     let output = output.context("cannot start git")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "git {}: {}", args.join(" "), said.trim());
+    ensure!(
+        output.status.success(),
+        "git {}: {}",
+        args.join(" "),
+        said.trim()
+    );
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn text(path: &Path) -> Result<String> {
-    Ok(path.to_str().context("the path of the project is no text")?.to_owned())
+    Ok(path
+        .to_str()
+        .context("the path of the project is no text")?
+        .to_owned())
 }

@@ -43,8 +43,10 @@ impl Shop {
         binaries: &Binaries,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
         let mut builder = System::builder().binaries(binaries.clone());
         // Lines about each order would measure who reads them: this program.
         for (name, value) in [("RUST_LOG", "warn")].iter().chain(settings) {
@@ -82,8 +84,14 @@ impl Shop {
         let services = Role::ALL.map(Role::name);
         let pid = |name: &str| self.system.process(name).pid();
         let services = services.map(|name| (name.to_owned(), pid(name)));
-        let inventory = ("inventory redis".to_owned(), self.system.inventory_redis().pid());
-        let payments = ("payments redis".to_owned(), self.system.payments_redis().pid());
+        let inventory = (
+            "inventory redis".to_owned(),
+            self.system.inventory_redis().pid(),
+        );
+        let payments = (
+            "payments redis".to_owned(),
+            self.system.payments_redis().pid(),
+        );
         Group::new(services.into_iter().chain([inventory, payments]))
     }
 
@@ -114,7 +122,12 @@ impl Shop {
         connections: usize,
         until: Until,
     ) -> Result<Load> {
-        Ok(goods::orders(vec![self.payments_address()?], products, connections, until))
+        Ok(goods::orders(
+            vec![self.payments_address()?],
+            products,
+            connections,
+            until,
+        ))
     }
 
     /// Waits until nothing is due, and both groups have and have acknowledged everything.
@@ -137,7 +150,10 @@ impl Shop {
         if !completed.is_some_and(|standing| standing.is_settled()) {
             return Ok(false);
         }
-        Ok(self.inventory.standing::<RefundOrder>()?.is_some_and(|standing| standing.is_settled()))
+        Ok(self
+            .inventory
+            .standing::<RefundOrder>()?
+            .is_some_and(|standing| standing.is_settled()))
     }
 
     /// How many pieces of these products are gone. Anything that was set aside is an error.
@@ -167,7 +183,10 @@ impl Shop {
 pub(crate) fn wait_for_rest(mut rests: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + REST_LIMIT;
     while !rests()? {
-        ensure!(Instant::now() < deadline, "the system does not come to rest");
+        ensure!(
+            Instant::now() < deadline,
+            "the system does not come to rest"
+        );
         sleep(LOOK);
     }
     Ok(())

@@ -90,14 +90,23 @@ impl Api {
         key: KeyHeader,
         body: Body<NewProduct>,
     ) -> Result<CreateResponse, Problem> {
-        let NewProduct { name, price, quantity } = &body.0;
+        let NewProduct {
+            name,
+            price,
+            quantity,
+        } = &body.0;
         let what = format!("POST /products {price} {quantity} {}", name.as_str());
         let claim = key.claim(&what);
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let created = self.store.create_product(body.0, claim.as_ref()).await?;
         let (product, replayed) = created.into_answer()?;
         let (location, etag) = (format!("/products/{}", product.id), ETag(product.version));
-        Ok(CreateResponse::Created(Json(product.into()), location, etag, replayed))
+        Ok(CreateResponse::Created(
+            Json(product.into()),
+            location,
+            etag,
+            replayed,
+        ))
     }
 
     /// List products.
@@ -105,7 +114,12 @@ impl Api {
     /// What is read for one page is bounded, so that a page may be short, or even empty, although
     /// there are more products that match: follow `Link` as long as there is one. Each product that
     /// is there all the time is seen exactly once.
-    #[oai(path = "/products", method = "get", tag = "Tag::Products", operation_id = "listProducts")]
+    #[oai(
+        path = "/products",
+        method = "get",
+        tag = "Tag::Products",
+        operation_id = "listProducts"
+    )]
     async fn list_products(
         &self,
         /// Products on the page, 1 to 100.
@@ -128,9 +142,14 @@ impl Api {
             .with("in_stock", in_stock.0)
             .with("sort", (sort == Sort::Name).then_some("name"));
         let position: Option<String> = listing.position(cursor.0.as_deref())?;
-        let filter = Filter { prefix, in_stock: in_stock.0 };
-        let found =
-            self.store.list_products(&filter, sort, position.as_deref(), limit.0.get()).await?;
+        let filter = Filter {
+            prefix,
+            in_stock: in_stock.0,
+        };
+        let found = self
+            .store
+            .list_products(&filter, sort, position.as_deref(), limit.0.get())
+            .await?;
         let Scanned { items, next } = found;
         let items = items.into_iter().map(Into::into).collect();
         Ok(ListResponse::Page(Json(items), listing.link(limit.0, next)))

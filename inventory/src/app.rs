@@ -30,7 +30,11 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end);
     let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
-    process.follow(api.live.feed(), &api.store.own, &config.common.inventory_store);
+    process.follow(
+        api.live.feed(),
+        &api.store.own,
+        &config.common.inventory_store,
+    );
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
@@ -43,7 +47,10 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     let keep = config.dedupe_retention;
-    let handler = OrderHandler { store: store.clone(), dedupe_retention: keep };
+    let handler = OrderHandler {
+        store: store.clone(),
+        dedupe_retention: keep,
+    };
     process.consume(&handler, &store.own, &consumer_settings(&config));
 
     let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention, REWIND);
@@ -84,7 +91,12 @@ pub fn openapi(config: &Config) -> anyhow::Result<String> {
 
 fn api(config: &Config, end: Shutdown) -> Api {
     let store = store(config);
-    let feed = Feed::new(store.own.clone(), ShowProduct { store: store.clone() });
+    let feed = Feed::new(
+        store.own.clone(),
+        ShowProduct {
+            store: store.clone(),
+        },
+    );
     Api {
         in_flight: InFlight::default(),
         live: Live::new(feed, config.common.http.max_streams(), end),

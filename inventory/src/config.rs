@@ -37,6 +37,9 @@ impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);
-        Some(Self { common: common?, dedupe_retention: dedupe_retention? })
+        Some(Self {
+            common: common?,
+            dedupe_retention: dedupe_retention?,
+        })
     }
 }

@@ -126,16 +126,34 @@ pub enum Decision {
 impl Product {
     /// A new product, as it stands right after its creation.
     pub fn created(id: ProductId, new: NewProduct, at: Timestamp) -> Self {
-        let NewProduct { name, price, quantity } = new;
-        Self { id, name, price, quantity, version: 1, created_at: at, updated_at: at }
+        let NewProduct {
+            name,
+            price,
+            quantity,
+        } = new;
+        Self {
+            id,
+            name,
+            price,
+            quantity,
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        }
     }
 }
 
 impl Filter {
     /// Whether this product is listed.
     pub fn admits(&self, product: &Product) -> bool {
-        let prefix = self.prefix.as_ref().is_none_or(|prefix| prefix.begins(&product.name));
-        prefix && self.in_stock.is_none_or(|wanted| wanted == (product.quantity > 0))
+        let prefix = self
+            .prefix
+            .as_ref()
+            .is_none_or(|prefix| prefix.begins(&product.name));
+        prefix
+            && self
+                .in_stock
+                .is_none_or(|wanted| wanted == (product.quantity > 0))
     }
 }
 
@@ -146,7 +164,10 @@ pub fn decide(on_hand: Option<u32>, wanted: u32) -> (Decision, Option<u32>) {
     match on_hand {
         None => (Decision::Rejected(RefundReason::ProductNotFound), None),
         Some(on_hand) => match on_hand.checked_sub(wanted) {
-            None => (Decision::Rejected(RefundReason::InsufficientStock), Some(on_hand)),
+            None => (
+                Decision::Rejected(RefundReason::InsufficientStock),
+                Some(on_hand),
+            ),
             Some(left) => (Decision::Applied, Some(left)),
         },
     }

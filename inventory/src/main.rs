@@ -14,9 +14,15 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOURCE_COMM
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let verb: Verb =
-        cli::verb("inventory", "Products and their stock.", VERSION, Config::describe());
-    cli::run(verb.threads(), Config::from_env(), |config| start(verb, config))
+    let verb: Verb = cli::verb(
+        "inventory",
+        "Products and their stock.",
+        VERSION,
+        Config::describe(),
+    );
+    cli::run(verb.threads(), Config::from_env(), |config| {
+        start(verb, config)
+    })
 }
 
 async fn start(verb: Verb, config: Config) -> anyhow::Result<()> {

@@ -53,7 +53,9 @@ impl Store {
         ];
         let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{REFUND}{file}"));
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
-        Self { own: OwnStore::new(redis, library, partitions) }
+        Self {
+            own: OwnStore::new(redis, library, partitions),
+        }
     }
 
     /// Puts a product into the catalogue; with a claim, at most one for its key.
@@ -98,8 +100,19 @@ impl Store {
             .text(id)
             .arg(condition.to_arg())
             .arg(patch.name.as_ref().map_or("", ProductName::as_str))
-            .arg(patch.name.as_ref().map(ProductName::folded).unwrap_or_default())
-            .arg(patch.price.map(|price| price.to_string()).unwrap_or_default());
+            .arg(
+                patch
+                    .name
+                    .as_ref()
+                    .map(ProductName::folded)
+                    .unwrap_or_default(),
+            )
+            .arg(
+                patch
+                    .price
+                    .map(|price| price.to_string())
+                    .unwrap_or_default(),
+            );
         reply::change(id, &self.own.call(partition, &call).await?.list()?)
     }
 
@@ -157,7 +170,11 @@ impl Store {
             for places in places.chunks(apply::MAX_BATCH) {
                 let batch = places.iter().map(|&place| &orders[place]);
                 let call = apply::with_orders(Call::new("apply_orders"), partition, batch, keep);
-                let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
+                let replies = self
+                    .own
+                    .call(partition, &call)
+                    .await?
+                    .list_of(places.len())?;
                 for (&place, reply) in places.iter().zip(replies) {
                     outcomes[place] = reply::outcome(&reply)?;
                 }

@@ -30,7 +30,11 @@ impl Handler for OrderHandler {
             Err(refusal) if refusal.doubts_clock() => self.apply_alone(orders, refusal).await?,
             outcomes => outcomes?,
         };
-        Ok(orders.iter().zip(outcomes).map(|(order, outcome)| settle(order, outcome)).collect())
+        Ok(orders
+            .iter()
+            .zip(outcomes)
+            .map(|(order, outcome)| settle(order, outcome))
+            .collect())
     }
 }
 
@@ -91,5 +95,8 @@ fn settle(order: &OrderCompleted, outcome: Outcome) -> Settlement {
 }
 
 fn park(reason: &'static str, detail: &str) -> Settlement {
-    Settlement::Park(Parking { reason, detail: detail.to_owned() })
+    Settlement::Park(Parking {
+        reason,
+        detail: detail.to_owned(),
+    })
 }

@@ -88,7 +88,12 @@ impl Api {
     ///
     /// More than the stock on hand is accepted: the order is paid, rejected by inventory and
     /// refunded.
-    #[oai(path = "/orders", method = "post", tag = "Tag::Orders", operation_id = "placeOrder")]
+    #[oai(
+        path = "/orders",
+        method = "post",
+        tag = "Tag::Orders",
+        operation_id = "placeOrder"
+    )]
     async fn place_order(
         &self,
         visit: Data<&Arc<Visit>>,
@@ -105,14 +110,21 @@ impl Api {
         let placement = match self.quote(wanted, &visit.context).await {
             Ok(quote) => {
                 let delay = self.terms.completion_delay;
-                self.store.place_order(wanted, quote, delay, &visit.context, claim.as_ref()).await?
+                self.store
+                    .place_order(wanted, quote, delay, &visit.context, claim.as_ref())
+                    .await?
             }
             // The same request may have been answered when there still was an offer.
             Err(problem) => self.find_placement(claim.as_ref()).await?.ok_or(problem)?,
         };
         let (order, replayed) = placement.into_answer()?;
         let (location, etag) = (format!("/orders/{}", order.id), ETag(order.version()));
-        Ok(PlaceResponse::Created(Json(order.into()), location, replayed, etag))
+        Ok(PlaceResponse::Created(
+            Json(order.into()),
+            location,
+            replayed,
+            etag,
+        ))
     }
 
     /// List orders, newest first.
@@ -120,7 +132,12 @@ impl Api {
     /// What is read for one page is bounded, so that a page may be short, or even empty, although
     /// there are more orders that match: follow `Link` as long as there is one. Each order that is
     /// there all the time is seen exactly once.
-    #[oai(path = "/orders", method = "get", tag = "Tag::Orders", operation_id = "listOrders")]
+    #[oai(
+        path = "/orders",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "listOrders"
+    )]
     async fn list_orders(
         &self,
         /// Orders on the page, 1 to 100.
@@ -139,20 +156,32 @@ impl Api {
         created_before: Query<Option<Ceiling>>,
     ) -> Result<ListResponse, Problem> {
         let filter = OrderFilter {
-            statuses: status.0.map(|Statuses(statuses)| statuses).unwrap_or_default(),
+            statuses: status
+                .0
+                .map(|Statuses(statuses)| statuses)
+                .unwrap_or_default(),
             product_id: product_id.0,
             created_after: created_after.0,
             created_before: created_before.0.map(|Ceiling(time)| time),
         };
-        let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+        let statuses: Vec<&str> = filter
+            .statuses
+            .iter()
+            .map(|status| status.as_str())
+            .collect();
         let listing = Listing::at("/orders")
-            .with("status", Some(statuses.join(",")).filter(|text| !text.is_empty()))
+            .with(
+                "status",
+                Some(statuses.join(",")).filter(|text| !text.is_empty()),
+            )
             .with("product_id", filter.product_id)
             .with("created_after", filter.created_after)
             .with("created_before", filter.created_before);
         let position = listing.position(cursor.0.as_deref())?;
-        let Scanned { items, next } =
-            self.store.list_orders(&filter, position, limit.0.get()).await?;
+        let Scanned { items, next } = self
+            .store
+            .list_orders(&filter, position, limit.0.get())
+            .await?;
         let items = items.into_iter().map(Into::into).collect();
         Ok(ListResponse::Page(Json(items), listing.link(limit.0, next)))
     }
@@ -204,7 +233,10 @@ impl Api {
         let condition = Condition::of(if_match, if_none_match);
         let claim = key.claim(&format!("POST /orders/{}/cancel", id.0));
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
-        let cancelled = self.store.cancel_order(id.0, &condition, claim.as_ref()).await?;
+        let cancelled = self
+            .store
+            .cancel_order(id.0, &condition, claim.as_ref())
+            .await?;
         let (cancellation, replayed) = cancelled.into_answer()?;
         let order = match (self.store.find_order(id.0).await, cancellation) {
             (Err(error), Cancellation::Cancelled) => return Err(error.after_change().into()),
@@ -213,7 +245,11 @@ impl Api {
         match cancellation {
             Cancellation::Cancelled => {
                 let etag = ETag(order.version());
-                Ok(CancelResponse::Cancelled(Json(order.into()), replayed, etag))
+                Ok(CancelResponse::Cancelled(
+                    Json(order.into()),
+                    replayed,
+                    etag,
+                ))
             }
             Cancellation::NotFound => Err(not_found()),
             Cancellation::OtherVersion => Err(Condition::failed("the order")),

@@ -33,9 +33,15 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end)?;
     let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
-    process.follow(api.live.feed(), &api.store.own, &config.common.payments_store);
+    process.follow(
+        api.live.feed(),
+        &api.store.own,
+        &config.common.payments_store,
+    );
     let settlements = api.finals.settlements.clone();
-    process.run_loop("settlements", |progress, stop| settlements.run(progress, stop));
+    process.run_loop("settlements", |progress, stop| {
+        settlements.run(progress, stop)
+    });
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
@@ -48,7 +54,9 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
     process.consume(
-        &RefundHandler { store: store.clone() },
+        &RefundHandler {
+            store: store.clone(),
+        },
         &store.own,
         &consumer_settings(&config),
     );
@@ -106,7 +114,12 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
     let store = store(config);
-    let feed = Feed::new(store.own.clone(), ShowOrder { store: store.clone() });
+    let feed = Feed::new(
+        store.own.clone(),
+        ShowOrder {
+            store: store.clone(),
+        },
+    );
     let (settlements, http) = (Settlements::new(store.own.clone()), &config.common.http);
     Ok(Api {
         inventory,

@@ -156,7 +156,13 @@ impl Kind {
 impl Difference {
     fn of(kind: Kind, order: &Order, detail: String) -> Self {
         let (order_id, product_id) = (Some(order.id), Some(order.wanted.product_id));
-        Self { kind, order_id, product_id, movement: None, detail }
+        Self {
+            kind,
+            order_id,
+            product_id,
+            movement: None,
+            detail,
+        }
     }
 }
 
@@ -170,7 +176,13 @@ pub fn of_record(
 ) -> Vec<Difference> {
     let damaged = |detail: &str| {
         let (kind, detail) = (Kind::OrderDamaged, detail.to_owned());
-        vec![Difference { kind, order_id: Some(id), product_id: None, movement: None, detail }]
+        vec![Difference {
+            kind,
+            order_id: Some(id),
+            product_id: None,
+            movement: None,
+            detail,
+        }]
     };
     match found {
         Found::Order(order) => of_order(order, outcome, settled),
@@ -186,38 +198,48 @@ pub fn of_order(order: &Order, outcome: Outcome, settled: Timestamp) -> Vec<Diff
         let detail = format!("{} is not its pieces and its fee", order.quote.total);
         Difference::of(Kind::WrongTotal, order, detail)
     });
-    let found = (last_change(order) < settled).then(|| standing(order, outcome, settled)).flatten();
+    let found = (last_change(order) < settled)
+        .then(|| standing(order, outcome, settled))
+        .flatten();
     let found = found.map(|(kind, detail)| Difference::of(kind, order, detail));
     wrong.into_iter().chain(found).collect()
 }
 
 fn last_change(order: &Order) -> Timestamp {
     let changes = [order.paid_at, order.cancelled_at, order.refunded_at];
-    changes.into_iter().flatten().fold(order.created_at, Ord::max)
+    changes
+        .into_iter()
+        .flatten()
+        .fold(order.created_at, Ord::max)
 }
 
 fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind, String)> {
     let found = match (order.status, outcome) {
-        (OrderStatus::Pending, _) if order.completes_at < settled => {
-            (Kind::Overdue, format!("it was due at {}", order.completes_at))
-        }
-        (OrderStatus::Paid, Outcome::Unknown) => {
-            (Kind::NoOutcome, "paid, and inventory knows nothing of it".to_owned())
-        }
+        (OrderStatus::Pending, _) if order.completes_at < settled => (
+            Kind::Overdue,
+            format!("it was due at {}", order.completes_at),
+        ),
+        (OrderStatus::Paid, Outcome::Unknown) => (
+            Kind::NoOutcome,
+            "paid, and inventory knows nothing of it".to_owned(),
+        ),
         (OrderStatus::Paid, Outcome::Forgotten) if is_young(order, settled) => {
             let detail =
                 "paid, and inventory calls it too old, although it is less than 7 days old";
             (Kind::ForgottenEarly, detail.to_owned())
         }
-        (OrderStatus::Paid, Outcome::Rejected(reason)) => {
-            (Kind::RefundMissing, format!("paid, and rejected by inventory: {reason}"))
-        }
-        (OrderStatus::Paid, Outcome::Released) => {
-            (Kind::RefundMissing, "paid, and its stock was given back".to_owned())
-        }
-        (OrderStatus::Cancelled | OrderStatus::Refunded, Outcome::Applied(movement)) => {
-            (Kind::StockTaken, format!("{}, and its stock is taken by {movement}", order.status))
-        }
+        (OrderStatus::Paid, Outcome::Rejected(reason)) => (
+            Kind::RefundMissing,
+            format!("paid, and rejected by inventory: {reason}"),
+        ),
+        (OrderStatus::Paid, Outcome::Released) => (
+            Kind::RefundMissing,
+            "paid, and its stock was given back".to_owned(),
+        ),
+        (OrderStatus::Cancelled | OrderStatus::Refunded, Outcome::Applied(movement)) => (
+            Kind::StockTaken,
+            format!("{}, and its stock is taken by {movement}", order.status),
+        ),
         // A pending order whose stock is taken was paid before its store forgot it. It will be paid
         // again, and is known then.
         _ => return None,
@@ -238,7 +260,13 @@ pub fn of_sale(
     outcome: Outcome,
     given_back: GivenBack,
 ) -> Vec<Difference> {
-    let Sale { product_id, order_id, movement, delta, counted } = *sale;
+    let Sale {
+        product_id,
+        order_id,
+        movement,
+        delta,
+        counted,
+    } = *sale;
     let difference = |kind, detail| Difference {
         kind,
         order_id: Some(order_id),
@@ -268,15 +296,18 @@ pub fn of_sale(
         }
     };
     let other = match order {
-        None if is_own => {
-            Some(difference(Kind::UnknownOrder, format!("sold by {movement} to nobody")))
-        }
+        None if is_own => Some(difference(
+            Kind::UnknownOrder,
+            format!("sold by {movement} to nobody"),
+        )),
         Some(order)
             if order.wanted.product_id != product_id
                 || delta != -i64::from(order.wanted.quantity) =>
         {
-            let detail =
-                format!("{movement} moved {delta}, ordered were {}", order.wanted.quantity);
+            let detail = format!(
+                "{movement} moved {delta}, ordered were {}",
+                order.wanted.quantity
+            );
             Some(difference(Kind::OtherSale, detail))
         }
         _ => None,

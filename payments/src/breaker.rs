@@ -30,7 +30,12 @@ impl Breaker {
     pub(crate) fn admits(&self, now: Instant) -> bool {
         self.update(|state| match state {
             State::Open { next_attempt } if now < next_attempt => (state, false),
-            State::Open { .. } => (State::Open { next_attempt: now + OPEN_FOR }, true),
+            State::Open { .. } => (
+                State::Open {
+                    next_attempt: now + OPEN_FOR,
+                },
+                true,
+            ),
             State::Closed { .. } => (state, true),
         })
     }
@@ -41,10 +46,18 @@ impl Breaker {
 
     pub(crate) fn failed(&self, now: Instant) {
         self.update(|state| match state {
-            State::Closed { failures } if failures + 1 < MAX_FAILURES => {
-                (State::Closed { failures: failures + 1 }, ())
-            }
-            _ => (State::Open { next_attempt: now + OPEN_FOR }, ()),
+            State::Closed { failures } if failures + 1 < MAX_FAILURES => (
+                State::Closed {
+                    failures: failures + 1,
+                },
+                (),
+            ),
+            _ => (
+                State::Open {
+                    next_attempt: now + OPEN_FOR,
+                },
+                (),
+            ),
         });
     }
 

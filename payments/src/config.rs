@@ -40,8 +40,11 @@ const COMPLETION_DELAY: Setting = Setting {
     default: "5s",
     help: "time between an order and its payment, 0 to 7d",
 };
-const FEE_RATE: Setting =
-    Setting { name: "FEE_RATE", default: "0.20", help: "our share of each order, 0 to 1" };
+const FEE_RATE: Setting = Setting {
+    name: "FEE_RATE",
+    default: "0.20",
+    help: "our share of each order, 0 to 1",
+};
 const PRODUCT_CACHE_TTL: Setting = Setting {
     name: "PRODUCT_CACHE_TTL",
     default: "1s",
@@ -86,7 +89,10 @@ impl std::str::FromStr for HttpUrl {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = Url::parse(text).ok().filter(|url| url.scheme() == "http" && url.has_host());
-        url.map(Self).ok_or("expected a URL such as http://127.0.0.1:8000")
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| url.scheme() == "http" && url.has_host());
+        url.map(Self)
+            .ok_or("expected a URL such as http://127.0.0.1:8000")
     }
 }

@@ -173,7 +173,11 @@ impl Quote {
     pub fn of(price: Money, quantity: u32, rate: FeeRate) -> Option<Self> {
         let subtotal = price.times(quantity)?;
         let fee = subtotal.fee(rate);
-        Some(Self { price, fee, total: subtotal.plus(fee)? })
+        Some(Self {
+            price,
+            fee,
+            total: subtotal.plus(fee)?,
+        })
     }
 
     /// Whether the total is what `quantity` pieces cost, and the fee.
@@ -219,7 +223,13 @@ impl Order {
     /// This order as it stood right after it was placed: what a repeated request is answered.
     #[must_use]
     pub fn as_placed(&self) -> Self {
-        Self::placed(self.id, self.wanted, self.quote, self.created_at, self.completes_at)
+        Self::placed(
+            self.id,
+            self.wanted,
+            self.quote,
+            self.created_at,
+            self.completes_at,
+        )
     }
 
     /// This order as it stood right after it came to `status`.
@@ -227,7 +237,12 @@ impl Order {
     pub fn as_of(self, status: OrderStatus) -> Self {
         match status {
             OrderStatus::Pending => self.as_placed(),
-            OrderStatus::Paid => Self { status, reason: None, refunded_at: None, ..self },
+            OrderStatus::Paid => Self {
+                status,
+                reason: None,
+                refunded_at: None,
+                ..self
+            },
             // Nothing comes after these.
             OrderStatus::Cancelled | OrderStatus::Refunded => self,
         }
@@ -238,9 +253,15 @@ impl OrderFilter {
     /// Whether an order is one of them.
     pub fn admits(&self, order: &Order) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&order.status))
-            && self.product_id.is_none_or(|product_id| product_id == order.wanted.product_id)
-            && self.created_after.is_none_or(|after| order.created_at > after)
-            && self.created_before.is_none_or(|before| order.created_at < before)
+            && self
+                .product_id
+                .is_none_or(|product_id| product_id == order.wanted.product_id)
+            && self
+                .created_after
+                .is_none_or(|after| order.created_at > after)
+            && self
+                .created_before
+                .is_none_or(|before| order.created_at < before)
     }
 }
 

@@ -110,11 +110,23 @@ impl InventoryClient {
             .no_proxy()
             .tcp_nodelay(true)
             .build()?;
-        let remember = || Cache::builder().max_capacity(MAX_CACHED).time_to_live(cache_ttl).build();
+        let remember = || {
+            Cache::builder()
+                .max_capacity(MAX_CACHED)
+                .time_to_live(cache_ttl)
+                .build()
+        };
         let cache = (!cache_ttl.is_zero()).then(remember);
         let (offers, movements) = (Semaphore::new(MAX_OFFERS), Semaphore::new(MAX_MOVEMENTS));
         let breaker = Breaker::new();
-        Ok(Self(Arc::new(Inner { http, base, cache, breaker, offers, movements })))
+        Ok(Self(Arc::new(Inner {
+            http,
+            base,
+            cache,
+            breaker,
+            offers,
+            movements,
+        })))
     }
 
     /// Where it asks.
@@ -143,12 +155,17 @@ impl InventoryClient {
         order: OrderId,
         context: &RequestContext,
     ) -> Result<Option<Movement>, NoOffer> {
-        let mut url = self.0.url(&["products", &product.to_string(), "movements"])?;
-        url.query_pairs_mut().append_pair("order_id", &order.to_string());
+        let mut url = self
+            .0
+            .url(&["products", &product.to_string(), "movements"])?;
+        url.query_pairs_mut()
+            .append_pair("order_id", &order.to_string());
         let slots = &self.0.movements;
         match self
             .0
-            .ask(slots, url, None, context, |answer| parse_movement(&answer.body, order))
+            .ask(slots, url, None, context, |answer| {
+                parse_movement(&answer.body, order)
+            })
             .await
         {
             // A product that never was has no movements.
@@ -161,7 +178,10 @@ impl InventoryClient {
 impl Inner {
     async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
         let url = self.url(&["products", &id.to_string()])?;
-        self.ask(&self.offers, url, None, context, |answer| parse_offer(&answer.body, id)).await
+        self.ask(&self.offers, url, None, context, |answer| {
+            parse_offer(&answer.body, id)
+        })
+        .await
     }
 
     async fn ask<T>(
@@ -173,16 +193,22 @@ impl Inner {
         parse: impl FnOnce(&Answered) -> Result<T, NoOffer>,
     ) -> Result<T, NoOffer> {
         if !self.breaker.admits(Instant::now()) {
-            return Err(NoOffer::Unavailable("it failed too often a moment ago".to_owned()));
+            return Err(NoOffer::Unavailable(
+                "it failed too often a moment ago".to_owned(),
+            ));
         }
         let deadline = tokio::time::Instant::now() + TOTAL_TIMEOUT;
         let slot = tokio::time::timeout(SLOT_TIMEOUT, slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
             // Not the fault of inventory, so the breaker does not hear of it.
-            return Err(NoOffer::Unavailable("too much is asked of it at once".to_owned()));
+            return Err(NoOffer::Unavailable(
+                "too much is asked of it at once".to_owned(),
+            ));
         };
         let answer = tokio::time::timeout_at(deadline, self.fetch(&url, body, context)).await;
-        let answer = answer.unwrap_or(Err(NoOffer::TooSlow)).and_then(|answer| parse(&answer));
+        let answer = answer
+            .unwrap_or(Err(NoOffer::TooSlow))
+            .and_then(|answer| parse(&answer));
         match &answer {
             Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
             Err(error) => {
@@ -216,7 +242,10 @@ impl Inner {
     fn url(&self, segments: &[&str]) -> Result<Url, NoOffer> {
         let mut url = self.base.clone();
         let no_base = |()| NoOffer::Unavailable("INVENTORY_URL cannot have a path".to_owned());
-        url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(segments);
+        url.path_segments_mut()
+            .map_err(no_base)?
+            .pop_if_empty()
+            .extend(segments);
         Ok(url)
     }
 

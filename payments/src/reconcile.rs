@@ -115,7 +115,12 @@ struct Times {
 impl Reconciler {
     /// One that asks this store and this inventory.
     pub fn new(store: Store, inventory: InventoryClient, options: Options) -> Self {
-        Self { store, inventory, context: RequestContext::mint(), options }
+        Self {
+            store,
+            inventory,
+            context: RequestContext::mint(),
+            options,
+        }
     }
 
     /// Compares everything, repairs what it was told to, and writes what it found. It fails when it
@@ -158,7 +163,11 @@ impl Reconciler {
         let took = started.elapsed();
         let report = Report::new(&findings, found, accounts.as_ref(), held_back, took);
         shared::cli::print(&report.text(self.options.json)?)?;
-        Ok(if report.remain() { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS })
+        Ok(if report.remain() {
+            ExitCode::from(DIFFERENT)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 
     /// The accounts of all partitions, each at one time. Whatever is read of the orders is read

@@ -27,7 +27,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Longest pause while nobody does: how often the process is seen to be alive.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff { first: LOOK_INTERVAL, max: Duration::from_secs(1) };
+const OUTAGE: Backoff = Backoff {
+    first: LOOK_INTERVAL,
+    max: Duration::from_secs(1),
+};
 
 /// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
 #[derive(Clone)]
@@ -56,7 +59,12 @@ impl Settlements {
     pub fn new(store: OwnStore) -> Self {
         let looked_at = Cache::builder().time_to_live(LOOK_INTERVAL).build();
         let (waiting, arrived) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Inner { store, looked_at, waiting, arrived }))
+        Self(Arc::new(Inner {
+            store,
+            looked_at,
+            waiting,
+            arrived,
+        }))
     }
 
     /// Waits until inventory has acknowledged an entry. The caller sets the limit, and has a place among
@@ -89,7 +97,9 @@ impl Settlements {
     pub async fn is_old(&self, partition: Partition, order: &Order) -> bool {
         let now = self.0.store.now(partition).await;
         let oldest = now.map(|now| now.earlier_by(SHORTEST_MEMORY));
-        order.paid_at.is_some_and(|paid_at| oldest.is_ok_and(|oldest| paid_at < oldest))
+        order
+            .paid_at
+            .is_some_and(|paid_at| oldest.is_ok_and(|oldest| paid_at < oldest))
     }
 
     /// Looks, while somebody waits, until the process is to stop.
@@ -161,6 +171,9 @@ impl Settlements {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,7 +56,10 @@ impl Store {
         let files = files.each_ref().map(String::as_str);
         let library = Library::new(migration::LAYOUT, &files);
         let own = OwnStore::new(redis, library, partitions);
-        Self { placements: place::batcher(own.clone()), own }
+        Self {
+            placements: place::batcher(own.clone()),
+            own,
+        }
     }
 
     /// Places an order, due after `delay`; with a claim, at most one for its key. Orders that are
@@ -106,14 +109,22 @@ impl Store {
             .text(COMPLETION_BATCH);
         let mut reply = self.own.call(partition, &call).await?.list()?.into_iter();
         let mut number = || -> Result<i64, RedisError> {
-            Ok(reply.next().ok_or_else(|| unexpected("complete_due", "too little"))?.int()?)
+            Ok(reply
+                .next()
+                .ok_or_else(|| unexpected("complete_due", "too little"))?
+                .int()?)
         };
         let (count, wait_ms, removed) = (number()?, number()?, number()?);
         let removed = u64::try_from(removed).unwrap_or_default();
         let next_due_in = u64::try_from(wait_ms).ok().map(Duration::from_millis);
         let mut paid = reply.map(Reply::text).collect::<Result<Vec<String>, _>>()?;
         let broken = paid.split_off(usize::try_from(count).unwrap_or_default().min(paid.len()));
-        Ok(Completion { paid, broken, removed, next_due_in })
+        Ok(Completion {
+            paid,
+            broken,
+            removed,
+            next_due_in,
+        })
     }
 
     /// Cancels an order that is still pending, if it has the version that is meant.
@@ -163,7 +174,11 @@ impl Store {
                     .text(refund.product_id)
                     .text(refund.quantity);
             }
-            let replies = self.own.call(partition, &call).await?.list_of(places.len())?;
+            let replies = self
+                .own
+                .call(partition, &call)
+                .await?
+                .list_of(places.len())?;
             for (place, reply) in places.into_iter().zip(replies) {
                 outcomes[place] = parse_refund(&reply)?;
             }
@@ -187,13 +202,22 @@ impl Store {
         let call = Call::new("read_account").key(keys::account(partition));
         let [at, charged, refunded] = self.own.call(partition, &call).await?.exactly("sums")?;
         let (charged, refunded) = (charged.unsigned()?, refunded.unsigned()?);
-        Ok(Account { at: timestamp(&at)?, charged, refunded })
+        Ok(Account {
+            at: timestamp(&at)?,
+            charged,
+            refunded,
+        })
     }
 
     /// The order that a claimed key placed. It is there: key and order were written in one step.
     async fn placed_before(&self, id: &str) -> Result<Order, RedisError> {
-        let id = id.parse().map_err(|error| unexpected("place_orders", error))?;
-        let order = self.find_order(id).await?.ok_or_else(|| unexpected("place_orders", id))?;
+        let id = id
+            .parse()
+            .map_err(|error| unexpected("place_orders", error))?;
+        let order = self
+            .find_order(id)
+            .await?
+            .ok_or_else(|| unexpected("place_orders", id))?;
         Ok(order.as_placed())
     }
 }

@@ -22,7 +22,10 @@ const MIN_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
 
 /// Pays the orders of one partition when their time has come.
 ///
@@ -42,7 +45,12 @@ impl Completer {
     /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
     pub fn new(store: Store, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
         let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
-        Self { store, partition, delay, tail }
+        Self {
+            store,
+            partition,
+            delay,
+            tail,
+        }
     }
 
     /// Pays until the process is to stop.
@@ -107,7 +115,11 @@ fn pause(completion: &Completion, delay: Duration) -> Duration {
     if full || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
     }
-    completion.next_due_in.unwrap_or(MAX_PAUSE).min(delay).clamp(MIN_PAUSE, MAX_PAUSE)
+    completion
+        .next_due_in
+        .unwrap_or(MAX_PAUSE)
+        .min(delay)
+        .clamp(MIN_PAUSE, MAX_PAUSE)
 }
 
 /// How many orders a look paid, or found to be damage.
@@ -120,7 +132,10 @@ fn log(completion: &Completion) {
         tracing::info!(order_id, "order paid");
     }
     for order_id in &completion.broken {
-        tracing::error!(order_id, "was due, but is no pending order: somebody has to look at it");
+        tracing::error!(
+            order_id,
+            "was due, but is no pending order: somebody has to look at it"
+        );
     }
 }
 
@@ -140,7 +155,11 @@ impl Handler for RefundHandler {
         entry_ids: &[&str],
     ) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = self.store.refund_orders(refunds, entry_ids).await?;
-        Ok(refunds.iter().zip(outcomes).map(|(refund, outcome)| settle(refund, outcome)).collect())
+        Ok(refunds
+            .iter()
+            .zip(outcomes)
+            .map(|(refund, outcome)| settle(refund, outcome))
+            .collect())
     }
 }
 
@@ -159,11 +178,18 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
             tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
         }
         Refund::OtherOrder => {
-            let RefundOrder { product_id, quantity, .. } = refund;
+            let RefundOrder {
+                product_id,
+                quantity,
+                ..
+            } = refund;
             let detail = format!(
                 "the order is not for {quantity} of product {product_id}, as this refund says"
             );
-            return Settlement::Park(Parking { reason: "order_mismatch", detail });
+            return Settlement::Park(Parking {
+                reason: "order_mismatch",
+                detail,
+            });
         }
         // Stock of an order that this store does not know was given back: no money was taken for it.
         Refund::NotFound if refund.reason == RefundReason::Released => {
@@ -171,7 +197,10 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
         }
         Refund::NotFound => {
             let detail = "there is no such order in this store".to_owned();
-            return Settlement::Park(Parking { reason: "order_not_found", detail });
+            return Settlement::Park(Parking {
+                reason: "order_not_found",
+                detail,
+            });
         }
     }
     Settlement::Done
@@ -196,7 +225,13 @@ mod tests {
         // Only cancelled orders, for instance: none is paid.
         let after = |removed, next_due_in| {
             let (paid, broken) = (Vec::new(), Vec::new());
-            confirm_progress(&Completion { paid, broken, removed, next_due_in }).is_ok()
+            confirm_progress(&Completion {
+                paid,
+                broken,
+                removed,
+                next_due_in,
+            })
+            .is_ok()
         };
         assert!(!after(0, Some(Duration::ZERO)));
         assert!(after(1, Some(Duration::ZERO)) && after(0, None));

@@ -79,7 +79,10 @@ impl Admission {
 impl Lease {
     /// A lease without a place, which what must always be answered does not need.
     pub fn new() -> Self {
-        Self(Mutex::new(Terms { place: None, deadline: Instant::now() }))
+        Self(Mutex::new(Terms {
+            place: None,
+            deadline: Instant::now(),
+        }))
     }
 
     /// Announces that the handler will do nothing but wait for so long: others may have its place,
@@ -107,7 +110,10 @@ impl Held {
     /// Takes over the place of a request, if it has one still.
     pub(crate) fn keep(&self, lease: &Lease) {
         let place = lease.terms().place.take();
-        *self.kept() = place.map(|place| Kept { _place: place, untaken: None });
+        *self.kept() = place.map(|place| Kept {
+            _place: place,
+            untaken: None,
+        });
     }
 
     /// Gives the place back.
@@ -118,7 +124,9 @@ impl Held {
     /// The client does not take all of the answer at once. Says whether that costs others a place.
     pub(crate) fn stop(&self, untaken: &Arc<Untaken>) -> bool {
         let mut kept = self.kept();
-        kept.as_mut().map(|kept| kept.untaken.get_or_insert_with(|| untaken.count())).is_some()
+        kept.as_mut()
+            .map(|kept| kept.untaken.get_or_insert_with(|| untaken.count()))
+            .is_some()
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<Kept>> {

@@ -103,13 +103,19 @@ fn message<E: Event>() -> (String, Value) {
 }
 
 fn schema(fields: &[Field]) -> Value {
-    let properties = fields.iter().map(|field| (field.name.to_owned(), field.schema()));
+    let properties = fields
+        .iter()
+        .map(|field| (field.name.to_owned(), field.schema()));
     let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
     json!({"type": "object", "required": names, "properties": object(properties)})
 }
 
 fn values(fields: Vec<Field>) -> Value {
-    object(fields.into_iter().map(|field| (field.name.to_owned(), field.value.into())))
+    object(
+        fields
+            .into_iter()
+            .map(|field| (field.name.to_owned(), field.value.into())),
+    )
 }
 
 /// The service whose name the source of the event is.

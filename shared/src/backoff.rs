@@ -28,7 +28,10 @@ mod tests {
 
     #[test]
     fn waits_grow_and_stay_below_their_maximum() {
-        let backoff = Backoff { first: Duration::from_millis(100), max: Duration::from_secs(2) };
+        let backoff = Backoff {
+            first: Duration::from_millis(100),
+            max: Duration::from_secs(2),
+        };
         for (failures, low_ms, high_ms) in [
             (1, 50, 100),
             (2, 100, 200),

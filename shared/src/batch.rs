@@ -36,7 +36,10 @@ type Submitter<Answer> = oneshot::Sender<Result<Answer, RedisError>>;
 /// What a call came to: its answers or its error, or that it panicked.
 type Outcome<Answer> = thread::Result<Result<Vec<Answer>, RedisError>>;
 /// A call that was sent, and who waits for it.
-type UnderWay<Answer> = (MaybeDone<BoxFuture<'static, Outcome<Answer>>>, Vec<Submitter<Answer>>);
+type UnderWay<Answer> = (
+    MaybeDone<BoxFuture<'static, Outcome<Answer>>>,
+    Vec<Submitter<Answer>>,
+);
 
 /// What waits in one partition.
 struct Lane<Item, Answer> {
@@ -67,7 +70,11 @@ impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
         F: Future<Output = Result<Vec<Answer>, RedisError>> + Send + 'static,
     {
         let call = Box::new(move |partition, items| call(partition, items).boxed());
-        Self(Arc::new(Inner { call, limit: limit.max(1), lanes: Mutex::default() }))
+        Self(Arc::new(Inner {
+            call,
+            limit: limit.max(1),
+            lanes: Mutex::default(),
+        }))
     }
 
     /// Hands over an item, at once or with whatever else waits in its partition, and waits for its
@@ -106,7 +113,10 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         partition: Partition,
         item: Item,
     ) -> Result<Answer, RedisError> {
-        let turn = Turn { inner: Arc::clone(inner), partition };
+        let turn = Turn {
+            inner: Arc::clone(inner),
+            partition,
+        };
         let answers = (inner.call)(partition, vec![item]).await;
         if let Err(error) = &answers {
             inner.tell_those_behind(partition, error);
@@ -220,7 +230,10 @@ impl<Item, Answer> Clone for Batcher<Item, Answer> {
 
 impl<Item, Answer> Default for Lane<Item, Answer> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), is_busy: false }
+        Self {
+            waiting: VecDeque::new(),
+            is_busy: false,
+        }
     }
 }
 

@@ -20,8 +20,18 @@ fn batcher() -> (Batcher<usize, usize>, UnboundedReceiver<Call>) {
     let (calls, received): (UnboundedSender<Call>, _) = unbounded_channel();
     let batcher = Batcher::new(LIMIT, move |partition, items| {
         let (answer, answers) = oneshot::channel();
-        calls.send(Call { partition, items, answer }).unwrap();
-        async { answers.await.expect("the test panics here by dropping the call") }
+        calls
+            .send(Call {
+                partition,
+                items,
+                answer,
+            })
+            .unwrap();
+        async {
+            answers
+                .await
+                .expect("the test panics here by dropping the call")
+        }
     });
     (batcher, received)
 }
@@ -88,7 +98,11 @@ async fn what_comes_while_a_call_is_under_way_goes_together_and_in_order() {
     answered.extend(submit(&batcher, 2..=6).await);
     assert!(calls.try_recv().is_err(), "one call at a time");
     first.succeed();
-    assert_eq!(calls.recv().await.unwrap().succeed(), [2, 3, 4], "no more than the limit");
+    assert_eq!(
+        calls.recv().await.unwrap().succeed(),
+        [2, 3, 4],
+        "no more than the limit"
+    );
     assert_eq!(calls.recv().await.unwrap().succeed(), [5, 6]);
     assert_eq!(values(all(answered).await), [10, 20, 30, 40, 50, 60]);
 }
@@ -124,7 +138,10 @@ async fn the_next_call_is_sent_before_those_of_the_last_are_told() {
         events.push(order.recv().await.unwrap());
     }
     let place = |event| events.iter().position(|found| *found == event).unwrap();
-    assert!(place(("sent", vec![5])) < place(("told", vec![2])), "{events:?}");
+    assert!(
+        place(("sent", vec![5])) < place(("told", vec![2])),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]
@@ -138,7 +155,11 @@ async fn one_that_gives_up_disturbs_nobody() {
         gone.abort();
         assert!(gone.await.unwrap_err().is_cancelled());
     }
-    assert_eq!(calls.recv().await.unwrap().succeed(), [2, 3], "what waited is handed over");
+    assert_eq!(
+        calls.recv().await.unwrap().succeed(),
+        [2, 3],
+        "what waited is handed over"
+    );
     assert_eq!(values(all(second).await), [30]);
     assert!(abandoned.answer.is_closed());
     let next = submit(&batcher, [4]).await;
@@ -173,7 +194,10 @@ async fn nobody_waits_behind_a_store_that_does_not_answer() {
     let silent = Err(RedisError::Unavailable("Request timed out.".to_owned()));
     under_way.answer.send(silent).unwrap();
     for answer in all(failed).await {
-        assert!(matches!(answer, Err(RedisError::Unavailable(_))), "{answer:?}");
+        assert!(
+            matches!(answer, Err(RedisError::Unavailable(_))),
+            "{answer:?}"
+        );
     }
     let next = submit(&batcher, [10]).await;
     assert_eq!(calls.recv().await.unwrap().succeed(), [10]);
@@ -191,10 +215,19 @@ async fn a_call_that_panics_or_answers_the_wrong_number_keeps_nobody_waiting() {
     under_way.succeed();
     assert_eq!(values(all(first).await), [10]);
     drop(calls.recv().await.unwrap());
-    calls.recv().await.unwrap().answer.send(Ok(vec![20, 30])).unwrap();
+    calls
+        .recv()
+        .await
+        .unwrap()
+        .answer
+        .send(Ok(vec![20, 30]))
+        .unwrap();
     calls.recv().await.unwrap().succeed();
     for answer in all(lost).await {
-        assert!(matches!(answer, Err(RedisError::Unavailable(_))), "{answer:?}");
+        assert!(
+            matches!(answer, Err(RedisError::Unavailable(_))),
+            "{answer:?}"
+        );
     }
     assert_eq!(values(all(next).await), [50]);
 }
@@ -210,5 +243,9 @@ async fn what_would_wait_behind_too_many_is_refused_at_once() {
     let elsewhere = batcher.clone();
     tokio::spawn(async move { elsewhere.submit(partition(1), 1).await });
     let call = calls.recv().await.unwrap();
-    assert_eq!(call.partition, partition(1), "partitions do not wait for each other");
+    assert_eq!(
+        call.partition,
+        partition(1),
+        "partitions do not wait for each other"
+    );
 }

@@ -81,7 +81,9 @@ pub fn verb<V: Subcommand>(
 ) -> V {
     let command = Cli::<V>::command().name(name).about(about).version(version);
     let matches = command.after_help(environment).get_matches();
-    Cli::<V>::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).verb
+    Cli::<V>::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.exit())
+        .verb
 }
 
 /// How many threads a process works with.
@@ -122,12 +124,14 @@ where
     };
     keep_pages_small();
     let runtime = runtime(threads, config.common().worker_threads);
-    let result = runtime.context("the system gives no threads").and_then(|runtime| {
-        let result = runtime.block_on(start(config));
-        // A host name that does not resolve must not hold up the end.
-        runtime.shutdown_background();
-        result
-    });
+    let result = runtime
+        .context("the system gives no threads")
+        .and_then(|runtime| {
+            let result = runtime.block_on(start(config));
+            // A host name that does not resolve must not hold up the end.
+            runtime.shutdown_background();
+            result
+        });
     telemetry::finish();
     match result {
         Ok(done) => done.report(),
@@ -139,7 +143,9 @@ where
 pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
     telemetry::init(common.log_format, &common.log_filter, common.log_in_color)
         .context("the system gives no thread for the log")?;
-    let Common { service, commit, .. } = common;
+    let Common {
+        service, commit, ..
+    } = common;
     tracing::info!(service, version = VERSION, commit, "starting");
     Ok(shutdown::on_signal()?)
 }
@@ -154,9 +160,14 @@ pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
     }
-    let client = reqwest::Client::builder().timeout(HEALTHCHECK_TIMEOUT).no_proxy().build()?;
+    let client = reqwest::Client::builder()
+        .timeout(HEALTHCHECK_TIMEOUT)
+        .no_proxy()
+        .build()?;
     let answer = client.get(format!("http://{address}/readyz")).send().await;
-    let answer = answer.ok().with_context(|| format!("not ready: nobody answers on {address}"))?;
+    let answer = answer
+        .ok()
+        .with_context(|| format!("not ready: nobody answers on {address}"))?;
     let status = answer.status();
     let reason = answer.text().await.unwrap_or_default();
     anyhow::ensure!(status.is_success(), "not ready: {}", reason.trim_end());
@@ -183,7 +194,10 @@ pub async fn dead_letters(store: &OwnStore, limit: usize) -> anyhow::Result<()> 
     dead_letter::list(store, limit, |line| print(&line)).await?;
     match dead.count {
         0 => note(&"there are no dead letters"),
-        count => note(&format!("{count} dead letters, the oldest for {}", dead.age())),
+        count => note(&format!(
+            "{count} dead letters, the oldest for {}",
+            dead.age()
+        )),
     }
     Ok(())
 }
@@ -229,9 +243,12 @@ fn runtime(threads: Threads, wanted: Option<usize>) -> io::Result<tokio::runtime
         _ => None,
     };
     match wanted.or(count) {
-        Some(count) => {
-            tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build()
-        }
-        None => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        Some(count) => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(count)
+            .enable_all()
+            .build(),
+        None => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build(),
     }
 }

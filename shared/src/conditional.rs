@@ -58,11 +58,17 @@ const NO_VERSION: &str = "0";
 
 impl Condition {
     /// Every version is as good.
-    pub const NONE: Self = Self { only: None, not: None };
+    pub const NONE: Self = Self {
+        only: None,
+        not: None,
+    };
 
     /// What both headers say.
     pub fn of(if_match: IfMatch, if_none_match: IfNoneMatch) -> Self {
-        Self { only: if_match.0, not: if_none_match.0 }
+        Self {
+            only: if_match.0,
+            not: if_none_match.0,
+        }
     }
 
     /// What both headers say, where there must be an `If-Match`.
@@ -70,7 +76,11 @@ impl Condition {
         let condition = Self::of(if_match, if_none_match);
         let detail = "send If-Match with the ETag of the version that this change is meant for";
         let missing = || Problem::new(&PRECONDITION_REQUIRED, detail);
-        if condition.only.is_some() { Ok(condition) } else { Err(missing()) }
+        if condition.only.is_some() {
+            Ok(condition)
+        } else {
+            Err(missing())
+        }
     }
 
     /// Whether a change may be made to this version.
@@ -82,7 +92,11 @@ impl Condition {
     /// How a function takes it: the versions of `If-Match`, and those of `If-None-Match` behind an
     /// exclamation mark. Each is `*`, or numbers with commas in between; empty, it says nothing.
     pub fn to_arg(&self) -> String {
-        let only = self.only.as_ref().map(|only| only.to_arg(NO_VERSION)).unwrap_or_default();
+        let only = self
+            .only
+            .as_ref()
+            .map(|only| only.to_arg(NO_VERSION))
+            .unwrap_or_default();
         match &self.not {
             None => only,
             Some(not) => format!("{only}!{}", not.to_arg("")),
@@ -119,9 +133,11 @@ impl Versions {
         match self {
             Self::Any => "*".to_owned(),
             Self::Listed(versions) if versions.is_empty() => none.to_owned(),
-            Self::Listed(versions) => {
-                versions.iter().map(u64::to_string).collect::<Vec<_>>().join(",")
-            }
+            Self::Listed(versions) => versions
+                .iter()
+                .map(u64::to_string)
+                .collect::<Vec<_>>()
+                .join(","),
         }
     }
 }
@@ -139,8 +155,12 @@ pub(crate) fn has_page(request: &Request, opaque: &str) -> bool {
 impl<'a> Tags<'a> {
     /// All lines of a header together, if there are any.
     fn of(request: &'a Request, name: &HeaderName) -> Result<Option<Self>, Unreadable> {
-        let lines: Vec<&[u8]> =
-            request.headers().get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        let lines: Vec<&[u8]> = request
+            .headers()
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
         match lines.as_slice() {
             [] => return Ok(None),
             [line] if line.trim_ascii() == b"*" => return Ok(Some(Self::Any)),
@@ -150,7 +170,11 @@ impl<'a> Tags<'a> {
         for line in lines {
             read_tags(line, &mut tags)?;
         }
-        if tags.is_empty() { Err(Unreadable) } else { Ok(Some(Self::Listed(tags))) }
+        if tags.is_empty() {
+            Err(Unreadable)
+        } else {
+            Ok(Some(Self::Listed(tags)))
+        }
     }
 }
 
@@ -171,7 +195,10 @@ fn read_tags<'a>(mut line: &'a [u8], tags: &mut Vec<Tag<'a>>) -> Result<(), Unre
             None => (false, line),
         };
         let inner = quoted.strip_prefix(b"\"").ok_or(Unreadable)?;
-        let end = inner.iter().position(|&byte| byte == b'"').ok_or(Unreadable)?;
+        let end = inner
+            .iter()
+            .position(|&byte| byte == b'"')
+            .ok_or(Unreadable)?;
         let (opaque, rest) = (&inner[..end], inner[end + 1..].trim_ascii_start());
         let tag_byte = |&byte: &u8| byte > b' ' && byte != 0x7f;
         if !opaque.iter().all(tag_byte) || !(rest.is_empty() || rest.starts_with(b",")) {
@@ -186,7 +213,9 @@ impl Tag<'_> {
     /// The version it names, in the one way we write it.
     fn version(&self) -> Option<u64> {
         let text = std::str::from_utf8(self.opaque).ok()?;
-        text.parse().ok().filter(|version: &u64| version.to_string() == text)
+        text.parse()
+            .ok()
+            .filter(|version: &u64| version.to_string() == text)
     }
 }
 

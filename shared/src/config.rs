@@ -90,7 +90,11 @@ impl Reader {
 
     /// The same, where a value may be no text.
     pub fn from_os_source(source: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
-        Self { source: Box::new(source), seen: Vec::new(), mistakes: Vec::new() }
+        Self {
+            source: Box::new(source),
+            seen: Vec::new(),
+            mistakes: Vec::new(),
+        }
     }
 
     /// The value of a setting. `None` means that it is wrong, which [`Reader::finish`] will report.
@@ -102,7 +106,11 @@ impl Reader {
     /// The value of a setting that may be left unset. `Some(None)` means unset, `None` wrong.
     pub fn optional<T: FromStr<Err: Explain>>(&mut self, setting: Setting) -> Option<Option<T>> {
         let text = self.text(setting)?;
-        if text.is_empty() { Some(None) } else { self.value(setting, &text).map(Some) }
+        if text.is_empty() {
+            Some(None)
+        } else {
+            self.value(setting, &text).map(Some)
+        }
     }
 
     /// A length of time between `min` and `max`, both included. The help names them.
@@ -140,20 +148,39 @@ impl Reader {
 
     /// The settings read so far, as `--help` lists them.
     pub fn describe(&self) -> String {
-        let name_width = self.seen.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
-        let default_width =
-            self.seen.iter().map(|setting| setting.default.len()).max().unwrap_or(0);
+        let name_width = self
+            .seen
+            .iter()
+            .map(|setting| setting.name.len())
+            .max()
+            .unwrap_or(0);
+        let default_width = self
+            .seen
+            .iter()
+            .map(|setting| setting.default.len())
+            .max()
+            .unwrap_or(0);
         let mut text = String::from("Environment (NAME_FILE reads the value from a file):\n");
-        for Setting { name, default, help } in &self.seen {
+        for Setting {
+            name,
+            default,
+            help,
+        } in &self.seen
+        {
             let default = if default.is_empty() { "-" } else { default };
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {name:name_width$}  {default:default_width$}  {help}");
+            let _ = writeln!(
+                text,
+                "  {name:name_width$}  {default:default_width$}  {help}"
+            );
         }
         text
     }
 
     fn value<T: FromStr<Err: Explain>>(&mut self, setting: Setting, text: &str) -> Option<T> {
-        text.parse().map_err(|error: T::Err| self.wrong(setting, text, error.explain())).ok()
+        text.parse()
+            .map_err(|error: T::Err| self.wrong(setting, text, error.explain()))
+            .ok()
     }
 
     /// The text of a setting: of its variable, of the file that another variable names, or its
@@ -180,7 +207,9 @@ impl Reader {
     /// The text of a variable, without the blanks around it; an error where it is no text.
     fn variable(&self, name: &str) -> Result<Option<String>, OsString> {
         let value = (self.source)(name).map(OsString::into_string).transpose()?;
-        Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+        Ok(value
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty()))
     }
 
     fn wrong(&mut self, setting: Setting, text: &str, reason: Option<String>) {
@@ -207,7 +236,11 @@ fn read_file(path: &str) -> Result<String, &'static str> {
         _ => "cannot be read",
     })?;
     let text = text.trim();
-    if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
+    if text.is_empty() {
+        Err("is empty")
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -215,14 +248,27 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    const DELAY: Setting = Setting { name: "DELAY", default: "5s", help: "how long" };
-    const COUNT: Setting = Setting { name: "COUNT", default: "", help: "how many" };
-    const STORE: Setting =
-        Setting { name: "STORE", default: "redis://127.0.0.1:6379", help: "where" };
+    const DELAY: Setting = Setting {
+        name: "DELAY",
+        default: "5s",
+        help: "how long",
+    };
+    const COUNT: Setting = Setting {
+        name: "COUNT",
+        default: "",
+        help: "how many",
+    };
+    const STORE: Setting = Setting {
+        name: "STORE",
+        default: "redis://127.0.0.1:6379",
+        help: "where",
+    };
 
     fn reader(set: &[(&str, &str)]) -> Reader {
-        let set: HashMap<String, String> =
-            set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let set: HashMap<String, String> = set
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Reader::from_source(move |name| set.get(name).cloned())
     }
 
@@ -240,20 +286,30 @@ mod tests {
     #[test]
     fn a_length_of_time_has_a_unit_or_is_in_seconds() {
         for (text, ms) in [("0", 0), ("7", 7_000), ("250ms", 250), ("1m", 60_000)] {
-            assert_eq!(delay(&mut reader(&[("DELAY", text)])), Some(Duration::from_millis(ms)));
+            assert_eq!(
+                delay(&mut reader(&[("DELAY", text)])),
+                Some(Duration::from_millis(ms))
+            );
         }
     }
 
     #[test]
     fn all_mistakes_are_reported_at_once() {
-        let mut reader = reader(&[("DELAY", "1h"), ("COUNT", "many"), ("STORE_FILE", "/nowhere")]);
+        let mut reader = reader(&[
+            ("DELAY", "1h"),
+            ("COUNT", "many"),
+            ("STORE_FILE", "/nowhere"),
+        ]);
         let config = delay(&mut reader)
             .zip(reader.optional::<u16>(COUNT))
             .zip(reader.read::<RedisUrl>(STORE));
         let Mistakes(lines) = reader.finish(config).unwrap_err();
         // `zip` evaluates each reading, so that none hides behind another.
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(lines[0] == "DELAY: cannot be \"1h\" (how long)", "{lines:?}");
+        assert!(
+            lines[0] == "DELAY: cannot be \"1h\" (how long)",
+            "{lines:?}"
+        );
         assert!(lines[2].contains("/nowhere"), "{lines:?}");
     }
 
@@ -262,7 +318,10 @@ mod tests {
         let path = std::env::temp_dir().join(format!("shared-config-{}", std::process::id()));
         std::fs::write(&path, "3s\n").unwrap();
         let path_text = path.to_str().unwrap();
-        assert_eq!(delay(&mut reader(&[("DELAY_FILE", path_text)])), Some(Duration::from_secs(3)));
+        assert_eq!(
+            delay(&mut reader(&[("DELAY_FILE", path_text)])),
+            Some(Duration::from_secs(3))
+        );
         std::fs::remove_file(path).unwrap();
     }
 }

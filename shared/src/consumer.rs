@@ -44,7 +44,10 @@ pub const BATCH: usize = 500;
 /// stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
 /// Wait after a failure of one of the stores.
-const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
 
 /// Reads one stream as one member of its group and hands what it reads to a handler.
 pub struct Consumer<H> {
@@ -164,10 +167,17 @@ impl<H: Handler> Consumer<H> {
     /// again.
     async fn step(&mut self) -> Result<Round, Trouble> {
         if !self.state.group_exists {
-            self.membership().ensure_group(&self.settler.stream_store).await?;
+            self.membership()
+                .ensure_group(&self.settler.stream_store)
+                .await?;
             self.state.group_exists = true;
         }
-        match self.state.rewind.step(&self.settler, &mut self.state.past_pace).await? {
+        match self
+            .state
+            .rewind
+            .step(&self.settler, &mut self.state.past_pace)
+            .await?
+        {
             Step::GoOn => {}
             Step::Begun => return Ok(Round::Nowhere("it acts on the same recent events again")),
             Step::Repeated => return Ok(Round::Progress),

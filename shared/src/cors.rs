@@ -51,16 +51,29 @@ impl Origins {
     /// What the page behind a request asks for.
     pub fn of<B>(&self, request: &hyper::Request<B>) -> CrossOrigin {
         let origin = request.headers().get(header::ORIGIN);
-        let allowed = origin.filter(|origin| self.allow(origin)).map(|origin| match self {
-            Self::Any => HeaderValue::from_static("*"),
-            Self::Listed(_) => origin.clone(),
-        });
+        let allowed = origin
+            .filter(|origin| self.allow(origin))
+            .map(|origin| match self {
+                Self::Any => HeaderValue::from_static("*"),
+                Self::Listed(_) => origin.clone(),
+            });
         let preflight = request.method() == Method::OPTIONS
-            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        let wanted = request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS);
-        let wanted = wanted.filter(|names| preflight && are_names(names)).cloned();
+            && request
+                .headers()
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        let wanted = request
+            .headers()
+            .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+        let wanted = wanted
+            .filter(|names| preflight && are_names(names))
+            .cloned();
         let varies = matches!(self, Self::Listed(origins) if !origins.is_empty());
-        CrossOrigin { allowed, preflight, wanted, varies }
+        CrossOrigin {
+            allowed,
+            preflight,
+            wanted,
+            varies,
+        }
     }
 }
 
@@ -79,7 +92,10 @@ impl CrossOrigin {
         } else if let Some(methods) = headers.get(header::ALLOW).cloned() {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
             // Every header that is asked for, by its name: `*` would not stand for `Authorization`.
-            headers.extend(self.wanted.map(|names| (header::ACCESS_CONTROL_ALLOW_HEADERS, names)));
+            headers.extend(
+                self.wanted
+                    .map(|names| (header::ACCESS_CONTROL_ALLOW_HEADERS, names)),
+            );
             let vary = HeaderValue::from_static("Access-Control-Request-Headers");
             headers.append(header::VARY, vary);
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
@@ -94,7 +110,10 @@ impl FromStr for Origins {
         match text {
             "*" => Ok(Self::Any),
             "" => Ok(Self::Listed(Vec::new())),
-            _ => text.split(',').map(|origin| parse_origin(origin.trim())).collect(),
+            _ => text
+                .split(',')
+                .map(|origin| parse_origin(origin.trim()))
+                .collect(),
         }
     }
 }
@@ -138,13 +157,22 @@ mod tests {
             (&"x".repeat(MAX_WANTED_BYTES), true),
             (&"x".repeat(MAX_WANTED_BYTES + 1), false),
         ] {
-            assert_eq!(are_names(&HeaderValue::from_str(text).unwrap()), expected, "{text}");
+            assert_eq!(
+                are_names(&HeaderValue::from_str(text).unwrap()),
+                expected,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn origins_are_listed_as_browsers_write_them() {
-        for text in ["", "*", "http://localhost:3000", "https://a.example, http://[::1]:8080"] {
+        for text in [
+            "",
+            "*",
+            "http://localhost:3000",
+            "https://a.example, http://[::1]:8080",
+        ] {
             assert!(text.parse::<Origins>().is_ok(), "{text}");
         }
         for text in [

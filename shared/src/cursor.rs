@@ -96,9 +96,13 @@ impl OwnStore {
                 return Ok(Cursor::default());
             }
             let text = found.text()?;
-            text.parse().map_err(|error| RedisError::Refused(format!("{text}: {error}")))
+            text.parse()
+                .map_err(|error| RedisError::Refused(format!("{text}: {error}")))
         }));
-        let cursors: Vec<Cursor> = cursors.await.into_iter().collect::<Result<_, RedisError>>()?;
+        let cursors: Vec<Cursor> = cursors
+            .await
+            .into_iter()
+            .collect::<Result<_, RedisError>>()?;
         Ok(cursors.into_iter().min().unwrap_or_default())
     }
 
@@ -146,7 +150,10 @@ impl OwnStore {
 impl StreamState {
     /// Asks the store that has the stream. A stream that does not exist has nothing.
     pub(crate) async fn read(redis: &Redis, stream: &str, group: &str) -> Result<Self, RedisError> {
-        let info = Command::new("XINFO").arg("STREAM").key(stream).args(["FULL", "COUNT", "1"]);
+        let info = Command::new("XINFO")
+            .arg("STREAM")
+            .key(stream)
+            .args(["FULL", "COUNT", "1"]);
         let info = match redis.run(info).await {
             Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
             info => info?,
@@ -175,7 +182,12 @@ impl StreamState {
     /// The cursor of a store that has acted on the stream up to `id`.
     pub(crate) fn cursor_at(&self, id: EntryId) -> Cursor {
         let open = self.oldest_pending.unwrap_or(id).min(id);
-        Cursor { id, count: self.count(), open, earlier: EntryId::default() }
+        Cursor {
+            id,
+            count: self.count(),
+            open,
+            earlier: EntryId::default(),
+        }
     }
 
     /// Whether there is nothing, and perhaps nothing any more: what there was to repeat may come
@@ -205,8 +217,18 @@ impl StreamState {
         for id in [own.earlier, own.id] {
             if self.has_to_have(id) && own.id > self.delivered {
                 let id = id.to_string();
-                let find = Command::new("XRANGE").key(stream).arg(id.as_str()).arg(id.as_str());
-                found.extend(redis.run(find).await?.entries()?.into_iter().map(|entry| entry.id));
+                let find = Command::new("XRANGE")
+                    .key(stream)
+                    .arg(id.as_str())
+                    .arg(id.as_str());
+                found.extend(
+                    redis
+                        .run(find)
+                        .await?
+                        .entries()?
+                        .into_iter()
+                        .map(|entry| entry.id),
+                );
             }
         }
         Ok(self.judge(stream, own, |id| found.contains(&id.to_string())))
@@ -234,7 +256,11 @@ impl StreamState {
                 self.delivered, own.id,
             ));
         }
-        if has_forgotten(own.id) { Fit::LostTail } else { Fit::Good }
+        if has_forgotten(own.id) {
+            Fit::LostTail
+        } else {
+            Fit::Good
+        }
     }
 
     /// How many entries behind the cursor no rewind can bring back, because the stream has none of
@@ -242,7 +268,10 @@ impl StreamState {
     fn gone_behind(&self, own: Cursor) -> Option<u64> {
         let is_far = self.delivered.ms.saturating_sub(own.id.ms) > as_ms(REWIND);
         let begins_later = self.first.is_none_or(|first| first > own.id);
-        let gone = self.added.saturating_sub(self.length).saturating_sub(own.count);
+        let gone = self
+            .added
+            .saturating_sub(self.length)
+            .saturating_sub(own.count);
         // What is only under way is not behind, even where somebody removed it from the stream.
         let acted_on = self.count().saturating_sub(own.count) > self.pending;
         (is_far && begins_later && acted_on && gone > 0).then_some(gone)
@@ -266,7 +295,8 @@ pub(crate) fn as_ms(time: Duration) -> u64 {
 
 /// An id that the server wrote.
 pub(crate) fn read_id(text: &str) -> Result<EntryId, RedisError> {
-    text.parse().map_err(|error: InvalidEntryId| RedisError::Refused(format!("{text}: {error}")))
+    text.parse()
+        .map_err(|error: InvalidEntryId| RedisError::Refused(format!("{text}: {error}")))
 }
 
 fn read_pending(entry: Reply) -> Result<EntryId, RedisError> {

@@ -77,7 +77,10 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
         // The cursor is a minute behind at most, so what was acted on in that minute may be blamed.
         in_vain += u64::from(is_lost && !world.has_real_loss());
     }
-    assert!(noticed > HISTORIES / 2 && in_vain < HISTORIES / 100, "{noticed}, {in_vain} in vain");
+    assert!(
+        noticed > HISTORIES / 2 && in_vain < HISTORIES / 100,
+        "{noticed}, {in_vain} in vain"
+    );
 }
 
 prop_compose! {

@@ -52,8 +52,11 @@ pub struct Bounds {
 
 impl Bounds {
     /// What the services keep.
-    pub const SHIPPED: Self =
-        Self { count: 100_000, bytes: 64 * 1024 * 1024, age: Duration::from_hours(30 * 24) };
+    pub const SHIPPED: Self = Self {
+        count: 100_000,
+        bytes: 64 * 1024 * 1024,
+        age: Duration::from_hours(30 * 24),
+    };
 }
 
 /// The dead letters of one partition.
@@ -76,8 +79,11 @@ impl DeadLetters<'_> {
         }
         // Sent together: the store writes them to its file in one go.
         let added = all(news.iter().map(|&(delivery, parking, _)| {
-            let add = Command::new("XADD").key(self.partition.key(DEAD_LETTERS)).arg("*");
-            self.store.run(letter::write(add, membership, delivery, parking))
+            let add = Command::new("XADD")
+                .key(self.partition.key(DEAD_LETTERS))
+                .arg("*");
+            self.store
+                .run(letter::write(add, membership, delivery, parking))
         }));
         let (mut failure, mut ids) = (None, Vec::with_capacity(news.len()));
         for added in added.await {
@@ -109,9 +115,13 @@ impl DeadLetters<'_> {
 
     /// Up to `count` dead letters with their whole fields, oldest first.
     async fn read(&self, first: &str, last: &str, count: usize) -> Result<Vec<Entry>, RedisError> {
-        let page =
-            Command::new("XRANGE").key(self.partition.key(DEAD_LETTERS)).arg(first).arg(last);
-        let page = page.arg("COUNT").arg(i64::try_from(count).unwrap_or(i64::MAX));
+        let page = Command::new("XRANGE")
+            .key(self.partition.key(DEAD_LETTERS))
+            .arg(first)
+            .arg(last);
+        let page = page
+            .arg("COUNT")
+            .arg(i64::try_from(count).unwrap_or(i64::MAX));
         Ok(self.store.run(page).await?.whole_entries()?)
     }
 
@@ -123,13 +133,18 @@ impl DeadLetters<'_> {
         if parked.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<String> = parked.iter().map(|(delivery, _)| name(&delivery.entry)).collect();
+        let names: Vec<String> = parked
+            .iter()
+            .map(|(delivery, _)| name(&delivery.entry))
+            .collect();
         let known = Command::new("HMGET").key(self.partition.key(DEAD_LETTER_IDS));
         let known = known.args(names.iter().map(String::as_str));
         let known = self.store.run(known).await?.list_of(names.len())?;
         let all = parked.iter().zip(names).zip(known);
         let news = all.filter(|(_, known)| known.is_null());
-        Ok(news.map(|(((delivery, parking), name), _)| (delivery, parking, name)).collect())
+        Ok(news
+            .map(|(((delivery, parking), name), _)| (delivery, parking, name))
+            .collect())
     }
 }
 
@@ -138,8 +153,11 @@ fn tell(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
     let mut reasons: Vec<&str> = news.iter().map(|(_, parking, _)| parking.reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let entries: Vec<&str> =
-        news.iter().take(NAMED).map(|(delivery, ..)| delivery.entry.id.as_str()).collect();
+    let entries: Vec<&str> = news
+        .iter()
+        .take(NAMED)
+        .map(|(delivery, ..)| delivery.entry.id.as_str())
+        .collect();
     let detail = news.first().map(|(_, parking, _)| parking.detail.as_str());
     tracing::error!(
         stream = membership.stream,

@@ -24,7 +24,9 @@ const EXTREME_EXPONENT: i64 = 1_000_000_000;
 ///
 /// The work grows with the length of the text, whatever its exponent.
 pub(crate) fn scaled(text: &str, places: u8) -> Result<u64, Fault> {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (negative, text) = text
+        .strip_prefix('-')
+        .map_or((false, text), |rest| (true, rest));
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
         None => (text, 0),
@@ -50,7 +52,11 @@ pub(crate) fn scaled(text: &str, places: u8) -> Result<u64, Fault> {
     // The place of the last digit that is not zero: 0 is that of ones, once scaled.
     let place = signed(whole.len()) - signed(length) + exponent + i64::from(places);
     let Ok(place) = u32::try_from(place) else {
-        return Err(if place < 0 { Fault::TooFine } else { Fault::TooLarge });
+        return Err(if place < 0 {
+            Fault::TooFine
+        } else {
+            Fault::TooLarge
+        });
     };
     let significant = digits().take(length).skip_while(|digit| *digit == b'0');
     if signed(significant.clone().count()) + i64::from(place) > MAX_DIGITS {
@@ -70,7 +76,10 @@ fn read_exponent(text: &str) -> Result<i64, Fault> {
         return Err(Fault::Notation);
     }
     // Only one that is too long for the type fails.
-    let exponent = digits.parse().unwrap_or(EXTREME_EXPONENT).min(EXTREME_EXPONENT);
+    let exponent = digits
+        .parse()
+        .unwrap_or(EXTREME_EXPONENT)
+        .min(EXTREME_EXPONENT);
     Ok(sign * exponent)
 }
 
@@ -108,10 +117,26 @@ mod tests {
 
     #[test]
     fn what_has_the_same_value_reads_the_same() {
-        for text in ["100", "1E+2", "1e2", "100.00", "10000e-2", "0.1e3", "1.00e+002", "0.0001E6"] {
+        for text in [
+            "100",
+            "1E+2",
+            "1e2",
+            "100.00",
+            "10000e-2",
+            "0.1e3",
+            "1.00e+002",
+            "0.0001E6",
+        ] {
             assert_eq!(scaled(text, 2), Ok(10_000), "{text}");
         }
-        for text in ["0", "-0", "0.000", "-0.0e5", "0e999999999999999999999", "0E-10"] {
+        for text in [
+            "0",
+            "-0",
+            "0.000",
+            "-0.0e5",
+            "0e999999999999999999999",
+            "0E-10",
+        ] {
             assert_eq!(scaled(text, 2), Ok(0), "{text}");
         }
         assert_eq!(scaled("1.23456789E7", 2), Ok(1_234_567_890));

@@ -36,12 +36,17 @@ impl Declared {
     /// Those of an operation as it was registered.
     pub(crate) fn of(operation: &MetaOperation) -> Self {
         let named = |place| {
-            let found = operation.params.iter().filter(move |param| param.in_type == place);
+            let found = operation
+                .params
+                .iter()
+                .filter(move |param| param.in_type == place);
             found.map(|param| param.name.as_str())
         };
         Self {
             query: named(MetaParamIn::Query).map(str::to_owned).collect(),
-            headers: named(MetaParamIn::Header).filter_map(|name| name.parse().ok()).collect(),
+            headers: named(MetaParamIn::Header)
+                .filter_map(|name| name.parse().ok())
+                .collect(),
         }
     }
 
@@ -110,7 +115,10 @@ impl Declared {
         } else {
             return Ok(());
         };
-        Err(Problem::new(&INVALID_PARAMETER, format!("{name}: {reason}")))
+        Err(Problem::new(
+            &INVALID_PARAMETER,
+            format!("{name}: {reason}"),
+        ))
     }
 }
 
@@ -123,11 +131,16 @@ mod tests {
 
     fn declared(query: &[&str], headers: &[HeaderName]) -> Declared {
         let query = query.iter().copied().map(str::to_owned).collect();
-        Declared { query, headers: headers.to_vec() }
+        Declared {
+            query,
+            headers: headers.to_vec(),
+        }
     }
 
     fn refusal(declared: &Declared, query: &str) -> Option<String> {
-        let request = Request::builder().uri(format!("/orders?{query}").parse().unwrap()).finish();
+        let request = Request::builder()
+            .uri(format!("/orders?{query}").parse().unwrap())
+            .finish();
         declared.check(&request).err().map(|problem| {
             assert_eq!(problem.kind(), &INVALID_PARAMETER);
             problem.to_string().split_once(": ").unwrap().1.to_owned()
@@ -156,8 +169,14 @@ mod tests {
         let list = declared(&["limit", "status", "product_id", "created_after"], &[]);
         let takes = "there is no such parameter; this operation takes limit, status, product_id, created_after";
         for (query, expected) in [
-            ("stauts=paid", "stauts: there is no such parameter; did you mean status?".to_owned()),
-            ("Limit=1", "Limit: there is no such parameter; did you mean limit?".to_owned()),
+            (
+                "stauts=paid",
+                "stauts: there is no such parameter; did you mean status?".to_owned(),
+            ),
+            (
+                "Limit=1",
+                "Limit: there is no such parameter; did you mean limit?".to_owned(),
+            ),
             (
                 "limit=1&productId=7",
                 "productId: there is no such parameter; did you mean product_id?".to_owned(),
@@ -170,7 +189,10 @@ mod tests {
             ("=x", format!("\"\": {takes}")),
             ("filter[status]=paid", format!("filter[status]: {takes}")),
             ("a%0Ab=1", format!("\"a\\nb\": {takes}")),
-            (&"x".repeat(5_000), format!("\"{}\"...: {takes}", "x".repeat(MAX_TOLD))),
+            (
+                &"x".repeat(5_000),
+                format!("\"{}\"...: {takes}", "x".repeat(MAX_TOLD)),
+            ),
         ] {
             assert_eq!(refusal(&list, query), Some(expected), "{query}");
         }
@@ -183,13 +205,17 @@ mod tests {
     #[test]
     fn a_condition_is_refused_where_nobody_would_look_at_it() {
         let with = |method: Method, names: &[HeaderName], declared: &Declared| {
-            let request = names.iter().fold(Request::builder().method(method), |request, name| {
-                request.header(name.clone(), "\"1\"")
-            });
+            let request = names
+                .iter()
+                .fold(Request::builder().method(method), |request, name| {
+                    request.header(name.clone(), "\"1\"")
+                });
             declared.check(&request.finish()).is_ok()
         };
-        let (none, both) =
-            (declared(&[], &[]), declared(&[], &[header::IF_MATCH, header::IF_NONE_MATCH]));
+        let (none, both) = (
+            declared(&[], &[]),
+            declared(&[], &[header::IF_MATCH, header::IF_NONE_MATCH]),
+        );
         let (only, not) = ([header::IF_MATCH], [header::IF_NONE_MATCH]);
         let (until, since) = ([header::IF_UNMODIFIED_SINCE], [header::IF_MODIFIED_SINCE]);
         let two = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE];
@@ -203,8 +229,16 @@ mod tests {
             (Method::GET, &not[..], true, true),
             (Method::GET, &until[..], true, true),
         ] {
-            assert_eq!(with(method.clone(), names, &none), of_none, "{method} {names:?}");
-            assert_eq!(with(method.clone(), names, &both), of_both, "{method} {names:?}");
+            assert_eq!(
+                with(method.clone(), names, &none),
+                of_none,
+                "{method} {names:?}"
+            );
+            assert_eq!(
+                with(method.clone(), names, &both),
+                of_both,
+                "{method} {names:?}"
+            );
         }
     }
 }

@@ -39,11 +39,18 @@ impl FromStr for EntryId {
         // Only the one notation that Redis itself writes: no sign, no leading zero.
         let number = |text: &str| {
             let canonical = text == "0" || !text.starts_with(['0', '+']);
-            if canonical { text.parse::<u64>().ok() } else { None }
+            if canonical {
+                text.parse::<u64>().ok()
+            } else {
+                None
+            }
         };
-        let parts = text
-            .split_once('-')
-            .and_then(|(ms, sequence)| Some(Self { ms: number(ms)?, sequence: number(sequence)? }));
+        let parts = text.split_once('-').and_then(|(ms, sequence)| {
+            Some(Self {
+                ms: number(ms)?,
+                sequence: number(sequence)?,
+            })
+        });
         parts.ok_or(InvalidEntryId)
     }
 }
@@ -101,8 +108,17 @@ mod tests {
         let id = |text: &str| text.parse::<EntryId>().unwrap();
         assert!(id("9-10") < id("10-0") && id("10-2") < id("10-10"));
         assert_eq!(id("1763632806410-7").to_string(), "1763632806410-7");
-        for text in ["", "1", "1-", "-1", "+1-0", "01-0", "1-0-0", "a-b", "18446744073709551616-0"]
-        {
+        for text in [
+            "",
+            "1",
+            "1-",
+            "-1",
+            "+1-0",
+            "01-0",
+            "1-0-0",
+            "a-b",
+            "18446744073709551616-0",
+        ] {
             assert_eq!(text.parse::<EntryId>(), Err(InvalidEntryId), "{text}");
         }
     }

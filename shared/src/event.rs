@@ -156,13 +156,38 @@ impl Event for OrderCompleted {
 
     fn data(&self) -> Vec<Field> {
         vec![
-            Field::new("order_id", "The order, a UUIDv7.", Form::UUID, &self.order_id),
-            Field::new("product_id", "What was ordered.", Form::UUID, &self.product_id),
-            Field::new("quantity", "How many, at least 1.", Form::COUNT, &self.quantity),
-            Field::new("price", "Unit price when it was ordered.", Form::MONEY, &self.price),
+            Field::new(
+                "order_id",
+                "The order, a UUIDv7.",
+                Form::UUID,
+                &self.order_id,
+            ),
+            Field::new(
+                "product_id",
+                "What was ordered.",
+                Form::UUID,
+                &self.product_id,
+            ),
+            Field::new(
+                "quantity",
+                "How many, at least 1.",
+                Form::COUNT,
+                &self.quantity,
+            ),
+            Field::new(
+                "price",
+                "Unit price when it was ordered.",
+                Form::MONEY,
+                &self.price,
+            ),
             Field::new("fee", "Fee on the whole order.", Form::MONEY, &self.fee),
             Field::new("total", "What the client pays.", Form::MONEY, &self.total),
-            Field::new("status", "What the order is now.", Form::OneOf(&["paid"]), &"paid"),
+            Field::new(
+                "status",
+                "What the order is now.",
+                Form::OneOf(&["paid"]),
+                &"paid",
+            ),
         ]
     }
 
@@ -217,10 +242,30 @@ impl Event for RefundOrder {
 
     fn data(&self) -> Vec<Field> {
         vec![
-            Field::new("order_id", "The order, a UUIDv7.", Form::UUID, &self.order_id),
-            Field::new("product_id", "What was ordered.", Form::UUID, &self.product_id),
-            Field::new("quantity", "How many, at least 1.", Form::COUNT, &self.quantity),
-            Field::new("reason", "Why not.", Form::OneOf(RefundReason::WORDS), &self.reason),
+            Field::new(
+                "order_id",
+                "The order, a UUIDv7.",
+                Form::UUID,
+                &self.order_id,
+            ),
+            Field::new(
+                "product_id",
+                "What was ordered.",
+                Form::UUID,
+                &self.product_id,
+            ),
+            Field::new(
+                "quantity",
+                "How many, at least 1.",
+                Form::COUNT,
+                &self.quantity,
+            ),
+            Field::new(
+                "reason",
+                "Why not.",
+                Form::OneOf(RefundReason::WORDS),
+                &self.reason,
+            ),
         ]
     }
 
@@ -242,7 +287,11 @@ impl RefundReason {
     pub const WORDS: &'static [&'static str] =
         &["product_not_found", "insufficient_stock", "released"];
 
-    const ALL: [Self; 3] = [Self::ProductNotFound, Self::InsufficientStock, Self::Released];
+    const ALL: [Self; 3] = [
+        Self::ProductNotFound,
+        Self::InsufficientStock,
+        Self::Released,
+    ];
 
     /// The word for it in events, in the API and in the store.
     pub fn as_str(self) -> &'static str {
@@ -275,16 +324,43 @@ fn attributes<E: Event>(
     trace: &TraceParent,
     request: &RequestId,
 ) -> Vec<Field> {
-    let (id_says, time_says) =
-        ("The same in every copy of the event.", "When it happened, in UTC.");
+    let (id_says, time_says) = (
+        "The same in every copy of the event.",
+        "When it happened, in UTC.",
+    );
     vec![
-        Field::new("ce_specversion", "The CloudEvents version.", Form::OneOf(&["1.0"]), &"1.0"),
+        Field::new(
+            "ce_specversion",
+            "The CloudEvents version.",
+            Form::OneOf(&["1.0"]),
+            &"1.0",
+        ),
         Field::new("ce_id", id_says, Form::Text, &id),
-        Field::new("ce_source", "Who emits it.", Form::OneOf(&[E::SOURCE]), &E::SOURCE),
-        Field::new("ce_type", "The event and its version.", Form::OneOf(&[E::TYPE]), &E::TYPE),
+        Field::new(
+            "ce_source",
+            "Who emits it.",
+            Form::OneOf(&[E::SOURCE]),
+            &E::SOURCE,
+        ),
+        Field::new(
+            "ce_type",
+            "The event and its version.",
+            Form::OneOf(&[E::TYPE]),
+            &E::TYPE,
+        ),
         Field::new("ce_time", time_says, Form::TIME, &time),
-        Field::new("traceparent", "The W3C trace of the order.", Form::TRACE, trace),
-        Field::new("request_id", "The request that placed the order.", Form::REQUEST_ID, request),
+        Field::new(
+            "traceparent",
+            "The W3C trace of the order.",
+            Form::TRACE,
+            trace,
+        ),
+        Field::new(
+            "request_id",
+            "The request that placed the order.",
+            Form::REQUEST_ID,
+            request,
+        ),
     ]
 }
 

@@ -4,7 +4,10 @@ fn raw(fields: &[(&str, &str)]) -> RawFields {
     fields
         .iter()
         .map(|(name, value)| {
-            (Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value.as_bytes()))
+            (
+                Bytes::copy_from_slice(name.as_bytes()),
+                Bytes::copy_from_slice(value.as_bytes()),
+            )
         })
         .collect()
 }
@@ -17,7 +20,10 @@ const ORDER_COMPLETED: [(&str, &str); 14] = [
     ("ce_source", "/payments"),
     ("ce_type", "order.completed.v1"),
     ("ce_time", "2026-11-20T10:00:05.123Z"),
-    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    (
+        "traceparent",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
     ("request_id", "req-1"),
     ("order_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
     ("product_id", "01932c4e-0000-7000-8000-000000000001"),
@@ -34,7 +40,10 @@ const REFUND_ORDER: [(&str, &str); 11] = [
     ("ce_source", "/inventory"),
     ("ce_type", "order.refund_requested.v1"),
     ("ce_time", "2026-11-20T10:00:05.456Z"),
-    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    (
+        "traceparent",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ),
     ("request_id", "req-1"),
     ("order_id", "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
     ("product_id", "01932c4e-0000-7000-8000-000000000001"),
@@ -43,18 +52,29 @@ const REFUND_ORDER: [(&str, &str); 11] = [
 ];
 
 fn encoded<E: Event>(event: &E) -> Vec<(String, String)> {
-    event.encode().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    event
+        .encode()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn owned(fields: &[(&str, &str)]) -> Vec<(String, String)> {
-    fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn without(
     fields: &[(&'static str, &'static str)],
     name: &str,
 ) -> Vec<(&'static str, &'static str)> {
-    fields.iter().copied().filter(|(field, _)| *field != name).collect()
+    fields
+        .iter()
+        .copied()
+        .filter(|(field, _)| *field != name)
+        .collect()
 }
 
 fn with(fields: &[(&'static str, &'static str)], name: &str, value: &'static str) -> RawFields {
@@ -90,18 +110,44 @@ fn unknown_fields_are_ignored_and_order_does_not_matter() {
 #[test]
 fn an_unknown_type_is_told_apart_from_a_broken_entry() {
     let newer = with(&ORDER_COMPLETED, "ce_type", "order.completed.v2");
-    assert_eq!(OrderCompleted::decode(&newer).unwrap_err().reason(), "unknown_type");
-    assert_eq!(OrderCompleted::decode(&raw(&REFUND_ORDER)).unwrap_err().reason(), "unknown_type");
-    assert_eq!(OrderCompleted::decode(&Vec::new()).unwrap_err(), DecodeError::Missing("ce_type"));
+    assert_eq!(
+        OrderCompleted::decode(&newer).unwrap_err().reason(),
+        "unknown_type"
+    );
+    assert_eq!(
+        OrderCompleted::decode(&raw(&REFUND_ORDER))
+            .unwrap_err()
+            .reason(),
+        "unknown_type"
+    );
+    assert_eq!(
+        OrderCompleted::decode(&Vec::new()).unwrap_err(),
+        DecodeError::Missing("ce_type")
+    );
 }
 
 #[test]
 fn every_field_of_the_data_is_needed_and_checked() {
-    for name in ["ce_time", "order_id", "product_id", "quantity", "price", "fee", "total"] {
+    for name in [
+        "ce_time",
+        "order_id",
+        "product_id",
+        "quantity",
+        "price",
+        "fee",
+        "total",
+    ] {
         let missing = raw(&without(&ORDER_COMPLETED, name));
-        assert_eq!(OrderCompleted::decode(&missing).unwrap_err(), DecodeError::Missing(name));
+        assert_eq!(
+            OrderCompleted::decode(&missing).unwrap_err(),
+            DecodeError::Missing(name)
+        );
         let broken = with(&ORDER_COMPLETED, name, "-1e3");
-        assert_eq!(OrderCompleted::decode(&broken).unwrap_err().reason(), "undecodable", "{name}");
+        assert_eq!(
+            OrderCompleted::decode(&broken).unwrap_err().reason(),
+            "undecodable",
+            "{name}"
+        );
     }
     for (name, value) in [
         ("quantity", "0"),
@@ -109,12 +155,16 @@ fn every_field_of_the_data_is_needed_and_checked() {
         ("order_id", "6b2f3a1e-0d4c-4f5b-9a77-0c1d2e3f4a5b"),
     ] {
         assert_eq!(
-            OrderCompleted::decode(&with(&ORDER_COMPLETED, name, value)).unwrap_err().reason(),
+            OrderCompleted::decode(&with(&ORDER_COMPLETED, name, value))
+                .unwrap_err()
+                .reason(),
             "undecodable"
         );
     }
     assert_eq!(
-        RefundOrder::decode(&with(&REFUND_ORDER, "reason", "whim")).unwrap_err().reason(),
+        RefundOrder::decode(&with(&REFUND_ORDER, "reason", "whim"))
+            .unwrap_err()
+            .reason(),
         "undecodable"
     );
 }
@@ -123,7 +173,10 @@ fn every_field_of_the_data_is_needed_and_checked() {
 fn bytes_that_are_no_text_are_an_error_and_not_a_panic() {
     let mut fields = raw(&ORDER_COMPLETED);
     fields[9].1 = Bytes::from_static(&[0xff, 0xfe]);
-    assert_eq!(OrderCompleted::decode(&fields).unwrap_err().reason(), "undecodable");
+    assert_eq!(
+        OrderCompleted::decode(&fields).unwrap_err().reason(),
+        "undecodable"
+    );
 }
 
 #[test]
@@ -147,8 +200,10 @@ fn assert_documented<E: Event>() {
         assert_eq!(field.schema()["examples"][0], field.value);
     }
     let entry = example.encode();
-    let entry: Vec<(&str, &str)> =
-        entry.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let entry: Vec<(&str, &str)> = entry
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     assert_eq!(E::decode(&raw(&entry)).unwrap().encode(), example.encode());
 }
 

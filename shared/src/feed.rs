@@ -47,7 +47,10 @@ const AWAKE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long nothing is done while nobody watches, before the process is seen to be alive.
 const DOZE: Duration = Duration::from_secs(5);
 /// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) };
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
 
 /// The last change that somebody has seen, in each partition.
 pub type Places = BTreeMap<Partition, Place>;
@@ -75,7 +78,15 @@ impl<S: Show> Feed<S> {
         let signals = broadcast::Sender::new(BACKLOG);
         let (watches, positions) = (Watches::default(), Mutex::default());
         let (interest, awake) = (Notify::new(), Notify::new());
-        Self(Arc::new(Inner { store, show, signals, watches, positions, interest, awake }))
+        Self(Arc::new(Inner {
+            store,
+            show,
+            signals,
+            watches,
+            positions,
+            interest,
+            awake,
+        }))
     }
 
     /// Hands on the changes of one partition until the process is to stop. While nobody watches,
@@ -208,10 +219,15 @@ impl<S: Show> Feed<S> {
         let mut changes = Vec::new();
         for (&partition, after) in &*places {
             let range = Command::new("XRANGE").key(partition.key(CHANGES));
-            let range =
-                range.arg(after.range_start()).arg("+").arg("COUNT").arg(i64::from(ENTRIES));
+            let range = range
+                .arg(after.range_start())
+                .arg("+")
+                .arg("COUNT")
+                .arg(i64::from(ENTRIES));
             let entries = self.0.store.run(range).await?.entries()?;
-            let told = entries.iter().flat_map(|entry| parse_changes(partition, entry));
+            let told = entries
+                .iter()
+                .flat_map(|entry| parse_changes(partition, entry));
             changes.extend(told.filter(|change| change.mark.place > *after));
         }
         changes.sort_by_key(|change| (change.mark.place, change.mark.partition));
@@ -243,10 +259,18 @@ impl<S: Show> Feed<S> {
 
     /// Reads the next changes and hands them on. Answers how many entries told them.
     async fn read(&self, partition: Partition, reader: &Redis) -> Result<usize, RedisError> {
-        let after = self.positions().get(&partition).copied().unwrap_or_default();
+        let after = self
+            .positions()
+            .get(&partition)
+            .copied()
+            .unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
         let read = Command::new("XREAD").arg("COUNT").arg(i64::from(ENTRIES));
-        let read = read.arg("BLOCK").arg(block_ms).arg("STREAMS").key(partition.key(CHANGES));
+        let read = read
+            .arg("BLOCK")
+            .arg(block_ms)
+            .arg("STREAMS")
+            .key(partition.key(CHANGES));
         let read = read.arg(after.entry().to_string());
         let began = Instant::now();
         let entries = reader.run(read).await?.read_entries()?;
@@ -255,8 +279,10 @@ impl<S: Show> Feed<S> {
             return Ok(0);
         };
         let last = last.id.parse().map_or(after, Place::behind);
-        let changes: Vec<Change> =
-            entries.iter().flat_map(|entry| parse_changes(partition, entry)).collect();
+        let changes: Vec<Change> = entries
+            .iter()
+            .flat_map(|entry| parse_changes(partition, entry))
+            .collect();
         for change in &changes {
             self.0.watches.wake(&change.id);
         }
@@ -281,13 +307,20 @@ impl<S: Show> Feed<S> {
                 }
                 data => data,
             };
-            let notice = |data| Notice { change, data, frame: OnceLock::new() };
+            let notice = |data| Notice {
+                change,
+                data,
+                frame: OnceLock::new(),
+            };
             notices.extend(data?.map(notice));
         }
         Ok(notices)
     }
 
     fn positions(&self) -> MutexGuard<'_, Places> {
-        self.0.positions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .positions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,8 +11,10 @@ use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 /// The functions that every library has.
-const COMMON: [&str; 2] =
-    [include_str!("lua/move_cursor.lua"), include_str!("lua/set_identity.lua")];
+const COMMON: [&str; 2] = [
+    include_str!("lua/move_cursor.lua"),
+    include_str!("lua/set_identity.lua"),
+];
 /// What stands before the name of each function in the code.
 const REGISTER: &str = "\nregister('";
 /// Hexadecimal digits of the hash in a name: 48 bits, so that no two builds share one by chance.
@@ -53,7 +55,10 @@ impl Library {
     /// Joins the Lua files of a service into one library, for stores of this layout.
     pub fn new(layout: Layout, files: &[&str]) -> Self {
         let service = layout.service;
-        let mut body = format!("local SERVICE, LAYOUT = '{service}', {}\n", layout.version());
+        let mut body = format!(
+            "local SERVICE, LAYOUT = '{service}', {}\n",
+            layout.version()
+        );
         body += PRELUDE;
         // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals
         // stays far away.
@@ -61,13 +66,25 @@ impl Library {
             body.extend(["\ndo\n", file, "\nend"]);
         }
         let hash = &digest(&body)[..HASH_DIGITS];
-        let functions = body.split(REGISTER).skip(1).filter_map(|rest| rest.split('\'').next());
-        let functions = functions
-            .map(|function| (function.to_owned(), format!("{function}_{service}_{hash}").into()));
+        let functions = body
+            .split(REGISTER)
+            .skip(1)
+            .filter_map(|rest| rest.split('\'').next());
+        let functions = functions.map(|function| {
+            (
+                function.to_owned(),
+                format!("{function}_{service}_{hash}").into(),
+            )
+        });
         let functions = functions.collect();
         let name = format!("{service}_{hash}");
         let code = format!("#!lua name={name}\nlocal BUILD = '{name}'\n{body}");
-        Self { name, layout, code, functions }
+        Self {
+            name,
+            layout,
+            code,
+            functions,
+        }
     }
 
     /// The name of the library in a store: the service, and a hash of all code.
@@ -83,8 +100,13 @@ impl Library {
     /// Loads the library on the node that owns `partition`. One of this name that is there already
     /// is the same.
     pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
-        let load = Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(self.code.as_str());
-        redis.run(load.to_owner_of(&partition.key(IDENTITY))).await?;
+        let load = Command::new("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(self.code.as_str());
+        redis
+            .run(load.to_owner_of(&partition.key(IDENTITY)))
+            .await?;
         tracing::debug!(library = self.name, "functions loaded");
         Ok(())
     }
@@ -106,16 +128,25 @@ impl Library {
                     "the store had lost its functions: loading them"
                 );
                 self.load(redis, partition).await?;
-                redis.run_confirmed(self.command(partition, call)).await.map_err(not_yet)
+                redis
+                    .run_confirmed(self.command(partition, call))
+                    .await
+                    .map_err(not_yet)
             }
             reply => reply,
         }
     }
 
     fn command(&self, partition: Partition, call: &Call) -> Command {
-        let absent = partition.index().map(|_| partition.key_of(IDENTITY, ABSENT));
+        let absent = partition
+            .index()
+            .map(|_| partition.key_of(IDENTITY, ABSENT));
         let keys = 1 + call.keys.len() + usize::from(absent.is_some());
-        let name = self.functions.get(call.function).cloned().unwrap_or(call.function.into());
+        let name = self
+            .functions
+            .get(call.function)
+            .cloned()
+            .unwrap_or(call.function.into());
         Command::new("FCALL")
             .arg(name)
             .arg(i64::try_from(keys).unwrap_or(i64::MAX))
@@ -134,13 +165,21 @@ pub(crate) fn belongs(service: &str, version: u32) -> String {
 
 /// The functions were loaded, and are missing again: the slot has just moved to another node.
 fn not_yet(error: RedisError) -> RedisError {
-    if error.is_refusal(NOT_FOUND) { RedisError::Unavailable(error.to_string()) } else { error }
+    if error.is_refusal(NOT_FOUND) {
+        RedisError::Unavailable(error.to_string())
+    } else {
+        error
+    }
 }
 
 impl Call {
     /// A call of `function`, named as its file is.
     pub fn new(function: &'static str) -> Self {
-        Self { function, keys: Vec::new(), args: Vec::new() }
+        Self {
+            function,
+            keys: Vec::new(),
+            args: Vec::new(),
+        }
     }
 
     /// Adds a key. The identity key comes first by itself.

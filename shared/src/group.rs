@@ -47,8 +47,13 @@ impl Membership {
     /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
     /// emitted before is missed.
     pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
-        let create = Command::new("XGROUP").arg("CREATE").key(self.stream.as_str());
-        match redis.run(create.arg(self.group).arg("0").arg("MKSTREAM")).await {
+        let create = Command::new("XGROUP")
+            .arg("CREATE")
+            .key(self.stream.as_str());
+        match redis
+            .run(create.arg(self.group).arg("0").arg("MKSTREAM"))
+            .await
+        {
             Err(error) if !error.is_refusal("BUSYGROUP") => Err(error),
             _ => Ok(()),
         }
@@ -99,7 +104,11 @@ impl Membership {
         after: &str,
     ) -> Result<Vec<Entry>, RedisError> {
         let count = pace.count(AGAIN);
-        let read = self.read(count).arg("STREAMS").key(self.stream.as_str()).arg(after);
+        let read = self
+            .read(count)
+            .arg("STREAMS")
+            .key(self.stream.as_str())
+            .arg(after);
         let entries = bounded(redis.run_confirmed(read).await?.read_entries()?);
         pace.learn(count, &entries);
         Ok(entries)
@@ -126,8 +135,14 @@ impl Membership {
         let mut entries = bounded(entries.entries()?);
         pace.learn(count, &entries);
         // Redis has taken these off the list by itself; nobody else will ever hear of them.
-        entries.extend(removed.texts()?.into_iter().map(|id| Entry { id, ..Entry::default() }));
-        Ok(Reclaimed { cursor: cursor.text()?, entries })
+        entries.extend(removed.texts()?.into_iter().map(|id| Entry {
+            id,
+            ..Entry::default()
+        }));
+        Ok(Reclaimed {
+            cursor: cursor.text()?,
+            entries,
+        })
     }
 
     /// Acknowledges entries: they are settled, whoever is asked.
@@ -135,7 +150,9 @@ impl Membership {
         if ids.is_empty() {
             return Ok(());
         }
-        let ack = Command::new("XACK").key(self.stream.as_str()).arg(self.group);
+        let ack = Command::new("XACK")
+            .key(self.stream.as_str())
+            .arg(self.group);
         redis.run(ack.args(ids)).await.map(drop)
     }
 
@@ -148,7 +165,10 @@ impl Membership {
         to: &str,
     ) -> Result<Vec<Entry>, RedisError> {
         let count = pace.count(AGAIN);
-        let range = Command::new("XRANGE").key(self.stream.as_str()).arg(from).arg(to);
+        let range = Command::new("XRANGE")
+            .key(self.stream.as_str())
+            .arg(from)
+            .arg(to);
         let range = range.arg("COUNT").arg(as_count(count));
         let entries = bounded(redis.run_confirmed(range).await?.entries()?);
         pace.learn(count, &entries);
@@ -162,8 +182,10 @@ impl Membership {
         redis: &Redis,
         idle: Duration,
     ) -> Result<Vec<String>, RedisError> {
-        let consumers =
-            Command::new("XINFO").arg("CONSUMERS").key(self.stream.as_str()).arg(self.group);
+        let consumers = Command::new("XINFO")
+            .arg("CONSUMERS")
+            .key(self.stream.as_str())
+            .arg(self.group);
         let mut names = Vec::new();
         for consumer in redis.run(consumers).await?.list()? {
             let name = consumer.clone().field("name")?.text()?;
@@ -185,10 +207,16 @@ impl Membership {
     ) -> Result<u64, RedisError> {
         let mut lost = 0;
         for name in names {
-            let remove = Command::new("XGROUP").arg("DELCONSUMER").key(self.stream.as_str());
+            let remove = Command::new("XGROUP")
+                .arg("DELCONSUMER")
+                .key(self.stream.as_str());
             let removed = redis.run(remove.arg(self.group).arg(name.as_str())).await?;
             lost = removed.unsigned()?.saturating_add(lost);
-            tracing::info!(stream = self.stream, consumer = name, "removed an idle consumer");
+            tracing::info!(
+                stream = self.stream,
+                consumer = name,
+                "removed an idle consumer"
+            );
         }
         Ok(lost)
     }

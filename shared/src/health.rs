@@ -67,7 +67,12 @@ pub struct Opened(CancellationToken);
 impl Readiness {
     /// Ready while every check passes and the process is not stopping.
     pub fn new(checks: Vec<Check>, shutdown: Shutdown) -> Self {
-        Self { checks: Arc::new(checks), notes: Notes::default(), last: Arc::default(), shutdown }
+        Self {
+            checks: Arc::new(checks),
+            notes: Notes::default(),
+            last: Arc::default(),
+            shutdown,
+        }
     }
 
     /// What fails, if anything, now or a moment ago.
@@ -107,7 +112,10 @@ impl Check {
             let stalled = progress.stalled();
             Box::pin(async move { stalled.map_or(Ok(()), Err) })
         };
-        Self { name, probe: Box::new(probe) }
+        Self {
+            name,
+            probe: Box::new(probe),
+        }
     }
 }
 
@@ -152,9 +160,18 @@ impl Progress {
         if let Some(reason) = self.halted() {
             return Some(reason);
         }
-        let (failed_ms, reason) =
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = |text: String| if reason.is_empty() { text } else { format!("{text}: {reason}") };
+        let (failed_ms, reason) = self
+            .failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let why = |text: String| {
+            if reason.is_empty() {
+                text
+            } else {
+                format!("{text}: {reason}")
+            }
+        };
         match self.idle() {
             None => Some(why("has not begun".to_owned())),
             Some(idle) if idle <= self.stalled_after => None,
@@ -167,7 +184,10 @@ impl Progress {
     }
 
     fn halted(&self) -> Option<String> {
-        self.halted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.halted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set_halted(&self, reason: Option<String>) {
@@ -177,12 +197,16 @@ impl Progress {
     fn idle(&self) -> Option<Duration> {
         match self.last_ms.load(Ordering::Relaxed) {
             0 => None,
-            last_ms => Some(Duration::from_millis(self.elapsed_ms().saturating_sub(last_ms))),
+            last_ms => Some(Duration::from_millis(
+                self.elapsed_ms().saturating_sub(last_ms),
+            )),
         }
     }
 
     fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.started.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 }
 

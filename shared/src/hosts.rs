@@ -52,7 +52,11 @@ impl Hosts {
     pub fn check<B>(&self, request: &hyper::Request<B>, local: SocketAddr) -> Result<(), Problem> {
         let authority = authority(request);
         self.check_name(name(authority), local)?;
-        if request.method().is_safe() { Ok(()) } else { self.check_origin(request, authority) }
+        if request.method().is_safe() {
+            Ok(())
+        } else {
+            self.check_origin(request, authority)
+        }
     }
 
     fn check_name(&self, name: &str, local: SocketAddr) -> Result<(), Problem> {
@@ -84,7 +88,10 @@ impl Hosts {
     /// Refuses what a page of another origin has its browser send. A client that is no browser sends
     /// neither header.
     fn check_origin<B>(&self, request: &hyper::Request<B>, authority: &str) -> Result<(), Problem> {
-        let site = request.headers().get(SEC_FETCH_SITE).map_or(&b""[..], HeaderValue::as_bytes);
+        let site = request
+            .headers()
+            .get(SEC_FETCH_SITE)
+            .map_or(&b""[..], HeaderValue::as_bytes);
         let mut origins = request.headers().get_all(header::ORIGIN).iter().peekable();
         let (origin, allowed) = if origins.peek().is_none() {
             (None, !matches!(site, b"cross-site" | b"same-site"))
@@ -113,8 +120,12 @@ impl Hosts {
     /// Whether a page is one of this service: it has the name that the request is addressed to, or
     /// that of the public URL.
     fn is_own(&self, origin: &HeaderValue, authority: &str) -> bool {
-        let Ok(origin) = origin.to_str() else { return false };
-        let Some((scheme, own)) = origin.split_once("://") else { return false };
+        let Ok(origin) = origin.to_str() else {
+            return false;
+        };
+        let Some((scheme, own)) = origin.split_once("://") else {
+            return false;
+        };
         let port = match scheme {
             "http" => ":80",
             "https" => ":443",
@@ -122,7 +133,10 @@ impl Hosts {
         };
         let authority = authority.strip_suffix(port).unwrap_or(authority);
         own.eq_ignore_ascii_case(authority)
-            || self.public_url.as_ref().is_some_and(|url| url.origin() == origin)
+            || self
+                .public_url
+                .as_ref()
+                .is_some_and(|url| url.origin() == origin)
     }
 }
 
@@ -187,7 +201,11 @@ fn name(authority: &str) -> &str {
 
 /// The host of a public URL.
 fn host_of(url: &PublicUrl) -> &str {
-    name(url.origin().split_once("://").map_or("", |(_, authority)| authority))
+    name(
+        url.origin()
+            .split_once("://")
+            .map_or("", |(_, authority)| authority),
+    )
 }
 
 /// Whether it is an address. No page has one that is not its own machine's.
@@ -196,7 +214,9 @@ fn is_address(name: &str) -> bool {
 }
 
 fn is_local(name: &str) -> bool {
-    let Some(start) = name.len().checked_sub(LOCALHOST.len()) else { return false };
+    let Some(start) = name.len().checked_sub(LOCALHOST.len()) else {
+        return false;
+    };
     let (before, end) = name.as_bytes().split_at(start);
     end.eq_ignore_ascii_case(LOCALHOST.as_bytes()) && (before.is_empty() || before.ends_with(b"."))
 }

@@ -46,8 +46,12 @@ fn hashes(page: &str, name: &str) -> String {
     let (begin, end) = (format!("<{name}"), format!("</{name}"));
     let (mut hashes, mut rest) = (String::new(), page);
     while let Some((_, element)) = rest.split_once(begin.as_str()) {
-        let Some((_, content)) = element.split_once('>') else { break };
-        let Some((content, after)) = content.split_once(end.as_str()) else { break };
+        let Some((_, content)) = element.split_once('>') else {
+            break;
+        };
+        let Some((content, after)) = content.split_once(end.as_str()) else {
+            break;
+        };
         let hash = BASE64_STANDARD.encode(Sha256::digest(content));
         // Writing to a String cannot fail.
         let _ = write!(hashes, " 'sha256-{hash}'");
@@ -74,9 +78,21 @@ mod tests {
         let policy = explorer(page, Some(&url));
         let policy = policy.to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; "), "{policy}");
-        assert!(policy.contains(&format!("; script-src {abc} {abc}; ")), "{policy}");
-        assert!(policy.ends_with("; connect-src 'self' https://shop.example"), "{policy}");
+        assert!(
+            policy.contains(&format!("; script-src {abc} {abc}; ")),
+            "{policy}"
+        );
+        assert!(
+            policy.ends_with("; connect-src 'self' https://shop.example"),
+            "{policy}"
+        );
         let policy = still("<style>abc</style><p>");
-        assert!(policy.to_str().unwrap().ends_with(&format!("; style-src {abc}")), "{policy:?}");
+        assert!(
+            policy
+                .to_str()
+                .unwrap()
+                .ends_with(&format!("; style-src {abc}")),
+            "{policy:?}"
+        );
     }
 }

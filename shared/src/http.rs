@@ -77,7 +77,11 @@ pub struct About {
 /// Listens with limits that each connection inherits. They are set first: a connection that comes
 /// before them has none.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     socket.set_reuseaddr(true)?;
     socket.set_recv_buffer_size(MAX_UNREAD)?;
     #[cfg(target_os = "linux")]
@@ -107,9 +111,13 @@ pub async fn serve(
     tracing::info!(%address, "listening");
     while let Some((stream, peer)) = accept(&listener, &mut end).await {
         // Without a place it is closed.
-        let Some((caller, place)) = places.enter(address, peer) else { continue };
+        let Some((caller, place)) = places.enter(address, peer) else {
+            continue;
+        };
         let id = place.id();
-        let connection = attendant.clone().attend(stream, caller, connections.subscribe());
+        let connection = attendant
+            .clone()
+            .attend(stream, caller, connections.subscribe());
         let task = tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -118,7 +126,10 @@ pub async fn serve(
     }
     drop(listener);
     connections.send_replace(());
-    if tokio::time::timeout(DRAIN_LIMIT, connections.closed()).await.is_err() {
+    if tokio::time::timeout(DRAIN_LIMIT, connections.closed())
+        .await
+        .is_err()
+    {
         tracing::warn!("stopped with requests under way");
     }
     Ok(())
@@ -168,11 +179,19 @@ async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Proble
     let failures = readiness.failures().await;
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let is_verbose = query.any(|(name, _)| name == "verbose");
-    let found = if is_verbose { readiness.verbose(&failures).await } else { failures.clone() };
+    let found = if is_verbose {
+        readiness.verbose(&failures).await
+    } else {
+        failures.clone()
+    };
     if !failures.is_empty() {
         return Err(Problem::new(&NOT_READY, found.join("; ")).retry_after(RETRY_AFTER));
     }
-    Ok(found.into_iter().chain(["ready".to_owned()]).collect::<Vec<_>>().join("\n"))
+    Ok(found
+        .into_iter()
+        .chain(["ready".to_owned()])
+        .collect::<Vec<_>>()
+        .join("\n"))
 }
 
 #[handler]

@@ -220,7 +220,10 @@ mod tests {
     #[test]
     fn an_id_that_is_no_uuidv7_has_no_time() {
         assert_eq!(
-            "6b2f3a1e-0d4c-4f5b-9a77-0c1d2e3f4a5b".parse::<OrderId>().unwrap().minted_at(),
+            "6b2f3a1e-0d4c-4f5b-9a77-0c1d2e3f4a5b"
+                .parse::<OrderId>()
+                .unwrap()
+                .minted_at(),
             None
         );
     }
@@ -228,8 +231,14 @@ mod tests {
     #[test]
     fn keys_carry_a_tag_only_when_the_store_is_partitioned() {
         let one = Partitions::NONE.all().next().unwrap();
-        assert_eq!((one.key("due"), one.key_of("order", 7)), ("due".into(), "order:7".into()));
-        let third = Partitions::new(NonZeroU16::new(4).unwrap()).all().nth(3).unwrap();
+        assert_eq!(
+            (one.key("due"), one.key_of("order", 7)),
+            ("due".into(), "order:7".into())
+        );
+        let third = Partitions::new(NonZeroU16::new(4).unwrap())
+            .all()
+            .nth(3)
+            .unwrap();
         assert_eq!(
             (third.key("due"), third.key_of("order", 7)),
             ("due:{3}".into(), "order:{3}:7".into())

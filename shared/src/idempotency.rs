@@ -114,7 +114,10 @@ impl Claim {
     /// The claim of `key` to `what`, which tells its request from every other: method, path and the
     /// values that were read from the body.
     pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
-        Self { key, fingerprint: short_digest(what.to_string()).0 }
+        Self {
+            key,
+            fingerprint: short_digest(what.to_string()).0,
+        }
     }
 
     /// Looks in the store for what the request was answered before, without claiming anything. It may
@@ -127,7 +130,9 @@ impl Claim {
         let today = store.now(partition).await?.as_millis() / DAY_MS;
         for day in [today, today.saturating_sub(1)] {
             let claims = Command::new("HGET").key(partition.key_of(CLAIMS, day));
-            let claim = store.run_confirmed(claims.arg(self.key.hash.as_str())).await?;
+            let claim = store
+                .run_confirmed(claims.arg(self.key.hash.as_str()))
+                .await?;
             if claim.is_null() {
                 continue;
             }
@@ -194,11 +199,15 @@ pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisEr
             continue;
         };
         let today = until.as_millis() / DAY_MS;
-        let old: Vec<u64> =
-            days.into_iter().filter(|day| day.saturating_add(KEPT_DAYS) <= today).collect();
+        let old: Vec<u64> = days
+            .into_iter()
+            .filter(|day| day.saturating_add(KEPT_DAYS) <= today)
+            .collect();
         if !old.is_empty() {
             let forget = Command::new("ZREM").key(partition.key_of(CLAIMS, DAYS));
-            store.run(forget.args(old.iter().map(u64::to_string))).await?;
+            store
+                .run(forget.args(old.iter().map(u64::to_string)))
+                .await?;
             let unlink = Command::new("UNLINK");
             let keys = old.into_iter().map(|day| partition.key_of(CLAIMS, day));
             store.run(keys.fold(unlink, Command::key)).await?;
@@ -213,12 +222,18 @@ fn newest_claims(days: &[u64]) -> Option<Timestamp> {
     let newest = *days.iter().max()?;
     let old = |day: &&u64| day.saturating_add(KEPT_DAYS) <= newest;
     let older = days.iter().filter(old).max();
-    Some(older.map_or(day_end(newest), |older| believed(day_end(newest), day_end(*older))))
+    Some(older.map_or(day_end(newest), |older| {
+        believed(day_end(newest), day_end(*older))
+    }))
 }
 
 /// The last millisecond of a day, counted from the epoch.
 fn day_end(day: u64) -> Timestamp {
-    Timestamp::from_millis(day.saturating_add(1).saturating_mul(DAY_MS).saturating_sub(1))
+    Timestamp::from_millis(
+        day.saturating_add(1)
+            .saturating_mul(DAY_MS)
+            .saturating_sub(1),
+    )
 }
 
 /// The days of which there are claims, as far as a sweep looks.
@@ -231,10 +246,21 @@ async fn claimed_days(
     let days: Vec<u64> = (today.saturating_sub(LOOKED_BACK_DAYS)..=today).collect();
     let found = all(days.iter().map(|&day| {
         let exists = Command::new("EXISTS").key(partition.key_of(CLAIMS, day));
-        async move { store.run(exists).await?.unsigned().map_err(RedisError::from) }
+        async move {
+            store
+                .run(exists)
+                .await?
+                .unsigned()
+                .map_err(RedisError::from)
+        }
     }));
     let found: Vec<u64> = found.await.into_iter().collect::<Result<_, _>>()?;
-    Ok(days.into_iter().zip(found).filter(|(_, exists)| *exists == 1).map(|(day, _)| day).collect())
+    Ok(days
+        .into_iter()
+        .zip(found)
+        .filter(|(_, exists)| *exists == 1)
+        .map(|(day, _)| day)
+        .collect())
 }
 
 #[cfg(test)]
@@ -244,7 +270,10 @@ mod tests {
     #[test]
     fn a_key_may_be_quoted_or_bare() {
         let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
-        assert_eq!("\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(), Ok(bare.clone()));
+        assert_eq!(
+            "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(),
+            Ok(bare.clone())
+        );
         assert_ne!("another".parse(), Ok(bare));
     }
 
@@ -264,14 +293,28 @@ mod tests {
     fn claims_of_a_time_to_come_make_no_other_old() {
         let days = [20_776, 20_777, 21_177];
         assert_eq!(newest_claims(&days), Some(day_end(20_777)));
-        assert_eq!(newest_claims(&[20_776, 20_777, 21_177, 21_178]), Some(day_end(20_777)));
+        assert_eq!(
+            newest_claims(&[20_776, 20_777, 21_177, 21_178]),
+            Some(day_end(20_777))
+        );
         let believed = [20_776, 20_777, 21_177, 21_178, 21_179];
-        assert_eq!(newest_claims(&believed), Some(day_end(21_179)), "after two days");
+        assert_eq!(
+            newest_claims(&believed),
+            Some(day_end(21_179)),
+            "after two days"
+        );
     }
 
     #[test]
     fn a_key_is_visible_ascii_of_bounded_length() {
-        for text in ["", "\"\"", "a b", "ключ", "a\u{7f}", &"x".repeat(MAX_KEY_LENGTH + 1)] {
+        for text in [
+            "",
+            "\"\"",
+            "a b",
+            "ключ",
+            "a\u{7f}",
+            &"x".repeat(MAX_KEY_LENGTH + 1),
+        ] {
             assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
         }
         assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());

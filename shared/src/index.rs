@@ -47,7 +47,11 @@ pub struct Scanned<T, P = String> {
 impl Range {
     /// The whole index.
     pub fn all(order: Order) -> Self {
-        Self { order, low: Bound::Unbounded, high: Bound::Unbounded }
+        Self {
+            order,
+            low: Bound::Unbounded,
+            high: Bound::Unbounded,
+        }
     }
 
     /// The members that begin with `prefix`.
@@ -55,19 +59,29 @@ impl Range {
         let low = prefix.as_bytes().to_vec();
         let mut high = low.clone();
         high.push(BEHIND_ALL_TEXT);
-        Self { order, low: Bound::Included(low), high: Bound::Excluded(high) }
+        Self {
+            order,
+            low: Bound::Included(low),
+            high: Bound::Excluded(high),
+        }
     }
 
     /// Leaves out the members below `low`.
     #[must_use]
     pub fn not_below(self, low: &str) -> Self {
-        Self { low: Bound::Included(low.into()), ..self }
+        Self {
+            low: Bound::Included(low.into()),
+            ..self
+        }
     }
 
     /// Leaves out `high` and the members above it.
     #[must_use]
     pub fn below(self, high: &str) -> Self {
-        Self { high: Bound::Excluded(high.into()), ..self }
+        Self {
+            high: Bound::Excluded(high.into()),
+            ..self
+        }
     }
 
     /// Leaves out what comes before `position` in this direction, and `position` itself. One that
@@ -102,7 +116,10 @@ impl Range {
             Order::Ascending => range.arg(&low[..]).arg(&high[..]).arg("BYLEX"),
             Order::Descending => range.arg(&high[..]).arg(&low[..]).arg("BYLEX").arg("REV"),
         };
-        range.arg("LIMIT").arg(0).arg(i64::try_from(count).unwrap_or(i64::MAX))
+        range
+            .arg("LIMIT")
+            .arg(0)
+            .arg(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
 
@@ -121,7 +138,9 @@ impl OwnStore {
         F: Future<Output = Result<Option<T>, RedisError>>,
     {
         let read = |partition, position: Option<String>, count| {
-            let range = position.iter().fold(range.clone(), |range, past| range.past(past));
+            let range = position
+                .iter()
+                .fold(range.clone(), |range, past| range.past(past));
             let read = self.run(range.read(index(partition), count));
             async move { Ok(read.await?.texts()?) }
         };
@@ -180,7 +199,10 @@ impl OwnStore {
             entries.extend(list?);
         }
         if entries.is_empty() {
-            let absences = self.partitions().all().map(|partition| self.confirm_absence(partition));
+            let absences = self
+                .partitions()
+                .all()
+                .map(|partition| self.confirm_absence(partition));
             all(absences).await.into_iter().collect::<Result<(), _>>()?;
         }
         entries.sort_unstable();
@@ -220,7 +242,10 @@ mod tests {
         assert_eq!(lex(&down.clone().past("c").high, b'+'), b"(c");
         assert_eq!(lex(&down.clone().past("d").high, b'+'), b"(d");
         assert_eq!(down.clone().past("e"), down);
-        assert_eq!(lex(&Range::all(Order::Descending).past("c").high, b'+'), b"(c");
+        assert_eq!(
+            lex(&Range::all(Order::Descending).past("c").high, b'+'),
+            b"(c"
+        );
         assert_eq!(lex(&Range::all(Order::Descending).low, b'-'), b"-");
     }
 }

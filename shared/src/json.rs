@@ -64,7 +64,10 @@ impl<'a, T: FromFields> ApiExtractor<'a> for Body<T> {
 
     fn request_meta() -> Option<MetaRequest> {
         let schema = || MetaSchemaRef::Reference(T::schema().name().to_owned());
-        let media_type = |content_type| MetaMediaType { content_type, schema: schema() };
+        let media_type = |content_type| MetaMediaType {
+            content_type,
+            schema: schema(),
+        };
         Some(MetaRequest {
             description: None,
             content: T::MEDIA_TYPES.iter().copied().map(media_type).collect(),
@@ -104,7 +107,10 @@ impl<T: Serialize + Send> IntoResponse for Json<T> {
         let mut response = Response::from(body);
         let headers = response.headers_mut();
         headers.reserve(USUAL_HEADERS);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(APPLICATION_JSON));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(APPLICATION_JSON),
+        );
         response
     }
 }

@@ -51,7 +51,8 @@ impl OwnStore {
         for partition in self.partitions().all() {
             let others = self.other_libraries(partition).await?;
             let seen = self.seen_libraries(partition).await?;
-            self.mend(partition, others.iter().chain(seen.keys())).await?;
+            self.mend(partition, others.iter().chain(seen.keys()))
+                .await?;
         }
         Ok(())
     }
@@ -74,10 +75,15 @@ impl OwnStore {
     /// The libraries of other builds of this service on the node that owns `partition`.
     async fn other_libraries(&self, partition: Partition) -> Result<Vec<String>, RedisError> {
         let service = self.layout().service;
-        let list =
-            Command::new("FUNCTION").args(["LIST", "LIBRARYNAME"]).arg(format!("{service}_*"));
+        let list = Command::new("FUNCTION")
+            .args(["LIST", "LIBRARYNAME"])
+            .arg(format!("{service}_*"));
         let mut names = Vec::new();
-        for library in self.run(list.to_owner_of(&partition.key(LIBRARIES))).await?.list()? {
+        for library in self
+            .run(list.to_owner_of(&partition.key(LIBRARIES)))
+            .await?
+            .list()?
+        {
             let name = library.field("library_name")?.text()?;
             if name != self.library() && build_of(service, &name).is_some() {
                 names.push(name);
@@ -94,7 +100,9 @@ impl OwnStore {
     ) -> Result<BTreeMap<String, u64>, RedisError> {
         let seen = Command::new("HGETALL").key(partition.key(LIBRARIES));
         let seen = self.run(seen).await?.map()?.into_iter();
-        Ok(seen.filter_map(|(name, at)| Some((name, at.unsigned().ok()?))).collect())
+        Ok(seen
+            .filter_map(|(name, at)| Some((name, at.unsigned().ok()?)))
+            .collect())
     }
 
     /// Removes what no build uses, and answers which builds are gone. Their names stay in the store
@@ -130,18 +138,26 @@ impl OwnStore {
         if gone.is_empty() {
             return Ok(());
         }
-        let forget = Command::new("HDEL").key(partition.key(LIBRARIES)).args(gone);
+        let forget = Command::new("HDEL")
+            .key(partition.key(LIBRARIES))
+            .args(gone);
         self.run(forget).await.map(drop)
     }
 
     async fn delete_library(&self, partition: Partition, name: &str) -> Result<(), RedisError> {
         let delete = Command::new("FUNCTION").arg("DELETE").arg(name);
-        match self.run(delete.to_owner_of(&partition.key(LIBRARIES))).await {
+        match self
+            .run(delete.to_owner_of(&partition.key(LIBRARIES)))
+            .await
+        {
             // Another process was faster, or another partition of the same node came first.
             Err(error) if error.is_refusal("ERR Library not found") => return Ok(()),
             deleted => deleted?,
         };
-        tracing::info!(library = name, "no build uses these functions any more: they are removed");
+        tracing::info!(
+            library = name,
+            "no build uses these functions any more: they are removed"
+        );
         Ok(())
     }
 }

@@ -76,8 +76,11 @@ impl LineWriter {
     ) -> io::Result<Self> {
         // A duplicate without a buffer and a lock of its own: at its end a process waits for neither.
         let sink = Sink::new(File::from(output.as_fd().try_clone_to_owned()?));
-        let queue =
-            Queue { state: Mutex::default(), wanted: Condvar::new(), written: Condvar::new() };
+        let queue = Queue {
+            state: Mutex::default(),
+            wanted: Condvar::new(),
+            written: Condvar::new(),
+        };
         let writer = Self(Arc::new(queue));
         let worker = writer.clone();
         thread::Builder::new()
@@ -117,10 +120,9 @@ impl LineWriter {
         let mut state = self.state();
         state.flushing += 1;
         self.0.wanted.notify_one();
-        let waited = self
-            .0
-            .written
-            .wait_timeout_while(state, limit, |state| state.is_writing || !state.lines.is_empty());
+        let waited = self.0.written.wait_timeout_while(state, limit, |state| {
+            state.is_writing || !state.lines.is_empty()
+        });
         let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         state.flushing -= 1;
         !waited.timed_out()
@@ -167,7 +169,11 @@ impl LineWriter {
             self.0.written.notify_all();
             state.is_idle = true;
             state = match state.repeats.next_due() {
-                None => self.0.wanted.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .0
+                    .wanted
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(due) => {
                     let pause = due.saturating_duration_since(Instant::now());
                     let woken = self.0.wanted.wait_timeout(state, pause);

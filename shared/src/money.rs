@@ -70,7 +70,9 @@ impl Money {
 
     /// This amount `quantity` times, or `None` above [`Money::MAX`].
     pub fn times(self, quantity: u32) -> Option<Self> {
-        self.0.checked_mul(i64::from(quantity)).and_then(Self::within_range)
+        self.0
+            .checked_mul(i64::from(quantity))
+            .and_then(Self::within_range)
     }
 
     /// The sum, or `None` above [`Money::MAX`].
@@ -100,7 +102,10 @@ impl FromStr for Money {
             Fault::TooFine => InvalidMoney::TooFine,
             Fault::TooLarge => InvalidMoney::TooLarge,
         })?;
-        i64::try_from(minor).ok().and_then(Self::within_range).ok_or(InvalidMoney::TooLarge)
+        i64::try_from(minor)
+            .ok()
+            .and_then(Self::within_range)
+            .ok_or(InvalidMoney::TooLarge)
     }
 }
 
@@ -150,9 +155,12 @@ impl FromStr for FeeRate {
     type Err = InvalidRate;
 
     fn from_str(text: &str) -> Result<Self, InvalidRate> {
-        let rate =
-            decimal::scaled(text, RATE_PLACES).ok().and_then(|rate| i64::try_from(rate).ok());
-        rate.filter(|rate| *rate <= RATE_SCALE).map(Self).ok_or(InvalidRate)
+        let rate = decimal::scaled(text, RATE_PLACES)
+            .ok()
+            .and_then(|rate| i64::try_from(rate).ok());
+        rate.filter(|rate| *rate <= RATE_SCALE)
+            .map(Self)
+            .ok_or(InvalidRate)
     }
 }
 
@@ -169,9 +177,12 @@ mod tests {
 
     #[test]
     fn an_amount_is_read_exactly_and_shown_with_two_decimals() {
-        for (text, shown) in
-            [("0", "0.00"), ("19.9", "19.90"), ("0.05", "0.05"), ("9999999999.99", "9999999999.99")]
-        {
+        for (text, shown) in [
+            ("0", "0.00"),
+            ("19.9", "19.90"),
+            ("0.05", "0.05"),
+            ("9999999999.99", "9999999999.99"),
+        ] {
             assert_eq!(text.parse::<Money>().unwrap().to_string(), shown);
         }
     }
@@ -219,7 +230,11 @@ mod tests {
     #[test]
     fn a_fee_is_rounded_half_up_to_the_cent() {
         let fee = |amount: &str, rate: &str| {
-            amount.parse::<Money>().unwrap().fee(rate.parse().unwrap()).to_string()
+            amount
+                .parse::<Money>()
+                .unwrap()
+                .fee(rate.parse().unwrap())
+                .to_string()
         };
         assert_eq!(fee("19.90", "0.20"), "3.98");
         assert_eq!(fee("0.02", "0.20"), "0.00");

@@ -75,7 +75,11 @@ macro_rules! json {
 
 schema!(OrderId, "order_id", text("uuid", OrderId::EXAMPLE));
 schema!(ProductId, "product_id", text("uuid", ProductId::EXAMPLE));
-schema!(Timestamp, "timestamp", text("date-time", Timestamp::EXAMPLE));
+schema!(
+    Timestamp,
+    "timestamp",
+    text("date-time", Timestamp::EXAMPLE)
+);
 schema!(Ceiling, "timestamp", text("date-time", Timestamp::EXAMPLE));
 schema!(
     Money,
@@ -102,7 +106,10 @@ schema!(
 schema!(
     IdempotencyKey,
     "idempotency_key",
-    MetaSchema { pattern: Some(KEY_PATTERN.to_owned()), ..MetaSchema::new("string") }
+    MetaSchema {
+        pattern: Some(KEY_PATTERN.to_owned()),
+        ..MetaSchema::new("string")
+    }
 );
 
 json!(OrderId, ProductId, Timestamp, Money);
@@ -209,7 +216,10 @@ where
     });
     routes
         .page("/docs", docs)
-        .page("/openapi.json", page("application/json", move || document(&openapi)))
+        .page(
+            "/openapi.json",
+            page("application/json", move || document(&openapi)),
+        )
         .page("/asyncapi.yaml", page("application/yaml", asyncapi))
 }
 
@@ -236,9 +246,11 @@ mod tests {
 
     #[test]
     fn a_time_is_read_although_its_plus_was_not_escaped() {
-        for text in
-            ["2026-11-20T11:00:00+01:00", "2026-11-20T11:00:00 01:00", "2026-11-20 10:00:00Z"]
-        {
+        for text in [
+            "2026-11-20T11:00:00+01:00",
+            "2026-11-20T11:00:00 01:00",
+            "2026-11-20 10:00:00Z",
+        ] {
             let time = Timestamp::parse_from_parameter(text).unwrap();
             assert_eq!(time.to_string(), "2026-11-20T10:00:00.000Z", "{text}");
         }

@@ -107,8 +107,10 @@ struct Told {
 }
 
 /// Wait between two attempts to open a store.
-const OPEN_BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) };
+const OPEN_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(2),
+};
 
 impl OwnStore {
     /// Tries until the store is fit for use; gives up only where trying again is of no use, or when
@@ -145,7 +147,10 @@ impl OwnStore {
         for partition in self.partitions().all() {
             self.load_functions(partition).await.map_err(never_loads)?;
         }
-        if standings.iter().any(|(_, standing)| matches!(standing, Standing::Missing)) {
+        if standings
+            .iter()
+            .any(|(_, standing)| matches!(standing, Standing::Missing))
+        {
             self.ensure_identity(witness).await?;
         }
         for partition in self.partitions().all() {
@@ -180,7 +185,9 @@ impl OwnStore {
             if !nameless {
                 continue;
             }
-            let exists = Command::new("EXISTS").key(partition.key(witness.stream)).as_attempt();
+            let exists = Command::new("EXISTS")
+                .key(partition.key(witness.stream))
+                .as_attempt();
             let there = match self.run(exists).await {
                 // A user of this service's own store has no right to the other's stream.
                 Err(error) if error.is_forbidden() => false,
@@ -188,7 +195,10 @@ impl OwnStore {
             };
             if there {
                 let owner = "the other service".to_owned();
-                return Err(OpenError::OtherService { owner, service: self.layout().service });
+                return Err(OpenError::OtherService {
+                    owner,
+                    service: self.layout().service,
+                });
             }
         }
         Ok(standings)
@@ -200,7 +210,9 @@ impl OwnStore {
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let set = Command::new("SET").key(partition.key(IDENTITY));
-            let identity = self.run(Command::new("GET").key(partition.key(IDENTITY))).await?;
+            let identity = self
+                .run(Command::new("GET").key(partition.key(IDENTITY)))
+                .await?;
             if !identity.is_null() {
                 continue;
             }
@@ -220,7 +232,8 @@ impl OwnStore {
             let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
             let cursor = self.cursor(&stream).await?;
             if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
-                self.reset_cursor(&stream, state.cursor_at(state.delivered)).await?;
+                self.reset_cursor(&stream, state.cursor_at(state.delivered))
+                    .await?;
                 self.remember_life(partition, &self.life().await?).await?;
             }
         }

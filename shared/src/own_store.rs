@@ -34,7 +34,13 @@ impl OwnStore {
             async move { read_lines(&redis, partition, keys).await }
         });
         let library = Arc::new(library);
-        Self { redis, library, partitions, lines, obstacle: Arc::default() }
+        Self {
+            redis,
+            library,
+            partitions,
+            lines,
+            obstacle: Arc::default(),
+        }
     }
 
     /// How its keys are spread.
@@ -49,7 +55,10 @@ impl OwnStore {
 
     /// Why it could not be opened when that was last tried.
     pub(crate) fn obstacle(&self) -> Option<String> {
-        self.obstacle.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.obstacle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Remembers why it could not be opened, and answers whether that is news.
@@ -127,7 +136,9 @@ impl OwnStore {
 
     /// The same of one partition.
     pub(crate) async fn is_identified(&self, partition: Partition) -> Result<bool, RedisError> {
-        let identity = self.run(Command::new("GET").key(partition.key(IDENTITY))).await?;
+        let identity = self
+            .run(Command::new("GET").key(partition.key(IDENTITY)))
+            .await?;
         if identity.is_null() {
             return Ok(false);
         }
@@ -156,7 +167,9 @@ impl OwnStore {
         if self.is_identified(partition).await? {
             return Ok(());
         }
-        Err(RedisError::NotNow("NOIDENTITY this store has lost its data".to_owned()))
+        Err(RedisError::NotNow(
+            "NOIDENTITY this store has lost its data".to_owned(),
+        ))
     }
 
     /// The time on the clock of the store.
@@ -164,7 +177,9 @@ impl OwnStore {
         let time = Command::new("TIME").to_owner_of(&partition.key(IDENTITY));
         let [seconds, microseconds] = self.redis.run(time).await?.exactly("a time")?;
         let ms = seconds.unsigned()?.saturating_mul(1_000);
-        Ok(Timestamp::from_millis(ms.saturating_add(microseconds.unsigned()? / 1_000)))
+        Ok(Timestamp::from_millis(
+            ms.saturating_add(microseconds.unsigned()? / 1_000),
+        ))
     }
 
     /// Whether the clock of the store agrees with that of this process, to within [`MAX_SKEW`].
@@ -178,13 +193,17 @@ impl OwnStore {
     /// and failover, also where a former primary takes over again without having been restarted.
     pub async fn epoch(&self, partition: Partition) -> Result<String, RedisError> {
         let info = self.info(partition, "replication").await?;
-        Ok(info_field(&info, "master_replid").unwrap_or_default().to_owned())
+        Ok(info_field(&info, "master_replid")
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// Identifies the lives of all servers that keep a part of this store.
     pub(crate) async fn life(&self) -> Result<String, RedisError> {
         let epochs = all(self.partitions.all().map(|partition| self.epoch(partition))).await;
-        let epochs = epochs.into_iter().collect::<Result<BTreeSet<String>, RedisError>>()?;
+        let epochs = epochs
+            .into_iter()
+            .collect::<Result<BTreeSet<String>, RedisError>>()?;
         Ok(epochs.into_iter().collect::<Vec<_>>().join(" "))
     }
 
@@ -194,7 +213,9 @@ impl OwnStore {
         partition: Partition,
         section: &'static str,
     ) -> Result<String, RedisError> {
-        let info = Command::new("INFO").arg(section).to_owner_of(&partition.key(IDENTITY));
+        let info = Command::new("INFO")
+            .arg(section)
+            .to_owner_of(&partition.key(IDENTITY));
         Ok(self.run(info).await?.text()?)
     }
 }
@@ -208,11 +229,16 @@ async fn read_lines(
 ) -> Result<Vec<Reply>, RedisError> {
     if let [key] = &keys[..] {
         // An array of one costs a third more, and tells less.
-        return Ok(vec![redis.run(Command::new("GET").key(key.as_str())).await?]);
+        return Ok(vec![
+            redis.run(Command::new("GET").key(key.as_str())).await?,
+        ]);
     }
     let count = 1 + keys.len();
     let read = Command::new("MGET").key(partition.key(IDENTITY));
-    let mut lines = redis.run(keys.into_iter().fold(read, Command::key)).await?.list_of(count)?;
+    let mut lines = redis
+        .run(keys.into_iter().fold(read, Command::key))
+        .await?
+        .list_of(count)?;
     lines.remove(0);
     Ok(lines)
 }
@@ -237,5 +263,7 @@ pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output>
 
 /// The value of a field of `INFO`.
 pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    info.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
 }

@@ -44,13 +44,17 @@ const TIE_LENGTH: usize = 8;
 impl Listing {
     /// The list at `path`, whole.
     pub fn at(path: impl Into<String>) -> Self {
-        Self { path: path.into(), parameters: Vec::new() }
+        Self {
+            path: path.into(),
+            parameters: Vec::new(),
+        }
     }
 
     /// Adds a parameter that chooses or sorts, where the client gave it.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: Option<impl Display>) -> Self {
-        self.parameters.extend(value.map(|value| (name, value.to_string())));
+        self.parameters
+            .extend(value.map(|value| (name, value.to_string())));
         self
     }
 
@@ -62,11 +66,15 @@ impl Listing {
         let position = || {
             let (tie, encoded) = cursor.strip_prefix(CURSOR_PREFIX)?.split_once('.')?;
             let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).ok()?;
-            let position = String::from_utf8(bytes).ok().filter(|_| tie == self.tie())?;
+            let position = String::from_utf8(bytes)
+                .ok()
+                .filter(|_| tie == self.tie())?;
             position.parse().ok()
         };
         let detail = "take it from the Link header of an earlier page, with all other parameters";
-        position().map(Some).ok_or_else(|| Problem::new(&INVALID_CURSOR, detail))
+        position()
+            .map(Some)
+            .ok_or_else(|| Problem::new(&INVALID_CURSOR, detail))
     }
 
     /// The value of `Link` while there is more behind the position `next`.
@@ -75,7 +83,10 @@ impl Listing {
         let mut query = Serializer::new(String::new());
         query.append_pair("limit", &limit.get().to_string());
         query.extend_pairs(&self.parameters);
-        query.append_pair("cursor", &format!("{CURSOR_PREFIX}{}.{position}", self.tie()));
+        query.append_pair(
+            "cursor",
+            &format!("{CURSOR_PREFIX}{}.{position}", self.tie()),
+        );
         Some(format!("<{}?{}>; rel=\"next\"", self.path, query.finish()))
     }
 
@@ -134,7 +145,10 @@ impl ToJSON for Limit {
 
 impl ParseFromParameter for Limit {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+        let limit = text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit));
         limit.map(Self).ok_or_else(|| {
             ParseError::custom(format!("must be a whole number between 1 and {MAX_LIMIT}"))
         })
@@ -146,7 +160,11 @@ mod tests {
     use super::*;
 
     fn cursor_of(link: &str) -> &str {
-        link.split_once("cursor=").unwrap().1.strip_suffix(">; rel=\"next\"").unwrap()
+        link.split_once("cursor=")
+            .unwrap()
+            .1
+            .strip_suffix(">; rel=\"next\"")
+            .unwrap()
     }
 
     #[test]
@@ -154,11 +172,20 @@ mod tests {
         let whole = Listing::at("/things");
         assert_eq!(whole.link(Limit(2), None::<u8>), None);
         assert_eq!(whole.position::<String>(None).unwrap(), None);
-        let teas = whole.clone().with("q", Some("tea & é")).with("sort", None::<&str>);
+        let teas = whole
+            .clone()
+            .with("q", Some("tea & é"))
+            .with("sort", None::<&str>);
         let link = teas.link(Limit(2), Some("a\0b")).unwrap();
-        assert!(link.starts_with("</things?limit=2&q=tea+%26+%C3%A9&cursor=c1."), "{link}");
+        assert!(
+            link.starts_with("</things?limit=2&q=tea+%26+%C3%A9&cursor=c1."),
+            "{link}"
+        );
         let cursor = cursor_of(&link);
-        assert_eq!(teas.position(Some(cursor)).unwrap(), Some("a\0b".to_owned()));
+        assert_eq!(
+            teas.position(Some(cursor)).unwrap(),
+            Some("a\0b".to_owned())
+        );
         assert!(teas.position::<u8>(Some(cursor)).is_err());
     }
 

@@ -106,10 +106,16 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
     ) -> poem::Result<Self> {
         let text = || {
             let number = options.name.strip_prefix(NUMBERED)?.parse().ok()?;
-            let text = request.data::<Arc<Visit>>()?.parameter(request.uri().path(), number)?;
+            let text = request
+                .data::<Arc<Visit>>()?
+                .parameter(request.uri().path(), number)?;
             // Ids need no escapes, which some write all the same.
             let escaped = text.contains('%');
-            if escaped { percent_decode_str(text).decode_utf8().ok() } else { Some(text.into()) }
+            if escaped {
+                percent_decode_str(text).decode_utf8().ok()
+            } else {
+                Some(text.into())
+            }
         };
         let value = text().and_then(|text| T::parse_from_parameter(&text).ok());
         let no_such_id = || Problem::new(&NOT_FOUND, "there is no such id").into();
@@ -137,7 +143,9 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Query<T> {
             (None, None) if T::IS_REQUIRED => return Err(missing::<T>(options.name).into()),
             (value, _) => T::parse_from_parameters(value),
         };
-        parsed.map(Self).map_err(|error| invalid(options.name, &fault::<T>(error.message())).into())
+        parsed
+            .map(Self)
+            .map_err(|error| invalid(options.name, &fault::<T>(error.message())).into())
     }
 }
 
@@ -172,9 +180,13 @@ fn fault<T: Type>(message: &str) -> String {
 /// A message of ours, without what the framework writes around it.
 fn plain(reason: &str) -> &str {
     let (begin, middle, end) = WRAPPING;
-    let inner = reason.strip_prefix(begin).and_then(|rest| rest.split_once(middle));
+    let inner = reason
+        .strip_prefix(begin)
+        .and_then(|rest| rest.split_once(middle));
     let message = inner.map_or(reason, |(_, message)| message);
-    message.split_once(end).map_or(message, |(message, _)| message)
+    message
+        .split_once(end)
+        .map_or(message, |(message, _)| message)
 }
 
 #[cfg(test)]

@@ -82,7 +82,13 @@ impl Problem {
     /// A problem of this kind; `detail` tells what happened this time.
     pub fn new(kind: &'static Kind, detail: impl Into<String>) -> Self {
         let (detail, errors) = (detail.into(), Vec::new());
-        Self { kind, detail, errors, retry_after: None, accept_encoding: None }
+        Self {
+            kind,
+            detail,
+            errors,
+            retry_after: None,
+            accept_encoding: None,
+        }
     }
 
     /// Fields that are invalid: these, and this number of `more`.
@@ -96,19 +102,28 @@ impl Problem {
                 listed + more
             ),
         };
-        Self { errors, ..Self::new(&VALIDATION_FAILED, detail) }
+        Self {
+            errors,
+            ..Self::new(&VALIDATION_FAILED, detail)
+        }
     }
 
     /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(self, wait: Duration) -> Self {
-        Self { retry_after: Some(wait), ..self }
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
     }
 
     /// Adds `Accept-Encoding`: the content coding that the body should have had.
     #[must_use]
     pub fn accept_encoding(self, coding: &'static str) -> Self {
-        Self { accept_encoding: Some(coding), ..self }
+        Self {
+            accept_encoding: Some(coding),
+            ..self
+        }
     }
 
     /// Its kind.
@@ -118,7 +133,12 @@ impl Problem {
 
     /// The answer to a request for `path`, with references as clients see them.
     pub fn respond(self, public_url: Option<&PublicUrl>, path: &str, request_id: &str) -> Response {
-        let Self { kind, retry_after, accept_encoding, .. } = self;
+        let Self {
+            kind,
+            retry_after,
+            accept_encoding,
+            ..
+        } = self;
         let mut response = Response::builder()
             .status(kind.status)
             .content_type(PROBLEM_JSON)
@@ -143,7 +163,12 @@ impl Problem {
         path: &str,
         request_id: &str,
     ) -> Vec<u8> {
-        let Kind { slug, status, title, .. } = self.kind;
+        let Kind {
+            slug,
+            status,
+            title,
+            ..
+        } = self.kind;
         let base = public_url.map_or("", PublicUrl::as_str);
         let body = ProblemBody {
             kind: format!("{base}/problems/{slug}"),
@@ -201,8 +226,10 @@ impl ResponseError for Problem {
 /// Documents that every operation may answer a problem.
 impl ApiResponse for Problem {
     fn meta() -> MetaResponses {
-        let content =
-            MetaMediaType { content_type: PROBLEM_JSON, schema: ProblemBody::schema_ref() };
+        let content = MetaMediaType {
+            content_type: PROBLEM_JSON,
+            schema: ProblemBody::schema_ref(),
+        };
         MetaResponses {
             responses: vec![MetaResponse {
                 description: "A problem (RFC 9457)",
@@ -221,7 +248,10 @@ impl ApiResponse for Problem {
 
 impl Example for FieldError {
     fn example() -> Self {
-        Self { pointer: "#/quantity".to_owned(), detail: "is missing".to_owned() }
+        Self {
+            pointer: "#/quantity".to_owned(),
+            detail: "is missing".to_owned(),
+        }
     }
 }
 

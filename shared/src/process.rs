@@ -47,7 +47,13 @@ impl Process {
         let opened = Opened::default();
         let checks = vec![Check::store(store.clone(), opened.clone())];
         let (tasks, notes) = (JoinSet::new(), Vec::new());
-        let mut process = Self { tasks, checks, notes, opened: opened.clone(), shutdown };
+        let mut process = Self {
+            tasks,
+            checks,
+            notes,
+            opened: opened.clone(),
+            shutdown,
+        };
         let stop = process.shutdown.clone();
         let opening = store.clone();
         process.spawn(async move {
@@ -76,11 +82,19 @@ impl Process {
     ) {
         for partition in store.partitions().all() {
             let progress = Progress::new();
-            self.checks.push(Check::progress("consumer", progress.clone()));
-            let consumer =
-                Consumer::new(handler.clone(), store.clone(), partition, settings, progress);
             self.checks
-                .push(Check::stream_store(consumer.stream_store(), consumer.membership().clone()));
+                .push(Check::progress("consumer", progress.clone()));
+            let consumer = Consumer::new(
+                handler.clone(),
+                store.clone(),
+                partition,
+                settings,
+                progress,
+            );
+            self.checks.push(Check::stream_store(
+                consumer.stream_store(),
+                consumer.membership().clone(),
+            ));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
                 // Before the store has its identity, "no such product" would be no answer.
@@ -115,7 +129,10 @@ impl Process {
             opened.wait(&stop).await;
             let mut last = String::new();
             while !stop.is_cancelled() {
-                let failure = act().await.err().map_or_else(String::new, |error| error.to_string());
+                let failure = act()
+                    .await
+                    .err()
+                    .map_or_else(String::new, |error| error.to_string());
                 if !failure.is_empty() && failure != last {
                     tracing::warn!(task = name, error = failure, "failed; trying again later");
                 }
@@ -156,7 +173,9 @@ impl Process {
     pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &OwnStore, url: &RedisUrl) {
         for partition in store.partitions().all() {
             let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
-            self.run_loop("feed", |progress, stop| feed.run(partition, reader, progress, stop));
+            self.run_loop("feed", |progress, stop| {
+                feed.run(partition, reader, progress, stop)
+            });
         }
     }
 
@@ -208,7 +227,12 @@ impl Process {
 
 /// What a process says about itself.
 fn about(common: &Common, process: &'static str) -> About {
-    About { service: common.service, version: VERSION, commit: common.commit, process }
+    About {
+        service: common.service,
+        version: VERSION,
+        commit: common.commit,
+        process,
+    }
 }
 
 async fn listen(address: &Address) -> anyhow::Result<TcpListener> {

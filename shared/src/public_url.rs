@@ -30,14 +30,17 @@ impl PublicUrl {
     /// Its origin, as browsers write it.
     pub(crate) fn origin(&self) -> &str {
         let start = self.0.find("://").map_or(0, |colon| colon + "://".len());
-        self.0[start..].find('/').map_or(self.as_str(), |slash| &self.0[..start + slash])
+        self.0[start..]
+            .find('/')
+            .map_or(self.as_str(), |slash| &self.0[..start + slash])
     }
 
     /// Tells the paths in the headers of an answer as clients see them.
     pub(crate) fn complete(&self, headers: &mut HeaderMap) {
         for (name, opening) in [(LOCATION, ""), (LINK, "<")] {
-            let path =
-                headers.get(&name).and_then(|value| value.to_str().ok()?.strip_prefix(opening));
+            let path = headers
+                .get(&name)
+                .and_then(|value| value.to_str().ok()?.strip_prefix(opening));
             let path = path.filter(|path| path.starts_with('/') && !path.starts_with("//"));
             let value = path.map(|path| HeaderValue::from_str(&format!("{opening}{self}{path}")));
             if let Some(Ok(value)) = value {
@@ -64,7 +67,11 @@ impl FromStr for PublicUrl {
             && url.query().is_none()
             && url.fragment().is_none();
         let text = url.as_str().trim_end_matches('/');
-        if bare { Ok(Self(text.to_owned())) } else { Err(InvalidPublicUrl) }
+        if bare {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPublicUrl)
+        }
     }
 }
 
@@ -82,7 +89,10 @@ mod tests {
     fn a_public_url_may_have_a_path_and_nothing_behind_it() {
         for (text, shown) in [
             ("https://shop.example", "https://shop.example"),
-            ("https://shop.example/payments/", "https://shop.example/payments"),
+            (
+                "https://shop.example/payments/",
+                "https://shop.example/payments",
+            ),
             ("HTTP://Shop.example:80/a b", "http://shop.example/a%20b"),
             ("http://[::1]:8080/v1/x", "http://[::1]:8080/v1/x"),
         ] {

@@ -56,7 +56,11 @@ impl RateLimit {
     /// A limit that nobody has used yet.
     pub fn new(rate: Rate) -> Self {
         let limiter = ArcSwap::from_pointee(rate.limiter());
-        Self { rate, limiter, clock: DefaultClock::default() }
+        Self {
+            rate,
+            limiter,
+            clock: DefaultClock::default(),
+        }
     }
 
     /// Counts one request of an address.
@@ -69,7 +73,11 @@ impl RateLimit {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(refusal) => (0, Some(refusal.wait_time_from(self.clock.now()))),
         };
-        Standing { rate: self.rate, remaining, wait }
+        Standing {
+            rate: self.rate,
+            remaining,
+            wait,
+        }
     }
 
     /// Forgets addresses that have their whole quota again. Where that is not enough, everybody
@@ -87,7 +95,8 @@ impl Standing {
     pub fn refusal(&self) -> Option<Problem> {
         let Rate { requests, window } = self.rate;
         let detail = format!("the limit is {requests} requests in {} s", window.as_secs());
-        self.wait.map(|wait| Problem::new(&RATE_LIMITED, detail).retry_after(wait))
+        self.wait
+            .map(|wait| Problem::new(&RATE_LIMITED, detail).retry_after(wait))
     }
 
     /// Tells the client where it stands.
@@ -162,8 +171,17 @@ mod tests {
         for text in ["1/1s", "100/60s", "100/60", "1000000/1h"] {
             assert!(text.parse::<Rate>().is_ok(), "{text}");
         }
-        for text in ["", "100", "0/1s", "100/0", "-1/1s", "1/1500ms", "1/2h", "1000001/1s", "1/1s/"]
-        {
+        for text in [
+            "",
+            "100",
+            "0/1s",
+            "100/0",
+            "-1/1s",
+            "1/1500ms",
+            "1/2h",
+            "1000001/1s",
+            "1/1s/",
+        ] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
     }

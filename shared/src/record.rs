@@ -34,7 +34,12 @@ impl Record {
     /// Reads the fields of a stream entry.
     pub fn of_entry(fields: &[(Bytes, Bytes)]) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self(fields.iter().map(|(name, value)| (text(name).into(), text(value))).collect())
+        Self(
+            fields
+                .iter()
+                .map(|(name, value)| (text(name).into(), text(value)))
+                .collect(),
+        )
     }
 
     /// Whether there is such a field.
@@ -43,12 +48,16 @@ impl Record {
     }
 
     fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A field that must be there.
     pub fn parse<T: FromStr<Err: Display>>(&self, name: &'static str) -> Result<T, RedisError> {
-        self.optional(name)?.ok_or_else(|| broken(name, &"it is missing"))
+        self.optional(name)?
+            .ok_or_else(|| broken(name, &"it is missing"))
     }
 
     /// A field that may be missing.
@@ -57,7 +66,8 @@ impl Record {
         name: &'static str,
     ) -> Result<Option<T>, RedisError> {
         let text = self.find(name);
-        text.map(|text| text.parse().map_err(|error| broken(name, &error))).transpose()
+        text.map(|text| text.parse().map_err(|error| broken(name, &error)))
+            .transpose()
     }
 
     /// A point in time in milliseconds, which must be there.

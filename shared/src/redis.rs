@@ -116,7 +116,10 @@ impl Redis {
         };
         let inner = Arc::new(inner);
         sentinel::watch(&inner);
-        Self { inner, acks: ReplicaAcks::NONE }
+        Self {
+            inner,
+            acks: ReplicaAcks::NONE,
+        }
     }
 
     /// Whether it is a client of a cluster.
@@ -129,7 +132,9 @@ impl Redis {
         if self.inner.url.is_cluster() {
             return slots::insist(self, command, false).await;
         }
-        self.inner.run(&self.inner.connection.load_full(), command).await
+        self.inner
+            .run(&self.inner.connection.load_full(), command)
+            .await
     }
 
     /// The same, and answers only what a failover will not undo: what the command wrote, and what
@@ -143,14 +148,20 @@ impl Redis {
     }
 
     async fn run_once(&self, command: Command) -> Result<Reply, RedisError> {
-        self.inner.run(&self.inner.connection.load_full(), command).await
+        self.inner
+            .run(&self.inner.connection.load_full(), command)
+            .await
     }
 
     async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
         let life = if waits { connection.life() } else { 0 };
-        let place = if waits && self.inner.url.is_cluster() { Place::of(&command) } else { None };
+        let place = if waits && self.inner.url.is_cluster() {
+            Place::of(&command)
+        } else {
+            None
+        };
         let reply = self.inner.run(&connection, command).await?;
         // Where nothing was there, nothing follows from it.
         if waits && !reply.is_null() {
@@ -204,11 +215,16 @@ impl Inner {
     /// A command that was not answered for want of a connection failed for the reason that there is
     /// none.
     fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
-        let RedisError::Unavailable(symptom) = error else { return error };
+        let RedisError::Unavailable(symptom) = error else {
+            return error;
+        };
         let Some(mut reason) = connection.trouble() else {
             return RedisError::Unavailable(format!("{}: {symptom}", self.url));
         };
-        let sentinel = self.sentinel_trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let sentinel = self
+            .sentinel_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(sentinel) = &*sentinel {
             reason = format!("{reason}; {sentinel}");
         }
@@ -217,7 +233,8 @@ impl Inner {
     }
 
     fn replace(&self) {
-        self.connection.store(Arc::new(Connection::open(&self.url, self.timeout)));
+        self.connection
+            .store(Arc::new(Connection::open(&self.url, self.timeout)));
     }
 
     /// Replaces a client that is stuck. What it still owes an answer fails with it.
@@ -240,7 +257,12 @@ impl Command {
     /// A command that belongs to no key.
     pub fn new(name: &'static str) -> Self {
         let args = Vec::with_capacity(8);
-        Self { name, route: ClusterHash::Random, args, is_attempt: false }
+        Self {
+            name,
+            route: ClusterHash::Random,
+            args,
+            is_attempt: false,
+        }
     }
 
     /// Adds a key. The first one decides which node of a cluster receives the command.
@@ -271,7 +293,10 @@ impl Command {
     /// Its caller acts on a refusal, so that the log need not tell it.
     #[must_use]
     pub fn as_attempt(self) -> Self {
-        Self { is_attempt: true, ..self }
+        Self {
+            is_attempt: true,
+            ..self
+        }
     }
 
     /// Sends the command to the node that owns `key`, without naming it: for commands about the

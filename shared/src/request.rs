@@ -90,9 +90,11 @@ impl Gate {
         let cross_origin = self.origins.of(&request);
         let standing = self.count(caller, &asked);
         let refusal = standing.as_ref().and_then(Standing::refusal);
-        let answer = match refusal
-            .or_else(|| asked.beyond_places(caller).or_else(|| asked.beyond_share(caller)))
-        {
+        let answer = match refusal.or_else(|| {
+            asked
+                .beyond_places(caller)
+                .or_else(|| asked.beyond_share(caller))
+        }) {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
                 Box::pin(body::discard(&head.headers, body, caller)).await;
@@ -107,9 +109,11 @@ impl Gate {
                 caching = asked.place.map_or(caching, |place| place.caching.clone());
                 response
             }
-            Err(problem) => {
-                asked.refuse(problem, self.public_url.as_ref(), context.request_id.as_str())
-            }
+            Err(problem) => asked.refuse(
+                problem,
+                self.public_url.as_ref(),
+                context.request_id.as_str(),
+            ),
         };
         log(&asked, response.status(), started.elapsed(), context);
         let headers = response.headers_mut();

@@ -47,7 +47,12 @@ struct Looks(VecDeque<(Instant, EntryId)>);
 impl Trimmer {
     /// A trimmer of a stream in `store`, which removes what has been acknowledged for `settled`.
     pub fn new(store: OwnStore, retention: Duration, settled: Duration) -> Self {
-        Self { store, retention, settled, looks: Mutex::default() }
+        Self {
+            store,
+            retention,
+            settled,
+            looks: Mutex::default(),
+        }
     }
 
     /// Removes from the stream of `E`, in every partition, what every group had acknowledged some
@@ -74,7 +79,10 @@ impl Trimmer {
     /// Remembers what is needed now, and answers what was needed long enough ago.
     fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.entry(partition).or_default().remember(Instant::now(), needed, self.settled)
+        looks
+            .entry(partition)
+            .or_default()
+            .remember(Instant::now(), needed, self.settled)
     }
 }
 
@@ -86,7 +94,11 @@ impl Looks {
         while self.0.get(1).is_some_and(|(at, _)| is_settled(*at)) {
             self.0.pop_front();
         }
-        let found = self.0.front().filter(|(at, _)| is_settled(*at)).map(|(_, needed)| *needed);
+        let found = self
+            .0
+            .front()
+            .filter(|(at, _)| is_settled(*at))
+            .map(|(_, needed)| *needed);
         if self.0.len() < MAX_LOOKS {
             self.0.push_back((now, needed));
         }
@@ -117,7 +129,11 @@ async fn trim_stream(store: &OwnStore, key: &str, first: EntryId) -> Result<(), 
         }
     }
     if removed > 0 {
-        tracing::info!(stream = key, removed, "trimmed what every group has acknowledged");
+        tracing::info!(
+            stream = key,
+            removed,
+            "trimmed what every group has acknowledged"
+        );
     }
     Ok(())
 }
@@ -129,7 +145,10 @@ async fn oldest_needed(
     key: &str,
     group: &str,
 ) -> Result<Option<EntryId>, RedisError> {
-    let groups = match store.run(Command::new("XINFO").arg("GROUPS").key(key)).await {
+    let groups = match store
+        .run(Command::new("XINFO").arg("GROUPS").key(key))
+        .await
+    {
         Err(error) if error.is_refusal("ERR no such key") => return Ok(None),
         groups => groups?.list()?,
     };
@@ -140,11 +159,16 @@ async fn oldest_needed(
         let mut needed = parse_id(&info.clone().field("last-delivered-id")?.text()?);
         if info.field("pending")?.unsigned()? > 0 {
             let summary = Command::new("XPENDING").key(key).arg(name.as_str());
-            let [_, smallest, _, _] =
-                store.run(summary).await?.exactly("a summary of what is pending")?;
+            let [_, smallest, _, _] = store
+                .run(summary)
+                .await?
+                .exactly("a summary of what is pending")?;
             // It was acknowledged in between if there is none; the next trim will see.
-            needed =
-                if smallest.is_null() { EntryId::default() } else { parse_id(&smallest.text()?) };
+            needed = if smallest.is_null() {
+                EntryId::default()
+            } else {
+                parse_id(&smallest.text()?)
+            };
         }
         found |= name == group;
         oldest = Some(oldest.map_or(needed, |oldest: EntryId| oldest.min(needed)));
@@ -206,7 +230,10 @@ mod tests {
         let (jumped, settled) = (id(later.as_millis()), ago(60_000));
         assert_eq!(first_kept(jumped, settled, later, REWIND), settled);
         // It is set back: ids go on from there, and the stream must not grow for a month.
-        let settled = EntryId { ms: later.as_millis(), sequence: 3 };
+        let settled = EntryId {
+            ms: later.as_millis(),
+            sequence: 3,
+        };
         assert_eq!(first_kept(jumped, settled, now, REWIND), settled);
         // A longer retention is kept to, whatever that takes.
         let first = EntryId::first_of(now.as_millis() - DAY_MS);

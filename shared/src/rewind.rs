@@ -78,14 +78,21 @@ impl OwnStore {
     }
 
     async fn remembers_life(&self, partition: Partition, life: &str) -> Result<bool, RedisError> {
-        let stored = self.run(Command::new("GET").key(partition.key(EPOCH))).await?;
+        let stored = self
+            .run(Command::new("GET").key(partition.key(EPOCH)))
+            .await?;
         Ok(!stored.is_null() && stored.text()? == life)
     }
 }
 
 impl Rewind {
     pub(crate) fn new() -> Self {
-        Self { check_at: Instant::now(), pass: None, passes: 0, done: None }
+        Self {
+            check_at: Instant::now(),
+            pass: None,
+            passes: 0,
+            done: None,
+        }
     }
 
     /// Looks at the stores again in the next round.
@@ -111,14 +118,20 @@ impl Rewind {
         if step == Step::GoOn {
             self.passes = 0;
             let partitions = settler.own_store.partitions().all().count();
-            let share = u32::try_from(partitions).unwrap_or(u32::MAX).max(CHECKED_PARTITIONS);
+            let share = u32::try_from(partitions)
+                .unwrap_or(u32::MAX)
+                .max(CHECKED_PARTITIONS);
             self.check_at = Instant::now() + CHECK_INTERVAL * share / CHECKED_PARTITIONS;
         }
         Ok(step)
     }
 
     async fn look<H: Handler>(&mut self, settler: &Settler<H>) -> Result<Step, RedisError> {
-        let Settler { own_store, partition, .. } = settler;
+        let Settler {
+            own_store,
+            partition,
+            ..
+        } = settler;
         // In this order: a cursor that was read before the life was seen is that of this life, or
         // the life is seen to be new.
         let known = settler.known_id();
@@ -187,7 +200,11 @@ impl Rewind {
             tracing::info!(stream, %from, "acting on recent events again");
         }
         self.passes = self.passes.saturating_add(1);
-        self.pass = Some(Pass { next: from, last, life });
+        self.pass = Some(Pass {
+            next: from,
+            last,
+            life,
+        });
     }
 
     async fn advance<H: Handler>(
@@ -225,7 +242,11 @@ impl Rewind {
         settler.catch_up_to(last, &life).await?;
         // The life is remembered only now, and it is the one in which the pass began: a crash of
         // this process, or another restart of the store, begins it anew.
-        match settler.own_store.remember_life(settler.partition, &life).await {
+        match settler
+            .own_store
+            .remember_life(settler.partition, &life)
+            .await
+        {
             // Without room to remember it, the next start makes one pass more than it needs.
             Err(error) if !error.is_full() => return Err(error),
             _ => self.done = Some(life),

@@ -68,7 +68,11 @@ impl Routes {
             let place = self.place(&path);
             place.caching = caching.clone();
             for (method, endpoint) in endpoints {
-                place.add(Operation { method, endpoint, declared: Some(Declared::default()) });
+                place.add(Operation {
+                    method,
+                    endpoint,
+                    declared: Some(Declared::default()),
+                });
             }
         }
         for path in A::meta().into_iter().flat_map(|api| api.paths) {
@@ -90,7 +94,11 @@ impl Routes {
         E: IntoEndpoint<Endpoint: 'static>,
     {
         let endpoint = page.map_to_response().boxed();
-        self.place(path).add(Operation { method: Method::GET, endpoint, declared: None });
+        self.place(path).add(Operation {
+            method: Method::GET,
+            endpoint,
+            declared: None,
+        });
         self.count_methods()
     }
 
@@ -120,8 +128,10 @@ impl Routes {
                 node = node.literal(segment);
             }
         }
-        node.place
-            .get_or_insert_with(|| Place { parameters: parameters.into(), ..Place::default() })
+        node.place.get_or_insert_with(|| Place {
+            parameters: parameters.into(),
+            ..Place::default()
+        })
     }
 }
 
@@ -140,18 +150,27 @@ impl Node {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (path, None),
         };
-        let named = self.literals.iter().find(|(name, _)| name == segment).map(|(_, node)| node);
+        let named = self
+            .literals
+            .iter()
+            .find(|(name, _)| name == segment)
+            .map(|(_, node)| node);
         let parameter = self.parameter.as_deref().filter(|_| !segment.is_empty());
-        named.into_iter().chain(parameter).find_map(|node| match rest {
-            Some(rest) => node.find(rest),
-            None => node.place.as_ref(),
-        })
+        named
+            .into_iter()
+            .chain(parameter)
+            .find_map(|node| match rest {
+                Some(rest) => node.find(rest),
+                None => node.place.as_ref(),
+            })
     }
 
     fn collect_methods<'a>(&'a self, methods: &mut Vec<&'a str>) {
         methods.extend(self.place.iter().flat_map(Place::methods));
         let literals = self.literals.iter().map(|(_, node)| node);
-        literals.chain(self.parameter.as_deref()).for_each(|node| node.collect_methods(methods));
+        literals
+            .chain(self.parameter.as_deref())
+            .for_each(|node| node.collect_methods(methods));
     }
 }
 
@@ -167,11 +186,16 @@ impl Place {
     }
 
     fn methods(&self) -> Vec<&str> {
-        self.operations.iter().map(|operation| operation.method.as_str()).collect()
+        self.operations
+            .iter()
+            .map(|operation| operation.method.as_str())
+            .collect()
     }
 
     fn operation(&self, method: &Method) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.method == method)
+        self.operations
+            .iter()
+            .find(|operation| operation.method == method)
     }
 
     fn add(&mut self, operation: Operation) {
@@ -183,7 +207,11 @@ impl Place {
 impl Operation {
     /// Hands over a request, if it asks for nothing that the operation does not take.
     fn call(&self, request: Request) -> Answer<'_> {
-        match self.declared.as_ref().map_or(Ok(()), |declared| declared.check(&request)) {
+        match self
+            .declared
+            .as_ref()
+            .map_or(Ok(()), |declared| declared.check(&request))
+        {
             Ok(()) => DynEndpoint::call(&*self.endpoint, request),
             Err(problem) => Box::pin(ready(Err(problem.into()))),
         }
@@ -209,7 +237,9 @@ pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
     if let Some(operation) = place.operation(request.method()) {
         return operation.call(request);
     }
-    let get = place.operation(&Method::GET).filter(|_| request.method() == Method::HEAD);
+    let get = place
+        .operation(&Method::GET)
+        .filter(|_| request.method() == Method::HEAD);
     let Some(get) = get else {
         return Box::pin(ready(Err(MethodNotAllowedError.into())));
     };

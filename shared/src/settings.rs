@@ -114,8 +114,11 @@ const RECLAIM_IDLE: Setting = Setting {
     default: "30s",
     help: "idle time after which a dead consumer's entries are taken over, 1s to 1h",
 };
-const LOG_FORMAT: Setting =
-    Setting { name: "LOG_FORMAT", default: "pretty", help: "pretty or json" };
+const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    default: "pretty",
+    help: "pretty or json",
+};
 const RUST_LOG: Setting = Setting {
     name: "RUST_LOG",
     default: "info",
@@ -136,7 +139,12 @@ const NO_COLOR: Setting = Setting {
 impl Common {
     /// Reads the settings. `None` means that at least one is wrong.
     pub fn read(reader: &mut Reader, defaults: Defaults) -> Option<Self> {
-        let Defaults { service, commit, http_addr, consumer_http_addr } = defaults;
+        let Defaults {
+            service,
+            commit,
+            http_addr,
+            consumer_http_addr,
+        } = defaults;
         let http_addr = Setting {
             name: "HTTP_ADDR",
             default: http_addr,
@@ -159,8 +167,11 @@ impl Common {
         // Shorter, and a rewind after a restart would not find what it looks for.
         let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
         let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
-        let reclaim_idle =
-            reader.span(RECLAIM_IDLE, Duration::from_secs(1), Duration::from_hours(1));
+        let reclaim_idle = reader.span(
+            RECLAIM_IDLE,
+            Duration::from_secs(1),
+            Duration::from_hours(1),
+        );
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
         let worker_threads = reader.number(TOKIO_WORKER_THREADS, 1, MAX_WORKER_THREADS);
@@ -222,7 +233,8 @@ impl FromStr for ConsumerName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = text.chars().count() <= MAX_CONSUMER_NAME && !text.chars().any(char::is_control);
-        fits.then(|| Self(text.to_owned())).ok_or("expected a shorter name, on one line")
+        fits.then(|| Self(text.to_owned()))
+            .ok_or("expected a shorter name, on one line")
     }
 }
 
@@ -241,13 +253,20 @@ fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
     let count = reader.read::<u8>(REPLICA_ACKS);
     let (min, max) = ACK_TIMEOUT_RANGE;
     let timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
-    Some(ReplicaAcks { count: u32::from(count?), timeout: timeout? })
+    Some(ReplicaAcks {
+        count: u32::from(count?),
+        timeout: timeout?,
+    })
 }
 
 /// The same after a restart, so that a consumer finds its own pending entries at once; and another one
 /// for each consumer, because two on one host cannot listen on one port.
 fn default_consumer_name(service: &str, address: &Address) -> String {
-    format!("{service}-{}-{}", gethostname::gethostname().to_string_lossy(), address.port())
+    format!(
+        "{service}-{}-{}",
+        gethostname::gethostname().to_string_lossy(),
+        address.port()
+    )
 }
 
 #[cfg(test)]

@@ -57,7 +57,10 @@ impl<H: Handler> Settler<H> {
                 Settlement::Retry(error) => {
                     last_error = error;
                     let attempts = delivery.attempts.saturating_add(1);
-                    again.push(Delivery { attempts, ..delivery });
+                    again.push(Delivery {
+                        attempts,
+                        ..delivery
+                    });
                 }
             }
         }
@@ -134,7 +137,10 @@ impl<H: Handler> Settler<H> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
         };
-        let ids: Vec<String> = batch.iter().map(|delivery| delivery.entry.id.clone()).collect();
+        let ids: Vec<String> = batch
+            .iter()
+            .map(|delivery| delivery.entry.id.clone())
+            .collect();
         let (settled, again) = if attempts >= MAX_ATTEMPTS {
             (self.park_killers(batch).await?, Vec::new())
         } else {
@@ -155,9 +161,15 @@ impl<H: Handler> Settler<H> {
     async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Vec<String>, RedisError> {
         let detail = "handed over again and again, and the process died each time";
         let parking = || too_often(detail.to_owned());
-        let parked: Vec<_> = batch.into_iter().map(|delivery| (delivery, parking())).collect();
+        let parked: Vec<_> = batch
+            .into_iter()
+            .map(|delivery| (delivery, parking()))
+            .collect();
         self.park(&parked).await?;
-        Ok(parked.into_iter().map(|(delivery, _)| delivery.entry.id).collect())
+        Ok(parked
+            .into_iter()
+            .map(|(delivery, _)| delivery.entry.id)
+            .collect())
     }
 
     /// Acknowledges what is settled, once the own store remembers that it has come so far.
@@ -168,9 +180,12 @@ impl<H: Handler> Settler<H> {
         }
         if newest.ms > self.known_id().ms.saturating_add(as_ms(STEP)) {
             let stream = self.read_stream().await?;
-            self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD).await?;
+            self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD)
+                .await?;
         }
-        self.membership.acknowledge(&self.stream_store, settled).await
+        self.membership
+            .acknowledge(&self.stream_store, settled)
+            .await
     }
 
     /// One settlement for each delivery: what is no event is parked, the others go to the handler
@@ -210,16 +225,33 @@ impl<H: Handler> Settler<H> {
     }
 
     async fn park(&self, parked: &[(Delivery, Parking)]) -> Result<(), RedisError> {
-        let Self { own_store: store, partition, keeper, .. } = self;
-        let dead_letters = DeadLetters { store, partition: *partition };
+        let Self {
+            own_store: store,
+            partition,
+            keeper,
+            ..
+        } = self;
+        let dead_letters = DeadLetters {
+            store,
+            partition: *partition,
+        };
         dead_letters.park(&self.membership, parked, keeper).await
     }
 
     /// One line for a batch: what fails may come in thousands.
     fn tell_retries(&self, again: &[Delivery], error: &str) {
-        let Some(Delivery { entry, attempts }) = again.last() else { return };
+        let Some(Delivery { entry, attempts }) = again.last() else {
+            return;
+        };
         let (stream, entry, entries) = (&self.membership.stream, &entry.id, again.len());
-        tracing::warn!(stream, entries, entry, attempt = attempts, error, "will try again");
+        tracing::warn!(
+            stream,
+            entries,
+            entry,
+            attempt = attempts,
+            error,
+            "will try again"
+        );
     }
 }
 
@@ -234,7 +266,10 @@ fn limit(delivery: &Delivery, settlement: Settlement) -> Settlement {
 }
 
 fn too_often(detail: String) -> Parking {
-    Parking { reason: "max_deliveries", detail }
+    Parking {
+        reason: "max_deliveries",
+        detail,
+    }
 }
 
 fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
@@ -243,11 +278,18 @@ fn decode<E: Event>(entry: &Entry) -> Result<E, Parking> {
         detail: "the entry was removed from the stream while it was pending".to_owned(),
     };
     if let Some(cut) = &entry.cut {
-        let detail =
-            format!("the entry has {} bytes, and at most {MAX_ENTRY_BYTES} are read", cut.bytes);
-        return Err(Parking { reason: "too_large", detail });
+        let detail = format!(
+            "the entry has {} bytes, and at most {MAX_ENTRY_BYTES} are read",
+            cut.bytes
+        );
+        return Err(Parking {
+            reason: "too_large",
+            detail,
+        });
     }
     let fields: &RawFields = entry.fields.as_ref().ok_or_else(trimmed)?;
-    E::decode(fields)
-        .map_err(|error: DecodeError| Parking { reason: error.reason(), detail: error.to_string() })
+    E::decode(fields).map_err(|error: DecodeError| Parking {
+        reason: error.reason(),
+        detail: error.to_string(),
+    })
 }

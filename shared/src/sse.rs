@@ -91,7 +91,13 @@ impl<S: Show> Live<S> {
     pub fn new(feed: Feed<S>, clients: usize, shutdown: Shutdown) -> Self {
         let [clients, replays, pages] =
             [clients, MAX_REPLAYS, MAX_HELD_PAGES].map(|count| Arc::new(Semaphore::new(count)));
-        Self { feed, clients, replays, pages, shutdown }
+        Self {
+            feed,
+            clients,
+            replays,
+            pages,
+            shutdown,
+        }
     }
 
     /// The changes it reads.
@@ -153,7 +159,11 @@ impl<S: Show> Client<S> {
     async fn repeat(&mut self) -> Option<()> {
         let page = self.live.pages.clone().acquire_owned();
         self.page = timeout(PAGE_TIMEOUT, page).await.ok().and_then(Result::ok);
-        let page = if self.page.is_some() { self.read_missed().await } else { None };
+        let page = if self.page.is_some() {
+            self.read_missed().await
+        } else {
+            None
+        };
         if let Some(page) = page {
             self.queue.extend(page.iter().map(event));
         } else {
@@ -194,7 +204,9 @@ impl<S: Show> Client<S> {
     }
 
     fn has(&self, mark: Mark) -> bool {
-        self.repeated.get(&mark.partition).is_some_and(|&repeated| mark.place <= repeated)
+        self.repeated
+            .get(&mark.partition)
+            .is_some_and(|&repeated| mark.place <= repeated)
     }
 
     /// Tells the client to start over, from the place where the changes are now. `None` ends the
@@ -218,8 +230,18 @@ fn greeting(now: Option<Mark>) -> Bytes {
 /// Written once, for all clients. JSON as it is written here has no line breaks, and neither have
 /// kinds and marks.
 fn event(notice: &Notice) -> Bytes {
-    let Notice { change, data, frame } = notice;
-    let write = || format!("id: {}\nevent: {}\ndata: {data}\n\n", change.mark, change.kind).into();
+    let Notice {
+        change,
+        data,
+        frame,
+    } = notice;
+    let write = || {
+        format!(
+            "id: {}\nevent: {}\ndata: {data}\n\n",
+            change.mark, change.kind
+        )
+        .into()
+    };
     frame.get_or_init(write).clone()
 }
 

@@ -39,7 +39,10 @@ pub enum Standing {
 impl GroupStanding {
     /// Asks the store that has the stream.
     pub async fn read(store: &OwnStore, stream: &str, group: &str) -> Result<Self, RedisError> {
-        let groups = match store.run(Command::new("XINFO").arg("GROUPS").key(stream)).await {
+        let groups = match store
+            .run(Command::new("XINFO").arg("GROUPS").key(stream))
+            .await
+        {
             Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
             groups => groups?.list()?,
         };
@@ -54,7 +57,10 @@ impl GroupStanding {
         }
         // Read after the group: what was given to a consumer in between is only in this list.
         let list = Command::new("XPENDING").key(stream).arg(group);
-        let list = store.run(list.arg("-").arg("+").arg(MAX_PENDING)).await?.list()?;
+        let list = store
+            .run(list.arg("-").arg("+").arg(MAX_PENDING))
+            .await?
+            .list()?;
         let more_pending = list.len() >= usize::try_from(MAX_PENDING).unwrap_or(usize::MAX);
         let mut pending = BTreeMap::new();
         for entry in list {
@@ -63,7 +69,11 @@ impl GroupStanding {
                 pending.insert(id, deliveries.unsigned()?);
             }
         }
-        Ok(Self { last_delivered, pending, more_pending })
+        Ok(Self {
+            last_delivered,
+            pending,
+            more_pending,
+        })
     }
 
     /// Where an entry stands.
@@ -74,7 +84,11 @@ impl GroupStanding {
         if let Some(&deliveries) = self.pending.get(&entry) {
             return Standing::Pending { deliveries };
         }
-        let seen_to = if self.more_pending { self.pending.keys().next_back() } else { None };
+        let seen_to = if self.more_pending {
+            self.pending.keys().next_back()
+        } else {
+            None
+        };
         match entry {
             entry if entry > last_delivered => Standing::Waiting,
             entry if seen_to.is_some_and(|&seen_to| entry > seen_to) => Standing::Unknown,
@@ -88,8 +102,15 @@ mod tests {
     use super::*;
 
     fn standing(last: Option<u64>, pending: &[u64], more_pending: bool) -> GroupStanding {
-        let pending = pending.iter().map(|&ms| (EntryId::first_of(ms), 2)).collect();
-        GroupStanding { last_delivered: last.map(EntryId::first_of), pending, more_pending }
+        let pending = pending
+            .iter()
+            .map(|&ms| (EntryId::first_of(ms), 2))
+            .collect();
+        GroupStanding {
+            last_delivered: last.map(EntryId::first_of),
+            pending,
+            more_pending,
+        }
     }
 
     #[test]

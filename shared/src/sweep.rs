@@ -37,7 +37,11 @@ pub const MIN_SPAN: Duration = Duration::from_hours(24);
 /// The newest record that is to be believed, of the newest one and the newest that is [`MIN_SPAN`] older.
 /// A long gap between both says that the clock was wrong when the newer one was recorded.
 pub fn believed(newest: Timestamp, older: Timestamp) -> Timestamp {
-    if newest > older.later_by(MAX_QUIET.saturating_add(MIN_SPAN)) { older } else { newest }
+    if newest > older.later_by(MAX_QUIET.saturating_add(MIN_SPAN)) {
+        older
+    } else {
+        newest
+    }
 }
 
 /// Decides what one task may remove, at one look after the other.
@@ -59,9 +63,15 @@ impl ClockWatch {
     /// Whether the clock, since the look before, has advanced as time passed, to within [`MAX_STEP`].
     /// Not so at the first look.
     pub fn is_steady(&self, partition: Partition, clock: Timestamp) -> bool {
-        let look = Look { at: Instant::now(), clock, newest: clock };
+        let look = Look {
+            at: Instant::now(),
+            clock,
+            newest: clock,
+        };
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.insert(partition, look).is_some_and(|before| !look.jumped_since(before))
+        looks
+            .insert(partition, look)
+            .is_some_and(|before| !look.jumped_since(before))
     }
 }
 
@@ -96,7 +106,11 @@ enum Doubt {
 impl Sweep {
     /// A sweep of `what`. Two looks have to agree that are at least `pause` apart.
     pub fn new(what: &'static str, pause: Duration) -> Self {
-        Self { what, pause, looks: Mutex::default() }
+        Self {
+            what,
+            pause,
+            looks: Mutex::default(),
+        }
     }
 
     /// Looks at the clock of a store and at the time of the newest thing that it has recorded. Answers
@@ -107,7 +121,11 @@ impl Sweep {
         clock: Timestamp,
         newest: Timestamp,
     ) -> Option<Timestamp> {
-        let look = Look { at: Instant::now(), clock, newest };
+        let look = Look {
+            at: Instant::now(),
+            clock,
+            newest,
+        };
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let memory = looks.entry(partition).or_default();
         let before = memory.before;

@@ -28,7 +28,11 @@ impl Story {
 
     fn clock(&self) -> Timestamp {
         let off = DAY * u32::try_from(self.off_days.unsigned_abs()).unwrap();
-        if self.off_days < 0 { self.real().earlier_by(off) } else { self.real().later_by(off) }
+        if self.off_days < 0 {
+            self.real().earlier_by(off)
+        } else {
+            self.real().later_by(off)
+        }
     }
 
     fn pass(&mut self, time: Duration) {
@@ -46,7 +50,11 @@ impl Story {
 
     /// A look while the newest thing was recorded at this time.
     fn look(&mut self, newest: Timestamp) -> Result<Option<Timestamp>, Doubt> {
-        let look = Look { at: self.start + self.passed, clock: self.clock(), newest };
+        let look = Look {
+            at: self.start + self.passed,
+            clock: self.clock(),
+            newest,
+        };
         self.memory.judge(look, PAUSE)
     }
 
@@ -103,7 +111,11 @@ fn a_jump_of_the_clock_stops_everything_for_a_day_whichever_way_it_goes() {
         }
         let before = story.clock();
         story.pass(PAUSE);
-        assert_eq!(story.look(story.clock()), Ok(Some(before)), "it is believed in the end");
+        assert_eq!(
+            story.look(story.clock()),
+            Ok(Some(before)),
+            "it is believed in the end"
+        );
     }
 }
 
@@ -115,11 +127,19 @@ fn what_was_recorded_last_limits_what_a_clock_may_do() {
     while story.passed + PAUSE <= MAX_QUIET {
         story.pass(PAUSE);
         let expected = (story.passed <= MAX_GAP).then_some(newest);
-        assert_eq!(story.look(newest), Ok(expected), "an idle store stays as it is");
+        assert_eq!(
+            story.look(newest),
+            Ok(expected),
+            "an idle store stays as it is"
+        );
     }
     for _ in 0..500 {
         story.pass(PAUSE);
-        assert_eq!(story.look(newest), Err(Doubt::Ahead), "and says so in the end");
+        assert_eq!(
+            story.look(newest),
+            Err(Doubt::Ahead),
+            "and says so in the end"
+        );
     }
     story.wait_for_trust();
     let before = story.clock();
@@ -139,7 +159,14 @@ fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right()
         let newest = story.real();
         story.off_days = days;
         let first = story.look(newest);
-        assert_eq!(first, if days > 14 { Err(Doubt::Ahead) } else { Ok(None) });
+        assert_eq!(
+            first,
+            if days > 14 {
+                Err(Doubt::Ahead)
+            } else {
+                Ok(None)
+            }
+        );
         // An order is accepted, and recorded by the wrong clock.
         story.wait_for_trust();
         // Somebody notices, and sets the clock right: a jump too.
@@ -149,7 +176,10 @@ fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right()
         let before = story.clock();
         story.wait_for_trust();
         story.pass(PAUSE);
-        assert!(story.look(ahead).unwrap().unwrap() > before, "counted by the clock that is right");
+        assert!(
+            story.look(ahead).unwrap().unwrap() > before,
+            "counted by the clock that is right"
+        );
         assert!(story.look(ahead).unwrap().is_none(), "too early");
     }
 }
@@ -170,9 +200,17 @@ fn records_after_a_long_gap_are_believed_once_they_span_a_day() {
             assert_eq!(story.look(believed(story.clock(), old)), Err(Doubt::Ahead));
         }
         let next = ahead.later_by(MIN_SPAN);
-        assert_eq!(believed(next, ahead), next, "the shop was closed for so long");
+        assert_eq!(
+            believed(next, ahead),
+            next,
+            "the shop was closed for so long"
+        );
     }
-    assert_eq!(believed(old.later_by(MAX_QUIET), old), old.later_by(MAX_QUIET), "holidays");
+    assert_eq!(
+        believed(old.later_by(MAX_QUIET), old),
+        old.later_by(MAX_QUIET),
+        "holidays"
+    );
 }
 
 #[test]
@@ -182,19 +220,27 @@ fn looks_are_renewed_while_the_clock_is_ahead_so_that_no_late_one_is_a_jump() {
     story.off_days = 31;
     for _ in 0..10 {
         assert_eq!(story.look(newest), Err(Doubt::Ahead));
-        assert_eq!(story.memory.before.map(|look| look.clock), Some(story.clock()));
+        assert_eq!(
+            story.memory.before.map(|look| look.clock),
+            Some(story.clock())
+        );
         story.pass(PAUSE);
     }
 }
 
 #[test]
 fn a_clock_is_steady_that_goes_on_as_time_passes() {
-    let (watch, partition) =
-        (ClockWatch::default(), crate::id::Partitions::NONE.all().next().unwrap());
+    let (watch, partition) = (
+        ClockWatch::default(),
+        crate::id::Partitions::NONE.all().next().unwrap(),
+    );
     let now = Timestamp::EXAMPLE;
     assert!(!watch.is_steady(partition, now), "nothing to compare with");
     assert!(watch.is_steady(partition, now));
-    assert!(!watch.is_steady(partition, now.earlier_by(DAY * 31)), "set back");
+    assert!(
+        !watch.is_steady(partition, now.earlier_by(DAY * 31)),
+        "set back"
+    );
     assert!(watch.is_steady(partition, now.earlier_by(DAY * 31)));
     assert!(!watch.is_steady(partition, now), "set right");
 }

@@ -67,7 +67,10 @@ pub fn init(format: LogFormat, filter: &LogFilter, in_color: bool) -> io::Result
     let ansi = in_color && io::stdout().is_terminal();
     init_to(io::stdout(), format, filter, ansi)?;
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let location = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         // The place is told first: a long message is cut behind it.
         let message = panic.payload_as_str().unwrap_or("no message");
         tracing::error!("panic at {location}: {message}");
@@ -88,9 +91,13 @@ pub fn init_to(
     })?;
     let log = LOG.get_or_init(|| log).clone();
     let lines = tracing_subscriber::registry().with(filter.clone());
-    let layer = fmt::layer().log_internal_errors(false).with_writer(LogLines { log, format });
+    let layer = fmt::layer()
+        .log_internal_errors(false)
+        .with_writer(LogLines { log, format });
     let _ = match format {
-        LogFormat::Pretty => lines.with(layer.with_ansi(ansi).with_target(false)).try_init(),
+        LogFormat::Pretty => lines
+            .with(layer.with_ansi(ansi).with_target(false))
+            .try_init(),
         LogFormat::Json => lines.with(layer.json().flatten_event(true)).try_init(),
     };
     Ok(())
@@ -128,7 +135,10 @@ impl<'a> MakeWriter<'a> for LogLines {
     type Writer = LogLine<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        LogLine { lines: self, rule: Rule::Droppable }
+        LogLine {
+            lines: self,
+            rule: Rule::Droppable,
+        }
     }
 
     fn make_writer_for(&'a self, about: &Metadata<'_>) -> Self::Writer {
@@ -183,9 +193,14 @@ impl FromStr for LogFilter {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let directives: Vec<&str> =
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+        let directives: Vec<&str> = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .collect();
         let filter = directives.join(",").parse();
-        filter.map(Self).map_err(|_| "expected levels between commas, such as info,http=warn")
+        filter
+            .map(Self)
+            .map_err(|_| "expected levels between commas, such as info,http=warn")
     }
 }

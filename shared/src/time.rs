@@ -98,8 +98,11 @@ impl FromStr for Ceiling {
 /// Nanoseconds since the epoch. RFC 3339 lets a space stand for the `T`, and the library any character.
 fn nanos(text: &str) -> Result<i128, InvalidTimestamp> {
     let separated = matches!(text.as_bytes().get(SEPARATOR), Some(b'T' | b't' | b' '));
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| separated);
-    time.map(OffsetDateTime::unix_timestamp_nanos).ok_or(InvalidTimestamp)
+    let time = OffsetDateTime::parse(text, &Rfc3339)
+        .ok()
+        .filter(|_| separated);
+    time.map(OffsetDateTime::unix_timestamp_nanos)
+        .ok_or(InvalidTimestamp)
 }
 
 fn from_nanos(nanos: i128) -> Timestamp {
@@ -118,7 +121,11 @@ impl Timestamp {
         let day = day - (365 * year + year / 4 - year / 100);
         let month = (5 * day + 2) / 153;
         let day = day - (153 * month + 2) / 5 + 1;
-        let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let (month, later) = if month < 10 {
+            (month + 3, 0)
+        } else {
+            (month - 9, 1)
+        };
         (400 * era + year + later, month, day)
     }
 
@@ -213,7 +220,10 @@ mod tests {
             ("2026-11-20t10:00:00z", "2026-11-20T10:00:00.000Z"),
             ("2026-11-20 10:00:00-00:30", "2026-11-20T10:30:00.000Z"),
             ("2026-11-20T10:00:00.1Z", "2026-11-20T10:00:00.100Z"),
-            ("2026-11-20T10:00:00.123999999999Z", "2026-11-20T10:00:00.123Z"),
+            (
+                "2026-11-20T10:00:00.123999999999Z",
+                "2026-11-20T10:00:00.123Z",
+            ),
             ("2024-02-29T00:00:00+23:59", "2024-02-28T00:01:00.000Z"),
             ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
             ("2017-01-01T00:59:60.5+01:00", "2016-12-31T23:59:59.999Z"),
@@ -221,9 +231,16 @@ mod tests {
             ("1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z"),
             ("9999-12-31T23:59:59.9999-23:59", "9999-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), shown, "{text}");
+            assert_eq!(
+                text.parse::<Timestamp>().unwrap().to_string(),
+                shown,
+                "{text}"
+            );
         }
-        assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            Timestamp::from_millis(u64::MAX).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
     }
 
     #[test]
@@ -234,7 +251,11 @@ mod tests {
             ("1960-01-01T00:00:00.5Z", "1970-01-01T00:00:00.000Z"),
             ("9999-12-31T23:59:59.9999Z", "9999-12-31T23:59:59.999Z"),
         ] {
-            assert_eq!(text.parse::<Ceiling>().unwrap().to_string(), shown, "{text}");
+            assert_eq!(
+                text.parse::<Ceiling>().unwrap().to_string(),
+                shown,
+                "{text}"
+            );
         }
     }
 

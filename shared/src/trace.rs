@@ -103,11 +103,17 @@ impl FromStr for TraceParent {
             return Err(InvalidTraceParent);
         }
         let flags = u8::from_str_radix(&fields[53..], 16).map_err(|_| InvalidTraceParent)?;
-        let known = if version == VERSION { flags & FLAGS } else { flags & SAMPLED };
+        let known = if version == VERSION {
+            flags & FLAGS
+        } else {
+            flags & SAMPLED
+        };
         if version == VERSION && flags == known {
             return Ok(Self(fields.to_owned()));
         }
-        Ok(Self(format!("{VERSION}-{trace_id}-{parent_id}-{known:02x}")))
+        Ok(Self(format!(
+            "{VERSION}-{trace_id}-{parent_id}-{known:02x}"
+        )))
     }
 }
 
@@ -125,7 +131,12 @@ impl RequestId {
 
     /// A new id, a UUIDv7.
     pub fn mint() -> Self {
-        Self(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned())
+        Self(
+            Uuid::now_v7()
+                .hyphenated()
+                .encode_lower(&mut Uuid::encode_buffer())
+                .to_owned(),
+        )
     }
 
     /// The text of the header.
@@ -183,7 +194,11 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b\u{e9}-1",
         ] {
-            assert_eq!(text.parse::<TraceParent>(), Err(InvalidTraceParent), "{text}");
+            assert_eq!(
+                text.parse::<TraceParent>(),
+                Err(InvalidTraceParent),
+                "{text}"
+            );
         }
     }
 
@@ -202,7 +217,11 @@ mod tests {
             ("cc", "01-", "01"),
         ] {
             let traceparent: TraceParent = format!("{version}-{ids}-{flags}").parse().unwrap();
-            assert_eq!(traceparent.as_str(), format!("00-{ids}-{sent}"), "{version} {flags}");
+            assert_eq!(
+                traceparent.as_str(),
+                format!("00-{ids}-{sent}"),
+                "{version} {flags}"
+            );
         }
     }
 
@@ -212,7 +231,11 @@ mod tests {
         let longest = "x".repeat(MAX_REQUEST_ID);
         let texts = (0..=255_u8).map(|byte| format!("a{}b", char::from(byte)));
         for text in texts.chain([String::new(), format!("{longest}x"), longest]) {
-            assert_eq!(text.parse::<RequestId>().is_ok(), pattern.is_match(&text), "{text:?}");
+            assert_eq!(
+                text.parse::<RequestId>().is_ok(),
+                pattern.is_match(&text),
+                "{text:?}"
+            );
         }
     }
 }

@@ -59,7 +59,13 @@ impl Bench<'_> {
     /// When a call did a part of what it does, or took what it has to refuse.
     pub async fn spoil_everything(&self, suite: &str, subjects: &[Subject]) -> (Tally, Tally) {
         // What is tested here is not the disk.
-        self.run(Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+        self.run(
+            Command::new("CONFIG")
+                .arg("SET")
+                .arg("appendonly")
+                .arg("no"),
+        )
+        .await;
         let (mut types, mut others) = (Tally::default(), Tally::default());
         for subject in subjects {
             types += self.wrong_types(subject).await;
@@ -80,14 +86,26 @@ impl Bench<'_> {
     /// without an optional key it has to do all the rest.
     async fn wrong_types(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
-        let Subject { invocation, derived, optional, .. } = subject;
+        let Subject {
+            invocation,
+            derived,
+            optional,
+            ..
+        } = subject;
         self.reset().await;
         let before = self.fingerprints().await;
-        self.invoke(invocation).await.expect("the call does something");
+        self.invoke(invocation)
+            .await
+            .expect("the call does something");
         let usual = changes(&before, &self.fingerprints().await);
         assert!(!usual.is_empty(), "{invocation:?} changes nothing");
 
-        let keys = invocation.keys.iter().chain(derived).cloned().chain([IDENTITY.to_owned()]);
+        let keys = invocation
+            .keys
+            .iter()
+            .chain(derived)
+            .cloned()
+            .chain([IDENTITY.to_owned()]);
         for key in keys.collect::<BTreeSet<_>>() {
             for (kind, command, words) in TYPES {
                 if kind == (self.type_of)(&key) {
@@ -96,12 +114,17 @@ impl Bench<'_> {
                 self.reset().await;
                 self.run(Command::new("DEL").key(key.as_str())).await;
                 let words = words.iter().copied();
-                self.run(Command::new(command).key(key.as_str()).args(words)).await;
+                self.run(Command::new(command).key(key.as_str()).args(words))
+                    .await;
                 let what = format!("{}: {key} is a {kind}", invocation.function);
                 let (reply, changed) = self.observe(invocation, &what, &mut tally).await;
                 if optional.contains(&key) {
                     let rest: BTreeSet<_> = usual.iter().filter(|name| **name != key).collect();
-                    assert_eq!(changed.iter().collect::<BTreeSet<_>>(), rest, "{what}: {reply:?}");
+                    assert_eq!(
+                        changed.iter().collect::<BTreeSet<_>>(),
+                        rest,
+                        "{what}: {reply:?}"
+                    );
                 } else {
                     assert!(reply.is_err(), "{what}: {reply:?}");
                 }
@@ -132,14 +155,24 @@ impl Bench<'_> {
                 let set = Command::new("HSET").key(key.as_str());
                 self.run(set.arg(*field).arg(number)).await;
                 let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
-                assert!(is_whole(number, digits) || reply.is_err(), "{what}: {reply:?}");
+                assert!(
+                    is_whole(number, digits) || reply.is_err(),
+                    "{what}: {reply:?}"
+                );
             }
             for (key, place) in &subject.words {
-                let what = format!("{}: word {place} is {number:?}", subject.invocation.function);
+                let what = format!(
+                    "{}: word {place} is {number:?}",
+                    subject.invocation.function
+                );
                 self.reset().await;
-                self.rewrite(key, |words| number.clone_into(&mut words[*place])).await;
+                self.rewrite(key, |words| number.clone_into(&mut words[*place]))
+                    .await;
                 let (reply, _) = self.observe(&subject.invocation, &what, &mut tally).await;
-                assert!(is_whole(number, DIGITS) || reply.is_err(), "{what}: {reply:?}");
+                assert!(
+                    is_whole(number, DIGITS) || reply.is_err(),
+                    "{what}: {reply:?}"
+                );
             }
         }
         tally
@@ -147,18 +180,29 @@ impl Bench<'_> {
 
     /// Changes the words of a line.
     async fn rewrite(&self, key: &str, change: impl FnOnce(&mut Vec<String>)) {
-        let line = self.private.operator.run(Command::new("GET").key(key)).await;
-        let line = line.and_then(|line| Ok(line.text()?)).expect("there is a line");
+        let line = self
+            .private
+            .operator
+            .run(Command::new("GET").key(key))
+            .await;
+        let line = line
+            .and_then(|line| Ok(line.text()?))
+            .expect("there is a line");
         let mut words = line.split(' ').map(str::to_owned).collect();
         change(&mut words);
-        self.run(Command::new("SET").key(key).arg(words.join(" "))).await;
+        self.run(Command::new("SET").key(key).arg(words.join(" ")))
+            .await;
     }
 
     /// Takes one field out of each hash that there is, and one word out of each line, or puts
     /// another there.
     async fn missing_fields(&self, subject: &Subject) -> Tally {
         let mut tally = Tally::default();
-        let Subject { invocation, derived, .. } = subject;
+        let Subject {
+            invocation,
+            derived,
+            ..
+        } = subject;
         self.reset().await;
         let store = read_all(&self.private.operator).await;
         let keys: BTreeSet<&String> = invocation.keys.iter().chain(derived).collect();
@@ -186,7 +230,13 @@ impl Bench<'_> {
         let mut tally = Tally::default();
         let words: Vec<&str> = line.split(' ').collect();
         for (place, word) in words.iter().enumerate() {
-            for other in [None, Some(""), Some("x"), Some("-1"), Some("99999999999999.99")] {
+            for other in [
+                None,
+                Some(""),
+                Some("x"),
+                Some("-1"),
+                Some("99999999999999.99"),
+            ] {
                 let (before, behind) = (&words[..place], &words[place + 1..]);
                 let line = [before, other.as_slice(), behind].concat().join(" ");
                 self.reset().await;
@@ -205,11 +255,17 @@ impl Bench<'_> {
         let mut calls = Vec::new();
         for kept in 0..whole.args.len() {
             let args = whole.args[..kept].to_vec();
-            calls.push(Invocation { args, ..whole.clone() });
+            calls.push(Invocation {
+                args,
+                ..whole.clone()
+            });
         }
         for kept in 0..whole.keys.len() {
             let keys = whole.keys[..kept].to_vec();
-            calls.push(Invocation { keys, ..whole.clone() });
+            calls.push(Invocation {
+                keys,
+                ..whole.clone()
+            });
         }
         calls.push(whole.clone().arg("x"));
         calls.push(whole.clone().key(whole.keys[0].clone()));
@@ -234,7 +290,9 @@ impl Bench<'_> {
 
     /// Makes a call as the service does.
     pub async fn invoke(&self, invocation: &Invocation) -> Result<Reply, RedisError> {
-        self.store.call(Partition::at(None), &invocation.call()).await
+        self.store
+            .call(Partition::at(None), &invocation.call())
+            .await
     }
 
     /// Makes a call, and answers its reply and the keys that it changed: none, if it failed.
@@ -251,28 +309,48 @@ impl Bench<'_> {
         if reply.is_err() {
             tally.refused += 1;
             // Only an answer of the server counts: the others say nothing of what happened.
-            assert!(!format!("{reply:?}").to_lowercase().contains("timeout"), "{what}: {reply:?}");
-            assert!(changed.is_empty(), "{what}: changed {changed:?} and answered {reply:?}");
+            assert!(
+                !format!("{reply:?}").to_lowercase().contains("timeout"),
+                "{what}: {reply:?}"
+            );
+            assert!(
+                changed.is_empty(),
+                "{what}: changed {changed:?} and answered {reply:?}"
+            );
         }
         (reply, changed)
     }
 
     async fn fingerprints(&self) -> Fingerprints {
         let read = Command::new("EVAL").arg(FINGERPRINTS).arg(0);
-        let reply = self.private.operator.run(read).await.expect("the store answers its operator");
+        let reply = self
+            .private
+            .operator
+            .run(read)
+            .await
+            .expect("the store answers its operator");
         let texts = reply.texts().expect("keys and fingerprints are texts");
-        texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+        texts
+            .chunks_exact(2)
+            .map(|pair| (pair[0].clone(), pair[1].clone()))
+            .collect()
     }
 
     async fn run(&self, command: Command) {
-        self.private.operator.run(command).await.expect("the store answers its operator");
+        self.private
+            .operator
+            .run(command)
+            .await
+            .expect("the store answers its operator");
     }
 }
 
 /// The keys that are in one of them only, or not the same in both.
 fn changes(before: &Fingerprints, after: &Fingerprints) -> BTreeSet<String> {
     let keys = before.keys().chain(after.keys());
-    keys.filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+    keys.filter(|key| before.get(*key) != after.get(*key))
+        .cloned()
+        .collect()
 }
 
 /// Whether a text is a whole number of at most so many digits.

@@ -61,12 +61,20 @@ impl Build {
 
     /// Builds the sources in another folder, with a target folder of their own.
     pub fn run_in(self, root: &Path, target: &Path) -> Result<Binaries> {
-        self.cargo(root, Some(target), if self.release { "release" } else { "dev" })
+        self.cargo(
+            root,
+            Some(target),
+            if self.release { "release" } else { "dev" },
+        )
     }
 
     fn own(self, exe: &Path) -> Result<Binaries> {
         let profile_dir = profile_dir(exe);
-        let profile = if self.release { "release" } else { profile_of(profile_dir) };
+        let profile = if self.release {
+            "release"
+        } else {
+            profile_of(profile_dir)
+        };
         self.cargo(&project::root(), profile_dir.parent(), profile)
     }
 
@@ -77,17 +85,33 @@ impl Build {
         for program in PROGRAMS {
             command.args(["--bin", program]);
         }
-        command.args(["--message-format", "json-render-diagnostics", "--profile", profile]);
+        command.args([
+            "--message-format",
+            "json-render-diagnostics",
+            "--profile",
+            profile,
+        ]);
         if let Some(target) = target {
             command.arg("--target-dir").arg(target);
         }
 
-        let stderr = if self.progress { Stdio::inherit() } else { Stdio::piped() };
+        let stderr = if self.progress {
+            Stdio::inherit()
+        } else {
+            Stdio::piped()
+        };
         let output = subprocess::run_with_stderr(&mut command, BUILD_LIMIT, stderr)?;
-        ensure!(output.status.success(), "the build failed\n{}", output.stderr.trim_end());
+        ensure!(
+            output.status.success(),
+            "the build failed\n{}",
+            output.stderr.trim_end()
+        );
         let mut built = executables(&output.stdout);
-        let mut take =
-            |name: &str| built.remove(name).with_context(|| format!("the build made no `{name}`"));
+        let mut take = |name: &str| {
+            built
+                .remove(name)
+                .with_context(|| format!("the build made no `{name}`"))
+        };
         Ok(Binaries {
             inventory: take("inventory")?,
             payments: take("payments")?,
@@ -100,11 +124,19 @@ impl Build {
 /// or stands beside it.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     let existing = |path: PathBuf| {
-        ensure!(path.is_file(), "{} is missing (PAS_DE_DEUX_BIN_DIR is set)", path.display());
+        ensure!(
+            path.is_file(),
+            "{} is missing (PAS_DE_DEUX_BIN_DIR is set)",
+            path.display()
+        );
         Ok(std::path::absolute(path)?)
     };
     let is_stack = exe.file_name().is_some_and(|name| name == "stack");
-    let stack = if is_stack { exe.to_path_buf() } else { profile_dir(exe).join("stack") };
+    let stack = if is_stack {
+        exe.to_path_buf()
+    } else {
+        profile_dir(exe).join("stack")
+    };
     let in_dir = dir.join("stack");
     Ok(Binaries {
         inventory: existing(dir.join("inventory"))?,
@@ -136,7 +168,10 @@ fn executables(messages: &str) -> HashMap<String, PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter_map(|message| {
             let name = message["target"]["name"].as_str()?;
-            Some((name.to_owned(), PathBuf::from(message["executable"].as_str()?)))
+            Some((
+                name.to_owned(),
+                PathBuf::from(message["executable"].as_str()?),
+            ))
         })
         .collect()
 }

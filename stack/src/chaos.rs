@@ -61,14 +61,24 @@ pub struct Options {
 /// Runs every leg and tells about it. Answers whether everything held.
 pub async fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
-    let Options { seed, scale, only, keep_in, binaries, say } = options;
+    let Options {
+        seed,
+        scale,
+        only,
+        keep_in,
+        binaries,
+        say,
+    } = options;
     say(&format!("chaos: seed {seed}, scale {}", scale.name()));
     let wanted = |leg: &legs::Leg| only.as_deref().is_none_or(|name| name == leg.name);
     let (mut held, mut planned, mut seen) = (true, Figures::default(), Figures::default());
     // Every leg draws from a generator of its own, whether the others run or not.
     let mut random = Rng::with_seed(seed);
-    let legs: Vec<(legs::Leg, Rng)> =
-        scale.legs().into_iter().map(|leg| (leg, random.fork())).collect();
+    let legs: Vec<(legs::Leg, Rng)> = scale
+        .legs()
+        .into_iter()
+        .map(|leg| (leg, random.fork()))
+        .collect();
     let mut kept = Vec::new();
     let mut ran = 0;
     for (leg, random) in legs.into_iter().filter(|(leg, _)| wanted(leg)) {
@@ -102,8 +112,15 @@ pub async fn run(options: Options) -> Result<bool> {
     for path in kept {
         say(&format!("history and logs: {}", path.display()));
     }
-    let verdict = if held { "everything held" } else { "something did NOT hold" };
-    say(&format!("{verdict}; seed {seed}, {:.0} s", started.elapsed().as_secs_f64()));
+    let verdict = if held {
+        "everything held"
+    } else {
+        "something did NOT hold"
+    };
+    say(&format!(
+        "{verdict}; seed {seed}, {:.0} s",
+        started.elapsed().as_secs_f64()
+    ));
     Ok(held)
 }
 

@@ -85,7 +85,9 @@ impl Cluster {
         let count = options.primaries * (1 + options.replicas);
         let (mut starts, mut bus) = (Vec::new(), Vec::new());
         for number in 0..count {
-            let port = options.first_port.map(|first| first + u16::try_from(number).unwrap_or(0));
+            let port = options
+                .first_port
+                .map(|first| first + u16::try_from(number).unwrap_or(0));
             let bus_port = if let Some(port) = port {
                 port + BUS
             } else {
@@ -95,9 +97,18 @@ impl Cluster {
             let redis = redis_options(&options, number, bus_port);
             starts.push(Node::start(redis, &options.dir, &secrets, port));
         }
-        let nodes = all(starts.into_iter()).await.into_iter().collect::<Result<Vec<_>>>()?;
+        let nodes = all(starts.into_iter())
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
         let (store, primaries) = (options.store, options.primaries);
-        let cluster = Self { store, nodes, primaries, credentials, _bus: bus };
+        let cluster = Self {
+            store,
+            nodes,
+            primaries,
+            credentials,
+            _bus: bus,
+        };
         if cluster.view(0).await?.acquainted() == 1 {
             cluster.form().await?;
         }
@@ -109,9 +120,18 @@ impl Cluster {
     pub fn url(&self, user: User) -> String {
         let (name, password) = (user.name(), self.credentials.password(user));
         let address = |node: &Node| format!("127.0.0.1:{}", node.server.port());
-        let [first, rest @ ..] = &self.nodes[..] else { return String::new() };
-        let others: Vec<_> = rest.iter().map(|node| format!("node={}", address(node))).collect();
-        format!("redis-cluster://{name}:{password}@{}?{}", address(first), others.join("&"))
+        let [first, rest @ ..] = &self.nodes[..] else {
+            return String::new();
+        };
+        let others: Vec<_> = rest
+            .iter()
+            .map(|node| format!("node={}", address(node)))
+            .collect();
+        format!(
+            "redis-cluster://{name}:{password}@{}?{}",
+            address(first),
+            others.join("&")
+        )
     }
 
     /// A server by its number. The first ones were primaries first, each with an equal share of the
@@ -146,7 +166,10 @@ impl Cluster {
         for number in self.running() {
             let view = self.view(number).await?;
             let owner = view.owner_of(slot).context("nobody has the slot")?;
-            ensure!(found.is_none_or(|found| found == owner), "the nodes do not agree");
+            ensure!(
+                found.is_none_or(|found| found == owner),
+                "the nodes do not agree"
+            );
             found = Some(owner);
         }
         self.number_at(found.context("no node answers")?)
@@ -155,9 +178,15 @@ impl Cluster {
     /// Waits until all servers that run agree that another one than `old` has the slot, and answers
     /// its number.
     pub async fn wait_failover(&self, slot: u16, old: usize) -> Result<usize> {
-        let what = format!("another primary of slot {slot} of the {} store", self.store.name());
+        let what = format!(
+            "another primary of slot {slot} of the {} store",
+            self.store.name()
+        );
         wait_for(&what, LIMIT, || async {
-            self.primary_of(slot).await.ok().filter(|primary| *primary != old)
+            self.primary_of(slot)
+                .await
+                .ok()
+                .filter(|primary| *primary != old)
         })
         .await
     }
@@ -203,20 +232,26 @@ impl Cluster {
     async fn form(&self) -> Result<()> {
         for (number, node) in self.nodes.iter().enumerate() {
             let epoch = (number + 1).to_string();
-            node.tell::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await?;
+            node.tell::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])
+                .await?;
             if number < self.primaries {
                 let edge = |number: usize| SLOTS * number / self.primaries;
                 let (first, last) = (edge(number).to_string(), (edge(number + 1) - 1).to_string());
-                node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await?;
+                node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
+                    .await?;
             }
         }
         let count = self.nodes.len();
-        wait_until("the nodes to know each other", LIMIT, || async { self.meet().await.is_ok() })
-            .await?;
+        wait_until("the nodes to know each other", LIMIT, || async {
+            self.meet().await.is_ok()
+        })
+        .await?;
         for replica in self.primaries..count {
             let primary = self.view(replica % self.primaries).await?;
             let id = &primary.myself().context("a node without a name")?.id;
-            self.nodes[replica].tell::<()>(&["CLUSTER", "REPLICATE", id]).await?;
+            self.nodes[replica]
+                .tell::<()>(&["CLUSTER", "REPLICATE", id])
+                .await?;
         }
         Ok(())
     }
@@ -228,7 +263,9 @@ impl Cluster {
             let view = self.view(number).await?;
             let me = view.myself().context("a node without a name")?;
             let (port, bus) = (me.port.to_string(), me.bus.to_string());
-            self.nodes[0].tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await?;
+            self.nodes[0]
+                .tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
+                .await?;
         }
         let count = self.nodes.len();
         wait_until("an answer to each introduction", MEETING, || async {
@@ -248,7 +285,10 @@ impl Cluster {
     }
 
     fn number_at(&self, port: u16) -> Result<usize> {
-        let number = self.nodes.iter().position(|node| node.server.port() == port);
+        let number = self
+            .nodes
+            .iter()
+            .position(|node| node.server.port() == port);
         number.with_context(|| format!("no node has port {port}"))
     }
 
@@ -268,7 +308,9 @@ pub struct Moved {
 }
 
 fn redis_options(options: &Options, number: usize, bus: u16) -> RedisOptions {
-    let settings = SETTINGS.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = SETTINGS
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     let bus = ("cluster-port".to_owned(), bus.to_string());
     RedisOptions {
         store: options.store,
@@ -276,6 +318,9 @@ fn redis_options(options: &Options, number: usize, bus: u16) -> RedisOptions {
         server: options.server.clone(),
         guard: options.guard.clone(),
         sink: options.sink.clone(),
-        overrides: Overrides { settings: settings.chain([bus]).collect(), shim: None },
+        overrides: Overrides {
+            settings: settings.chain([bus]).collect(),
+            shim: None,
+        },
     }
 }

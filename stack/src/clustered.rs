@@ -55,7 +55,10 @@ impl ClusteredSystem {
     /// The same with these programs instead of the project's own.
     pub async fn start_of(binaries: Binaries, env: &[(&str, &str)]) -> Result<Self> {
         let server = tokio::task::spawn_blocking(server::shared).await??;
-        let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
+        let guard = Guard {
+            stack: binaries.stack.clone(),
+            farewell: Farewell::Kill,
+        };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let store = |store: Store| {
             let options = Options {
@@ -111,7 +114,9 @@ impl ClusteredSystem {
     pub fn member(&self, name: &str) -> Result<Member> {
         let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
         let found = members.iter().find(|started| started.name == name);
-        found.map(|started| started.member.clone()).with_context(|| name.to_owned())
+        found
+            .map(|started| started.member.clone())
+            .with_context(|| name.to_owned())
     }
 
     /// Waits until every process that runs is ready.
@@ -119,7 +124,9 @@ impl ClusteredSystem {
         let members: Vec<_> = {
             let members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
             let running = members.iter().map(|started| started.member.clone());
-            running.filter(|member| member.process.exit().is_none()).collect()
+            running
+                .filter(|member| member.process.exit().is_none())
+                .collect()
         };
         health::wait_ready(&members, READY_LIMIT).await
     }
@@ -127,8 +134,15 @@ impl ClusteredSystem {
     fn launch(&self, role: Role, number: usize) -> Result<()> {
         let own_port = ports::free()?;
         let is_first = role == Role::InventoryServe && number == 1;
-        let port = if is_first { self.inventory_http.number() } else { own_port.number() };
-        let stores = [self.inventory.url(role.user()), self.payments.url(role.user())];
+        let port = if is_first {
+            self.inventory_http.number()
+        } else {
+            own_port.number()
+        };
+        let stores = [
+            self.inventory.url(role.user()),
+            self.payments.url(role.user()),
+        ];
         let inventory_http = self.inventory_http.number();
         let mut launch = role.launch_at(&self.binaries, stores, port, inventory_http);
         if number > 1 {
@@ -139,9 +153,19 @@ impl ClusteredSystem {
         launch.env.extend_from_slice(&self.env);
         let name = launch.name.clone();
         let process = Arc::new(Process::start(launch, self.guard.clone(), None)?);
-        let member = Member { process, url: format!("http://127.0.0.1:{port}") };
-        let started = Started { name, member, _port: Some(own_port) };
-        self.members.lock().unwrap_or_else(PoisonError::into_inner).push(started);
+        let member = Member {
+            process,
+            url: format!("http://127.0.0.1:{port}"),
+        };
+        let started = Started {
+            name,
+            member,
+            _port: Some(own_port),
+        };
+        self.members
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(started);
         Ok(())
     }
 }

@@ -58,8 +58,10 @@ impl Credentials {
                         .map(|user| Ok((user, random_password()?)))
                         .collect::<Result<_>>()?,
                 );
-                let lines =
-                    made.0.iter().map(|(user, password)| format!("{} {password}", user.name()));
+                let lines = made
+                    .0
+                    .iter()
+                    .map(|(user, password)| format!("{} {password}", user.name()));
                 let lines = lines.collect::<Vec<_>>().join(
                     "
 ",
@@ -73,28 +75,41 @@ impl Credentials {
 
     /// The password of `user`.
     pub fn password(&self, user: User) -> &str {
-        self.0.iter().find(|(name, _)| *name == user).map_or("", |(_, password)| password)
+        self.0
+            .iter()
+            .find(|(name, _)| *name == user)
+            .map_or("", |(_, password)| password)
     }
 
     /// The ACL file the server reads: the template without comments, with passwords in place of the
     /// placeholders.
     pub fn render(&self, template: &str) -> String {
-        let mut text: String =
-            template.split_inclusive('\n').filter(|line| line.starts_with("user ")).collect();
+        let mut text: String = template
+            .split_inclusive('\n')
+            .filter(|line| line.starts_with("user "))
+            .collect();
         for (user, password) in &self.0 {
-            text = text.replace(&format!("@{}_PASSWORD@", user.name().to_uppercase()), password);
+            text = text.replace(
+                &format!("@{}_PASSWORD@", user.name().to_uppercase()),
+                password,
+            );
         }
         text
     }
 
     fn parse(text: &str) -> Option<Self> {
         let find = |user: User| {
-            let line =
-                text.lines().find_map(|line| line.strip_prefix(user.name())?.strip_prefix(' '))?;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(user.name())?.strip_prefix(' '))?;
             (line.len() == LENGTH && line.bytes().all(|byte| ALPHABET.contains(&byte)))
                 .then(|| (user, line.to_owned()))
         };
-        User::ALL.into_iter().map(find).collect::<Option<_>>().map(Self)
+        User::ALL
+            .into_iter()
+            .map(find)
+            .collect::<Option<_>>()
+            .map(Self)
     }
 }
 
@@ -126,8 +141,13 @@ pub(crate) fn random_password() -> Result<String> {
     let mut password = String::new();
     while password.len() < LENGTH {
         let mut bytes = [0; LENGTH];
-        source.read_exact(&mut bytes).context("cannot read /dev/urandom")?;
-        let letters = bytes.into_iter().map(usize::from).filter(|byte| *byte < limit);
+        source
+            .read_exact(&mut bytes)
+            .context("cannot read /dev/urandom")?;
+        let letters = bytes
+            .into_iter()
+            .map(usize::from)
+            .filter(|byte| *byte < limit);
         password.extend(letters.map(|byte| char::from(ALPHABET[byte % ALPHABET.len()])));
     }
     password.truncate(LENGTH);

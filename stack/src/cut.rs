@@ -69,7 +69,11 @@ impl Reader {
         let mut args = vec![private.dir().join("redis.conf").into()];
         // What is read here is never written, so nothing has to wait for the disk.
         let options = [("--enable-debug-command", "local"), ("--appendfsync", "no")];
-        args.extend(options.iter().flat_map(|(name, value)| [name.into(), value.into()]));
+        args.extend(
+            options
+                .iter()
+                .flat_map(|(name, value)| [name.into(), value.into()]),
+        );
         args.extend(["--port".into(), port.number().to_string().into()]);
         args.extend(["--dir".into(), dir.path().into()]);
         let launch = Launch {
@@ -79,11 +83,21 @@ impl Reader {
             env: Vec::new(),
             env_remove: Vec::new(),
         };
-        let guard = Guard { stack: binaries?.stack, farewell: Farewell::Kill };
+        let guard = Guard {
+            stack: binaries?.stack,
+            farewell: Farewell::Kill,
+        };
         let process = Process::start(launch, guard, None)?;
         let client = connect(&port).await?;
         let log = newest_log(dir.path())?;
-        Ok(Self { process, client, log, port, survives: true, _dir: dir })
+        Ok(Self {
+            process,
+            client,
+            log,
+            port,
+            survives: true,
+            _dir: dir,
+        })
     }
 
     /// Cuts the log of each call, and tells what was left.
@@ -117,22 +131,34 @@ impl Reader {
         let log = newest_log(bench.private.dir())?;
         let start = length(&log)?;
         bench.reset().await;
-        let (none, from) = (read_all(&bench.private.operator).await, length(&log)? - start);
+        let (none, from) = (
+            read_all(&bench.private.operator).await,
+            length(&log)? - start,
+        );
         bench.invoke(&subject.invocation).await.context(function)?;
         let all = read_all(&bench.private.operator).await;
         assert_ne!(none, all, "{function} does nothing");
 
         let log = &fs::read(&log)?[start..];
-        let mut cuts = Cuts { bytes: log.len() - from, ..Cuts::default() };
+        let mut cuts = Cuts {
+            bytes: log.len() - from,
+            ..Cuts::default()
+        };
         let mut judge = |found: &Snapshot, offset: usize| {
-            let place = format!("{function}, cut {} bytes behind its beginning", offset - from);
+            let place = format!(
+                "{function}, cut {} bytes behind its beginning",
+                offset - from
+            );
             match (*found == none, *found == all) {
                 (true, _) => cuts.none += 1,
                 (_, true) => cuts.all += 1,
                 _ => panic!("{place}: {}", String::from_utf8_lossy(&log[from..offset])),
             }
             let whole = offset == log.len();
-            assert!(!whole || *found == all, "{place}: it was whole, and is gone");
+            assert!(
+                !whole || *found == all,
+                "{place}: it was whole, and is gone"
+            );
         };
         let offsets = offsets(log, from);
         for (number, &offset) in offsets.iter().enumerate() {
@@ -180,8 +206,10 @@ fn offsets(log: &[u8], from: usize) -> Vec<usize> {
     if log.len() - from <= everywhere.unwrap_or(CUT_EVERYWHERE) {
         return all.collect();
     }
-    let borders: Vec<usize> =
-        all.clone().filter(|&at| at == log.len() || log[at..].starts_with(b"*")).collect();
+    let borders: Vec<usize> = all
+        .clone()
+        .filter(|&at| at == log.len() || log[at..].starts_with(b"*"))
+        .collect();
     let near = |at: usize| borders.iter().any(|border| border.abs_diff(at) <= NEAR);
     let (mut chosen, mut others): (Vec<_>, Vec<_>) = all.partition(|&at| near(at));
     fastrand::shuffle(&mut others);
@@ -192,7 +220,11 @@ fn offsets(log: &[u8], from: usize) -> Vec<usize> {
 
 /// A client that finds no server waits long before it tries again, so it is made when there is one.
 async fn connect(port: &Port) -> Result<Redis> {
-    let listens = || async { TcpStream::connect(("127.0.0.1", port.number())).await.is_ok() };
+    let listens = || async {
+        TcpStream::connect(("127.0.0.1", port.number()))
+            .await
+            .is_ok()
+    };
     wait_until("a reader of logs", READY_LIMIT, listens).await?;
     let url = format!("redis://127.0.0.1:{}", port.number());
     let client = Redis::worker(&url.parse().map_err(Error::msg)?);
@@ -203,7 +235,9 @@ async fn connect(port: &Port) -> Result<Redis> {
 
 /// The file that a server appends to.
 fn newest_log(dir: &Path) -> Result<PathBuf> {
-    let files = fs::read_dir(dir.join("appendonlydir"))?.flatten().map(|file| file.path());
+    let files = fs::read_dir(dir.join("appendonlydir"))?
+        .flatten()
+        .map(|file| file.path());
     let mut logs = files.filter(|path| path.to_string_lossy().ends_with(".incr.aof"));
     logs.next().context("the server keeps no log")
 }

@@ -31,7 +31,12 @@ impl Events {
         if response.status() != 200 {
             bail!("{}: {}", response.status(), response.text().await?);
         }
-        let mut events = Self { response, buffer: String::new(), last_id: None, comments: 0 };
+        let mut events = Self {
+            response,
+            buffer: String::new(),
+            last_id: None,
+            comments: 0,
+        };
         events.fill().await?;
         Ok(events)
     }
@@ -39,7 +44,9 @@ impl Events {
     /// The value of a header of the answer.
     pub fn header(&self, name: &str) -> &str {
         let value = self.response.headers().get(name);
-        value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 
     /// The id to send as `Last-Event-ID` by now.

@@ -81,7 +81,11 @@ pub fn spawn(command: Command) -> io::Result<Child> {
     });
     let gone = || io::Error::other("the thread that starts children is gone");
     let (answer, child) = channel();
-    spawner.lock().map_err(|_| gone())?.send((command, answer)).map_err(|_| gone())?;
+    spawner
+        .lock()
+        .map_err(|_| gone())?
+        .send((command, answer))
+        .map_err(|_| gone())?;
     child.recv().map_err(|_| gone())?
 }
 
@@ -90,7 +94,10 @@ pub fn spawn(command: Command) -> io::Result<Child> {
 pub fn exec(farewell: Farewell, parent: u32, command: &[OsString]) -> Result<Infallible> {
     ask(farewell)?;
     // The parent may have died before the kernel was asked; then nobody would ever send the signal.
-    anyhow::ensure!(std::os::unix::process::parent_id() == parent, "the parent {parent} is gone");
+    anyhow::ensure!(
+        std::os::unix::process::parent_id() == parent,
+        "the parent {parent} is gone"
+    );
     let (program, args) = command.split_first().context("no command")?;
     let error = Command::new(program).args(args).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))

@@ -57,10 +57,16 @@ pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
                 return Some(false);
             }
             let answer = client.get(format!("{}/readyz", member.url)).send().await;
-            answer.is_ok_and(|answer| answer.status() == 200).then_some(true)
+            answer
+                .is_ok_and(|answer| answer.status() == 200)
+                .then_some(true)
         });
         if !ready.await.unwrap_or(false) {
-            bail!("`{}` did not become ready\n{}", member.process.name(), member.obituary().await);
+            bail!(
+                "`{}` did not become ready\n{}",
+                member.process.name(),
+                member.obituary().await
+            );
         }
     }
     Ok(())

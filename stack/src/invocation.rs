@@ -16,7 +16,10 @@ pub struct Invocation {
 impl Invocation {
     /// A call of `function` without keys and arguments.
     pub fn new(function: &'static str) -> Self {
-        Self { function, ..Self::default() }
+        Self {
+            function,
+            ..Self::default()
+        }
     }
 
     /// Adds a key.
@@ -35,7 +38,13 @@ impl Invocation {
 
     /// The call as a service makes it.
     pub fn call(&self) -> Call {
-        let call = self.keys.iter().cloned().fold(Call::new(self.function), Call::key);
-        self.args.iter().fold(call, |call, arg| call.arg(arg.as_str()))
+        let call = self
+            .keys
+            .iter()
+            .cloned()
+            .fold(Call::new(self.function), Call::key);
+        self.args
+            .iter()
+            .fold(call, |call, arg| call.arg(arg.as_str()))
     }
 }

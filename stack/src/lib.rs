@@ -58,5 +58,8 @@ mod subprocess;
 /// A runtime with a thread for each core. `TOKIO_WORKER_THREADS` is for the services alone.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(cores).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores)
+        .enable_all()
+        .build()
 }

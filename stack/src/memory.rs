@@ -24,7 +24,11 @@ const TAKE_WHEN_NEEDED: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 /// Starts the same process with at most [`SERVICE_LIMIT`] of memory. `stack` is this program.
 pub fn limited(mut launch: Launch, stack: &Path) -> Launch {
     let program = std::mem::replace(&mut launch.program, stack.to_path_buf());
-    let before = ["exec-limited".into(), SERVICE_LIMIT.to_string().into(), program.into()];
+    let before = [
+        "exec-limited".into(),
+        SERVICE_LIMIT.to_string().into(),
+        program.into(),
+    ];
     launch.args.splice(..0, before);
     let (name, value) = TAKE_WHEN_NEEDED;
     launch.env.push((name.to_owned(), value.to_owned()));
@@ -46,6 +50,8 @@ pub fn peak(process: &Process) -> Result<u64> {
     let status = fs::read_to_string(&path)
         .with_context(|| format!("`{}` does not run: {path}", process.name()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmHWM")?;
+    let kib = line
+        .and_then(|line| line.split_whitespace().next())
+        .context("no VmHWM")?;
     Ok(kib.parse::<u64>()? * 1024)
 }

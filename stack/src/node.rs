@@ -27,7 +27,10 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     pub(crate) fn random() -> Result<Self> {
-        Ok(Self { replica: random_password()?, sentinel: random_password()? })
+        Ok(Self {
+            replica: random_password()?,
+            sentinel: random_password()?,
+        })
     }
 }
 
@@ -53,7 +56,10 @@ impl Node {
             None => RedisServer::start(options).await?,
         };
         let operator = Operator::of(&server)?;
-        let node = Self { server: Arc::new(server), operator };
+        let node = Self {
+            server: Arc::new(server),
+            operator,
+        };
         node.prepare(secrets, is_cluster).await?;
         Ok(node)
     }

@@ -29,7 +29,10 @@ impl Operator {
     /// The operator of this store, which need not run yet.
     pub fn of(server: &RedisServer) -> Result<Self> {
         let client = Client::open(server.url(User::Operator)).context("an address of a store")?;
-        Ok(Self { client, connection: Mutex::default() })
+        Ok(Self {
+            client,
+            connection: Mutex::default(),
+        })
     }
 
     /// Sends a command once. After an error nobody knows whether it took effect, unless the store
@@ -74,13 +77,18 @@ impl Operator {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(ANSWER_LIMIT));
-        let made = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let made = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
         *self.kept() = Some(made.clone());
         Ok(made)
     }
 
     fn kept(&self) -> MutexGuard<'_, Option<MultiplexedConnection>> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -43,7 +43,10 @@ pub fn changed(line: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
 pub async fn change(operator: &Redis, id: impl Display, change: impl FnOnce(&mut Vec<String>)) {
     let key = format!("order:{id}");
     let found = operator.run(Command::new("GET").key(key.as_str())).await;
-    let line = found.expect("the store answers").text().expect("there is such an order");
+    let line = found
+        .expect("the store answers")
+        .text()
+        .expect("there is such an order");
     let set = Command::new("SET").key(key).arg(changed(&line, change));
     operator.run(set).await.expect("the store answers");
 }

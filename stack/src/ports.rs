@@ -102,7 +102,10 @@ pub fn free() -> Result<Port> {
         .map(|_| fastrand::u16(TEST_PORTS))
         .find_map(|number| {
             let reservation = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-            is_free(number).then_some(Port { number, _reservation: reservation })
+            is_free(number).then_some(Port {
+                number,
+                _reservation: reservation,
+            })
         })
         .context("found no free port")
 }
@@ -124,7 +127,10 @@ pub fn holder(port: u16) -> Option<Holder> {
             .filter_map(|fd| fs::read_link(fd.path()).ok())
             .any(|target| target.to_str().is_some_and(|link| sockets.contains(link)));
         let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        holds.then(|| Holder { pid, name: name.trim().to_owned() })
+        holds.then(|| Holder {
+            pid,
+            name: name.trim().to_owned(),
+        })
     })
 }
 

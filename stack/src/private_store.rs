@@ -40,19 +40,32 @@ impl PrivateStore {
             store,
             dir: dir.path().join("store"),
             server: server?,
-            guard: Guard { stack: binaries?.stack, farewell: Farewell::Kill },
+            guard: Guard {
+                stack: binaries?.stack,
+                farewell: Farewell::Kill,
+            },
             sink: None,
             overrides: Overrides::default(),
         });
         let server = server.await?;
-        let operator =
-            Redis::worker(&server.url(User::Operator).parse().map_err(anyhow::Error::msg)?);
-        Ok(Self { operator, server, _dir: dir })
+        let operator = Redis::worker(
+            &server
+                .url(User::Operator)
+                .parse()
+                .map_err(anyhow::Error::msg)?,
+        );
+        Ok(Self {
+            operator,
+            server,
+            _dir: dir,
+        })
     }
 
     /// A client that may do what `user` may.
     pub fn client(&self, user: User) -> Result<Redis> {
-        Ok(Redis::worker(&self.server.url(user).parse().map_err(anyhow::Error::msg)?))
+        Ok(Redis::worker(
+            &self.server.url(user).parse().map_err(anyhow::Error::msg)?,
+        ))
     }
 
     /// The data folder of the server.
@@ -80,10 +93,16 @@ impl PrivateStore {
     /// All entries of a stream.
     pub async fn entries(&self, stream: &str) -> Vec<Entry> {
         let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
-        self.ask(range).await.entries().expect("a stream has entries")
+        self.ask(range)
+            .await
+            .entries()
+            .expect("a stream has entries")
     }
 
     async fn ask(&self, command: Command) -> Reply {
-        self.operator.run(command).await.expect("the store answers its operator")
+        self.operator
+            .run(command)
+            .await
+            .expect("the store answers its operator")
     }
 }

@@ -68,8 +68,18 @@ impl Process {
 
     /// Describes it without starting it; [`Process::restart`] does.
     pub fn prepare(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Self {
-        let state = Mutex::new(State { child: None, pid: 0, exit: None, previous: None });
-        Self { launch, guard, lines: Arc::new(Lines::new(sink)), state }
+        let state = Mutex::new(State {
+            child: None,
+            pid: 0,
+            exit: None,
+            previous: None,
+        });
+        Self {
+            launch,
+            guard,
+            lines: Arc::new(Lines::new(sink)),
+            state,
+        }
     }
 
     /// What people call it.
@@ -129,9 +139,16 @@ impl Process {
         let ended = || {
             let mut state = self.state();
             state.poll();
-            if state.pid == pid { state.exit } else { state.previous }
+            if state.pid == pid {
+                state.exit
+            } else {
+                state.previous
+            }
         };
-        wait_for(&format!("the end of `{}`", self.name()), limit, || async { ended() }).await
+        wait_for(&format!("the end of `{}`", self.name()), limit, || async {
+            ended()
+        })
+        .await
     }
 
     /// SIGTERM, then waits; kills it and fails if it has not ended by then.
@@ -176,8 +193,10 @@ impl Process {
     /// Waits a moment for what an ended process wrote last.
     pub async fn drain_output(&self) {
         // Something it started may still hold the pipe; then the lines so far have to do.
-        let _ = wait_until("its last lines", OUTPUT_GRACE, || async { self.lines.are_complete() })
-            .await;
+        let _ = wait_until("its last lines", OUTPUT_GRACE, || async {
+            self.lines.are_complete()
+        })
+        .await;
     }
 
     fn spawn(&self, state: &mut State) -> Result<()> {
@@ -196,7 +215,12 @@ impl Process {
         self.lines.read(child.stdout.take());
         self.lines.read(child.stderr.take());
         let previous = state.exit;
-        *state = State { pid: child.id(), child: Some(child), exit: None, previous };
+        *state = State {
+            pid: child.id(),
+            child: Some(child),
+            exit: None,
+            previous,
+        };
         Ok(())
     }
 

@@ -144,7 +144,10 @@ impl Proxy {
 
     /// Closes every connection there is, and every new one until the link is healed.
     pub fn refuse(&self) {
-        self.set(Faults { refuse: true, ..Faults::default() });
+        self.set(Faults {
+            refuse: true,
+            ..Faults::default()
+        });
         self.cut();
     }
 
@@ -214,7 +217,9 @@ async fn connect(client: TcpStream, state: Arc<State>) {
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, state.upstream));
     // Without a server the client sees its connection closed, which is what it would see of one
     // that has just died.
-    let Ok(server) = TcpStream::connect(upstream).await else { return };
+    let Ok(server) = TcpStream::connect(upstream).await else {
+        return;
+    };
     state.tally.connected();
     link::carry(client, server, &state, &cut).await;
 }

@@ -134,7 +134,11 @@ impl RedisServer {
 
     /// The address for `user` where something else listens in front of the store.
     pub fn url_through(&self, user: User, port: u16) -> String {
-        format!("redis://{}:{}@127.0.0.1:{port}", user.name(), self.credentials.password(user))
+        format!(
+            "redis://{}:{}@127.0.0.1:{port}",
+            user.name(),
+            self.credentials.password(user)
+        )
     }
 
     /// A file, readable by its owner only, that holds the operator's password.
@@ -218,9 +222,20 @@ impl RedisServer {
     }
 
     fn launch_on(options: RedisOptions, port: u16, reservation: Option<Port>) -> Result<Self> {
-        let RedisOptions { store, dir, server, guard, sink, overrides } = options;
+        let RedisOptions {
+            store,
+            dir,
+            server,
+            guard,
+            sink,
+            overrides,
+        } = options;
         let context = || format!("cannot prepare {}", dir.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).with_context(context)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .with_context(context)?;
         let dir = fs::canonicalize(&dir).with_context(context)?;
         let credentials = Credentials::load_or_create(&dir)?;
         let (config, users) = (dir.join("redis.conf"), dir.join("users.acl"));
@@ -232,7 +247,12 @@ impl RedisServer {
             .map(OsString::from)
             .chain([server.path.into(), dir.clone().into(), config.into()])
             .chain(["--port".into(), port.to_string().into()])
-            .chain(["--dir".into(), dir.clone().into(), "--aclfile".into(), users.into()])
+            .chain([
+                "--dir".into(),
+                dir.clone().into(),
+                "--aclfile".into(),
+                users.into(),
+            ])
             .chain(
                 overrides
                     .settings
@@ -240,7 +260,10 @@ impl RedisServer {
                     .flat_map(|(name, value)| [format!("--{name}").into(), value.into()]),
             )
             .collect();
-        let env = overrides.shim.map(|shim| shim::prepare(&shim, &dir)).transpose()?;
+        let env = overrides
+            .shim
+            .map(|shim| shim::prepare(&shim, &dir))
+            .transpose()?;
         let launch = Launch {
             name: format!("{} redis", store.name()),
             program: "sh".into(),
@@ -249,20 +272,30 @@ impl RedisServer {
             env_remove: Vec::new(),
         };
         let process = Process::start(launch, guard, sink)?;
-        let redis = Self { port, dir, credentials, process, _reservation: reservation };
+        let redis = Self {
+            port,
+            dir,
+            credentials,
+            process,
+            _reservation: reservation,
+        };
         let password = redis.credentials.password(User::Operator);
         write_private(&redis.operator_password_file(), password)?;
         Ok(redis)
     }
 
     async fn answers_ping(&self) -> bool {
-        timeout(PING_LIMIT, self.ping()).await.is_ok_and(|answer| answer.is_ok())
+        timeout(PING_LIMIT, self.ping())
+            .await
+            .is_ok_and(|answer| answer.is_ok())
     }
 
     async fn ping(&self) -> Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-        let request =
-            format!("AUTH operator {}\r\nPING\r\n", self.credentials.password(User::Operator));
+        let request = format!(
+            "AUTH operator {}\r\nPING\r\n",
+            self.credentials.password(User::Operator)
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = vec![0; b"+OK\r\n+PONG\r\n".len()];
         // While it loads it answers with an error, which is longer than what is expected and
@@ -273,6 +306,9 @@ impl RedisServer {
     }
 
     fn lost_its_port(&self) -> bool {
-        self.process.last_lines(20).iter().any(|line| line.contains("Address already in use"))
+        self.process
+            .last_lines(20)
+            .iter()
+            .any(|line| line.contains("Address already in use"))
     }
 }

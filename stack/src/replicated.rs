@@ -45,25 +45,49 @@ impl ReplicatedSystem {
         env: &[(&str, &str)],
     ) -> Result<Self> {
         let server = tokio::task::spawn_blocking(server::shared).await??;
-        let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
+        let guard = Guard {
+            stack: binaries.stack.clone(),
+            farewell: Farewell::Kill,
+        };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let store = |store: Store| {
             let dir = data.path().join(store.name());
             let (server, guard) = (server.clone(), guard.clone());
-            Box::pin(Replicated::start(Options { store, dir, server, guard, replicas }))
+            Box::pin(Replicated::start(Options {
+                store,
+                dir,
+                server,
+                guard,
+                replicas,
+            }))
         };
         let (inventory, payments) =
             tokio::try_join!(store(Store::Inventory), store(Store::Payments))?;
-        let ports = Role::ALL.map(|_| ports::free()).into_iter().collect::<Result<Vec<_>>>()?;
+        let ports = Role::ALL
+            .map(|_| ports::free())
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
         let mut members = Vec::new();
         for (role, port) in Role::ALL.into_iter().zip(&ports) {
             let stores = [inventory.url(role.user()), payments.url(role.user())];
             let mut launch = role.launch_at(binaries, stores, port.number(), ports[0].number());
-            launch.env.extend(env.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+            launch.env.extend(
+                env.iter()
+                    .map(|(name, value)| ((*name).into(), (*value).into())),
+            );
             let process = Arc::new(Process::start(launch, guard.clone(), None)?);
-            members.push(Member { process, url: format!("http://127.0.0.1:{}", port.number()) });
+            members.push(Member {
+                process,
+                url: format!("http://127.0.0.1:{}", port.number()),
+            });
         }
-        let system = Self { members, inventory, payments, _data: data, _ports: ports };
+        let system = Self {
+            members,
+            inventory,
+            payments,
+            _data: data,
+            _ports: ports,
+        };
         system.wait_ready().await?;
         Ok(system)
     }

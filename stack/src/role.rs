@@ -72,8 +72,12 @@ pub struct Stores<'a> {
 
 impl Role {
     /// All roles, in the order they are started.
-    pub const ALL: [Self; 4] =
-        [Self::InventoryServe, Self::InventoryConsume, Self::PaymentsServe, Self::PaymentsConsume];
+    pub const ALL: [Self; 4] = [
+        Self::InventoryServe,
+        Self::InventoryConsume,
+        Self::PaymentsServe,
+        Self::PaymentsConsume,
+    ];
 
     /// What people call it: binary and verb.
     pub fn name(self) -> &'static str {
@@ -145,7 +149,10 @@ impl Role {
             ("PAYMENTS_REDIS_URL", payments),
             ("HTTP_ADDR", address.clone()),
             ("CONSUMER_HTTP_ADDR", address),
-            ("INVENTORY_URL", format!("http://127.0.0.1:{inventory_http}")),
+            (
+                "INVENTORY_URL",
+                format!("http://127.0.0.1:{inventory_http}"),
+            ),
             ("NO_COLOR", "1".to_owned()),
         ];
         let file = |name: &&str| [(*name).to_owned(), format!("{name}_FILE")];
@@ -168,7 +175,11 @@ impl Role {
     /// How to start it: against these stores, on these ports.
     pub fn launch(self, binaries: &Binaries, ports: &Ports, stores: Stores<'_>) -> Launch {
         let user = self.user();
-        self.launch_with(binaries, ports, [stores.inventory.url(user), stores.payments.url(user)])
+        self.launch_with(
+            binaries,
+            ports,
+            [stores.inventory.url(user), stores.payments.url(user)],
+        )
     }
 
     /// The same, where the stores (inventory's, payments') have these addresses.
@@ -187,7 +198,10 @@ impl Role {
             ("PAYMENTS_REDIS_URL", payments),
             ("HTTP_ADDR", format!("127.0.0.1:{http}")),
             ("CONSUMER_HTTP_ADDR", format!("127.0.0.1:{consumer}")),
-            ("INVENTORY_URL", format!("http://127.0.0.1:{}", ports.inventory_http)),
+            (
+                "INVENTORY_URL",
+                format!("http://127.0.0.1:{}", ports.inventory_http),
+            ),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -50,7 +50,9 @@ impl Note {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let program = std::path::absolute(&launch.program)?;
-        let given = SETTINGS.iter().filter(|name| !launch.env.iter().any(|(set, _)| set == *name));
+        let given = SETTINGS
+            .iter()
+            .filter(|name| !launch.env.iter().any(|(set, _)| set == *name));
         let given = given.flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")]);
         let given = given.filter_map(|name| {
             let value = project::variable(&name)?.into_string().ok()?;
@@ -58,7 +60,9 @@ impl Note {
         });
         let settings = launch.env.iter().cloned().chain(given);
         let lines = settings.map(|(name, value)| format!("{name}={value}"));
-        let lines: Vec<String> = iter::once(program.display().to_string()).chain(lines).collect();
+        let lines: Vec<String> = iter::once(program.display().to_string())
+            .chain(lines)
+            .collect();
         write_private(path, &lines.join("\n"))?;
         Ok(Self(path.to_owned()))
     }
@@ -81,12 +85,17 @@ fn read(path: &Path) -> Result<Option<Payments>> {
         text => text.with_context(|| format!("cannot read {}", path.display()))?,
     };
     let mut lines = text.lines();
-    let Some(program) = lines.next() else { bail!("{} is damaged: remove it", path.display()) };
+    let Some(program) = lines.next() else {
+        bail!("{} is damaged: remove it", path.display())
+    };
     let setting = |line: &str| {
         let (name, value) = line.split_once('=')?;
         Some((name.to_owned(), value.to_owned()))
     };
-    Ok(Some(Payments { program: program.into(), env: lines.filter_map(setting).collect() }))
+    Ok(Some(Payments {
+        program: program.into(),
+        env: lines.filter_map(setting).collect(),
+    }))
 }
 
 fn path(data: &Path, ports: &Ports) -> PathBuf {
@@ -104,7 +113,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path(), &Ports::standard(7).unwrap());
         assert_eq!(read(&path).unwrap(), None);
-        let env = vec![("PAYMENTS_REDIS_URL".to_owned(), "redis://payments:a=b@h:1".to_owned())];
+        let env = vec![(
+            "PAYMENTS_REDIS_URL".to_owned(),
+            "redis://payments:a=b@h:1".to_owned(),
+        )];
         let launch = Launch {
             name: "payments serve".to_owned(),
             program: "/bin/payments".into(),

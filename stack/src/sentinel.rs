@@ -102,7 +102,10 @@ impl Replicated {
         let [first, rest @ ..] = &self.sentinels[..] else {
             return String::new();
         };
-        let nodes: Vec<_> = rest.iter().map(|node| format!("node={}&", address(node))).collect();
+        let nodes: Vec<_> = rest
+            .iter()
+            .map(|node| format!("node={}&", address(node)))
+            .collect();
         let nodes = nodes.concat();
         format!(
             "redis-sentinel://{}:{}@{}?{nodes}sentinelServiceName={}&sentinelPassword={}",
@@ -152,7 +155,11 @@ impl Replicated {
 
     /// Makes a replica the primary while the old one lives, as for maintenance.
     pub async fn hand_over(&self) -> Result<()> {
-        self.sentinels.first().context("no Sentinel")?.fail_over().await
+        self.sentinels
+            .first()
+            .context("no Sentinel")?
+            .fail_over()
+            .await
     }
 
     /// Waits until another server than `old` is the primary, and answers its number.
@@ -189,21 +196,33 @@ impl Replicated {
 
     /// How many replicas of a server are up to date.
     pub async fn replicas_of(&self, primary: usize) -> Option<usize> {
-        Some(self.replication(primary).await?.matches("state=online").count())
+        Some(
+            self.replication(primary)
+                .await?
+                .matches("state=online")
+                .count(),
+        )
     }
 
     async fn follow(&self, replica: usize, primary: usize) -> Result<()> {
         let port = self.node(primary).port().to_string();
-        self.nodes[replica].tell(&["REPLICAOF", "127.0.0.1", &port]).await
+        self.nodes[replica]
+            .tell(&["REPLICAOF", "127.0.0.1", &port])
+            .await
     }
 
     /// Whether a server takes itself for the primary.
     async fn is_primary(&self, number: usize) -> bool {
-        self.replication(number).await.is_some_and(|info| info.contains("role:master"))
+        self.replication(number)
+            .await
+            .is_some_and(|info| info.contains("role:master"))
     }
 
     async fn replication(&self, number: usize) -> Option<String> {
-        self.operator_of(number).ask(&["INFO", "replication"]).await.ok()
+        self.operator_of(number)
+            .ask(&["INFO", "replication"])
+            .await
+            .ok()
     }
 
     fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {

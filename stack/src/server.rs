@@ -72,7 +72,11 @@ pub struct Finder {
 pub fn shared() -> Result<Server> {
     static FOUND: OnceLock<Result<Server, String>> = OnceLock::new();
     FOUND
-        .get_or_init(|| Finder::from_env().find().map_err(|error| format!("{error:#}")))
+        .get_or_init(|| {
+            Finder::from_env()
+                .find()
+                .map_err(|error| format!("{error:#}"))
+        })
         .clone()
         .map_err(|error| anyhow!(error))
 }
@@ -132,7 +136,10 @@ fn check(program: &Path) -> Result<Server> {
         if parse_version(version).is_none_or(|found| found < oldest) {
             bail!("{name} {version} is older than {}.{}", oldest.0, oldest.1);
         }
-        return Ok(Server { path: program.to_path_buf(), version: format!("{name} {version}") });
+        return Ok(Server {
+            path: program.to_path_buf(),
+            version: format!("{name} {version}"),
+        });
     }
     let shown: String = said.chars().take(60).collect();
     bail!("is not a Redis or Valkey server (it answers `{shown}` to --version)")

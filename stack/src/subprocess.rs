@@ -62,7 +62,11 @@ pub(crate) fn run_with_stderr(
     };
     let text =
         |receiver: mpsc::Receiver<String>| receiver.recv_timeout(OUTPUT_GRACE).unwrap_or_default();
-    Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
+    Ok(Output {
+        status,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    })
 }
 
 /// Reads a pipe to its end on a thread of its own, so that a full pipe never stops the helper.

@@ -119,7 +119,10 @@ impl System {
         let role = Role::by_name(role)?;
         let (mut ports, port) = (self.ports.clone(), ports::free()?);
         *role.port_mut(&mut ports) = port.number();
-        self.reservations.lock().unwrap_or_else(PoisonError::into_inner).push(port);
+        self.reservations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(port);
         let consumer_name = format!("{}-replica-{number}", role.service().name());
         let process = self.add(
             role,
@@ -171,7 +174,8 @@ impl System {
             let name = |(to, proxy)| (format!("{} -> {to}", named.name), proxy);
             links.map(name).collect::<Vec<_>>()
         };
-        self.members.with(|members| members.iter().flat_map(of).collect())
+        self.members
+            .with(|members| members.iter().flat_map(of).collect())
     }
 
     /// How many processes the supervisor has started again; 0 without one.
@@ -186,27 +190,48 @@ impl System {
         ports: &Ports,
         mut extra: Vec<(&str, String)>,
     ) -> Result<Arc<Process>> {
-        let stores = Stores { inventory: &self.inventory_redis, payments: &self.payments_redis };
+        let stores = Stores {
+            inventory: &self.inventory_redis,
+            payments: &self.payments_redis,
+        };
         let mut launch = role.launch(&self.binaries, ports, stores);
         if self.limited {
             launch = memory::limited(launch, &self.binaries.stack);
         }
         let index = self.members.with(|members| members.len());
-        let links = self.proxied.map(|seed| Links::start(role, ports, stores, seed, index));
+        let links = self
+            .proxied
+            .map(|seed| Links::start(role, ports, stores, seed, index));
         let links = links.transpose()?;
         extra.extend(links.iter().flat_map(|links| links.env(role, stores)));
         isolate(&mut launch, &self.env, extra);
         launch.name.clone_from(&name);
-        let log = self.logs.as_ref().map(|folder| log_file(folder, &name)).transpose()?;
+        let log = self
+            .logs
+            .as_ref()
+            .map(|folder| log_file(folder, &name))
+            .transpose()?;
         let process = Arc::new(Process::prepare(launch, self.guard.clone(), log));
         let url = format!("http://127.0.0.1:{}", role.port(ports));
-        let member = Member { process: process.clone(), url };
-        self.members.with(|members| members.push(Named { name, member, links }));
+        let member = Member {
+            process: process.clone(),
+            url,
+        };
+        self.members.with(|members| {
+            members.push(Named {
+                name,
+                member,
+                links,
+            })
+        });
         Ok(process)
     }
 
     fn links(&self, name: &str) -> Links {
-        let links = self.members.find(name, |named| named.links.clone()).flatten();
+        let links = self
+            .members
+            .find(name, |named| named.links.clone())
+            .flatten();
         links.unwrap_or_else(|| panic!("there are no proxies for `{name}`"))
     }
 
@@ -219,12 +244,17 @@ impl System {
 impl Members {
     /// The processes that were ever started.
     fn processes(&self) -> Vec<Arc<Process>> {
-        self.started().into_iter().map(|member| member.process).collect()
+        self.started()
+            .into_iter()
+            .map(|member| member.process)
+            .collect()
     }
 
     fn started(&self) -> Vec<Member> {
         self.with(|members| {
-            let started = members.iter().filter(|named| named.member.process.pid() != 0);
+            let started = members
+                .iter()
+                .filter(|named| named.member.process.pid() != 0);
             started.map(|named| named.member.clone()).collect()
         })
     }
@@ -247,7 +277,8 @@ impl Drop for System {
             supervisor.stop();
         }
         // The test may still hold one of them; its store and its data go now all the same.
-        self.members.with(|members| members.iter().for_each(|named| named.member.process.kill()));
+        self.members
+            .with(|members| members.iter().for_each(|named| named.member.process.kill()));
     }
 }
 
@@ -262,16 +293,23 @@ impl System {
         };
         show(self.inventory_redis.process());
         show(self.payments_redis.process());
-        self.members.with(|members| members.iter().for_each(|named| show(&named.member.process)));
+        self.members
+            .with(|members| members.iter().for_each(|named| show(&named.member.process)));
     }
 }
 
 /// A test depends on nothing that happens to stand in the environment it was started from.
 fn isolate(launch: &mut Launch, env: &[(String, String)], extra: Vec<(&str, String)>) {
-    launch.env_remove =
-        SETTINGS.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")]).collect();
+    launch.env_remove = SETTINGS
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), format!("{name}_FILE")])
+        .collect();
     launch.env.push(("NO_COLOR".to_owned(), "1".to_owned()));
-    launch.env.extend(extra.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    launch.env.extend(
+        extra
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value)),
+    );
     launch.env.extend_from_slice(env);
 }
 

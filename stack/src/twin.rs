@@ -96,9 +96,19 @@ enum Sent<'a> {
 /// When a function did something else than its twin says, with the seed to play it again.
 pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &OwnStore) {
     // What is tested here is not the disk.
-    run(operator, Command::new("CONFIG").arg("SET").arg("appendonly").arg("no")).await;
+    run(
+        operator,
+        Command::new("CONFIG")
+            .arg("SET")
+            .arg("appendonly")
+            .arg("no"),
+    )
+    .await;
     for index in [None, Some(TAGGED)] {
-        store.load_functions(Partition::at(index)).await.expect("functions are loaded");
+        store
+            .load_functions(Partition::at(index))
+            .await
+            .expect("functions are loaded");
     }
     let number = |name| variable(name).map(|text| text.to_str()?.parse::<u64>().ok());
     let wanted = number("TWIN_OPERATIONS").map_or(OPERATIONS, |number| {
@@ -135,7 +145,10 @@ async fn shortest<T: Twin>(operator: &Redis, store: &OwnStore, found: Mismatch) 
             break;
         }
     }
-    format!("{}\n{}\nTWIN_SEED={} plays it again", worst.error, worst.step, worst.seed)
+    format!(
+        "{}\n{}\nTWIN_SEED={} plays it again",
+        worst.error, worst.step, worst.seed
+    )
 }
 
 /// Plays one history and answers how many calls it made.
@@ -149,9 +162,19 @@ async fn play_history<T: Twin>(
     let partition = Partition::at(random.bool().then_some(TAGGED));
     run(operator, Command::new("FLUSHALL")).await;
     let identity = store.identity_text("x");
-    run(operator, Command::new("SET").key(partition.key(IDENTITY)).arg(identity.as_str())).await;
+    run(
+        operator,
+        Command::new("SET")
+            .key(partition.key(IDENTITY))
+            .arg(identity.as_str()),
+    )
+    .await;
     let now_ms = now(store, partition).await;
-    let beginning = Beginning { partition, now_ms, day: now_ms / DAY_MS };
+    let beginning = Beginning {
+        partition,
+        now_ms,
+        day: now_ms / DAY_MS,
+    };
     let mut twin = T::begin(beginning, &mut random);
     for (key, kept) in twin.expected() {
         if let Kept::Hash(fields) = kept
@@ -162,13 +185,17 @@ async fn play_history<T: Twin>(
         }
     }
     let length = random.usize(1..=MAX_STEPS).min(limit);
-    let steps: Vec<Step> = (0..length).map(|number| twin.step(number, &mut random)).collect();
+    let steps: Vec<Step> = (0..length)
+        .map(|number| twin.step(number, &mut random))
+        .collect();
 
     let sent = steps.iter().flat_map(|step| {
         let read = step.left.iter().map(|(key, kept)| Sent::Read(key, kept));
         std::iter::once(Sent::Call(&step.call)).chain(read)
     });
-    let mut replies = all(sent.map(|sent| send(store, partition, sent))).await.into_iter();
+    let mut replies = all(sent.map(|sent| send(store, partition, sent)))
+        .await
+        .into_iter();
     let found = read_all(operator).await;
     let end_ms = now(store, partition).await;
     if end_ms / DAY_MS != now_ms / DAY_MS {
@@ -184,7 +211,9 @@ async fn play_history<T: Twin>(
         let left = step.left.as_ref().map_or(Ok(()), |(key, expected)| {
             let there = reply().and_then(|reply| kept(expected, reply));
             let there = there.map_err(|error| error.to_string())?;
-            matcher.kept(expected, &there).map_err(|error| format!("{key}: {error}"))
+            matcher
+                .kept(expected, &there)
+                .map_err(|error| format!("{key}: {error}"))
         });
         answered.and(left).map_err(|error| Mismatch {
             seed,
@@ -195,8 +224,14 @@ async fn play_history<T: Twin>(
     let last = format!("after {length} steps, the last of them {:?}", steps.last());
     let mut expected = twin.expected();
     expected.insert(partition.key(IDENTITY), Kept::Text(identity));
-    let whole = matcher.store(&expected).and_then(|()| instants.check(now_ms, end_ms));
-    whole.map_err(|error| Mismatch { seed, step: last, error })?;
+    let whole = matcher
+        .store(&expected)
+        .and_then(|()| instants.check(now_ms, end_ms));
+    whole.map_err(|error| Mismatch {
+        seed,
+        step: last,
+        error,
+    })?;
     Ok(length)
 }
 
@@ -214,7 +249,10 @@ fn kept(expected: &Kept, reply: Reply) -> Result<Kept, RedisError> {
     if matches!(expected, Kept::Text(_)) {
         return Ok(Kept::Text(reply.text()?));
     }
-    let fields = reply.map()?.into_iter().map(|(name, value)| Ok((name, value.text()?)));
+    let fields = reply
+        .map()?
+        .into_iter()
+        .map(|(name, value)| Ok((name, value.text()?)));
     Ok(Kept::hash(fields.collect::<Result<Vec<_>, RedisError>>()?))
 }
 
@@ -243,9 +281,16 @@ fn answer(
 }
 
 async fn now(store: &OwnStore, partition: Partition) -> u64 {
-    store.now(partition).await.expect("the store has a clock").as_millis()
+    store
+        .now(partition)
+        .await
+        .expect("the store has a clock")
+        .as_millis()
 }
 
 async fn run(operator: &Redis, command: Command) {
-    operator.run(command).await.expect("the store answers its operator");
+    operator
+        .run(command)
+        .await
+        .expect("the store answers its operator");
 }

@@ -18,16 +18,28 @@ pub async fn allow_partitions(server: &RedisServer) -> Result<()> {
 
 /// Lets both services wait for the replicas of a store.
 pub async fn allow_replicas(server: &RedisServer) -> Result<()> {
-    let services = REPLICATION.lines().filter(|line| !line.contains("_PASSWORD@"));
-    grant(&Operator::of(server)?, &services.collect::<Vec<_>>().join("\n")).await
+    let services = REPLICATION
+        .lines()
+        .filter(|line| !line.contains("_PASSWORD@"));
+    grant(
+        &Operator::of(server)?,
+        &services.collect::<Vec<_>>().join("\n"),
+    )
+    .await
 }
 
 /// Adds what these lines grant, for good.
 pub(crate) async fn grant(operator: &Operator, users: &str) -> Result<()> {
     for user in users.lines().filter_map(|line| line.strip_prefix("user ")) {
-        let words: Vec<&str> = ["ACL", "SETUSER"].into_iter().chain(user.split(' ')).collect();
+        let words: Vec<&str> = ["ACL", "SETUSER"]
+            .into_iter()
+            .chain(user.split(' '))
+            .collect();
         let granted = operator.ask::<()>(&words).await;
         granted.with_context(|| format!("the rights of {:?}", user.split(' ').next()))?;
     }
-    operator.ask::<()>(&["ACL", "SAVE"]).await.context("the rights of users cannot be kept")
+    operator
+        .ask::<()>(&["ACL", "SAVE"])
+        .await
+        .context("the rights of users cannot be kept")
 }

@@ -43,7 +43,9 @@ impl Capture {
             let load = Load { keep: true, ..load };
             for (number, answer) in &load.run()?.kept {
                 let place = usize::try_from(*number)? % load.requests.len();
-                let key = load.requests[place].key(*number).context("a request without a key")?;
+                let key = load.requests[place]
+                    .key(*number)
+                    .context("a request without a key")?;
                 known.push(Order::placed(order_id(answer)?, &key));
             }
             Ok(())
@@ -66,14 +68,22 @@ impl Capture {
 
     fn find(inventory: &[Told], payments: &[Told], known: &[Order]) -> Result<Self> {
         let of = |told, function| -> Result<Vec<Template>> {
-            calls(told, function).map(|told| Template::new(&told.args, known)).collect()
+            calls(told, function)
+                .map(|told| Template::new(&told.args, known))
+                .collect()
         };
-        let (placed, applied) = (of(payments, "place_orders")?, of(inventory, "apply_orders")?);
-        let complete = calls(payments, "complete_due").last().context("no order was paid")?;
+        let (placed, applied) = (
+            of(payments, "place_orders")?,
+            of(inventory, "apply_orders")?,
+        );
+        let complete = calls(payments, "complete_due")
+            .last()
+            .context("no order was paid")?;
         let read =
             about(payments, "XREADGROUP").rfind(|told| told.args.ends_with(&[b">".to_vec()]));
-        let acknowledge =
-            about(payments, "XACK").next_back().context("nothing was acknowledged")?;
+        let acknowledge = about(payments, "XACK")
+            .next_back()
+            .context("nothing was acknowledged")?;
         Ok(Self {
             place_one: least(&placed).context("no order was placed")?.clone(),
             place_many: most(&placed).context("no order was placed")?.clone(),
@@ -111,7 +121,10 @@ fn most(templates: &[Template]) -> Option<&Template> {
 
 fn without_block(args: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut args = args.to_vec();
-    if let Some(at) = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"BLOCK")) {
+    if let Some(at) = args
+        .iter()
+        .position(|arg| arg.eq_ignore_ascii_case(b"BLOCK"))
+    {
         args.drain(at..(at + 2).min(args.len()));
     }
     args
@@ -124,9 +137,14 @@ mod tests {
     #[test]
     fn a_read_that_does_not_wait_is_the_same_otherwise() {
         let words = |text: &str| -> Vec<Vec<u8>> {
-            text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+            text.split(' ')
+                .map(|word| word.as_bytes().to_vec())
+                .collect()
         };
         let read = words("XREADGROUP GROUP g c COUNT 100 BLOCK 2000 STREAMS s >");
-        assert_eq!(without_block(&read), words("XREADGROUP GROUP g c COUNT 100 STREAMS s >"));
+        assert_eq!(
+            without_block(&read),
+            words("XREADGROUP GROUP g c COUNT 100 STREAMS s >")
+        );
     }
 }

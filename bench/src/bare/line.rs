@@ -34,13 +34,17 @@ impl Line {
 
     /// The entries of an answer to XREADGROUP of a single stream.
     pub(super) fn entries(answer: Option<&Value>) -> Vec<Entry> {
-        let [Value::Array(stream)] = items(answer) else { return Vec::new() };
+        let [Value::Array(stream)] = items(answer) else {
+            return Vec::new();
+        };
         items(stream.get(1)).iter().filter_map(entry).collect()
     }
 
     /// How many orders were applied, by an answer that says 1 for each of those.
     pub(super) fn ones(answer: &Value) -> u64 {
-        let ones = items(Some(answer)).iter().filter(|item| **item == Value::Int(1));
+        let ones = items(Some(answer))
+            .iter()
+            .filter(|item| **item == Value::Int(1));
         u64::try_from(ones.count()).unwrap_or_default()
     }
 }
@@ -67,10 +71,15 @@ fn items(value: Option<&Value>) -> &[Value] {
 }
 
 fn entry(value: &Value) -> Option<Entry> {
-    let [Value::BulkString(id), Value::Array(fields)] = items(Some(value)) else { return None };
+    let [Value::BulkString(id), Value::Array(fields)] = items(Some(value)) else {
+        return None;
+    };
     let mut pairs = fields.chunks_exact(2);
     let order = pairs.find(|pair| pair[0] == Value::BulkString(b"order_id".to_vec()))?;
-    Some(Entry { id: id.clone(), order: String::from_redis_value_ref(&order[1]).ok()? })
+    Some(Entry {
+        id: id.clone(),
+        order: String::from_redis_value_ref(&order[1]).ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -86,7 +95,10 @@ mod tests {
         let fields = Value::Array(vec![text("a"), text("b"), text("order_id"), text("o")]);
         let entries = Value::Array(vec![Value::Array(vec![text("1-0"), fields])]);
         let read = Value::Array(vec![Value::Array(vec![text("s"), entries])]);
-        let expected = Entry { id: b"1-0".to_vec(), order: "o".to_owned() };
+        let expected = Entry {
+            id: b"1-0".to_vec(),
+            order: "o".to_owned(),
+        };
         assert_eq!(Line::entries(Some(&read)), [expected]);
         assert_eq!(Line::entries(Some(&Value::Nil)), []);
     }

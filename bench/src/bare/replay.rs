@@ -66,7 +66,10 @@ impl Replay {
             self.apply(shop, &apply)?;
             joined(reader)
         })?;
-        ensure!(read.into_inner() == self.orders, "not all of the pile was read");
+        ensure!(
+            read.into_inner() == self.orders,
+            "not all of the pile was read"
+        );
         Ok(per_second(self.orders, started.elapsed()))
     }
 
@@ -81,8 +84,14 @@ impl Replay {
         let place: Vec<_> = shares.map(|share| self.placements(share, batch)).collect();
         let read = AtomicU64::new(0);
         let group = Group::new([
-            ("inventory redis".to_owned(), shop.system.inventory_redis().pid()),
-            ("payments redis".to_owned(), shop.system.payments_redis().pid()),
+            (
+                "inventory redis".to_owned(),
+                shop.system.inventory_redis().pid(),
+            ),
+            (
+                "payments redis".to_owned(),
+                shop.system.payments_redis().pid(),
+            ),
         ]);
         let mark = group.mark()?;
         let started = Instant::now();
@@ -97,15 +106,19 @@ impl Replay {
         let took = started.elapsed();
         ensure!(read.into_inner() == self.orders, "not every order was read");
         let used = group.since(&mark)?;
-        Ok((per_second(self.orders, took), micros_each(used.total(), self.orders)))
+        Ok((
+            per_second(self.orders, took),
+            micros_each(used.total(), self.orders),
+        ))
     }
 
     /// From paid to taken for one order at a time, in microseconds: half of them, and 99 of 100.
     pub(crate) fn latency(&self, shop: &Shop, time: Duration) -> Result<(f64, f64)> {
         let inventory = Monitor::begin(shop.inventory.url())?;
         let payments = Monitor::begin(shop.payments.url())?;
-        let orders: Vec<Order> =
-            (0..=time.as_millis() / PAUSE.as_millis()).map(|_| Order::fresh()).collect();
+        let orders: Vec<Order> = (0..=time.as_millis() / PAUSE.as_millis())
+            .map(|_| Order::fresh())
+            .collect();
         let complete = packed(&self.capture.complete);
         scope(|scope| {
             let consumer = scope.spawn(|| self.consume_singly(shop, orders.len()));
@@ -113,7 +126,9 @@ impl Replay {
             let mut buffer = Vec::new();
             for order in &orders {
                 buffer.clear();
-                self.capture.place_one.write(std::slice::from_ref(order), &mut buffer);
+                self.capture
+                    .place_one
+                    .write(std::slice::from_ref(order), &mut buffer);
                 buffer.extend_from_slice(&complete);
                 line.ask(&buffer, 2)?;
                 // The rate is what is wanted here, not a moment that something is ready at.
@@ -122,7 +137,12 @@ impl Replay {
             joined(consumer)
         })?;
         let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
-        ensure!(waits.len() == orders.len(), "{} of {} orders", waits.len(), orders.len());
+        ensure!(
+            waits.len() == orders.len(),
+            "{} of {} orders",
+            waits.len(),
+            orders.len()
+        );
         let half = quantile(&waits, 50).context("nothing was measured")?;
         Ok((half, quantile(&waits, 99).unwrap_or(half)))
     }
@@ -137,7 +157,10 @@ impl Replay {
         let pays = !place.is_empty();
         let mut place = place.iter();
         loop {
-            ensure!(Instant::now() < deadline, "the stores do not come to an end");
+            ensure!(
+                Instant::now() < deadline,
+                "the stores do not come to an end"
+            );
             buffer.clear();
             // What is read is answered last, so that it is found at the end.
             let mut count = 0;
@@ -163,7 +186,11 @@ impl Replay {
                 return Ok(());
             }
             let answers = line.ask(&buffer, count)?;
-            entries = if more { Line::entries(answers.last()) } else { Vec::new() };
+            entries = if more {
+                Line::entries(answers.last())
+            } else {
+                Vec::new()
+            };
             read.fetch_add(u64::try_from(entries.len())?, Ordering::Relaxed);
         }
     }
@@ -173,7 +200,10 @@ impl Replay {
         let mut payments = Line::connect(&shop.payments)?;
         let mut inventory = Line::connect(&shop.inventory)?;
         let mut read = self.capture.read.clone();
-        let place = read.iter().position(|arg| arg == b"STREAMS").context("no STREAMS")?;
+        let place = read
+            .iter()
+            .position(|arg| arg == b"STREAMS")
+            .context("no STREAMS")?;
         read.splice(place..place, [b"BLOCK".to_vec(), b"1000".to_vec()]);
         let read = packed(&read);
         let deadline = Instant::now() + LIMIT;
@@ -182,7 +212,10 @@ impl Replay {
             ensure!(Instant::now() < deadline, "not every order was read");
             let entries = Line::entries(payments.ask(&read, 1)?.last());
             for entry in &entries {
-                let order = Order { id: entry.order.clone(), hash: String::new() };
+                let order = Order {
+                    id: entry.order.clone(),
+                    hash: String::new(),
+                };
                 let mut buffer = Vec::new();
                 self.capture.apply_one.write(&[order], &mut buffer);
                 inventory.ask(&buffer, 1)?;
@@ -204,7 +237,11 @@ impl Replay {
                 applied += Line::ones(&answer);
             }
         }
-        ensure!(applied == self.orders, "{applied} of {} orders were applied", self.orders);
+        ensure!(
+            applied == self.orders,
+            "{applied} of {} orders were applied",
+            self.orders
+        );
         Ok(())
     }
 
@@ -220,15 +257,28 @@ impl Replay {
     /// Calls that place these orders, as many at once as the system does, and about `depth` orders
     /// in each pipeline.
     fn placements(&self, orders: &[Order], depth: usize) -> Vec<(Vec<u8>, usize)> {
-        let Capture { place_one, place_many, .. } = &self.capture;
+        let Capture {
+            place_one,
+            place_many,
+            ..
+        } = &self.capture;
         let calls = calls(place_one, place_many, orders);
         let depth = depth.div_ceil(place_many.orders());
-        calls.chunks(depth.max(1)).map(|calls| (calls.concat(), calls.len())).collect()
+        calls
+            .chunks(depth.max(1))
+            .map(|calls| (calls.concat(), calls.len()))
+            .collect()
     }
 
     fn acknowledgement(&self, entries: &[super::line::Entry]) -> Vec<u8> {
         let ids = entries.iter().map(|entry| entry.id.clone());
-        let args: Vec<Vec<u8>> = self.capture.acknowledge.iter().cloned().chain(ids).collect();
+        let args: Vec<Vec<u8>> = self
+            .capture
+            .acknowledge
+            .iter()
+            .cloned()
+            .chain(ids)
+            .collect();
         packed(&args)
     }
 }
@@ -243,5 +293,8 @@ fn calls(one: &Template, many: &Template, orders: &[Order]) -> Vec<Vec<u8>> {
     };
     let whole = orders.chunks_exact(many.orders());
     let rest = whole.remainder().chunks_exact(one.orders());
-    whole.map(|orders| call(many, orders)).chain(rest.map(|orders| call(one, orders))).collect()
+    whole
+        .map(|orders| call(many, orders))
+        .chain(rest.map(|orders| call(one, orders)))
+        .collect()
 }

@@ -51,16 +51,31 @@ impl Server {
         let launch = Launch {
             name: "bare HTTP".to_owned(),
             program: this_program()?,
-            args: vec!["answer".into(), port.number().to_string().into(), file.into()],
+            args: vec![
+                "answer".into(),
+                port.number().to_string().into(),
+                file.into(),
+            ],
             env: Vec::new(),
             env_remove: Vec::new(),
         };
-        let guard = Guard { stack: shop.stack().to_owned(), farewell: Farewell::Kill };
+        let guard = Guard {
+            stack: shop.stack().to_owned(),
+            farewell: Farewell::Kill,
+        };
         let process = Process::start(launch, guard, None)?;
-        let server = Self { process, port, _answer: folder };
+        let server = Self {
+            process,
+            port,
+            _answer: folder,
+        };
         let waited = std::time::Instant::now();
         while std::net::TcpStream::connect(server.address()).is_err() {
-            ensure!(waited.elapsed() < START_LIMIT, "{:?}", server.process.last_lines(5));
+            ensure!(
+                waited.elapsed() < START_LIMIT,
+                "{:?}",
+                server.process.last_lines(5)
+            );
             std::thread::sleep(crate::shop::LOOK);
         }
         Ok(server)
@@ -78,7 +93,11 @@ impl Server {
 /// This very program, also where a build has replaced or removed its file since it was started.
 fn this_program() -> Result<PathBuf> {
     let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-    Ok(if running.exists() { running } else { std::env::current_exe()? })
+    Ok(if running.exists() {
+        running
+    } else {
+        std::env::current_exe()?
+    })
 }
 
 /// Serves until it is killed, with as many threads as a service has.
@@ -137,7 +156,10 @@ mod tests {
         let whole =
             b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nETag: \"a\"\r\nDate: x\r\n\r\n{}";
         let (status, headers, body) = read(whole).unwrap();
-        assert_eq!((status.as_u16(), headers.len(), body.as_ref()), (201, 1, &b"{}"[..]));
+        assert_eq!(
+            (status.as_u16(), headers.len(), body.as_ref()),
+            (201, 1, &b"{}"[..])
+        );
         assert_eq!(headers[header::ETAG], "\"a\"");
         assert!(read(b"HTTP/1.1 200 OK\r\n").is_err());
     }

@@ -44,7 +44,10 @@ enum Part {
 impl Order {
     /// An order that was placed with this key.
     pub(crate) fn placed(id: OrderId, key: &str) -> Self {
-        Self { id: id.to_string(), hash: short_digest(key).0 }
+        Self {
+            id: id.to_string(),
+            hash: short_digest(key).0,
+        }
     }
 
     /// One that nobody has placed yet.
@@ -74,16 +77,24 @@ impl Template {
         let mut places = HashMap::new();
         let mut slots = Vec::new();
         for at in 0..packed.len() {
-            let found =
-                [ID, END, HASH].iter().find_map(|length| names.get(packed.get(at..at + length)?));
+            let found = [ID, END, HASH]
+                .iter()
+                .find_map(|length| names.get(packed.get(at..at + length)?));
             if let Some(&(known, part)) = found {
                 let next = places.len();
                 let order = *places.entry(known).or_insert(next);
                 slots.push(Slot { at, order, part });
             }
         }
-        ensure!(!places.is_empty(), "a command of the system names no order as it was expected to");
-        Ok(Self { packed, slots, orders: places.len() })
+        ensure!(
+            !places.is_empty(),
+            "a command of the system names no order as it was expected to"
+        );
+        Ok(Self {
+            packed,
+            slots,
+            orders: places.len(),
+        })
     }
 
     /// For how many orders it is.
@@ -96,7 +107,9 @@ impl Template {
         let start = buffer.len();
         buffer.extend_from_slice(&self.packed);
         for slot in &self.slots {
-            let Some(order) = orders.get(slot.order) else { continue };
+            let Some(order) = orders.get(slot.order) else {
+                continue;
+            };
             let text = match slot.part {
                 Part::Id => order.id.as_bytes(),
                 Part::End => end_of(&order.id),
@@ -119,14 +132,25 @@ mod tests {
     use super::*;
 
     fn args(words: &str) -> Vec<Vec<u8>> {
-        words.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+        words
+            .split(' ')
+            .map(|word| word.as_bytes().to_vec())
+            .collect()
     }
 
     #[test]
     fn a_command_is_the_same_for_other_orders() {
-        let [a, b, c, d] = [Order::fresh(), Order::fresh(), Order::fresh(), Order::fresh()];
+        let [a, b, c, d] = [
+            Order::fresh(),
+            Order::fresh(),
+            Order::fresh(),
+            Order::fresh(),
+        ];
         let words = |one: &Order, two: &Order| {
-            format!("FCALL f order:{} {} {} {} end", one.id, two.id, one.id, two.hash)
+            format!(
+                "FCALL f order:{} {} {} {} end",
+                one.id, two.id, one.id, two.hash
+            )
         };
         let template = Template::new(&args(&words(&a, &b)), &[c.clone(), b, a]).unwrap();
         assert_eq!(template.orders(), 2);

@@ -49,16 +49,30 @@ impl Shards {
         homes: Vec<(Partition, usize)>,
     ) -> Result<Self> {
         let count = nodes.len();
-        ensure!(homes.iter().all(|(_, home)| *home < count), "a partition on an unknown node");
+        ensure!(
+            homes.iter().all(|(_, home)| *home < count),
+            "a partition on an unknown node"
+        );
         let mut connected = Vec::with_capacity(count);
         for (number, server) in nodes.iter().enumerate() {
             let mut operator = Operator::connect(server)?;
-            let is_primary =
-                operator.info("replication")?.get("role").is_some_and(|role| role == "master");
+            let is_primary = operator
+                .info("replication")?
+                .get("role")
+                .is_some_and(|role| role == "master");
             let name = format!("{} redis {number}", store.name());
-            connected.push(Node { name, pid: server.pid(), is_primary, operator });
+            connected.push(Node {
+                name,
+                pid: server.pid(),
+                is_primary,
+                operator,
+            });
         }
-        Ok(Self { store, nodes: connected, homes })
+        Ok(Self {
+            store,
+            nodes: connected,
+            homes,
+        })
     }
 
     /// The store and its version.
@@ -78,7 +92,9 @@ impl Shards {
 
     /// Changes a setting of all nodes.
     pub(super) fn configure(&mut self, name: &str, value: &str) -> Result<()> {
-        self.nodes.iter_mut().try_for_each(|node| node.operator.configure(name, value))
+        self.nodes
+            .iter_mut()
+            .try_for_each(|node| node.operator.configure(name, value))
     }
 
     /// What each node has used so far.
@@ -96,13 +112,17 @@ impl Shards {
     /// Begins to listen to all primaries.
     pub(crate) fn listen(&self) -> Result<Vec<Monitor>> {
         let primaries = self.nodes.iter().filter(|node| node.is_primary);
-        primaries.map(|node| Monitor::begin(node.operator.url())).collect()
+        primaries
+            .map(|node| Monitor::begin(node.operator.url()))
+            .collect()
     }
 
     /// Whether there are orders that are still to be paid.
     pub(super) fn has_due(&mut self) -> Result<bool> {
         for (partition, home) in &self.homes {
-            let due: u64 = self.nodes[*home].operator.ask(&["ZCARD", &partition.key("due")])?;
+            let due: u64 = self.nodes[*home]
+                .operator
+                .ask(&["ZCARD", &partition.key("due")])?;
             if due > 0 {
                 return Ok(true);
             }

@@ -53,9 +53,15 @@ struct Extent {
 
 impl Client {
     pub(super) async fn connect(to: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(to).await.with_context(|| format!("no answer at {to}"))?;
+        let stream = TcpStream::connect(to)
+            .await
+            .with_context(|| format!("no answer at {to}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, request: Vec::with_capacity(BUFFER), answer: Vec::with_capacity(BUFFER) })
+        Ok(Self {
+            stream,
+            request: Vec::with_capacity(BUFFER),
+            answer: Vec::with_capacity(BUFFER),
+        })
     }
 
     /// Sends the request of this number and reads its whole answer.
@@ -75,7 +81,11 @@ impl Client {
         };
         let Extent { status, head, body } = extent;
         let whole = &self.answer[..head + body];
-        Ok(Seen { status, body: &whole[head..], whole })
+        Ok(Seen {
+            status,
+            body: &whole[head..],
+            whole,
+        })
     }
 }
 
@@ -86,7 +96,11 @@ impl Seen<'_> {
     )]
     pub(super) fn to_owned(&self, intended: Instant) -> Answer {
         let meant = SystemTime::now() - intended.elapsed();
-        Answer { whole: self.whole.to_vec(), body: self.body.to_vec(), meant }
+        Answer {
+            whole: self.whole.to_vec(),
+            body: self.body.to_vec(),
+            meant,
+        }
     }
 }
 
@@ -97,10 +111,17 @@ fn extent(bytes: &[u8]) -> Result<Option<Extent>> {
     let httparse::Status::Complete(head) = response.parse(bytes)? else {
         return Ok(None);
     };
-    let length = response.headers.iter().find(|it| it.name.eq_ignore_ascii_case("content-length"));
+    let length = response
+        .headers
+        .iter()
+        .find(|it| it.name.eq_ignore_ascii_case("content-length"));
     let length = length.context("an answer that does not say how long it is")?;
     let body = std::str::from_utf8(length.value)?.parse()?;
-    Ok(Some(Extent { status: response.code.unwrap_or_default(), head, body }))
+    Ok(Some(Extent {
+        status: response.code.unwrap_or_default(),
+        head,
+        body,
+    }))
 }
 
 #[cfg(test)]
@@ -111,7 +132,14 @@ mod tests {
     fn an_answer_ends_where_its_head_says() {
         let bytes = b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nabc";
         let found = extent(bytes).unwrap().unwrap();
-        assert_eq!(found, Extent { status: 201, head: bytes.len() - 3, body: 3 });
+        assert_eq!(
+            found,
+            Extent {
+                status: 201,
+                head: bytes.len() - 3,
+                body: 3
+            }
+        );
         assert_eq!(extent(&bytes[..30]).unwrap(), None);
         assert!(extent(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
         assert!(extent(b"no HTTP at all\r\n\r\n").is_err());

@@ -25,7 +25,10 @@ impl Pace {
     /// This many requests a second from now on.
     pub(super) fn new(rate: u32, started: Instant) -> Self {
         let interval = Duration::from_secs(1) / rate.max(1);
-        let (due, stop) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicBool::new(false)));
+        let (due, stop) = (
+            Arc::new(Semaphore::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
         let (released, stopped) = (due.clone(), stop.clone());
         thread::spawn(move || {
             let mut number = 0;
@@ -39,7 +42,12 @@ impl Pace {
                 number += 1;
             }
         });
-        Self { interval, started, due, stop }
+        Self {
+            interval,
+            started,
+            due,
+            stop,
+        }
     }
 
     /// Waits for the time of a request, and says when that was: before now if all connections were

@@ -35,9 +35,15 @@ impl Request {
              content-length: {}\r\n{KEY_HEADER}",
             body.len()
         );
-        let key = Key { at: head.len(), run: fastrand::u64(..) };
+        let key = Key {
+            at: head.len(),
+            run: fastrand::u64(..),
+        };
         let bytes = format!("{head}{}\r\n\r\n{body}", key.value(0)).into_bytes();
-        Self { bytes, key: Some(key) }
+        Self {
+            bytes,
+            key: Some(key),
+        }
     }
 
     /// The key of the request of this number, where it has one.
@@ -78,7 +84,10 @@ mod tests {
         assert_eq!(first.len(), second.len());
         assert_ne!(first, second);
         let text = String::from_utf8(second).unwrap();
-        assert!(text.contains(&format!("\r\n{KEY_HEADER}{}\r\n", request.key(0xabc).unwrap())));
+        assert!(text.contains(&format!(
+            "\r\n{KEY_HEADER}{}\r\n",
+            request.key(0xabc).unwrap()
+        )));
         assert!(text.ends_with("\r\n\r\n{\"a\":1}") && text.contains("content-length: 7\r\n"));
         assert_ne!(request.key(1), Request::post("/orders", "").key(1));
     }

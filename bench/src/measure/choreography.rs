@@ -48,8 +48,10 @@ pub(super) fn measure(
     report(&run, sheet, "e2e");
     report_calls(&run, sheet, &habits, &calls, reads);
     let after = kept_memory(shop)?;
-    for (name, before, after) in [("inventory", before.0, after.0), ("payments", before.1, after.1)]
-    {
+    for (name, before, after) in [
+        ("inventory", before.0, after.0),
+        ("payments", before.1, after.1),
+    ] {
         let bytes = float(after) - float(before);
         let name = format!("e2e.memory.{name}");
         sheet.lower(name, "B/order", bytes / float(run.orders), run.used.foreign);
@@ -60,7 +62,11 @@ pub(super) fn measure(
     sheet.lower("loaded.rss".to_owned(), "MiB", total, run.used.foreign);
     if options.fsync != Fsync::Always {
         shop.fsync(Fsync::Always.word())?;
-        report(&self::run(shop, options.orders(), products)?, sheet, "e2e_always");
+        report(
+            &self::run(shop, options.orders(), products)?,
+            sheet,
+            "e2e_always",
+        );
         shop.fsync(options.fsync.word())?;
     }
     Ok(())
@@ -78,8 +84,16 @@ fn run(shop: &mut Shop, orders: u64, products: &[ProductId]) -> Result<Run> {
     let seconds = started.elapsed().as_secs_f64();
     let used = group.since(&mark)?;
     let sold = shop.sold(products)? - sold;
-    ensure!(sold == orders, "{sold} pieces were taken for {orders} orders of one");
-    Ok(Run { orders, seconds, posted, used })
+    ensure!(
+        sold == orders,
+        "{sold} pieces were taken for {orders} orders of one"
+    );
+    Ok(Run {
+        orders,
+        seconds,
+        posted,
+        used,
+    })
 }
 
 fn report(run: &Run, sheet: &mut Sheet, name: &str) {
@@ -101,7 +115,12 @@ fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2
     let each = |count: u64| float(count) / float(run.orders);
     let outside = habits.by_clients(0, &calls[0]) + habits.by_clients(1, &calls[1]);
     let all = calls.iter().flat_map(Calls::values).sum();
-    sheet.lower("e2e.calls".to_owned(), "/order", outside / float(run.orders), foreign);
+    sheet.lower(
+        "e2e.calls".to_owned(),
+        "/order",
+        outside / float(run.orders),
+        foreign,
+    );
     sheet.lower("e2e.commands".to_owned(), "/order", each(all), foreign);
     sheet.lower("e2e.reads".to_owned(), "/order", each(reads), foreign);
 }
@@ -110,7 +129,8 @@ fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2
 fn habits(shop: &mut Shop, products: &[ProductId]) -> Result<Habits> {
     let inventory = Monitor::begin(shop.inventory.url())?;
     let payments = Monitor::begin(shop.payments.url())?;
-    shop.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?.run()?;
+    shop.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?
+        .run()?;
     shop.rest()?;
     Ok(Habits::learn([&inventory.end()?, &payments.end()?]))
 }
@@ -128,5 +148,8 @@ fn reads(shop: &mut Shop) -> Result<u64> {
 /// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
 fn kept_memory(shop: &mut Shop) -> Result<(u64, u64)> {
     let inventory = shop.inventory.memory(&[RefundOrder::STREAM, CHANGES])?;
-    Ok((inventory, shop.payments.memory(&[OrderCompleted::STREAM, CHANGES])?))
+    Ok((
+        inventory,
+        shop.payments.memory(&[OrderCompleted::STREAM, CHANGES])?,
+    ))
 }

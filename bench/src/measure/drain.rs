@@ -49,21 +49,39 @@ pub(super) fn measure(shop: &mut Shop, sheet: &mut Sheet, pile: u64) -> Result<(
         ensure!(started.elapsed() < LIMIT, "{now:?} after {LIMIT:?}");
         sleep(LOOK);
     }
-    let took = first.context("nothing was delivered")?.elapsed().as_secs_f64();
+    let took = first
+        .context("nothing was delivered")?
+        .elapsed()
+        .as_secs_f64();
     let used = group.since(&mark)?;
     let sold = shop.sold(&products)?;
-    ensure!(sold == pile, "{sold} pieces were taken for {pile} events of one");
+    ensure!(
+        sold == pile,
+        "{sold} pieces were taken for {pile} events of one"
+    );
 
     let name = format!("drain.{pile}");
-    sheet.higher(format!("{name}.rate"), "events/s", float(pile) / took, used.foreign);
+    sheet.higher(
+        format!("{name}.rate"),
+        "events/s",
+        float(pile) / took,
+        used.foreign,
+    );
     let each = micros_each(used.total(), pile);
     sheet.lower(format!("{name}.cpu"), "us/event", each, used.foreign);
-    sheet.lower(format!("{name}.rss_growth"), "MiB", (most - idle).max(0.0), used.foreign);
+    sheet.lower(
+        format!("{name}.rss_growth"),
+        "MiB",
+        (most - idle).max(0.0),
+        used.foreign,
+    );
     shop.restart(CONSUMER)
 }
 
 fn standing(shop: &mut Shop) -> Result<crate::operator::Standing> {
-    shop.payments.standing::<OrderCompleted>()?.context("the group is gone")
+    shop.payments
+        .standing::<OrderCompleted>()?
+        .context("the group is gone")
 }
 
 /// Events that no order stands behind: inventory does not ask, and there is stock for all of them.
@@ -71,7 +89,9 @@ pub(crate) fn pile_up(payments: &mut Operator, products: &[ProductId], pile: u64
     let cents = Money::from_minor;
     let events = (0..pile).zip(products.iter().cycle()).map(|(_, product)| {
         let order_id = OrderId::mint();
-        let time = order_id.minted_at().unwrap_or(shared::time::Timestamp::EXAMPLE);
+        let time = order_id
+            .minted_at()
+            .unwrap_or(shared::time::Timestamp::EXAMPLE);
         OrderCompleted {
             order_id,
             ordered_at: time,

@@ -22,7 +22,12 @@ pub(super) fn measure(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Resu
     }
     for (name, seconds) in &used.members {
         let name = format!("idle.cpu.{}", name.replace(' ', "-"));
-        sheet.part(name, "% of a core", seconds / used.wall * 100.0, used.foreign);
+        sheet.part(
+            name,
+            "% of a core",
+            seconds / used.wall * 100.0,
+            used.foreign,
+        );
     }
     let share = used.total() / used.wall * 100.0;
     sheet.lower("idle.cpu".to_owned(), "% of a core", share, used.foreign);

@@ -39,19 +39,40 @@ pub(super) fn get(
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
-    let placing = Load { keep: true, ..shop.orders(products, 1, Until::Count(ORDERS))? };
+    let placing = Load {
+        keep: true,
+        ..shop.orders(products, 1, Until::Count(ORDERS))?
+    };
     let placed = placing.run()?;
     shop.rest()?;
     let orders = placed.kept.iter().map(|(_, answer)| order_id(answer));
     let orders: Vec<_> = orders.collect::<Result<_>>()?;
-    let orders = orders.iter().map(|id| Request::get(&format!("/orders/{id}")));
-    let products = products.iter().map(|id| Request::get(&format!("/products/{id}")));
+    let orders = orders
+        .iter()
+        .map(|id| Request::get(&format!("/orders/{id}")));
+    let products = products
+        .iter()
+        .map(|id| Request::get(&format!("/products/{id}")));
     for (name, to, requests) in [
-        ("get_product", shop.inventory_address()?, products.collect::<Vec<_>>()),
+        (
+            "get_product",
+            shop.inventory_address()?,
+            products.collect::<Vec<_>>(),
+        ),
         ("get_order", shop.payments_address()?, orders.collect()),
     ] {
-        let load = Load { to: vec![to], requests, expect: 200, ..placing.clone() };
-        let kind = Kind { name, load, widths: &WIDTHS, leaves_work: false };
+        let load = Load {
+            to: vec![to],
+            requests,
+            expect: 200,
+            ..placing.clone()
+        };
+        let kind = Kind {
+            name,
+            load,
+            widths: &WIDTHS,
+            leaves_work: false,
+        };
         kind.measure(shop, options, sheet)?;
     }
     Ok(())
@@ -66,8 +87,18 @@ pub(super) fn post(
     products: &[ProductId],
 ) -> Result<()> {
     let load = shop.orders(products, 1, Until::Count(1))?;
-    let widths = if name == "post" { &WIDTHS[..] } else { &WIDTHS[2..] };
-    Kind { name, load, widths, leaves_work: true }.measure(shop, options, sheet)
+    let widths = if name == "post" {
+        &WIDTHS[..]
+    } else {
+        &WIDTHS[2..]
+    };
+    Kind {
+        name,
+        load,
+        widths,
+        leaves_work: true,
+    }
+    .measure(shop, options, sheet)
 }
 
 /// `POST /orders`, and nothing follows before the end.
@@ -78,7 +109,12 @@ pub(super) fn accept(
     products: &[ProductId],
 ) -> Result<()> {
     let load = shop.orders(products, 1, Until::Count(1))?;
-    let kind = Kind { name: "accept", load, widths: &WIDTHS[2..], leaves_work: false };
+    let kind = Kind {
+        name: "accept",
+        load,
+        widths: &WIDTHS[2..],
+        leaves_work: false,
+    };
     kind.measure(shop, options, sheet)
 }
 
@@ -92,7 +128,13 @@ impl Kind<'_> {
             self.settle(shop)?;
         }
         let open = self.open(options);
-        run(&group, &open, sheet, &format!("{}.open", self.name), options)?;
+        run(
+            &group,
+            &open,
+            sheet,
+            &format!("{}.open", self.name),
+            options,
+        )?;
         self.settle(shop)?;
         if !options.limits() {
             return Ok(());
@@ -105,21 +147,40 @@ impl Kind<'_> {
     /// As fast as it is answered.
     fn closed(&self, connections: usize, options: &Options) -> Load {
         let until = Until::Time(options.http_time());
-        Load { connections, until, rate: None, keep: false, ..self.load.clone() }
+        Load {
+            connections,
+            until,
+            rate: None,
+            keep: false,
+            ..self.load.clone()
+        }
     }
 
     /// At a fixed rate, whatever is answered.
     fn open(&self, options: &Options) -> Load {
-        Load { rate: Some(options.rate), ..self.closed(CONNECTIONS, options) }
+        Load {
+            rate: Some(options.rate),
+            ..self.closed(CONNECTIONS, options)
+        }
     }
 
     /// The same load on a server that does nothing.
     fn limits(&self, server: &Server, options: &Options, sheet: &mut Sheet) -> Result<()> {
         let group = server.group();
-        let closed = self.widths.iter().map(|width| (format!("c{width}"), *width));
+        let closed = self
+            .widths
+            .iter()
+            .map(|width| (format!("c{width}"), *width));
         for (suffix, width) in closed.chain([("open".to_owned(), 0)]) {
-            let load = if width == 0 { self.open(options) } else { self.closed(width, options) };
-            let load = Load { to: vec![server.address()], ..load };
+            let load = if width == 0 {
+                self.open(options)
+            } else {
+                self.closed(width, options)
+            };
+            let load = Load {
+                to: vec![server.address()],
+                ..load
+            };
             warm_up(&load, options)?;
             let mark = group.mark()?;
             let outcome = load.run()?;
@@ -138,7 +199,11 @@ impl Kind<'_> {
     }
 
     fn settle(&self, shop: &mut Shop) -> Result<()> {
-        if self.leaves_work { shop.rest() } else { Ok(()) }
+        if self.leaves_work {
+            shop.rest()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -147,9 +212,24 @@ fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Opti
     let mark = group.mark()?;
     let outcome = load.run().context(name.to_owned())?;
     let used = group.since(&mark)?;
-    sheet.higher(format!("{name}.rate"), "/s", outcome.per_second(), used.foreign);
-    sheet.lower(format!("{name}.p50"), "us", outcome.micros(50.0), used.foreign);
-    sheet.lower(format!("{name}.p99"), "us", outcome.micros(99.0), used.foreign);
+    sheet.higher(
+        format!("{name}.rate"),
+        "/s",
+        outcome.per_second(),
+        used.foreign,
+    );
+    sheet.lower(
+        format!("{name}.p50"),
+        "us",
+        outcome.micros(50.0),
+        used.foreign,
+    );
+    sheet.lower(
+        format!("{name}.p99"),
+        "us",
+        outcome.micros(99.0),
+        used.foreign,
+    );
     let each = micros_each(used.total(), outcome.answers);
     sheet.lower(format!("{name}.cpu"), "us", each, used.foreign);
     // What the load itself takes away from the machine.
@@ -161,5 +241,10 @@ fn run(group: &Group, load: &Load, sheet: &mut Sheet, name: &str, options: &Opti
 /// A little of the same load, not counted: connections, caches, the processor's clock.
 fn warm_up(load: &Load, options: &Options) -> Result<()> {
     let until = Until::Time(options.http_time().mul_f64(WARM_UP));
-    Load { until, ..load.clone() }.run().map(drop)
+    Load {
+        until,
+        ..load.clone()
+    }
+    .run()
+    .map(drop)
 }

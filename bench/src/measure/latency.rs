@@ -34,7 +34,12 @@ pub(super) fn measure(
     shop.rest()?;
     let orders = (options.idle_time().as_secs_f64() * f64::from(RATE)).max(50.0);
     let load = shop.orders(products, CONNECTIONS, Until::Count(1))?;
-    let load = Load { until: Until::Count(whole(orders)), rate: Some(RATE), keep: true, ..load };
+    let load = Load {
+        until: Until::Count(whole(orders)),
+        rate: Some(RATE),
+        keep: true,
+        ..load
+    };
     let inventory = Monitor::begin(shop.inventory.url())?;
     let payments = Monitor::begin(shop.payments.url())?;
     let group = shop.group();
@@ -45,7 +50,11 @@ pub(super) fn measure(
     let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
     let placed: Result<Vec<_>> = outcome.kept.iter().map(|(_, it)| order_id(it)).collect();
     let placed = placed?.len();
-    ensure!(waits.len() >= placed, "{} of {placed} orders were seen", waits.len());
+    ensure!(
+        waits.len() >= placed,
+        "{} of {placed} orders were seen",
+        waits.len()
+    );
     for (name, percent) in [("event.p50", 50), ("event.p99", 99)] {
         if let Some(micros) = quantile(&waits, percent) {
             sheet.lower(name.to_owned(), "us", micros, used.foreign);
@@ -105,8 +114,15 @@ mod tests {
     use super::*;
 
     fn told(at: u64, words: &str) -> Told {
-        let args = words.split('|').map(|word| word.as_bytes().to_vec()).collect();
-        Told { at, by_function: true, args }
+        let args = words
+            .split('|')
+            .map(|word| word.as_bytes().to_vec())
+            .collect();
+        Told {
+            at,
+            by_function: true,
+            args,
+        }
     }
 
     #[test]

@@ -43,15 +43,55 @@ const QUICK: [&str; 4] = ["one", "partitions16", "cluster16", "replica_acks1"];
 /// What is measured, the system to compare with first.
 const SHAPES: [Shape; 11] = [
     Shape::ONE,
-    Shape { name: "partitions4", partitions: 4, ..Shape::ONE },
-    Shape { name: "partitions16", partitions: 16, ..Shape::ONE },
-    Shape { name: "processes2", replicas: 2, ..Shape::ONE },
-    Shape { name: "processes3", replicas: 3, ..Shape::ONE },
-    Shape { name: "partitions16_processes2", partitions: 16, replicas: 2, ..Shape::ONE },
-    Shape { name: "partitions16_processes3", partitions: 16, replicas: 3, ..Shape::ONE },
-    Shape { name: "replica_acks0", stores: Stores::Replicated, ..Shape::ONE },
-    Shape { name: "replica_acks1", stores: Stores::Replicated, acks: 1, ..Shape::ONE },
-    Shape { name: "cluster16", stores: Stores::Clustered, partitions: 16, ..Shape::ONE },
+    Shape {
+        name: "partitions4",
+        partitions: 4,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "partitions16",
+        partitions: 16,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "processes2",
+        replicas: 2,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "processes3",
+        replicas: 3,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "partitions16_processes2",
+        partitions: 16,
+        replicas: 2,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "partitions16_processes3",
+        partitions: 16,
+        replicas: 3,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "replica_acks0",
+        stores: Stores::Replicated,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "replica_acks1",
+        stores: Stores::Replicated,
+        acks: 1,
+        ..Shape::ONE
+    },
+    Shape {
+        name: "cluster16",
+        stores: Stores::Clustered,
+        partitions: 16,
+        ..Shape::ONE
+    },
     Shape {
         name: "cluster16_acks1",
         stores: Stores::Clustered,
@@ -74,7 +114,9 @@ pub(super) fn measure(
         let mut fleet = Fleet::open(options, binaries, shape)?;
         sheet.store = fleet.payments.program()?;
         let products = fleet.products(PRODUCTS)?;
-        fleet.orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?.run()?;
+        fleet
+            .orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?
+            .run()?;
         fleet.rest()?;
         at_most(&mut fleet, shape, options.scale_orders(), sheet, &products)?;
         at_rest(&mut fleet, shape, options, sheet)?;
@@ -106,12 +148,24 @@ fn at_most(
     let used = group.since(&mark)?;
     let after = [fleet.inventory.usage()?, fleet.payments.usage()?];
     let sold = fleet.sold(products)? - sold;
-    ensure!(sold == orders, "{sold} pieces were taken for {orders} orders of one");
+    ensure!(
+        sold == orders,
+        "{sold} pieces were taken for {orders} orders of one"
+    );
 
     let name = format!("scale.{}", shape.name);
-    sheet.higher(format!("{name}.rate"), "orders/s", float(orders) / seconds, used.foreign);
+    sheet.higher(
+        format!("{name}.rate"),
+        "orders/s",
+        float(orders) / seconds,
+        used.foreign,
+    );
     let services = by_role(&used.members);
-    let nodes: Vec<Vec<Usage>> = before.iter().zip(&after).map(|(a, b)| between(a, b)).collect();
+    let nodes: Vec<Vec<Usage>> = before
+        .iter()
+        .zip(&after)
+        .map(|(a, b)| between(a, b))
+        .collect();
     let of_services: f64 = services.iter().map(|(_, seconds)| seconds).sum();
     let of_stores: f64 = nodes.iter().flatten().map(|node| node.processor).sum();
     let total = micros_each(of_services + of_stores, orders);
@@ -120,7 +174,10 @@ fn at_most(
         let name = format!("{name}.cpu.{}", role.name().replace(' ', "-"));
         sheet.part(name, "us/order", micros_each(seconds, orders), used.foreign);
     }
-    for (store, nodes) in [fleet.inventory.name(), fleet.payments.name()].into_iter().zip(nodes) {
+    for (store, nodes) in [fleet.inventory.name(), fleet.payments.name()]
+        .into_iter()
+        .zip(nodes)
+    {
         report_store(&name, store, &nodes, orders, used.foreign, sheet);
     }
     Ok(())
@@ -138,19 +195,43 @@ fn report_store(
         sheet.part(format!("{shape}.{what}"), unit, value, foreign);
     };
     let each = |node: &Usage| micros_each(node.processor, orders);
-    part(&format!("cpu.{store}-redis"), "us/order", nodes.iter().map(each).sum());
+    part(
+        &format!("cpu.{store}-redis"),
+        "us/order",
+        nodes.iter().map(each).sum(),
+    );
     if nodes.len() > 1 {
         for node in nodes {
-            let kind = if node.is_primary { "primary" } else { "replica" };
+            let kind = if node.is_primary {
+                "primary"
+            } else {
+                "replica"
+            };
             let number = node.name.rsplit(' ').next().unwrap_or_default();
-            part(&format!("cpu.{store}-redis.{kind}-{number}"), "us/order", each(node));
+            part(
+                &format!("cpu.{store}-redis.{kind}-{number}"),
+                "us/order",
+                each(node),
+            );
         }
     }
     let primaries = || nodes.iter().filter(|node| node.is_primary);
     let sum = |of: fn(&Usage) -> u64| float(primaries().map(of).sum::<u64>());
-    part(&format!("network.{store}-redis"), "B/order", sum(|node| node.network) / float(orders));
-    part(&format!("file.{store}-redis"), "B/order", sum(|node| node.file) / float(orders));
-    part(&format!("connections.{store}-redis"), "", sum(|node| node.connections));
+    part(
+        &format!("network.{store}-redis"),
+        "B/order",
+        sum(|node| node.network) / float(orders),
+    );
+    part(
+        &format!("file.{store}-redis"),
+        "B/order",
+        sum(|node| node.file) / float(orders),
+    );
+    part(
+        &format!("connections.{store}-redis"),
+        "",
+        sum(|node| node.connections),
+    );
 }
 
 /// What looking for work takes while there is none. It hardly grows with the orders.
@@ -161,12 +242,23 @@ fn at_rest(fleet: &mut Fleet, shape: &Shape, options: &Options, sheet: &mut Shee
     sleep(options.scale_time());
     let used = group.since(&mark)?;
     let after = [fleet.inventory.usage()?, fleet.payments.usage()?];
-    let services: f64 = by_role(&used.members).iter().map(|(_, seconds)| seconds).sum();
-    let nodes = before.iter().zip(&after).flat_map(|(before, after)| between(before, after));
+    let services: f64 = by_role(&used.members)
+        .iter()
+        .map(|(_, seconds)| seconds)
+        .sum();
+    let nodes = before
+        .iter()
+        .zip(&after)
+        .flat_map(|(before, after)| between(before, after));
     let stores: f64 = nodes.map(|node| node.processor).sum();
     for (what, seconds) in [("services", services), ("stores", stores)] {
         let name = format!("scale.{}.idle.{what}", shape.name);
-        sheet.part(name, "% of a core", seconds / used.wall * 100.0, used.foreign);
+        sheet.part(
+            name,
+            "% of a core",
+            seconds / used.wall * 100.0,
+            used.foreign,
+        );
     }
     Ok(())
 }
@@ -181,7 +273,11 @@ fn at_a_light_load(
 ) -> Result<()> {
     let orders = (options.scale_time() * RATE).as_secs().max(FEWEST);
     let load = fleet.orders(products, LIGHT_CONNECTIONS, Until::Count(orders))?;
-    let load = Load { rate: Some(RATE), keep: true, ..load };
+    let load = Load {
+        rate: Some(RATE),
+        keep: true,
+        ..load
+    };
     let group = fleet.group()?;
     let (inventory, payments) = (fleet.inventory.listen()?, fleet.payments.listen()?);
     let mark = group.mark()?;
@@ -190,10 +286,17 @@ fn at_a_light_load(
     let foreign = group.since(&mark)?.foreign;
     let (inventory, payments) = (heard(inventory)?, heard(payments)?);
     let sent = sent_orders(&outcome.kept)?;
-    let paid = since_sent(&sent, &latency::first_adds(&payments, OrderCompleted::STREAM));
+    let paid = since_sent(
+        &sent,
+        &latency::first_adds(&payments, OrderCompleted::STREAM),
+    );
     let taken = since_sent(&sent, &latency::first_adds(&inventory, latency::MOVEMENTS));
     let followed = paid.len().min(taken.len());
-    ensure!(followed == sent.len(), "{followed} of {} orders were seen", sent.len());
+    ensure!(
+        followed == sent.len(),
+        "{followed} of {} orders were seen",
+        sent.len()
+    );
     let name = format!("scale.{}", shape.name);
     for (suffix, percent) in [("p50", 50_u8), ("p99", 99)] {
         let accepted = outcome.micros(f64::from(percent));
@@ -222,7 +325,10 @@ fn put_beside_one(shape: &Shape, sheet: &mut Sheet) {
 fn by_role(members: &BTreeMap<String, f64>) -> Vec<(Role, f64)> {
     let of = |role: Role| {
         let is_one = |name: &str| name.strip_prefix(role.name()).is_some_and(is_number);
-        let seconds = members.iter().filter(|(name, _)| is_one(name)).map(|(_, seconds)| seconds);
+        let seconds = members
+            .iter()
+            .filter(|(name, _)| is_one(name))
+            .map(|(_, seconds)| seconds);
         (role, seconds.sum())
     };
     Role::ALL.map(of).into()
@@ -230,11 +336,18 @@ fn by_role(members: &BTreeMap<String, f64>) -> Vec<(Role, f64)> {
 
 /// What stands behind the name of a role: nothing, or the number of a process.
 fn is_number(rest: &str) -> bool {
-    rest.is_empty() || rest.strip_prefix(' ').is_some_and(|number| number.parse::<u16>().is_ok())
+    rest.is_empty()
+        || rest
+            .strip_prefix(' ')
+            .is_some_and(|number| number.parse::<u16>().is_ok())
 }
 
 fn between(before: &[Usage], after: &[Usage]) -> Vec<Usage> {
-    before.iter().zip(after).map(|(before, after)| after.since(before)).collect()
+    before
+        .iter()
+        .zip(after)
+        .map(|(before, after)| after.since(before))
+        .collect()
 }
 
 #[cfg(test)]
@@ -249,7 +362,9 @@ mod tests {
             ("inventory consume", 4.0),
             ("payments redis 0", 8.0),
         ];
-        let members = members.map(|(name, seconds)| (name.to_owned(), seconds)).into();
+        let members = members
+            .map(|(name, seconds)| (name.to_owned(), seconds))
+            .into();
         let of = |wanted| {
             let all = by_role(&members);
             all.into_iter().find(|(role, _)| *role == wanted).unwrap().1
@@ -262,7 +377,11 @@ mod tests {
     #[test]
     fn every_shape_is_put_beside_one_of_each() {
         assert_eq!(SHAPES[0].name, Shape::ONE.name);
-        assert!(QUICK.iter().all(|name| SHAPES.iter().any(|shape| shape.name == *name)));
+        assert!(
+            QUICK
+                .iter()
+                .all(|name| SHAPES.iter().any(|shape| shape.name == *name))
+        );
         let mut sheet = Sheet::default();
         sheet.higher("scale.one.rate".to_owned(), "orders/s", 200.0, 0.0);
         sheet.higher("scale.partitions4.rate".to_owned(), "orders/s", 100.0, 0.0);
@@ -281,13 +400,19 @@ mod tests {
             network: 500,
             ..Usage::default()
         };
-        let nodes = [node("payments redis 0", true, 0.1), node("payments redis 1", false, 0.3)];
+        let nodes = [
+            node("payments redis 0", true, 0.1),
+            node("payments redis 1", false, 0.3),
+        ];
         let mut sheet = Sheet::default();
         report_store("scale.x", "payments", &nodes, 1_000, 0.0, &mut sheet);
         let value = |name: &str| sheet.value(&format!("scale.x.{name}")).unwrap();
         assert!((value("cpu.payments-redis") - 400.0).abs() < 1e-6);
         assert!((value("cpu.payments-redis.primary-0") - 100.0).abs() < 1e-6);
         assert!((value("cpu.payments-redis.replica-1") - 300.0).abs() < 1e-6);
-        assert!((value("network.payments-redis") - 0.5).abs() < 1e-9, "of the primaries");
+        assert!(
+            (value("network.payments-redis") - 0.5).abs() < 1e-9,
+            "of the primaries"
+        );
     }
 }

@@ -112,14 +112,23 @@ impl AdminApi {
         let Orders(orders) = orders.0;
         let records = self.0.store.find_records(&orders).await?;
         let outcomes = orders.into_iter().zip(records);
-        Ok(Json(outcomes.map(|(id, record)| OutcomeBody::new(id, record)).collect()))
+        Ok(Json(
+            outcomes
+                .map(|(id, record)| OutcomeBody::new(id, record))
+                .collect(),
+        ))
     }
 
     /// Compare stocks with their ledgers.
     ///
     /// One page of the catalogue: the balance of the newest movement must be the stock, and each of
     /// the newest 20 balances that of the movement before it and its delta.
-    #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditStock")]
+    #[oai(
+        path = "/admin/audit",
+        method = "get",
+        tag = "Tag::Admin",
+        operation_id = "auditStock"
+    )]
     async fn audit(
         &self,
         /// Products on the page, 1 to 100.
@@ -135,7 +144,10 @@ impl AdminApi {
         let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
         let Scanned { items, next } = page.await?;
         let standings: Vec<Standing> = items.into_iter().flatten().collect();
-        Ok(AuditResponse::Page(Json(AuditBody::new(&standings)), listing.link(limit, next)))
+        Ok(AuditResponse::Page(
+            Json(AuditBody::new(&standings)),
+            listing.link(limit, next),
+        ))
     }
 }
 
@@ -155,7 +167,11 @@ impl OutcomeBody {
             OrderRecord::Forgotten => (OutcomeWord::Forgotten, None),
             OrderRecord::Unknown => (OutcomeWord::Unknown, None),
         };
-        Self { order_id, outcome, movement_id }
+        Self {
+            order_id,
+            outcome,
+            movement_id,
+        }
     }
 }
 
@@ -164,11 +180,18 @@ impl AuditBody {
         let difference = |standing: &Standing| {
             let detail = standing.flaw()?.to_string();
             let product = &standing.product;
-            Some(DifferenceBody { product_id: product.id, quantity: product.quantity, detail })
+            Some(DifferenceBody {
+                product_id: product.id,
+                quantity: product.quantity,
+                detail,
+            })
         };
         Self {
             products: standings.len(),
-            quantity: standings.iter().map(|found| u64::from(found.product.quantity)).sum(),
+            quantity: standings
+                .iter()
+                .map(|found| u64::from(found.product.quantity))
+                .sum(),
             differences: standings.iter().filter_map(difference).collect(),
         }
     }
@@ -186,13 +209,21 @@ impl Example for OutcomeBody {
 
 impl Example for AuditBody {
     fn example() -> Self {
-        Self { products: 20, quantity: 840, differences: vec![DifferenceBody::example()] }
+        Self {
+            products: 20,
+            quantity: 840,
+            differences: vec![DifferenceBody::example()],
+        }
     }
 }
 
 impl Example for DifferenceBody {
     fn example() -> Self {
         let detail = "the newest movement left 41".to_owned();
-        Self { product_id: ProductId::EXAMPLE, quantity: 42, detail }
+        Self {
+            product_id: ProductId::EXAMPLE,
+            quantity: 42,
+            detail,
+        }
     }
 }

@@ -84,7 +84,10 @@ pub(super) struct Stocktake(pub(super) Adjustment);
 
 /// What a patch must not name, and why.
 const READ_ONLY: [(&str, &str); 5] = [
-    ("quantity", "use POST /products/{id}/restock or PUT /products/{id}/stock"),
+    (
+        "quantity",
+        "use POST /products/{id}/restock or PUT /products/{id}/stock",
+    ),
     ("id", "is read-only"),
     ("version", "is read-only"),
     ("created_at", "is read-only"),
@@ -104,7 +107,11 @@ impl FromFields for NewProduct {
         let name = fields.parsed("name");
         let price = fields.number("price");
         let quantity = fields.whole("quantity", 0, MAX_STOCK);
-        Some(Self { name: name?, price: price?, quantity: quantity? })
+        Some(Self {
+            name: name?,
+            price: price?,
+            quantity: quantity?,
+        })
     }
 }
 
@@ -112,10 +119,13 @@ impl FromFields for ProductPatch {
     const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
 
     fn schema() -> ObjectSchema {
-        ObjectSchema::new("ProductPatch", "What is to become different about a product.")
-            .patched("name", "Another name.", text())
-            .patched("price", "Another price of one piece.", schema::money())
-            .example(json!({ "price": 21.5 }))
+        ObjectSchema::new(
+            "ProductPatch",
+            "What is to become different about a product.",
+        )
+        .patched("name", "Another name.", text())
+        .patched("price", "Another price of one piece.", schema::money())
+        .example(json!({ "price": 21.5 }))
     }
 
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
@@ -124,7 +134,10 @@ impl FromFields for ProductPatch {
         }
         let name = fields.patch("name", BodyFields::parsed);
         let price = fields.patch("price", BodyFields::number);
-        Some(Self { name: name?, price: price? })
+        Some(Self {
+            name: name?,
+            price: price?,
+        })
     }
 }
 
@@ -144,7 +157,11 @@ impl FromFields for Restock {
 impl FromFields for Stocktake {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("Stocktake", "Pieces that were counted.")
-            .required("quantity", "How many there are.", schema::whole(0, MAX_STOCK))
+            .required(
+                "quantity",
+                "How many there are.",
+                schema::whole(0, MAX_STOCK),
+            )
             .optional("note", "Why, for whoever reads the movements.", text())
             .example(json!({ "quantity": 40, "note": "two broken" }))
     }
@@ -157,12 +174,23 @@ impl FromFields for Stocktake {
 fn adjustment(fields: &mut BodyFields<'_>, cause: Cause, least: u32) -> Option<Adjustment> {
     let quantity = fields.whole("quantity", least, MAX_STOCK);
     let note = fields.optional("note", BodyFields::parsed);
-    Some(Adjustment { cause, quantity: quantity?, note: note? })
+    Some(Adjustment {
+        cause,
+        quantity: quantity?,
+        note: note?,
+    })
 }
 
 impl From<Movement> for MovementBody {
     fn from(movement: Movement) -> Self {
-        let Movement { id, kind, delta, balance, order_id, note } = movement;
+        let Movement {
+            id,
+            kind,
+            delta,
+            balance,
+            order_id,
+            note,
+        } = movement;
         Self {
             id: id.to_string(),
             delta,
@@ -190,7 +218,15 @@ impl From<MovementKind> for KindBody {
 
 impl From<Product> for ProductBody {
     fn from(product: Product) -> Self {
-        let Product { id, name, price, quantity, version, created_at, updated_at } = product;
+        let Product {
+            id,
+            name,
+            price,
+            quantity,
+            version,
+            created_at,
+            updated_at,
+        } = product;
         Self {
             id,
             name: name.as_str().to_owned(),

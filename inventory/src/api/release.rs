@@ -59,8 +59,16 @@ impl ReleaseApi {
         _key: KeyHeader,
         body: Body<ReleaseOrder>,
     ) -> Result<Json<OutcomeBody>, Problem> {
-        let ReleaseOrder { order_id, product_id } = body.0;
-        let done = match self.0.store.release_order(order_id, product_id, &visit.context).await? {
+        let ReleaseOrder {
+            order_id,
+            product_id,
+        } = body.0;
+        let done = match self
+            .0
+            .store
+            .release_order(order_id, product_id, &visit.context)
+            .await?
+        {
             Release::Released => "stock given back by an operator: refund requested",
             Release::Repeated => "stock was given back before: refund requested again",
             Release::RefundAdded => "stock was given back by an older release: refund requested",
@@ -97,8 +105,17 @@ impl ReleaseApi {
         _key: KeyHeader,
         body: Body<ReleaseSurplus>,
     ) -> Result<Json<OutcomeBody>, Problem> {
-        let ReleaseSurplus { order, product, movement } = body.0;
-        match self.0.store.release_surplus(order, product, movement).await? {
+        let ReleaseSurplus {
+            order,
+            product,
+            movement,
+        } = body.0;
+        match self
+            .0
+            .store
+            .release_surplus(order, product, movement)
+            .await?
+        {
             Release::Released => {
                 tracing::warn!(order_id = %order, product_id = %product, %movement, "surplus stock given back by an operator");
             }
@@ -118,7 +135,10 @@ impl ReleaseApi {
 }
 
 fn too_many() -> Problem {
-    BodyFields::one_invalid("product_id", format!("there would be more than {MAX_STOCK} on hand"))
+    BodyFields::one_invalid(
+        "product_id",
+        format!("there would be more than {MAX_STOCK} on hand"),
+    )
 }
 
 impl FromFields for ReleaseOrder {
@@ -132,7 +152,10 @@ impl FromFields for ReleaseOrder {
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {
         let order_id = fields.parsed("order_id");
         let product_id = fields.parsed("product_id");
-        Some(Self { order_id: order_id?, product_id: product_id? })
+        Some(Self {
+            order_id: order_id?,
+            product_id: product_id?,
+        })
     }
 }
 
@@ -160,6 +183,10 @@ impl FromFields for ReleaseSurplus {
         let order = fields.parsed("order_id");
         let product = fields.parsed("product_id");
         let movement = fields.parsed("movement_id");
-        Some(Self { order: order?, product: product?, movement: movement? })
+        Some(Self {
+            order: order?,
+            product: product?,
+            movement: movement?,
+        })
     }
 }

@@ -30,7 +30,11 @@ impl FromStr for Before {
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
         let entry = text.parse()?;
-        if entry == EntryId::default() { Err(InvalidEntryId) } else { Ok(Self(entry)) }
+        if entry == EntryId::default() {
+            Err(InvalidEntryId)
+        } else {
+            Ok(Self(entry))
+        }
     }
 }
 
@@ -62,17 +66,29 @@ impl StockApi {
         if_none_match: IfNoneMatch,
         body: Body<Restock>,
     ) -> Result<RestockResponse, Problem> {
-        let (id, Restock(adjustment), Api { store, in_flight, .. }) = (id.0, body.0, &self.0);
+        let (
+            id,
+            Restock(adjustment),
+            Api {
+                store, in_flight, ..
+            },
+        ) = (id.0, body.0, &self.0);
         let condition = Condition::of(if_match, if_none_match);
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
         let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
         let claim = key.claim(&what);
         let _turn = in_flight.enter(claim.as_ref()).await?;
-        let adjusted = store.adjust_stock(id, &adjustment, &condition, claim.as_ref()).await?;
+        let adjusted = store
+            .adjust_stock(id, &adjustment, &condition, claim.as_ref())
+            .await?;
         let (change, replayed) = adjusted.into_answer()?;
         let product = product_of(change)?;
         let etag = ETag(product.version);
-        Ok(RestockResponse::Restocked(Json(product.into()), etag, replayed))
+        Ok(RestockResponse::Restocked(
+            Json(product.into()),
+            etag,
+            replayed,
+        ))
     }
 
     /// Set the stock to what was counted.
@@ -101,7 +117,11 @@ impl StockApi {
     ) -> Result<ChangeResponse, Problem> {
         let Stocktake(adjustment) = body.0;
         let condition = Condition::required(if_match, if_none_match)?;
-        let adjusted = self.0.store.adjust_stock(id.0, &adjustment, &condition, None).await?;
+        let adjusted = self
+            .0
+            .store
+            .adjust_stock(id.0, &adjustment, &condition, None)
+            .await?;
         let (change, _) = adjusted.into_answer()?;
         ChangeResponse::of(change)
     }
@@ -132,7 +152,9 @@ impl StockApi {
         let store = &self.0.store;
         let listing = Listing::at(format!("/products/{}/movements", id.0));
         let listing = listing.with("order_id", order_id.0);
-        let before = listing.position(cursor.0.as_deref())?.map(|Before(entry)| entry);
+        let before = listing
+            .position(cursor.0.as_deref())?
+            .map(|Before(entry)| entry);
         let found = match order_id.0 {
             None => store.list_movements(id.0, before, limit.0.get()).await?,
             Some(order_id) => {
@@ -142,6 +164,9 @@ impl StockApi {
         };
         let Scanned { items, next } = found.ok_or_else(not_found)?;
         let items = items.into_iter().map(Into::into).collect();
-        Ok(MovementsResponse::Page(Json(items), listing.link(limit.0, next)))
+        Ok(MovementsResponse::Page(
+            Json(items),
+            listing.link(limit.0, next),
+        ))
     }
 }

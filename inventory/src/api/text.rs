@@ -62,11 +62,18 @@ mod tests {
         let prefixes = Regex::new(&format!("^[^{}]*$", class(FORBIDDEN))).unwrap();
         for character in '\0'..=LAST_NAMED {
             let alone = character.to_string();
-            assert_eq!(names.is_match(&alone), alone.parse::<ProductName>().is_ok(), "{alone:?}");
+            assert_eq!(
+                names.is_match(&alone),
+                alone.parse::<ProductName>().is_ok(),
+                "{alone:?}"
+            );
             for beside in [format!("{character}x"), format!("x{character}")] {
                 let taken = beside.parse::<ProductName>().is_ok();
                 assert_eq!(names.is_match(&beside), taken, "{beside:?}");
-                assert_eq!(prefixes.is_match(&beside), beside.parse::<NamePrefix>().is_ok());
+                assert_eq!(
+                    prefixes.is_match(&beside),
+                    beside.parse::<NamePrefix>().is_ok()
+                );
             }
         }
         assert!(names.is_match("🫖") && !names.is_match(""));

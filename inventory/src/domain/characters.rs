@@ -44,7 +44,9 @@ pub const INVISIBLE: &[(char, char)] = &[
 /// Whether one of the ranges, which are in order, has the character.
 pub(super) fn has(ranges: &[(char, char)], character: char) -> bool {
     let before = ranges.partition_point(|(_, last)| *last < character);
-    ranges.get(before).is_some_and(|(first, _)| *first <= character)
+    ranges
+        .get(before)
+        .is_some_and(|(first, _)| *first <= character)
 }
 
 #[cfg(test)]

@@ -89,8 +89,14 @@ impl Cause {
 }
 
 impl MovementKind {
-    const ALL: [Self; 6] =
-        [Self::Created, Self::Restock, Self::Sale, Self::Stocktake, Self::Release, Self::Deleted];
+    const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Restock,
+        Self::Sale,
+        Self::Stocktake,
+        Self::Release,
+        Self::Deleted,
+    ];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -109,6 +115,9 @@ impl FromStr for MovementKind {
     type Err = UnknownKind;
 
     fn from_str(text: &str) -> Result<Self, UnknownKind> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownKind)
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownKind)
     }
 }

@@ -137,7 +137,11 @@ fn check(text: &str) -> Result<(), InvalidText> {
 }
 
 fn normalised(text: &str) -> String {
-    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+    if text.is_ascii() {
+        text.to_owned()
+    } else {
+        text.nfc().collect()
+    }
 }
 
 /// Normalises, folds case, and takes letters and accents apart, character by character: so the fold of a
@@ -150,7 +154,10 @@ fn fold(text: &str) -> String {
     }
     let mut folded = String::with_capacity(text.len());
     let lower = text.nfc().flat_map(char::to_lowercase);
-    for character in lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase) {
+    for character in lower
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+    {
         decompose_canonical(character, |part| folded.push(part));
     }
     folded
@@ -186,9 +193,12 @@ mod tests {
             assert_eq!(text.parse::<Note>(), Err(invalid), "{text:?}");
         }
         // Joiners, variation selectors and tags, where they belong.
-        for text in
-            ["👩\u{200d}🍳 apron", "می\u{200c}خواهم", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}"]
-        {
+        for text in [
+            "👩\u{200d}🍳 apron",
+            "می\u{200c}خواهم",
+            "❤\u{fe0f}",
+            "🏴\u{e0067}\u{e0062}\u{e007f}",
+        ] {
             assert_eq!(text.parse::<ProductName>().unwrap().as_str(), text);
         }
     }
@@ -205,9 +215,12 @@ mod tests {
             assert_eq!(name(composed), name(apart));
             assert_eq!(name(composed).as_str(), composed);
         }
-        for (one, other) in
-            [("ΐ", "Ϊ\u{301}"), ("ǰ", "J\u{30c}"), ("É", "é"), ("STRASSE", "straße")]
-        {
+        for (one, other) in [
+            ("ΐ", "Ϊ\u{301}"),
+            ("ǰ", "J\u{30c}"),
+            ("É", "é"),
+            ("STRASSE", "straße"),
+        ] {
             assert_eq!(name(one).folded(), name(other).folded(), "{one} {other}");
         }
     }
@@ -238,7 +251,10 @@ mod tests {
     #[test]
     fn a_prefix_is_found_whatever_its_case() {
         let begins = |prefix: &str, name: &str| {
-            prefix.parse::<NamePrefix>().unwrap().begins(&name.parse().unwrap())
+            prefix
+                .parse::<NamePrefix>()
+                .unwrap()
+                .begins(&name.parse().unwrap())
         };
         for (prefix, name) in [
             ("", "Tea"),

@@ -47,7 +47,12 @@ pub(super) fn with_orders<'a>(
         lists.add(order);
     }
     let mut runs = Json::default();
-    for Run { bucket, count, head } in &lists.runs {
+    for Run {
+        bucket,
+        count,
+        head,
+    } in &lists.runs
+    {
         runs.item(format_args!("[{bucket},{count},\"{head}\"]"));
     }
     call.key(partition.key(keys::REFUND_ORDER))
@@ -76,7 +81,11 @@ impl Lists {
         let bucket = keys::bucket(order.ordered_at);
         match self.runs.last_mut() {
             Some(run) if run.bucket == bucket && run.head == head => run.count += 1,
-            _ => self.runs.push(Run { bucket, count: 1, head: head.to_owned() }),
+            _ => self.runs.push(Run {
+                bucket,
+                count: 1,
+                head: head.to_owned(),
+            }),
         }
         self.records.text(record);
         self.orders.item(format_args!("{place},{}", order.quantity));

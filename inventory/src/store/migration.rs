@@ -11,7 +11,10 @@ use super::reply;
 use crate::keys;
 
 /// The layout that this build reads and writes.
-pub(super) const LAYOUT: Layout = Layout { service: "inventory", steps: &[sort_names_anew] };
+pub(super) const LAYOUT: Layout = Layout {
+    service: "inventory",
+    steps: &[sort_names_anew],
+};
 
 /// Products that are read, and sorted anew, at once.
 const PAGE: usize = 100;
@@ -24,7 +27,10 @@ fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
         loop {
             let range = Range::all(Order::Ascending);
             let range = last.iter().fold(range, |range, id: &String| range.past(id));
-            let members = own.run(range.read(keys::products(partition), PAGE)).await?.texts()?;
+            let members = own
+                .run(range.read(keys::products(partition), PAGE))
+                .await?
+                .texts()?;
             let Some(end) = members.last() else {
                 break;
             };
@@ -34,7 +40,11 @@ fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
             }
         }
         if sorted > 0 {
-            tracing::info!(partition = partition.index(), sorted, "products are sorted anew");
+            tracing::info!(
+                partition = partition.index(),
+                sorted,
+                "products are sorted anew"
+            );
         }
         Ok(())
     })

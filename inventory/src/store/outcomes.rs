@@ -21,12 +21,17 @@ impl Store {
     pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
-        for (place, minted_at) in
-            orders.iter().enumerate().filter_map(|(place, id)| Some((place, id.minted_at()?)))
+        for (place, minted_at) in orders
+            .iter()
+            .enumerate()
+            .filter_map(|(place, id)| Some((place, id.minted_at()?)))
         {
             // The product decides where a record is, and nobody named it.
             for partition in partitions.all() {
-                groups.entry((partition, keys::bucket(minted_at))).or_default().push(place);
+                groups
+                    .entry((partition, keys::bucket(minted_at)))
+                    .or_default()
+                    .push(place);
             }
         }
         let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
@@ -38,7 +43,11 @@ impl Store {
         }));
         let (kept, answers) = tokio::join!(kept, questions);
         let kept: Vec<_> = kept.into_iter().collect::<Result<_, _>>()?;
-        let oldest = kept.into_iter().flatten().max().unwrap_or(Timestamp::from_millis(0));
+        let oldest = kept
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or(Timestamp::from_millis(0));
         let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
         for ((&(_, bucket), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
@@ -48,7 +57,9 @@ impl Store {
             }
         }
         if found.contains(&OrderRecord::Unknown) {
-            let absences = partitions.all().map(|partition| self.own.confirm_absence(partition));
+            let absences = partitions
+                .all()
+                .map(|partition| self.own.confirm_absence(partition));
             all(absences).await.into_iter().collect::<Result<(), _>>()?;
         }
         Ok(found)
@@ -62,10 +73,18 @@ impl Store {
         limit: usize,
         movements: usize,
     ) -> Result<Scanned<Option<Standing>>, RedisError> {
-        let page = self.list_products(&Filter::default(), Sort::Newest, position, limit).await?;
-        let standings = page.items.iter().map(|product| self.standing(product.id, movements));
+        let page = self
+            .list_products(&Filter::default(), Sort::Newest, position, limit)
+            .await?;
+        let standings = page
+            .items
+            .iter()
+            .map(|product| self.standing(product.id, movements));
         let items = all(standings).await.into_iter().collect::<Result<_, _>>()?;
-        Ok(Scanned { items, next: page.next })
+        Ok(Scanned {
+            items,
+            next: page.next,
+        })
     }
 
     /// A product and its ledger as they stood at one time: nothing came between if its version is
@@ -80,7 +99,10 @@ impl Store {
             if let (Some(Scanned { items, .. }), Some(after)) = (movements, after)
                 && after.version == product.version
             {
-                return Ok(Some(Standing { product, movements: items }));
+                return Ok(Some(Standing {
+                    product,
+                    movements: items,
+                }));
             }
         }
         Ok(None)

@@ -13,8 +13,13 @@ impl Store {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let line = self.own.read_line(partition, keys::product(partition, id)).await?;
-        line.map_or(Ok(None), |line| reply::product_or_tombstone(id, line.as_bytes()))
+        let line = self
+            .own
+            .read_line(partition, keys::product(partition, id))
+            .await?;
+        line.map_or(Ok(None), |line| {
+            reply::product_or_tombstone(id, line.as_bytes())
+        })
     }
 
     /// A page of the catalogue behind `position`. It may be short, or empty, although there is
@@ -40,7 +45,10 @@ impl Store {
             let id = keys::named_id(&member).parse();
             let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
             // One that is deleted between the two reads is in no catalogue any more.
-            Ok(self.find_product(id).await?.filter(|product| filter.admits(product)))
+            Ok(self
+                .find_product(id)
+                .await?
+                .filter(|product| filter.admits(product)))
         };
         self.own.scan(index, range, limit, find).await
     }
@@ -61,7 +69,10 @@ impl Store {
         let mut items = self.movements(id, &end, "-", limit + 1).await?;
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|last| last.id.to_string());
+        let next = items
+            .last()
+            .filter(|_| more)
+            .map(|last| last.id.to_string());
         Ok(Some(Scanned { items, next }))
     }
 
@@ -119,7 +130,11 @@ impl Store {
         let key = keys::movements(self.own.partitions().of_product(id), id);
         let range = Command::new("XREVRANGE").key(key).arg(end).arg(start);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let entries = self.own.run(range.arg("COUNT").arg(count)).await?.entries()?;
+        let entries = self
+            .own
+            .run(range.arg("COUNT").arg(count))
+            .await?
+            .entries()?;
         entries.iter().map(reply::movement).collect()
     }
 

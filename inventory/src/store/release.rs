@@ -58,9 +58,19 @@ impl Store {
         let key = keys::movements(self.own.partitions().of_product(product_id), product_id);
         let mut from = EntryId::first_of(minted_at.earlier_by(MAX_SKEW).as_millis());
         for _ in 0..LEDGER_PAGES {
-            let range = Command::new("XRANGE").key(key.as_str()).arg(from.to_string()).arg("+");
-            let page = self.own.run(range.arg("COUNT").arg(LEDGER_PAGE)).await?.entries()?;
-            let page = page.iter().map(reply::movement).collect::<Result<Vec<_>, _>>()?;
+            let range = Command::new("XRANGE")
+                .key(key.as_str())
+                .arg(from.to_string())
+                .arg("+");
+            let page = self
+                .own
+                .run(range.arg("COUNT").arg(LEDGER_PAGE))
+                .await?
+                .entries()?;
+            let page = page
+                .iter()
+                .map(reply::movement)
+                .collect::<Result<Vec<_>, _>>()?;
             let is_sale = |movement: &&Movement| {
                 movement.kind == MovementKind::Sale && movement.order_id == Some(order_id)
             };

@@ -34,7 +34,10 @@ pub(super) fn created_at(times: &[Reply]) -> Result<Timestamp, RedisError> {
 /// What `create_product` remembers of a product: its id, and when it was created.
 pub(super) fn creation(answer: &str) -> Result<(ProductId, Timestamp), RedisError> {
     let mut words = answer.split(' ');
-    Ok((word(words.next())?, Timestamp::from_millis(word(words.next())?)))
+    Ok((
+        word(words.next())?,
+        Timestamp::from_millis(word(words.next())?),
+    ))
 }
 
 /// What became of a change: a code, and the product where it was made.
@@ -77,7 +80,9 @@ pub(super) fn product_or_tombstone(
 
 /// The line of a product, as `lua/common/product_line.lua` writes it.
 fn product(id: ProductId, line: &str) -> Result<Product, RedisError> {
-    let (values, _) = line.split_once('\t').ok_or_else(|| broken(PRODUCT, "it is cut off"))?;
+    let (values, _) = line
+        .split_once('\t')
+        .ok_or_else(|| broken(PRODUCT, "it is cut off"))?;
     let mut values = values.splitn(6, ' ');
     let version = part(PRODUCT, values.next())?;
     let quantity = part(PRODUCT, values.next())?;
@@ -85,8 +90,18 @@ fn product(id: ProductId, line: &str) -> Result<Product, RedisError> {
     let price = part(PRODUCT, values.next())?;
     let created_at = Timestamp::from_millis(part(PRODUCT, values.next())?);
     let name = values.next().filter(|name| !name.is_empty());
-    let name = name.map(ProductName::stored).ok_or_else(|| broken(PRODUCT, "it has no name"))?;
-    Ok(Product { id, name, price, quantity, version, created_at, updated_at })
+    let name = name
+        .map(ProductName::stored)
+        .ok_or_else(|| broken(PRODUCT, "it has no name"))?;
+    Ok(Product {
+        id,
+        name,
+        price,
+        quantity,
+        version,
+        created_at,
+        updated_at,
+    })
 }
 
 /// What became of an order.
@@ -151,7 +166,11 @@ pub(super) fn movement(entry: &Entry) -> Result<Movement, RedisError> {
     let balance = part(MOVEMENT, parts.next())?;
     let about = parts.next();
     let is_of_order = matches!(kind, MovementKind::Sale | MovementKind::Release);
-    let (order, note) = if is_of_order { (about, None) } else { (None, about) };
+    let (order, note) = if is_of_order {
+        (about, None)
+    } else {
+        (None, about)
+    };
     Ok(Movement {
         id: part(MOVEMENT, Some(&entry.id))?,
         kind,
@@ -164,7 +183,8 @@ pub(super) fn movement(entry: &Entry) -> Result<Movement, RedisError> {
 
 fn part<T: FromStr<Err: Display>>(what: &str, text: Option<&str>) -> Result<T, RedisError> {
     let text = text.unwrap_or_default();
-    text.parse().map_err(|error| broken(what, format!("{text}: {error}")))
+    text.parse()
+        .map_err(|error| broken(what, format!("{text}: {error}")))
 }
 
 fn broken(what: &str, why: impl Display) -> RedisError {
@@ -173,7 +193,8 @@ fn broken(what: &str, why: impl Display) -> RedisError {
 
 fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, RedisError> {
     let word = word.unwrap_or_default();
-    word.parse().map_err(|error| unexpected("a function", format!("{word}: {error}")))
+    word.parse()
+        .map_err(|error| unexpected("a function", format!("{word}: {error}")))
 }
 
 fn unexpected(function: &str, found: impl Display) -> RedisError {

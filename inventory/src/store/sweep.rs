@@ -43,7 +43,10 @@ impl Store {
         &self,
         partition: Partition,
     ) -> Result<Option<Timestamp>, RedisError> {
-        let first = self.own.run(Command::new("GET").key(keys::swept(partition))).await?;
+        let first = self
+            .own
+            .run(Command::new("GET").key(keys::swept(partition)))
+            .await?;
         if first.is_null() {
             return Ok(None);
         }
@@ -110,6 +113,9 @@ mod tests {
         for bucket in [0, 1, 498_658] {
             assert_eq!(keys::bucket(bucket_end(bucket)), bucket);
         }
-        assert!(bucket_end(u64::MAX) >= bucket_end(u64::MAX - 1), "no overflow");
+        assert!(
+            bucket_end(u64::MAX) >= bucket_end(u64::MAX - 1),
+            "no overflow"
+        );
     }
 }

@@ -31,11 +31,24 @@ const CAUSES: [Cause; 2] = [Cause::Restock, Cause::Stocktake];
 /// One step of a history.
 #[derive(Clone, Debug)]
 enum Step {
-    Create { quantity: u32 },
-    Delete { product: Index },
-    Rename { product: Index, name: &'static str },
-    Adjust { product: Index, cause: Cause, quantity: u32 },
-    Apply { batch: Vec<Pick> },
+    Create {
+        quantity: u32,
+    },
+    Delete {
+        product: Index,
+    },
+    Rename {
+        product: Index,
+        name: &'static str,
+    },
+    Adjust {
+        product: Index,
+        cause: Cause,
+        quantity: u32,
+    },
+    Apply {
+        batch: Vec<Pick>,
+    },
 }
 
 /// One order of a batch.
@@ -63,7 +76,11 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     let orders: Vec<_> = (0..100).map(|_| order(product, 1)).collect();
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
     let short = Outcome::Rejected(RefundReason::InsufficientStock);
-    assert!(outcomes[..75].iter().all(|outcome| *outcome == Outcome::Applied));
+    assert!(
+        outcomes[..75]
+            .iter()
+            .all(|outcome| *outcome == Outcome::Applied)
+    );
     assert!(outcomes[75..].iter().all(|outcome| *outcome == short));
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 25);
     let found = test.store.find_product(product).await.unwrap().unwrap();
@@ -74,15 +91,35 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
 async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     let test = TestStore::start(Partitions::NONE).await;
     let (damaged, other) = (test.product(3).await, test.product(3).await);
-    let orders = [order(other, 1), order(damaged, 1), order(ProductId::mint(), 1)];
+    let orders = [
+        order(other, 1),
+        order(damaged, 1),
+        order(ProductId::mint(), 1),
+    ];
     let key = format!("product:{damaged}");
-    let line = test.operator.run(Command::new("GET").key(key.as_str())).await.unwrap();
+    let line = test
+        .operator
+        .run(Command::new("GET").key(key.as_str()))
+        .await
+        .unwrap();
     let line = line.text().unwrap();
     let rest = line.strip_prefix("1 3").unwrap();
-    let whole =
-        ["1 x", "1 -1", "x 3", "1.5 3", "01 3", "0 3", "9223372036854775807 3", "3", "deleted"];
+    let whole = [
+        "1 x",
+        "1 -1",
+        "x 3",
+        "1.5 3",
+        "01 3",
+        "0 3",
+        "9223372036854775807 3",
+        "3",
+        "deleted",
+    ];
     let whole = whole.map(|damage| format!("{damage}{rest}"));
-    for damage in whole.into_iter().chain([String::new(), "1 3".to_owned(), "deleted".to_owned()]) {
+    for damage in whole
+        .into_iter()
+        .chain([String::new(), "1 3".to_owned(), "deleted".to_owned()])
+    {
         let set = |line: &str| Command::new("SET").key(key.as_str()).arg(line);
         test.operator.run(set(&damage)).await.unwrap();
         let before = test.dump().await;
@@ -91,7 +128,11 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
         test.operator.run(set(&line)).await.unwrap();
     }
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
-    assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Applied], "all is well again");
+    assert_eq!(
+        outcomes[..2],
+        [Outcome::Applied, Outcome::Applied],
+        "all is well again"
+    );
 }
 
 fn check_histories(partitions: Partitions) {
@@ -151,7 +192,11 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
             }
             Step::Delete { product } => {
                 let id = *product.get(&products);
-                let deleted = test.store.delete_product(id, &Condition::NONE).await.unwrap();
+                let deleted = test
+                    .store
+                    .delete_product(id, &Condition::NONE)
+                    .await
+                    .unwrap();
                 let existed = model.stock.get_mut(&id).and_then(Option::take).is_some();
                 assert_eq!(deleted == Deletion::Deleted, existed);
                 model.names.remove(&id);
@@ -160,15 +205,25 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
                 let id = *product.get(&products);
                 rename(test, &mut model, id, name).await;
             }
-            Step::Adjust { product, cause, quantity } => {
+            Step::Adjust {
+                product,
+                cause,
+                quantity,
+            } => {
                 let id = *product.get(&products);
-                let adjustment = Adjustment { cause: *cause, quantity: *quantity, note: None };
+                let adjustment = Adjustment {
+                    cause: *cause,
+                    quantity: *quantity,
+                    note: None,
+                };
                 adjust(test, &mut model, id, &adjustment).await;
             }
             Step::Apply { batch } => {
                 let from = orders.len();
-                let batch: Vec<_> =
-                    batch.iter().map(|pick| choose(pick, &products, &mut orders)).collect();
+                let batch: Vec<_> = batch
+                    .iter()
+                    .map(|pick| choose(pick, &products, &mut orders))
+                    .collect();
                 let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
                 let expected: Vec<_> = batch.iter().map(|order| model.apply(order)).collect();
                 assert_eq!(outcomes, expected, "batch after {from} orders");
@@ -179,8 +234,15 @@ async fn play(test: &TestStore, history: &[Step]) -> (Model, Vec<OrderCompleted>
 }
 
 async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'static str) {
-    let patch = ProductPatch { name: Some(name.parse().unwrap()), price: None };
-    let change = test.store.update_product(id, patch, &Condition::NONE).await.unwrap();
+    let patch = ProductPatch {
+        name: Some(name.parse().unwrap()),
+        price: None,
+    };
+    let change = test
+        .store
+        .update_product(id, patch, &Condition::NONE)
+        .await
+        .unwrap();
     match model.names.get_mut(&id) {
         None => assert_eq!(change, Change::NotFound),
         Some(known) => {
@@ -191,7 +253,11 @@ async fn rename(test: &TestStore, model: &mut Model, id: ProductId, name: &'stat
 }
 
 async fn adjust(test: &TestStore, model: &mut Model, id: ProductId, adjustment: &Adjustment) {
-    let adjusted = test.store.adjust_stock(id, adjustment, &Condition::NONE, None).await.unwrap();
+    let adjusted = test
+        .store
+        .adjust_stock(id, adjustment, &Condition::NONE, None)
+        .await
+        .unwrap();
     let Once::Now(change) = adjusted else {
         panic!("an adjustment without a key was made before");
     };
@@ -227,7 +293,13 @@ async fn check_stock(test: &TestStore, model: &Model) {
         let movements = test.entries(&partition.key_of("movements", id)).await;
         let number = |place: usize, entry: &shared::redis::Entry| -> i64 {
             let (_, told) = &entry.fields.as_ref().unwrap()[0];
-            std::str::from_utf8(told).unwrap().split(' ').nth(place).unwrap().parse().unwrap()
+            std::str::from_utf8(told)
+                .unwrap()
+                .split(' ')
+                .nth(place)
+                .unwrap()
+                .parse()
+                .unwrap()
         };
         let mut sum = 0;
         for movement in &movements {
@@ -242,9 +314,16 @@ async fn check_stock(test: &TestStore, model: &Model) {
 /// The list by name has each product once, under the name it has.
 async fn check_names(test: &TestStore, model: &Model) {
     let all = Filter::default();
-    let page = test.store.list_products(&all, Sort::Name, None, 2 * STEPS).await.unwrap();
-    let found: Vec<_> =
-        page.items.iter().map(|product| (product.id, product.name.as_str())).collect();
+    let page = test
+        .store
+        .list_products(&all, Sort::Name, None, 2 * STEPS)
+        .await
+        .unwrap();
+    let found: Vec<_> = page
+        .items
+        .iter()
+        .map(|product| (product.id, product.name.as_str()))
+        .collect();
     let mut expected: Vec<_> = model.names.iter().map(|(&id, &name)| (id, name)).collect();
     // An accent stands behind its letter, so that it decides only between equal letters.
     expected.sort_by_key(|&(id, name)| (name.to_lowercase().nfd().collect::<String>(), id));
@@ -264,8 +343,21 @@ async fn check_refunds(test: &TestStore, model: &Model) {
                 .map(|(name, value)| (name.into(), value.into()))
                 .collect();
             assert_eq!(encoded, fields, "Lua and Rust write a refund differently");
-            let RefundOrder { order_id, product_id, quantity, reason, traceparent, .. } = refund;
-            found.push((order_id, product_id, quantity, reason, traceparent.to_string()));
+            let RefundOrder {
+                order_id,
+                product_id,
+                quantity,
+                reason,
+                traceparent,
+                ..
+            } = refund;
+            found.push((
+                order_id,
+                product_id,
+                quantity,
+                reason,
+                traceparent.to_string(),
+            ));
         }
     }
     // Each partition keeps its own order.

@@ -28,7 +28,10 @@ const STOCK: usize = 1;
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let (types, _) = bench(&test).await.spoil_everything("inventory", &subjects).await;
+    let (types, _) = bench(&test)
+        .await
+        .spoil_everything("inventory", &subjects)
+        .await;
     assert!(types.cases >= 150, "{types:?}");
 }
 
@@ -38,14 +41,23 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
     let mut reader = Reader::start(&test).await.unwrap();
-    reader.cut_all(&bench, "inventory", &subjects).await.unwrap();
+    reader
+        .cut_all(&bench, "inventory", &subjects)
+        .await
+        .unwrap();
 }
 
 /// A call of each function, on a store that has everything that they look at.
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
-    let (product, empty, deleted) =
-        (test.product(10).await, test.product(0).await, test.product(1).await);
-    test.store.delete_product(deleted, &Condition::NONE).await.unwrap();
+    let (product, empty, deleted) = (
+        test.product(10).await,
+        test.product(0).await,
+        test.product(1).await,
+    );
+    test.store
+        .delete_product(deleted, &Condition::NONE)
+        .await
+        .unwrap();
     let sold = order(product, 1);
     let nine_days_ms = 9 * 24 * 60 * 60 * 1_000;
     let long_ago = order_minted_at(sold.ordered_at.as_millis() - nine_days_ms, product, 1);
@@ -53,7 +65,8 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     test.store.apply_orders(&before, KEEP).await.unwrap();
     let claims = claims(test).await;
     for key in &claims {
-        test.operate("HSET", &format!("{key} other-key what:ever")).await;
+        test.operate("HSET", &format!("{key} other-key what:ever"))
+            .await;
     }
     vec![
         create(&claims),
@@ -88,12 +101,18 @@ pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
 /// The claims of this day and of the day before, on the clock of the store.
 async fn claims(test: &TestStore) -> Vec<String> {
     let now = test.store.own.now(whole_store()).await.unwrap().as_millis();
-    [now, now - DAY_MS].map(|ms| format!("idempotency:{}", ms / DAY_MS)).to_vec()
+    [now, now - DAY_MS]
+        .map(|ms| format!("idempotency:{}", ms / DAY_MS))
+        .to_vec()
 }
 
 /// The same, and the list of the days that have claims.
 fn with_days(claims: &[String]) -> Vec<String> {
-    claims.iter().cloned().chain(["idempotency:days".to_owned()]).collect()
+    claims
+        .iter()
+        .cloned()
+        .chain(["idempotency:days".to_owned()])
+        .collect()
 }
 
 fn whole_store() -> Partition {
@@ -101,16 +120,25 @@ fn whole_store() -> Partition {
 }
 
 fn claim() -> Claim {
-    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
+    Claim {
+        hash: "key".to_owned(),
+        fingerprint: "request".to_owned(),
+    }
 }
 
 fn subject(invocation: Invocation) -> Subject {
     let optional = vec!["changes".to_owned()];
-    Subject { invocation, optional, ..Subject::default() }
+    Subject {
+        invocation,
+        optional,
+        ..Subject::default()
+    }
 }
 
 fn counts(product: ProductId) -> Vec<(String, usize)> {
-    [VERSION, STOCK].map(|place| (format!("product:{product}"), place)).to_vec()
+    [VERSION, STOCK]
+        .map(|place| (format!("product:{product}"), place))
+        .to_vec()
 }
 
 fn create(claims: &[String]) -> Subject {
@@ -122,14 +150,28 @@ fn create(claims: &[String]) -> Subject {
         claim: Some(claim()),
     };
     let (derived, numbers, passed_on) = (with_days(claims), vec![4], vec![3]);
-    Subject { derived, numbers, passed_on, ..subject(create.invocation(whole_store())) }
+    Subject {
+        derived,
+        numbers,
+        passed_on,
+        ..subject(create.invocation(whole_store()))
+    }
 }
 
 fn update(id: ProductId) -> Subject {
     let (name, price) = (Some("Coffee".parse().unwrap()), Some("1.00".to_owned()));
-    let update = Update { id, condition: Condition::NONE, name, price };
+    let update = Update {
+        id,
+        condition: Condition::NONE,
+        name,
+        price,
+    };
     let words = counts(id);
-    Subject { passed_on: vec![4], words, ..subject(update.invocation(whole_store())) }
+    Subject {
+        passed_on: vec![4],
+        words,
+        ..subject(update.invocation(whole_store()))
+    }
 }
 
 fn adjust(id: ProductId, claims: &[String]) -> Subject {
@@ -145,42 +187,78 @@ fn adjust(id: ProductId, claims: &[String]) -> Subject {
     let (derived, numbers) = (with_days(claims), vec![2, 5]);
     let invocation = adjust.invocation(whole_store());
     let words = counts(id);
-    Subject { derived, numbers, words, ..subject(invocation) }
+    Subject {
+        derived,
+        numbers,
+        words,
+        ..subject(invocation)
+    }
 }
 
 fn delete(id: ProductId) -> Subject {
-    let delete = Delete { id, condition: Condition::NONE };
+    let delete = Delete {
+        id,
+        condition: Condition::NONE,
+    };
     let words = counts(id);
-    Subject { words, ..subject(delete.invocation(whole_store())) }
+    Subject {
+        words,
+        ..subject(delete.invocation(whole_store()))
+    }
 }
 
 fn apply(products: [ProductId; 5]) -> Subject {
     let last = products.len() - 1;
     let orders = products.map(|id| Paid::of(&order(id, 1)));
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
-    let buckets = orders.iter().map(|order| format!("applied:{}", order.bucket()));
-    let of_products =
-        products.iter().flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
+    let buckets = orders
+        .iter()
+        .map(|order| format!("applied:{}", order.bucket()));
+    let of_products = products
+        .iter()
+        .flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
     let swept = "applied:swept".to_owned();
     let derived = of_products.chain(buckets).chain([swept]).collect();
-    let apply = Apply { keep_ms, orders: orders.to_vec() };
+    let apply = Apply {
+        keep_ms,
+        orders: orders.to_vec(),
+    };
     let (numbers, words) = (APPLY_NUMBERS.to_vec(), counts(products[last]));
-    Subject { derived, numbers, words, ..subject(apply.invocation(whole_store())) }
+    Subject {
+        derived,
+        numbers,
+        words,
+        ..subject(apply.invocation(whole_store()))
+    }
 }
 
 fn sort(id: ProductId) -> Subject {
     // What the harness calls each product, and another text to sort it by.
     let name = PRODUCT_NAME.to_owned();
-    let sort = Sort { id, name, sorted_by: "another".to_owned() };
+    let sort = Sort {
+        id,
+        name,
+        sorted_by: "another".to_owned(),
+    };
     let words = counts(id);
-    Subject { words, ..subject(sort.invocation(whole_store())) }
+    Subject {
+        words,
+        ..subject(sort.invocation(whole_store()))
+    }
 }
 
 /// Of the records of one hour long ago.
 fn sweep(now_ms: u64) -> Subject {
-    let sweep = Sweep { first: bucket(now_ms) + 1, limit: 10 };
+    let sweep = Sweep {
+        first: bucket(now_ms) + 1,
+        limit: 10,
+    };
     let derived = vec!["applied:swept".to_owned()];
-    Subject { derived, numbers: vec![1, 2], ..subject(sweep.invocation(whole_store())) }
+    Subject {
+        derived,
+        numbers: vec![1, 2],
+        ..subject(sweep.invocation(whole_store()))
+    }
 }
 
 fn release(sold: &OrderCompleted) -> Subject {
@@ -193,7 +271,11 @@ fn release(sold: &OrderCompleted) -> Subject {
         found: String::new(),
     };
     let words = counts(sold.product_id);
-    Subject { numbers: vec![2, 3], words, ..subject(release.invocation(whole_store())) }
+    Subject {
+        numbers: vec![2, 3],
+        words,
+        ..subject(release.invocation(whole_store()))
+    }
 }
 
 /// An order whose record is lost, and that takes its stock once more.
@@ -208,5 +290,9 @@ async fn surplus(test: &TestStore, product: ProductId) -> Subject {
         movement: first.to_string(),
     };
     let words = counts(product);
-    Subject { numbers: vec![2, 3], words, ..subject(surplus.invocation(whole_store())) }
+    Subject {
+        numbers: vec![2, 3],
+        words,
+        ..subject(surplus.invocation(whole_store()))
+    }
 }

@@ -22,7 +22,13 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
     let test = TestStore::start(Partitions::NONE).await;
     let (ample, scarce) = (test.product(1_000_000).await, test.product(100).await);
     let missing: Vec<ProductId> = (0..300).map(|_| ProductId::mint()).collect();
-    let now = test.store.own.now(Partition::at(None)).await.unwrap().as_millis();
+    let now = test
+        .store
+        .own
+        .now(Partition::at(None))
+        .await
+        .unwrap()
+        .as_millis();
     let orders: Vec<_> = (0..ORDERS)
         .map(|place| {
             let product = [ample, scarce, missing[place / 3 % missing.len()]][place % 3];
@@ -41,12 +47,23 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
         assert_eq!(*outcome, expected, "order {place}");
     }
     let stock = async |id| test.store.find_product(id).await.unwrap().unwrap().quantity;
-    assert_eq!((stock(ample).await, stock(scarce).await), (1_000_000 - 500, 0));
-    assert_eq!(test.entries(&format!("movements:{scarce}")).await.len(), 1 + 100);
+    assert_eq!(
+        (stock(ample).await, stock(scarce).await),
+        (1_000_000 - 500, 0)
+    );
+    assert_eq!(
+        test.entries(&format!("movements:{scarce}")).await.len(),
+        1 + 100
+    );
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 400 + 500);
-    for (order, outcome) in orders.iter().zip(test.store.apply_orders(&orders, KEEP).await.unwrap())
+    for (order, outcome) in orders
+        .iter()
+        .zip(test.store.apply_orders(&orders, KEEP).await.unwrap())
     {
-        assert!(matches!(outcome, Outcome::Repeated(_)), "{order:?}: {outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Repeated(_)),
+            "{order:?}: {outcome:?}"
+        );
     }
 }
 
@@ -60,19 +77,30 @@ async fn an_order_that_is_twice_in_a_batch_is_applied_once() {
     let short = RefundReason::InsufficientStock;
     let (taken, refused) = (Decision::Applied, Decision::Rejected(short));
     assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Rejected(short)]);
-    assert_eq!(outcomes[2..], [Outcome::Repeated(taken), Outcome::Repeated(refused)]);
+    assert_eq!(
+        outcomes[2..],
+        [Outcome::Repeated(taken), Outcome::Repeated(refused)]
+    );
 }
 
 #[tokio::test]
 async fn a_damaged_stream_of_refunds_holds_up_only_orders_that_need_one() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(3).await;
-    test.operate("SET", &format!("{} damage", RefundOrder::STREAM)).await;
+    test.operate("SET", &format!("{} damage", RefundOrder::STREAM))
+        .await;
     let before = test.dump().await;
     let rejected = order(ProductId::mint(), 1);
-    test.store.apply_orders(&[order(product, 1), rejected.clone()], KEEP).await.unwrap_err();
+    test.store
+        .apply_orders(&[order(product, 1), rejected.clone()], KEEP)
+        .await
+        .unwrap_err();
     assert_eq!(test.dump().await, before, "a batch fails as a whole");
-    let outcomes = test.store.apply_orders(&[order(product, 1)], KEEP).await.unwrap();
+    let outcomes = test
+        .store
+        .apply_orders(&[order(product, 1)], KEEP)
+        .await
+        .unwrap();
     assert_eq!(outcomes, [Outcome::Applied]);
     test.operate("DEL", RefundOrder::STREAM).await;
     let outcomes = test.store.apply_orders(&[rejected], KEEP).await.unwrap();
@@ -85,7 +113,10 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let (product, empty) = (test.product(10).await, test.product(0).await);
     let paid = [product, empty, product].map(|id| Paid::of(&order(id, 1)));
-    let apply = Apply { keep_ms: HOUR_MS, orders: paid.to_vec() };
+    let apply = Apply {
+        keep_ms: HOUR_MS,
+        orders: paid.to_vec(),
+    };
     let call = apply.invocation(Partition::at(None));
     let (before, bench) = (test.dump().await, bench(&test).await);
     let mut refused = 0;
@@ -110,10 +141,22 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
 /// The list with one item more or fewer, and with each item replaced by something else.
 fn odd_lists(list: &Value) -> Vec<Value> {
     let items = list.as_array().unwrap();
-    let mut all =
-        vec![json!({}), json!(null), json!([]), json!([items.as_slice(), &[json!(1)]].concat())];
+    let mut all = vec![
+        json!({}),
+        json!(null),
+        json!([]),
+        json!([items.as_slice(), &[json!(1)]].concat()),
+    ];
     all.push(Value::from(items[1..].to_vec()));
-    let odd = [json!(-1), json!(1.5), json!(1e300), json!(null), json!([]), json!("x"), json!(99)];
+    let odd = [
+        json!(-1),
+        json!(1.5),
+        json!(1e300),
+        json!(null),
+        json!([]),
+        json!("x"),
+        json!(99),
+    ];
     for (place, item) in items.iter().enumerate() {
         for odd in &odd {
             let mut items = items.clone();

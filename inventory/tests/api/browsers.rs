@@ -12,13 +12,18 @@ async fn ask(service: &Service, method: Method, path: &str, origin: &str) -> Ans
 }
 
 async fn preflight(service: &Service, path: &str, origin: &str) -> Answer {
-    let request = service.request(Method::OPTIONS, path).header("origin", origin);
+    let request = service
+        .request(Method::OPTIONS, path)
+        .header("origin", origin);
     let request = request.header("access-control-request-headers", "content-type,if-match");
     Answer::to(request.header("access-control-request-method", "POST")).await
 }
 
 fn speaks_of_origins(answer: &Answer) -> bool {
-    answer.headers.keys().any(|name| name.as_str().starts_with("access-control-"))
+    answer
+        .headers
+        .keys()
+        .any(|name| name.as_str().starts_with("access-control-"))
 }
 
 #[tokio::test]
@@ -38,15 +43,36 @@ async fn a_listed_origin_may_read_every_answer() {
         for origin in [SHOP, "http://localhost:3000"] {
             let answer = ask(&service, method.clone(), path, origin).await;
             assert_eq!(answer.status, status, "{method} {path}");
-            assert_eq!(answer.header("access-control-allow-origin"), origin, "{method} {path}");
+            assert_eq!(
+                answer.header("access-control-allow-origin"),
+                origin,
+                "{method} {path}"
+            );
             let varies: Vec<_> = answer.headers.get_all("vary").iter().collect();
-            assert!(varies.iter().any(|value| *value == "Origin"), "{method} {path}: {varies:?}");
-            let exposed = answer.header("access-control-expose-headers").to_lowercase();
+            assert!(
+                varies.iter().any(|value| *value == "Origin"),
+                "{method} {path}: {varies:?}"
+            );
+            let exposed = answer
+                .header("access-control-expose-headers")
+                .to_lowercase();
             let exposed: Vec<&str> = exposed.split(", ").collect();
-            for name in ["etag", "link", "location", "x-request-id", "idempotent-replayed"] {
+            for name in [
+                "etag",
+                "link",
+                "location",
+                "x-request-id",
+                "idempotent-replayed",
+            ] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
-            for name in ["ratelimit", "ratelimit-policy", "retry-after", "allow", "order-final"] {
+            for name in [
+                "ratelimit",
+                "ratelimit-policy",
+                "retry-after",
+                "allow",
+                "order-final",
+            ] {
                 assert!(exposed.contains(&name), "{name}: {exposed:?}");
             }
         }
@@ -56,13 +82,25 @@ async fn a_listed_origin_may_read_every_answer() {
 #[tokio::test]
 async fn an_origin_that_is_not_listed_is_served_and_told_nothing() {
     let service = Service::start_with(&[("CORS_ORIGINS", SHOP)]).await;
-    for origin in
-        ["https://evil.example", "http://shop.example", "https://shop.example:8443", "null", ""]
-    {
+    for origin in [
+        "https://evil.example",
+        "http://shop.example",
+        "https://shop.example:8443",
+        "null",
+        "",
+    ] {
         let answer = ask(&service, Method::GET, "/products", origin).await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, "[]"), "{origin}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (200, "[]"),
+            "{origin}"
+        );
         assert!(!speaks_of_origins(&answer), "{origin}: {answer:?}");
-        assert_eq!(answer.header("vary"), "Origin", "a cache must keep the answers apart");
+        assert_eq!(
+            answer.header("vary"),
+            "Origin",
+            "a cache must keep the answers apart"
+        );
         let answer = preflight(&service, "/products", origin).await;
         assert!(!speaks_of_origins(&answer), "{origin}: {answer:?}");
     }
@@ -86,8 +124,15 @@ async fn a_preflight_is_told_what_the_path_allows() {
         let answer = preflight(&service, path, SHOP).await;
         assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), SHOP);
-        assert_eq!(answer.header("access-control-allow-methods"), methods, "{path}");
-        assert_eq!(answer.header("access-control-allow-headers"), "content-type,if-match");
+        assert_eq!(
+            answer.header("access-control-allow-methods"),
+            methods,
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            "content-type,if-match"
+        );
         let varies: Vec<_> = answer.headers.get_all("vary").iter().collect();
         assert_eq!(varies, ["Origin", "Access-Control-Request-Headers"]);
         assert_eq!(answer.header("access-control-max-age"), "600");
@@ -104,16 +149,25 @@ async fn a_preflight_is_told_every_header_that_it_asks_for() {
     let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
     for (asked, told) in [
         ("authorization", "authorization"),
-        ("Authorization, X-Tenant,content-type", "Authorization, X-Tenant,content-type"),
+        (
+            "Authorization, X-Tenant,content-type",
+            "Authorization, X-Tenant,content-type",
+        ),
         ("a b", ""),
         ("x: y", ""),
         (&"x".repeat(1_025), ""),
     ] {
-        let request = service.request(Method::OPTIONS, "/products").header("origin", SHOP);
+        let request = service
+            .request(Method::OPTIONS, "/products")
+            .header("origin", SHOP);
         let request = request.header("access-control-request-method", "POST");
         let answer = Answer::to(request.header("access-control-request-headers", asked)).await;
         assert_eq!(answer.status, 204, "{asked}");
-        assert_eq!(answer.header("access-control-allow-headers"), told, "{asked}");
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            told,
+            "{asked}"
+        );
         assert_eq!(answer.header("vary"), "Access-Control-Request-Headers");
         assert_eq!(answer.header("access-control-allow-credentials"), "");
     }
@@ -124,26 +178,47 @@ async fn everybody_is_allowed_where_the_setting_says_so() {
     let service = Service::start_with(&[("CORS_ORIGINS", "*")]).await;
     for origin in [SHOP, "null"] {
         let answer = ask(&service, Method::GET, "/products", origin).await;
-        assert_eq!(answer.header("access-control-allow-origin"), "*", "{origin}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            "*",
+            "{origin}"
+        );
         assert_eq!(answer.header("vary"), "");
     }
-    assert!(!speaks_of_origins(&service.get("/products").await), "nobody asked");
+    assert!(
+        !speaks_of_origins(&service.get("/products").await),
+        "nobody asked"
+    );
 }
 
 #[tokio::test]
 async fn every_path_may_be_asked_for_its_head_and_its_methods() {
     let service = Service::start().await;
     service.create("Tea").await;
-    for path in ["/products", "/openapi.json", "/docs", "/livez", "/readyz", "/version"] {
+    for path in [
+        "/products",
+        "/openapi.json",
+        "/docs",
+        "/livez",
+        "/readyz",
+        "/version",
+    ] {
         let get = service.get(path).await;
         let head = Answer::to(service.request(Method::HEAD, path)).await;
-        assert_eq!((head.status, head.text.as_str()), (get.status, ""), "{path}");
+        assert_eq!(
+            (head.status, head.text.as_str()),
+            (get.status, ""),
+            "{path}"
+        );
         for name in ["content-type", "etag", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{name} of {path}");
         }
         let options = Answer::to(service.request(Method::OPTIONS, path)).await;
         assert_eq!((options.status, options.text.as_str()), (204, ""), "{path}");
-        assert!(options.header("allow").starts_with("GET, HEAD"), "{path}: {options:?}");
+        assert!(
+            options.header("allow").starts_with("GET, HEAD"),
+            "{path}: {options:?}"
+        );
     }
     let gone = Answer::to(service.request(Method::HEAD, UNKNOWN_ID)).await;
     assert_eq!((gone.status, gone.text.as_str()), (404, ""));

@@ -12,12 +12,16 @@ pub(crate) async fn patch(service: &Service, path: &str, body: &str) -> Answer {
 }
 
 async fn restock(service: &Service, path: &str, body: &str) -> Answer {
-    service.post(&format!("{path}/restock"), body.to_owned()).await
+    service
+        .post(&format!("{path}/restock"), body.to_owned())
+        .await
 }
 
 async fn count(service: &Service, path: &str, version: &str, body: &str) -> Answer {
     let headers = [("if-match", version)];
-    service.send(Method::PUT, &format!("{path}/stock"), &headers, body).await
+    service
+        .send(Method::PUT, &format!("{path}/stock"), &headers, body)
+        .await
 }
 
 /// A product called Tea for 1.00, one on hand.
@@ -41,8 +45,14 @@ async fn a_patch_changes_what_it_names_and_counts_only_what_is_different() {
     let path = tea(&service).await;
     let created = service.get(&path).await.json();
 
-    let renamed = assert_version(&patch(&service, &path, r#"{"name":" Green  tea "}"#).await, 2);
-    assert_eq!((&renamed["name"], &renamed["price"]), (&json!("Green  tea"), &json!(1.0)));
+    let renamed = assert_version(
+        &patch(&service, &path, r#"{"name":" Green  tea "}"#).await,
+        2,
+    );
+    assert_eq!(
+        (&renamed["name"], &renamed["price"]),
+        (&json!("Green  tea"), &json!(1.0))
+    );
     assert_eq!(renamed["created_at"], created["created_at"]);
     assert!(renamed["updated_at"].as_str() >= created["updated_at"].as_str());
     let priced = patch(&service, &path, r#"{"price":"2.5"}"#).await;
@@ -52,27 +62,39 @@ async fn a_patch_changes_what_it_names_and_counts_only_what_is_different() {
     assert_eq!(service.get(&path).await.text, both.text);
     assert_version(&both, 4);
 
-    for same in ["{}", r#"{"price":3.00}"#, r#"{"name":"message"}"#, r#"{"name":" message"}"#] {
+    for same in [
+        "{}",
+        r#"{"price":3.00}"#,
+        r#"{"name":"message"}"#,
+        r#"{"name":" message"}"#,
+    ] {
         let unchanged = patch(&service, &path, same).await;
         assert_eq!(unchanged.text, both.text, "{same}");
         assert_version(&unchanged, 4);
     }
-    patch(&service, NOWHERE, r#"{"price":3}"#).await.problem(404, "not-found");
+    patch(&service, NOWHERE, r#"{"price":3}"#)
+        .await
+        .problem(404, "not-found");
 }
 
 #[tokio::test]
 async fn a_patch_is_taken_as_merge_patch_or_as_json() {
     let service = Service::start().await;
     let path = tea(&service).await;
-    for (price, media_type) in
-        [(2, "application/merge-patch+json"), (3, "application/merge-patch+json; charset=utf-8")]
-    {
-        let request = service.request(Method::PATCH, &path).header("content-type", media_type);
+    for (price, media_type) in [
+        (2, "application/merge-patch+json"),
+        (3, "application/merge-patch+json; charset=utf-8"),
+    ] {
+        let request = service
+            .request(Method::PATCH, &path)
+            .header("content-type", media_type);
         let answer = Answer::to(request.body(json!({ "price": price }).to_string())).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     for media_type in ["application/json-patch+json", "text/plain", ""] {
-        let request = service.request(Method::PATCH, &path).header("content-type", media_type);
+        let request = service
+            .request(Method::PATCH, &path)
+            .header("content-type", media_type);
         let answer = Answer::to(request.body("{}")).await;
         answer.problem(415, "unsupported-media-type");
     }
@@ -85,20 +107,38 @@ async fn a_patch_that_cannot_be_made_is_refused_with_every_reason_at_once() {
     for (body, pointers) in [
         (r#"{"name":null}"#, vec!["#/name"]),
         (r#"{"name":null,"price":null}"#, vec!["#/name", "#/price"]),
-        (r#"{"name":"","price":-1,"colour":"red"}"#, vec!["#/colour", "#/name", "#/price"]),
+        (
+            r#"{"name":"","price":-1,"colour":"red"}"#,
+            vec!["#/colour", "#/name", "#/price"],
+        ),
         (r#"{"price":2,"quantity":7}"#, vec!["#/quantity"]),
         (
             r#"{"id":"x","version":1,"created_at":1,"updated_at":null,"quantity":null}"#,
-            vec!["#/created_at", "#/id", "#/quantity", "#/updated_at", "#/version"],
+            vec![
+                "#/created_at",
+                "#/id",
+                "#/quantity",
+                "#/updated_at",
+                "#/version",
+            ],
         ),
     ] {
-        assert_eq!(patch(&service, &path, body).await.invalid_fields(), pointers, "{body}");
+        assert_eq!(
+            patch(&service, &path, body).await.invalid_fields(),
+            pointers,
+            "{body}"
+        );
     }
     let quantity = patch(&service, &path, r#"{"quantity":7}"#).await.text;
-    assert!(quantity.contains("/restock") && quantity.contains("/stock"), "{quantity}");
+    assert!(
+        quantity.contains("/restock") && quantity.contains("/stock"),
+        "{quantity}"
+    );
     let removed = patch(&service, &path, r#"{"name":null}"#).await.text;
     assert!(removed.contains("cannot be removed"), "{removed}");
-    patch(&service, &path, "[]").await.problem(400, "malformed-body");
+    patch(&service, &path, "[]")
+        .await
+        .problem(400, "malformed-body");
     assert_version(&service.get(&path).await, 1);
 }
 
@@ -108,10 +148,20 @@ async fn pieces_arrive_and_are_counted() {
     let path = tea(&service).await;
     let more = assert_version(&restock(&service, &path, r#"{"quantity":"11"}"#).await, 2);
     assert_eq!(more["quantity"], 12);
-    let fewer = count(&service, &path, "\"2\"", r#"{"quantity":7,"note":"5 broken"}"#).await;
+    let fewer = count(
+        &service,
+        &path,
+        "\"2\"",
+        r#"{"quantity":7,"note":"5 broken"}"#,
+    )
+    .await;
     assert_eq!(assert_version(&fewer, 3)["quantity"], 7);
     let same = count(&service, &path, "*", r#"{"quantity":7}"#).await;
-    assert_eq!(assert_version(&same, 4)["quantity"], 7, "a count is a change of its own");
+    assert_eq!(
+        assert_version(&same, 4)["quantity"],
+        7,
+        "a count is a change of its own"
+    );
     let none = count(&service, &path, "\"1\", \"4\"", r#"{"quantity":0}"#).await;
     assert_eq!(assert_version(&none, 5)["quantity"], 0);
 
@@ -119,16 +169,27 @@ async fn pieces_arrive_and_are_counted() {
         (r#"{"quantity":0}"#, vec!["#/quantity"]),
         (r#"{"quantity":-1}"#, vec!["#/quantity"]),
         (r#"{"quantity":1000000001}"#, vec!["#/quantity"]),
-        (r#"{"note":" ","by":"me"}"#, vec!["#/by", "#/note", "#/quantity"]),
+        (
+            r#"{"note":" ","by":"me"}"#,
+            vec!["#/by", "#/note", "#/quantity"],
+        ),
         (r#"{"quantity":1,"note":7}"#, vec!["#/note"]),
     ] {
-        assert_eq!(restock(&service, &path, body).await.invalid_fields(), pointers, "{body}");
+        assert_eq!(
+            restock(&service, &path, body).await.invalid_fields(),
+            pointers,
+            "{body}"
+        );
     }
     let counted = count(&service, &path, "*", r#"{"quantity":-1,"note":""}"#).await;
     assert_eq!(counted.invalid_fields(), ["#/note", "#/quantity"]);
     assert_version(&service.get(&path).await, 5);
-    restock(&service, NOWHERE, r#"{"quantity":1}"#).await.problem(404, "not-found");
-    count(&service, NOWHERE, "*", r#"{"quantity":1}"#).await.problem(404, "not-found");
+    restock(&service, NOWHERE, r#"{"quantity":1}"#)
+        .await
+        .problem(404, "not-found");
+    count(&service, NOWHERE, "*", r#"{"quantity":1}"#)
+        .await
+        .problem(404, "not-found");
 }
 
 #[tokio::test]

@@ -18,7 +18,14 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
         (Method::DELETE, &path, ""),
     ];
     for (method, path, body) in &changes {
-        for tags in ["\"2\"", "\"0\"", "W/\"1\"", "\"\"", "\"x\", \"01\"", "\"10\", \"11\""] {
+        for tags in [
+            "\"2\"",
+            "\"0\"",
+            "W/\"1\"",
+            "\"\"",
+            "\"x\", \"01\"",
+            "\"10\", \"11\"",
+        ] {
             let headers = [("if-match", tags)];
             let answer = service.send(method.clone(), path, &headers, body).await;
             answer.problem(412, "precondition-failed");
@@ -29,7 +36,9 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
             answer.problem(400, "invalid-parameter");
         }
     }
-    let bare = service.send(Method::PUT, &stock, &[], r#"{"quantity":1}"#).await;
+    let bare = service
+        .send(Method::PUT, &stock, &[], r#"{"quantity":1}"#)
+        .await;
     bare.problem(428, "precondition-required");
     assert_version(&service.get(&path).await, 1);
 
@@ -39,7 +48,9 @@ async fn a_change_is_made_only_to_the_version_that_is_meant() {
         let answer = service.send(method.clone(), path, &headers, body).await;
         assert!(matches!(answer.status, 200 | 204), "{method}: {answer:?}");
     }
-    let gone = service.send(Method::DELETE, &path, &[("if-match", "*")], "").await;
+    let gone = service
+        .send(Method::DELETE, &path, &[("if-match", "*")], "")
+        .await;
     gone.problem(404, "not-found");
 }
 
@@ -86,12 +97,23 @@ async fn of_two_clients_that_mean_the_same_version_one_wins() {
         let (service, path, body) = (&service, &path, json!({ "name": format!("Tea {name}") }));
         async move {
             let headers = [("if-match", "\"1\"")];
-            service.send(Method::PATCH, path, &headers, &body.to_string()).await.status
+            service
+                .send(Method::PATCH, path, &headers, &body.to_string())
+                .await
+                .status
         }
     };
     let statuses = shared::own_store::all((0..20).map(rename)).await;
-    assert_eq!(statuses.iter().filter(|&&status| status == 200).count(), 1, "{statuses:?}");
-    assert_eq!(statuses.iter().filter(|&&status| status == 412).count(), 19, "{statuses:?}");
+    assert_eq!(
+        statuses.iter().filter(|&&status| status == 200).count(),
+        1,
+        "{statuses:?}"
+    );
+    assert_eq!(
+        statuses.iter().filter(|&&status| status == 412).count(),
+        19,
+        "{statuses:?}"
+    );
     assert_version(&service.get(&path).await, 2);
 }
 
@@ -99,16 +121,26 @@ async fn of_two_clients_that_mean_the_same_version_one_wins() {
 async fn a_reader_that_means_another_version_is_told_so() {
     let service = Service::start().await;
     let path = tea(&service).await;
-    for (tags, status) in [("\"1\"", 200), ("*", 200), ("\"2\"", 412), ("W/\"1\"", 412), ("x", 400)]
-    {
+    for (tags, status) in [
+        ("\"1\"", 200),
+        ("*", 200),
+        ("\"2\"", 412),
+        ("W/\"1\"", 412),
+        ("x", 400),
+    ] {
         for method in [Method::GET, Method::HEAD] {
             let answer = service.send(method, &path, &[("if-match", tags)], "").await;
             assert_eq!(answer.status, status, "{tags}: {answer:?}");
         }
     }
     let both = [("if-match", "\"1\""), ("if-none-match", "\"1\"")];
-    assert_eq!(service.send(Method::GET, &path, &both, "").await.status, 304);
-    let nowhere = service.send(Method::GET, NOWHERE, &[("if-match", "\"1\"")], "").await;
+    assert_eq!(
+        service.send(Method::GET, &path, &both, "").await.status,
+        304
+    );
+    let nowhere = service
+        .send(Method::GET, NOWHERE, &[("if-match", "\"1\"")], "")
+        .await;
     nowhere.problem(404, "not-found");
 }
 
@@ -125,16 +157,22 @@ async fn a_client_that_has_the_version_receives_no_body() {
         (Method::GET, "\"2\"", 200),
         (Method::GET, "nonsense", 200),
     ] {
-        let answer = service.send(method, &path, &[("if-none-match", known)], "").await;
+        let answer = service
+            .send(method, &path, &[("if-none-match", known)], "")
+            .await;
         assert_eq!(answer.status, status, "{known}: {answer:?}");
         assert_eq!(answer.text.is_empty(), status == 304, "{known}: {answer:?}");
         assert_eq!(answer.header("etag"), "\"1\"");
         assert_eq!(answer.header("cache-control"), "no-cache");
     }
     patch(&service, &path, r#"{"price":2}"#).await;
-    let changed = service.send(Method::GET, &path, &[("if-none-match", "\"1\"")], "").await;
+    let changed = service
+        .send(Method::GET, &path, &[("if-none-match", "\"1\"")], "")
+        .await;
     assert_version(&changed, 2);
-    let missing = service.send(Method::GET, NOWHERE, &[("if-none-match", "*")], "").await;
+    let missing = service
+        .send(Method::GET, NOWHERE, &[("if-none-match", "*")], "")
+        .await;
     assert_eq!(missing.problem(404, "not-found")["status"], 404);
     assert_eq!(missing.header("cache-control"), "no-store");
 }

@@ -22,9 +22,15 @@ struct Batch {
 }
 
 async fn batch(test: &TestStore) -> Batch {
-    let (product, empty, deleted) =
-        (test.product(10).await, test.product(0).await, test.product(1).await);
-    test.store.delete_product(deleted, &Condition::NONE).await.unwrap();
+    let (product, empty, deleted) = (
+        test.product(10).await,
+        test.product(0).await,
+        test.product(1).await,
+    );
+    test.store
+        .delete_product(deleted, &Condition::NONE)
+        .await
+        .unwrap();
     let wanted = [product, empty, deleted, ProductId::mint(), product];
     let orders = wanted.into_iter().map(|id| order(id, 1)).collect();
     Batch { product, orders }
@@ -32,7 +38,10 @@ async fn batch(test: &TestStore) -> Batch {
 
 /// The names of the functions in the store.
 async fn function_names(test: &TestStore) -> BTreeSet<String> {
-    let list = test.operator.run(Command::new("FUNCTION").arg("LIST")).await;
+    let list = test
+        .operator
+        .run(Command::new("FUNCTION").arg("LIST"))
+        .await;
     let mut names = BTreeSet::new();
     for library in list.unwrap().list().unwrap() {
         for function in library.field("functions").unwrap().list().unwrap() {
@@ -55,8 +64,10 @@ async fn every_lua_file_is_a_function_of_the_store() {
     // And those that every library has.
     let common = ["move_cursor", "set_identity"].map(str::to_owned);
     let library = test.store.own.library();
-    let expected: BTreeSet<String> =
-        files.chain(common).map(|name| format!("{name}_{library}")).collect();
+    let expected: BTreeSet<String> = files
+        .chain(common)
+        .map(|name| format!("{name}_{library}"))
+        .collect();
     assert_eq!(function_names(&test).await, expected);
 }
 
@@ -67,21 +78,43 @@ async fn a_store_without_identity_refuses_every_function() {
     test.operate("DEL", "identity").await;
     let before = test.dump().await;
     for name in function_names(&test).await {
-        let call = Command::new("FCALL").arg(name.as_str()).arg(1).key("identity");
+        let call = Command::new("FCALL")
+            .arg(name.as_str())
+            .arg(1)
+            .key("identity");
         let error = test.operator.run(call).await.unwrap_err();
         assert!(error.to_string().contains("NOIDENTITY"), "{name}: {error}");
     }
-    let new = NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 1 };
+    let new = NewProduct {
+        name: "Tea".parse().unwrap(),
+        price: "1".parse().unwrap(),
+        quantity: 1,
+    };
     let adjustment = restock(1);
     let context = RequestContext::mint();
     let errors = [
         test.store.create_product(new, None).await.unwrap_err(),
-        test.store.update_product(product, renamed(), &Condition::NONE).await.unwrap_err(),
-        test.store.adjust_stock(product, &adjustment, &Condition::NONE, None).await.unwrap_err(),
-        test.store.find_movement(ProductId::mint(), OrderId::mint()).await.unwrap_err(),
-        test.store.delete_product(product, &Condition::NONE).await.unwrap_err(),
+        test.store
+            .update_product(product, renamed(), &Condition::NONE)
+            .await
+            .unwrap_err(),
+        test.store
+            .adjust_stock(product, &adjustment, &Condition::NONE, None)
+            .await
+            .unwrap_err(),
+        test.store
+            .find_movement(ProductId::mint(), OrderId::mint())
+            .await
+            .unwrap_err(),
+        test.store
+            .delete_product(product, &Condition::NONE)
+            .await
+            .unwrap_err(),
         test.store.apply_orders(&orders, KEEP).await.unwrap_err(),
-        test.store.release_order(OrderId::mint(), product, &context).await.unwrap_err(),
+        test.store
+            .release_order(OrderId::mint(), product, &context)
+            .await
+            .unwrap_err(),
         test.store
             .release_surplus(OrderId::mint(), product, EntryId::first_of(1))
             .await
@@ -109,16 +142,27 @@ async fn functions_that_are_flushed_are_loaded_again() {
     assert_eq!(outcomes[0], Outcome::Applied);
     assert_eq!(function_names(&test).await, functions);
     test.operate("FUNCTION", "FLUSH").await;
-    let deleted = test.store.delete_product(product, &Condition::NONE).await.unwrap();
+    let deleted = test
+        .store
+        .delete_product(product, &Condition::NONE)
+        .await
+        .unwrap();
     assert_eq!(deleted, Deletion::Deleted);
     test.operate("FUNCTION", "FLUSH").await;
     test.product(1).await;
 }
 
 fn renamed() -> ProductPatch {
-    ProductPatch { name: Some("Coffee".parse().unwrap()), price: None }
+    ProductPatch {
+        name: Some("Coffee".parse().unwrap()),
+        price: None,
+    }
 }
 
 fn restock(quantity: u32) -> Adjustment {
-    Adjustment { cause: Cause::Restock, quantity, note: None }
+    Adjustment {
+        cause: Cause::Restock,
+        quantity,
+        note: None,
+    }
 }

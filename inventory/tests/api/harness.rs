@@ -67,7 +67,9 @@ impl Service {
             .without("inventory consume")
             .without("payments serve")
             .without("payments consume");
-        let builder = env.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let builder = env
+            .iter()
+            .fold(builder, |builder, (name, value)| builder.env(name, value));
         Self {
             system: builder.start().await.unwrap(),
             client: Client::builder().no_proxy().build().unwrap(),
@@ -90,7 +92,12 @@ impl Service {
     /// Sends `body` as JSON, whether it is or not.
     pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.request(Method::POST, path);
-        Answer::to(request.header("content-type", "application/json").body(body.into())).await
+        Answer::to(
+            request
+                .header("content-type", "application/json")
+                .body(body.into()),
+        )
+        .await
     }
 
     /// Sends `body` as JSON, under these headers.
@@ -101,7 +108,9 @@ impl Service {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let request = self.request(method, path).header("content-type", "application/json");
+        let request = self
+            .request(method, path)
+            .header("content-type", "application/json");
         let request = headers.iter().fold(request, |request, &(name, value)| {
             request.header(name, HeaderValue::from_str(value).unwrap())
         });
@@ -168,7 +177,11 @@ impl Answer {
         }
         assert!(problem["instance"].as_str().unwrap().starts_with('/'));
         assert_eq!(problem["request_id"], self.header("x-request-id"));
-        assert_eq!(problem.get("errors").is_some(), slug == "validation-failed", "{self:?}");
+        assert_eq!(
+            problem.get("errors").is_some(),
+            slug == "validation-failed",
+            "{self:?}"
+        );
         problem
     }
 

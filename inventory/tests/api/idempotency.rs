@@ -9,7 +9,9 @@ use crate::harness::{Answer, Service};
 const TEA: &str = r#"{"name":"Black tea","price":"2.5","quantity":3}"#;
 
 async fn post(service: &Service, path: &str, key: &str, body: &str) -> Answer {
-    service.send(Method::POST, path, &[("idempotency-key", key)], body).await
+    service
+        .send(Method::POST, path, &[("idempotency-key", key)], body)
+        .await
 }
 
 /// Asserts that `again` is the answer `first` once more.
@@ -32,7 +34,9 @@ async fn a_repeated_creation_is_answered_like_the_first_whatever_became_of_the_p
     let spelled = r#"{"quantity":"3","price":2.50,"name":" Black tea "}"#;
     assert_replayed(&first, &post(&service, "/products", "\"k\"", spelled).await);
 
-    service.send(Method::PATCH, path, &[], r#"{"name":"Tea","price":9}"#).await;
+    service
+        .send(Method::PATCH, path, &[], r#"{"name":"Tea","price":9}"#)
+        .await;
     assert_replayed(&first, &post(&service, "/products", "k", TEA).await);
     service.delete(path).await;
     assert_replayed(&first, &post(&service, "/products", "k", TEA).await);
@@ -53,13 +57,22 @@ async fn a_repeated_restock_is_answered_like_the_first_and_adds_nothing() {
     assert_replayed(&first, &post(&service, &restock, "k", five).await);
 
     // What changed since then is not in the answer of then, and its version is no obstacle.
-    service.send(Method::PATCH, &path, &[], r#"{"name":"Tea"}"#).await;
+    service
+        .send(Method::PATCH, &path, &[], r#"{"name":"Tea"}"#)
+        .await;
     let headers = [("idempotency-key", "k"), ("if-match", "\"1\"")];
-    assert_replayed(&first, &service.send(Method::POST, &restock, &headers, five).await);
-    post(&service, &restock, "k", noted).await.problem(422, "idempotency-key-reused");
+    assert_replayed(
+        &first,
+        &service.send(Method::POST, &restock, &headers, five).await,
+    );
+    post(&service, &restock, "k", noted)
+        .await
+        .problem(422, "idempotency-key-reused");
     service.delete(&path).await;
     assert_replayed(&first, &post(&service, &restock, "k", five).await);
-    post(&service, &restock, "new", five).await.problem(404, "not-found");
+    post(&service, &restock, "new", five)
+        .await
+        .problem(404, "not-found");
 }
 
 #[tokio::test]
@@ -68,16 +81,32 @@ async fn a_key_used_for_another_request_is_refused() {
     let created = post(&service, "/products", "k", TEA).await;
     let restock = format!("{}/restock", created.header("location"));
     for (path, body) in [
-        ("/products", r#"{"name":"Black tea","price":"2.5","quantity":4}"#),
-        ("/products", r#"{"name":"Black tea","price":"2.51","quantity":3}"#),
-        ("/products", r#"{"name":"Black Tea","price":"2.5","quantity":3}"#),
+        (
+            "/products",
+            r#"{"name":"Black tea","price":"2.5","quantity":4}"#,
+        ),
+        (
+            "/products",
+            r#"{"name":"Black tea","price":"2.51","quantity":3}"#,
+        ),
+        (
+            "/products",
+            r#"{"name":"Black Tea","price":"2.5","quantity":3}"#,
+        ),
         (&restock, r#"{"quantity":1}"#),
     ] {
-        post(&service, path, "k", body).await.problem(422, "idempotency-key-reused");
+        post(&service, path, "k", body)
+            .await
+            .problem(422, "idempotency-key-reused");
     }
-    assert_eq!(service.get(created.header("location")).await.text, created.text);
+    assert_eq!(
+        service.get(created.header("location")).await.text,
+        created.text
+    );
     for key in ["", "\"\"", "a b", "ключ"] {
-        post(&service, "/products", key, TEA).await.problem(400, "invalid-parameter");
+        post(&service, "/products", key, TEA)
+            .await
+            .problem(400, "invalid-parameter");
     }
 }
 
@@ -88,16 +117,34 @@ async fn a_key_is_demanded_where_the_setting_says_so() {
     let path = created.header("location");
     let restock = format!("{path}/restock");
     for (path, body) in [("/products", TEA), ("/products", "{"), (&restock, "{}")] {
-        let problem = service.post(path, body).await.problem(400, "invalid-parameter");
+        let problem = service
+            .post(path, body)
+            .await
+            .problem(400, "invalid-parameter");
         let detail = "Idempotency-Key: must be given; make a new one for each intent";
         assert_eq!(problem["detail"], detail, "{path}");
     }
-    assert_eq!(post(&service, &restock, "r", r#"{"quantity":5}"#).await.status, 200);
-    post(&service, "/products", "", TEA).await.problem(400, "invalid-parameter");
-    service.post("/nowhere", "{}").await.problem(404, "not-found");
-    service.post(path, "{}").await.problem(405, "method-not-allowed");
+    assert_eq!(
+        post(&service, &restock, "r", r#"{"quantity":5}"#)
+            .await
+            .status,
+        200
+    );
+    post(&service, "/products", "", TEA)
+        .await
+        .problem(400, "invalid-parameter");
+    service
+        .post("/nowhere", "{}")
+        .await
+        .problem(404, "not-found");
+    service
+        .post(path, "{}")
+        .await
+        .problem(405, "method-not-allowed");
     let stock = format!("{path}/stock");
-    let count = service.send(Method::PUT, &stock, &[], r#"{"quantity":1}"#).await;
+    let count = service
+        .send(Method::PUT, &stock, &[], r#"{"quantity":1}"#)
+        .await;
     count.problem(428, "precondition-required");
     assert_eq!(service.delete(path).await.status, 204);
 }
@@ -105,7 +152,9 @@ async fn a_key_is_demanded_where_the_setting_says_so() {
 #[tokio::test]
 async fn a_key_whose_request_was_refused_can_be_used_again() {
     let service = Service::start().await;
-    post(&service, "/products", "k", "{}").await.problem(422, "validation-failed");
+    post(&service, "/products", "k", "{}")
+        .await
+        .problem(422, "validation-failed");
     let created = post(&service, "/products", "k", TEA).await;
     assert_eq!(created.status, 201);
     let restock = format!("{}/restock", created.header("location"));
@@ -114,7 +163,10 @@ async fn a_key_whose_request_was_refused_can_be_used_again() {
     let refused = service.send(Method::POST, &restock, &wrong, five).await;
     refused.problem(412, "precondition-failed");
     let full = r#"{"quantity":1000000000}"#;
-    assert_eq!(post(&service, &restock, "r", full).await.invalid_fields(), ["#/quantity"]);
+    assert_eq!(
+        post(&service, &restock, "r", full).await.invalid_fields(),
+        ["#/quantity"]
+    );
     let done = post(&service, &restock, "r", five).await;
     assert_eq!((done.status, done.header("idempotent-replayed")), (200, ""));
     assert_eq!(done.json()["quantity"], 8);
@@ -128,10 +180,22 @@ async fn fifty_simultaneous_requests_with_one_key_have_one_effect() {
     let restock = format!("{path}/restock");
     let restocked = all((0..50).map(|_| post(&service, &restock, "r", r#"{"quantity":5}"#))).await;
     for answers in [&created, &restocked] {
-        assert!(answers.iter().all(|answer| answer.text == answers[0].text), "{answers:?}");
+        assert!(
+            answers.iter().all(|answer| answer.text == answers[0].text),
+            "{answers:?}"
+        );
         let replayed = |answer: &&Answer| answer.header("idempotent-replayed") == "true";
         assert_eq!(answers.iter().filter(replayed).count(), 49);
     }
-    assert_eq!(service.get("/products").await.json().as_array().unwrap().len(), 1);
+    assert_eq!(
+        service
+            .get("/products")
+            .await
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(service.get(path).await.json()["quantity"], 8);
 }

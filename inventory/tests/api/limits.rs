@@ -13,7 +13,10 @@ use crate::harness::{Answer, LIMIT, Service};
 fn numbers(header: &str) -> Vec<u64> {
     let (name, numbers) = header.split_once(';').unwrap_or_default();
     assert_eq!(name, "\"default\"", "{header}");
-    numbers.split(';').map(|part| part.split_once('=').unwrap().1.parse().unwrap()).collect()
+    numbers
+        .split(';')
+        .map(|part| part.split_once('=').unwrap().1.parse().unwrap())
+        .collect()
 }
 
 #[tokio::test]
@@ -21,8 +24,16 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     let service = Service::start_with(&[("RATE_LIMIT", "3/3s")]).await;
     for (path, remaining) in [("/products", 2), ("/nowhere", 1), ("/products/x", 0)] {
         let answer = service.get(path).await;
-        assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=3;w=3", "{path}");
-        assert_eq!(numbers(answer.header("ratelimit")), [remaining, 3 - remaining], "{path}");
+        assert_eq!(
+            answer.header("ratelimit-policy"),
+            "\"default\";q=3;w=3",
+            "{path}"
+        );
+        assert_eq!(
+            numbers(answer.header("ratelimit")),
+            [remaining, 3 - remaining],
+            "{path}"
+        );
     }
     let refused = service.get("/products").await;
     refused.problem(429, "rate-limited");
@@ -35,7 +46,11 @@ async fn an_address_that_asks_too_often_has_to_wait() {
     assert_eq!((preflight.status, preflight.header("ratelimit")), (204, ""));
     for path in ["/livez", "/readyz"] {
         let probe = service.get(path).await;
-        assert_eq!((probe.status, probe.header("ratelimit")), (200, ""), "{path}");
+        assert_eq!(
+            (probe.status, probe.header("ratelimit")),
+            (200, ""),
+            "{path}"
+        );
     }
     wait_until("another request is allowed", LIMIT, || async {
         service.get("/products").await.status == 200
@@ -77,7 +92,11 @@ async fn six_thousand_idle_connections_of_one_address_take_nothing_from_others()
             }
         }
     }
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -89,18 +108,31 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
     process.terminate();
     // Every request comes on a connection of its own.
     let fresh = |path: &str| {
-        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
-        client.request(Method::GET, format!("{}{path}", service.system.inventory_url()))
+        let client = Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap();
+        client.request(
+            Method::GET,
+            format!("{}{path}", service.system.inventory_url()),
+        )
     };
-    wait_until("not ready", LIMIT, || async { Answer::to(fresh("/readyz")).await.status == 503 })
-        .await
-        .unwrap();
+    wait_until("not ready", LIMIT, || async {
+        Answer::to(fresh("/readyz")).await.status == 503
+    })
+    .await
+    .unwrap();
     let not_ready = Answer::to(fresh("/readyz")).await.problem(503, "not-ready");
     assert_eq!(not_ready["detail"], "stopping");
     for _ in 0..50 {
         let new = Answer::to(fresh(&path)).await;
         assert_eq!((new.status, new.header("connection")), (200, "close"));
-        assert_eq!(service.get(&path).await.status, 200, "on a connection from before");
+        assert_eq!(
+            service.get(&path).await.status,
+            200,
+            "on a connection from before"
+        );
     }
     assert_eq!(Answer::to(fresh("/livez")).await.status, 200);
     let status = process.wait(LIMIT).await.unwrap();
@@ -112,7 +144,13 @@ async fn a_process_that_is_to_stop_says_so_first_and_serves_on_for_a_while() {
 async fn a_process_that_is_told_to_stop_at_once_does() {
     let service = Service::start_with(&[("DRAIN_DELAY", "0")]).await;
     let process = service.system.process("inventory serve");
-    assert!(process.stop(Duration::from_secs(3)).await.unwrap().success());
+    assert!(
+        process
+            .stop(Duration::from_secs(3))
+            .await
+            .unwrap()
+            .success()
+    );
 }
 
 #[cfg(target_os = "linux")]
@@ -121,8 +159,14 @@ async fn a_process_makes_room_for_its_connections() {
     let service = Service::start_with(&[("MAX_CONNECTIONS", "5000")]).await;
     let pid = service.system.process("inventory serve").pid();
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
-    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let numbers: Vec<u64> = line
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
     let (soft, hard) = (numbers[0], numbers[1]);
     assert!(soft >= hard.min(5_000), "{line}");
 }

@@ -58,7 +58,10 @@ async fn products_are_found_by_the_beginning_of_their_name_and_by_their_stock() 
         ("q=TEA&sort=name", vec!["Tea", "TEA", "teapot"]),
         ("q=tea&in_stock=true", vec!["Tea"]),
         ("q=tea&in_stock=false&sort=name", vec!["TEA", "teapot"]),
-        ("in_stock=true", vec!["100% tea", "ΟΔΟΣ", "Straße", "Coffee", "Tea"]),
+        (
+            "in_stock=true",
+            vec!["100% tea", "ΟΔΟΣ", "Straße", "Coffee", "Tea"],
+        ),
         ("q=strasse", vec!["Straße"]),
         ("q=%CE%BF%CE%B4%CE%BF%CF%82&sort=name", vec!["ΟΔΟΣ"]),
         ("q=%C3%A9clair+%26&sort=name", vec!["Éclair & co"]),
@@ -68,9 +71,22 @@ async fn products_are_found_by_the_beginning_of_their_name_and_by_their_stock() 
         ("q=teapots&sort=name", vec![]),
     ] {
         assert_eq!(names(&service, query).await, expected, "{query}");
-        assert_eq!(names(&service, &format!("{query}&limit=1")).await, expected, "{query} by one");
+        assert_eq!(
+            names(&service, &format!("{query}&limit=1")).await,
+            expected,
+            "{query} by one"
+        );
     }
-    let by_name = ["100% tea", "Coffee", "Éclair & co", "Straße", "Tea", "TEA", "teapot", "ΟΔΟΣ"];
+    let by_name = [
+        "100% tea",
+        "Coffee",
+        "Éclair & co",
+        "Straße",
+        "Tea",
+        "TEA",
+        "teapot",
+        "ΟΔΟΣ",
+    ];
     assert_eq!(names(&service, "sort=name").await, by_name);
     let mut newest = names(&service, "sort=-created_at").await;
     assert_eq!(newest, names(&service, "q=").await);
@@ -83,10 +99,14 @@ async fn a_product_is_found_by_its_present_name_only() {
     let service = Service::start().await;
     let path = create(&service, "Tea", 1).await;
     let other = create(&service, "tea", 1).await;
-    service.send(Method::PATCH, &path, &[], r#"{"name":"Coffee"}"#).await;
+    service
+        .send(Method::PATCH, &path, &[], r#"{"name":"Coffee"}"#)
+        .await;
     assert_eq!(names(&service, "sort=name").await, ["Coffee", "tea"]);
     assert_eq!(names(&service, "sort=name&q=t").await, ["tea"]);
-    service.send(Method::PATCH, &path, &[], r#"{"name":"COFFEE"}"#).await;
+    service
+        .send(Method::PATCH, &path, &[], r#"{"name":"COFFEE"}"#)
+        .await;
     assert_eq!(names(&service, "sort=name&q=coffee").await, ["COFFEE"]);
     service.delete(&other).await;
     assert_eq!(names(&service, "sort=name").await, ["COFFEE"]);
@@ -104,7 +124,9 @@ async fn the_longest_names_have_cursors_too() {
     }
     assert_eq!(names(&service, "limit=1&sort=name").await, long);
     let mut url = reqwest::Url::parse("http://x/").unwrap();
-    url.query_pairs_mut().append_pair("q", &long[0]).append_pair("sort", "name");
+    url.query_pairs_mut()
+        .append_pair("q", &long[0])
+        .append_pair("sort", "name");
     assert_eq!(names(&service, url.query().unwrap()).await, long[..1]);
 }
 
@@ -114,13 +136,27 @@ async fn a_cursor_belongs_to_its_list_and_nonsense_is_refused() {
     for name in ["Tea 1", "Tea 2", "Tea 3"] {
         create(&service, name, 1).await;
     }
-    let lists = ["", "q=tea", "q=te", "in_stock=true", "sort=name", "sort=name&q=tea"];
+    let lists = [
+        "",
+        "q=tea",
+        "q=te",
+        "in_stock=true",
+        "sort=name",
+        "sort=name&q=tea",
+    ];
     for list in lists {
         let page = service.get(&format!("/products?limit=1&{list}")).await;
-        let link = page.header("link").trim_start_matches('<').split('>').next().unwrap();
+        let link = page
+            .header("link")
+            .trim_start_matches('<')
+            .split('>')
+            .next()
+            .unwrap();
         let (_, cursor) = link.split_once("cursor=").unwrap();
         for other in lists {
-            let answer = service.get(&format!("/products?cursor={cursor}&{other}")).await;
+            let answer = service
+                .get(&format!("/products?cursor={cursor}&{other}"))
+                .await;
             if other == list {
                 assert_eq!(answer.json().as_array().unwrap().len(), 2, "{list}");
             } else {
@@ -129,9 +165,14 @@ async fn a_cursor_belongs_to_its_list_and_nonsense_is_refused() {
         }
     }
     let long = "x".repeat(201);
-    for query in
-        ["sort=price", "sort=", "in_stock=maybe", "in_stock=1", "q=a%00", &format!("q={long}")]
-    {
+    for query in [
+        "sort=price",
+        "sort=",
+        "in_stock=maybe",
+        "in_stock=1",
+        "q=a%00",
+        &format!("q={long}"),
+    ] {
         let answer = service.get(&format!("/products?{query}")).await;
         answer.problem(400, "invalid-parameter");
     }
@@ -139,14 +180,21 @@ async fn a_cursor_belongs_to_its_list_and_nonsense_is_refused() {
 
 #[tokio::test]
 async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_them() {
-    for partitions in [Partitions::NONE, Partitions::new(NonZeroU16::new(3).unwrap())] {
+    for partitions in [
+        Partitions::NONE,
+        Partitions::new(NonZeroU16::new(3).unwrap()),
+    ] {
         let test = TestStore::start(partitions).await;
         let total = 2 * SCAN_BUDGET + 10;
         // The first and the last one have pieces on hand, all others have none.
         let create = |number: usize| {
             let quantity = u32::from(number == 0 || number == total - 1);
             let name = format!("Tea {number:05}").parse().unwrap();
-            let new = NewProduct { name, price: "1".parse().unwrap(), quantity };
+            let new = NewProduct {
+                name,
+                price: "1".parse().unwrap(),
+                quantity,
+            };
             test.store.create_product(new, None)
         };
         let numbers: Vec<usize> = (0..total).collect();
@@ -155,12 +203,18 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
                 created.unwrap();
             }
         }
-        let filter = Filter { in_stock: Some(true), ..Filter::default() };
+        let filter = Filter {
+            in_stock: Some(true),
+            ..Filter::default()
+        };
         for sort in [Sort::Newest, Sort::Name] {
             let mut position: Option<String> = None;
             let mut pages = Vec::new();
             loop {
-                let page = test.store.list_products(&filter, sort, position.as_deref(), 2).await;
+                let page = test
+                    .store
+                    .list_products(&filter, sort, position.as_deref(), 2)
+                    .await;
                 let page = page.unwrap();
                 pages.push(page.items.len());
                 position = page.next;
@@ -174,16 +228,25 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
         let mut walked = Vec::new();
         loop {
             let all = Filter::default();
-            let page = test.store.list_products(&all, Sort::Name, position.as_deref(), 99).await;
+            let page = test
+                .store
+                .list_products(&all, Sort::Name, position.as_deref(), 99)
+                .await;
             let page = page.unwrap();
-            walked.extend(page.items.into_iter().map(|product| product.name.as_str().to_owned()));
+            walked.extend(
+                page.items
+                    .into_iter()
+                    .map(|product| product.name.as_str().to_owned()),
+            );
             position = page.next;
             if position.is_none() {
                 break;
             }
         }
-        let expected: Vec<String> =
-            numbers.iter().map(|number| format!("Tea {number:05}")).collect();
+        let expected: Vec<String> = numbers
+            .iter()
+            .map(|number| format!("Tea {number:05}"))
+            .collect();
         assert_eq!(walked, expected);
     }
 }

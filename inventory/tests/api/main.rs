@@ -1,6 +1,9 @@
 //! What inventory promises, shown through its HTTP API and its store, on private Redis servers.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod harness;
 mod migration;

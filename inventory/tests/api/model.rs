@@ -31,7 +31,13 @@ impl Model {
         let decision = recorded.unwrap_or_else(|| self.decide(order));
         if let Decision::Rejected(reason) = decision {
             let trace = order.traceparent.to_string();
-            let refund = (order.order_id, order.product_id, order.quantity, reason, trace);
+            let refund = (
+                order.order_id,
+                order.product_id,
+                order.quantity,
+                reason,
+                trace,
+            );
             self.refunds.push(refund);
         }
         match (recorded, decision) {

@@ -28,21 +28,44 @@ async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_pr
     let id: ProductId = service.create("Tea").await.parse().unwrap();
     let path = format!("/products/{id}");
     let movements = format!("{path}/movements");
-    service.post(&format!("{path}/restock"), r#"{"quantity":9,"note":"delivery 7"}"#).await;
+    service
+        .post(
+            &format!("{path}/restock"),
+            r#"{"quantity":9,"note":"delivery 7"}"#,
+        )
+        .await;
     let sold = order(id, 4);
-    let outcomes = service.store().apply_orders(std::slice::from_ref(&sold), KEEP).await;
+    let outcomes = service
+        .store()
+        .apply_orders(std::slice::from_ref(&sold), KEEP)
+        .await;
     assert_eq!(outcomes.unwrap(), [Outcome::Applied]);
     let count = [("if-match", "*")];
     let (stock, counted) = (format!("{path}/stock"), r#"{"quantity":6}"#);
     service.send(Method::PUT, &stock, &count, counted).await;
-    service.send(Method::PUT, &stock, &count, r#"{"quantity":5,"note":"one fell"}"#).await;
+    service
+        .send(
+            Method::PUT,
+            &stock,
+            &count,
+            r#"{"quantity":5,"note":"one fell"}"#,
+        )
+        .await;
     // Neither a new name nor a refused change is a movement.
-    service.send(Method::PATCH, &path, &[], r#"{"name":"Green tea"}"#).await;
-    service.post(&format!("{path}/restock"), r#"{"quantity":1000000000}"#).await;
+    service
+        .send(Method::PATCH, &path, &[], r#"{"name":"Green tea"}"#)
+        .await;
+    service
+        .post(&format!("{path}/restock"), r#"{"quantity":1000000000}"#)
+        .await;
     service.delete(&path).await;
 
     let page = service.get(&movements).await;
-    assert_eq!((page.status, page.header("cache-control")), (200, "no-cache"), "{page:?}");
+    assert_eq!(
+        (page.status, page.header("cache-control")),
+        (200, "no-cache"),
+        "{page:?}"
+    );
     let expected = [
         json!({ "kind": "deleted", "delta": -5, "balance": 0 }),
         json!({ "kind": "stocktake", "delta": -1, "balance": 5, "note": "one fell" }),
@@ -74,14 +97,32 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
     let (sold, rejected) = (order(product, 1), order(product, 1));
     let orders = [sold.clone(), rejected.clone()];
     let outcomes = service.store().apply_orders(&orders, KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied, Outcome::Rejected(RefundReason::InsufficientStock)]);
-    let again = service.store().apply_orders(&orders[..1], KEEP).await.unwrap();
+    assert_eq!(
+        outcomes,
+        [
+            Outcome::Applied,
+            Outcome::Rejected(RefundReason::InsufficientStock)
+        ]
+    );
+    let again = service
+        .store()
+        .apply_orders(&orders[..1], KEEP)
+        .await
+        .unwrap();
     assert_eq!(again, [Outcome::Repeated(Decision::Applied)]);
 
-    let found = service.get(&format!("/products/{id}/movements?order_id={}", sold.order_id)).await;
+    let found = service
+        .get(&format!(
+            "/products/{id}/movements?order_id={}",
+            sold.order_id
+        ))
+        .await;
     let expected = json!({ "kind": "sale", "delta": -1, "balance": 0, "order_id": sold.order_id });
     assert_eq!(all_told(&found.json()), [expected], "{found:?}");
-    let all = service.get(&format!("/products/{id}/movements")).await.json();
+    let all = service
+        .get(&format!("/products/{id}/movements"))
+        .await
+        .json();
     assert_eq!(found.json()[0], all[0]);
     for (product, order_id) in [
         (&id, rejected.order_id),
@@ -102,17 +143,41 @@ async fn a_product_that_never_was_has_no_movements() {
     let nowhere = format!("/products/{}/movements", ProductId::mint());
     service.get(&nowhere).await.problem(404, "not-found");
     let order = OrderId::mint();
-    service.get(&format!("{nowhere}?order_id={order}")).await.problem(404, "not-found");
+    service
+        .get(&format!("{nowhere}?order_id={order}"))
+        .await
+        .problem(404, "not-found");
     let movements = format!("/products/{id}/movements");
-    service.get(&format!("{movements}?order_id=7")).await.problem(400, "invalid-parameter");
-    service.get(&format!("{movements}?limit=0")).await.problem(400, "invalid-parameter");
-    service.get(&format!("{movements}?cursor=c1.x.y")).await.problem(400, "invalid-cursor");
+    service
+        .get(&format!("{movements}?order_id=7"))
+        .await
+        .problem(400, "invalid-parameter");
+    service
+        .get(&format!("{movements}?limit=0"))
+        .await
+        .problem(400, "invalid-parameter");
+    service
+        .get(&format!("{movements}?cursor=c1.x.y"))
+        .await
+        .problem(400, "invalid-cursor");
 
     // A cursor of another product, and one that is no place in a stream.
     let other = service.create("Coffee").await;
-    service.post(&format!("/products/{other}/restock"), r#"{"quantity":1}"#).await;
-    let page = service.get(&format!("/products/{other}/movements?limit=1")).await;
-    let link = page.header("link").trim_start_matches('<').split('>').next().unwrap();
+    service
+        .post(&format!("/products/{other}/restock"), r#"{"quantity":1}"#)
+        .await;
+    let page = service
+        .get(&format!("/products/{other}/movements?limit=1"))
+        .await;
+    let link = page
+        .header("link")
+        .trim_start_matches('<')
+        .split('>')
+        .next()
+        .unwrap();
     assert_eq!(service.get(link).await.status, 200, "{link}");
-    service.get(&link.replace(&other, &id)).await.problem(400, "invalid-cursor");
+    service
+        .get(&link.replace(&other, &id))
+        .await
+        .problem(400, "invalid-cursor");
 }

@@ -8,9 +8,18 @@ const PRODUCT: &str = r#"{"name":"Tea","price":1,"quantity":1}"#;
 const SHOP: &str = "https://shop.example";
 const CHANGES: [(Method, &str); 4] = [
     (Method::POST, "/products"),
-    (Method::PUT, "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e/stock"),
-    (Method::PATCH, "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
-    (Method::DELETE, "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e"),
+    (
+        Method::PUT,
+        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e/stock",
+    ),
+    (
+        Method::PATCH,
+        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e",
+    ),
+    (
+        Method::DELETE,
+        "/products/01932c4e-7c1a-7000-8000-2f0d6a1b9c3e",
+    ),
 ];
 
 async fn called(service: &Service, host: &str, path: &str) -> Answer {
@@ -24,36 +33,79 @@ fn own_origin(service: &Service) -> String {
 #[tokio::test]
 async fn a_name_that_resolves_to_this_machine_does_not_reach_the_service() {
     let service = Service::start().await;
-    for host in ["evil.example", "evil.example:8000", "localhost.evil.example", "inventory"] {
+    for host in [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "inventory",
+    ] {
         for path in ["/products", "/docs", "/livez", "/nowhere"] {
-            let problem = called(&service, host, path).await.problem(421, "misdirected-request");
-            assert!(problem["detail"].as_str().unwrap().contains("ALLOWED_HOSTS"), "{problem}");
+            let problem = called(&service, host, path)
+                .await
+                .problem(421, "misdirected-request");
+            assert!(
+                problem["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains("ALLOWED_HOSTS"),
+                "{problem}"
+            );
         }
         let headers = [("host", host), ("origin", &format!("http://{host}"))];
-        let change = service.send(Method::POST, "/products", &headers, PRODUCT).await;
+        let change = service
+            .send(Method::POST, "/products", &headers, PRODUCT)
+            .await;
         change.problem(421, "misdirected-request");
         let target = format!("GET http://{host}/products HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let answer =
-            service.raw(&target.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).await;
+        let answer = service
+            .raw(&target.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
+            .await;
         assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
     }
-    for host in
-        ["localhost", "LOCALHOST.:1", "shop.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]"]
-    {
-        assert_eq!(called(&service, host, "/products").await.status, 200, "{host}");
+    for host in [
+        "localhost",
+        "LOCALHOST.:1",
+        "shop.localhost",
+        "127.0.0.1",
+        "127.1.2.3:80",
+        "[::1]",
+    ] {
+        assert_eq!(
+            called(&service, host, "/products").await.status,
+            200,
+            "{host}"
+        );
     }
-    assert_eq!(service.get("/products").await.text, "[]", "nothing was created");
+    assert_eq!(
+        service.get("/products").await.text,
+        "[]",
+        "nothing was created"
+    );
 }
 
 #[tokio::test]
 async fn the_names_of_a_service_are_set() {
-    let env =
-        [("ALLOWED_HOSTS", "inventory, Other.Example"), ("PUBLIC_URL", "https://shop.example/i")];
+    let env = [
+        ("ALLOWED_HOSTS", "inventory, Other.Example"),
+        ("PUBLIC_URL", "https://shop.example/i"),
+    ];
     let service = Service::start_with(&env).await;
-    for host in ["inventory:8000", "other.example.", "shop.example", "localhost"] {
-        assert_eq!(called(&service, host, "/products").await.status, 200, "{host}");
+    for host in [
+        "inventory:8000",
+        "other.example.",
+        "shop.example",
+        "localhost",
+    ] {
+        assert_eq!(
+            called(&service, host, "/products").await.status,
+            200,
+            "{host}"
+        );
     }
-    assert_eq!(called(&service, "evil.example", "/products").await.status, 421);
+    assert_eq!(
+        called(&service, "evil.example", "/products").await.status,
+        421
+    );
     let any = Service::start_with(&[("ALLOWED_HOSTS", "*")]).await;
     assert_eq!(called(&any, "evil.example", "/products").await.status, 200);
 }
@@ -66,12 +118,18 @@ async fn a_page_of_another_origin_changes_nothing() {
         for headers in [
             vec![("origin", "https://evil.example")],
             vec![("origin", "null")],
-            vec![("origin", "http://localhost:3000"), ("sec-fetch-site", "same-site")],
+            vec![
+                ("origin", "http://localhost:3000"),
+                ("sec-fetch-site", "same-site"),
+            ],
             vec![("sec-fetch-site", "cross-site")],
         ] {
             let answer = service.send(method.clone(), path, &headers, PRODUCT).await;
             let problem = answer.problem(403, "forbidden-origin");
-            assert!(problem["detail"].as_str().unwrap().contains("CORS_ORIGINS"), "{problem}");
+            assert!(
+                problem["detail"].as_str().unwrap().contains("CORS_ORIGINS"),
+                "{problem}"
+            );
             assert_eq!(answer.header("access-control-allow-origin"), "");
         }
         for headers in [
@@ -84,9 +142,18 @@ async fn a_page_of_another_origin_changes_nothing() {
         }
     }
     // A page that only reads is answered, and the browser keeps the answer from the page.
-    let read =
-        service.send(Method::GET, "/products", &[("origin", "https://evil.example")], "").await;
-    assert_eq!((read.status, read.header("access-control-allow-origin")), (200, ""));
+    let read = service
+        .send(
+            Method::GET,
+            "/products",
+            &[("origin", "https://evil.example")],
+            "",
+        )
+        .await;
+    assert_eq!(
+        (read.status, read.header("access-control-allow-origin")),
+        (200, "")
+    );
     let created = read.json();
     assert_eq!(
         created.as_array().unwrap().len(),
@@ -98,26 +165,39 @@ async fn a_page_of_another_origin_changes_nothing() {
 #[tokio::test]
 async fn a_page_for_people_does_what_it_is_for_and_nothing_else() {
     let service = Service::start_with(&[("PUBLIC_URL", "https://shop.example/inventory")]).await;
-    for (path, script) in
-        [("/docs", "script-src 'sha256-"), ("/problems/not-found", "style-src 'sha256-")]
-    {
+    for (path, script) in [
+        ("/docs", "script-src 'sha256-"),
+        ("/problems/not-found", "style-src 'sha256-"),
+    ] {
         for _ in 0..2 {
             let page = service.get(path).await;
-            assert!(page.header("content-type").starts_with("text/html"), "{path}");
+            assert!(
+                page.header("content-type").starts_with("text/html"),
+                "{path}"
+            );
             let policy = page.header("content-security-policy");
-            assert!(policy.starts_with("default-src 'none'; "), "{path}: {policy}");
+            assert!(
+                policy.starts_with("default-src 'none'; "),
+                "{path}: {policy}"
+            );
             assert!(
                 policy.contains("frame-ancestors 'none'") && policy.contains(script),
                 "{policy}"
             );
-            assert!(!policy.contains("script-src 'unsafe") && !policy.contains("eval"), "{policy}");
+            assert!(
+                !policy.contains("script-src 'unsafe") && !policy.contains("eval"),
+                "{policy}"
+            );
             assert_eq!(page.header("referrer-policy"), "no-referrer", "{path}");
             assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
         }
     }
     let docs = service.get("/docs").await;
     let policy = docs.header("content-security-policy");
-    assert!(policy.ends_with("connect-src 'self' https://shop.example"), "{policy}");
+    assert!(
+        policy.ends_with("connect-src 'self' https://shop.example"),
+        "{policy}"
+    );
     for path in ["/products", "/openapi.json", "/nowhere", "/livez"] {
         let answer = service.get(path).await;
         assert_eq!(answer.header("content-security-policy"), "", "{path}");

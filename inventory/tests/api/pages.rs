@@ -13,7 +13,9 @@ fn next(link: &str) -> Option<&str> {
 
 fn ids(page: &Value) -> Vec<String> {
     let items = page.as_array().unwrap().iter();
-    items.map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+    items
+        .map(|item| item["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
@@ -57,7 +59,10 @@ async fn a_walk_is_not_disturbed_by_products_that_come_and_go() {
     let link = next(first.header("link")).unwrap();
     // The very product that the cursor was made of goes away, and a newer one arrives.
     let last = seen.last().unwrap();
-    assert_eq!(service.delete(&format!("/products/{last}")).await.status, 204);
+    assert_eq!(
+        service.delete(&format!("/products/{last}")).await.status,
+        204
+    );
     service.create("newer").await;
     let second = service.get(&link.replace("limit=4", "limit=100")).await;
     let walked: BTreeSet<String> = seen.into_iter().chain(ids(&second.json())).collect();
@@ -83,10 +88,23 @@ async fn only_our_own_cursors_and_sensible_limits_are_taken() {
         let answer = service.get(&format!("/products?cursor={cursor}")).await;
         answer.problem(400, "invalid-cursor");
     }
-    for limit in ["0", "101", "abc", "-1", "1.5", "", "99999999999999999999", "1e1", "%00"] {
+    for limit in [
+        "0",
+        "101",
+        "abc",
+        "-1",
+        "1.5",
+        "",
+        "99999999999999999999",
+        "1e1",
+        "%00",
+    ] {
         let answer = service.get(&format!("/products?limit={limit}")).await;
         let problem = answer.problem(400, "invalid-parameter");
-        assert!(problem["detail"].as_str().unwrap().contains("limit"), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("limit"),
+            "{problem}"
+        );
     }
 }
 
@@ -98,26 +116,46 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
         service.create(name).await;
     }
     let movements = format!("/products/{id}/movements?limit=1");
-    service.post(&format!("/products/{id}/restock"), r#"{"quantity":1}"#).await;
+    service
+        .post(&format!("/products/{id}/restock"), r#"{"quantity":1}"#)
+        .await;
     for (path, positions) in [
         // 0-0, and what is no id of an entry at all.
-        (movements.as_str(), [("MC0w", 400), ("MC0wLTA", 400), ("LQ", 400), ("", 400)]),
+        (
+            movements.as_str(),
+            [("MC0w", 400), ("MC0wLTA", 400), ("LQ", 400), ("", 400)],
+        ),
         // 0-1, the last id there can be, and two that were never given.
         (
             &movements,
             [
                 ("MC0x", 200),
-                ("MTg0NDY3NDQwNzM3MDk1NTE2MTUtMTg0NDY3NDQwNzM3MDk1NTE2MTU", 200),
+                (
+                    "MTg0NDY3NDQwNzM3MDk1NTE2MTUtMTg0NDY3NDQwNzM3MDk1NTE2MTU",
+                    200,
+                ),
                 ("Ny0w", 200),
                 ("Ny0x", 200),
             ],
         ),
         // Nothing, a zero byte, and the marks of ranges: every text is a place among names and ids.
-        ("/products?limit=1", [("", 200), ("AA", 200), ("Wys", 200), ("LQ", 200)]),
-        ("/products?limit=1&sort=name", [("", 200), ("AA", 200), ("Wys", 200), ("Kw", 200)]),
-        ("/products?limit=1&sort=name&q=c", [("", 200), ("AA", 200), ("enp6", 200), ("LQ", 200)]),
+        (
+            "/products?limit=1",
+            [("", 200), ("AA", 200), ("Wys", 200), ("LQ", 200)],
+        ),
+        (
+            "/products?limit=1&sort=name",
+            [("", 200), ("AA", 200), ("Wys", 200), ("Kw", 200)],
+        ),
+        (
+            "/products?limit=1&sort=name&q=c",
+            [("", 200), ("AA", 200), ("enp6", 200), ("LQ", 200)],
+        ),
         // Bytes that are no text, and what is not base64.
-        ("/products?limit=1&sort=name", [("_w", 400), ("4oI", 400), ("=", 400), ("A", 400)]),
+        (
+            "/products?limit=1&sort=name",
+            [("_w", 400), ("4oI", 400), ("=", 400), ("A", 400)],
+        ),
     ] {
         let link = next_of(&service, path).await;
         let (list, _) = link.rsplit_once('.').unwrap();
@@ -133,5 +171,7 @@ async fn a_cursor_that_somebody_made_leads_to_some_place_or_to_none() {
 
 async fn next_of(service: &Service, path: &str) -> String {
     let page = service.get(path).await;
-    next(page.header("link")).unwrap_or_else(|| panic!("{path}: {page:?}")).to_owned()
+    next(page.header("link"))
+        .unwrap_or_else(|| panic!("{path}: {page:?}"))
+        .to_owned()
 }

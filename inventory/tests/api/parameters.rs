@@ -10,7 +10,10 @@ const ID: &str = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
 async fn a_parameter_that_cannot_be_read_is_explained() {
     let service = Service::start().await;
     let product = service.create("Tea").await;
-    let (products, movements) = ("/products".to_owned(), format!("/products/{product}/movements"));
+    let (products, movements) = (
+        "/products".to_owned(),
+        format!("/products/{product}/movements"),
+    );
     let limit = "limit: must be a whole number between 1 and 100";
     let sort = "sort: must be -created_at or name";
     let prefix = "q: must have at most 200 characters";
@@ -33,17 +36,32 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
         (&movements, "order_id=7", &order),
         (&movements, "order_id=", &order),
         (&products, "sort=name&sort=name", "sort: must be given once"),
-        (&products, "limit=1&q=T&limit=x", "limit: must be given once"),
+        (
+            &products,
+            "limit=1&q=T&limit=x",
+            "limit: must be given once",
+        ),
         (&products, "q=a&%71=b", "q: must be given once"),
-        (&products, "in_stock=true&in_stock", "in_stock: must be given once"),
+        (
+            &products,
+            "in_stock=true&in_stock",
+            "in_stock: must be given once",
+        ),
         (&products, "cursor=&cursor=", "cursor: must be given once"),
-        (&movements, &format!("order_id={ID}&order_id={ID}"), "order_id: must be given once"),
+        (
+            &movements,
+            &format!("order_id={ID}&order_id={ID}"),
+            "order_id: must be given once",
+        ),
     ] {
         let answer = service.get(&format!("{list}?{query}")).await;
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], detail, "{query}");
     }
-    let missing = service.get("/admin/outcomes").await.problem(400, "invalid-parameter");
+    let missing = service
+        .get("/admin/outcomes")
+        .await
+        .problem(400, "invalid-parameter");
     let detail = "orders: must be given, and must be 1 to 100 ids of orders, with commas between";
     assert_eq!(missing["detail"], detail);
 }
@@ -56,12 +74,30 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
     let list = format!("page: {takes} limit, cursor, q, in_stock, sort");
     for (path, detail) in [
         ("/products?page=2", list.as_str()),
-        ("/products?Limit=x", "Limit: there is no such parameter; did you mean limit?"),
-        ("/products?inStock=1", "inStock: there is no such parameter; did you mean in_stock?"),
-        ("/products?limit=1&sorted=name", "sorted: there is no such parameter; did you mean sort?"),
-        ("/products?_=1&_=2", &format!("_: {takes} limit, cursor, q, in_stock, sort")),
-        ("/products/stream?page=1", &format!("page: {takes} lastEventId, r")),
-        ("/admin/outcomes?order=x", "order: there is no such parameter; did you mean orders?"),
+        (
+            "/products?Limit=x",
+            "Limit: there is no such parameter; did you mean limit?",
+        ),
+        (
+            "/products?inStock=1",
+            "inStock: there is no such parameter; did you mean in_stock?",
+        ),
+        (
+            "/products?limit=1&sorted=name",
+            "sorted: there is no such parameter; did you mean sort?",
+        ),
+        (
+            "/products?_=1&_=2",
+            &format!("_: {takes} limit, cursor, q, in_stock, sort"),
+        ),
+        (
+            "/products/stream?page=1",
+            &format!("page: {takes} lastEventId, r"),
+        ),
+        (
+            "/admin/outcomes?order=x",
+            "order: there is no such parameter; did you mean orders?",
+        ),
         (&format!("{product}?x"), &format!("x: {takes} none")),
     ] {
         let problem = service.get(path).await.problem(400, "invalid-parameter");
@@ -75,8 +111,15 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
     let refused = service.delete(&format!("{product}?force=true")).await;
     refused.problem(400, "invalid-parameter");
     let rest = service.get("/products?&limit=1&&sort=name&").await;
-    assert_eq!((rest.status, rest.json().as_array().unwrap().len()), (200, 1), "{rest:?}");
-    service.get("/products?q=%ff").await.problem(400, "invalid-parameter");
+    assert_eq!(
+        (rest.status, rest.json().as_array().unwrap().len()),
+        (200, 1),
+        "{rest:?}"
+    );
+    service
+        .get("/products?q=%ff")
+        .await
+        .problem(400, "invalid-parameter");
 }
 
 #[tokio::test]

@@ -37,11 +37,17 @@ async fn an_unknown_path_or_id_is_not_found() {
         service.get(path).await.problem(404, "not-found");
     }
     // A proper client resolves these before it asks.
-    for path in
-        ["/products/%2e%2e", "/products/../x", "/products/..", "/../etc/passwd", "/products/."]
-    {
+    for path in [
+        "/products/%2e%2e",
+        "/products/../x",
+        "/products/..",
+        "/../etc/passwd",
+        "/products/.",
+    ] {
         let answer = service
-            .raw(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+            .raw(&format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            ))
             .await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
         assert!(answer.contains("/problems/not-found"), "{path}: {answer}");
@@ -55,7 +61,11 @@ async fn a_wrong_method_is_told_the_right_ones() {
     for (method, path, allow) in [
         (Method::PUT, "/products", "GET, HEAD, POST"),
         (Method::DELETE, "/products", "GET, HEAD, POST"),
-        (Method::POST, &*format!("/products/{id}"), "DELETE, GET, HEAD, PATCH"),
+        (
+            Method::POST,
+            &*format!("/products/{id}"),
+            "DELETE, GET, HEAD, PATCH",
+        ),
         (Method::TRACE, "/products/x", "DELETE, GET, HEAD, PATCH"),
         (Method::DELETE, "/products/stream", "GET, HEAD"),
         (Method::POST, &*format!("/products/{id}/stock"), "PUT"),
@@ -77,7 +87,12 @@ async fn a_path_has_one_spelling() {
     let escaped: Vec<String> = id.bytes().map(|byte| format!("%{byte:02x}")).collect();
     let escaped = escaped.concat();
     let list = service.get("/products").await;
-    for path in ["/products/", "/%70roducts", "/%70%72oduct%73/", "/products/?limit=20"] {
+    for path in [
+        "/products/",
+        "/%70roducts",
+        "/%70%72oduct%73/",
+        "/products/?limit=20",
+    ] {
         let answer = service.get(path).await;
         assert_eq!((answer.status, &answer.text), (200, &list.text), "{path}");
     }
@@ -87,15 +102,33 @@ async fn a_path_has_one_spelling() {
         assert_eq!((answer.status, &answer.text), (200, &one.text), "{path}");
         assert_eq!(answer.header("etag"), one.header("etag"), "{path}");
     }
-    for path in ["/livez/", "/%6civez", "/docs/", "/openapi.json/", "/problems/not-found/"] {
+    for path in [
+        "/livez/",
+        "/%6civez",
+        "/docs/",
+        "/openapi.json/",
+        "/problems/not-found/",
+    ] {
         assert_eq!(service.get(path).await.status, 200, "{path}");
     }
-    let problem = service.get("/products/%7e/").await.problem(404, "not-found");
-    assert_eq!(problem["instance"], "/products/~", "a problem names the path as routes see it");
+    let problem = service
+        .get("/products/%7e/")
+        .await
+        .problem(404, "not-found");
+    assert_eq!(
+        problem["instance"], "/products/~",
+        "a problem names the path as routes see it"
+    );
     let process = service.system.process("inventory serve");
-    let logged =
-        || async { process.last_lines(20).iter().any(|line| line.contains("/products/~")) };
-    wait_until("the line in the log", LIMIT, logged).await.unwrap();
+    let logged = || async {
+        process
+            .last_lines(20)
+            .iter()
+            .any(|line| line.contains("/products/~"))
+    };
+    wait_until("the line in the log", LIMIT, logged)
+        .await
+        .unwrap();
     let wrong = Answer::to(service.request(Method::PUT, "/products/")).await;
     wrong.problem(405, "method-not-allowed");
     assert_eq!(wrong.header("allow"), "GET, HEAD, POST");
@@ -107,11 +140,20 @@ async fn a_key_belongs_to_a_path_however_it_is_spelled() {
     let body = json!({ "name": "Tea", "price": "1", "quantity": 1 }).to_string();
     let mut ids = Vec::new();
     for path in ["/products/", "/%70roducts", "/products"] {
-        let answer = service.send(Method::POST, path, &[("idempotency-key", "one")], &body).await;
+        let answer = service
+            .send(Method::POST, path, &[("idempotency-key", "one")], &body)
+            .await;
         assert_eq!(answer.status, 201, "{path}: {answer:?}");
-        assert_eq!(answer.header("idempotent-replayed") == "true", !ids.is_empty(), "{path}");
+        assert_eq!(
+            answer.header("idempotent-replayed") == "true",
+            !ids.is_empty(),
+            "{path}"
+        );
         let id = answer.json()["id"].clone();
-        assert_eq!(answer.header("location"), format!("/products/{}", id.as_str().unwrap()));
+        assert_eq!(
+            answer.header("location"),
+            format!("/products/{}", id.as_str().unwrap())
+        );
         ids.push(id);
     }
     ids.dedup();

@@ -68,7 +68,11 @@ async fn money_is_exact_on_its_way_in_and_out() {
 async fn names_and_quantities_are_taken_up_to_their_limits() {
     let service = Service::start().await;
     let longest = "é".repeat(200);
-    for (name, quantity) in [("x", 0), (longest.as_str(), 1_000_000_000), ("a\u{200d}\"\\/", 1)] {
+    for (name, quantity) in [
+        ("x", 0),
+        (longest.as_str(), 1_000_000_000),
+        ("a\u{200d}\"\\/", 1),
+    ] {
         let body = json!({ "quantity": quantity, "price": 1, "name": name });
         let created = service.post("/products", body.to_string()).await;
         assert_eq!(created.status, 201, "{created:?}");
@@ -82,7 +86,14 @@ async fn names_and_quantities_are_taken_up_to_their_limits() {
 #[tokio::test]
 async fn products_with_names_of_redis_pushes_disturb_nobody() {
     let service = Service::start().await;
-    let names = ["message", "pmessage", "smessage", "subscribe", "unsubscribe", "psubscribe"];
+    let names = [
+        "message",
+        "pmessage",
+        "smessage",
+        "subscribe",
+        "unsubscribe",
+        "psubscribe",
+    ];
     let mut products = Vec::new();
     for name in names {
         products.push((name, service.create(name).await));
@@ -107,11 +118,21 @@ async fn products_with_names_of_redis_pushes_disturb_nobody() {
 async fn head_answers_like_get_without_a_body() {
     let service = Service::start().await;
     let id = service.create("Tea").await;
-    for path in ["/products", &format!("/products/{id}"), "/docs", "/openapi.json", "/livez"] {
+    for path in [
+        "/products",
+        &format!("/products/{id}"),
+        "/docs",
+        "/openapi.json",
+        "/livez",
+    ] {
         let get = service.get(path).await;
         let head = Answer::to(service.request(Method::HEAD, path)).await;
         assert_eq!((head.status, head.text.as_str()), (200, ""), "{path}");
-        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert_eq!(
+            head.header("content-type"),
+            get.header("content-type"),
+            "{path}"
+        );
     }
     let missing = Answer::to(service.request(Method::HEAD, "/nowhere")).await;
     assert_eq!((missing.status, missing.text.as_str()), (404, ""));
@@ -120,9 +141,12 @@ async fn head_answers_like_get_without_a_body() {
 #[tokio::test]
 async fn a_quantity_may_be_the_text_of_a_number() {
     let service = Service::start().await;
-    for (sent, stored) in
-        [("0", 0), ("\"0\"", 0), ("\"12\"", 12), ("\"1000000000\"", 1_000_000_000)]
-    {
+    for (sent, stored) in [
+        ("0", 0),
+        ("\"0\"", 0),
+        ("\"12\"", 12),
+        ("\"1000000000\"", 1_000_000_000),
+    ] {
         let body = format!(r#"{{"name":"Tea","price":"1","quantity":{sent}}}"#);
         let created = service.post("/products", body).await;
         assert_eq!(created.status, 201, "{sent}: {created:?}");
@@ -137,7 +161,12 @@ async fn the_document_tells_what_a_new_product_may_be() {
     let schema = &document["components"]["schemas"]["NewProduct"];
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["required"], json!(["name", "price", "quantity"]));
-    assert_eq!(schema["properties"]["quantity"]["oneOf"][0]["maximum"], 1_000_000_000.0);
-    let created = service.post("/products", schema["example"].to_string()).await;
+    assert_eq!(
+        schema["properties"]["quantity"]["oneOf"][0]["maximum"],
+        1_000_000_000.0
+    );
+    let created = service
+        .post("/products", schema["example"].to_string())
+        .await;
     assert_eq!(created.status, 201, "the example is one: {created:?}");
 }

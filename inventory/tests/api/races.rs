@@ -20,7 +20,10 @@ async fn sell(test: &TestStore, id: ProductId) -> u32 {
     for _ in 0..ROUNDS {
         let batch = [order(id, 1), order(id, 1)];
         let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
-        sold += outcomes.into_iter().map(|one| u32::from(one == Outcome::Applied)).sum::<u32>();
+        sold += outcomes
+            .into_iter()
+            .map(|one| u32::from(one == Outcome::Applied))
+            .sum::<u32>();
     }
     sold
 }
@@ -31,8 +34,17 @@ async fn adjust(
     (cause, quantity): (Cause, u32),
     condition: Condition,
 ) -> Option<Product> {
-    let adjustment = Adjustment { cause, quantity, note: None };
-    match test.store.adjust_stock(id, &adjustment, &condition, None).await.unwrap() {
+    let adjustment = Adjustment {
+        cause,
+        quantity,
+        note: None,
+    };
+    match test
+        .store
+        .adjust_stock(id, &adjustment, &condition, None)
+        .await
+        .unwrap()
+    {
         Once::Now(Change::Done(product)) => Some(product),
         Once::Now(Change::OtherVersion) => None,
         other => panic!("{other:?}"),
@@ -41,7 +53,9 @@ async fn adjust(
 
 async fn restock(test: &TestStore, id: ProductId) {
     for _ in 0..ROUNDS {
-        adjust(test, id, (Cause::Restock, 1), Condition::NONE).await.unwrap();
+        adjust(test, id, (Cause::Restock, 1), Condition::NONE)
+            .await
+            .unwrap();
     }
 }
 
@@ -49,8 +63,13 @@ async fn restock(test: &TestStore, id: ProductId) {
 async fn count(test: &TestStore, id: ProductId) -> u32 {
     let mut found = 0;
     for _ in 0..ROUNDS {
-        let Product { quantity, version, .. } = test.store.find_product(id).await.unwrap().unwrap();
-        let condition = Condition { only: Some(Versions::Listed(vec![version])), not: None };
+        let Product {
+            quantity, version, ..
+        } = test.store.find_product(id).await.unwrap().unwrap();
+        let condition = Condition {
+            only: Some(Versions::Listed(vec![version])),
+            not: None,
+        };
         let counted = adjust(test, id, (Cause::Stocktake, quantity + 1), condition).await;
         found += u32::from(counted.is_some());
     }
@@ -71,10 +90,23 @@ async fn no_piece_is_lost_or_invented_while_everything_happens_at_once() {
         assert_eq!(product.quantity, 10 + ROUNDS + counted - sold);
         assert_eq!(product.version, u64::from(1 + sold + ROUNDS + counted));
 
-        let page = test.store.list_movements(id, None, 200).await.unwrap().unwrap();
-        let kinds = |kind| page.items.iter().filter(|movement| movement.kind == kind).count();
+        let page = test
+            .store
+            .list_movements(id, None, 200)
+            .await
+            .unwrap()
+            .unwrap();
+        let kinds = |kind| {
+            page.items
+                .iter()
+                .filter(|movement| movement.kind == kind)
+                .count()
+        };
         assert_eq!(kinds(MovementKind::Sale), usize::try_from(sold).unwrap());
-        assert_eq!(kinds(MovementKind::Stocktake), usize::try_from(counted).unwrap());
+        assert_eq!(
+            kinds(MovementKind::Stocktake),
+            usize::try_from(counted).unwrap()
+        );
         let mut balance = 0;
         for movement in page.items.iter().rev() {
             balance += movement.delta;

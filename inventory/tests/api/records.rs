@@ -27,7 +27,11 @@ fn keep_ms() -> u64 {
 
 /// Applies one order of just now, so that the store knows what is new.
 async fn record_now(test: &TestStore, product: ProductId) {
-    let outcomes = test.store.apply_orders(&[order(product, 1)], LONGER).await.unwrap();
+    let outcomes = test
+        .store
+        .apply_orders(&[order(product, 1)], LONGER)
+        .await
+        .unwrap();
     assert_eq!(outcomes, [Outcome::Applied]);
 }
 
@@ -35,14 +39,19 @@ async fn record_now(test: &TestStore, product: ProductId) {
 async fn list_earlier_hours(test: &TestStore) {
     for days in [10, 20, 30, 40] {
         let hour = now_ms(test).await / HOUR_MS - days * 24;
-        test.operate("ZADD", &format!("applied {hour} {hour}")).await;
+        test.operate("ZADD", &format!("applied {hour} {hour}"))
+            .await;
     }
 }
 
 /// Sweeps as a process does that trusts the clock: the second look removes what the first one saw.
 async fn sweep(test: &TestStore) -> u64 {
     let sweep = Sweep::new("records of orders", Duration::ZERO);
-    assert_eq!(test.store.sweep_applied(&sweep, KEEP).await.unwrap(), 0, "the first look");
+    assert_eq!(
+        test.store.sweep_applied(&sweep, KEEP).await.unwrap(),
+        0,
+        "the first look"
+    );
     test.store.sweep_applied(&sweep, KEEP).await.unwrap()
 }
 
@@ -68,7 +77,12 @@ async fn an_order_older_than_its_record_changes_nothing() {
 
     // Its neighbours are not affected.
     let young = order_minted_at(oldest + HOUR_MS, product, 1);
-    let mixed = [too_old[0].clone(), young.clone(), too_old[1].clone(), order(product, 1)];
+    let mixed = [
+        too_old[0].clone(),
+        young.clone(),
+        too_old[1].clone(),
+        order(product, 1),
+    ];
     let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
     let (old, applied) = (Outcome::TooOld, Outcome::Applied);
     assert_eq!(outcomes, [old, applied, old, applied]);
@@ -84,18 +98,38 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
     let product = test.product(10).await;
     let now = now_ms(&test).await;
     let old = order_minted_at(now - keep_ms() - 3 * HOUR_MS, product, 1);
-    let once = test.store.apply_orders(std::slice::from_ref(&old), LONGER).await.unwrap();
+    let once = test
+        .store
+        .apply_orders(std::slice::from_ref(&old), LONGER)
+        .await
+        .unwrap();
     assert_eq!(once, [Outcome::Applied]);
-    let again = test.store.apply_orders(std::slice::from_ref(&old), KEEP).await.unwrap();
-    assert_eq!(again, [Outcome::Repeated(Decision::Applied)], "it is on record");
+    let again = test
+        .store
+        .apply_orders(std::slice::from_ref(&old), KEEP)
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        [Outcome::Repeated(Decision::Applied)],
+        "it is on record"
+    );
 
     record_now(&test, product).await;
     list_earlier_hours(&test).await;
     assert_eq!(sweep(&test).await, 2);
     let before = test.dump().await;
     let never = order_minted_at(now - keep_ms() - 4 * HOUR_MS, product, 1);
-    let again = test.store.apply_orders(&[old.clone(), never.clone()], LONGER).await.unwrap();
-    assert_eq!(again, [Outcome::TooOld; 2], "one of both was applied, and nobody can tell which");
+    let again = test
+        .store
+        .apply_orders(&[old.clone(), never.clone()], LONGER)
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        [Outcome::TooOld; 2],
+        "one of both was applied, and nobody can tell which"
+    );
     assert_eq!(test.dump().await, before);
     let records = test.store.find_records(&[old.order_id]).await.unwrap();
     assert_eq!(records, [inventory::domain::OrderRecord::Forgotten]);
@@ -129,14 +163,33 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let now = now_ms(&test).await;
-    test.operate("ZADD", &format!("applied {0} {0}", now / HOUR_MS + 31 * 24)).await;
+    test.operate("ZADD", &format!("applied {0} {0}", now / HOUR_MS + 31 * 24))
+        .await;
     let at = |days: u64| order_minted_at(now + days * DAY_MS, product, 1);
-    let outcomes = test.store.apply_orders(&[at(0), at(31)], KEEP).await.unwrap();
-    assert_eq!(outcomes[1], Outcome::Applied, "within a day of what is recorded");
+    let outcomes = test
+        .store
+        .apply_orders(&[at(0), at(31)], KEEP)
+        .await
+        .unwrap();
+    assert_eq!(
+        outcomes[1],
+        Outcome::Applied,
+        "within a day of what is recorded"
+    );
     let before = test.dump().await;
-    let refused = test.store.apply_orders(&[at(31), at(33)], KEEP).await.unwrap_err();
-    assert!(matches!(refused, RedisError::NotNow(_)), "it waits: {refused}");
-    assert!(refused.to_string().contains("clock of this store"), "{refused}");
+    let refused = test
+        .store
+        .apply_orders(&[at(31), at(33)], KEEP)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, RedisError::NotNow(_)),
+        "it waits: {refused}"
+    );
+    assert!(
+        refused.to_string().contains("clock of this store"),
+        "{refused}"
+    );
     assert_eq!(test.dump().await, before);
 }
 
@@ -148,8 +201,9 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     // Every 20 minutes from 5 hours before the limit to 5 hours after it, and a few far away.
     let ages = (0..30).map(|step| keep_ms() - 5 * HOUR_MS + step * (HOUR_MS / 3));
     let ages = ages.chain([0, HOUR_MS, 50 * 24 * HOUR_MS]);
-    let orders: Vec<OrderCompleted> =
-        ages.map(|age| order_minted_at(now - age, product, 1)).collect();
+    let orders: Vec<OrderCompleted> = ages
+        .map(|age| order_minted_at(now - age, product, 1))
+        .collect();
     let applied = test.store.apply_orders(&orders, LONGER).await.unwrap();
     assert_eq!(applied, vec![Outcome::Applied; orders.len()]);
 
@@ -160,15 +214,24 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
 
     let oldest = now_ms(&test).await - keep_ms();
-    let (young, old): (Vec<_>, Vec<_>) =
-        orders.into_iter().partition(|order| order.ordered_at.as_millis() >= oldest);
+    let (young, old): (Vec<_>, Vec<_>) = orders
+        .into_iter()
+        .partition(|order| order.ordered_at.as_millis() >= oldest);
     let repeated = test.store.apply_orders(&young, LONGER).await.unwrap();
-    assert_eq!(repeated, vec![Outcome::Repeated(Decision::Applied); young.len()]);
+    assert_eq!(
+        repeated,
+        vec![Outcome::Repeated(Decision::Applied); young.len()]
+    );
     for order in old {
         let hour = order.ordered_at.as_millis() / HOUR_MS;
         let record = Command::new("EXISTS").key(format!("applied:{hour}"));
         let kept = test.operator.run(record).await.unwrap().int().unwrap();
-        assert_eq!(kept == 1, hour >= oldest / HOUR_MS, "hour {hour} of {}", oldest / HOUR_MS);
+        assert_eq!(
+            kept == 1,
+            hour >= oldest / HOUR_MS,
+            "hour {hour} of {}",
+            oldest / HOUR_MS
+        );
     }
 }
 
@@ -194,7 +257,10 @@ async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
-    test.store.apply_orders(std::slice::from_ref(&old), LONGER).await.unwrap();
+    test.store
+        .apply_orders(std::slice::from_ref(&old), LONGER)
+        .await
+        .unwrap();
     record_now(&test, product).await;
     let hour = old.ordered_at.as_millis() / HOUR_MS;
     test.operate("DEL", &format!("applied:{hour}")).await;
@@ -213,7 +279,8 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     test.store.sweep_applied(&sweeper, KEEP).await.unwrap();
     record_now(&test, product).await;
     let ahead = now_ms(&test).await / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}")).await;
+    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+        .await;
     for _ in 0..3 {
         assert_eq!(test.store.sweep_applied(&sweeper, KEEP).await.unwrap(), 0);
     }
@@ -224,8 +291,11 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
 }
 
 async fn marker(test: &TestStore) -> Option<u64> {
-    let marker =
-        test.operator.run(Command::new("GET").key("applied:swept".to_owned())).await.unwrap();
+    let marker = test
+        .operator
+        .run(Command::new("GET").key("applied:swept".to_owned()))
+        .await
+        .unwrap();
     (!marker.is_null()).then(|| marker.unsigned().unwrap())
 }
 
@@ -238,9 +308,14 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
     test.store.apply_orders(&[near], KEEP).await.unwrap();
     let ahead = now / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}")).await;
+    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+        .await;
     assert_eq!(sweep(&test).await, 0);
-    assert_eq!(marker(&test).await, Some(0), "records of one day confirm no clock");
+    assert_eq!(
+        marker(&test).await,
+        Some(0),
+        "records of one day confirm no clock"
+    );
     let old = order_minted_at(now - keep_ms(), product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
     assert_eq!(outcomes, [Outcome::Applied]);
@@ -257,11 +332,20 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     let at = |hours: u64| order_minted_at(now - hours * HOUR_MS, product, 1);
     for ahead in [0, 31 * 24, 400 * 24] {
         let hour = now / HOUR_MS + ahead;
-        test.operate("ZADD", &format!("applied {hour} {hour}")).await;
-        let outcomes = test.store.apply_orders(&[at(29 * 24), at(31 * 24)], KEEP).await.unwrap();
+        test.operate("ZADD", &format!("applied {hour} {hour}"))
+            .await;
+        let outcomes = test
+            .store
+            .apply_orders(&[at(29 * 24), at(31 * 24)], KEEP)
+            .await
+            .unwrap();
         assert_ne!(outcomes[0], Outcome::TooOld, "{ahead}");
         assert_eq!(outcomes[1], Outcome::TooOld, "{ahead}");
-        assert_eq!(marker(&test).await, None, "only a sweep that is trusted writes one");
+        assert_eq!(
+            marker(&test).await,
+            None,
+            "only a sweep that is trusted writes one"
+        );
     }
 }
 
@@ -277,7 +361,10 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
         let before = test.dump().await;
         let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
         let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
-        assert!(matches!(refused, RedisError::NotNow(_)), "it waits: {refused}");
+        assert!(
+            matches!(refused, RedisError::NotNow(_)),
+            "it waits: {refused}"
+        );
         assert!(refused.to_string().contains("applied:swept"), "{refused}");
         assert_eq!(test.dump().await, before);
     }
@@ -292,8 +379,18 @@ async fn records_of_the_last_eight_days_are_never_swept() {
     list_earlier_hours(&test).await;
     let before = test.dump().await;
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
-    assert_eq!(test.store.sweep_applied(&sweeper, Duration::ZERO).await.unwrap(), 0);
-    let refused = test.store.sweep_applied(&sweeper, Duration::ZERO).await.unwrap_err();
+    assert_eq!(
+        test.store
+            .sweep_applied(&sweeper, Duration::ZERO)
+            .await
+            .unwrap(),
+        0
+    );
+    let refused = test
+        .store
+        .sweep_applied(&sweeper, Duration::ZERO)
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("last 8 days"), "{refused}");
     assert_eq!(test.dump().await, before);
 }

@@ -11,20 +11,48 @@ async fn every_invalid_field_is_reported_at_once() {
     let service = Service::start().await;
     let (name, price, quantity) = ("#/name", "#/price", "#/quantity");
     for (body, pointers) in [
-        (r#"{"name":" ","price":-1,"quantity":1.5}"#, vec![name, price, quantity]),
+        (
+            r#"{"name":" ","price":-1,"quantity":1.5}"#,
+            vec![name, price, quantity],
+        ),
         ("{}", vec![name, price, quantity]),
-        (r#"{"name":7,"price":true,"quantity":"three"}"#, vec![name, price, quantity]),
-        (r#"{"name":null,"price":null,"quantity":null}"#, vec![name, price, quantity]),
-        (r#"{"name":["x"],"price":{"a":1},"quantity":[1]}"#, vec![name, price, quantity]),
-        (r#"{"name":"x","price":1,"quantity":1,"colour":"red"}"#, vec!["#/colour"]),
-        (r#"{"name":"x","price":1,"quantity":1,"a/b~c":0}"#, vec!["#/a~1b~0c"]),
-        (r#"{"name":"","prise":1,"quantity":1}"#, vec![name, price, "#/prise"]),
-        (r#"{"Name":"x","price":1,"quantity":1}"#, vec!["#/Name", name]),
+        (
+            r#"{"name":7,"price":true,"quantity":"three"}"#,
+            vec![name, price, quantity],
+        ),
+        (
+            r#"{"name":null,"price":null,"quantity":null}"#,
+            vec![name, price, quantity],
+        ),
+        (
+            r#"{"name":["x"],"price":{"a":1},"quantity":[1]}"#,
+            vec![name, price, quantity],
+        ),
+        (
+            r#"{"name":"x","price":1,"quantity":1,"colour":"red"}"#,
+            vec!["#/colour"],
+        ),
+        (
+            r#"{"name":"x","price":1,"quantity":1,"a/b~c":0}"#,
+            vec!["#/a~1b~0c"],
+        ),
+        (
+            r#"{"name":"","prise":1,"quantity":1}"#,
+            vec![name, price, "#/prise"],
+        ),
+        (
+            r#"{"Name":"x","price":1,"quantity":1}"#,
+            vec!["#/Name", name],
+        ),
     ] {
         let answer = service.post("/products", body).await;
         assert_eq!(answer.invalid_fields(), pointers, "{body}");
     }
-    assert_eq!(service.get("/products").await.text, "[]", "nothing was created");
+    assert_eq!(
+        service.get("/products").await.text,
+        "[]",
+        "nothing was created"
+    );
 }
 
 #[tokio::test]
@@ -106,7 +134,16 @@ async fn a_quantity_that_is_no_whole_number_in_range_is_refused() {
 async fn a_name_that_says_nothing_is_refused() {
     let service = Service::start().await;
     let too_long = "x".repeat(201);
-    for name in ["", "   ", "\u{3000}", "a\nb", "a\0b", "\u{1b}[31m", "a\u{7f}", &too_long] {
+    for name in [
+        "",
+        "   ",
+        "\u{3000}",
+        "a\nb",
+        "a\0b",
+        "\u{1b}[31m",
+        "a\u{7f}",
+        &too_long,
+    ] {
         let body = json!({ "name": name, "price": 1, "quantity": 1 });
         let answer = service.post("/products", body.to_string()).await;
         assert_eq!(answer.invalid_fields(), ["#/name"], "{name:?}");
@@ -136,10 +173,16 @@ async fn half_a_surrogate_pair_is_told_from_a_value_that_is_no_text() {
         let detail = answer.json()["errors"][0]["detail"].to_string();
         assert!(detail.contains("half a surrogate pair"), "{half}: {detail}");
     }
-    let answer = service.post("/products", r#"{"name":7,"price":1,"quantity":1}"#).await;
+    let answer = service
+        .post("/products", r#"{"name":7,"price":1,"quantity":1}"#)
+        .await;
     assert_eq!(answer.json()["errors"][0]["detail"], "must be a string");
-    let whole =
-        service.post("/products", r#"{"name":"\ud83e\uded6","price":1,"quantity":1}"#).await;
+    let whole = service
+        .post(
+            "/products",
+            r#"{"name":"\ud83e\uded6","price":1,"quantity":1}"#,
+        )
+        .await;
     assert_eq!((whole.status, &whole.json()["name"]), (201, &json!("🫖")));
 }
 
@@ -183,13 +226,23 @@ async fn a_body_that_is_no_json_object_is_malformed() {
 async fn only_json_is_understood() {
     let service = Service::start().await;
     let body = r#"{"name":"Tea","price":1,"quantity":1}"#;
-    for media_type in
-        ["text/plain", "application/jsonx", "application/x-www-form-urlencoded", "json", ""]
-    {
+    for media_type in [
+        "text/plain",
+        "application/jsonx",
+        "application/x-www-form-urlencoded",
+        "json",
+        "",
+    ] {
         let request = service.request(Method::POST, "/products").body(body);
         let answer = Answer::to(request.header("content-type", media_type)).await;
         let problem = answer.problem(415, "unsupported-media-type");
-        assert!(problem["detail"].as_str().unwrap().ends_with("not application/json"), "{problem}");
+        assert!(
+            problem["detail"]
+                .as_str()
+                .unwrap()
+                .ends_with("not application/json"),
+            "{problem}"
+        );
     }
     let without = Answer::to(service.request(Method::POST, "/products").body(body)).await;
     without.problem(415, "unsupported-media-type");
@@ -218,10 +271,16 @@ async fn a_body_beyond_16_kib_is_refused_however_it_is_sent() {
     let mut stream = service.connect().await;
     stream.write_all(declared.as_bytes()).await.unwrap();
     let answer = read_to_end(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 413 "), "refused before it is sent: {answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 413 "),
+        "refused before it is sent: {answer}"
+    );
 
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
-    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", chunk.repeat(5));
+    let chunked = format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        chunk.repeat(5)
+    );
     let answer = service.raw(&chunked).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(answer.contains("/problems/body-too-large"), "{answer}");

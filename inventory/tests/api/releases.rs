@@ -18,12 +18,18 @@ use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
-    test.store.apply_orders(std::slice::from_ref(order), KEEP).await.unwrap()[0]
+    test.store
+        .apply_orders(std::slice::from_ref(order), KEEP)
+        .await
+        .unwrap()[0]
 }
 
 pub(crate) async fn release(test: &TestStore, order: &OrderCompleted) -> Release {
     let context = RequestContext::mint();
-    test.store.release_order(order.order_id, order.product_id, &context).await.unwrap()
+    test.store
+        .release_order(order.order_id, order.product_id, &context)
+        .await
+        .unwrap()
 }
 
 /// The refunds that were asked for.
@@ -34,14 +40,28 @@ pub(crate) async fn refunds(test: &TestStore, partition: Partition) -> Vec<Refun
 }
 
 pub(crate) async fn stock(test: &TestStore, product: ProductId) -> u32 {
-    test.store.find_product(product).await.unwrap().unwrap().quantity
+    test.store
+        .find_product(product)
+        .await
+        .unwrap()
+        .unwrap()
+        .quantity
 }
 
 #[tokio::test]
 async fn what_became_of_orders_is_told_in_every_partition() {
-    for partitions in [Partitions::NONE, Partitions::new(NonZeroU16::new(4).unwrap())] {
+    for partitions in [
+        Partitions::NONE,
+        Partitions::new(NonZeroU16::new(4).unwrap()),
+    ] {
         let test = TestStore::start(partitions).await;
-        let now = test.store.own.now(partitions.all().next().unwrap()).await.unwrap().as_millis();
+        let now = test
+            .store
+            .own
+            .now(partitions.all().next().unwrap())
+            .await
+            .unwrap()
+            .as_millis();
         let keep = u64::try_from(KEEP.as_millis()).unwrap();
         let (mut orders, mut expected) = (Vec::new(), Vec::new());
         for hour in 0..10 {
@@ -52,7 +72,12 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             for order in [&sold, &short, &missing] {
                 apply(&test, order).await;
             }
-            let movement = test.store.find_movement(product, sold.order_id).await.unwrap().unwrap();
+            let movement = test
+                .store
+                .find_movement(product, sold.order_id)
+                .await
+                .unwrap()
+                .unwrap();
             let taken = OrderRecord::Applied(movement[0].id);
             if hour == 3 {
                 assert_eq!(release(&test, &sold).await, Release::Released);
@@ -60,7 +85,11 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             let old = order_minted_at(now - keep - (hour + 1) * HOUR_MS, product, 1);
             orders.extend([sold, short, missing, order(product, 1), old].map(|o| o.order_id));
             expected.extend([
-                if hour == 3 { OrderRecord::Released } else { taken },
+                if hour == 3 {
+                    OrderRecord::Released
+                } else {
+                    taken
+                },
                 OrderRecord::Rejected(RefundReason::InsufficientStock),
                 OrderRecord::Rejected(RefundReason::ProductNotFound),
                 OrderRecord::Unknown,
@@ -70,7 +99,11 @@ async fn what_became_of_orders_is_told_in_every_partition() {
         for partition in partitions.all() {
             // No shop was closed for long before its newest records.
             let hour = now / HOUR_MS - 10 * 24;
-            test.operate("ZADD", &format!("{} {hour} {hour}", partition.key("applied"))).await;
+            test.operate(
+                "ZADD",
+                &format!("{} {hour} {hour}", partition.key("applied")),
+            )
+            .await;
         }
         let sweep = Sweep::new("records of orders", Duration::ZERO);
         for _ in 0..2 {
@@ -94,24 +127,51 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         assert_eq!(stock(&test, product).await, 9);
     }
     let whole_store = Partition::at(None);
-    assert_eq!(refunds(&test, whole_store).await.len(), 3, "a duplicate repeats its answer");
+    assert_eq!(
+        refunds(&test, whole_store).await.len(),
+        3,
+        "a duplicate repeats its answer"
+    );
     let released = Outcome::Repeated(Decision::Rejected(RefundReason::Released));
     assert_eq!(apply(&test, &sold).await, released);
     let refunds = refunds(&test, whole_store).await;
     assert_eq!(refunds.len(), 4);
     for refund in refunds {
-        let RefundOrder { order_id, product_id, quantity, reason, .. } = refund;
+        let RefundOrder {
+            order_id,
+            product_id,
+            quantity,
+            reason,
+            ..
+        } = refund;
         let told = (order_id, product_id, quantity, reason);
         assert_eq!(told, (sold.order_id, product, 4, RefundReason::Released));
     }
-    assert_eq!(apply(&test, &other).await, Outcome::Repeated(Decision::Applied));
+    assert_eq!(
+        apply(&test, &other).await,
+        Outcome::Repeated(Decision::Applied)
+    );
     assert_eq!(stock(&test, product).await, 9);
-    let movements = test.store.list_movements(product, None, 10).await.unwrap().unwrap().items;
+    let movements = test
+        .store
+        .list_movements(product, None, 10)
+        .await
+        .unwrap()
+        .unwrap()
+        .items;
     let told: Vec<_> = movements
         .iter()
         .map(|movement| (movement.kind.as_str(), movement.delta, movement.balance))
         .collect();
-    assert_eq!(told, [("release", 4, 9), ("sale", -1, 5), ("sale", -4, 6), ("created", 10, 10)]);
+    assert_eq!(
+        told,
+        [
+            ("release", 4, 9),
+            ("sale", -1, 5),
+            ("sale", -4, 6),
+            ("created", 10, 10)
+        ]
+    );
     assert_eq!(movements[0].order_id, Some(sold.order_id));
     let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
     assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
@@ -145,8 +205,12 @@ async fn what_an_older_build_gave_back_is_refunded_once_its_sale_is_found() {
     apply(&test, &other).await;
     apply(&test, &sold).await;
     assert_eq!(release(&test, &sold).await, Release::Released);
-    let (bucket, id) = (sold.ordered_at.as_millis() / HOUR_MS, sold.order_id.to_string());
-    test.operate("HDEL", &format!("applied:{bucket} {}:released", &id[6..])).await;
+    let (bucket, id) = (
+        sold.ordered_at.as_millis() / HOUR_MS,
+        sold.order_id.to_string(),
+    );
+    test.operate("HDEL", &format!("applied:{bucket} {}:released", &id[6..]))
+        .await;
     test.operate("DEL", "refund_order").await;
 
     let mut elsewhere = sold.clone();
@@ -158,7 +222,10 @@ async fn what_an_older_build_gave_back_is_refunded_once_its_sale_is_found() {
     assert_eq!(release(&test, &sold).await, Release::Repeated);
     assert_eq!(stock(&test, product).await, 9);
     let refunds = refunds(&test, Partition::at(None)).await;
-    let told: Vec<_> = refunds.iter().map(|refund| (refund.order_id, refund.quantity)).collect();
+    let told: Vec<_> = refunds
+        .iter()
+        .map(|refund| (refund.order_id, refund.quantity))
+        .collect();
     assert_eq!(told, [(sold.order_id, 4); 2]);
 }
 
@@ -168,7 +235,10 @@ async fn stock_of_a_deleted_product_is_given_back_to_nobody() {
     let product = test.product(10).await;
     let sold = order(product, 4);
     apply(&test, &sold).await;
-    test.store.delete_product(product, &Condition::NONE).await.unwrap();
+    test.store
+        .delete_product(product, &Condition::NONE)
+        .await
+        .unwrap();
     assert_eq!(release(&test, &sold).await, Release::Released);
     assert_eq!(release(&test, &sold).await, Release::Repeated);
     assert_eq!(test.store.find_product(product).await.unwrap(), None);
@@ -182,8 +252,15 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     let product = test.product(10).await;
     let sold = order(product, 4);
     apply(&test, &sold).await;
-    let restock = Adjustment { cause: Cause::Restock, quantity: 999_999_994, note: None };
-    test.store.adjust_stock(product, &restock, &Condition::NONE, None).await.unwrap();
+    let restock = Adjustment {
+        cause: Cause::Restock,
+        quantity: 999_999_994,
+        note: None,
+    };
+    test.store
+        .adjust_stock(product, &restock, &Condition::NONE, None)
+        .await
+        .unwrap();
     let before = test.dump().await;
     assert_eq!(release(&test, &sold).await, Release::TooMany);
     assert_eq!(test.dump().await, before);
@@ -197,13 +274,18 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
     ];
     // There is no refund yet.
     test.operate("XADD", "refund_order 1-0 a b").await;
-    let spoiled = spoiled.into_iter().chain([("refund_order".to_owned(), "SET")]);
+    let spoiled = spoiled
+        .into_iter()
+        .chain([("refund_order".to_owned(), "SET")]);
     for (key, wrong) in spoiled {
         test.operate("RENAME", &format!("{key} aside")).await;
         test.operate(wrong, &format!("{key} x")).await;
         let before = test.dump().await;
         let context = RequestContext::mint();
-        let given = test.store.release_order(sold.order_id, product, &context).await;
+        let given = test
+            .store
+            .release_order(sold.order_id, product, &context)
+            .await;
         assert!(given.is_err(), "{wrong} {key}: {given:?}");
         assert_eq!(test.dump().await, before, "{wrong} {key}");
         test.operate("RENAME", &format!("aside {key}")).await;
@@ -211,29 +293,55 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
 }
 
 fn words(answer: &Value) -> Vec<&str> {
-    answer.as_array().unwrap().iter().map(|one| one["outcome"].as_str().unwrap()).collect()
+    answer
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["outcome"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]
 async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
     let service = Service::start_with(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
-    let new = NewProduct { name: "Tea".parse().unwrap(), price: "1".parse().unwrap(), quantity: 3 };
+    let new = NewProduct {
+        name: "Tea".parse().unwrap(),
+        price: "1".parse().unwrap(),
+        quantity: 3,
+    };
     let Once::Now(tea) = service.store().create_product(new, None).await.unwrap() else {
         panic!("a product without a key was created before");
     };
     let (sold, short) = (order(tea.id, 2), order(tea.id, 9));
-    service.store().apply_orders(&[sold.clone(), short.clone()], KEEP).await.unwrap();
+    service
+        .store()
+        .apply_orders(&[sold.clone(), short.clone()], KEEP)
+        .await
+        .unwrap();
     let asked = [sold.order_id, short.order_id, OrderId::mint()].map(|id| id.to_string());
     let path = format!("/admin/outcomes?orders={}", asked.join(","));
     let answer = service.get(&path).await.json();
     assert_eq!(words(&answer), ["applied", "insufficient_stock", "unknown"]);
-    assert!(answer[0]["movement_id"].as_str().unwrap().contains('-'), "{answer}");
-    assert_eq!(answer[1], json!({ "order_id": asked[1], "outcome": "insufficient_stock" }));
+    assert!(
+        answer[0]["movement_id"].as_str().unwrap().contains('-'),
+        "{answer}"
+    );
+    assert_eq!(
+        answer[1],
+        json!({ "order_id": asked[1], "outcome": "insufficient_stock" })
+    );
 
     let give_back = async |order: &OrderCompleted| {
         let body = json!({ "order_id": order.order_id, "product_id": order.product_id });
         let key = [("idempotency-key", "any")];
-        service.send(reqwest::Method::POST, "/admin/releases", &key, &body.to_string()).await
+        service
+            .send(
+                reqwest::Method::POST,
+                "/admin/releases",
+                &key,
+                &body.to_string(),
+            )
+            .await
     };
     for _ in 0..2 {
         let given = give_back(&sold).await;
@@ -242,14 +350,22 @@ async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
     }
     give_back(&short).await.problem(404, "not-found");
     assert_eq!(words(&service.get(&path).await.json())[0], "released");
-    assert_eq!(service.get(&format!("/products/{}", tea.id)).await.json()["quantity"], 3);
+    assert_eq!(
+        service.get(&format!("/products/{}", tea.id)).await.json()["quantity"],
+        3
+    );
 
     let hundred_and_one = vec![asked[0].clone(); 101].join(",");
     for orders in ["", "x", &format!("{},", asked[0]), &hundred_and_one] {
-        let refused = service.get(&format!("/admin/outcomes?orders={orders}")).await;
+        let refused = service
+            .get(&format!("/admin/outcomes?orders={orders}"))
+            .await;
         refused.problem(400, "invalid-parameter");
     }
-    service.get("/admin/outcomes").await.problem(400, "invalid-parameter");
+    service
+        .get("/admin/outcomes")
+        .await
+        .problem(400, "invalid-parameter");
 }
 
 #[tokio::test]
@@ -258,16 +374,31 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
     let mut products = Vec::new();
     for name in ["sound", "more", "gap", "empty"] {
         let id = service.create(name).await;
-        service.post(&format!("/products/{id}/restock"), r#"{"quantity":9}"#).await;
+        service
+            .post(&format!("/products/{id}/restock"), r#"{"quantity":9}"#)
+            .await;
         products.push(id);
     }
-    assert_eq!(service.get("/admin/audit").await.json()["differences"], json!([]));
+    assert_eq!(
+        service.get("/admin/audit").await.json()["differences"],
+        json!([])
+    );
     let operate = async |words: &str| {
-        let url = service.system.inventory_redis().url(stack::credentials::User::Operator);
+        let url = service
+            .system
+            .inventory_redis()
+            .url(stack::credentials::User::Operator);
         let redis = shared::redis::Redis::worker(&url.parse().unwrap());
         let mut words = words.split(' ');
-        let name = if words.next() == Some("EVAL") { "EVAL" } else { "XTRIM" };
-        redis.run(shared::redis::Command::new(name).args(words)).await.unwrap();
+        let name = if words.next() == Some("EVAL") {
+            "EVAL"
+        } else {
+            "XTRIM"
+        };
+        redis
+            .run(shared::redis::Command::new(name).args(words))
+            .await
+            .unwrap();
     };
     let count = async |product: &str, quantity: u32| {
         let change = "redis.call('SET',KEYS[1],(redis.call('GET',KEYS[1]):gsub('%d+',ARGV[1],2):gsub('^%d+','2')))";
@@ -278,7 +409,12 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
     // Made anew, its second movement does not follow from the first.
     operate(&format!("XTRIM movements:{} MAXLEN 1", products[2])).await;
     count(&products[2], 7).await;
-    service.post(&format!("/products/{}/restock", products[2]), r#"{"quantity":1}"#).await;
+    service
+        .post(
+            &format!("/products/{}/restock", products[2]),
+            r#"{"quantity":1}"#,
+        )
+        .await;
 
     let mut found = Vec::new();
     let mut next = Some("/admin/audit?limit=1".to_owned());
@@ -286,12 +422,22 @@ async fn an_audit_names_every_stock_that_is_not_its_ledger() {
         let page = service.get(&path).await;
         found.extend(page.json()["differences"].as_array().unwrap().clone());
         let link = page.header("link").strip_prefix('<');
-        next = link.and_then(|link| link.strip_suffix(">; rel=\"next\"")).map(str::to_owned);
+        next = link
+            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
+            .map(str::to_owned);
     }
-    let named: Vec<&str> =
-        found.iter().map(|found| found["product_id"].as_str().unwrap()).collect();
+    let named: Vec<&str> = found
+        .iter()
+        .map(|found| found["product_id"].as_str().unwrap())
+        .collect();
     assert_eq!(named, [&products[3], &products[2], &products[1]]);
     assert_eq!(found[0]["detail"], "there are no movements");
-    assert!(found[1]["detail"].as_str().unwrap().contains("does not follow"), "{found:?}");
+    assert!(
+        found[1]["detail"]
+            .as_str()
+            .unwrap()
+            .contains("does not follow"),
+        "{found:?}"
+    );
     assert_eq!(found[2]["detail"], "the newest movement left 10");
 }

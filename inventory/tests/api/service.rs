@@ -57,7 +57,11 @@ async fn the_explorer_and_the_document_are_there() {
         assert_eq!((again.status, again.text.as_str()), (304, ""), "{path}");
         assert_eq!(again.header("etag"), etag);
         let request = service.request(Method::GET, path);
-        for known in [format!("W/{etag}"), format!("\"x\", {etag}"), "*".to_owned()] {
+        for known in [
+            format!("W/{etag}"),
+            format!("\"x\", {etag}"),
+            "*".to_owned(),
+        ] {
             let request = service.request(Method::GET, path);
             let again = Answer::to(request.header("if-none-match", &known)).await;
             assert_eq!(again.status, 304, "{path}: {known}");
@@ -73,11 +77,17 @@ async fn every_kind_of_problem_has_a_page() {
     for kind in KINDS {
         let page = service.get(&format!("/problems/{}", kind.slug)).await;
         assert_eq!(page.status, 200, "{}", kind.slug);
-        assert!(page.header("content-type").starts_with("text/html"), "{page:?}");
+        assert!(
+            page.header("content-type").starts_with("text/html"),
+            "{page:?}"
+        );
         assert!(page.text.contains(kind.title) && page.text.contains(kind.advice));
         assert!(page.text.contains(kind.status.as_str()) && page.text.contains("\"../docs\""));
     }
-    service.get("/problems/nothing").await.problem(404, "not-found");
+    service
+        .get("/problems/nothing")
+        .await
+        .problem(404, "not-found");
 }
 
 #[tokio::test]
@@ -86,7 +96,17 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
     let longest = "x".repeat(128);
     let amazon = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1";
     let google = "105445aa7843bc8bf206b12000100000/1;o=1";
-    for id in ["7", "a.b_c-9", "Root=1-5e64", amazon, google, "|0f.a_", "{}", "a+b/c==", &longest] {
+    for id in [
+        "7",
+        "a.b_c-9",
+        "Root=1-5e64",
+        amazon,
+        google,
+        "|0f.a_",
+        "{}",
+        "a+b/c==",
+        &longest,
+    ] {
         for path in ["/products", "/nowhere", "/livez"] {
             let request = service.request(Method::GET, path);
             let answer = Answer::to(request.header("x-request-id", id)).await;
@@ -94,7 +114,9 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
         }
     }
     let too_long = "x".repeat(129);
-    for id in ["", "a b", "a\"b", "a,b", "a\\b", "a'b", "<b>", "a\tb", "é", &too_long] {
+    for id in [
+        "", "a b", "a\"b", "a,b", "a\\b", "a'b", "<b>", "a\tb", "é", &too_long,
+    ] {
         let request = service.request(Method::GET, "/nowhere");
         let answer = Answer::to(request.header("x-request-id", id)).await;
         let problem = answer.problem(404, "not-found");
@@ -104,11 +126,15 @@ async fn a_request_id_is_kept_when_it_is_one_and_replaced_when_not() {
         let line = format!("header=\"x-request-id\" found={id:?} by={given}");
         let logged = || async {
             let lines = service.system.process("inventory serve").last_lines(20);
-            lines.iter().any(|written| written.contains(&line) || id.len() > 128)
+            lines
+                .iter()
+                .any(|written| written.contains(&line) || id.len() > 128)
         };
         wait_until("the log", LIMIT, logged).await.unwrap();
     }
-    let twice = service.request(Method::GET, "/livez").header("x-request-id", "a");
+    let twice = service
+        .request(Method::GET, "/livez")
+        .header("x-request-id", "a");
     let twice = Answer::to(twice.header("x-request-id", "b")).await;
     assert_eq!(twice.header("x-request-id").len(), 36, "{twice:?}");
     let (one, two) = (service.get("/livez").await, service.get("/livez").await);
@@ -137,10 +163,16 @@ async fn a_trace_is_carried_on_or_begun() {
 #[tokio::test]
 async fn an_answer_is_kept_by_nobody_unless_it_says_so() {
     let service = Service::start().await;
-    for (path, expected) in
-        [("/nowhere", "no-store"), ("/livez", "no-store"), ("/docs", "no-cache")]
-    {
-        assert_eq!(service.get(path).await.header("cache-control"), expected, "{path}");
+    for (path, expected) in [
+        ("/nowhere", "no-store"),
+        ("/livez", "no-store"),
+        ("/docs", "no-cache"),
+    ] {
+        assert_eq!(
+            service.get(path).await.header("cache-control"),
+            expected,
+            "{path}"
+        );
     }
 }
 
@@ -159,9 +191,11 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
     let id = service.create("Tea").await;
     let path = format!("/products/{id}");
     service.system.inventory_redis().kill();
-    wait_until("not ready", LIMIT, || async { service.get("/readyz").await.status == 503 })
-        .await
-        .unwrap();
+    wait_until("not ready", LIMIT, || async {
+        service.get("/readyz").await.status == 503
+    })
+    .await
+    .unwrap();
     let not_ready = service.get("/readyz").await;
     not_ready.problem(503, "not-ready");
     assert_ne!(not_ready.header("retry-after"), "");
@@ -169,26 +203,36 @@ async fn the_process_outlives_its_store_and_is_ready_again_by_itself() {
     for answer in [
         service.get(&path).await,
         service.get("/products").await,
-        service.post("/products", r#"{"name":"x","price":1,"quantity":1}"#).await,
+        service
+            .post("/products", r#"{"name":"x","price":1,"quantity":1}"#)
+            .await,
     ] {
         answer.problem(503, "store-unavailable");
         assert_ne!(answer.header("retry-after"), "");
     }
     let started = Instant::now();
     service.get(&path).await.problem(503, "store-unavailable");
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
 
     service.system.inventory_redis().restart().await.unwrap();
-    wait_until("ready again", LIMIT, || async { service.get("/readyz").await.status == 200 })
-        .await
-        .unwrap();
+    wait_until("ready again", LIMIT, || async {
+        service.get("/readyz").await.status == 200
+    })
+    .await
+    .unwrap();
     assert_eq!(service.get(&path).await.status, 200);
 }
 
 /// How often the store was asked for its identity, which is the first question about readiness.
 async fn identity_reads(operator: &Operator) -> u64 {
     let stats: String = operator.ask(&["INFO", "commandstats"]).await.unwrap();
-    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_get:calls="));
+    let calls = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_get:calls="));
     calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
 }
 
@@ -204,10 +248,16 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
         }
         let most = 1 + started.elapsed().as_millis() / ANSWER_STANDS.as_millis();
         let asked = u128::from(identity_reads(&operator).await - before);
-        assert!(asked <= most, "{asked} questions for {ASKING} answers, and not {most}");
+        assert!(
+            asked <= most,
+            "{asked} questions for {ASKING} answers, and not {most}"
+        );
         tokio::time::sleep(ANSWER_STANDS).await;
         assert_eq!(service.get("/readyz").await.status, 200);
-        assert!(identity_reads(&operator).await > before, "the answer is older than it may be");
+        assert!(
+            identity_reads(&operator).await > before,
+            "the answer is older than it may be"
+        );
     }
     store.kill();
     let killed = Instant::now();
@@ -215,7 +265,10 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
         assert!(killed.elapsed() < LIMIT);
     }
     let noticed = killed.elapsed();
-    assert!(noticed < ANSWER_STANDS + QUESTION_LIMIT, "it was ready for {noticed:?} more");
+    assert!(
+        noticed < ANSWER_STANDS + QUESTION_LIMIT,
+        "it was ready for {noticed:?} more"
+    );
 }
 
 #[tokio::test]
@@ -228,7 +281,11 @@ async fn a_client_that_dawdles_loses_its_connection() {
     let nothing = closed_after(&service, "");
     let (half_head, half_body, nothing) = tokio::join!(half_head, half_body, nothing);
     assert!(half_body.1.starts_with("HTTP/1.1 408 "), "{}", half_body.1);
-    assert!(half_body.1.contains("/problems/request-timeout"), "{}", half_body.1);
+    assert!(
+        half_body.1.contains("/problems/request-timeout"),
+        "{}",
+        half_body.1
+    );
     for (took, answer) in [half_head, half_body, nothing] {
         let range = DAWDLE_LIMIT.mul_f64(0.9)..DAWDLE_LIMIT + Duration::from_secs(5);
         assert!(range.contains(&took), "{took:?}: {answer}");

@@ -34,8 +34,14 @@ async fn an_answer_lists_fifty_errors_and_says_how_many_more_there_are() {
     for (unknown, detail) in [
         (1, "3 fields are invalid".to_owned()),
         (MAX_ERRORS - 2, format!("{MAX_ERRORS} fields are invalid")),
-        (MAX_ERRORS - 1, "51 fields are invalid: 50 are listed, 1 more are not".to_owned()),
-        (1_800, "1802 fields are invalid: 50 are listed, 1752 more are not".to_owned()),
+        (
+            MAX_ERRORS - 1,
+            "51 fields are invalid: 50 are listed, 1 more are not".to_owned(),
+        ),
+        (
+            1_800,
+            "1802 fields are invalid: 50 are listed, 1752 more are not".to_owned(),
+        ),
     ] {
         let body = unknown_fields(unknown);
         let answer = service.post("/products", body).await;
@@ -44,7 +50,9 @@ async fn an_answer_lists_fifty_errors_and_says_how_many_more_there_are() {
         assert_eq!(answer.json()["detail"], detail);
         // What is wrong with the fields that are known is always told.
         assert!(
-            ["#/name", "#/price"].iter().all(|known| pointers.iter().any(|told| told == known))
+            ["#/name", "#/price"]
+                .iter()
+                .all(|known| pointers.iter().any(|told| told == known))
         );
         assert!(answer.text.len() <= MAX_REFUSAL, "{}", answer.text.len());
     }
@@ -66,7 +74,11 @@ async fn an_answer_repeats_little_of_what_was_sent() {
         ] {
             let answer = service.post("/products", body).await;
             assert!((400..500).contains(&answer.status), "{answer:?}");
-            assert!(answer.text.len() <= MAX_SINGLE, "{} {answer:?}", answer.text.len());
+            assert!(
+                answer.text.len() <= MAX_SINGLE,
+                "{} {answer:?}",
+                answer.text.len()
+            );
         }
     }
     let (long, odd) = ("x".repeat(7_000), "%7f".repeat(2_000));
@@ -84,11 +96,17 @@ async fn an_answer_repeats_little_of_what_was_sent() {
     ] {
         let answer = service.get(&format!("/products?{query}")).await;
         let told = told_in_headers(&answer);
-        assert!(answer.text.len() + told <= MAX_SINGLE, "{query}: {answer:?}");
+        assert!(
+            answer.text.len() + told <= MAX_SINGLE,
+            "{query}: {answer:?}"
+        );
     }
-    for path in
-        [format!("/{long}"), format!("/{odd}"), format!("{product}/{long}"), "/a".repeat(3_500)]
-    {
+    for path in [
+        format!("/{long}"),
+        format!("/{odd}"),
+        format!("{product}/{long}"),
+        "/a".repeat(3_500),
+    ] {
         let answer = service.get(&path).await;
         answer.problem(404, "not-found");
         assert!(answer.text.len() <= MAX_SINGLE, "{path}: {answer:?}");

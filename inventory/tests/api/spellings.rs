@@ -29,7 +29,10 @@ async fn a_price_is_its_value_in_every_spelling_of_json() {
     ] {
         for price in [price.to_owned(), format!("\"{price}\"")] {
             let created = create(&service, &price, "1").await;
-            assert!(created.text.contains(&format!("\"price\":{shown},")), "{price}: {created:?}");
+            assert!(
+                created.text.contains(&format!("\"price\":{shown},")),
+                "{price}: {created:?}"
+            );
         }
     }
 }
@@ -37,9 +40,18 @@ async fn a_price_is_its_value_in_every_spelling_of_json() {
 #[tokio::test]
 async fn a_quantity_is_whole_by_its_value() {
     let service = Service::start().await;
-    for (quantity, number) in [("5.0", 5), ("5e0", 5), ("1E+3", 1_000), ("500e-2", 5), ("-0", 0)] {
+    for (quantity, number) in [
+        ("5.0", 5),
+        ("5e0", 5),
+        ("1E+3", 1_000),
+        ("500e-2", 5),
+        ("-0", 0),
+    ] {
         for quantity in [quantity.to_owned(), format!("\"{quantity}\"")] {
-            assert_eq!(create(&service, "1", &quantity).await.json()["quantity"], number);
+            assert_eq!(
+                create(&service, "1", &quantity).await.json()["quantity"],
+                number
+            );
         }
     }
 }
@@ -65,15 +77,49 @@ async fn a_member_given_twice_is_refused_in_every_body() {
             r#"{"name":"a","n\u0061me":"a","price":1,"quantity":1}"#,
             "#/name",
         ),
-        (Method::POST, "/products", r#"{"name":"a","price":1,"quantity":1,"x":1,"x":1}"#, "#/x"),
-        (Method::PATCH, &product, r#"{"price":1,"price":2}"#, "#/price"),
-        (Method::PATCH, &product, r#"{"name":null,"name":"b"}"#, "#/name"),
-        (Method::POST, &restock, r#"{"quantity":1,"quantit\u0079":1}"#, "#/quantity"),
-        (Method::POST, &restock, r#"{"quantity":1,"note":null,"note":"a"}"#, "#/note"),
-        (Method::PUT, &stock, r#"{"quantity":1,"quantity":1,"quantity":1}"#, "#/quantity"),
+        (
+            Method::POST,
+            "/products",
+            r#"{"name":"a","price":1,"quantity":1,"x":1,"x":1}"#,
+            "#/x",
+        ),
+        (
+            Method::PATCH,
+            &product,
+            r#"{"price":1,"price":2}"#,
+            "#/price",
+        ),
+        (
+            Method::PATCH,
+            &product,
+            r#"{"name":null,"name":"b"}"#,
+            "#/name",
+        ),
+        (
+            Method::POST,
+            &restock,
+            r#"{"quantity":1,"quantit\u0079":1}"#,
+            "#/quantity",
+        ),
+        (
+            Method::POST,
+            &restock,
+            r#"{"quantity":1,"note":null,"note":"a"}"#,
+            "#/note",
+        ),
+        (
+            Method::PUT,
+            &stock,
+            r#"{"quantity":1,"quantity":1,"quantity":1}"#,
+            "#/quantity",
+        ),
         (Method::POST, "/admin/releases", &release, "#/order_id"),
     ] {
-        let condition: &[_] = if method == Method::PUT { &[("if-match", "*")] } else { &[] };
+        let condition: &[_] = if method == Method::PUT {
+            &[("if-match", "*")]
+        } else {
+            &[]
+        };
         let answer = service.send(method, path, condition, body).await;
         assert_eq!(answer.invalid_fields(), [field], "{body}");
         if field != "#/x" {
@@ -82,7 +128,11 @@ async fn a_member_given_twice_is_refused_in_every_body() {
         }
     }
     let found = service.get(&product).await.json();
-    assert_eq!((&found["version"], &found["quantity"]), (&json!(1), &json!(1)), "nothing changed");
+    assert_eq!(
+        (&found["version"], &found["quantity"]),
+        (&json!(1), &json!(1)),
+        "nothing changed"
+    );
 }
 
 #[tokio::test]
@@ -90,14 +140,26 @@ async fn null_is_as_if_an_optional_field_were_left_out_but_removes_nothing() {
     let service = Service::start().await;
     let product = format!("/products/{}", service.create("Tea").await);
     let restock = format!("{product}/restock");
-    let restocked = service.post(&restock, r#"{"quantity":1,"note":null}"#).await;
+    let restocked = service
+        .post(&restock, r#"{"quantity":1,"note":null}"#)
+        .await;
     assert_eq!(restocked.status, 200, "{restocked:?}");
     let (stock, body) = (format!("{product}/stock"), r#"{"quantity":3,"note":null}"#);
-    let counted = service.send(Method::PUT, &stock, &[("if-match", "*")], body).await;
+    let counted = service
+        .send(Method::PUT, &stock, &[("if-match", "*")], body)
+        .await;
     assert_eq!(counted.status, 200, "{counted:?}");
     let movements = service.get(&format!("{product}/movements")).await.json();
-    assert!(movements.as_array().unwrap().iter().all(|movement| movement.get("note").is_none()));
-    let removed = service.send(Method::PATCH, &product, &[], r#"{"name":null}"#).await;
+    assert!(
+        movements
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|movement| movement.get("note").is_none())
+    );
+    let removed = service
+        .send(Method::PATCH, &product, &[], r#"{"name":null}"#)
+        .await;
     assert_eq!(removed.invalid_fields(), ["#/name"]);
     assert_eq!(removed.json()["errors"][0]["detail"], "cannot be removed");
 }
@@ -136,14 +198,28 @@ async fn a_name_is_found_however_its_accents_were_typed() {
     for q in [composed, apart, "e%CC%81CL"] {
         for sort in ["name", "-created_at"] {
             let found = service.get(&format!("/products?sort={sort}&q={q}")).await;
-            assert_eq!(found.json().as_array().unwrap().len(), 2, "{q} {sort}: {found:?}");
+            assert_eq!(
+                found.json().as_array().unwrap().len(),
+                2,
+                "{q} {sort}: {found:?}"
+            );
         }
     }
     let cursor_of = async |q: &str| {
-        let page = service.get(&format!("/products?sort=name&limit=1&q={q}")).await;
-        page.header("link").split("cursor=").nth(1).unwrap().to_owned()
+        let page = service
+            .get(&format!("/products?sort=name&limit=1&q={q}"))
+            .await;
+        page.header("link")
+            .split("cursor=")
+            .nth(1)
+            .unwrap()
+            .to_owned()
     };
-    assert_eq!(cursor_of(composed).await, cursor_of(apart).await, "they are one list");
+    assert_eq!(
+        cursor_of(composed).await,
+        cursor_of(apart).await,
+        "they are one list"
+    );
 }
 
 /// Names of stores that are older than the rules for names.
@@ -153,14 +229,24 @@ async fn a_name_that_was_taken_once_stays_readable() {
     for name in ["E\u{301}clair", "\u{200b}", "a\u{202e}b"] {
         let id = test.product(3).await;
         let key = format!("product:{id}");
-        let line = test.operator.run(Command::new("GET").key(key.as_str())).await.unwrap();
+        let line = test
+            .operator
+            .run(Command::new("GET").key(key.as_str()))
+            .await
+            .unwrap();
         let line = line.text().unwrap().replace("Tea\t", &format!("{name}\t"));
-        test.operator.run(Command::new("SET").key(key.as_str()).arg(line)).await.unwrap();
+        test.operator
+            .run(Command::new("SET").key(key.as_str()).arg(line))
+            .await
+            .unwrap();
         let product = test.store.find_product(id).await.unwrap().unwrap();
         assert_eq!((product.name.as_str(), product.quantity), (name, 3));
     }
     let prefix: NamePrefix = "écl".parse().unwrap();
-    assert!(prefix.begins(&ProductName::stored("E\u{301}clair")), "typed otherwise, and found");
+    assert!(
+        prefix.begins(&ProductName::stored("E\u{301}clair")),
+        "typed otherwise, and found"
+    );
 }
 
 #[tokio::test]
@@ -168,14 +254,29 @@ async fn a_body_is_utf_8_as_it_is() {
     let service = Service::start().await;
     let body = r#"{"name":"Tea","price":1,"quantity":1}"#;
     for coding in ["gzip", "br", "identity, gzip", "x"] {
-        let answer =
-            service.send(Method::POST, "/products", &[("content-encoding", coding)], body).await;
+        let answer = service
+            .send(
+                Method::POST,
+                "/products",
+                &[("content-encoding", coding)],
+                body,
+            )
+            .await;
         let problem = answer.problem(415, "unsupported-media-type");
-        assert!(problem["detail"].as_str().unwrap().contains(coding), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(coding),
+            "{problem}"
+        );
         assert_eq!(answer.header("accept-encoding"), "identity");
     }
-    let plain =
-        service.send(Method::POST, "/products", &[("content-encoding", "identity")], body).await;
+    let plain = service
+        .send(
+            Method::POST,
+            "/products",
+            &[("content-encoding", "identity")],
+            body,
+        )
+        .await;
     assert_eq!(plain.status, 201, "{plain:?}");
     for (content_type, status) in [
         ("application/json; charset=\"UTF-8\"", 201),
@@ -183,14 +284,20 @@ async fn a_body_is_utf_8_as_it_is() {
         ("application/json; charset=utf-16", 415),
         ("application/json; charset=iso-8859-1", 415),
     ] {
-        let request =
-            service.request(Method::POST, "/products").header("content-type", content_type);
+        let request = service
+            .request(Method::POST, "/products")
+            .header("content-type", content_type);
         let answer = Answer::to(request.body(body)).await;
         assert_eq!(answer.status, status, "{content_type}: {answer:?}");
-        assert_eq!(answer.header("accept-encoding"), "", "the coding was not the fault");
+        assert_eq!(
+            answer.header("accept-encoding"),
+            "",
+            "the coding was not the fault"
+        );
     }
-    let twice =
-        service.request(Method::POST, "/products").header("content-type", "application/json");
+    let twice = service
+        .request(Method::POST, "/products")
+        .header("content-type", "application/json");
     let twice = Answer::to(twice.header("content-type", "text/plain").body(body)).await;
     twice.problem(415, "unsupported-media-type");
 
@@ -204,7 +311,13 @@ async fn a_body_is_utf_8_as_it_is() {
     let (little, big) = (wide(u16::to_le_bytes), wide(u16::to_be_bytes));
     let marked = [b"\xff\xfe".to_vec(), little.clone()].concat();
     for body in [little, big, marked] {
-        let problem = service.post("/products", body).await.problem(400, "malformed-body");
-        assert_eq!(problem["detail"], "the body is UTF-16 or UTF-32: send UTF-8");
+        let problem = service
+            .post("/products", body)
+            .await
+            .problem(400, "malformed-body");
+        assert_eq!(
+            problem["detail"],
+            "the body is UTF-16 or UTF-32: send UTF-8"
+        );
     }
 }

@@ -17,18 +17,28 @@ const HOUR_MS: u64 = 60 * 60 * 1_000;
 const RECORD_FROM: usize = 6;
 
 async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
-    test.store.apply_orders(std::slice::from_ref(order), KEEP).await.unwrap()[0]
+    test.store
+        .apply_orders(std::slice::from_ref(order), KEEP)
+        .await
+        .unwrap()[0]
 }
 
 async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
-    test.store.list_movements(product, None, 1).await.unwrap().unwrap().items[0].id
+    test.store
+        .list_movements(product, None, 1)
+        .await
+        .unwrap()
+        .unwrap()
+        .items[0]
+        .id
 }
 
 /// Makes inventory forget the outcome of an order, as an operator would.
 async fn forget(test: &TestStore, order: &OrderCompleted) {
     let bucket = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);
-    test.operate("HDEL", &format!("applied:{bucket} {record}")).await;
+    test.operate("HDEL", &format!("applied:{bucket} {record}"))
+        .await;
 }
 
 /// Has an order take its stock twice. Answers the first movement, which the record does not name.
@@ -41,12 +51,18 @@ pub(crate) async fn take_twice(test: &TestStore, sold: &OrderCompleted) -> Entry
 }
 
 async fn surplus(test: &TestStore, order: &OrderCompleted, movement: EntryId) -> Release {
-    test.store.release_surplus(order.order_id, order.product_id, movement).await.unwrap()
+    test.store
+        .release_surplus(order.order_id, order.product_id, movement)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
-    for partitions in [Partitions::NONE, Partitions::new(NonZeroU16::new(4).unwrap())] {
+    for partitions in [
+        Partitions::NONE,
+        Partitions::new(NonZeroU16::new(4).unwrap()),
+    ] {
         let test = TestStore::start(partitions).await;
         let product = test.product(10).await;
         let sold = order(product, 3);
@@ -54,18 +70,26 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let first = newest_movement(&test, product).await;
         let partition = partitions.of_product(product);
         let bucket = sold.ordered_at.as_millis() / HOUR_MS;
-        test.operate("DEL", &partition.key_of("applied", bucket)).await;
+        test.operate("DEL", &partition.key_of("applied", bucket))
+            .await;
         assert_eq!(apply(&test, &sold).await, Outcome::Applied);
         assert_eq!(stock(&test, product).await, 4);
         let second = newest_movement(&test, product).await;
-        assert_eq!(surplus(&test, &sold, second).await, Release::NotTaken, "that is its own");
+        assert_eq!(
+            surplus(&test, &sold, second).await,
+            Release::NotTaken,
+            "that is its own"
+        );
         for expected in [Release::Released, Release::Repeated, Release::Repeated] {
             assert_eq!(surplus(&test, &sold, first).await, expected);
             assert_eq!(stock(&test, product).await, 7);
         }
         let records = test.store.find_records(&[sold.order_id]).await.unwrap();
         assert_eq!(records, [OrderRecord::Applied(second)]);
-        assert_eq!(apply(&test, &sold).await, Outcome::Repeated(Decision::Applied));
+        assert_eq!(
+            apply(&test, &sold).await,
+            Outcome::Repeated(Decision::Applied)
+        );
         assert_eq!(refunds(&test, partition).await, []);
         let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
         assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
@@ -86,11 +110,19 @@ async fn a_surplus_is_given_back_beside_a_release_in_either_order() {
             assert_eq!(stock(&test, product).await, 8);
         }
         assert_eq!(surplus(&test, &sold, first).await, Release::Released);
-        let expected = if release_first { Release::Repeated } else { Release::Released };
+        let expected = if release_first {
+            Release::Repeated
+        } else {
+            Release::Released
+        };
         assert_eq!(release(&test, &sold).await, expected);
         assert_eq!(release(&test, &sold).await, Release::Repeated);
         assert_eq!(surplus(&test, &sold, first).await, Release::Repeated);
-        assert_eq!(surplus(&test, &sold, second).await, Release::NotTaken, "it was released");
+        assert_eq!(
+            surplus(&test, &sold, second).await,
+            Release::NotTaken,
+            "it was released"
+        );
         assert_eq!(stock(&test, product).await, 10);
     }
 }
@@ -103,7 +135,10 @@ async fn a_sale_of_an_order_that_was_rejected_later_is_a_surplus() {
     apply(&test, &sold).await;
     let first = newest_movement(&test, product).await;
     forget(&test, &sold).await;
-    assert_eq!(apply(&test, &sold).await, Outcome::Rejected(RefundReason::InsufficientStock));
+    assert_eq!(
+        apply(&test, &sold).await,
+        Outcome::Rejected(RefundReason::InsufficientStock)
+    );
     for expected in [Release::Released, Release::Repeated] {
         assert_eq!(surplus(&test, &sold, first).await, expected);
         assert_eq!(stock(&test, product).await, 3);
@@ -121,7 +156,12 @@ async fn what_cannot_be_proved_to_be_a_surplus_is_not_given_back() {
     }
     let of_lost = newest_movement(&test, product).await;
     forget(&test, &lost).await;
-    let created = test.store.list_movements(product, None, 10).await.unwrap().unwrap();
+    let created = test
+        .store
+        .list_movements(product, None, 10)
+        .await
+        .unwrap()
+        .unwrap();
     let created = created.items.last().unwrap().id;
     let mut elsewhere = twice.clone();
     elsewhere.product_id = neighbour;
@@ -134,15 +174,31 @@ async fn what_cannot_be_proved_to_be_a_surplus_is_not_given_back() {
         (&twice, EntryId::first_of(1)),
         (&elsewhere, first),
     ] {
-        assert_eq!(surplus(&test, order, movement).await, Release::NotTaken, "{movement}");
+        assert_eq!(
+            surplus(&test, order, movement).await,
+            Release::NotTaken,
+            "{movement}"
+        );
     }
     assert_eq!(test.dump().await, before);
     // The movement that the record names is gone: the other one may be the only one.
-    let newest = test.store.list_movements(product, None, 10).await.unwrap().unwrap().items;
-    let own = newest.iter().find(|movement| movement.order_id == Some(twice.order_id));
-    test.operate("XDEL", &format!("movements:{product} {}", own.unwrap().id)).await;
+    let newest = test
+        .store
+        .list_movements(product, None, 10)
+        .await
+        .unwrap()
+        .unwrap()
+        .items;
+    let own = newest
+        .iter()
+        .find(|movement| movement.order_id == Some(twice.order_id));
+    test.operate("XDEL", &format!("movements:{product} {}", own.unwrap().id))
+        .await;
     assert_eq!(surplus(&test, &twice, first).await, Release::NotTaken);
-    test.store.delete_product(product, &Condition::NONE).await.unwrap();
+    test.store
+        .delete_product(product, &Condition::NONE)
+        .await
+        .unwrap();
     assert_eq!(surplus(&test, &once, first).await, Release::NotTaken);
 }
 
@@ -151,17 +207,32 @@ async fn an_operator_gives_a_surplus_back_over_http() {
     let service = Service::start().await;
     let product: ProductId = service.create("Tea").await.parse().unwrap();
     let sold = order(product, 1);
-    service.store().apply_orders(std::slice::from_ref(&sold), KEEP).await.unwrap();
-    let only = service.store().find_movement(product, sold.order_id).await.unwrap().unwrap()[0].id;
+    service
+        .store()
+        .apply_orders(std::slice::from_ref(&sold), KEEP)
+        .await
+        .unwrap();
+    let only = service
+        .store()
+        .find_movement(product, sold.order_id)
+        .await
+        .unwrap()
+        .unwrap()[0]
+        .id;
     let body = |movement: &str| {
         let ids =
             json!({ "order_id": sold.order_id, "product_id": product, "movement_id": movement });
         ids.to_string()
     };
-    let refused = service.post("/admin/surpluses", body(&only.to_string())).await;
+    let refused = service
+        .post("/admin/surpluses", body(&only.to_string()))
+        .await;
     refused.problem(404, "not-found");
     let wrong = service.post("/admin/surpluses", body("yesterday")).await;
     assert_eq!(wrong.invalid_fields(), ["#/movement_id"]);
     let empty = service.post("/admin/surpluses", "{}").await;
-    assert_eq!(empty.invalid_fields(), ["#/movement_id", "#/order_id", "#/product_id"]);
+    assert_eq!(
+        empty.invalid_fields(),
+        ["#/movement_id", "#/order_id", "#/product_id"]
+    );
 }

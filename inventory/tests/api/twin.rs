@@ -27,7 +27,16 @@ pub(crate) mod sweep;
 
 /// What products are called: the same when case is folded, with spaces, and words that mean
 /// something to Redis.
-const NAMES: [&str; 8] = ["Tea", "TEA", "tea", "Green tea", "Éclair", "message", "subscribe", "0"];
+const NAMES: [&str; 8] = [
+    "Tea",
+    "TEA",
+    "tea",
+    "Green tea",
+    "Éclair",
+    "message",
+    "subscribe",
+    "0",
+];
 const PRICES: [&str; 5] = ["0.00", "0.01", "19.90", "19.91", "9999999999.99"];
 const NOTES: [&str; 3] = ["found two behind the place", "note", "-"];
 const STOCKS: [u32; 8] = [0, 1, 2, 5, 20, MAX_STOCK - 1, MAX_STOCK, MAX_STOCK + 1];
@@ -69,7 +78,11 @@ impl Twin for Inventory {
             claims: Claims::earlier(beginning, random),
         };
         let products = (0..PRODUCTS).map(|_| ProductId::mint()).collect();
-        Self { model, products, orders: Vec::new() }
+        Self {
+            model,
+            products,
+            orders: Vec::new(),
+        }
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
@@ -108,7 +121,12 @@ impl Inventory {
         let name = random.bool().then(|| one(random, &NAMES).parse().unwrap());
         let price = random.bool().then(|| one(random, &PRICES).to_owned());
         let id = self.product(random);
-        let update = Update { id, condition: self.condition(id, random), name, price };
+        let update = Update {
+            id,
+            condition: self.condition(id, random),
+            name,
+            price,
+        };
         let call = update.invocation(self.model.beginning.partition);
         let answer = self.model.update_product(number, &update);
         self.done(call, answer, id)
@@ -132,7 +150,10 @@ impl Inventory {
 
     fn delete(&mut self, number: usize, random: &mut Rng) -> Step {
         let id = self.product(random);
-        let delete = Delete { id, condition: self.condition(id, random) };
+        let delete = Delete {
+            id,
+            condition: self.condition(id, random),
+        };
         let call = delete.invocation(self.model.beginning.partition);
         let answer = self.model.delete_product(number, &delete);
         self.done(call, answer, id)
@@ -151,7 +172,11 @@ impl Inventory {
     fn sort(&mut self, random: &mut Rng) -> Step {
         let (name, text) = (one(random, &NAMES), one(random, &NAMES));
         let id = self.product(random);
-        let sort = Sort { id, name: name.to_owned(), sorted_by: text.to_owned() };
+        let sort = Sort {
+            id,
+            name: name.to_owned(),
+            sorted_by: text.to_owned(),
+        };
         let call = sort.invocation(self.model.beginning.partition);
         let answer = self.model.sort_product(&sort);
         self.done(call, answer, id)
@@ -159,7 +184,10 @@ impl Inventory {
 
     fn sweep(&mut self, random: &mut Rng) -> Step {
         let first = bucket(self.hours_from_now(one(random, &KEPT_FROM)));
-        let sweep = Sweep { first, limit: 1_000 };
+        let sweep = Sweep {
+            first,
+            limit: 1_000,
+        };
         let call = sweep.invocation(self.model.beginning.partition);
         let answer = self.model.sweep_applied(&sweep);
         self.done(call, answer, self.product(random))
@@ -167,7 +195,9 @@ impl Inventory {
 
     fn hours_from_now(&self, hours: i64) -> u64 {
         let now_ms = self.model.beginning.now_ms;
-        now_ms.checked_add_signed(hours * HOUR_MS.cast_signed()).unwrap()
+        now_ms
+            .checked_add_signed(hours * HOUR_MS.cast_signed())
+            .unwrap()
     }
 
     /// An order that took stock, or gave it back, mostly, and mostly with its product.
@@ -181,19 +211,40 @@ impl Inventory {
             Some(place) => taken.swap_remove(place),
             None => self.order(random),
         };
-        let product = if random.u32(..8) == 0 { self.product(random) } else { order.product };
+        let product = if random.u32(..8) == 0 {
+            self.product(random)
+        } else {
+            order.product
+        };
         let (id, minted_at, most) = (order.id, order.minted_at, MAX_STOCK);
         if random.u32(..8) == 0 {
             // In a history of calls no order takes its stock twice.
             let movement = format!("{}-0", random.u32(..));
-            let surplus = Surplus { order: id, minted_at, product, most, movement };
+            let surplus = Surplus {
+                order: id,
+                minted_at,
+                product,
+                most,
+                movement,
+            };
             let call = surplus.invocation(self.model.beginning.partition);
             return self.done(call, Answer::Number(0), product);
         }
         let context = RequestContext::mint();
         // Every release of a history is of this build, which needs none.
-        let found = if random.bool() { format!("{}-0", random.u32(..)) } else { String::new() };
-        let release = Release { order: id, minted_at, product, most, context, found };
+        let found = if random.bool() {
+            format!("{}-0", random.u32(..))
+        } else {
+            String::new()
+        };
+        let release = Release {
+            order: id,
+            minted_at,
+            product,
+            most,
+            context,
+            found,
+        };
         let call = release.invocation(self.model.beginning.partition);
         let answer = self.model.release_order(number, &release);
         self.done(call, answer, product)
@@ -223,15 +274,25 @@ impl Inventory {
 
     /// Of either kind: no condition, any version, or some versions around the one it has.
     fn condition(&self, id: ProductId, random: &mut Rng) -> Condition {
-        let product = self.model.products.get(&id).and_then(|place| place.product.as_ref().ok());
+        let product = self
+            .model
+            .products
+            .get(&id)
+            .and_then(|place| place.product.as_ref().ok());
         let version = product.map_or(1, |product| product.version);
         let mut versions = || match random.u32(..9) {
             0..6 => None,
             6 => Some(Versions::Any),
-            7 => Some(Versions::Listed(vec![version + random.u64(..2), version * 10])),
+            7 => Some(Versions::Listed(vec![
+                version + random.u64(..2),
+                version * 10,
+            ])),
             _ => Some(Versions::Listed(Vec::new())),
         };
-        Condition { only: versions(), not: versions() }
+        Condition {
+            only: versions(),
+            not: versions(),
+        }
     }
 
     fn done(&self, call: Invocation, answer: Answer, about: ProductId) -> Step {

@@ -110,7 +110,12 @@ impl AdminApi {
     /// One page of the orders, the newest first. One that changed within the last minute may still
     /// be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
     /// of inventory and the account as well, and repairs what is safe to repair.
-    #[oai(path = "/admin/audit", method = "get", tag = "Tag::Admin", operation_id = "auditOrders")]
+    #[oai(
+        path = "/admin/audit",
+        method = "get",
+        tag = "Tag::Admin",
+        operation_id = "auditOrders"
+    )]
     async fn audit(
         &self,
         visit: Data<&Arc<Visit>>,
@@ -120,14 +125,19 @@ impl AdminApi {
         /// Where the page begins; take it from `Link`.
         cursor: Query<Option<String>>,
     ) -> Result<AuditResponse, Problem> {
-        let Api { store, inventory, .. } = &self.0;
+        let Api {
+            store, inventory, ..
+        } = &self.0;
         let listing = Listing::at("/admin/audit");
         let position = listing.position(cursor.0.as_deref())?;
         let mut sums = self.sums().await?;
         let page = store.list_records(None, position, limit.0.get()).await?;
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
-        let outcomes = inventory.outcomes(&ids, &visit.context).await.map_err(cannot_ask)?;
+        let outcomes = inventory
+            .outcomes(&ids, &visit.context)
+            .await
+            .map_err(cannot_ask)?;
         let settled = sums.read_at().earlier_by(GRACE);
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {
@@ -135,8 +145,11 @@ impl AdminApi {
                 sums.add(store.own.partitions().of_order(*id), order);
             }
             let found = audit::of_record(*id, found, outcome, settled);
-            differences
-                .extend(found.into_iter().filter_map(|found| DifferenceBody::of(*id, found)));
+            differences.extend(
+                found
+                    .into_iter()
+                    .filter_map(|found| DifferenceBody::of(*id, found)),
+            );
         }
         let body = AuditBody::new(items.len(), &sums, differences);
         Ok(AuditResponse::Page(Json(body), listing.link(limit.0, next)))
@@ -149,21 +162,37 @@ impl AdminApi {
         let store = &self.0.store;
         let read = async |partition| Ok((partition, store.read_account(partition).await?));
         let accounts = all(store.own.partitions().all().map(read)).await;
-        Ok(Sums::beside(accounts.into_iter().collect::<Result<Vec<_>, RedisError>>()?))
+        Ok(Sums::beside(
+            accounts
+                .into_iter()
+                .collect::<Result<Vec<_>, RedisError>>()?,
+        ))
     }
 }
 
 /// Unlike a price, what became of orders is needed by nobody but whoever asks here.
 fn cannot_ask(no_offer: NoOffer) -> Problem {
-    Problem::new(Problem::from(no_offer).kind(), "inventory cannot say what became of the orders")
-        .retry_after(OPEN_FOR)
+    Problem::new(
+        Problem::from(no_offer).kind(),
+        "inventory cannot say what became of the orders",
+    )
+    .retry_after(OPEN_FOR)
 }
 
 impl AuditBody {
     fn new(orders: usize, sums: &Sums, differences: Vec<DifferenceBody>) -> Self {
         let ((charged, refunded), account) = (sums.totals(), sums.accounts());
-        let account = AccountBody { charged: account.0, refunded: account.1 };
-        Self { orders, charged, refunded, account, differences }
+        let account = AccountBody {
+            charged: account.0,
+            refunded: account.1,
+        };
+        Self {
+            orders,
+            charged,
+            refunded,
+            account,
+            differences,
+        }
     }
 }
 
@@ -185,8 +214,15 @@ impl DifferenceBody {
             | Kind::WrongStock
             | Kind::WrongAccount => return None,
         };
-        let Difference { product_id, detail, .. } = difference;
-        Some(Self { kind, order_id, product_id, detail })
+        let Difference {
+            product_id, detail, ..
+        } = difference;
+        Some(Self {
+            kind,
+            order_id,
+            product_id,
+            detail,
+        })
     }
 }
 
@@ -204,7 +240,10 @@ impl Example for AuditBody {
 
 impl Example for AccountBody {
     fn example() -> Self {
-        Self { charged: 9_552_000, refunded: 477_600 }
+        Self {
+            charged: 9_552_000,
+            refunded: 477_600,
+        }
     }
 }
 

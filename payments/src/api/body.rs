@@ -86,10 +86,20 @@ pub(super) struct QuoteBody {
 impl QuoteBody {
     pub(super) fn new(wanted: PlaceOrder, quote: Quote) -> Self {
         let Quote { price, fee, total } = quote;
-        let PlaceOrder { product_id, quantity } = wanted;
+        let PlaceOrder {
+            product_id,
+            quantity,
+        } = wanted;
         // A quote exists only where this product does.
         let subtotal = price.times(quantity).unwrap_or(total);
-        Self { product_id, quantity, price, subtotal, fee, total }
+        Self {
+            product_id,
+            quantity,
+            price,
+            subtotal,
+            fee,
+            total,
+        }
     }
 }
 
@@ -97,7 +107,11 @@ impl FromFields for PlaceOrder {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("NewOrder", "An order to place.")
             .optional("product_id", "What to order.", schema::id())
-            .optional("id", "The same as `product_id`: give one of the two.", schema::id())
+            .optional(
+                "id",
+                "The same as `product_id`: give one of the two.",
+                schema::id(),
+            )
             .one_of(&["product_id", "id"], &schema::id())
             .required("quantity", "How many.", schema::whole(1, MAX_QUANTITY))
             .example(json!({ "product_id": ProductId::EXAMPLE, "quantity": 2 }))
@@ -107,7 +121,10 @@ impl FromFields for PlaceOrder {
         let product = fields.either("product_id", "id");
         let product_id = fields.parsed(product);
         let quantity = fields.whole("quantity", 1, MAX_QUANTITY);
-        Some(Self { product_id: product_id?, quantity: quantity? })
+        Some(Self {
+            product_id: product_id?,
+            quantity: quantity?,
+        })
     }
 }
 

@@ -62,7 +62,12 @@ impl LifeApi {
     /// With `wait=final` the answer comes once nothing will happen to the order any more: it is
     /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
     /// the order as it is then, and `Order-Final: false`.
-    #[oai(path = "/orders/:id", method = "get", tag = "Tag::Orders", operation_id = "getOrder")]
+    #[oai(
+        path = "/orders/:id",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "getOrder"
+    )]
     async fn get_order(
         &self,
         visit: Data<&Arc<Visit>>,
@@ -80,11 +85,24 @@ impl LifeApi {
         if_match: IfMatch,
     ) -> Result<GetResponse, Problem> {
         let (order, is_final) = match wait.0 {
-            None => (self.0.store.find_order(id.0).await?.ok_or_else(not_found)?, None),
+            None => (
+                self.0.store.find_order(id.0).await?.ok_or_else(not_found)?,
+                None,
+            ),
             Some(WaitFor::Final) => {
                 let limit = timeout.0.map_or(MAX_WAIT, |Timeout(limit)| limit);
-                let Api { store, inventory, finals, .. } = &self.0;
-                let wait = Wait { store, inventory, context: &visit.context, lease: &visit.lease };
+                let Api {
+                    store,
+                    inventory,
+                    finals,
+                    ..
+                } = &self.0;
+                let wait = Wait {
+                    store,
+                    inventory,
+                    context: &visit.context,
+                    lease: &visit.lease,
+                };
                 let waited = finals.wait(&wait, id.0, limit).await?;
                 let Waited { order, is_final } = waited.ok_or_else(not_found)?;
                 (order, Some(is_final))
@@ -115,6 +133,15 @@ impl LifeApi {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
         let partition = self.0.store.own.partitions().of_order(order.id);
         let settlements = &self.0.finals.settlements;
-        Ok(Json(timeline(&order, settlements, partition, &self.0.inventory, &visit.context).await))
+        Ok(Json(
+            timeline(
+                &order,
+                settlements,
+                partition,
+                &self.0.inventory,
+                &visit.context,
+            )
+            .await,
+        ))
     }
 }

@@ -108,8 +108,17 @@ impl Finals {
         waits: usize,
         end: Shutdown,
     ) -> Self {
-        let taken = Cache::builder().max_capacity(MAX_TAKEN).time_to_live(TAKEN_FOR).build();
-        Self { feed, settlements, places: Arc::new(Semaphore::new(waits)), taken, end }
+        let taken = Cache::builder()
+            .max_capacity(MAX_TAKEN)
+            .time_to_live(TAKEN_FOR)
+            .build();
+        Self {
+            feed,
+            settlements,
+            places: Arc::new(Semaphore::new(waits)),
+            taken,
+            end,
+        }
     }
 
     /// Waits until an order is final, or `limit` has passed; `None` where there is no such order.
@@ -192,10 +201,14 @@ impl Finals {
     /// Whether the stock of a paid order is taken now. The last look of a wait, which may have missed
     /// it: the group, or inventory, may not have answered when it asked before.
     async fn is_taken_by_now(&self, wait: &Wait<'_>, order: &Order) -> bool {
-        let Some(entry) = completed_entry(order) else { return false };
+        let Some(entry) = completed_entry(order) else {
+            return false;
+        };
         let partition = wait.store.own.partitions().of_order(order.id);
         let look = async {
-            self.settlements.is_acknowledged_lately(partition, entry).await
+            self.settlements
+                .is_acknowledged_lately(partition, entry)
+                .await
                 && self.ask_whether_taken(wait, order).await.is_ok()
         };
         tokio::time::timeout(LAST_LOOK, look).await.unwrap_or(false)
@@ -206,14 +219,21 @@ impl Finals {
     async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
         let partition = wait.store.own.partitions().of_order(order.id);
         let ask = async {
-            match wait.inventory.movement(order.wanted.product_id, order.id, wait.context).await {
+            match wait
+                .inventory
+                .movement(order.wanted.product_id, order.id, wait.context)
+                .await
+            {
                 Ok(Some(_)) => Ok(()),
                 Ok(None) if self.settlements.is_old(partition, order).await => Ok(()),
                 Ok(None) => Err(NotTaken::Rejected),
                 Err(_) => Err(NotTaken::Unknown),
             }
         };
-        self.taken.try_get_with(order.id, ask).await.map_err(|reason| *reason)
+        self.taken
+            .try_get_with(order.id, ask)
+            .await
+            .map_err(|reason| *reason)
     }
 }
 

@@ -27,7 +27,9 @@ shared::schema!(
 impl ParseFromParameter for Statuses {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
         let statuses: Result<Vec<_>, String> = text.split(',').map(str::parse).collect();
-        let statuses = statuses.ok().filter(|statuses| statuses.len() <= MAX_STATUSES);
+        let statuses = statuses
+            .ok()
+            .filter(|statuses| statuses.len() <= MAX_STATUSES);
         statuses.map(Self).ok_or_else(|| {
             ParseError::custom("must be pending, paid, cancelled or refunded, with commas between")
         })

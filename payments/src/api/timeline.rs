@@ -100,20 +100,29 @@ pub(super) async fn timeline(
     context: &RequestContext,
 ) -> TimelineBody {
     let mut degraded = Vec::new();
-    let entry = order.trail.completed_entry.as_ref().and_then(|entry| entry.parse().ok());
+    let entry = order
+        .trail
+        .completed_entry
+        .as_ref()
+        .and_then(|entry| entry.parse().ok());
     let standing = match entry {
         None => Standing::Unknown,
-        Some(entry) => settlements.standing(partition, entry).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell how far an event is");
-            degraded.push("store".to_owned());
-            Standing::Unknown
-        }),
+        Some(entry) => settlements
+            .standing(partition, entry)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot tell how far an event is");
+                degraded.push("store".to_owned());
+                Standing::Unknown
+            }),
     };
     // Before it is paid, inventory knows nothing of it.
     let movement = if order.paid_at.is_none() {
         None
     } else {
-        let asked = inventory.movement(order.wanted.product_id, order.id, context).await;
+        let asked = inventory
+            .movement(order.wanted.product_id, order.id, context)
+            .await;
         asked.unwrap_or_else(|_| {
             degraded.push("inventory".to_owned());
             None
@@ -127,7 +136,11 @@ pub(super) async fn timeline(
         order_id: order.id,
         status: order.status.into(),
         request_id: order.trail.request_id.as_ref().map(ToString::to_string),
-        trace_id: order.trail.traceparent.as_ref().map(|trace| trace.trace_id().to_owned()),
+        trace_id: order
+            .trail
+            .traceparent
+            .as_ref()
+            .map(|trace| trace.trace_id().to_owned()),
         steps: steps(order, standing, movement),
         degraded,
     }
@@ -145,11 +158,21 @@ fn steps(order: &Order, standing: Standing, movement: Option<Movement>) -> Vec<S
         format!("{}:refund", order.id),
         Standing::Acknowledged,
     );
-    let paid = order.paid_at.map(|at| StepBody { event: completed, ..step("order.paid", at) });
-    let taken = movement.map(|Movement { id, delta, balance, at }| StepBody {
-        movement: Some(StepMovement { id, delta, balance }),
-        ..step("stock.taken", at)
+    let paid = order.paid_at.map(|at| StepBody {
+        event: completed,
+        ..step("order.paid", at)
     });
+    let taken = movement.map(
+        |Movement {
+             id,
+             delta,
+             balance,
+             at,
+         }| StepBody {
+            movement: Some(StepMovement { id, delta, balance }),
+            ..step("stock.taken", at)
+        },
+    );
     let cancelled = order.cancelled_at.map(|at| step("order.cancelled", at));
     let refunded = order.refunded_at.map(|at| StepBody {
         reason: order.reason.map(|reason| reason.to_string()),
@@ -157,11 +180,20 @@ fn steps(order: &Order, standing: Standing, movement: Option<Movement>) -> Vec<S
         ..step("order.refunded", at)
     });
     let created = Some(step("order.created", order.created_at));
-    [created, paid, taken, cancelled, refunded].into_iter().flatten().collect()
+    [created, paid, taken, cancelled, refunded]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn step(kind: &str, at: Timestamp) -> StepBody {
-    StepBody { kind: kind.to_owned(), at, reason: None, event: None, movement: None }
+    StepBody {
+        kind: kind.to_owned(),
+        at,
+        reason: None,
+        event: None,
+        movement: None,
+    }
 }
 
 fn event<E: Event>(entry_id: Option<&str>, id: String, standing: Standing) -> Option<EventBody> {
@@ -192,7 +224,11 @@ impl Example for TimelineBody {
             status: StatusBody::Paid,
             request_id: Some(RequestId::example().to_string()),
             trace_id: Some(TraceParent::example().trace_id().to_owned()),
-            steps: vec![step("order.created", Timestamp::EXAMPLE), StepBody::example(), taken],
+            steps: vec![
+                step("order.created", Timestamp::EXAMPLE),
+                StepBody::example(),
+                taken,
+            ],
             degraded: Vec::new(),
         }
     }
@@ -200,7 +236,10 @@ impl Example for TimelineBody {
 
 impl Example for StepBody {
     fn example() -> Self {
-        Self { event: Some(EventBody::example()), ..step("order.paid", Timestamp::EXAMPLE) }
+        Self {
+            event: Some(EventBody::example()),
+            ..step("order.paid", Timestamp::EXAMPLE)
+        }
     }
 }
 
@@ -220,6 +259,10 @@ impl Example for EventBody {
 impl Example for StepMovement {
     fn example() -> Self {
         let id = format!("{}-1", Timestamp::EXAMPLE.as_millis());
-        Self { id, delta: -2, balance: 40 }
+        Self {
+            id,
+            delta: -2,
+            balance: 40,
+        }
     }
 }

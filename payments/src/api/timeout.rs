@@ -16,15 +16,25 @@ pub(super) struct Timeout(pub(super) Duration);
 shared::schema!(
     Timeout,
     "timeout",
-    MetaSchema { minimum: Some(1.0), maximum: Some(30.0), ..MetaSchema::new("integer") }
+    MetaSchema {
+        minimum: Some(1.0),
+        maximum: Some(30.0),
+        ..MetaSchema::new("integer")
+    }
 );
 
 impl ParseFromParameter for Timeout {
     fn parse_from_parameter(text: &str) -> ParseResult<Self> {
-        let seconds = text.parse().ok().filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
-        seconds.map(|seconds| Self(Duration::from_secs(seconds))).ok_or_else(|| {
-            let fault = format!("must be a whole number of seconds between 1 and {MAX_SECONDS}");
-            ParseError::custom(fault)
-        })
+        let seconds = text
+            .parse()
+            .ok()
+            .filter(|seconds| (1..=MAX_SECONDS).contains(seconds));
+        seconds
+            .map(|seconds| Self(Duration::from_secs(seconds)))
+            .ok_or_else(|| {
+                let fault =
+                    format!("must be a whole number of seconds between 1 and {MAX_SECONDS}");
+                ParseError::custom(fault)
+            })
     }
 }

@@ -39,18 +39,23 @@ struct Sum {
 impl Ledger {
     /// The ledger of a product with so many pieces on hand.
     pub fn new(stock: i64) -> Self {
-        Self { stock, later: None, flaw: None }
+        Self {
+            stock,
+            later: None,
+            flaw: None,
+        }
     }
 
     /// Takes the next older movement.
     pub fn push(&mut self, id: EntryId, delta: i64, balance: i64) {
         let flaw = match self.later {
-            None if balance != self.stock => {
-                Some(format!("{} on hand, and the newest movement left {balance}", self.stock))
-            }
-            Some((later, before)) if balance != before => {
-                Some(format!("movement {later} needs {before} before it, and {id} left {balance}"))
-            }
+            None if balance != self.stock => Some(format!(
+                "{} on hand, and the newest movement left {balance}",
+                self.stock
+            )),
+            Some((later, before)) if balance != before => Some(format!(
+                "movement {later} needs {before} before it, and {id} left {balance}"
+            )),
             _ => None,
         };
         self.flaw = self.flaw.take().or(flaw);
@@ -63,7 +68,13 @@ impl Ledger {
         let detail = self.flaw.or_else(|| self.later.is_none().then(none))?;
         let product_id = Some(product_id);
         let (kind, order_id, movement) = (Kind::WrongStock, None, None);
-        Some(Difference { kind, order_id, product_id, movement, detail })
+        Some(Difference {
+            kind,
+            order_id,
+            product_id,
+            movement,
+            detail,
+        })
     }
 }
 
@@ -71,9 +82,12 @@ impl Sums {
     /// Sums of no orders yet, beside these accounts.
     pub fn beside(accounts: impl IntoIterator<Item = (Partition, Account)>) -> Self {
         let zero = Sum::default();
-        let accounts =
-            accounts.into_iter().map(|(partition, read)| (partition, (read, zero, zero)));
-        Self { accounts: accounts.collect() }
+        let accounts = accounts
+            .into_iter()
+            .map(|(partition, read)| (partition, (read, zero, zero)));
+        Self {
+            accounts: accounts.collect(),
+        }
     }
 
     /// When the first of the accounts was read.
@@ -86,15 +100,23 @@ impl Sums {
     pub fn accounts(&self) -> (u64, u64) {
         let accounts = self.accounts.values().map(|(account, ..)| account);
         accounts.fold((0, 0), |(charged, refunded), account| {
-            (charged.saturating_add(account.charged), refunded.saturating_add(account.refunded))
+            (
+                charged.saturating_add(account.charged),
+                refunded.saturating_add(account.refunded),
+            )
         })
     }
 
     /// What was charged and refunded in all, by the orders.
     pub fn totals(&self) -> (u64, u64) {
-        self.accounts.values().fold((0, 0), |(paid, back), (_, charged, refunded)| {
-            (paid.saturating_add(charged.least), back.saturating_add(refunded.least))
-        })
+        self.accounts
+            .values()
+            .fold((0, 0), |(paid, back), (_, charged, refunded)| {
+                (
+                    paid.saturating_add(charged.least),
+                    back.saturating_add(refunded.least),
+                )
+            })
     }
 
     /// Adds an order of a partition.
@@ -108,10 +130,14 @@ impl Sums {
 
     /// Whatever account is not the sum of its orders.
     pub fn differences(&self) -> impl Iterator<Item = Difference> {
-        self.accounts.values().flat_map(|(account, charged, refunded)| {
-            let charged = charged.compare("charged", account.charged);
-            [charged, refunded.compare("refunded", account.refunded)].into_iter().flatten()
-        })
+        self.accounts
+            .values()
+            .flat_map(|(account, charged, refunded)| {
+                let charged = charged.compare("charged", account.charged);
+                [charged, refunded.compare("refunded", account.refunded)]
+                    .into_iter()
+                    .flatten()
+            })
     }
 }
 
@@ -136,7 +162,13 @@ impl Sum {
         let (kind, order_id, product_id) = (Kind::WrongAccount, None, None);
         let (sum, account) = (decimal(least), decimal(account));
         let detail = format!("{account} {name}, and the orders add up to {sum}");
-        Some(Difference { kind, order_id, product_id, movement: None, detail })
+        Some(Difference {
+            kind,
+            order_id,
+            product_id,
+            movement: None,
+            detail,
+        })
     }
 }
 
@@ -167,11 +199,18 @@ mod tests {
     }
 
     fn order(paid_at: u64, refunded_at: Option<u64>) -> Order {
-        let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
+        let wanted = PlaceOrder {
+            product_id: ProductId::EXAMPLE,
+            quantity: 1,
+        };
         let quote = Quote::of("1".parse().unwrap(), 1, "0".parse().unwrap()).unwrap();
         let at = Timestamp::from_millis;
         let placed = Order::placed(OrderId::mint(), wanted, quote, at(0), at(0));
-        Order { paid_at: Some(at(paid_at)), refunded_at: refunded_at.map(at), ..placed }
+        Order {
+            paid_at: Some(at(paid_at)),
+            refunded_at: refunded_at.map(at),
+            ..placed
+        }
     }
 
     proptest! {

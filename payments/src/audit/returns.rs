@@ -47,7 +47,10 @@ mod tests {
         let (order, other) = (OrderId::mint(), OrderId::mint());
         let [first, second, third] = [1, 2, 3].map(EntryId::first_of);
         let mut returns = Returns::default();
-        assert_eq!(returns.of(order, third, Outcome::Released), GivenBack::Nothing);
+        assert_eq!(
+            returns.of(order, third, Outcome::Released),
+            GivenBack::Nothing
+        );
         returns.push(order);
         let outcome = Outcome::Applied(third);
         assert_eq!(returns.of(order, third, outcome), GivenBack::OtherSale);

@@ -11,8 +11,12 @@ use crate::domain::{PlaceOrder, Quote};
 const SETTLED: Timestamp = Timestamp::EXAMPLE;
 const MOVEMENT: EntryId = EntryId { ms: 7, sequence: 1 };
 
-const STATUSES: [OrderStatus; 4] =
-    [OrderStatus::Pending, OrderStatus::Paid, OrderStatus::Cancelled, OrderStatus::Refunded];
+const STATUSES: [OrderStatus; 4] = [
+    OrderStatus::Pending,
+    OrderStatus::Paid,
+    OrderStatus::Cancelled,
+    OrderStatus::Refunded,
+];
 const OUTCOMES: [Outcome; 6] = [
     Outcome::Applied(MOVEMENT),
     Outcome::Rejected(RefundReason::InsufficientStock),
@@ -22,12 +26,19 @@ const OUTCOMES: [Outcome; 6] = [
     Outcome::Unknown,
 ];
 
-const GIVEN_BACK: [GivenBack; 3] = [GivenBack::Nothing, GivenBack::OtherSale, GivenBack::ThisSale];
+const GIVEN_BACK: [GivenBack; 3] = [
+    GivenBack::Nothing,
+    GivenBack::OtherSale,
+    GivenBack::ThisSale,
+];
 
 /// An order that came to this status `age` before everything is settled.
 fn order(status: OrderStatus, quantity: u32, age: i64) -> Order {
     let at = Timestamp::from_millis(SETTLED.as_millis().checked_add_signed(-age).unwrap());
-    let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity };
+    let wanted = PlaceOrder {
+        product_id: ProductId::EXAMPLE,
+        quantity,
+    };
     let price = "19.90".parse().unwrap();
     let quote = Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap();
     let placed = Order::placed(OrderId::EXAMPLE, wanted, quote, at, at);
@@ -68,13 +79,23 @@ fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_b
         let age = i64::try_from(age.as_millis()).unwrap();
         let order = order(OrderStatus::Paid, 1, age);
         let found = of_order(&order, Outcome::Forgotten, SETTLED);
-        found.into_iter().map(|found| found.kind).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|found| found.kind)
+            .collect::<Vec<_>>()
     };
     let (day, moment) = (Duration::from_hours(24), Duration::from_millis(1));
     assert_eq!(kinds(day), [Kind::ForgottenEarly]);
-    assert_eq!(kinds((7 * day).saturating_sub(moment)), [Kind::ForgottenEarly]);
+    assert_eq!(
+        kinds((7 * day).saturating_sub(moment)),
+        [Kind::ForgottenEarly]
+    );
     assert_eq!(kinds(7 * day), []);
-    assert_eq!(Kind::ForgottenEarly.remedy(), None, "nobody knows whether its stock was taken");
+    assert_eq!(
+        Kind::ForgottenEarly.remedy(),
+        None,
+        "nobody knows whether its stock was taken"
+    );
 }
 
 proptest! {

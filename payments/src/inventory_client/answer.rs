@@ -69,15 +69,27 @@ fn reason(error: &reqwest::Error) -> &'static str {
 /// What was answered, where it is an answer.
 pub(super) async fn read(response: Response) -> Result<Answered, NoOffer> {
     let status = response.status();
-    let content_type =
-        response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type =
-        content_type.unwrap_or_default().split(';').next().unwrap_or_default().to_owned();
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let content_type = content_type
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     match (status, content_type.as_str()) {
         (StatusCode::OK, "application/json") => {
-            let cursor = response.headers().get(header::LINK).and_then(|link| link.to_str().ok());
+            let cursor = response
+                .headers()
+                .get(header::LINK)
+                .and_then(|link| link.to_str().ok());
             let cursor = cursor.and_then(next_cursor);
-            Ok(Answered { body: body(response).await?, cursor })
+            Ok(Answered {
+                body: body(response).await?,
+                cursor,
+            })
         }
         (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
         (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
@@ -101,7 +113,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER_BYTES {
-            return Err(NoOffer::Nonsense(format!("more than {MAX_ANSWER_BYTES} bytes")));
+            return Err(NoOffer::Nonsense(format!(
+                "more than {MAX_ANSWER_BYTES} bytes"
+            )));
         }
     }
     Ok(body)
@@ -110,10 +124,19 @@ async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
 pub(super) fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
     if answer.id.parse() != Ok(id) {
-        return Err(NoOffer::Nonsense("another product than asked for".to_owned()));
+        return Err(NoOffer::Nonsense(
+            "another product than asked for".to_owned(),
+        ));
     }
-    let price = answer.price.get().parse().map_err(|error| nonsense(&error))?;
-    Ok(Offer { price, quantity: answer.quantity })
+    let price = answer
+        .price
+        .get()
+        .parse()
+        .map_err(|error| nonsense(&error))?;
+    Ok(Offer {
+        price,
+        quantity: answer.quantity,
+    })
 }
 
 pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movement>, NoOffer> {
@@ -123,10 +146,17 @@ pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movem
         return Ok(None);
     };
     if answer.order_id.parse() != Ok(order) {
-        return Err(NoOffer::Nonsense("the movement of another order".to_owned()));
+        return Err(NoOffer::Nonsense(
+            "the movement of another order".to_owned(),
+        ));
     }
     let at = answer.at.parse().map_err(|error| nonsense(&error))?;
-    Ok(Some(Movement { id: answer.id, delta: answer.delta, balance: answer.balance, at }))
+    Ok(Some(Movement {
+        id: answer.id,
+        delta: answer.delta,
+        balance: answer.balance,
+        at,
+    }))
 }
 
 pub(super) fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
@@ -144,15 +174,32 @@ mod tests {
             format!(r#"{{"id":"{id}","price":{price},"quantity":{quantity},"x":1}}"#)
         };
         let offer = parse_offer(answer("19.90", "3").as_bytes(), id).unwrap();
-        assert_eq!(offer, Offer { price: "19.90".parse().unwrap(), quantity: 3 });
-        for (price, quantity) in
-            [("-1", "3"), ("1e-3", "3"), ("NaN", "3"), ("1.999", "3"), ("1", "-3"), ("{}", "3")]
-        {
+        assert_eq!(
+            offer,
+            Offer {
+                price: "19.90".parse().unwrap(),
+                quantity: 3
+            }
+        );
+        for (price, quantity) in [
+            ("-1", "3"),
+            ("1e-3", "3"),
+            ("NaN", "3"),
+            ("1.999", "3"),
+            ("1", "-3"),
+            ("{}", "3"),
+        ] {
             let nonsense = parse_offer(answer(price, quantity).as_bytes(), id);
-            assert!(matches!(nonsense, Err(NoOffer::Nonsense(_))), "{price} {quantity}");
+            assert!(
+                matches!(nonsense, Err(NoOffer::Nonsense(_))),
+                "{price} {quantity}"
+            );
         }
         let other = parse_offer(answer("1", "1").as_bytes(), ProductId::mint());
         assert!(matches!(other, Err(NoOffer::Nonsense(_))));
-        assert!(matches!(parse_offer(b"<html>", id), Err(NoOffer::Nonsense(_))));
+        assert!(matches!(
+            parse_offer(b"<html>", id),
+            Err(NoOffer::Nonsense(_))
+        ));
     }
 }

@@ -96,7 +96,11 @@ impl InventoryClient {
         let mut url = self.0.url(&["admin", "outcomes"])?;
         url.query_pairs_mut().append_pair("orders", &ids.join(","));
         let slots = &self.0.movements;
-        self.0.ask(slots, url, None, context, |answer| parse_outcomes(answer, orders)).await
+        self.0
+            .ask(slots, url, None, context, |answer| {
+                parse_outcomes(answer, orders)
+            })
+            .await
     }
 
     /// A page of the stock of all products.
@@ -105,7 +109,10 @@ impl InventoryClient {
         cursor: Option<&str>,
         context: &RequestContext,
     ) -> Result<Page<Stock>, NoOffer> {
-        self.page(&["products"], cursor, context, |answer: ProductAnswer| answer.read()).await
+        self.page(&["products"], cursor, context, |answer: ProductAnswer| {
+            answer.read()
+        })
+        .await
     }
 
     /// The stock of a product; `None` when there is no such product (any more).
@@ -116,7 +123,11 @@ impl InventoryClient {
     ) -> Result<Option<Stock>, NoOffer> {
         let url = self.0.url(&["products", &product.to_string()])?;
         let read = |answer: &Answered| parse::<ProductAnswer>(answer)?.read().map(Some);
-        none_if_missing(self.0.ask(&self.0.movements, url, None, context, read).await)
+        none_if_missing(
+            self.0
+                .ask(&self.0.movements, url, None, context, read)
+                .await,
+        )
     }
 
     /// A page of the ledger of a product, the newest movement first; `None` when there never was
@@ -128,7 +139,9 @@ impl InventoryClient {
         context: &RequestContext,
     ) -> Result<Option<Page<LedgerEntry>>, NoOffer> {
         let path = ["products", &product.to_string(), "movements"];
-        let page = self.page(&path, cursor, context, |answer: MovementAnswer| answer.read());
+        let page = self.page(&path, cursor, context, |answer: MovementAnswer| {
+            answer.read()
+        });
         none_if_missing(page.await.map(Some))
     }
 
@@ -165,7 +178,10 @@ impl InventoryClient {
     ) -> Result<bool, NoOffer> {
         let (url, body) = (self.0.url(&["admin", what])?, body.to_string());
         let read = |answer: &Answered| parse_outcomes_one(answer, order);
-        let given = self.0.ask(&self.0.movements, url, Some(body), context, read).await;
+        let given = self
+            .0
+            .ask(&self.0.movements, url, Some(body), context, read)
+            .await;
         Ok(none_if_missing(given.map(Some))?.is_some())
     }
 
@@ -177,22 +193,32 @@ impl InventoryClient {
         read: impl Fn(A) -> Result<T, NoOffer>,
     ) -> Result<Page<T>, NoOffer> {
         let mut url = self.0.url(path)?;
-        url.query_pairs_mut().append_pair("limit", &MAX_LIMIT.to_string());
+        url.query_pairs_mut()
+            .append_pair("limit", &MAX_LIMIT.to_string());
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
         let read = |answer: &Answered| {
             let items = parse::<Vec<A>>(answer)?.into_iter().map(read);
-            Ok(Page { items: items.collect::<Result<_, _>>()?, next: answer.cursor.clone() })
+            Ok(Page {
+                items: items.collect::<Result<_, _>>()?,
+                next: answer.cursor.clone(),
+            })
         };
-        self.0.ask(&self.0.movements, url, None, context, read).await
+        self.0
+            .ask(&self.0.movements, url, None, context, read)
+            .await
     }
 }
 
 impl ProductAnswer {
     fn read(self) -> Result<Stock, NoOffer> {
         let product_id = self.id.parse().map_err(|error| nonsense(&error))?;
-        Ok(Stock { product_id, quantity: self.quantity, version: self.version })
+        Ok(Stock {
+            product_id,
+            quantity: self.quantity,
+            version: self.version,
+        })
     }
 }
 
@@ -206,7 +232,12 @@ impl MovementAnswer {
             ("stocktake", _) => Cause::Count,
             _ => Cause::Other,
         };
-        Ok(LedgerEntry { id, delta: self.delta, balance: self.balance, cause })
+        Ok(LedgerEntry {
+            id,
+            delta: self.delta,
+            balance: self.balance,
+            cause,
+        })
     }
 }
 
@@ -232,9 +263,15 @@ impl OutcomeAnswer {
 fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>, NoOffer> {
     let answers: Vec<OutcomeAnswer> = parse(answer)?;
     if answers.len() != orders.len() {
-        return Err(NoOffer::Nonsense("not one outcome for each order".to_owned()));
+        return Err(NoOffer::Nonsense(
+            "not one outcome for each order".to_owned(),
+        ));
     }
-    orders.iter().zip(answers).map(|(&order, answer)| answer.read(order)).collect()
+    orders
+        .iter()
+        .zip(answers)
+        .map(|(&order, answer)| answer.read(order))
+        .collect()
 }
 
 fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<Outcome, NoOffer> {

@@ -20,7 +20,14 @@ impl Findings {
     /// Nothing yet, and a list of at most `limit` differences.
     pub(super) fn up_to(limit: usize) -> Self {
         let differences = Vec::new();
-        Self { orders: 0, products: 0, movements: 0, differences, more: 0, limit }
+        Self {
+            orders: 0,
+            products: 0,
+            movements: 0,
+            differences,
+            more: 0,
+            limit,
+        }
     }
 
     /// Adds a difference.
@@ -45,7 +52,10 @@ impl Findings {
         self.products += other.products;
         self.movements += other.movements;
         self.more += other.more;
-        other.differences.into_iter().for_each(|difference| self.add(difference));
+        other
+            .differences
+            .into_iter()
+            .for_each(|difference| self.add(difference));
     }
 }
 
@@ -57,7 +67,13 @@ mod tests {
 
     fn difference(kind: Kind, order_id: OrderId) -> Difference {
         let (order_id, detail) = (Some(order_id), String::new());
-        Difference { kind, order_id, product_id: None, movement: None, detail }
+        Difference {
+            kind,
+            order_id,
+            product_id: None,
+            movement: None,
+            detail,
+        }
     }
 
     #[test]
@@ -83,7 +99,10 @@ mod tests {
             findings.add(difference(Kind::NoOutcome, id));
         }
         findings.add(difference(Kind::UnrecordedSale, sold));
-        let left = [difference(Kind::NoOutcome, forgotten), difference(Kind::UnrecordedSale, sold)];
+        let left = [
+            difference(Kind::NoOutcome, forgotten),
+            difference(Kind::UnrecordedSale, sold),
+        ];
         assert_eq!(findings.differences, left);
     }
 }

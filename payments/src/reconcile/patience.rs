@@ -10,7 +10,10 @@ use shared::cli;
 /// Attempts of one question before the run is given up: some ten seconds.
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait between two attempts.
-const PAUSE: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
+const PAUSE: Backoff = Backoff {
+    first: Duration::from_millis(200),
+    max: Duration::from_secs(2),
+};
 
 /// Asks until there is an answer. What is asked changes nothing the second time. The
 /// terminal shows what it waits for, once for each reason.
@@ -32,7 +35,10 @@ where
             }
             answer => {
                 if failures > 0 && answer.is_ok() {
-                    cli::note(&format!("answered again after {} s", began.elapsed().as_secs()));
+                    cli::note(&format!(
+                        "answered again after {} s",
+                        began.elapsed().as_secs()
+                    ));
                 }
                 return answer;
             }

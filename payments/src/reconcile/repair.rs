@@ -23,7 +23,9 @@ impl Reconciler {
         for batch in passing.chunks(MAX_LIMIT) {
             let ids: Vec<OrderId> = batch.iter().filter_map(|found| found.order_id).collect();
             let read = || self.store.find_records(&ids);
-            let found = patiently(read).await.context("the store of payments cannot be read")?;
+            let found = patiently(read)
+                .await
+                .context("the store of payments cannot be read")?;
             let orders: Vec<(OrderId, Found)> = ids.into_iter().zip(found).collect();
             let outcomes = self.outcomes(&orders).await?;
             for ((before, (_, found)), outcome) in batch.iter().zip(orders).zip(outcomes) {
@@ -70,7 +72,9 @@ impl Reconciler {
         match (remedy, difference.product_id, difference.movement) {
             (Remedy::EmitAgain, ..) => {
                 let emit = || self.store.emit_again(order);
-                patiently(emit).await.context("the store of payments cannot be written")?;
+                patiently(emit)
+                    .await
+                    .context("the store of payments cannot be written")?;
                 Ok(left)
             }
             (Remedy::Release, Some(product), _) => {
@@ -121,9 +125,9 @@ fn now(before: &Difference, found: &Found, outcome: Outcome, times: Times) -> Op
             matches!(outcome, Outcome::Applied(_)).then(|| before.clone())
         }
         (Kind::UnknownOrder, _) => None,
-        (_, Found::Order(order)) => {
-            of_order(order, outcome, times.settled).into_iter().find(may_pass)
-        }
+        (_, Found::Order(order)) => of_order(order, outcome, times.settled)
+            .into_iter()
+            .find(may_pass),
         (_, Found::Damaged(_) | Found::Missing) => Some(before.clone()),
     }
 }
@@ -142,18 +146,41 @@ mod tests {
         let at = |times: i64| {
             let at = minted_at.as_millis().checked_add_signed(times).unwrap();
             let at = Timestamp::from_millis(at);
-            Times { settled: at, orphaned: at, remembered: at, since: None }
+            Times {
+                settled: at,
+                orphaned: at,
+                remembered: at,
+                since: None,
+            }
         };
         let difference = |kind| {
             let detail = String::new();
-            Difference { kind, order_id: Some(id), product_id: None, movement: None, detail }
+            Difference {
+                kind,
+                order_id: Some(id),
+                product_id: None,
+                movement: None,
+                detail,
+            }
         };
         for (kind, before, after) in [
             (Kind::NoOutcome, Some(Remedy::EmitAgain), None),
             (Kind::UnknownOrder, None, Some(Remedy::Release)),
-            (Kind::RefundMissing, Some(Remedy::EmitAgain), Some(Remedy::EmitAgain)),
-            (Kind::StockTaken, Some(Remedy::Release), Some(Remedy::Release)),
-            (Kind::SoldTwice, Some(Remedy::ReleaseSurplus), Some(Remedy::ReleaseSurplus)),
+            (
+                Kind::RefundMissing,
+                Some(Remedy::EmitAgain),
+                Some(Remedy::EmitAgain),
+            ),
+            (
+                Kind::StockTaken,
+                Some(Remedy::Release),
+                Some(Remedy::Release),
+            ),
+            (
+                Kind::SoldTwice,
+                Some(Remedy::ReleaseSurplus),
+                Some(Remedy::ReleaseSurplus),
+            ),
             (Kind::WrongStock, None, None),
         ] {
             assert_eq!(remedy(at(-1), &difference(kind)), before, "{kind:?}");

@@ -47,13 +47,22 @@ impl Report {
         took: Duration,
     ) -> Self {
         let subject = |difference: &Difference| {
-            let Difference { kind, order_id, product_id, movement, .. } = difference;
+            let Difference {
+                kind,
+                order_id,
+                product_id,
+                movement,
+                ..
+            } = difference;
             (*order_id, *product_id, *movement, kind.remedy().is_some())
         };
         let remains: HashSet<_> = findings.differences.iter().map(subject).collect();
         let line = |difference: Difference| {
             let repaired = !remains.contains(&subject(&difference));
-            Line { difference, repaired }
+            Line {
+                difference,
+                repaired,
+            }
         };
         let (charged, refunded) = sums.map(Sums::accounts).unzip();
         Self {
@@ -79,15 +88,30 @@ impl Report {
         if json {
             return Ok(serde_json::to_string(self)?);
         }
-        let Self { orders, products, movements, seconds, .. } = self;
+        let Self {
+            orders,
+            products,
+            movements,
+            seconds,
+            ..
+        } = self;
         let mut text = format!(
             "compared {orders} orders, {products} products and {movements} movements \
              in {seconds:.1} s\n"
         );
         if let (Some(charged), Some(refunded)) = (self.charged, self.refunded) {
-            writeln!(text, "charged {}, refunded {}", decimal(charged), decimal(refunded))?;
+            writeln!(
+                text,
+                "charged {}, refunded {}",
+                decimal(charged),
+                decimal(refunded)
+            )?;
         }
-        for Line { difference, repaired } in &self.differences {
+        for Line {
+            difference,
+            repaired,
+        } in &self.differences
+        {
             let order = difference.order_id.map(|id| format!(" order {id}"));
             let product = difference.product_id.map(|id| format!(" product {id}"));
             write!(text, "{}", difference.kind.as_str())?;
@@ -107,7 +131,11 @@ impl Report {
             write!(text, "; {repairs} are {limit} {next}")?;
         }
         if self.more > 0 {
-            write!(text, "; {} of them are only counted: run it again", self.more)?;
+            write!(
+                text,
+                "; {} of them are only counted: run it again",
+                self.more
+            )?;
         }
         Ok(text)
     }
@@ -124,7 +152,13 @@ mod tests {
         let difference = || {
             let (order_id, detail) = (Some(OrderId::mint()), String::new());
             let kind = Kind::NoOutcome;
-            Difference { kind, order_id, product_id: None, movement: None, detail }
+            Difference {
+                kind,
+                order_id,
+                product_id: None,
+                movement: None,
+                detail,
+            }
         };
         std::iter::repeat_with(difference).take(count).collect()
     }
@@ -141,15 +175,24 @@ mod tests {
     fn what_is_not_left_is_repaired() {
         let found = differences(3);
         let report = report(vec![found[1].clone()], found, None);
-        let repaired: Vec<bool> = report.differences.iter().map(|line| line.repaired).collect();
+        let repaired: Vec<bool> = report
+            .differences
+            .iter()
+            .map(|line| line.repaired)
+            .collect();
         assert_eq!(repaired, [true, false, true]);
     }
 
     #[test]
     fn a_report_advises_no_more_repairs_than_a_run_takes() {
         for (held_back, advice) in [(101, "101"), (100_001, "100000")] {
-            let text = report(Vec::new(), Vec::new(), Some(held_back)).text(false).unwrap();
-            assert!(text.ends_with(&format!("say --max-repairs {advice}")), "{text}");
+            let text = report(Vec::new(), Vec::new(), Some(held_back))
+                .text(false)
+                .unwrap();
+            assert!(
+                text.ends_with(&format!("say --max-repairs {advice}")),
+                "{text}"
+            );
         }
     }
 }

@@ -57,10 +57,18 @@ mod tests {
         for stubborn in [7, 2] {
             let (left, waits) = run(1_000, |number| number % stubborn != 0).await;
             assert!(left.iter().all(|number| number % stubborn == 0));
-            assert_eq!((left.len(), waits), (1_000_usize.div_ceil(stubborn), 2), "{stubborn}");
+            assert_eq!(
+                (left.len(), waits),
+                (1_000_usize.div_ceil(stubborn), 2),
+                "{stubborn}"
+            );
         }
         assert_eq!(run(1_000, |_| true).await, (Vec::new(), 0));
-        assert_eq!(run(10, |number| number > 0).await, (vec![0], 1), "one step is waited for once");
+        assert_eq!(
+            run(10, |number| number > 0).await,
+            (vec![0], 1),
+            "one step is waited for once"
+        );
     }
 
     #[tokio::test]
@@ -82,7 +90,10 @@ mod tests {
         };
         let all: Vec<usize> = (0..20).collect();
         let repair = async |step: &[usize]| Ok(step.to_vec());
-        assert_eq!(in_steps(&all, 10, repair, settle).await.unwrap(), Vec::<usize>::new());
+        assert_eq!(
+            in_steps(&all, 10, repair, settle).await.unwrap(),
+            Vec::<usize>::new()
+        );
         assert_eq!(looks.into_inner(), 3);
     }
 }

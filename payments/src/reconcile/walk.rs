@@ -68,7 +68,9 @@ impl Reconciler {
         let (mut sums, mut position) = (self.sums().await?, None);
         loop {
             let read = || self.store.list_records(None, position, MAX_LIMIT);
-            let page = patiently(read).await.context("the store of payments cannot be read")?;
+            let page = patiently(read)
+                .await
+                .context("the store of payments cannot be read")?;
             for (id, found) in &page.items {
                 if let Found::Order(order) = found {
                     sums.add(partitions.of_order(*id), order);
@@ -83,7 +85,9 @@ impl Reconciler {
 
     async fn records(&self, times: Times, position: Option<Position>) -> anyhow::Result<Records> {
         let read = || self.store.list_records(times.since, position, MAX_LIMIT);
-        patiently(read).await.context("the store of payments cannot be read")
+        patiently(read)
+            .await
+            .context("the store of payments cannot be read")
     }
 
     /// What became of these orders. Of one that is pending inventory is not asked.
@@ -119,7 +123,10 @@ impl Reconciler {
         loop {
             let ask = || self.inventory.stocks(cursor.as_deref(), &self.context);
             let page = patiently(ask).await.context("inventory cannot be asked")?;
-            let products = page.items.into_iter().map(|stock| self.compare_product(times, stock));
+            let products = page
+                .items
+                .into_iter()
+                .map(|stock| self.compare_product(times, stock));
             let mut products = iter(products).buffer_unordered(LEDGERS_AT_ONCE);
             while let Some(found) = products.try_next().await? {
                 findings.merge(found);
@@ -145,12 +152,17 @@ impl Reconciler {
                 ledger.push(entry.id, entry.delta, entry.balance);
             }
             let young = |entry: &LedgerEntry| {
-                times.since.is_none_or(|since| entry.id.ms >= since.as_millis())
+                times
+                    .since
+                    .is_none_or(|since| entry.id.ms >= since.as_millis())
             };
             let all = page.items.len();
             page.items.retain(young);
             findings.movements += page.items.len() as u64;
-            for difference in self.compare_sales(product_id, &page.items, &mut history).await? {
+            for difference in self
+                .compare_sales(product_id, &page.items, &mut history)
+                .await?
+            {
                 findings.add(difference);
             }
             // The others are older still.
@@ -234,9 +246,24 @@ impl Reconciler {
                 }
                 Cause::Other => continue,
             };
-            let Some((found, outcome)) = known.next() else { break };
-            let (LedgerEntry { id: movement, delta, .. }, counted) = (*entry, history.counted);
-            let sale = Sale { product_id, order_id, movement, delta, counted };
+            let Some((found, outcome)) = known.next() else {
+                break;
+            };
+            let (
+                LedgerEntry {
+                    id: movement,
+                    delta,
+                    ..
+                },
+                counted,
+            ) = (*entry, history.counted);
+            let sale = Sale {
+                product_id,
+                order_id,
+                movement,
+                delta,
+                counted,
+            };
             let given_back = history.returns.of(order_id, movement, outcome);
             differences.extend(match found {
                 Found::Order(order) => of_sale(&sale, Some(&order), outcome, given_back),

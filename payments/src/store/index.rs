@@ -48,7 +48,9 @@ impl Store {
             self.read_index(partition, placed.clone(), position, count)
         };
         let find = |position: Position| find(position.id);
-        self.own.scan_lists(Order::Descending, position, limit, read, find).await
+        self.own
+            .scan_lists(Order::Descending, position, limit, read, find)
+            .await
     }
 
     /// The first `count` orders of a partition behind `position`.
@@ -60,8 +62,9 @@ impl Store {
         count: usize,
     ) -> Result<Vec<Position>, RedisError> {
         // Those that were placed together with the last one may stand in any order.
-        let end =
-            position.map_or(placed.end, |last| placed.end.min(last.placed_ms.saturating_add(1)));
+        let end = position.map_or(placed.end, |last| {
+            placed.end.min(last.placed_ms.saturating_add(1))
+        });
         let (mut orders, mut ids) = (BTreeSet::new(), 0);
         let (mut members, mut batch) = (0, FIRST_MEMBERS);
         loop {
@@ -81,7 +84,11 @@ impl Store {
                 }
             }
             // The next member may have orders of the last millisecond, which come before those.
-            let whole = orders.iter().rev().take_while(|order| order.placed_ms > last_ms).count();
+            let whole = orders
+                .iter()
+                .rev()
+                .take_while(|order| order.placed_ms > last_ms)
+                .count();
             if at_end || whole >= count {
                 return Ok(orders.into_iter().rev().take(count).collect());
             }
@@ -108,7 +115,10 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, String> {
         let position = || {
             let (placed_ms, id) = text.split_once('.')?;
-            Some(Self { placed_ms: placed_ms.parse().ok()?, id: id.parse().ok()? })
+            Some(Self {
+                placed_ms: placed_ms.parse().ok()?,
+                id: id.parse().ok()?,
+            })
         };
         position().ok_or_else(|| format!("{text:?} is no place of an order"))
     }
@@ -117,9 +127,15 @@ impl FromStr for Position {
 /// So many members behind the first ones of those with a score in this range, the newest first.
 fn range(partition: Partition, placed: Range<u64>, behind: usize, count: usize) -> Command {
     let (newest, oldest) = (format!("({}", placed.end), placed.start.to_string());
-    let range = Command::new("ZRANGE").key(keys::orders(partition)).arg(newest).arg(oldest);
+    let range = Command::new("ZRANGE")
+        .key(keys::orders(partition))
+        .arg(newest)
+        .arg(oldest);
     let range = range.arg("BYSCORE").arg("REV").arg("LIMIT");
-    range.arg(behind.to_string()).arg(count.to_string()).arg("WITHSCORES")
+    range
+        .arg(behind.to_string())
+        .arg(count.to_string())
+        .arg("WITHSCORES")
 }
 
 /// The orders of a member.
@@ -140,10 +156,21 @@ mod tests {
 
     #[test]
     fn a_position_reads_back_what_it_shows() {
-        let position = Position { placed_ms: 1_763_632_806_410, id: OrderId::EXAMPLE };
+        let position = Position {
+            placed_ms: 1_763_632_806_410,
+            id: OrderId::EXAMPLE,
+        };
         assert_eq!(position.to_string().parse(), Ok(position));
         let id = OrderId::EXAMPLE;
-        for text in ["", "1", ".", &id.to_string(), &format!(".{id}"), &format!("-1.{id}"), "1.x"] {
+        for text in [
+            "",
+            "1",
+            ".",
+            &id.to_string(),
+            &format!(".{id}"),
+            &format!("-1.{id}"),
+            "1.x",
+        ] {
             assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }

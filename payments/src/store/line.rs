@@ -18,19 +18,29 @@ struct Values<'a> {
 
 /// Reads the line of an order.
 pub(super) fn parse(id: OrderId, line: &str) -> Result<Order, RedisError> {
-    let mut values = Values { id, rest: line.split(' ') };
+    let mut values = Values {
+        id,
+        rest: line.split(' '),
+    };
     let quantity = values.next("quantity")?;
     let quote = Quote {
         price: values.next("price")?,
         fee: values.next("fee")?,
         total: values.next("total")?,
     };
-    let wanted = PlaceOrder { product_id: values.next("product_id")?, quantity };
+    let wanted = PlaceOrder {
+        product_id: values.next("product_id")?,
+        quantity,
+    };
     let traceparent = Some(values.next("traceparent")?);
     let request_id = Some(values.next("request_id")?);
     let (created_at, completes_at) = (values.time("created_at")?, values.time("completes_at")?);
     let placed = Order::placed(id, wanted, quote, created_at, completes_at);
-    let trail = Trail { request_id, traceparent, ..Trail::default() };
+    let trail = Trail {
+        request_id,
+        traceparent,
+        ..Trail::default()
+    };
     values.what_happened(Order { trail, ..placed })
 }
 
@@ -73,7 +83,10 @@ impl Values<'_> {
 
     /// The next value, which must be there.
     fn next<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<T, RedisError> {
-        let text = self.rest.next().ok_or_else(|| self.broken(name, &"it is missing"))?;
+        let text = self
+            .rest
+            .next()
+            .ok_or_else(|| self.broken(name, &"it is missing"))?;
         text.parse().map_err(|error| self.broken(name, &error))
     }
 
@@ -101,14 +114,23 @@ mod tests {
     #[test]
     fn a_line_tells_what_was_placed_and_what_happened_later() {
         let pending = read("").unwrap();
-        assert_eq!((pending.status, pending.wanted.quantity), (OrderStatus::Pending, 2));
-        assert_eq!(pending.trail.request_id.as_ref().unwrap().as_str(), "checkout-7");
+        assert_eq!(
+            (pending.status, pending.wanted.quantity),
+            (OrderStatus::Pending, 2)
+        );
+        assert_eq!(
+            pending.trail.request_id.as_ref().unwrap().as_str(),
+            "checkout-7"
+        );
         let cancelled = read(" cancelled 3").unwrap();
         assert_eq!(cancelled.cancelled_at, Some(Timestamp::from_millis(3)));
         let paid = read(" paid 3 4-0").unwrap();
         assert_eq!(paid.trail.completed_entry.as_deref(), Some("4-0"));
         let refunded = read(" paid 3 4-0 refunded 5 insufficient_stock 6-1").unwrap();
-        assert_eq!((refunded.status, refunded.paid_at), (OrderStatus::Refunded, paid.paid_at));
+        assert_eq!(
+            (refunded.status, refunded.paid_at),
+            (OrderStatus::Refunded, paid.paid_at)
+        );
         assert_eq!(refunded.trail.refund_entry.as_deref(), Some("6-1"));
     }
 
@@ -135,7 +157,10 @@ mod tests {
             assert!(read(later).is_err(), "{later:?}");
         }
         for (place, _) in PLACED.match_indices(' ') {
-            assert!(parse(OrderId::EXAMPLE, &PLACED[..place]).is_err(), "{place}");
+            assert!(
+                parse(OrderId::EXAMPLE, &PLACED[..place]).is_err(),
+                "{place}"
+            );
             let doubled = format!("{} {}", &PLACED[..place], &PLACED[place..]);
             assert!(parse(OrderId::EXAMPLE, &doubled).is_err(), "{place}");
         }

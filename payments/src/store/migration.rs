@@ -10,7 +10,10 @@ use super::line;
 use crate::keys;
 
 /// The layout that this build reads and writes.
-pub(super) const LAYOUT: Layout = Layout { service: "payments", steps: &[index_by_time] };
+pub(super) const LAYOUT: Layout = Layout {
+    service: "payments",
+    steps: &[index_by_time],
+};
 
 /// Members of the index that are read, and written anew, at once.
 const PAGE: usize = 100;
@@ -26,13 +29,22 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
         // Members that are no orders stay as they are. The list of orders tells of them.
         let (mut timed, mut left) = (0, 0);
         loop {
-            let range = Command::new("ZRANGE").key(index.as_str()).arg("0").arg("0").arg("BYSCORE");
-            let range = range.arg("LIMIT").arg(left.to_string()).arg(PAGE.to_string());
+            let range = Command::new("ZRANGE")
+                .key(index.as_str())
+                .arg("0")
+                .arg("0")
+                .arg("BYSCORE");
+            let range = range
+                .arg("LIMIT")
+                .arg(left.to_string())
+                .arg(PAGE.to_string());
             let members = own.run(range).await?.texts()?;
             if members.is_empty() {
                 break;
             }
-            let placed = members.iter().map(|member| placed_at(&own, partition, member));
+            let placed = members
+                .iter()
+                .map(|member| placed_at(&own, partition, member));
             let mut add = Command::new("ZADD").key(index.as_str()).arg("XX");
             let before = timed;
             for (member, placed_ms) in members.iter().zip(all(placed).await) {
@@ -49,7 +61,12 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
             }
         }
         if timed > 0 {
-            tracing::info!(partition = partition.index(), timed, left, "orders are listed by time");
+            tracing::info!(
+                partition = partition.index(),
+                timed,
+                left,
+                "orders are listed by time"
+            );
         }
         Ok(())
     })
@@ -65,13 +82,22 @@ async fn placed_at(
     let Ok(id) = member.parse::<OrderId>() else {
         return Ok(None);
     };
-    let line = match own.run(Command::new("GET").key(keys::order(partition, id))).await {
+    let line = match own
+        .run(Command::new("GET").key(keys::order(partition, id)))
+        .await
+    {
         // Something else stands under the key of the order.
         Err(RedisError::Refused(_)) => None,
         line => Some(line?),
     };
-    let line = line.filter(|line| !line.is_null()).and_then(|line| line.text().ok());
+    let line = line
+        .filter(|line| !line.is_null())
+        .and_then(|line| line.text().ok());
     let order = line.and_then(|line| line::parse(id, &line).ok());
-    let placed = order.map(|order| order.created_at).or_else(|| id.minted_at());
-    Ok(placed.map(Timestamp::as_millis).filter(|&placed_ms| placed_ms != UNTIMED))
+    let placed = order
+        .map(|order| order.created_at)
+        .or_else(|| id.minted_at());
+    Ok(placed
+        .map(Timestamp::as_millis)
+        .filter(|&placed_ms| placed_ms != UNTIMED))
 }

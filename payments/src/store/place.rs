@@ -44,12 +44,23 @@ impl Placement {
         context: &RequestContext,
         claim: Option<&Claim>,
     ) -> Self {
-        let PlaceOrder { product_id, quantity } = wanted;
+        let PlaceOrder {
+            product_id,
+            quantity,
+        } = wanted;
         let Quote { price, fee, total } = quote;
-        let RequestContext { traceparent, request_id } = context;
+        let RequestContext {
+            traceparent,
+            request_id,
+        } = context;
         let line =
             format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}");
-        Self { id, delay, claim: claim.cloned(), line }
+        Self {
+            id,
+            delay,
+            claim: claim.cloned(),
+            line,
+        }
     }
 
     fn add_to(&self, call: Call) -> Call {
@@ -88,7 +99,11 @@ async fn place_orders(
     let missing = || Err(unexpected("place_orders", "too little"));
     let mut placed: Vec<_> = placements.iter().map(|_| missing()).collect();
     for (delay, places) in by_delay {
-        let call = call(partition, delay, places.iter().map(|&place| &placements[place]));
+        let call = call(
+            partition,
+            delay,
+            places.iter().map(|&place| &placements[place]),
+        );
         let replies = match own.call(partition, &call).await {
             Ok(reply) => read(reply, delay, places.len()),
             Err(error) => Err(error),
@@ -99,7 +114,9 @@ async fn place_orders(
                     placed[place] = reply;
                 }
             }
-            Err(error) => places.into_iter().for_each(|place| placed[place] = Err(error.clone())),
+            Err(error) => places
+                .into_iter()
+                .for_each(|place| placed[place] = Err(error.clone())),
         }
     }
     placed
@@ -127,9 +144,13 @@ fn read(
     count: usize,
 ) -> Result<Vec<Result<Placed, RedisError>>, RedisError> {
     let mut replies = reply.list_of(1 + count)?.into_iter();
-    let now = replies.next().ok_or_else(|| unexpected("place_orders", "nothing"))?;
+    let now = replies
+        .next()
+        .ok_or_else(|| unexpected("place_orders", "nothing"))?;
     let now = timestamp(&now)?;
-    replies.map(|reply| Ok(read_one(&reply.text()?, now, delay))).collect()
+    replies
+        .map(|reply| Ok(read_one(&reply.text()?, now, delay)))
+        .collect()
 }
 
 fn read_one(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, RedisError> {
@@ -143,7 +164,9 @@ fn read_one(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, Redi
             _ => Err(unexpected("place_orders", reply)),
         },
         ["5"] => Err(not_now("CLOCK the id of the order is from another day")),
-        ["6"] => Err(not_now("DAMAGED what stands under the id of the order is no order")),
+        ["6"] => Err(not_now(
+            "DAMAGED what stands under the id of the order is no order",
+        )),
         _ => Err(unexpected("place_orders", reply)),
     }
 }

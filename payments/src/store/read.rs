@@ -14,7 +14,10 @@ impl Store {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);
-        let found = self.own.read_line(partition, keys::order(partition, id)).await?;
+        let found = self
+            .own
+            .read_line(partition, keys::order(partition, id))
+            .await?;
         found.map(|found| line::parse(id, &found)).transpose()
     }
 
@@ -26,10 +29,16 @@ impl Store {
         position: Option<Position>,
         limit: usize,
     ) -> Result<Scanned<Order, Position>, RedisError> {
-        let start = filter.created_after.map_or(0, |after| after.as_millis() + 1);
+        let start = filter
+            .created_after
+            .map_or(0, |after| after.as_millis() + 1);
         let end = filter.created_before.map_or(u64::MAX, Timestamp::as_millis);
-        let find =
-            |id| async move { Ok(self.find_order(id).await?.filter(|order| filter.admits(order))) };
+        let find = |id| async move {
+            Ok(self
+                .find_order(id)
+                .await?
+                .filter(|order| filter.admits(order)))
+        };
         self.scan_orders(start..end, position, limit, find).await
     }
 
@@ -43,12 +52,16 @@ impl Store {
     ) -> Result<Scanned<(OrderId, Found), Position>, RedisError> {
         let start = since.map_or(0, Timestamp::as_millis);
         let find = |id| async move { Ok(Some((id, self.find_record(id).await?))) };
-        self.scan_orders(start..u64::MAX, position, limit, find).await
+        self.scan_orders(start..u64::MAX, position, limit, find)
+            .await
     }
 
     /// These orders as an audit finds them, in this order.
     pub async fn find_records(&self, ids: &[OrderId]) -> Result<Vec<Found>, RedisError> {
-        all(ids.iter().map(|&id| self.find_record(id))).await.into_iter().collect()
+        all(ids.iter().map(|&id| self.find_record(id)))
+            .await
+            .into_iter()
+            .collect()
     }
 
     async fn find_record(&self, id: OrderId) -> Result<Found, RedisError> {

@@ -60,19 +60,32 @@ impl Store {
         delay: Duration,
         from: usize,
     ) -> Result<Vec<String>, RedisError> {
-        let latest = self.own.now(partition).await?.later_by(delay).later_by(MIN_AHEAD);
+        let latest = self
+            .own
+            .now(partition)
+            .await?
+            .later_by(delay)
+            .later_by(MIN_AHEAD);
         let range = Command::new("ZRANGEBYSCORE").key(keys::due(partition));
         let range = range.arg(format!("({}", latest.as_millis())).arg("+inf");
         Ok(self
             .own
-            .run(range.arg("LIMIT").arg(from.to_string()).arg(PAGE.to_string()))
+            .run(
+                range
+                    .arg("LIMIT")
+                    .arg(from.to_string())
+                    .arg(PAGE.to_string()),
+            )
             .await?
             .texts()?)
     }
 
     /// Orders that were placed together have the same times, so the first one tells those of all.
     async fn redate(&self, partition: Partition, member: &str) -> Result<bool, RedisError> {
-        let first = member.split(' ').next().and_then(|id| id.parse::<OrderId>().ok());
+        let first = member
+            .split(' ')
+            .next()
+            .and_then(|id| id.parse::<OrderId>().ok());
         let Some(first) = first else {
             return Ok(false);
         };
@@ -85,7 +98,9 @@ impl Store {
         }
         let due = due_anew(now, order.created_at, order.completes_at);
         // Only if it still waits, and only to an earlier time.
-        let add = Command::new("ZADD").key(keys::due(partition)).args(["XX", "LT", "CH"]);
+        let add = Command::new("ZADD")
+            .key(keys::due(partition))
+            .args(["XX", "LT", "CH"]);
         let add = add.arg(due.as_millis().to_string()).arg(member);
         if self.own.run(add).await?.unsigned()? == 0 {
             return Ok(false);
@@ -99,7 +114,9 @@ impl Store {
 /// When an order is due that waits for its delay from now on. A damaged one, which was to be completed
 /// before it was placed, is due now.
 fn due_anew(now: Timestamp, created_at: Timestamp, completes_at: Timestamp) -> Timestamp {
-    let delay_ms = completes_at.as_millis().saturating_sub(created_at.as_millis());
+    let delay_ms = completes_at
+        .as_millis()
+        .saturating_sub(created_at.as_millis());
     now.later_by(Duration::from_millis(delay_ms))
 }
 
@@ -111,8 +128,15 @@ mod tests {
     fn an_order_that_is_due_anew_waits_for_its_delay_and_no_arithmetic_overflows() {
         let hour = Duration::from_hours(1);
         let (now, placed) = (Timestamp::EXAMPLE, Timestamp::EXAMPLE.later_by(20 * hour));
-        assert_eq!(due_anew(now, placed, placed.later_by(hour)), now.later_by(hour));
-        assert_eq!(due_anew(now, placed, placed.earlier_by(hour)), now, "a damaged one");
+        assert_eq!(
+            due_anew(now, placed, placed.later_by(hour)),
+            now.later_by(hour)
+        );
+        assert_eq!(
+            due_anew(now, placed, placed.earlier_by(hour)),
+            now,
+            "a damaged one"
+        );
         let (first, last) = (Timestamp::from_millis(0), Timestamp::from_millis(u64::MAX));
         assert_eq!(due_anew(last, first, last), last);
     }

@@ -26,7 +26,10 @@ const DELAY: usize = 2;
 async fn a_key_of_a_wrong_type_or_an_odd_argument_leaves_the_store_as_it_is() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
-    let (types, _) = bench(&test).await.spoil_everything("payments", &subjects).await;
+    let (types, _) = bench(&test)
+        .await
+        .spoil_everything("payments", &subjects)
+        .await;
     assert!(types.cases >= 100, "{types:?}");
 }
 
@@ -51,10 +54,17 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
         due.push(place(test, Duration::ZERO).await);
     }
     let pending = place(test, LATER).await;
-    let now = test.store.own.now(only_partition()).await.unwrap().as_millis();
+    let now = test
+        .store
+        .own
+        .now(only_partition())
+        .await
+        .unwrap()
+        .as_millis();
     let claims = [now, now - DAY_MS].map(|ms| format!("idempotency:{}", ms / DAY_MS));
     for key in &claims {
-        test.operate("HSET", &format!("{key} other-key what:ever")).await;
+        test.operate("HSET", &format!("{key} other-key what:ever"))
+            .await;
     }
     vec![
         place_orders(&claims),
@@ -88,9 +98,17 @@ async fn place(test: &TestStore, delay: Duration) -> OrderId {
 }
 
 async fn place_order(test: &TestStore, delay: Duration) -> Order {
-    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 3,
+    };
     let context = RequestContext::mint();
-    match test.store.place_order(wanted, quote(), delay, &context, None).await.unwrap() {
+    match test
+        .store
+        .place_order(wanted, quote(), delay, &context, None)
+        .await
+        .unwrap()
+    {
         Once::Now(order) => order,
         other => panic!("{other:?}"),
     }
@@ -101,12 +119,19 @@ fn quote() -> Quote {
 }
 
 fn claim() -> Claim {
-    Claim { hash: "key".to_owned(), fingerprint: "request".to_owned() }
+    Claim {
+        hash: "key".to_owned(),
+        fingerprint: "request".to_owned(),
+    }
 }
 
 fn subject(invocation: Invocation) -> Subject {
     let optional = vec!["changes".to_owned()];
-    Subject { invocation, optional, ..Subject::default() }
+    Subject {
+        invocation,
+        optional,
+        ..Subject::default()
+    }
 }
 
 fn whole_store() -> Partition {
@@ -119,45 +144,101 @@ fn place_orders(claims: &[String]) -> Subject {
         let id = OrderId::mint();
         Place {
             id,
-            wanted: PlaceOrder { product_id: ProductId::mint(), quantity: 3 },
+            wanted: PlaceOrder {
+                product_id: ProductId::mint(),
+                quantity: 3,
+            },
             quote: quote(),
             context: RequestContext::mint(),
             minted_at: id.minted_at().unwrap().as_millis(),
-            claim: Some(Claim { hash: hash.to_owned(), ..claim() }),
+            claim: Some(Claim {
+                hash: hash.to_owned(),
+                ..claim()
+            }),
         }
     };
-    let place = PlaceAll { delay_ms: 5_000, orders: ["a", "b", "c"].map(order).to_vec() };
-    let keys: Vec<_> = place.orders.iter().map(|order| format!("order:{}", order.id)).collect();
+    let place = PlaceAll {
+        delay_ms: 5_000,
+        orders: ["a", "b", "c"].map(order).to_vec(),
+    };
+    let keys: Vec<_> = place
+        .orders
+        .iter()
+        .map(|order| format!("order:{}", order.id))
+        .collect();
     let optional = keys.iter().cloned().chain(["changes".to_owned()]).collect();
     let derived = claims.iter().cloned().chain(keys).collect();
     let numbers = vec![DELAY];
-    Subject { derived, optional, numbers, ..subject(place.invocation(whole_store())) }
+    Subject {
+        derived,
+        optional,
+        numbers,
+        ..subject(place.invocation(whole_store()))
+    }
 }
 
 /// What is due without being an order is taken off the list; the other orders are paid.
 fn complete_due(due: &[OrderId]) -> Subject {
     let derived: Vec<_> = due.iter().map(|id| format!("order:{id}")).collect();
-    let optional = derived.iter().cloned().chain(["changes".to_owned()]).collect();
+    let optional = derived
+        .iter()
+        .cloned()
+        .chain(["changes".to_owned()])
+        .collect();
     let invocation = Complete { limit: 100 }.invocation(whole_store());
     let sums = sum("charged");
-    Subject { derived, optional, numbers: vec![1], sums, ..subject(invocation) }
+    Subject {
+        derived,
+        optional,
+        numbers: vec![1],
+        sums,
+        ..subject(invocation)
+    }
 }
 
 fn cancel_order(id: OrderId, claims: &[String]) -> Subject {
-    let condition = Condition { only: Some(Versions::Listed(vec![1])), not: None };
-    let cancel = Cancel { id, condition, claim: Some(claim()) };
-    let derived = claims.iter().cloned().chain(["idempotency:days".to_owned()]).collect();
-    Subject { derived, ..subject(cancel.invocation(whole_store())) }
+    let condition = Condition {
+        only: Some(Versions::Listed(vec![1])),
+        not: None,
+    };
+    let cancel = Cancel {
+        id,
+        condition,
+        claim: Some(claim()),
+    };
+    let derived = claims
+        .iter()
+        .cloned()
+        .chain(["idempotency:days".to_owned()])
+        .collect();
+    Subject {
+        derived,
+        ..subject(cancel.invocation(whole_store()))
+    }
 }
 
 fn refund_orders(paid: &[Order]) -> Subject {
     let reason = RefundReason::InsufficientStock;
     let asked = |order: &Order| {
-        let PlaceOrder { product_id: product, quantity } = order.wanted;
-        Asked { id: order.id, reason, entry: "1-0".to_owned(), product, quantity }
+        let PlaceOrder {
+            product_id: product,
+            quantity,
+        } = order.wanted;
+        Asked {
+            id: order.id,
+            reason,
+            entry: "1-0".to_owned(),
+            product,
+            quantity,
+        }
     };
-    let refund = Refund { orders: paid.iter().map(asked).collect() };
-    Subject { sums: sum("refunded"), ..subject(refund.invocation(whole_store())) }
+    let refund = Refund {
+        orders: paid.iter().map(asked).collect(),
+    };
+    Subject {
+        sums: sum("refunded"),
+        ..subject(refund.invocation(whole_store()))
+    }
 }
 
 fn emit_again(id: OrderId) -> Subject {

@@ -26,7 +26,12 @@ async fn with_paid_order() -> (Service, String) {
     let product = service.inventory.product("10", 9);
     let id = service.order(product, 2).await.order_id();
     assert_eq!(service.complete().await, 1);
-    age(&service, &id, &[order_line::CREATED_AT, order_line::PAID_AT]).await;
+    age(
+        &service,
+        &id,
+        &[order_line::CREATED_AT, order_line::PAID_AT],
+    )
+    .await;
     (service, id)
 }
 
@@ -42,7 +47,12 @@ async fn age(service: &Service, id: &str, fields: &[usize]) {
 }
 
 async fn now(service: &Service) -> u64 {
-    let time = operator(service).run(Command::new("TIME")).await.unwrap().list().unwrap();
+    let time = operator(service)
+        .run(Command::new("TIME"))
+        .await
+        .unwrap()
+        .list()
+        .unwrap();
     time[0].unsigned().unwrap() * 1_000
 }
 
@@ -57,18 +67,26 @@ async fn audited(service: &Service) -> Vec<String> {
     assert_eq!(audit.status, 200, "{audit:?}");
     let body = audit.json();
     let differences = body["differences"].as_array().unwrap().iter();
-    differences.map(|difference| difference["kind"].as_str().unwrap().to_owned()).collect()
+    differences
+        .map(|difference| difference["kind"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test]
 async fn an_audit_tells_what_inventory_and_an_order_do_not_agree_on() {
     let (service, id) = with_paid_order().await;
     let knows = async |word: &str| {
-        service.inventory.set_outcome(&id, Behaviour::Answer(outcome(&id, word)));
+        service
+            .inventory
+            .set_outcome(&id, Behaviour::Answer(outcome(&id, word)));
         audited(&service).await
     };
     assert_eq!(knows("applied").await, [""; 0]);
-    assert_eq!(knows("forgotten").await, ["forgotten_early"], "it is too young for that");
+    assert_eq!(
+        knows("forgotten").await,
+        ["forgotten_early"],
+        "it is too young for that"
+    );
     assert_eq!(knows("unknown").await, ["no_outcome"]);
     assert_eq!(knows("insufficient_stock").await, ["refund_missing"]);
     assert_eq!(knows("released").await, ["refund_missing"]);
@@ -92,8 +110,12 @@ async fn an_audit_shows_the_money_and_leaves_out_what_is_on_its_way() {
     let young = service.order(product, 1).await.order_id();
     assert_eq!(service.complete().await, 1);
     // The cursor of the second page comes from the first.
-    service.inventory.set_outcome(&young, Behaviour::Answer(outcome(&young, "unknown")));
-    service.inventory.set_outcome(&old, Behaviour::Answer(outcome(&old, "applied")));
+    service
+        .inventory
+        .set_outcome(&young, Behaviour::Answer(outcome(&young, "unknown")));
+    service
+        .inventory
+        .set_outcome(&old, Behaviour::Answer(outcome(&old, "applied")));
     let first = service.get("/admin/audit?limit=1").await;
     let expected = json!({
         "orders": 1, "charged": 1_200, "refunded": 0,
@@ -101,10 +123,15 @@ async fn an_audit_shows_the_money_and_leaves_out_what_is_on_its_way() {
     });
     assert_eq!(first.json(), expected);
     let next = first.header("link").strip_prefix('<').unwrap();
-    let second = service.get(next.strip_suffix(">; rel=\"next\"").unwrap()).await;
+    let second = service
+        .get(next.strip_suffix(">; rel=\"next\"").unwrap())
+        .await;
     assert_eq!(second.json()["charged"], 2_400);
     assert_eq!(second.header("link"), "");
-    service.get("/admin/audit?cursor=x").await.problem(400, "invalid-cursor");
+    service
+        .get("/admin/audit?cursor=x")
+        .await
+        .problem(400, "invalid-cursor");
 }
 
 #[tokio::test]
@@ -116,18 +143,32 @@ async fn an_audit_without_a_sensible_inventory_is_a_problem() {
         outcome(&id, "sold"),
         response("200 OK", "application/json", "[]"),
     ] {
-        service.inventory.set_outcome(&id, Behaviour::Answer(nonsense));
-        service.get("/admin/audit").await.problem(502, "bad-upstream");
+        service
+            .inventory
+            .set_outcome(&id, Behaviour::Answer(nonsense));
+        service
+            .get("/admin/audit")
+            .await
+            .problem(502, "bad-upstream");
     }
     service.inventory.set_outcome(&id, Behaviour::HangUp);
-    service.get("/admin/audit").await.problem(503, "inventory-unavailable");
+    service
+        .get("/admin/audit")
+        .await
+        .problem(503, "inventory-unavailable");
 }
 
 async fn paid(test: &TestStore) -> Order {
-    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 3,
+    };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
     let context = RequestContext::mint();
-    let placed = test.store.place_order(wanted, quote, Duration::ZERO, &context, None).await;
+    let placed = test
+        .store
+        .place_order(wanted, quote, Duration::ZERO, &context, None)
+        .await;
     let Once::Now(order) = placed.unwrap() else {
         panic!("an order without a key was placed before");
     };
@@ -155,13 +196,28 @@ async fn only_the_event_of_a_paid_order_is_emitted_again_and_it_is_the_same_even
     let mut entries = test.entries(OrderCompleted::STREAM).await;
     let (again, first) = (entries.pop().unwrap(), entries.pop().unwrap());
     assert_eq!(again.fields, first.fields);
-    let trail = test.store.find_order(order.id).await.unwrap().unwrap().trail;
+    let trail = test
+        .store
+        .find_order(order.id)
+        .await
+        .unwrap()
+        .unwrap()
+        .trail;
     assert_eq!(trail.completed_entry, Some(again.id));
 
-    test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap();
+    test.store
+        .refund_orders(&[refund(&order)], &["1-0"])
+        .await
+        .unwrap();
     let before = test.dump().await;
-    assert!(!test.store.emit_again(order.id).await.unwrap(), "it is refunded");
-    assert!(!test.store.emit_again(OrderId::mint()).await.unwrap(), "it never was");
+    assert!(
+        !test.store.emit_again(order.id).await.unwrap(),
+        "it is refunded"
+    );
+    assert!(
+        !test.store.emit_again(OrderId::mint()).await.unwrap(),
+        "it never was"
+    );
     assert_eq!(test.dump().await, before);
 }
 
@@ -181,7 +237,8 @@ async fn an_event_that_cannot_be_written_whole_is_not_emitted_again() {
     let find = |line: &mut Vec<String>| line.insert(order_line::FEE, fee);
     order_line::change(&test.operator, order.id, find).await;
     test.operate("DEL", OrderCompleted::STREAM).await;
-    test.operate("SET", &format!("{} x", OrderCompleted::STREAM)).await;
+    test.operate("SET", &format!("{} x", OrderCompleted::STREAM))
+        .await;
     fails().await;
     test.operate("DEL", OrderCompleted::STREAM).await;
     assert!(test.store.emit_again(order.id).await.unwrap());
@@ -197,7 +254,10 @@ async fn an_account_that_cannot_be_added_to_holds_the_money_back_and_changes_not
         ("SET", "account x"),
         ("HSET", "account charged x refunded x"),
         ("HSET", "account charged -1 refunded -1"),
-        ("HSET", "account charged 9223372036854775807 refunded 9223372036854775807"),
+        (
+            "HSET",
+            "account charged 9223372036854775807 refunded 9223372036854775807",
+        ),
     ];
     for (name, words) in spoiled {
         test.operate("DEL", "account").await;
@@ -206,11 +266,19 @@ async fn an_account_that_cannot_be_added_to_holds_the_money_back_and_changes_not
         let before = test.dump().await;
         let waits = |error: RedisError| assert!(matches!(error, RedisError::NotNow(_)));
         waits(test.store.complete_due(only_partition()).await.unwrap_err());
-        waits(test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap_err());
+        waits(
+            test.store
+                .refund_orders(&[refund(&order)], &["1-0"])
+                .await
+                .unwrap_err(),
+        );
         assert_eq!(test.dump().await, before, "{words}");
     }
     test.operate("DEL", "account").await;
-    test.store.refund_orders(&[refund(&order)], &["1-0"]).await.unwrap();
+    test.store
+        .refund_orders(&[refund(&order)], &["1-0"])
+        .await
+        .unwrap();
     let account = test.store.read_account(only_partition()).await.unwrap();
     assert_eq!((account.charged, account.refunded), (0, 7_164));
 }

@@ -14,8 +14,9 @@ async fn place(service: &Service) -> String {
 
 async fn cancel(service: &Service, path: &str, headers: &[(&str, &str)]) -> Answer {
     let request = service.request(Method::POST, path);
-    let request =
-        headers.iter().fold(request, |request, &(name, value)| request.header(name, value));
+    let request = headers.iter().fold(request, |request, &(name, value)| {
+        request.header(name, value)
+    });
     Answer::to(request).await
 }
 
@@ -23,7 +24,10 @@ fn assert_order(answer: &Answer, status: &str, version: u64) -> Value {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("etag"), format!("\"{version}\""));
     let order = answer.json();
-    assert_eq!((&order["status"], &order["version"]), (&status.into(), &version.into()));
+    assert_eq!(
+        (&order["status"], &order["version"]),
+        (&status.into(), &version.into())
+    );
     order
 }
 
@@ -41,18 +45,31 @@ async fn an_order_is_cancelled_only_as_the_version_that_is_meant() {
         ("if-match", "garbage", 400, "invalid-parameter"),
         ("if-match", "", 400, "invalid-parameter"),
         ("if-none-match", "garbage", 400, "invalid-parameter"),
-        ("if-unmodified-since", "Fri, 20 Nov 2026 10:00:00 GMT", 400, "invalid-parameter"),
+        (
+            "if-unmodified-since",
+            "Fri, 20 Nov 2026 10:00:00 GMT",
+            400,
+            "invalid-parameter",
+        ),
     ] {
-        cancel(&service, &path, &[(name, tags)]).await.problem(status, slug);
+        cancel(&service, &path, &[(name, tags)])
+            .await
+            .problem(status, slug);
     }
     let pending = service.get(&order).await;
     assert_order(&pending, "pending", 1);
     let both = [("if-match", "\"1\""), ("if-none-match", "\"2\"")];
     assert_order(&cancel(&service, &path, &both).await, "cancelled", 2);
     // Cancelling it again changes nothing, and is the same change only of the same version.
-    cancel(&service, &path, &both).await.problem(412, "precondition-failed");
+    cancel(&service, &path, &both)
+        .await
+        .problem(412, "precondition-failed");
     for tags in ["\"2\"", "*"] {
-        assert_order(&cancel(&service, &path, &[("if-match", tags)]).await, "cancelled", 2);
+        assert_order(
+            &cancel(&service, &path, &[("if-match", tags)]).await,
+            "cancelled",
+            2,
+        );
     }
     assert_order(&cancel(&service, &path, &[]).await, "cancelled", 2);
 }
@@ -62,9 +79,17 @@ async fn what_there_is_not_and_what_is_too_late_is_told_before_any_condition() {
     let service = Service::start(&[]).await;
     let path = format!("{}/cancel", place(&service).await);
     assert_eq!(service.complete().await, 1);
-    for headers in [[("if-match", "*")], [("if-match", "\"1\"")], [("if-none-match", "*")]] {
-        cancel(&service, NOWHERE, &headers).await.problem(404, "not-found");
-        let late = cancel(&service, &path, &headers).await.problem(409, "order-not-cancellable");
+    for headers in [
+        [("if-match", "*")],
+        [("if-match", "\"1\"")],
+        [("if-none-match", "*")],
+    ] {
+        cancel(&service, NOWHERE, &headers)
+            .await
+            .problem(404, "not-found");
+        let late = cancel(&service, &path, &headers)
+            .await
+            .problem(409, "order-not-cancellable");
         assert_eq!(late["detail"], "the order is paid");
     }
 }
@@ -74,14 +99,19 @@ async fn a_repeated_request_is_answered_like_the_first_whatever_the_version_is_b
     let service = Service::start(&[]).await;
     let path = format!("{}/cancel", place(&service).await);
     let refused = [("idempotency-key", "k"), ("if-match", "\"2\"")];
-    cancel(&service, &path, &refused).await.problem(412, "precondition-failed");
+    cancel(&service, &path, &refused)
+        .await
+        .problem(412, "precondition-failed");
     // Nothing happened, so the key is as good as new.
     let meant = [("idempotency-key", "k"), ("if-match", "\"1\"")];
     let first = cancel(&service, &path, &meant).await;
     assert_order(&first, "cancelled", 2);
     assert_eq!(first.header("idempotent-replayed"), "");
     let again = cancel(&service, &path, &meant).await;
-    assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &first.text));
+    assert_eq!(
+        (again.header("idempotent-replayed"), &again.text),
+        ("true", &first.text)
+    );
 }
 
 #[tokio::test]

@@ -22,15 +22,21 @@ const CROWD: usize = 5_000;
 async fn however_many_wait_for_one_entry_all_are_told_that_it_is_acknowledged() {
     let test = TestStore::start(Partitions::NONE).await;
     test.operate("XADD", "order_completed 1-0 a b").await;
-    test.operate("XGROUP", "CREATE order_completed inventory-group 0").await;
+    test.operate("XGROUP", "CREATE order_completed inventory-group 0")
+        .await;
     let settlements = Settlements::new(test.store.own.clone());
     let stop = Shutdown::new();
     let looking = tokio::spawn(settlements.clone().run(Progress::new(), stop.clone()));
     let entry = EntryId::first_of(1);
     let crowd = (0..CROWD).map(|_| settlements.acknowledged(only_partition(), entry));
     let acknowledge = async {
-        test.operate("XREADGROUP", "GROUP inventory-group c STREAMS order_completed >").await;
-        test.operate("XACK", "order_completed inventory-group 1-0").await;
+        test.operate(
+            "XREADGROUP",
+            "GROUP inventory-group c STREAMS order_completed >",
+        )
+        .await;
+        test.operate("XACK", "order_completed inventory-group 1-0")
+            .await;
     };
     let all = futures_util::future::join(join_all(crowd), acknowledge);
     tokio::time::timeout(LIMIT, all).await.unwrap();
@@ -52,11 +58,23 @@ async fn who_waited_in_vain_is_told_what_is_true_when_the_time_is_up() {
     let movement = format!("{product}/movements?order_id={id}");
     let mend = async {
         let asked = || async { !service.inventory.questions(&movement).is_empty() };
-        wait_until("inventory to be asked", LIMIT, asked).await.unwrap();
-        service.inventory.set_movement(&name, &id, Behaviour::Answer(movements(Some(&id))));
+        wait_until("inventory to be asked", LIMIT, asked)
+            .await
+            .unwrap();
+        service
+            .inventory
+            .set_movement(&name, &id, Behaviour::Answer(movements(Some(&id))));
     };
     let began = tokio::time::Instant::now();
     let (answer, ()) = tokio::join!(service.get(&path), mend);
-    assert_eq!((answer.status, answer.header("order-final")), (200, "true"), "{answer:?}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(
+        (answer.status, answer.header("order-final")),
+        (200, "true"),
+        "{answer:?}"
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -47,7 +47,11 @@ impl FakeInventory {
         let state = Arc::new(Mutex::new(State::default()));
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, state.clone()));
-        Self { url, state, _tasks: tasks }
+        Self {
+            url,
+            state,
+            _tasks: tasks,
+        }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -56,7 +60,9 @@ impl FakeInventory {
 
     /// Says what happens when somebody asks for this product.
     pub(crate) fn set(&self, id: ProductId, behaviour: Behaviour) {
-        lock(&self.state).behaviours.insert(id.to_string(), behaviour);
+        lock(&self.state)
+            .behaviours
+            .insert(id.to_string(), behaviour);
     }
 
     /// Says what happens when somebody asks what an order did to the stock.
@@ -67,7 +73,9 @@ impl FakeInventory {
 
     /// Says what inventory has on record of an order.
     pub(crate) fn set_outcome(&self, order: &str, behaviour: Behaviour) {
-        lock(&self.state).behaviours.insert(format!("admin/outcomes?orders={order}"), behaviour);
+        lock(&self.state)
+            .behaviours
+            .insert(format!("admin/outcomes?orders={order}"), behaviour);
     }
 
     /// Lets go of all answers that are held, now and later.
@@ -77,9 +85,11 @@ impl FakeInventory {
 
     /// Waits until so many questions about this product are there.
     pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
-        wait_until("the questions", LIMIT, || async { self.questions(id).len() >= times })
-            .await
-            .unwrap();
+        wait_until("the questions", LIMIT, || async {
+            self.questions(id).len() >= times
+        })
+        .await
+        .unwrap();
     }
 
     /// A new product with this price, a JSON value, and so many on hand.
@@ -92,7 +102,11 @@ impl FakeInventory {
     /// The heads of all questions about this product, or under this path of one.
     pub(crate) fn questions(&self, id: impl std::fmt::Display) -> Vec<String> {
         let state = lock(&self.state);
-        state.questions.get(&id.to_string()).cloned().unwrap_or_default()
+        state
+            .questions
+            .get(&id.to_string())
+            .cloned()
+            .unwrap_or_default()
     }
 }
 
@@ -111,12 +125,20 @@ pub(crate) fn movements(taken: Option<&str>) -> String {
             r#"{{"id":"1763632806410-0","kind":"sale","order_id":"{order}","delta":-2,"balance":40,"at":"2025-11-20T10:00:06.410Z"}}"#
         )
     });
-    response("200 OK", "application/json", &format!("[{}]", movement.unwrap_or_default()))
+    response(
+        "200 OK",
+        "application/json",
+        &format!("[{}]", movement.unwrap_or_default()),
+    )
 }
 
 /// What inventory says it has on record of an order.
 pub(crate) fn outcome(order: &str, outcome: &str) -> String {
-    let movement = if outcome == "applied" { r#","movement_id":"1763632806410-0""# } else { "" };
+    let movement = if outcome == "applied" {
+        r#","movement_id":"1763632806410-0""#
+    } else {
+        ""
+    };
     let body = format!(r#"[{{"order_id":"{order}","outcome":"{outcome}"{movement}}}]"#);
     response("200 OK", "application/json", &body)
 }
@@ -147,7 +169,10 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
 async fn answer(stream: &mut TcpStream, state: &Mutex<State>) -> Option<()> {
     let head = read_head(stream).await?;
     let path = head.split(' ').nth(1)?;
-    let id = path.strip_prefix("/products/").or(path.strip_prefix('/'))?.to_owned();
+    let id = path
+        .strip_prefix("/products/")
+        .or(path.strip_prefix('/'))?
+        .to_owned();
     let answer = match question(state, &id, head) {
         Behaviour::Answer(answer) => answer,
         Behaviour::Held(answer) => {

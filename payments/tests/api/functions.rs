@@ -33,10 +33,21 @@ async fn try_place(
     delay: Duration,
     key: Option<&str>,
 ) -> Result<Once<Order>, RedisError> {
-    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 3 };
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 3,
+    };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
     let claim = key.map(|key| Claim::new(key.parse().unwrap(), &"POST /orders"));
-    test.store.place_order(wanted, quote, delay, &RequestContext::mint(), claim.as_ref()).await
+    test.store
+        .place_order(
+            wanted,
+            quote,
+            delay,
+            &RequestContext::mint(),
+            claim.as_ref(),
+        )
+        .await
 }
 
 async fn place(test: &TestStore, delay: Duration) -> Order {
@@ -70,7 +81,10 @@ fn refund(order: &Order) -> RefundOrder {
 
 /// The names of the functions in the store.
 async fn function_names(test: &TestStore) -> BTreeSet<String> {
-    let list = test.operator.run(Command::new("FUNCTION").arg("LIST")).await;
+    let list = test
+        .operator
+        .run(Command::new("FUNCTION").arg("LIST"))
+        .await;
     let mut names = BTreeSet::new();
     for library in list.unwrap().list().unwrap() {
         for function in library.field("functions").unwrap().list().unwrap() {
@@ -93,8 +107,10 @@ async fn every_lua_file_is_a_function_of_the_store() {
     // And those that every library has.
     let common = ["move_cursor", "set_identity"].map(str::to_owned);
     let library = test.store.own.library();
-    let expected: BTreeSet<String> =
-        files.chain(common).map(|name| format!("{name}_{library}")).collect();
+    let expected: BTreeSet<String> = files
+        .chain(common)
+        .map(|name| format!("{name}_{library}"))
+        .collect();
     assert_eq!(function_names(&test).await, expected);
 }
 
@@ -107,15 +123,24 @@ async fn a_store_without_identity_refuses_every_function() {
     test.operate("DEL", "identity").await;
     let before = test.dump().await;
     for name in function_names(&test).await {
-        let call = Command::new("FCALL").arg(name.as_str()).arg(1).key("identity");
+        let call = Command::new("FCALL")
+            .arg(name.as_str())
+            .arg(1)
+            .key("identity");
         let error = test.operator.run(call).await.unwrap_err();
         assert!(error.to_string().contains("NOIDENTITY"), "{name}: {error}");
     }
     for error in [
         try_place(&test, LATER, Some("k")).await.unwrap_err(),
         test.store.complete_due(only_partition()).await.unwrap_err(),
-        test.store.cancel_order(later, &Condition::NONE, None).await.unwrap_err(),
-        test.store.refund_orders(&[refund(&order)], &[ENTRY]).await.unwrap_err(),
+        test.store
+            .cancel_order(later, &Condition::NONE, None)
+            .await
+            .unwrap_err(),
+        test.store
+            .refund_orders(&[refund(&order)], &[ENTRY])
+            .await
+            .unwrap_err(),
         test.store.emit_again(due).await.unwrap_err(),
         test.store.read_account(only_partition()).await.unwrap_err(),
     ] {
@@ -134,13 +159,20 @@ async fn functions_that_are_flushed_are_loaded_again() {
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(complete(&test).await, [order.id]);
     test.operate("FUNCTION", "FLUSH").await;
-    let refunded = test.store.refund_orders(&[refund(&order)], &[ENTRY]).await.unwrap();
+    let refunded = test
+        .store
+        .refund_orders(&[refund(&order)], &[ENTRY])
+        .await
+        .unwrap();
     assert_eq!(refunded, [Refund::Refunded]);
     test.operate("FUNCTION", "FLUSH").await;
     let order = place(&test, LATER).await.id;
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(
-        test.store.cancel_order(order, &Condition::NONE, None).await.unwrap(),
+        test.store
+            .cancel_order(order, &Condition::NONE, None)
+            .await
+            .unwrap(),
         Once::Now(Cancellation::Cancelled)
     );
 }
@@ -152,12 +184,18 @@ async fn a_key_without_an_effect_is_not_written_down() {
     let claim = |key: &str| Claim::new(key.parse().unwrap(), &"cancel");
     let done = Once::Now(Cancellation::Cancelled);
     assert_eq!(
-        test.store.cancel_order(order, &Condition::NONE, Some(&claim("a"))).await.unwrap(),
+        test.store
+            .cancel_order(order, &Condition::NONE, Some(&claim("a")))
+            .await
+            .unwrap(),
         done
     );
     let before = test.dump().await;
     assert_eq!(
-        test.store.cancel_order(order, &Condition::NONE, Some(&claim("b"))).await.unwrap(),
+        test.store
+            .cancel_order(order, &Condition::NONE, Some(&claim("b")))
+            .await
+            .unwrap(),
         done
     );
     assert_eq!(test.dump().await, before);
@@ -191,13 +229,30 @@ async fn cancelled_orders_are_taken_off_the_list_and_that_is_progress() {
     let test = start().await;
     for _ in 0..3 {
         let order = place(&test, Duration::from_hours(1)).await.id;
-        test.store.cancel_order(order, &Condition::NONE, None).await.unwrap();
+        test.store
+            .cancel_order(order, &Condition::NONE, None)
+            .await
+            .unwrap();
         test.operate("ZADD", &format!("due 1 {order}")).await;
     }
     let completion = test.store.complete_due(only_partition()).await.unwrap();
-    assert_eq!((completion.paid.len(), completion.broken.len(), completion.removed), (0, 0, 3));
+    assert_eq!(
+        (
+            completion.paid.len(),
+            completion.broken.len(),
+            completion.removed
+        ),
+        (0, 0, 3)
+    );
     assert_eq!(completion.next_due_in, None);
-    assert_eq!(test.store.complete_due(only_partition()).await.unwrap().removed, 0);
+    assert_eq!(
+        test.store
+            .complete_due(only_partition())
+            .await
+            .unwrap()
+            .removed,
+        0
+    );
 }
 
 /// An order that has lost a field cannot be told to inventory, so it must not be paid; and it must
@@ -215,7 +270,11 @@ async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
     let completion = test.store.complete_due(only_partition()).await.unwrap();
     assert_eq!(completion.broken, [damaged.to_string()]);
     for id in orders {
-        assert_eq!(status(&test, id).await, OrderStatus::Paid, "held up by a damaged one");
+        assert_eq!(
+            status(&test, id).await,
+            OrderStatus::Paid,
+            "held up by a damaged one"
+        );
     }
     let line = Command::new("GET").key(format!("order:{damaged}"));
     let line = test.operator.run(line).await.unwrap().text().unwrap();
@@ -232,7 +291,10 @@ async fn more_orders_than_a_batch_are_paid_in_rounds() {
     }
     let (first, second) = (complete(&test).await, complete(&test).await);
     assert_eq!((first.len(), second.len()), (COMPLETION_BATCH, 20));
-    assert_eq!(first.into_iter().chain(second).collect::<BTreeSet<_>>(), placed);
+    assert_eq!(
+        first.into_iter().chain(second).collect::<BTreeSet<_>>(),
+        placed
+    );
 }
 
 #[tokio::test]
@@ -240,17 +302,34 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
     let test = TestStore::start(Partitions::NONE).await;
     let order = place(&test, Duration::ZERO).await;
     let settle = async |refund: RefundOrder| {
-        let handler = RefundHandler { store: test.store.clone() };
+        let handler = RefundHandler {
+            store: test.store.clone(),
+        };
         handler.handle(&[refund], &[ENTRY]).await.unwrap().remove(0)
     };
     let is_mismatch = |settlement: &Settlement| {
-        matches!(settlement, Settlement::Park(Parking { reason: "order_mismatch", .. }))
+        matches!(
+            settlement,
+            Settlement::Park(Parking {
+                reason: "order_mismatch",
+                ..
+            })
+        )
     };
     let right = refund(&order);
     let wrong = [
-        RefundOrder { product_id: ProductId::mint(), ..right.clone() },
-        RefundOrder { quantity: 1, ..right.clone() },
-        RefundOrder { quantity: 33, ..right.clone() },
+        RefundOrder {
+            product_id: ProductId::mint(),
+            ..right.clone()
+        },
+        RefundOrder {
+            quantity: 1,
+            ..right.clone()
+        },
+        RefundOrder {
+            quantity: 33,
+            ..right.clone()
+        },
     ];
     // Whatever became of the order meanwhile.
     for paid in [false, true, true] {
@@ -273,14 +352,24 @@ async fn a_release_of_an_order_that_payments_does_not_know_has_nobody_to_refund(
     let test = TestStore::start(Partitions::NONE).await;
     let mut unknown = refund(&place(&test, LATER).await);
     unknown.order_id = OrderId::mint();
-    let handler = RefundHandler { store: test.store.clone() };
+    let handler = RefundHandler {
+        store: test.store.clone(),
+    };
     let before = test.dump().await;
-    for (reason, parked) in
-        [(RefundReason::InsufficientStock, true), (RefundReason::Released, false)]
-    {
-        let refund = RefundOrder { reason, ..unknown.clone() };
+    for (reason, parked) in [
+        (RefundReason::InsufficientStock, true),
+        (RefundReason::Released, false),
+    ] {
+        let refund = RefundOrder {
+            reason,
+            ..unknown.clone()
+        };
         let settled = handler.handle(&[refund], &[ENTRY]).await.unwrap();
-        assert_eq!(matches!(settled[0], Settlement::Park(_)), parked, "{reason}");
+        assert_eq!(
+            matches!(settled[0], Settlement::Park(_)),
+            parked,
+            "{reason}"
+        );
     }
     assert_eq!(test.dump().await, before);
 }

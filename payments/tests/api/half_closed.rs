@@ -14,14 +14,19 @@ use crate::live::{cancel, place, start};
 /// How often an order is placed: the two ends of a connection race.
 const TIMES: usize = 40;
 /// Between the request and its end.
-const PAUSES: [Duration; 3] =
-    [Duration::ZERO, Duration::from_micros(500), Duration::from_millis(1)];
+const PAUSES: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+];
 /// A client that is gone is found by the second heartbeat of its live stream, each 15 s.
 const FOUND_GONE: Duration = Duration::from_secs(30);
 
 async fn connect(service: &Service) -> TcpStream {
     let url = service.system.payments_url();
-    TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap()
+    TcpStream::connect(url.strip_prefix("http://").unwrap())
+        .await
+        .unwrap()
 }
 
 /// Says this and, after a pause, that it is all.
@@ -80,7 +85,9 @@ async fn an_order_of_a_client_that_half_closes_is_placed_and_answered() {
     loop {
         let page = service.get(&path).await;
         count += page.json().as_array().unwrap().len();
-        let Some((next, _)) = page.header("link").split_once(">; rel=\"next\"") else { break };
+        let Some((next, _)) = page.header("link").split_once(">; rel=\"next\"") else {
+            break;
+        };
         path = next.rsplit('<').next().unwrap().to_owned();
     }
     assert_eq!(count, PAUSES.len() * TIMES, "an order for each answer");
@@ -107,7 +114,10 @@ async fn the_places_of_clients_that_are_gone_come_back() {
     // One stream may be open, and no more than one poll may wait.
     let service = Service::start(&[("MAX_CONNECTIONS", "3")]).await;
     let id = place(&service).await;
-    for path in ["/orders/stream".to_owned(), format!("/orders/{id}?wait=final&timeout=5")] {
+    for path in [
+        "/orders/stream".to_owned(),
+        format!("/orders/{id}?wait=final&timeout=5"),
+    ] {
         let mut gone = connect(&service).await;
         gone.write_all(get(&path).as_bytes()).await.unwrap();
         if path.contains("stream") {
@@ -121,6 +131,8 @@ async fn the_places_of_clients_that_are_gone_come_back() {
             let mut status = [0; "HTTP/1.1 200".len()];
             stream.read_exact(&mut status).await.is_ok() && status.ends_with(b"200")
         };
-        wait_until("a place", FOUND_GONE + LIMIT, free).await.unwrap();
+        wait_until("a place", FOUND_GONE + LIMIT, free)
+            .await
+            .unwrap();
     }
 }

@@ -114,7 +114,12 @@ impl Service {
     pub(crate) async fn complete(&self) -> usize {
         let url = self.system.payments_redis().url(User::Payments);
         let store = Store::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE);
-        store.complete_due(only_partition()).await.unwrap().paid.len()
+        store
+            .complete_due(only_partition())
+            .await
+            .unwrap()
+            .paid
+            .len()
     }
 }
 
@@ -162,8 +167,9 @@ impl Answer {
     pub(crate) fn invalid_fields(&self) -> Vec<String> {
         let problem = self.problem(422, "validation-failed");
         let errors = problem["errors"].as_array().unwrap().iter();
-        let mut pointers: Vec<String> =
-            errors.map(|error| error["pointer"].as_str().unwrap().to_owned()).collect();
+        let mut pointers: Vec<String> = errors
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect();
         pointers.sort_unstable();
         pointers
     }

@@ -50,14 +50,23 @@ async fn a_key_is_demanded_where_the_setting_says_so() {
     let order = service.order_with_key("k", id, 1).await.order_id();
     let cancel = format!("/orders/{order}/cancel");
     for path in ["/orders", "/orders/quote", &cancel] {
-        let problem = service.post(path, "{}").await.problem(400, "invalid-parameter");
+        let problem = service
+            .post(path, "{}")
+            .await
+            .problem(400, "invalid-parameter");
         let detail = "Idempotency-Key: must be given; make a new one for each intent";
         assert_eq!(problem["detail"], detail, "{path}");
     }
-    assert_eq!(service.get(&format!("/orders/{order}")).await.json()["status"], "pending");
+    assert_eq!(
+        service.get(&format!("/orders/{order}")).await.json()["status"],
+        "pending"
+    );
     let cancelled = service.json(&cancel, "").header("idempotency-key", "c");
     assert_eq!(Answer::to(cancelled).await.status, 200);
-    service.post("/orders/stream", "{}").await.problem(405, "method-not-allowed");
+    service
+        .post("/orders/stream", "{}")
+        .await
+        .problem(405, "method-not-allowed");
 }
 
 #[tokio::test]
@@ -71,7 +80,10 @@ async fn a_repeated_request_is_answered_the_same_whatever_became_of_the_order() 
     let cancelled = service.order_with_key("cancelled", id, 1).await;
     let path = format!("/orders/{}/cancel", cancelled.order_id());
     assert_eq!(service.post(&path, "").await.status, 200);
-    assert_replayed(&cancelled, &service.order_with_key("cancelled", id, 1).await);
+    assert_replayed(
+        &cancelled,
+        &service.order_with_key("cancelled", id, 1).await,
+    );
     assert_eq!(service.count_orders().await, 2);
 }
 
@@ -108,21 +120,38 @@ async fn a_repeated_request_is_answered_the_same_when_the_stock_is_gone_by_now()
     let id = service.inventory.product("19.90", 1);
     let first = service.order_with_key("k", id, 1).await;
     first.order_id();
-    service.inventory.set(id, Behaviour::Answer(product(id, "19.90", 0)));
-    service.order(id, 1).await.problem(409, "insufficient-stock");
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "19.90", 0)));
+    service
+        .order(id, 1)
+        .await
+        .problem(409, "insufficient-stock");
     assert_replayed(&first, &service.order_with_key("k", id, 1).await);
 }
 
 #[tokio::test]
 async fn a_key_used_for_another_request_is_refused() {
     let service = start().await;
-    let (id, other) = (service.inventory.product("1", 1), service.inventory.product("1", 1));
+    let (id, other) = (
+        service.inventory.product("1", 1),
+        service.inventory.product("1", 1),
+    );
     service.order_with_key("k", id, 1).await.order_id();
-    service.order_with_key("k", id, 2).await.problem(422, "idempotency-key-reused");
-    service.order_with_key("k", other, 1).await.problem(422, "idempotency-key-reused");
+    service
+        .order_with_key("k", id, 2)
+        .await
+        .problem(422, "idempotency-key-reused");
+    service
+        .order_with_key("k", other, 1)
+        .await
+        .problem(422, "idempotency-key-reused");
     // Also while the product cannot be asked for.
     service.inventory.set(other, Behaviour::HangUp);
-    service.order_with_key("k", other, 1).await.problem(422, "idempotency-key-reused");
+    service
+        .order_with_key("k", other, 1)
+        .await
+        .problem(422, "idempotency-key-reused");
     assert_eq!(service.count_orders().await, 1);
 }
 
@@ -131,8 +160,13 @@ async fn a_key_whose_request_failed_can_be_used_again() {
     let service = start().await;
     let id = service.inventory.product("1", 1);
     service.inventory.set(id, Behaviour::HangUp);
-    service.order_with_key("k", id, 1).await.problem(503, "inventory-unavailable");
-    service.inventory.set(id, Behaviour::Answer(product(id, "1", 1)));
+    service
+        .order_with_key("k", id, 1)
+        .await
+        .problem(503, "inventory-unavailable");
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "1", 1)));
     let placed = service.order_with_key("k", id, 1).await;
     placed.order_id();
     assert_eq!(placed.header("idempotent-replayed"), "");
@@ -160,7 +194,10 @@ async fn quoted_and_bare_keys_are_the_same_and_malformed_ones_are_refused() {
     let id = service.inventory.product("1", 1);
     let bare = service.order_with_key("8e03978e-40d5", id, 1).await;
     bare.order_id();
-    assert_replayed(&bare, &service.order_with_key("\"8e03978e-40d5\"", id, 1).await);
+    assert_replayed(
+        &bare,
+        &service.order_with_key("\"8e03978e-40d5\"", id, 1).await,
+    );
     let longest = "x".repeat(255);
     service.order_with_key(&longest, id, 1).await.order_id();
 
@@ -171,7 +208,9 @@ async fn quoted_and_bare_keys_are_the_same_and_malformed_ones_are_refused() {
         answer.problem(400, "invalid-parameter");
     }
     let twice = service.json("/orders", format!(r#"{{"id":"{id}","quantity":1}}"#));
-    let twice = twice.header("idempotency-key", "a").header("idempotency-key", "b");
+    let twice = twice
+        .header("idempotency-key", "a")
+        .header("idempotency-key", "b");
     Answer::to(twice).await.problem(400, "invalid-parameter");
     assert_eq!(service.count_orders().await, 2);
 }
@@ -198,13 +237,19 @@ async fn a_request_whose_first_copy_is_still_running_is_a_conflict_for_now() {
 async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone() {
     let service = start().await;
     let product = service.inventory.product("19.90", 1);
-    let (first, second) = (service.order(product, 1).await, service.order(product, 1).await);
+    let (first, second) = (
+        service.order(product, 1).await,
+        service.order(product, 1).await,
+    );
     let cancel = |order: &Answer| {
         let path = format!("/orders/{}/cancel", order.order_id());
         Answer::to(service.json(&path, "").header("idempotency-key", "c"))
     };
     let cancelled = cancel(&first).await;
-    assert_eq!((cancelled.status, cancelled.header("idempotent-replayed")), (200, ""));
+    assert_eq!(
+        (cancelled.status, cancelled.header("idempotent-replayed")),
+        (200, "")
+    );
     let again = cancel(&first).await;
     assert_eq!((again.status, &again.text), (200, &cancelled.text));
     assert_eq!(again.header("idempotent-replayed"), "true");
@@ -217,36 +262,72 @@ async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone()
 #[tokio::test]
 async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     let test = TestStore::start(Partitions::NONE).await;
-    let today = test.store.own.now(only_partition()).await.unwrap().as_millis() / DAY_MS;
+    let today = test
+        .store
+        .own
+        .now(only_partition())
+        .await
+        .unwrap()
+        .as_millis()
+        / DAY_MS;
     let claim = |key: &str| Claim::new(key.parse().unwrap(), &"POST /orders");
-    let wanted = PlaceOrder { product_id: ProductId::mint(), quantity: 1 };
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 1,
+    };
     let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
     let place = |key: &'static str| {
         let store = test.store.clone();
         async move {
             let context = RequestContext::mint();
             let delay = Duration::from_hours(1);
-            store.place_order(wanted, quote, delay, &context, Some(&claim(key))).await.unwrap()
+            store
+                .place_order(wanted, quote, delay, &context, Some(&claim(key)))
+                .await
+                .unwrap()
         }
     };
-    for (key, day) in [("yesterday", today - 1), ("before", today - 2), ("long-ago", today - 300)] {
+    for (key, day) in [
+        ("yesterday", today - 1),
+        ("before", today - 2),
+        ("long-ago", today - 300),
+    ] {
         assert!(matches!(place(key).await, Once::Now(_)));
         // As if the day had passed.
         let (from, to) = (format!("idempotency:{today}"), format!("idempotency:{day}"));
         test.operate("RENAME", &format!("{from} {to}")).await;
     }
     assert!(matches!(place("yesterday").await, Once::Before(_)));
-    let found = test.store.find_placement(&claim("yesterday")).await.unwrap();
+    let found = test
+        .store
+        .find_placement(&claim("yesterday"))
+        .await
+        .unwrap();
     assert!(matches!(found, Some(Once::Before(_))));
-    assert!(test.store.find_placement(&claim("before")).await.unwrap().is_none());
+    assert!(
+        test.store
+            .find_placement(&claim("before"))
+            .await
+            .unwrap()
+            .is_none()
+    );
     // What a sweep counts from.
     assert!(matches!(place("today").await, Once::Now(_)));
     let sweep = Sweep::new("claims", Duration::ZERO);
     for _ in 0..2 {
-        idempotency::sweep_claims(&test.store.own, &sweep).await.unwrap();
+        idempotency::sweep_claims(&test.store.own, &sweep)
+            .await
+            .unwrap();
     }
-    let left: Vec<String> =
-        test.dump().await.into_keys().filter(|key| key.starts_with("idempotency")).collect();
-    assert_eq!(left, [today - 1, today].map(|day| format!("idempotency:{day}")));
+    let left: Vec<String> = test
+        .dump()
+        .await
+        .into_keys()
+        .filter(|key| key.starts_with("idempotency"))
+        .collect();
+    assert_eq!(
+        left,
+        [today - 1, today].map(|day| format!("idempotency:{day}"))
+    );
     assert!(matches!(place("before").await, Once::Now(_)), "forgotten");
 }

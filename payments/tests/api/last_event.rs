@@ -15,11 +15,15 @@ async fn what_is_no_id_of_an_event_is_refused() {
         let answer = Answer::to(request.header("last-event-id", rubbish)).await;
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], format!("Last-Event-ID: {expected}"));
-        let answer = service.get(&format!("/orders/stream?lastEventId={rubbish}")).await;
+        let answer = service
+            .get(&format!("/orders/stream?lastEventId={rubbish}"))
+            .await;
         let problem = answer.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], format!("lastEventId: {expected}"));
     }
-    let twice = service.request(Method::GET, "/orders/stream").header("last-event-id", "1-0");
+    let twice = service
+        .request(Method::GET, "/orders/stream")
+        .header("last-event-id", "1-0");
     let twice = Answer::to(twice.header("last-event-id", "2-0")).await;
     assert_eq!(
         twice.problem(400, "invalid-parameter")["detail"],
@@ -31,12 +35,18 @@ async fn what_is_no_id_of_an_event_is_refused() {
 async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
     let service = start().await;
     let mut events = open(&service).await;
-    let ids = [place(&service).await, place(&service).await, place(&service).await];
+    let ids = [
+        place(&service).await,
+        place(&service).await,
+        place(&service).await,
+    ];
     let seen = [next(&mut events).await.id, next(&mut events).await.id];
     let follow = async |query: &str, header: Option<&str>| {
         let request = service.request(Method::GET, &format!("/orders/stream{query}"));
         let headers = header.map(|id| ("last-event-id", id));
-        let request = headers.into_iter().fold(request, |to, (name, id)| to.header(name, id));
+        let request = headers
+            .into_iter()
+            .fold(request, |to, (name, id)| to.header(name, id));
         let mut events = Events::open(request).await.unwrap();
         next(&mut events).await
     };
@@ -51,7 +61,10 @@ async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
         (&after_first, Some(seen[1].as_str()), &ids[2]),
     ] {
         let event = follow(query, header).await;
-        assert!(event.data.contains(told.as_str()), "{query} {header:?}: {event:?}");
+        assert!(
+            event.data.contains(told.as_str()),
+            "{query} {header:?}: {event:?}"
+        );
     }
     // A polyfill that has received nothing yet sends an empty id, and a number to get past caches.
     let request = service.request(Method::GET, "/orders/stream?lastEventId=&r=0413");
@@ -65,8 +78,14 @@ async fn the_last_event_may_stand_in_the_query_and_the_header_counts_first() {
 async fn an_event_from_far_ahead_or_long_ago_keeps_nobody_from_what_is_new() {
     let service = start().await;
     place(&service).await;
-    for far in ["9999999999999-0", "18446744073709551615-18446744073709551615", "0-1"] {
-        let request = service.request(Method::GET, "/orders/stream").header("last-event-id", far);
+    for far in [
+        "9999999999999-0",
+        "18446744073709551615-18446744073709551615",
+        "0-1",
+    ] {
+        let request = service
+            .request(Method::GET, "/orders/stream")
+            .header("last-event-id", far);
         let mut events = Events::open(request).await.unwrap();
         let new = place(&service).await;
         while !next(&mut events).await.data.contains(&new) {}

@@ -31,10 +31,18 @@ const LATER: Duration = Duration::from_hours(1);
 /// One step of a history. Steps with the same key are the same intent.
 #[derive(Clone, Debug)]
 enum Step {
-    Place { due: bool, key: Option<u8> },
+    Place {
+        due: bool,
+        key: Option<u8>,
+    },
     Complete,
-    Cancel { order: Index },
-    Refund { orders: Vec<Index>, reason: RefundReason },
+    Cancel {
+        order: Index,
+    },
+    Refund {
+        orders: Vec<Index>,
+        reason: RefundReason,
+    },
 }
 
 #[test]
@@ -71,8 +79,10 @@ fn check_histories(partitions: Partitions) {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let reason =
-        prop_oneof![Just(RefundReason::ProductNotFound), Just(RefundReason::InsufficientStock)];
+    let reason = prop_oneof![
+        Just(RefundReason::ProductNotFound),
+        Just(RefundReason::InsufficientStock)
+    ];
     let key = prop_oneof![2 => Just(None), 1 => (0..4_u8).prop_map(Some)];
     let refund = (proptest::collection::vec(any::<Index>(), 1..5), reason);
     prop_oneof![
@@ -98,13 +108,20 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
         }
         Step::Cancel { order } => {
             let id = *order.get(&model.ids());
-            let cancelled = test.store.cancel_order(id, &Condition::NONE, None).await.unwrap();
+            let cancelled = test
+                .store
+                .cancel_order(id, &Condition::NONE, None)
+                .await
+                .unwrap();
             assert_eq!(cancelled, Once::Now(model.cancel(id)));
         }
         Step::Refund { orders, reason } => {
             let ids = model.ids();
             let ids: BTreeSet<OrderId> = orders.iter().map(|order| *order.get(&ids)).collect();
-            let nothing = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
+            let nothing = PlaceOrder {
+                product_id: ProductId::EXAMPLE,
+                quantity: 1,
+            };
             let refund = |id: &OrderId| {
                 let known = model.orders.get(id);
                 refund(*id, known.map_or(nothing, |known| known.wanted), *reason)
@@ -120,13 +137,22 @@ async fn play(test: &TestStore, model: &mut Model, step: &Step) {
 
 async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) {
     let product_id = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e".parse().unwrap();
-    let wanted = PlaceOrder { product_id, quantity: 1 + u32::from(due) };
+    let wanted = PlaceOrder {
+        product_id,
+        quantity: 1 + u32::from(due),
+    };
     let rate = "0.20".parse().unwrap();
     let quote = Quote::of("19.90".parse().unwrap(), wanted.quantity, rate).unwrap();
-    let (delay, context) = (if due { Duration::ZERO } else { LATER }, RequestContext::mint());
+    let (delay, context) = (
+        if due { Duration::ZERO } else { LATER },
+        RequestContext::mint(),
+    );
     let claim = key.map(|key| Claim::new(format!("key-{key}").parse().unwrap(), &wanted.quantity));
-    let placed =
-        test.store.place_order(wanted, quote, delay, &context, claim.as_ref()).await.unwrap();
+    let placed = test
+        .store
+        .place_order(wanted, quote, delay, &context, claim.as_ref())
+        .await
+        .unwrap();
     let earlier = key.and_then(|key| model.keys.get(&key));
     match earlier.map(|id| (*id, &model.orders[id])) {
         Some((_, known)) if known.wanted != wanted => assert_eq!(placed, Once::KeyReused),
@@ -141,7 +167,14 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
                 panic!("{placed:?}");
             };
             let status = OrderStatus::Pending;
-            let known = Known { status, due, reason: None, wanted, quote, context };
+            let known = Known {
+                status,
+                due,
+                reason: None,
+                wanted,
+                quote,
+                context,
+            };
             model.orders.insert(order.id, known);
             key.map(|key| model.keys.insert(key, order.id));
         }
@@ -168,26 +201,48 @@ async fn check_orders(test: &TestStore, model: &Model) {
         assert_eq!((order.wanted, order.quote), (known.wanted, known.quote));
         let was_paid = matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
         assert_eq!(order.paid_at.is_some(), was_paid);
-        assert_eq!(order.cancelled_at.is_some(), known.status == OrderStatus::Cancelled);
-        assert_eq!(order.refunded_at.is_some(), known.status == OrderStatus::Refunded);
+        assert_eq!(
+            order.cancelled_at.is_some(),
+            known.status == OrderStatus::Cancelled
+        );
+        assert_eq!(
+            order.refunded_at.is_some(),
+            known.status == OrderStatus::Refunded
+        );
         let delay_ms = order.completes_at.as_millis() - order.created_at.as_millis();
-        assert_eq!(u128::from(delay_ms), if known.due { 0 } else { LATER.as_millis() });
+        assert_eq!(
+            u128::from(delay_ms),
+            if known.due { 0 } else { LATER.as_millis() }
+        );
     }
-    let listed = test.store.list_orders(&OrderFilter::default(), None, 100).await.unwrap();
+    let listed = test
+        .store
+        .list_orders(&OrderFilter::default(), None, 100)
+        .await
+        .unwrap();
     let listed: Vec<OrderId> = listed.items.iter().map(|order| order.id).collect();
-    assert_eq!(listed, model.orders.keys().rev().copied().collect::<Vec<_>>());
+    assert_eq!(
+        listed,
+        model.orders.keys().rev().copied().collect::<Vec<_>>()
+    );
 }
 
 /// What waits to be paid are the pending orders, and nothing else.
 async fn check_due(test: &TestStore, model: &Model) {
     let mut due = BTreeSet::new();
     for partition in test.store.own.partitions().all() {
-        let range = Command::new("ZRANGE").key(partition.key("due")).arg(0).arg(-1);
+        let range = Command::new("ZRANGE")
+            .key(partition.key("due"))
+            .arg(0)
+            .arg(-1);
         for member in test.operator.run(range).await.unwrap().texts().unwrap() {
             due.extend(member.split(' ').map(str::to_owned));
         }
     }
-    let pending = model.orders.iter().filter(|(_, known)| known.status == OrderStatus::Pending);
+    let pending = model
+        .orders
+        .iter()
+        .filter(|(_, known)| known.status == OrderStatus::Pending);
     assert_eq!(due, pending.map(|(id, _)| id.to_string()).collect());
 }
 
@@ -205,12 +260,24 @@ async fn check_events(test: &TestStore, model: &Model) {
                 .collect();
             assert_eq!(encoded, fields, "Lua and Rust write an event differently");
             let known = &model.orders[&event.order_id];
-            let quote = Quote { price: event.price, fee: event.fee, total: event.total };
-            assert_eq!((quote, &event.traceparent), (known.quote, &known.context.traceparent));
+            let quote = Quote {
+                price: event.price,
+                fee: event.fee,
+                total: event.total,
+            };
+            assert_eq!(
+                (quote, &event.traceparent),
+                (known.quote, &known.context.traceparent)
+            );
             assert_eq!(event.request_id, known.context.request_id);
             assert_eq!(event.product_id, known.wanted.product_id);
             assert_eq!(event.quantity, known.wanted.quantity);
-            let order = test.store.find_order(event.order_id).await.unwrap().unwrap();
+            let order = test
+                .store
+                .find_order(event.order_id)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(order.paid_at, Some(event.time));
             assert_eq!(order.trail.completed_entry.as_ref(), Some(&entry.id));
             assert!(found.insert(event.order_id), "emitted twice");
@@ -230,7 +297,10 @@ async fn check_account(test: &TestStore, model: &Model) {
         refunded += account.refunded;
     }
     let sum = |statuses: &[OrderStatus]| -> u64 {
-        let known = model.orders.values().filter(|known| statuses.contains(&known.status));
+        let known = model
+            .orders
+            .values()
+            .filter(|known| statuses.contains(&known.status));
         known.map(|known| known.quote.total.as_minor()).sum()
     };
     assert_eq!(charged, sum(&[OrderStatus::Paid, OrderStatus::Refunded]));

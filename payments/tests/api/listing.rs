@@ -54,7 +54,10 @@ async fn walk(store: &Store, filter: &OrderFilter, limit: usize) -> Vec<Place> {
     let (mut walked, mut position): (_, Option<Position>) = (Vec::new(), None);
     loop {
         let page = store.list_orders(filter, position, limit).await.unwrap();
-        let places = page.items.iter().map(|order| (order.created_at.as_millis(), order.id));
+        let places = page
+            .items
+            .iter()
+            .map(|order| (order.created_at.as_millis(), order.id));
         walked.extend(places);
         if page.next.is_none() {
             return walked;
@@ -71,11 +74,19 @@ async fn write(test: &TestStore, calls: &[(u64, Vec<OrderId>)]) {
     for (ms, ids) in calls {
         for partition in partitions.all() {
             let mut together = Vec::new();
-            for id in ids.iter().filter(|id| partitions.of_order(**id) == partition) {
-                let RequestContext { traceparent, request_id } = RequestContext::mint();
+            for id in ids
+                .iter()
+                .filter(|id| partitions.of_order(**id) == partition)
+            {
+                let RequestContext {
+                    traceparent,
+                    request_id,
+                } = RequestContext::mint();
                 let (product, at) = (ProductId::EXAMPLE, format!("{ms} {ms}"));
                 let line = format!("1 1.00 0.20 1.20 {product} {traceparent} {request_id} {at}");
-                let set = Command::new("SET").key(partition.key_of("order", id)).arg(line);
+                let set = Command::new("SET")
+                    .key(partition.key_of("order", id))
+                    .arg(line);
                 test.operator.run(set).await.unwrap();
                 together.push(id.to_string());
             }
@@ -87,12 +98,17 @@ async fn write(test: &TestStore, calls: &[(u64, Vec<OrderId>)]) {
 }
 
 async fn add_member(test: &TestStore, index: &str, ms: u64, member: String) {
-    let add = Command::new("ZADD").key(index).arg(ms.to_string()).arg(member);
+    let add = Command::new("ZADD")
+        .key(index)
+        .arg(ms.to_string())
+        .arg(member);
     test.operator.run(add).await.unwrap();
 }
 
 fn newest_first(calls: &[(u64, Vec<OrderId>)]) -> Vec<Place> {
-    let places = calls.iter().flat_map(|(ms, ids)| ids.iter().map(|id| (*ms, *id)));
+    let places = calls
+        .iter()
+        .flat_map(|(ms, ids)| ids.iter().map(|id| (*ms, *id)));
     let mut places: Vec<Place> = places.collect();
     places.sort_unstable();
     places.reverse();
@@ -104,11 +120,20 @@ fn pages_of_any_size_and_time_have_each_order_once_whoever_placed_it_when() {
     let runtime = Runtime::new().unwrap();
     for partitions in [Partitions::NONE, partitions(3)] {
         let test = runtime.block_on(TestStore::start(partitions));
-        let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+        let config = Config {
+            cases: CASES,
+            failure_persistence: None,
+            ..Config::default()
+        };
         let id = any::<u128>().prop_map(id_of);
         let call = (MOMENTS, proptest::collection::vec(id, 1..12));
         let time = proptest::option::of(MOMENTS.start - 1..=MOMENTS.end);
-        let case = (proptest::collection::vec(call, 0..12), 1..20_usize, time.clone(), time);
+        let case = (
+            proptest::collection::vec(call, 0..12),
+            1..20_usize,
+            time.clone(),
+            time,
+        );
         let checked = TestRunner::new(config).run(&case, |(calls, limit, after, before)| {
             let listed = runtime.block_on(async {
                 test.operate("FLUSHALL", "").await;
@@ -137,22 +162,52 @@ async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_sto
         let mut placed = all(stores.map(place)).await;
         placed.sort_unstable();
         placed.reverse();
-        for limit in [1, 2, 7, 99, placed.len() - 1, placed.len(), placed.len() + 1] {
-            assert_eq!(walk(&test.store, &between(None, None), limit).await, placed, "{limit}");
+        for limit in [
+            1,
+            2,
+            7,
+            99,
+            placed.len() - 1,
+            placed.len(),
+            placed.len() + 1,
+        ] {
+            assert_eq!(
+                walk(&test.store, &between(None, None), limit).await,
+                placed,
+                "{limit}"
+            );
         }
         for (ms, _) in placed.iter().step_by(25) {
-            let later: Vec<_> = placed.iter().filter(|order| order.0 > *ms).copied().collect();
-            assert_eq!(walk(&test.store, &between(Some(*ms), None), 10).await, later);
-            let earlier: Vec<_> = placed.iter().filter(|order| order.0 < *ms).copied().collect();
+            let later: Vec<_> = placed
+                .iter()
+                .filter(|order| order.0 > *ms)
+                .copied()
+                .collect();
+            assert_eq!(
+                walk(&test.store, &between(Some(*ms), None), 10).await,
+                later
+            );
+            let earlier: Vec<_> = placed
+                .iter()
+                .filter(|order| order.0 < *ms)
+                .copied()
+                .collect();
             assert_eq!(walk(&other, &between(None, Some(*ms)), 10).await, earlier);
         }
     }
 }
 
 async fn place(store: &Store) -> Place {
-    let wanted = PlaceOrder { product_id: ProductId::EXAMPLE, quantity: 1 };
+    let wanted = PlaceOrder {
+        product_id: ProductId::EXAMPLE,
+        quantity: 1,
+    };
     let quote = Quote::of("1.00".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
-    match store.place_order(wanted, quote, LATER, &RequestContext::mint(), None).await.unwrap() {
+    match store
+        .place_order(wanted, quote, LATER, &RequestContext::mint(), None)
+        .await
+        .unwrap()
+    {
         Once::Now(order) => (order.created_at.as_millis(), order.id),
         other => panic!("{other:?}"),
     }
@@ -162,7 +217,9 @@ async fn place(store: &Store) -> Place {
 #[tokio::test]
 async fn records_are_listed_since_a_time_and_told_missing() {
     let test = TestStore::start(Partitions::NONE).await;
-    let calls: Vec<_> = (1..=3).map(|ms| (ms, vec![OrderId::mint(), OrderId::mint()])).collect();
+    let calls: Vec<_> = (1..=3)
+        .map(|ms| (ms, vec![OrderId::mint(), OrderId::mint()]))
+        .collect();
     write(&test, &calls).await;
     let gone = calls[1].1[0];
     test.operate("DEL", &format!("order:{gone}")).await;
@@ -174,7 +231,10 @@ async fn records_are_listed_since_a_time_and_told_missing() {
     for (id, found) in &records.items {
         assert_eq!(*found == Found::Missing, *id == gone, "{found:?}");
     }
-    assert_eq!(walk(&test.store, &between(Some(1), None), 10).await.len(), 3);
+    assert_eq!(
+        walk(&test.store, &between(Some(1), None), 10).await.len(),
+        3
+    );
 }
 
 /// About as many members are read as a page needs, whether they have one id or a hundred.
@@ -193,7 +253,10 @@ async fn a_page_is_read_in_two_steps_at_most() {
         let stats = Command::new("INFO").arg("commandstats");
         let stats = test.operator.run(stats).await.unwrap().text().unwrap();
         let calls = if each == 1 { 2 } else { 1 };
-        assert!(stats.contains(&format!("cmdstat_zrange:calls={calls},")), "{stats}");
+        assert!(
+            stats.contains(&format!("cmdstat_zrange:calls={calls},")),
+            "{stats}"
+        );
     }
 }
 

@@ -24,16 +24,24 @@ pub(crate) async fn start() -> Service {
 }
 
 pub(crate) async fn open(service: &Service) -> Events {
-    Events::open(service.request(Method::GET, "/orders/stream")).await.unwrap()
+    Events::open(service.request(Method::GET, "/orders/stream"))
+        .await
+        .unwrap()
 }
 
 async fn resume(service: &Service, last_id: &str) -> Events {
     let request = service.request(Method::GET, "/orders/stream");
-    Events::open(request.header("last-event-id", last_id)).await.unwrap()
+    Events::open(request.header("last-event-id", last_id))
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn next(events: &mut Events) -> ServerEvent {
-    events.next(LIMIT).await.unwrap().expect("the stream has ended")
+    events
+        .next(LIMIT)
+        .await
+        .unwrap()
+        .expect("the stream has ended")
 }
 
 pub(crate) async fn place(service: &Service) -> String {
@@ -42,7 +50,13 @@ pub(crate) async fn place(service: &Service) -> String {
 }
 
 pub(crate) async fn cancel(service: &Service, id: &str) {
-    assert_eq!(service.post(&format!("/orders/{id}/cancel"), "").await.status, 200);
+    assert_eq!(
+        service
+            .post(&format!("/orders/{id}/cancel"), "")
+            .await
+            .status,
+        200
+    );
 }
 
 /// The store of the service, as another process would use it.
@@ -83,7 +97,10 @@ async fn a_live_stream_shows_each_order_as_it_stood_after_each_change() {
         let event = next(&mut events).await;
         assert_eq!(event.event, kind);
         let order: Value = serde_json::from_str(&event.data).unwrap();
-        assert_eq!((&order["id"], &order["status"]), (&id.as_str().into(), &status.into()));
+        assert_eq!(
+            (&order["id"], &order["status"]),
+            (&id.as_str().into(), &status.into())
+        );
         assert_eq!(order["version"], version);
         assert_eq!(order.get("refunded_at").is_some(), status == "refunded");
     }
@@ -138,8 +155,15 @@ async fn a_client_that_was_cut_off_between_two_changes_of_one_step_goes_on_betwe
     let mut told = Vec::new();
     for id in &ids {
         let event = next(&mut events).await;
-        assert!(event.event == "order.paid" && event.data.contains(id.as_str()), "{event:?}");
-        assert!(told.iter().all(|before: &ServerEvent| before.id != event.id), "{event:?}");
+        assert!(
+            event.event == "order.paid" && event.data.contains(id.as_str()),
+            "{event:?}"
+        );
+        assert!(
+            told.iter()
+                .all(|before: &ServerEvent| before.id != event.id),
+            "{event:?}"
+        );
         told.push(event);
     }
     for seen in [0, 6, 15, 18] {
@@ -178,7 +202,10 @@ async fn a_client_that_missed_too_much_is_told_to_start_over() {
 async fn change(service: &Service, id: &str, count: usize) {
     let operator = redis(service, User::Operator);
     let add = || {
-        let add = Command::new("XADD").arg("changes").arg("*").args(["kind", "order.created"]);
+        let add = Command::new("XADD")
+            .arg("changes")
+            .arg("*")
+            .args(["kind", "order.created"]);
         operator.run(add.args(["ids", id]))
     };
     for result in all((0..count).map(|_| add())).await {

@@ -1,7 +1,10 @@
 //! What payments promises, shown through its HTTP API and its store, on private Redis servers and
 //! beside an inventory that answers whatever a test wants.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod fake_inventory;
 mod harness;

@@ -28,11 +28,22 @@ struct OldStore {
 impl OldStore {
     async fn start(partitions: Partitions) -> Self {
         let private = PrivateStore::start(Owner::Payments).await.unwrap();
-        let count = partitions.count().map(|count| format!(" {count}")).unwrap_or_default();
-        let old = Self { private, partitions };
+        let count = partitions
+            .count()
+            .map(|count| format!(" {count}"))
+            .unwrap_or_default();
+        let old = Self {
+            private,
+            partitions,
+        };
         for partition in partitions.all() {
             let identity = format!("an-id{count}");
-            old.ask(Command::new("SET").key(partition.key("identity")).arg(identity)).await;
+            old.ask(
+                Command::new("SET")
+                    .key(partition.key("identity"))
+                    .arg(identity),
+            )
+            .await;
         }
         old
     }
@@ -44,12 +55,16 @@ impl OldStore {
     /// Lists an order as layout 0 does.
     async fn list(&self, id: OrderId) {
         let index = self.partitions.of_order(id).key("orders");
-        self.ask(Command::new("ZADD").key(index).arg("0").arg(id.to_string())).await;
+        self.ask(Command::new("ZADD").key(index).arg("0").arg(id.to_string()))
+            .await;
     }
 
     async fn place(&self, placed_ms: u64) -> OrderId {
         let id = OrderId::mint();
-        let RequestContext { traceparent, request_id } = RequestContext::mint();
+        let RequestContext {
+            traceparent,
+            request_id,
+        } = RequestContext::mint();
         let (product, at) = (ProductId::EXAMPLE, format!("{placed_ms} {placed_ms}"));
         let line = format!("1 1.00 0.20 1.20 {product} {traceparent} {request_id} {at}");
         let key = self.partitions.of_order(id).key_of("order", id);
@@ -60,10 +75,17 @@ impl OldStore {
 
     /// Opens it as a process of this build does.
     async fn open(&self) -> Store {
-        let store = Store::new(self.private.client(User::Payments).unwrap(), self.partitions);
+        let store = Store::new(
+            self.private.client(User::Payments).unwrap(),
+            self.partitions,
+        );
         // Nobody asks the other store, because this one has an identity.
         let redis = self.private.operator.clone();
-        let witness = Witness { redis, stream: "refund_order", group: "payment-group" };
+        let witness = Witness {
+            redis,
+            stream: "refund_order",
+            group: "payment-group",
+        };
         store.own.open(&witness, &Shutdown::new()).await.unwrap();
         store
     }
@@ -72,7 +94,10 @@ impl OldStore {
 /// Every order that was placed at or after a time, the newest first.
 async fn listed(store: &Store, since_ms: u64) -> Vec<OrderId> {
     let created_after = Some(Timestamp::from_millis(since_ms - 1));
-    let filter = OrderFilter { created_after, ..OrderFilter::default() };
+    let filter = OrderFilter {
+        created_after,
+        ..OrderFilter::default()
+    };
     let (mut ids, mut position) = (Vec::new(), None);
     loop {
         let page = store.list_orders(&filter, position, 100).await.unwrap();
@@ -86,13 +111,19 @@ async fn listed(store: &Store, since_ms: u64) -> Vec<OrderId> {
 
 #[tokio::test]
 async fn orders_of_an_older_build_are_listed_by_the_time_they_were_placed() {
-    for partitions in [Partitions::NONE, Partitions::new(NonZeroU16::new(4).unwrap())] {
+    for partitions in [
+        Partitions::NONE,
+        Partitions::new(NonZeroU16::new(4).unwrap()),
+    ] {
         let old = OldStore::start(partitions).await;
         let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
         let store = old.open().await;
         let newest_first: Vec<OrderId> = placed.iter().rev().copied().collect();
         assert_eq!(listed(&store, FIRST_MS).await, newest_first);
-        assert_eq!(listed(&store, FIRST_MS + ORDERS - 10).await, newest_first[..10]);
+        assert_eq!(
+            listed(&store, FIRST_MS + ORDERS - 10).await,
+            newest_first[..10]
+        );
         // Again changes nothing.
         let before = old.private.dump().await;
         old.open().await;
@@ -105,9 +136,18 @@ async fn a_migration_that_was_killed_goes_on_at_the_next_start() {
     let old = OldStore::start(Partitions::NONE).await;
     let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
     // Half of them have their time, and the identity says nothing yet.
-    for (number, id) in (0..ORDERS).zip(&placed).filter(|(number, _)| number % 2 == 0) {
+    for (number, id) in (0..ORDERS)
+        .zip(&placed)
+        .filter(|(number, _)| number % 2 == 0)
+    {
         let score = (FIRST_MS + number).to_string();
-        old.ask(Command::new("ZADD").key("orders").arg(score).arg(id.to_string())).await;
+        old.ask(
+            Command::new("ZADD")
+                .key("orders")
+                .arg(score)
+                .arg(id.to_string()),
+        )
+        .await;
     }
     let store = old.open().await;
     assert_eq!(listed(&store, FIRST_MS).await.len(), placed.len());
@@ -121,8 +161,14 @@ async fn an_order_that_cannot_be_read_is_found_by_an_audit_and_keeps_no_store_cl
     for id in [missing, damaged, other] {
         old.list(id).await;
     }
-    old.ask(Command::new("SET").key(format!("order:{damaged}")).arg("damaged")).await;
-    old.ask(Command::new("RPUSH").key(format!("order:{other}")).arg("x")).await;
+    old.ask(
+        Command::new("SET")
+            .key(format!("order:{damaged}"))
+            .arg("damaged"),
+    )
+    .await;
+    old.ask(Command::new("RPUSH").key(format!("order:{other}")).arg("x"))
+        .await;
     let store = old.open().await;
     let since = Some(Timestamp::from_millis(FIRST_MS));
     let page = store.list_records(since, None, 100).await.unwrap();

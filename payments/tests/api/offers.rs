@@ -32,7 +32,11 @@ async fn told(
     service.inventory.set(id, behaviour(id));
     let started = Instant::now();
     let answer = service.order(id, 1).await;
-    assert!(started.elapsed() < PROMPT, "{:?}: {answer:?}", started.elapsed());
+    assert!(
+        started.elapsed() < PROMPT,
+        "{:?}: {answer:?}",
+        started.elapsed()
+    );
     (id, answer)
 }
 
@@ -44,7 +48,11 @@ async fn check(service: &Service, expected: (u16, &str), answers: Vec<(&str, Beh
         let (_, answer) = told(service, |_| behaviour).await;
         let (status, slug) = expected;
         answer.problem(status, slug);
-        assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{what}");
+        assert_eq!(
+            answer.headers.contains_key("retry-after"),
+            status == 503,
+            "{what}"
+        );
         assert_eq!(service.count_orders().await, before, "{what}");
         service.order(good, 1).await.order_id();
     }
@@ -77,19 +85,32 @@ async fn an_answer_that_is_no_product_is_nonsense() {
     let megabyte = format!("{{\"id\":\"{}\"}}", "x".repeat(1 << 20));
     let answers = vec![
         ("HTML", html("200 OK")),
-        ("HTML with the status of a missing product", html("404 Not Found")),
-        ("a redirect", Behaviour::Answer(response("302 Found", "text/html", ""))),
-        ("a created product", Behaviour::Answer(response("201 Created", "application/json", "{}"))),
+        (
+            "HTML with the status of a missing product",
+            html("404 Not Found"),
+        ),
+        (
+            "a redirect",
+            Behaviour::Answer(response("302 Found", "text/html", "")),
+        ),
+        (
+            "a created product",
+            Behaviour::Answer(response("201 Created", "application/json", "{}")),
+        ),
         ("HTML that claims to be JSON", json("<h1>hello</h1>")),
         ("a megabyte", json(&megabyte)),
         ("nothing", json("")),
         ("a list", json("[]")),
         ("half a product", json(&format!(r#"{{"id":"{other}""#))),
         ("another product", Behaviour::Answer(product(other, "1", 1))),
-        ("no HTTP", Behaviour::Answer("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned())),
+        (
+            "no HTTP",
+            Behaviour::Answer("SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned()),
+        ),
     ];
-    let (no_http, answers): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|(what, _)| *what == "no HTTP");
+    let (no_http, answers): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|(what, _)| *what == "no HTTP");
     check(&service, NONSENSE, answers).await;
     check(&service, UNAVAILABLE, no_http).await;
 }
@@ -114,7 +135,9 @@ async fn a_product_with_a_broken_price_or_quantity_is_nonsense() {
         ("1", "null"),
     ] {
         let (_, answer) = told(&service, |id| {
-            json(&format!(r#"{{"id":"{id}","price":{price},"quantity":{quantity}}}"#))
+            json(&format!(
+                r#"{{"id":"{id}","price":{price},"quantity":{quantity}}}"#
+            ))
         })
         .await;
         answer.problem(502, "bad-upstream");
@@ -142,7 +165,10 @@ async fn an_inventory_that_fails_is_unavailable() {
         &service,
         UNAVAILABLE,
         vec![
-            ("an internal error", error("500 Internal Server Error", "{}")),
+            (
+                "an internal error",
+                error("500 Internal Server Error", "{}"),
+            ),
             ("a proxy's error", error("503 Service Unavailable", "")),
             ("a rate limit", error("429 Too Many Requests", "{}")),
             ("a closed connection", Behaviour::HangUp),
@@ -171,16 +197,25 @@ async fn a_closed_connection_is_tried_once_more() {
     assert_eq!(service.inventory.questions(id).len(), 2);
     let (id, answer) = told(&service, |_| Behaviour::HangUp).await;
     answer.problem(503, "inventory-unavailable");
-    assert_eq!(service.inventory.questions(id).len(), 2, "once, not for ever");
+    assert_eq!(
+        service.inventory.questions(id).len(),
+        2,
+        "once, not for ever"
+    );
 }
 
 #[tokio::test]
 async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
     let service = start().await;
     let id = ProductId::mint();
-    service.inventory.set(id, Behaviour::Answer(response("500 No", "text/plain", "")));
+    service
+        .inventory
+        .set(id, Behaviour::Answer(response("500 No", "text/plain", "")));
     for _ in 0..MAX_FAILURES {
-        service.order(id, 1).await.problem(503, "inventory-unavailable");
+        service
+            .order(id, 1)
+            .await
+            .problem(503, "inventory-unavailable");
     }
     let asked = service.inventory.questions(id).len();
     assert_eq!(asked, MAX_FAILURES);
@@ -191,12 +226,20 @@ async fn after_five_failures_inventory_is_left_alone_until_it_recovers() {
         assert_ne!(answer.header("retry-after"), "");
     }
     assert!(started.elapsed() < PROMPT, "{:?} for 20", started.elapsed());
-    assert_eq!(service.inventory.questions(id).len(), asked, "it was not asked");
+    assert_eq!(
+        service.inventory.questions(id).len(),
+        asked,
+        "it was not asked"
+    );
 
-    service.inventory.set(id, Behaviour::Answer(product(id, "1", 1)));
-    wait_until("an order", LIMIT, || async { service.order(id, 1).await.status == 201 })
-        .await
-        .unwrap();
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "1", 1)));
+    wait_until("an order", LIMIT, || async {
+        service.order(id, 1).await.status == 201
+    })
+    .await
+    .unwrap();
     service.order(id, 1).await.order_id();
     assert_eq!(service.count_orders().await, 2);
 }

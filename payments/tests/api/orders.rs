@@ -15,7 +15,13 @@ async fn an_order_is_accepted_pending_and_priced_to_the_cent() {
         ("0.02", 1, "0.02", "0.00", "0.02"),
         ("0.03", 3, "0.03", "0.02", "0.11"),
         ("0", 1_000_000, "0.00", "0.00", "0.00"),
-        ("8333.33", 1_000_000, "8333.33", "1666666000.00", "9999996000.00"),
+        (
+            "8333.33",
+            1_000_000,
+            "8333.33",
+            "1666666000.00",
+            "9999996000.00",
+        ),
     ] {
         let product = service.inventory.product(price, 0);
         let placed = service.order(product, quantity).await;
@@ -54,24 +60,37 @@ async fn every_invalid_field_is_reported_before_anybody_is_asked() {
     let product = service.inventory.product("1", 1);
     let with = |id: &str, quantity: &str| format!(r#"{{"product_id":{id},"quantity":{quantity}}}"#);
     let id = format!("\"{product}\"");
-    for quantity in
-        ["0", "1000001", "-1", "1.5", "1e-1", "1e7", "\"0\"", "\"01\"", "null", "true", "[1]", "{}"]
-    {
+    for quantity in [
+        "0", "1000001", "-1", "1.5", "1e-1", "1e7", "\"0\"", "\"01\"", "null", "true", "[1]", "{}",
+    ] {
         let answer = service.post("/orders", with(&id, quantity)).await;
         assert_eq!(answer.invalid_fields(), ["#/quantity"], "{quantity}");
     }
     let compact = product.to_string().replace('-', "");
     let braced = format!("\"{{{product}}}\"");
-    for id in
-        ["\"x\"", "\"\"", "7", "null", "[]", "\"../orders\"", &format!("\"{compact}\""), &braced]
-    {
+    for id in [
+        "\"x\"",
+        "\"\"",
+        "7",
+        "null",
+        "[]",
+        "\"../orders\"",
+        &format!("\"{compact}\""),
+        &braced,
+    ] {
         let answer = service.post("/orders", with(id, "1")).await;
         assert_eq!(answer.invalid_fields(), ["#/product_id"], "{id}");
     }
     for (body, fields) in [
         ("{}".to_owned(), vec!["#/product_id", "#/quantity"]),
-        (r#"{"id":"x","quantity":0}"#.to_owned(), vec!["#/id", "#/quantity"]),
-        (format!(r#"{{"id":{id},"quantity":1,"price":0.01}}"#), vec!["#/price"]),
+        (
+            r#"{"id":"x","quantity":0}"#.to_owned(),
+            vec!["#/id", "#/quantity"],
+        ),
+        (
+            format!(r#"{{"id":{id},"quantity":1,"price":0.01}}"#),
+            vec!["#/price"],
+        ),
     ] {
         let answer = service.post("/orders", body.as_str()).await;
         assert_eq!(answer.invalid_fields(), fields, "{body}");
@@ -83,10 +102,18 @@ async fn every_invalid_field_is_reported_before_anybody_is_asked() {
 #[tokio::test]
 async fn an_order_beyond_the_range_of_money_is_refused() {
     let service = Service::start(&[]).await;
-    for (price, quantity) in [("9999999999.99", 1), ("8333333333.33", 2), ("8333.34", 1_000_000)] {
+    for (price, quantity) in [
+        ("9999999999.99", 1),
+        ("8333333333.33", 2),
+        ("8333.34", 1_000_000),
+    ] {
         let product = service.inventory.product(price, 1);
         let answer = service.order(product, quantity).await;
-        assert_eq!(answer.invalid_fields(), ["#/quantity"], "{price} * {quantity}");
+        assert_eq!(
+            answer.invalid_fields(),
+            ["#/quantity"],
+            "{price} * {quantity}"
+        );
     }
     assert_eq!(service.count_orders().await, 0);
 }
@@ -117,16 +144,25 @@ async fn an_order_is_cancelled_in_time_or_not_at_all() {
         async move { service.post(&path, "").await }
     };
     let first = cancel(cancelled.clone()).await;
-    assert_eq!((first.status, &first.json()["status"]), (200, &"cancelled".into()));
+    assert_eq!(
+        (first.status, &first.json()["status"]),
+        (200, &"cancelled".into())
+    );
     assert!(first.json()["cancelled_at"].is_string());
     assert_eq!(service.complete().await, 1);
     let again = cancel(cancelled).await;
     assert_eq!((again.status, again.text), (200, first.text));
 
-    cancel(paid.clone()).await.problem(409, "order-not-cancellable");
+    cancel(paid.clone())
+        .await
+        .problem(409, "order-not-cancellable");
     let found = service.get(&format!("/orders/{paid}")).await.json();
     assert_eq!(found["status"], "paid");
-    for unknown in [OrderId::mint().to_string(), "x".to_owned(), "%00".to_owned()] {
+    for unknown in [
+        OrderId::mint().to_string(),
+        "x".to_owned(),
+        "%00".to_owned(),
+    ] {
         cancel(unknown).await.problem(404, "not-found");
     }
 }
@@ -145,9 +181,18 @@ async fn orders_are_listed_in_pages_newest_first() {
     loop {
         let page = service.get(&path).await;
         let orders = page.json();
-        walked.extend(orders.as_array().unwrap().iter().map(|order| order["id"].clone()));
+        walked.extend(
+            orders
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|order| order["id"].clone()),
+        );
         let link = page.header("link");
-        let Some(next) = link.strip_prefix('<').and_then(|rest| rest.split('>').next()) else {
+        let Some(next) = link
+            .strip_prefix('<')
+            .and_then(|rest| rest.split('>').next())
+        else {
             break;
         };
         path = next.to_owned();
@@ -157,7 +202,10 @@ async fn orders_are_listed_in_pages_newest_first() {
         let answer = service.get(&format!("/orders?limit={limit}")).await;
         answer.problem(400, "invalid-parameter");
     }
-    service.get("/orders?cursor=x").await.problem(400, "invalid-cursor");
+    service
+        .get("/orders?cursor=x")
+        .await
+        .problem(400, "invalid-cursor");
 }
 
 #[tokio::test]
@@ -189,9 +237,17 @@ async fn what_does_not_exist_is_told_so() {
         assert_eq!(answer.header("allow"), allow, "{path}");
     }
     let plain = service.request(Method::POST, "/orders").body("{}");
-    Answer::to(plain).await.problem(415, "unsupported-media-type");
-    service.post("/orders", "{").await.problem(400, "malformed-body");
-    service.post("/orders", "x".repeat(16 * 1024 + 1)).await.problem(413, "body-too-large");
+    Answer::to(plain)
+        .await
+        .problem(415, "unsupported-media-type");
+    service
+        .post("/orders", "{")
+        .await
+        .problem(400, "malformed-body");
+    service
+        .post("/orders", "x".repeat(16 * 1024 + 1))
+        .await
+        .problem(413, "body-too-large");
 }
 
 /// The ids on all pages of a list.
@@ -204,7 +260,10 @@ async fn walk(service: &Service, first: &str) -> Vec<String> {
         let orders = page.json();
         let orders = orders.as_array().unwrap().iter();
         ids.extend(orders.map(|order| order["id"].as_str().unwrap().to_owned()));
-        let link = page.header("link").strip_prefix('<').and_then(|rest| rest.split('>').next());
+        let link = page
+            .header("link")
+            .strip_prefix('<')
+            .and_then(|rest| rest.split('>').next());
         next = link.map(str::to_owned);
     }
     ids
@@ -213,7 +272,10 @@ async fn walk(service: &Service, first: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_list_shows_the_orders_that_were_asked_for() {
     let service = Service::start(&[]).await;
-    let (tea, ink) = (service.inventory.product("1", 1), service.inventory.product("1", 1));
+    let (tea, ink) = (
+        service.inventory.product("1", 1),
+        service.inventory.product("1", 1),
+    );
     let mut placed = Vec::new();
     for number in 0..12 {
         let product = if number % 3 == 0 { ink } else { tea };
@@ -226,13 +288,25 @@ async fn a_list_shows_the_orders_that_were_asked_for() {
     assert_eq!(service.complete().await, 12);
     let pending = service.order(tea, 1).await.order_id();
     let cancelled = service.order(ink, 1).await.order_id();
-    assert_eq!(service.post(&format!("/orders/{cancelled}/cancel"), "").await.status, 200);
+    assert_eq!(
+        service
+            .post(&format!("/orders/{cancelled}/cancel"), "")
+            .await
+            .status,
+        200
+    );
 
     let all = walk(&service, "/orders?limit=3").await;
     assert_eq!(all.len(), 14);
     let ink_orders = [vec![cancelled.clone()], newest_first(&[0, 3, 6, 9])].concat();
-    assert_eq!(walk(&service, &format!("/orders?limit=2&product_id={ink}")).await, ink_orders);
-    assert_eq!(walk(&service, "/orders?status=pending").await, [pending.as_str()]);
+    assert_eq!(
+        walk(&service, &format!("/orders?limit=2&product_id={ink}")).await,
+        ink_orders
+    );
+    assert_eq!(
+        walk(&service, "/orders?status=pending").await,
+        [pending.as_str()]
+    );
     let open = walk(&service, "/orders?limit=1&status=pending,cancelled").await;
     assert_eq!(open, [cancelled.as_str(), pending.as_str()]);
     let paid_ink = walk(&service, &format!("/orders?status=paid&product_id={ink}")).await;
@@ -246,11 +320,21 @@ async fn a_list_shows_the_orders_that_were_asked_for() {
         let created = order["created_at"].as_str().unwrap();
         created > after && created < before
     });
-    let expected: Vec<_> = expected.map(|order| order["id"].as_str().unwrap()).collect();
+    let expected: Vec<_> = expected
+        .map(|order| order["id"].as_str().unwrap())
+        .collect();
     assert!(!expected.is_empty());
     assert_eq!(walk(&service, &between).await, expected);
-    assert!(walk(&service, "/orders?created_before=2020-01-01T00:00:00Z").await.is_empty());
-    assert!(walk(&service, "/orders?created_after=2999-01-01T00:00:00Z").await.is_empty());
+    assert!(
+        walk(&service, "/orders?created_before=2020-01-01T00:00:00Z")
+            .await
+            .is_empty()
+    );
+    assert!(
+        walk(&service, "/orders?created_after=2999-01-01T00:00:00Z")
+            .await
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -272,26 +356,46 @@ async fn a_list_refuses_what_it_does_not_understand() {
     }
     let page = service.get("/orders?limit=1&status=pending").await;
     let link = page.header("link");
-    let cursor = link.split("cursor=").nth(1).unwrap().split('>').next().unwrap();
+    let cursor = link
+        .split("cursor=")
+        .nth(1)
+        .unwrap()
+        .split('>')
+        .next()
+        .unwrap();
     for other in ["", "&status=paid", "&status=pending,paid"] {
-        let answer = service.get(&format!("/orders?limit=1{other}&cursor={cursor}")).await;
+        let answer = service
+            .get(&format!("/orders?limit=1{other}&cursor={cursor}"))
+            .await;
         answer.problem(400, "invalid-cursor");
     }
-    let same = service.get(&format!("/orders?limit=2&status=pending&cursor={cursor}")).await;
-    assert_eq!(same.json().as_array().unwrap().len(), 2, "another limit is the same list");
+    let same = service
+        .get(&format!("/orders?limit=2&status=pending&cursor={cursor}"))
+        .await;
+    assert_eq!(
+        same.json().as_array().unwrap().len(),
+        2,
+        "another limit is the same list"
+    );
 }
 
 /// What is read for one page is bounded: a rare order is found by following the links.
 #[tokio::test]
 async fn a_page_without_a_match_leads_on_to_the_next() {
     let service = Service::start(&[]).await;
-    let (tea, ink) = (service.inventory.product("1", 1), service.inventory.product("1", 1));
+    let (tea, ink) = (
+        service.inventory.product("1", 1),
+        service.inventory.product("1", 1),
+    );
     let rare = service.order(ink, 1).await.order_id();
     for _ in 0..12 {
         shared::own_store::all((0..50).map(|_| service.order(tea, 1))).await;
     }
     let path = format!("/orders?product_id={ink}");
     let first = service.get(&path).await;
-    assert_eq!((first.text.as_str(), first.header("link").is_empty()), ("[]", false));
+    assert_eq!(
+        (first.text.as_str(), first.header("link").is_empty()),
+        ("[]", false)
+    );
     assert_eq!(walk(&service, &path).await, [rare]);
 }

@@ -15,7 +15,10 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
     let product = format!("product_id: expected a UUID such as {ID}");
     let time = "must be a time such as 2026-11-20T10:00:00.123Z, or with an offset \
                 2026-11-20T11:00:00%2B01:00";
-    let (after, before) = (format!("created_after: {time}"), format!("created_before: {time}"));
+    let (after, before) = (
+        format!("created_after: {time}"),
+        format!("created_before: {time}"),
+    );
     let timeout = "timeout: must be a whole number of seconds between 1 and 30";
     for (path, query, detail) in [
         (&orders, "limit=0", limit),
@@ -29,12 +32,28 @@ async fn a_parameter_that_cannot_be_read_is_explained() {
         (&order, "wait=final&timeout=0", timeout),
         (&order, "wait=final&timeout=31", timeout),
         (&order, "timeout=1.5", timeout),
-        (&orders, "status=paid&status=pending", "status: must be given once"),
+        (
+            &orders,
+            "status=paid&status=pending",
+            "status: must be given once",
+        ),
         (&orders, "limit=1&limit=2", "limit: must be given once"),
         (&orders, "cursor=a&cursor=b", "cursor: must be given once"),
-        (&orders, &format!("product_id={ID}&product_id={ID}"), "product_id: must be given once"),
-        (&orders, "created_after=x&created_after=y", "created_after: must be given once"),
-        (&orders, "created_before=x&created_before=y", "created_before: must be given once"),
+        (
+            &orders,
+            &format!("product_id={ID}&product_id={ID}"),
+            "product_id: must be given once",
+        ),
+        (
+            &orders,
+            "created_after=x&created_after=y",
+            "created_after: must be given once",
+        ),
+        (
+            &orders,
+            "created_before=x&created_before=y",
+            "created_before: must be given once",
+        ),
         (&order, "wait=final&wait=final", "wait: must be given once"),
         (&order, "timeout=1&timeout=1", "timeout: must be given once"),
     ] {
@@ -55,18 +74,44 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
     let takes = "there is no such parameter; this operation takes";
     let mean = |name: &str| format!("there is no such parameter; did you mean {name}?");
     for (method, path, detail) in [
-        (&get, "/orders?stauts=cancelled", format!("stauts: {}", mean("status"))),
+        (
+            &get,
+            "/orders?stauts=cancelled",
+            format!("stauts: {}", mean("status")),
+        ),
         (&get, "/orders?page=2", format!("page: {takes} {all}")),
-        (&get, "/orders?limit=1&productId=x", format!("productId: {}", mean("product_id"))),
-        (&get, "/orders/stream?last-event-id=1", format!("last-event-id: {}", mean("lastEventId"))),
-        (&get, &format!("/orders/{order}?Wait=final"), format!("Wait: {}", mean("wait"))),
-        (&get, &format!("/orders/{order}/timeline?x=1"), format!("x: {takes} none")),
+        (
+            &get,
+            "/orders?limit=1&productId=x",
+            format!("productId: {}", mean("product_id")),
+        ),
+        (
+            &get,
+            "/orders/stream?last-event-id=1",
+            format!("last-event-id: {}", mean("lastEventId")),
+        ),
+        (
+            &get,
+            &format!("/orders/{order}?Wait=final"),
+            format!("Wait: {}", mean("wait")),
+        ),
+        (
+            &get,
+            &format!("/orders/{order}/timeline?x=1"),
+            format!("x: {takes} none"),
+        ),
         (&post, "/orders?x=1", format!("x: {takes} none")),
         (&post, "/orders/quote?dry=1", format!("dry: {takes} none")),
-        (&post, &format!("/orders/{order}/cancel?reason=x"), format!("reason: {takes} none")),
+        (
+            &post,
+            &format!("/orders/{order}/cancel?reason=x"),
+            format!("reason: {takes} none"),
+        ),
     ] {
         let request = service.request(method.clone(), path);
-        let request = request.header("content-type", "application/json").body(body.clone());
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.clone());
         let problem = Answer::to(request).await.problem(400, "invalid-parameter");
         assert_eq!(problem["detail"], detail, "{path}");
     }
@@ -79,7 +124,9 @@ async fn a_parameter_that_there_is_not_is_named_and_so_is_the_nearest() {
 async fn a_key_that_cannot_be_read_is_explained() {
     let service = Service::start(&[]).await;
     for path in ["/orders", "/orders/quote", &format!("/orders/{ID}/cancel")] {
-        let request = service.request(Method::POST, path).header("idempotency-key", "a b");
+        let request = service
+            .request(Method::POST, path)
+            .header("idempotency-key", "a b");
         let problem = Answer::to(request).await.problem(400, "invalid-parameter");
         let detail = "Idempotency-Key: must have between 1 and 255 visible ASCII characters";
         assert_eq!(problem["detail"], detail, "{path}");

@@ -15,7 +15,9 @@ use crate::harness::{Answer, LIMIT, Service};
 async fn simultaneous_orders_for_one_product_share_one_question() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "1h")]).await;
     let id = service.inventory.product("1", 1);
-    service.inventory.set(id, Behaviour::Held(product(id, "1", 1)));
+    service
+        .inventory
+        .set(id, Behaviour::Held(product(id, "1", 1)));
     let (answers, ()) = tokio::join!(all((0..30).map(|_| service.order(id, 1))), async {
         service.inventory.wait_asked(id, 1).await;
         // What is sent now is answered after the others have arrived.
@@ -29,7 +31,9 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
     assert_eq!(service.count_orders().await, 30);
 
     // The price is the remembered one, as long as it may be.
-    service.inventory.set(id, Behaviour::Answer(product(id, "2", 1)));
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "2", 1)));
     let answer = service.order(id, 1).await;
     assert!(answer.text.contains("\"price\":1.00,"), "{}", answer.text);
     assert_eq!(service.inventory.questions(id).len(), 1);
@@ -39,7 +43,9 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
 async fn without_a_memory_for_prices_each_order_asks() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "0")]).await;
     let id = service.inventory.product("1", 1);
-    service.inventory.set(id, Behaviour::Held(product(id, "1", 1)));
+    service
+        .inventory
+        .set(id, Behaviour::Held(product(id, "1", 1)));
     let (answers, ()) = tokio::join!(all((0..10).map(|_| service.order(id, 1))), async {
         service.inventory.wait_asked(id, 10).await;
         service.inventory.release();
@@ -48,7 +54,9 @@ async fn without_a_memory_for_prices_each_order_asks() {
         answer.order_id();
     }
     assert_eq!(service.inventory.questions(id).len(), 10);
-    service.inventory.set(id, Behaviour::Answer(product(id, "2", 1)));
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "2", 1)));
     let answer = service.order(id, 1).await;
     assert!(answer.text.contains("\"price\":2.00,"), "{}", answer.text);
 }
@@ -58,7 +66,9 @@ async fn a_price_is_forgotten_when_its_time_is_over() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "1s")]).await;
     let id = service.inventory.product("1", 1);
     service.order(id, 1).await.order_id();
-    service.inventory.set(id, Behaviour::Answer(product(id, "2", 1)));
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "2", 1)));
     wait_until("the new price", Duration::from_secs(5), || async {
         service.order(id, 1).await.text.contains("\"price\":2.00,")
     })
@@ -72,8 +82,13 @@ async fn a_failure_is_not_remembered() {
     let service = Service::start(&[("PRODUCT_CACHE_TTL", "1h")]).await;
     let id = service.inventory.product("1", 1);
     service.inventory.set(id, Behaviour::HangUp);
-    service.order(id, 1).await.problem(503, "inventory-unavailable");
-    service.inventory.set(id, Behaviour::Answer(product(id, "1", 1)));
+    service
+        .order(id, 1)
+        .await
+        .problem(503, "inventory-unavailable");
+    service
+        .inventory
+        .set(id, Behaviour::Answer(product(id, "1", 1)));
     service.order(id, 1).await.order_id();
 }
 
@@ -83,16 +98,31 @@ async fn request_id_and_trace_go_along_to_inventory_and_into_the_event() {
     let id = service.inventory.product("1", 1);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let request = service.json("/orders", format!(r#"{{"id":"{id}","quantity":1}}"#));
-    let request = request.header("x-request-id", "tea-7").header("traceparent", trace);
+    let request = request
+        .header("x-request-id", "tea-7")
+        .header("traceparent", trace);
     let placed = Answer::to(request).await;
     let order_id = placed.order_id();
     let question = service.inventory.questions(id).remove(0);
-    assert!(question.contains("\r\nx-request-id: tea-7\r\n"), "{question}");
-    assert!(question.contains(&format!("\r\ntraceparent: {trace}\r\n")), "{question}");
+    assert!(
+        question.contains("\r\nx-request-id: tea-7\r\n"),
+        "{question}"
+    );
+    assert!(
+        question.contains(&format!("\r\ntraceparent: {trace}\r\n")),
+        "{question}"
+    );
 
-    wait_until("its payment", LIMIT, || async { service.complete().await == 1 }).await.unwrap();
+    wait_until("its payment", LIMIT, || async {
+        service.complete().await == 1
+    })
+    .await
+    .unwrap();
     let url = service.system.payments_redis().url(User::Operator);
-    let range = Command::new("XRANGE").key(OrderCompleted::STREAM).arg("-").arg("+");
+    let range = Command::new("XRANGE")
+        .key(OrderCompleted::STREAM)
+        .arg("-")
+        .arg("+");
     let entries = Redis::worker(&url.parse().unwrap()).run(range).await;
     let entry = entries.unwrap().entries().unwrap().remove(0);
     let event = OrderCompleted::decode(&entry.fields.unwrap()).unwrap();

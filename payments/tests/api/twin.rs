@@ -27,8 +27,11 @@ const QUANTITIES: [u32; 4] = [1, 2, 999_999, MAX_QUANTITY];
 const DELAYS: [u64; 4] = [0, 0, HOUR_MS, 7 * 24 * HOUR_MS];
 /// How many orders one call pays at most.
 const LIMITS: [usize; 4] = [0, 1, 2, 100];
-const REASONS: [RefundReason; 3] =
-    [RefundReason::ProductNotFound, RefundReason::InsufficientStock, RefundReason::Released];
+const REASONS: [RefundReason; 3] = [
+    RefundReason::ProductNotFound,
+    RefundReason::InsufficientStock,
+    RefundReason::Released,
+];
 const MOST_IN_A_BATCH: usize = 8;
 
 /// The statement, and an order that never was.
@@ -56,7 +59,10 @@ impl Twin for Payments {
             charged: 0,
             refunded: 0,
         };
-        Self { model, unknown: OrderId::mint() }
+        Self {
+            model,
+            unknown: OrderId::mint(),
+        }
     }
 
     fn step(&mut self, number: usize, random: &mut Rng) -> Step {
@@ -113,7 +119,10 @@ impl Payments {
         };
         Place {
             id,
-            wanted: PlaceOrder { product_id: ProductId::mint(), quantity },
+            wanted: PlaceOrder {
+                product_id: ProductId::mint(),
+                quantity,
+            },
             quote: Quote::of(price, quantity, "0.20".parse().unwrap()).unwrap(),
             context: RequestContext::mint(),
             minted_at: id.minted_at().unwrap().as_millis(),
@@ -122,16 +131,25 @@ impl Payments {
     }
 
     fn complete(&mut self, number: usize, random: &mut Rng) -> Step {
-        let complete = Complete { limit: one(random, &LIMITS) };
+        let complete = Complete {
+            limit: one(random, &LIMITS),
+        };
         let call = complete.invocation(self.model.beginning.partition);
-        let first = self.model.next_due().map_or(self.unknown, |together| together.ids[0]);
+        let first = self
+            .model
+            .next_due()
+            .map_or(self.unknown, |together| together.ids[0]);
         let answer = self.model.complete_due(number, &complete);
         self.done(call, answer, first)
     }
 
     fn cancel(&mut self, number: usize, random: &mut Rng) -> Step {
         let (id, condition) = (self.order(random), condition(random));
-        let cancel = Cancel { id, condition, claim: Claim::maybe(random) };
+        let cancel = Cancel {
+            id,
+            condition,
+            claim: Claim::maybe(random),
+        };
         let call = cancel.invocation(self.model.beginning.partition);
         let answer = self.model.cancel_order(number, &cancel);
         self.done(call, answer, cancel.id)
@@ -152,16 +170,26 @@ impl Payments {
                 _ => {}
             }
             let (reason, entry) = (one(random, &REASONS), format!("{number}-{place}"));
-            Asked { id, reason, entry, product, quantity }
+            Asked {
+                id,
+                reason,
+                entry,
+                product,
+                quantity,
+            }
         };
-        let refund = Refund { orders: (0..length).map(&mut asked).collect() };
+        let refund = Refund {
+            orders: (0..length).map(&mut asked).collect(),
+        };
         let call = refund.invocation(self.model.beginning.partition);
         let answer = self.model.refund_orders(number, &refund);
         self.done(call, answer, refund.orders[0].id)
     }
 
     fn emit_again(&mut self, random: &mut Rng) -> Step {
-        let request = EmitAgain { id: self.order(random) };
+        let request = EmitAgain {
+            id: self.order(random),
+        };
         let call = request.invocation(self.model.beginning.partition);
         let answer = self.model.emit_again(&request);
         self.done(call, answer, request.id)
@@ -169,13 +197,22 @@ impl Payments {
 
     fn read_account(&self, number: usize) -> Step {
         let call = read_account(self.model.beginning.partition);
-        Step { call, answer: self.model.read_account(number), left: None }
+        Step {
+            call,
+            answer: self.model.read_account(number),
+            left: None,
+        }
     }
 
     /// An order that there is, mostly.
     fn order(&self, random: &mut Rng) -> OrderId {
         let known = random.usize(..=self.model.orders.len());
-        self.model.orders.keys().nth(known).copied().unwrap_or(self.unknown)
+        self.model
+            .orders
+            .keys()
+            .nth(known)
+            .copied()
+            .unwrap_or(self.unknown)
     }
 
     fn done(&self, call: Invocation, answer: Answer, about: OrderId) -> Step {
@@ -195,7 +232,10 @@ fn condition(random: &mut Rng) -> Condition {
         7 => Some(Versions::Listed(vec![random.u64(1..=3), 10])),
         _ => Some(Versions::Listed(Vec::new())),
     };
-    Condition { only: versions(), not: versions() }
+    Condition {
+        only: versions(),
+        not: versions(),
+    }
 }
 
 /// A new id with that time in it.

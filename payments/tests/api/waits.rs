@@ -18,10 +18,16 @@ use crate::live::{cancel, place, redis, refund, start};
 pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
     let operator = redis(service, User::Operator);
     let group = ["order_completed", "inventory-group"];
-    let create = Command::new("XGROUP").arg("CREATE").args(group).arg("0").arg("MKSTREAM");
+    let create = Command::new("XGROUP")
+        .arg("CREATE")
+        .args(group)
+        .arg("0")
+        .arg("MKSTREAM");
     // It is there already the second time.
     let _ = operator.run(create).await;
-    let read = Command::new("XREADGROUP").arg("GROUP").args(["inventory-group", "c"]);
+    let read = Command::new("XREADGROUP")
+        .arg("GROUP")
+        .args(["inventory-group", "c"]);
     let read = read.args(["STREAMS", "order_completed", ">"]);
     for entry in operator.run(read).await.unwrap().read_entries().unwrap() {
         if acknowledge {
@@ -34,14 +40,22 @@ pub(crate) async fn deliver(service: &Service, acknowledge: bool) {
 #[tokio::test]
 async fn a_long_poll_ends_with_the_order() {
     let service = start().await;
-    for (ending, status) in
-        [("cancelled", "cancelled"), ("refunded", "refunded"), ("taken", "paid")]
-    {
+    for (ending, status) in [
+        ("cancelled", "cancelled"),
+        ("refunded", "refunded"),
+        ("taken", "paid"),
+    ] {
         let product = service.inventory.product("19.90", 42);
         let id = service.order(product, 2).await.order_id();
-        let taken = if ending == "taken" { Some(id.as_str()) } else { None };
+        let taken = if ending == "taken" {
+            Some(id.as_str())
+        } else {
+            None
+        };
         let answer = Behaviour::Answer(movements(taken));
-        service.inventory.set_movement(&product.to_string(), &id, answer);
+        service
+            .inventory
+            .set_movement(&product.to_string(), &id, answer);
         let path = format!("/orders/{id}?wait=final");
         let act = async {
             if ending == "cancelled" {
@@ -54,7 +68,11 @@ async fn a_long_poll_ends_with_the_order() {
             }
         };
         let (answer, ()) = tokio::join!(service.get(&path), act);
-        assert_eq!((answer.status, answer.header("order-final")), (200, "true"), "{ending}");
+        assert_eq!(
+            (answer.status, answer.header("order-final")),
+            (200, "true"),
+            "{ending}"
+        );
         assert_eq!(answer.json()["status"], status);
         // The second time there is nothing to wait for.
         assert_eq!(service.get(&path).await.header("order-final"), "true");
@@ -72,11 +90,26 @@ async fn a_long_poll_answers_what_there_is_when_its_time_is_up() {
     // inventory has it, but has not acted on it.
     deliver(&service, false).await;
     let answer = service.get(&path).await;
-    assert_eq!((&answer.json()["status"], answer.header("order-final")), (&"paid".into(), "false"));
-    assert!(service.inventory.questions(product).len() == 1, "nobody asks before it has");
+    assert_eq!(
+        (&answer.json()["status"], answer.header("order-final")),
+        (&"paid".into(), "false")
+    );
+    assert!(
+        service.inventory.questions(product).len() == 1,
+        "nobody asks before it has"
+    );
 
-    service.get(&format!("/orders/{}?wait=final", OrderId::mint())).await.problem(404, "not-found");
-    for query in ["wait=x", "wait=", "wait=final&timeout=0", "wait=final&timeout=31", "timeout=x"] {
+    service
+        .get(&format!("/orders/{}?wait=final", OrderId::mint()))
+        .await
+        .problem(404, "not-found");
+    for query in [
+        "wait=x",
+        "wait=",
+        "wait=final&timeout=0",
+        "wait=final&timeout=31",
+        "timeout=x",
+    ] {
         let answer = service.get(&format!("/orders/{id}?{query}")).await;
         answer.problem(400, "invalid-parameter");
     }
@@ -93,7 +126,11 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     let path = format!("/orders/{id}?wait=final&timeout=1");
     let before = calls(&service, "xinfo|groups").await;
     let answers = shared::own_store::all((0..WAITS).map(|_| service.get(&path))).await;
-    assert!(answers.iter().all(|answer| answer.header("order-final") == "false"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.header("order-final") == "false")
+    );
     // While they wait, there is a look each 50 ms.
     let made = calls(&service, "xinfo|groups").await - before;
     assert!((1..WAITS as u64 / 2 + 15).contains(&made), "{made} looks");
@@ -107,10 +144,18 @@ async fn an_order_that_inventory_has_forgotten_is_final() {
     let id = service.order(product, 2).await.order_id();
     assert_eq!(service.complete().await, 1);
     deliver(&service, true).await;
-    service.inventory.set_movement(&product.to_string(), &id, Behaviour::Answer(movements(None)));
+    service.inventory.set_movement(
+        &product.to_string(),
+        &id,
+        Behaviour::Answer(movements(None)),
+    );
     let path = format!("/orders/{id}");
     let waited = service.get(&format!("{path}?wait=final&timeout=1")).await;
-    assert_eq!(waited.header("order-final"), "false", "it may still be refunded");
+    assert_eq!(
+        waited.header("order-final"),
+        "false",
+        "it may still be refunded"
+    );
     // As if it had been paid in 2020.
     let age = |line: &mut Vec<String>| line[order_line::PAID_AT] = "1577836800000".to_owned();
     order_line::change(&redis(&service, User::Operator), &id, age).await;
@@ -136,14 +181,23 @@ async fn a_long_poll_outlives_an_outage_of_the_store() {
         cancel(&service, &id).await;
     };
     let (answer, ()) = tokio::join!(service.get(&path), outage);
-    assert_eq!((answer.status, answer.header("order-final")), (200, "true"), "{answer:?}");
+    assert_eq!(
+        (answer.status, answer.header("order-final")),
+        (200, "true"),
+        "{answer:?}"
+    );
     assert_eq!(answer.json()["status"], "cancelled");
 }
 
 /// How often a command was called, by the service or by a function, since the store was started.
 async fn calls(service: &Service, command: &str) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
-    let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
+    let info = redis(service, User::Operator)
+        .run(info)
+        .await
+        .unwrap()
+        .text()
+        .unwrap();
     let name = format!("cmdstat_{command}:calls=");
     let line = info.lines().find_map(|line| line.strip_prefix(&name));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
@@ -166,14 +220,18 @@ async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
         answer
     }));
     let act = async {
-        wait_until("two to be refused", LIMIT, || async { refused.load(Ordering::Relaxed) == 2 })
-            .await
-            .unwrap();
+        wait_until("two to be refused", LIMIT, || async {
+            refused.load(Ordering::Relaxed) == 2
+        })
+        .await
+        .unwrap();
         assert_eq!(service.get(&format!("/orders/{id}")).await.status, 200);
         cancel(&service, &id).await;
     };
     let (answers, ()) = tokio::join!(waits, act);
-    let ended = answers.iter().filter(|answer| answer.header("order-final") == "true");
+    let ended = answers
+        .iter()
+        .filter(|answer| answer.header("order-final") == "true");
     assert_eq!(ended.count(), 3);
     // And the places are free again.
     let other = place(&service).await;
@@ -186,27 +244,45 @@ async fn the_life_of_an_order_is_told_step_by_step() {
     let service = start().await;
     let product = service.inventory.product("19.90", 42);
     let body = format!(r#"{{"product_id":"{product}","quantity":2}}"#);
-    let request = service.json("/orders", body).header("x-request-id", "req-7");
+    let request = service
+        .json("/orders", body)
+        .header("x-request-id", "req-7");
     let id = Answer::to(request).await.order_id();
     let path = format!("/orders/{id}/timeline");
     let told = service.get(&path).await.json();
-    assert_eq!((&told["request_id"], &told["status"]), (&"req-7".into(), &"pending".into()));
+    assert_eq!(
+        (&told["request_id"], &told["status"]),
+        (&"req-7".into(), &"pending".into())
+    );
     assert_eq!(kinds(&told), ["order.created"]);
 
     assert_eq!(service.complete().await, 1);
-    service.inventory.set_movement(&product.to_string(), &id, Behaviour::Answer(movements(None)));
+    service.inventory.set_movement(
+        &product.to_string(),
+        &id,
+        Behaviour::Answer(movements(None)),
+    );
     wait_delivery(&service, &path, "unknown").await;
     deliver(&service, false).await;
     let paid = wait_delivery(&service, &path, "pending").await;
     assert_eq!(paid["event"]["deliveries"], 1);
     assert_eq!(paid["event"]["id"], format!("{id}:completed"));
     let entry = paid["event"]["entry_id"].as_str().unwrap();
-    let find = Command::new("XRANGE").arg("order_completed").args([entry, entry]);
-    let found = redis(&service, User::Operator).run(find).await.unwrap().entries().unwrap();
+    let find = Command::new("XRANGE")
+        .arg("order_completed")
+        .args([entry, entry]);
+    let found = redis(&service, User::Operator)
+        .run(find)
+        .await
+        .unwrap()
+        .entries()
+        .unwrap();
     assert_eq!(found.len(), 1, "the entry that is named is there");
 
     let taken = Behaviour::Answer(movements(Some(&id)));
-    service.inventory.set_movement(&product.to_string(), &id, taken);
+    service
+        .inventory
+        .set_movement(&product.to_string(), &id, taken);
     let told = service.get(&path).await.json();
     assert_eq!(kinds(&told), ["order.created", "order.paid", "stock.taken"]);
     assert_eq!(told["steps"][2]["movement"]["delta"], -2);
@@ -214,26 +290,39 @@ async fn the_life_of_an_order_is_told_step_by_step() {
 
     refund(&service, &id).await;
     let down = Behaviour::Answer(response("500 No", "text/plain", ""));
-    service.inventory.set_movement(&product.to_string(), &id, down);
+    service
+        .inventory
+        .set_movement(&product.to_string(), &id, down);
     let told = service.get(&path).await.json();
-    assert_eq!(kinds(&told), ["order.created", "order.paid", "order.refunded"]);
+    assert_eq!(
+        kinds(&told),
+        ["order.created", "order.paid", "order.refunded"]
+    );
     assert_eq!(told["degraded"], serde_json::json!(["inventory"]));
     assert_eq!(told["steps"][2]["reason"], "insufficient_stock");
     assert_eq!(told["steps"][2]["event"]["entry_id"], "7-7");
-    service.get(&format!("/orders/{}/timeline", OrderId::mint())).await.problem(404, "not-found");
+    service
+        .get(&format!("/orders/{}/timeline", OrderId::mint()))
+        .await
+        .problem(404, "not-found");
 }
 
 fn kinds(timeline: &Value) -> Vec<&str> {
     let steps = timeline["steps"].as_array().unwrap();
-    steps.iter().map(|step| step["type"].as_str().unwrap()).collect()
+    steps
+        .iter()
+        .map(|step| step["type"].as_str().unwrap())
+        .collect()
 }
 
 /// Waits until the event of the payment is delivered so far, and answers that step.
 async fn wait_delivery(service: &Service, path: &str, delivery: &str) -> Value {
     let step = || async { service.get(path).await.json()["steps"][1].clone() };
-    wait_until(delivery, LIMIT, || async { step().await["event"]["delivery"] == delivery })
-        .await
-        .unwrap();
+    wait_until(delivery, LIMIT, || async {
+        step().await["event"]["delivery"] == delivery
+    })
+    .await
+    .unwrap();
     step().await
 }
 
@@ -251,10 +340,15 @@ async fn a_quote_says_what_an_order_would_cost_and_stores_nothing() {
     assert_eq!(service.count_orders().await, 0);
     let bad = service.post("/orders/quote", body("0")).await;
     assert_eq!(bad.invalid_fields(), ["#/quantity"]);
-    let request = service.json("/orders/quote", body("1")).header("idempotency-key", "a b");
+    let request = service
+        .json("/orders/quote", body("1"))
+        .header("idempotency-key", "a b");
     Answer::to(request).await.problem(400, "invalid-parameter");
     let unknown = format!(r#"{{"product_id":"{}","quantity":3}}"#, OrderId::mint());
-    service.post("/orders/quote", unknown).await.problem(404, "product-not-found");
+    service
+        .post("/orders/quote", unknown)
+        .await
+        .problem(404, "product-not-found");
 }
 
 #[tokio::test]
@@ -263,14 +357,19 @@ async fn an_order_is_sent_again_only_when_it_has_changed() {
     let id = place(&service).await;
     let path = format!("/orders/{id}");
     let conditional = |tag: String| {
-        let request = service.request(Method::GET, &path).header("if-none-match", tag);
+        let request = service
+            .request(Method::GET, &path)
+            .header("if-none-match", tag);
         Answer::to(request)
     };
     let first = service.get(&path).await;
     let tag = first.header("etag").to_owned();
     assert_eq!(tag, "\"1\"");
     let same = conditional(tag.clone()).await;
-    assert_eq!((same.status, same.text.as_str(), same.header("etag")), (304, "", tag.as_str()));
+    assert_eq!(
+        (same.status, same.text.as_str(), same.header("etag")),
+        (304, "", tag.as_str())
+    );
     cancel(&service, &id).await;
     let changed = conditional(tag).await;
     assert_eq!((changed.status, changed.header("etag")), (200, "\"2\""));

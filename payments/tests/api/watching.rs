@@ -10,15 +10,29 @@ use crate::live::{cancel, next, open, place, redis, start};
 /// How many connections the store has.
 async fn connections(service: &Service) -> usize {
     let list = Command::new("CLIENT").arg("LIST");
-    let list = redis(service, User::Operator).run(list).await.unwrap().text().unwrap();
-    list.lines().filter(|line| line.contains("user=payments")).count()
+    let list = redis(service, User::Operator)
+        .run(list)
+        .await
+        .unwrap()
+        .text()
+        .unwrap();
+    list.lines()
+        .filter(|line| line.contains("user=payments"))
+        .count()
 }
 
 /// How often the store was asked for changes.
 async fn reads(service: &Service) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
-    let info = redis(service, User::Operator).run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_xread:calls="));
+    let info = redis(service, User::Operator)
+        .run(info)
+        .await
+        .unwrap()
+        .text()
+        .unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_xread:calls="));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 

@@ -52,7 +52,11 @@ fn read(
 
 /// The name as people write it.
 fn spelled(name: &HeaderName) -> &'static str {
-    if name == header::IF_MATCH { "If-Match" } else { "If-None-Match" }
+    if name == header::IF_MATCH {
+        "If-Match"
+    } else {
+        "If-None-Match"
+    }
 }
 
 header_parameter!(IfMatch: String, IfNoneMatch: String);

@@ -3,10 +3,12 @@ use poem::http::Method;
 use super::*;
 
 fn request(name: &HeaderName, lines: &[&str]) -> Request {
-    let request = lines.iter().fold(Request::builder().method(Method::PUT), |request, line| {
-        let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
-        request.header(name.clone(), value)
-    });
+    let request = lines
+        .iter()
+        .fold(Request::builder().method(Method::PUT), |request, line| {
+            let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+            request.header(name.clone(), value)
+        });
     request.finish()
 }
 
@@ -32,18 +34,32 @@ fn a_condition_lists_versions_in_one_header_or_several() {
         (vec!["\"18446744073709551615\""], "18446744073709551615"),
     ] {
         assert_eq!(arg(&header::IF_MATCH, &lines), expected, "{lines:?}");
-        let negated = if lines.is_empty() { String::new() } else { format!("!{expected}") };
+        let negated = if lines.is_empty() {
+            String::new()
+        } else {
+            format!("!{expected}")
+        };
         assert_eq!(arg(&header::IF_NONE_MATCH, &lines), negated, "{lines:?}");
     }
 }
 
 #[test]
 fn a_weak_or_foreign_tag_matches_nothing() {
-    for line in
-        ["W/\"7\"", "\"\"", "\"x\"", "\"07\"", "\"+7\"", "\"é\"", "\"18446744073709551616\""]
-    {
+    for line in [
+        "W/\"7\"",
+        "\"\"",
+        "\"x\"",
+        "\"07\"",
+        "\"+7\"",
+        "\"é\"",
+        "\"18446744073709551616\"",
+    ] {
         let only = condition(&request(&header::IF_MATCH, &[line])).unwrap();
-        assert_eq!((only.to_arg().as_str(), only.admits(7)), ("0", false), "{line}");
+        assert_eq!(
+            (only.to_arg().as_str(), only.admits(7)),
+            ("0", false),
+            "{line}"
+        );
     }
 }
 
@@ -78,11 +94,24 @@ fn both_headers_have_to_admit_a_version() {
 #[test]
 fn what_is_no_list_of_tags_is_refused() {
     for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
-        for line in ["", " ", ",", "7", "\"7", "7\"", "w/\"7\"", "\"7\" \"8\"", "\"7\"8", "\"a b\""]
-        {
+        for line in [
+            "",
+            " ",
+            ",",
+            "7",
+            "\"7",
+            "7\"",
+            "w/\"7\"",
+            "\"7\" \"8\"",
+            "\"7\"8",
+            "\"a b\"",
+        ] {
             let problem = condition(&request(&name, &[line])).unwrap_err();
             assert_eq!(problem.kind().slug, "invalid-parameter", "{line}");
-            assert!(problem.to_string().to_lowercase().contains(name.as_str()), "{problem}");
+            assert!(
+                problem.to_string().to_lowercase().contains(name.as_str()),
+                "{problem}"
+            );
         }
         for lines in [["*", "*"], ["*", "\"7\""], ["\"7\"", "*"]] {
             assert!(condition(&request(&name, &lines)).is_err(), "{lines:?}");
@@ -114,6 +143,12 @@ fn a_reader_that_has_the_version_is_told_so() {
         assert_eq!(condition.is_known(7, "it").unwrap(), known, "{lines:?}");
         assert_eq!(has_page(&request, "7"), known, "{lines:?}");
     }
-    let other = Condition { only: Some(Versions::Listed(vec![6])), not: Some(Versions::Any) };
-    assert_eq!(other.is_known(7, "it").unwrap_err().kind().slug, "precondition-failed");
+    let other = Condition {
+        only: Some(Versions::Listed(vec![6])),
+        not: Some(Versions::Any),
+    };
+    assert_eq!(
+        other.is_known(7, "it").unwrap_err().kind().slug,
+        "precondition-failed"
+    );
 }

@@ -30,8 +30,13 @@ impl Address {
         let found = lookup_host((self.host.as_str(), self.port)).await;
         // The text of the system says nothing more.
         let found: Vec<SocketAddr> = found.into_iter().flatten().collect();
-        let first = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
-        first.copied().with_context(|| format!("{self}: nobody knows the host {}", self.host))
+        let first = found
+            .iter()
+            .find(|address| address.is_ipv4())
+            .or_else(|| found.first());
+        first
+            .copied()
+            .with_context(|| format!("{self}: nobody knows the host {}", self.host))
     }
 }
 
@@ -40,7 +45,10 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if let Ok(address) = text.parse::<SocketAddr>() {
-            return Ok(Self { host: address.ip().to_string(), port: address.port() });
+            return Ok(Self {
+                host: address.ip().to_string(),
+                port: address.port(),
+            });
         }
         let (host, port) = text.rsplit_once(':').ok_or(FORMS)?;
         let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -49,7 +57,10 @@ impl FromStr for Address {
             host.bytes().all(may_stand) && host.bytes().any(|byte| byte.is_ascii_alphabetic());
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
         match port.parse() {
-            Ok(port) if is_name && is_port => Ok(Self { host: host.to_owned(), port }),
+            Ok(port) if is_name && is_port => Ok(Self {
+                host: host.to_owned(),
+                port,
+            }),
             _ => Err(FORMS),
         }
     }
@@ -58,7 +69,11 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        if host.contains(':') {
+            write!(f, "[{host}]:{port}")
+        } else {
+            write!(f, "{host}:{port}")
+        }
     }
 }
 
@@ -98,6 +113,9 @@ mod tests {
         }
         let unknown: Address = "no-such-host.invalid:8000".parse().unwrap();
         let error = unknown.resolve().await.unwrap_err().to_string();
-        assert_eq!(error, "no-such-host.invalid:8000: nobody knows the host no-such-host.invalid");
+        assert_eq!(
+            error,
+            "no-such-host.invalid:8000: nobody knows the host no-such-host.invalid"
+        );
     }
 }

@@ -30,7 +30,10 @@ impl RedisUrl {
     /// The same, read from this setting: messages about the store then name the setting.
     #[must_use]
     pub(crate) fn read_from(self, setting: &'static str) -> Self {
-        Self { setting: Some(setting), ..self }
+        Self {
+            setting: Some(setting),
+            ..self
+        }
     }
 }
 
@@ -39,7 +42,10 @@ impl FromStr for RedisUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
-            return Err(format!("expected a URL that begins with {}", SCHEMES.join(" or ")));
+            return Err(format!(
+                "expected a URL that begins with {}",
+                SCHEMES.join(" or ")
+            ));
         }
         if let Some(mistake) = url_mistake(text) {
             return Err(mistake.to_owned());
@@ -47,9 +53,15 @@ impl FromStr for RedisUrl {
         let mut servers = servers_of(text);
         // The library puts the one in front of the `?` anywhere.
         servers.sort_by_key(|server| {
-            !["//", "@"].iter().any(|before| text.contains(&format!("{before}{server}")))
+            !["//", "@"]
+                .iter()
+                .any(|before| text.contains(&format!("{before}{server}")))
         });
-        Ok(Self { url: text.to_owned(), servers, setting: None })
+        Ok(Self {
+            url: text.to_owned(),
+            servers,
+            setting: None,
+        })
     }
 }
 
@@ -68,7 +80,10 @@ impl fmt::Display for RedisUrl {
             0 | 1 => String::new(),
             count => format!(" and {} more", count - 1),
         };
-        match self.setting.and_then(|setting| Some((setting, setting.split_once('_')?.0))) {
+        match self
+            .setting
+            .and_then(|setting| Some((setting, setting.split_once('_')?.0)))
+        {
             Some((setting, service)) => {
                 let service = service.to_lowercase();
                 write!(f, "the store of {service} at {first}{more} ({setting})")
@@ -93,11 +108,17 @@ mod tests {
         let shown = |url: &str| {
             let url: RedisUrl = url.parse().unwrap();
             assert_eq!(format!("{url}"), format!("{url:?}"));
-            (url.to_string(), url.read_from("PAYMENTS_REDIS_URL").to_string())
+            (
+                url.to_string(),
+                url.read_from("PAYMENTS_REDIS_URL").to_string(),
+            )
         };
         let (plain, named) = shown("redis://payments:s3cret@127.0.0.1:6379");
         assert_eq!(plain, "the store at 127.0.0.1:6379");
-        assert_eq!(named, "the store of payments at 127.0.0.1:6379 (PAYMENTS_REDIS_URL)");
+        assert_eq!(
+            named,
+            "the store of payments at 127.0.0.1:6379 (PAYMENTS_REDIS_URL)"
+        );
         let url = "redis-sentinel://payments:s3cret@a:26379?node=b:26379&sentinelServiceName=payments\
                    &sentinelUsername=sentinel&sentinelPassword=s3cret";
         assert_eq!(shown(url).0, "the store at a:26379 and 1 more");
@@ -110,7 +131,10 @@ mod tests {
             "redis://:s3cret@host:65536",
         ] {
             let error = text.parse::<RedisUrl>().unwrap_err();
-            assert!(!error.contains("s3cret") && error.contains("redis"), "{error}");
+            assert!(
+                !error.contains("s3cret") && error.contains("redis"),
+                "{error}"
+            );
         }
     }
 }

@@ -70,9 +70,17 @@ impl Gone {
     pub(super) fn confirm(&mut self, names: Vec<String>, now: Instant) -> Vec<String> {
         let before = std::mem::take(&mut self.0);
         let since = |name: String| (before.get(&name).copied().unwrap_or(now), name);
-        self.0 = names.into_iter().map(since).map(|(since, name)| (name, since)).collect();
+        self.0 = names
+            .into_iter()
+            .map(since)
+            .map(|(since, name)| (name, since))
+            .collect();
         let is_gone = |since: Instant| now.saturating_duration_since(since) >= CONFIRM;
-        self.0.iter().filter(|(_, since)| is_gone(**since)).map(|(name, _)| name.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(_, since)| is_gone(**since))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
@@ -88,13 +96,20 @@ mod tests {
         let mut look = |s, oldest: Option<u64>, delivered| {
             let now = began + Duration::from_secs(s);
             let newest = EntryId::first_of(delivered);
-            let pending = oldest.map(|ms| Span { oldest: EntryId::first_of(ms), newest });
+            let pending = oldest.map(|ms| Span {
+                oldest: EntryId::first_of(ms),
+                newest,
+            });
             let span = overdue.look(pending, now, LIMIT);
             span.map(|span| (span.oldest.ms, span.newest.ms))
         };
         assert_eq!(look(0, Some(1), 5), None);
         assert_eq!(look(1, Some(1), 6), None);
-        assert_eq!(look(2, Some(1), 7), Some((1, 5)), "6 and 7 are not that old");
+        assert_eq!(
+            look(2, Some(1), 7),
+            Some((1, 5)),
+            "6 and 7 are not that old"
+        );
         assert_eq!(look(3, Some(1), 8), None, "it counts anew");
         assert_eq!(look(4, Some(2), 8), None, "another one is the oldest");
         assert_eq!(look(5, None, 9), None);
@@ -111,6 +126,10 @@ mod tests {
         };
         assert!(confirm(Duration::ZERO, &["a", "b"]).is_empty());
         assert!(confirm(BLOCK, &["a"]).is_empty());
-        assert_eq!(confirm(CONFIRM, &["a", "b"]), ["a"], "b was heard of meanwhile");
+        assert_eq!(
+            confirm(CONFIRM, &["a", "b"]),
+            ["a"],
+            "b was heard of meanwhile"
+        );
     }
 }

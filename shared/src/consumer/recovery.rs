@@ -25,14 +25,22 @@ impl<H: Handler> Consumer<H> {
     /// Settles a page of what this consumer was given before.
     pub(super) async fn recover_own(&mut self, after: &str) -> Result<Round, RedisError> {
         let (store, pace) = (&self.settler.stream_store, &mut self.state.past_pace);
-        let entries = self.settler.membership.read_own_pending(store, pace, after).await?;
+        let entries = self
+            .settler
+            .membership
+            .read_own_pending(store, pace, after)
+            .await?;
         let Some(last) = entries.last().map(|entry| entry.id.clone()) else {
             self.state.after_crash = false;
             return Ok(Round::Underway);
         };
         is_beyond(&last, after)?;
         let count = entries.len();
-        tracing::info!(stream = self.stream(), entries = count, "settling what was left pending");
+        tracing::info!(
+            stream = self.stream(),
+            entries = count,
+            "settling what was left pending"
+        );
         let again = if self.state.after_crash {
             self.settler.settle_recovered(entries).await?
         } else {
@@ -40,7 +48,11 @@ impl<H: Handler> Consumer<H> {
         };
         self.state.own_pending_after = Some(last);
         let settled = self.state.retry_later(count, again);
-        Ok(if settled > 0 { Round::Progress } else { Round::Underway })
+        Ok(if settled > 0 {
+            Round::Progress
+        } else {
+            Round::Underway
+        })
     }
 
     /// Takes over what dead consumers left, and answers how much of it is settled. The cursor is
@@ -48,15 +60,26 @@ impl<H: Handler> Consumer<H> {
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
         let (store, cursor) = (&self.settler.stream_store, &self.state.reclaim_cursor);
         let takes_all = self.state.reclaim_all_to.is_some();
-        let idle = if takes_all { Duration::ZERO } else { self.reclaim_idle };
+        let idle = if takes_all {
+            Duration::ZERO
+        } else {
+            self.reclaim_idle
+        };
         let pace = &mut self.state.past_pace;
-        let found = self.settler.membership.reclaim(store, pace, idle, cursor).await?;
+        let found = self
+            .settler
+            .membership
+            .reclaim(store, pace, idle, cursor)
+            .await?;
         if found.cursor != BEGINNING {
             is_beyond(&found.cursor, cursor)?;
         }
         // What is in hand here is pending in this name too; its turn comes in this very round, or
         // in `retry_due`.
-        let entries = found.entries.into_iter().filter(|entry| !self.state.holds(&entry.id));
+        let entries = found
+            .entries
+            .into_iter()
+            .filter(|entry| !self.state.holds(&entry.id));
         let entries: Vec<Entry> = entries.collect();
         let count = entries.len();
         if count > 0 {
@@ -70,7 +93,11 @@ impl<H: Handler> Consumer<H> {
         let settled = self.state.retry_later(count, again);
         let beyond = read_id(&found.cursor)?;
         let is_past = self.state.reclaim_all_to.is_some_and(|last| beyond > last);
-        self.state.reclaim_cursor = if is_past { BEGINNING.to_owned() } else { found.cursor };
+        self.state.reclaim_cursor = if is_past {
+            BEGINNING.to_owned()
+        } else {
+            found.cursor
+        };
         if self.state.reclaim_cursor == BEGINNING {
             self.end_scan().await?;
         }
@@ -84,9 +111,19 @@ impl<H: Handler> Consumer<H> {
             self.find_overdue().await?;
         }
         let (now, store) = (Instant::now(), &self.settler.stream_store);
-        let idle = self.settler.membership.idle_consumers(store, IDLE_CONSUMER).await?;
+        let idle = self
+            .settler
+            .membership
+            .idle_consumers(store, IDLE_CONSUMER)
+            .await?;
         let gone = self.state.gone.confirm(idle, now);
-        if self.settler.membership.remove_consumers(store, gone).await? > 0 {
+        if self
+            .settler
+            .membership
+            .remove_consumers(store, gone)
+            .await?
+            > 0
+        {
             self.state.rewind.begin(&self.settler).await?;
         }
         Ok(())

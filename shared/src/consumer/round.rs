@@ -66,7 +66,12 @@ mod tests {
     #[test]
     fn only_what_is_settled_or_waited_for_is_progress() {
         let round = |settled, read| Round::of(settled, read);
-        for read in [Read::Entries, Read::Nothing, Read::NothingAtOnce, Read::NoRoom] {
+        for read in [
+            Read::Entries,
+            Read::Nothing,
+            Read::NothingAtOnce,
+            Read::NoRoom,
+        ] {
             assert_eq!(round(1, read), Round::Progress, "{read:?}");
         }
         assert_eq!(round(0, Read::Nothing), Round::Progress);
@@ -86,7 +91,11 @@ mod tests {
             (last.as_str(), last.as_str(), false),
             ("x", "0-0", false),
         ] {
-            assert_eq!(is_beyond(id, before).is_ok(), is_good, "{id} behind {before}");
+            assert_eq!(
+                is_beyond(id, before).is_ok(),
+                is_good,
+                "{id} behind {before}"
+            );
         }
     }
 }

@@ -12,7 +12,10 @@ use crate::rewind::Rewind;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.
-const RETRY: Backoff = Backoff { first: Duration::from_millis(200), max: Duration::from_secs(2) };
+const RETRY: Backoff = Backoff {
+    first: Duration::from_millis(200),
+    max: Duration::from_secs(2),
+};
 
 /// How long the first read waits, and the first one after a failure: whether the consumer gets on
 /// is known after it.
@@ -100,8 +103,9 @@ impl State {
     /// The entries whose time has come for another attempt.
     pub(super) fn take_due(&mut self) -> Vec<Delivery> {
         let now = Instant::now();
-        let (due, later): (Vec<_>, _) =
-            std::mem::take(&mut self.retries).into_iter().partition(|(at, _)| *at <= now);
+        let (due, later): (Vec<_>, _) = std::mem::take(&mut self.retries)
+            .into_iter()
+            .partition(|(at, _)| *at <= now);
         self.retries = later;
         due.into_iter().map(|(_, delivery)| delivery).collect()
     }
@@ -111,7 +115,9 @@ impl State {
         let settled = count.saturating_sub(deliveries.len());
         let now = Instant::now();
         self.retries.extend(
-            deliveries.into_iter().map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
+            deliveries
+                .into_iter()
+                .map(|delivery| (now + RETRY.wait(delivery.attempts), delivery)),
         );
         settled
     }
@@ -119,13 +125,18 @@ impl State {
     /// Whether an entry is in memory already.
     pub(super) fn holds(&self, id: &str) -> bool {
         let retries = self.retries.iter().map(|(_, delivery)| delivery);
-        self.in_hand.iter().chain(retries).any(|delivery| delivery.entry.id == id)
+        self.in_hand
+            .iter()
+            .chain(retries)
+            .any(|delivery| delivery.entry.id == id)
     }
 
     /// How long the next batch is left to fill while the one in hand is settled. A few entries are
     /// followed at once, because nobody would join them; a full batch too, because a pile waits.
     pub(super) fn linger(&self) -> Option<Duration> {
-        (BUSY..BATCH).contains(&self.in_hand.len()).then_some(LINGER)
+        (BUSY..BATCH)
+            .contains(&self.in_hand.len())
+            .then_some(LINGER)
     }
 
     /// A read must not outlast the next retry, nor hold up a scan for abandoned entries.
@@ -133,10 +144,19 @@ impl State {
         if self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);
         }
-        let longest = if self.course == Course::Unknown { FIRST_BLOCK } else { BLOCK };
-        let next_retry =
-            self.retries.iter().map(|(at, _)| at.saturating_duration_since(Instant::now())).min();
-        next_retry.map_or(longest, |wait| wait.clamp(Duration::from_millis(1), longest))
+        let longest = if self.course == Course::Unknown {
+            FIRST_BLOCK
+        } else {
+            BLOCK
+        };
+        let next_retry = self
+            .retries
+            .iter()
+            .map(|(at, _)| at.saturating_duration_since(Instant::now()))
+            .min();
+        next_retry.map_or(longest, |wait| {
+            wait.clamp(Duration::from_millis(1), longest)
+        })
     }
 }
 
@@ -146,7 +166,10 @@ mod tests {
     use crate::redis::Entry;
 
     fn linger_behind(count: usize) -> Option<Duration> {
-        let entry = Entry { id: "1-1".to_owned(), ..Entry::default() };
+        let entry = Entry {
+            id: "1-1".to_owned(),
+            ..Entry::default()
+        };
         let mut state = State::new();
         state.in_hand = vec![Delivery::first(entry); count];
         state.linger()

@@ -12,15 +12,28 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
         let mut words = text.split(' ');
         let mut word = || words.next().ok_or(InvalidEntryId);
-        let (id, count) = (word()?.parse()?, word()?.parse().map_err(|_| InvalidEntryId)?);
+        let (id, count) = (
+            word()?.parse()?,
+            word()?.parse().map_err(|_| InvalidEntryId)?,
+        );
         let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
-        Ok(Self { id, count, open, earlier })
+        Ok(Self {
+            id,
+            count,
+            open,
+            earlier,
+        })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, count, open, earlier } = self;
+        let Self {
+            id,
+            count,
+            open,
+            earlier,
+        } = self;
         write!(f, "{id} {count} {open} {id} {earlier}")
     }
 }

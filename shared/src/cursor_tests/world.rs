@@ -166,13 +166,22 @@ impl World {
         if self.readers[reader].must_look || !self.readers[reader].in_hand.is_empty() {
             return;
         }
-        let held: BTreeSet<EntryId> =
-            self.readers.iter().flat_map(|reader| reader.in_hand.clone()).collect();
+        let held: BTreeSet<EntryId> = self
+            .readers
+            .iter()
+            .flat_map(|reader| reader.in_hand.clone())
+            .collect();
         let stream = &mut self.stream;
         let mut batch: BTreeSet<EntryId> = stream.pending.difference(&held).copied().collect();
         if batch.is_empty() {
             let after = stream.delivered;
-            batch = stream.entries.iter().copied().filter(|id| *id > after).take(4).collect();
+            batch = stream
+                .entries
+                .iter()
+                .copied()
+                .filter(|id| *id > after)
+                .take(4)
+                .collect();
             if let Some(&last) = batch.last() {
                 stream.delivered = last;
                 let behind = stream.entries.iter().filter(|id| **id > last).count() as u64;
@@ -193,7 +202,10 @@ impl World {
         }
         let known = self.readers[reader].known;
         if newest.ms > known.ms + as_ms(STEP) {
-            if !self.own.move_cursor(known, self.stream.state().cursor_at(newest)) {
+            if !self
+                .own
+                .move_cursor(known, self.stream.state().cursor_at(newest))
+            {
                 return self.crash(reader);
             }
             self.readers[reader].known = newest.max(known);
@@ -211,7 +223,10 @@ impl World {
             Fit::Lost(reason) => return Err(format!("{reason}: {cursor:?} {state:?}")),
             Fit::LostTail => {
                 let earlier = cursor.earlier.min(state.delivered);
-                self.own.cursor = Cursor { earlier, ..state.cursor_at(state.delivered) };
+                self.own.cursor = Cursor {
+                    earlier,
+                    ..state.cursor_at(state.delivered)
+                };
                 self.own.middle = state.delivered;
                 self.readers[reader].known = state.delivered;
                 // That both stores lose their tails one after the other is left out.
@@ -228,12 +243,18 @@ impl World {
             self.own.life_done = self.life;
             let known = self.readers[reader].known;
             if state.delivered > known {
-                assert!(self.own.move_cursor(known, state.cursor_at(state.delivered)));
+                assert!(
+                    self.own
+                        .move_cursor(known, state.cursor_at(state.delivered))
+                );
                 self.readers[reader].known = state.delivered;
             }
         } else if state.delivered > self.readers[reader].known {
             let known = self.readers[reader].known;
-            assert!(self.own.move_cursor(known, state.cursor_at(state.delivered)));
+            assert!(
+                self.own
+                    .move_cursor(known, state.cursor_at(state.delivered))
+            );
             self.readers[reader].known = state.delivered;
         }
         Ok(())
@@ -241,7 +262,11 @@ impl World {
 
     pub(super) fn trim(&mut self) {
         self.trim_at = self.now + TRIM_MS;
-        let needed = self.stream.pending.first().map_or(self.stream.delivered, |&oldest| oldest);
+        let needed = self
+            .stream
+            .pending
+            .first()
+            .map_or(self.stream.delivered, |&oldest| oldest);
         let ms = needed.ms.min(self.now).saturating_sub(as_ms(REWIND));
         let kept = self.stream.entries.split_off(&EntryId::first_of(ms));
         self.removed.append(&mut self.stream.entries);
@@ -249,7 +274,12 @@ impl World {
     }
 
     fn delete_settled(&mut self) {
-        let Stream { entries, pending, delivered, .. } = &mut self.stream;
+        let Stream {
+            entries,
+            pending,
+            delivered,
+            ..
+        } = &mut self.stream;
         let settled: Vec<EntryId> = entries.range(..=*delivered).copied().collect();
         if let Some(id) = self.rng.choice(settled).filter(|id| !pending.contains(id)) {
             entries.remove(&id);
@@ -259,7 +289,10 @@ impl World {
     }
 
     pub(super) fn crash(&mut self, reader: usize) {
-        self.readers[reader] = Reader { must_look: true, ..Reader::default() };
+        self.readers[reader] = Reader {
+            must_look: true,
+            ..Reader::default()
+        };
     }
 
     fn dies(&mut self, reader: usize) -> bool {

@@ -48,7 +48,13 @@ enum Excess {
 
 impl Keeper {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, state: Mutex::new(State { not_before: None, pace: Pace::cautious() }) }
+        Self {
+            bounds,
+            state: Mutex::new(State {
+                not_before: None,
+                pace: Pace::cautious(),
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -56,13 +62,18 @@ impl Keeper {
     }
 
     fn pauses(&self) -> bool {
-        self.state().not_before.is_some_and(|not_before| Instant::now() < not_before)
+        self.state()
+            .not_before
+            .is_some_and(|not_before| Instant::now() < not_before)
     }
 
     /// Tries nothing for a while, and then begins with one dead letter.
     fn pause(&self) {
         let not_before = Some(Instant::now() + PAUSE);
-        *self.state() = State { not_before, pace: Pace::cautious() };
+        *self.state() = State {
+            not_before,
+            pace: Pace::cautious(),
+        };
     }
 }
 
@@ -116,7 +127,9 @@ impl DeadLetters<'_> {
             Some(oldest) => Some(Excess::Before(oldest)),
             None => self.excess(&keeper.bounds).await?,
         };
-        let Some(excess) = excess else { return Ok(false) };
+        let Some(excess) = excess else {
+            return Ok(false);
+        };
         let page = self.read_excess(keeper, &excess).await?;
         let told = log_copy::tell(&page).await;
         self.remove(&page[..told]).await?;
@@ -161,10 +174,14 @@ impl DeadLetters<'_> {
     /// Which dead letters are too many.
     async fn excess(&self, bounds: &Bounds) -> Result<Option<Excess>, RedisError> {
         // Asked of every part of the stream: a few of them say little where sizes differ.
-        let usage = Command::new("MEMORY").arg("USAGE").key(self.partition.key(DEAD_LETTERS));
+        let usage = Command::new("MEMORY")
+            .arg("USAGE")
+            .key(self.partition.key(DEAD_LETTERS));
         let usage = usage.args(["SAMPLES", "0"]).as_attempt();
-        let (census, usage) =
-            tokio::join!(Census::of(self.store, self.partition), self.store.run(usage));
+        let (census, usage) = tokio::join!(
+            Census::of(self.store, self.partition),
+            self.store.run(usage)
+        );
         let bytes = match usage {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
@@ -183,14 +200,23 @@ impl DeadLetters<'_> {
 
     /// The names go before the dead letters: a crash in between must not leave names for ever.
     async fn remove(&self, page: &[Entry]) -> Result<(), RedisError> {
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
         let names: Vec<String> = page.iter().filter_map(letter::name_of).collect();
         if !names.is_empty() {
-            let forget = Command::new("HDEL").key(self.partition.key(DEAD_LETTER_IDS)).args(names);
+            let forget = Command::new("HDEL")
+                .key(self.partition.key(DEAD_LETTER_IDS))
+                .args(names);
             self.store.run(forget).await?;
         }
-        let Some(first) = read_id(&last.id)?.next() else { return Ok(()) };
+        let Some(first) = read_id(&last.id)?.next() else {
+            return Ok(());
+        };
         let trim = Command::new("XTRIM").key(self.partition.key(DEAD_LETTERS));
-        self.store.run(trim.args(["MINID", "="]).arg(first.to_string())).await.map(drop)
+        self.store
+            .run(trim.args(["MINID", "="]).arg(first.to_string()))
+            .await
+            .map(drop)
     }
 }

@@ -25,7 +25,11 @@ impl Caretaker {
     /// A dead letter leaves because of its age where two rounds agree that are at least `pause` apart.
     pub fn new(bounds: Bounds, pause: Duration) -> Self {
         let sweep = Sweep::new("dead letters", pause);
-        Self { keeper: Keeper::new(bounds), sweep, scanned: Mutex::default() }
+        Self {
+            keeper: Keeper::new(bounds),
+            sweep,
+            scanned: Mutex::default(),
+        }
     }
 
     /// One round: says in the log that there are dead letters, and how to see them. Forgets the names
@@ -59,8 +63,13 @@ impl Caretaker {
         if census.count == 0 {
             return Ok(());
         }
-        let (now, newest) = (store.now(partition).await?, Timestamp::from_millis(census.newest.ms));
-        let Some(reference) = self.sweep.look(partition, now, newest) else { return Ok(()) };
+        let (now, newest) = (
+            store.now(partition).await?,
+            Timestamp::from_millis(census.newest.ms),
+        );
+        let Some(reference) = self.sweep.look(partition, now, newest) else {
+            return Ok(());
+        };
         let oldest = reference.earlier_by(self.keeper.bounds.age);
         if census.oldest.ms < oldest.as_millis() {
             dead_letters.keep_since(&self.keeper, oldest).await;

@@ -32,7 +32,9 @@ pub struct Dead {
 
 impl Census {
     pub(super) async fn of(store: &OwnStore, partition: Partition) -> Result<Self, RedisError> {
-        let info = Command::new("XINFO").arg("STREAM").key(partition.key(DEAD_LETTERS));
+        let info = Command::new("XINFO")
+            .arg("STREAM")
+            .key(partition.key(DEAD_LETTERS));
         let info = match store.run(info).await {
             Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
             info => info?,
@@ -46,7 +48,11 @@ impl Census {
             read_id(&id.text()?)
         };
         let oldest = end(info.clone().field("first-entry")?)?;
-        Ok(Self { count, oldest, newest: end(info.field("last-entry")?)? })
+        Ok(Self {
+            count,
+            oldest,
+            newest: end(info.field("last-entry")?)?,
+        })
     }
 }
 
@@ -58,9 +64,15 @@ impl Dead {
             let now = store.now(partition).await?;
             let age = now.as_millis().saturating_sub(census.oldest.ms);
             let oldest_for = if census.count > 0 { age } else { 0 };
-            Ok(Self { count: census.count, oldest_for: Duration::from_millis(oldest_for) })
+            Ok(Self {
+                count: census.count,
+                oldest_for: Duration::from_millis(oldest_for),
+            })
         });
-        let found = all(looks).await.into_iter().collect::<Result<Vec<Self>, RedisError>>()?;
+        let found = all(looks)
+            .await
+            .into_iter()
+            .collect::<Result<Vec<Self>, RedisError>>()?;
         Ok(found.into_iter().fold(Self::default(), |sum, found| Self {
             count: sum.count.saturating_add(found.count),
             oldest_for: sum.oldest_for.max(found.oldest_for),

@@ -24,11 +24,29 @@ pub(super) fn write(
 ) -> Command {
     let Parking { reason, detail } = parking;
     let detail = &detail[..detail.floor_char_boundary(MAX_DETAIL)];
-    let Membership { stream, group, consumer } = membership;
+    let Membership {
+        stream,
+        group,
+        consumer,
+    } = membership;
     let entry = &delivery.entry;
     let mut add = add
-        .args(["dl_reason", *reason, "dl_error", detail, "dl_stream", stream])
-        .args(["dl_entry_id", &entry.id, "dl_group", *group, "dl_consumer", consumer])
+        .args([
+            "dl_reason",
+            *reason,
+            "dl_error",
+            detail,
+            "dl_stream",
+            stream,
+        ])
+        .args([
+            "dl_entry_id",
+            &entry.id,
+            "dl_group",
+            *group,
+            "dl_consumer",
+            consumer,
+        ])
         .arg("dl_attempts")
         .arg(i64::from(delivery.attempts) + 1)
         .arg("dl_bytes")
@@ -43,7 +61,11 @@ pub(super) fn write(
 
 /// The name by which the entry of a dead letter is known.
 pub(super) fn name_of(letter: &Entry) -> Option<String> {
-    let ours = letter.fields.iter().flatten().take_while(|(name, _)| name.starts_with(OURS));
+    let ours = letter
+        .fields
+        .iter()
+        .flatten()
+        .take_while(|(name, _)| name.starts_with(OURS));
     let ours: Vec<_> = ours.collect();
     let text = |wanted: &str| {
         let found = ours.iter().find(|(name, _)| name == wanted);
@@ -54,8 +76,17 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
         return Some(format!("{id} {digest}"));
     }
     // Builds that wrote no digest kept all fields.
-    let fields = letter.fields.clone()?.into_iter().skip(BEFORE_DIGESTS).collect();
-    Some(super::name(&Entry { id, fields: Some(fields), cut: None }))
+    let fields = letter
+        .fields
+        .clone()?
+        .into_iter()
+        .skip(BEFORE_DIGESTS)
+        .collect();
+    Some(super::name(&Entry {
+        id,
+        fields: Some(fields),
+        cut: None,
+    }))
 }
 
 /// Fields of our own in a dead letter of builds that wrote no digest.
@@ -68,7 +99,10 @@ pub(super) fn as_json(fields: &[(Bytes, Bytes)]) -> Value {
         Ok(text) => json!(text),
         Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),
     };
-    fields.iter().map(|(name, content)| json!([value(name), value(content)])).collect()
+    fields
+        .iter()
+        .map(|(name, content)| json!([value(name), value(content)]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -77,11 +111,18 @@ mod tests {
     use crate::event::RawFields;
 
     fn fields(fields: &[(&'static str, &'static str)]) -> RawFields {
-        fields.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+        fields
+            .iter()
+            .map(|&(name, value)| (name.into(), value.into()))
+            .collect()
     }
 
     fn entry(id: &str, parts: &[&[(&'static str, &'static str)]]) -> Entry {
-        Entry { id: id.to_owned(), fields: Some(fields(&parts.concat())), cut: None }
+        Entry {
+            id: id.to_owned(),
+            fields: Some(fields(&parts.concat())),
+            cut: None,
+        }
     }
 
     #[test]
@@ -98,7 +139,10 @@ mod tests {
             ("dl_attempts", "1"),
         ];
         let name = super::super::name(&entry);
-        assert_eq!(name_of(&self::entry("9-0", &[&ours, &raw])), Some(name.clone()));
+        assert_eq!(
+            name_of(&self::entry("9-0", &[&ours, &raw])),
+            Some(name.clone())
+        );
         let digest: &'static str = entry.digest().leak();
         ours.extend([("dl_bytes", "8"), ("dl_digest", digest)]);
         assert_eq!(name_of(&self::entry("9-1", &[&ours, &raw])), Some(name));
@@ -107,7 +151,10 @@ mod tests {
 
     #[test]
     fn all_bytes_of_a_dead_letter_are_in_its_json() {
-        let fields = vec![("name".into(), "\"é\"".into()), (vec![0xff, 0].into(), "".into())];
+        let fields = vec![
+            ("name".into(), "\"é\"".into()),
+            (vec![0xff, 0].into(), "".into()),
+        ];
         let expected = r#"[["name","\"é\""],[{"base64":"/wA="},""]]"#;
         assert_eq!(as_json(&fields).to_string(), expected);
     }

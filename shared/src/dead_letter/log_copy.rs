@@ -30,7 +30,12 @@ pub(super) async fn tell(page: &[Entry]) -> usize {
             }
             bytes += more;
             let (letter, fields) = (letter.id.as_str(), (*fields).to_owned());
-            lines.push(Line { letter, piece, pieces: pieces.len(), fields });
+            lines.push(Line {
+                letter,
+                piece,
+                pieces: pieces.len(),
+                fields,
+            });
         }
         ended += 1;
     }
@@ -48,7 +53,13 @@ struct Line<'a> {
 /// Answers whether all lines are written.
 async fn write(lines: Vec<Line<'_>>) -> bool {
     let say = || {
-        for Line { letter: dead_letter, piece, pieces, fields } in &lines {
+        for Line {
+            letter: dead_letter,
+            piece,
+            pieces,
+            fields,
+        } in &lines
+        {
             tracing::warn!(
                 target: ONLY_COPY, dead_letter, piece, pieces, fields,
                 "a dead letter leaves the store"
@@ -89,11 +100,17 @@ mod tests {
 
     #[test]
     fn the_pieces_of_a_text_are_the_text_and_short_however_they_are_escaped() {
-        for text in ["", "x", "\"\\é\n", "\u{7f}", "\u{80}", "\u{300}", "\u{200b}"] {
+        for text in [
+            "", "x", "\"\\é\n", "\u{7f}", "\u{80}", "\u{300}", "\u{200b}",
+        ] {
             let text = text.repeat(5_000);
             let pieces = pieces(&text);
             assert_eq!(pieces.concat(), text);
-            assert!(pieces.iter().all(|piece| format!("{piece:?}").len() <= PIECE + 2));
+            assert!(
+                pieces
+                    .iter()
+                    .all(|piece| format!("{piece:?}").len() <= PIECE + 2)
+            );
         }
     }
 }

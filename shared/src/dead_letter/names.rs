@@ -32,15 +32,20 @@ impl DeadLetters<'_> {
         let count = Command::new("HLEN").key(names.as_str());
         let count = self.store.run(count).await?.unsigned()?;
         let census = Census::of(self.store, self.partition).await?;
-        let mut scanned =
-            Scanned { surplus: count.saturating_sub(census.count), oldest: census.oldest };
+        let mut scanned = Scanned {
+            surplus: count.saturating_sub(census.count),
+            oldest: census.oldest,
+        };
         // Where there is no dead letter, the next one will tell.
         if census.count == 0 || scanned.surplus == 0 || before == Some(scanned) {
             return Ok(None);
         }
         let mut cursor = "0".to_owned();
         for _ in 0..PAGES {
-            let scan = Command::new("HSCAN").key(names.as_str()).arg(cursor).arg("COUNT");
+            let scan = Command::new("HSCAN")
+                .key(names.as_str())
+                .arg(cursor)
+                .arg("COUNT");
             let [next, found] = self.store.run(scan.arg(PAGE)).await?.exactly("a scan")?;
             let is_gone = |id: &str| read_id(id).map_or(true, |id| id < census.oldest);
             let mut gone = Vec::new();

@@ -48,7 +48,10 @@ impl DecodeError {
 
 impl<'a> Fields<'a> {
     pub(super) fn of(raw: &'a RawFields) -> Self {
-        Self { raw, next: Cell::new(0) }
+        Self {
+            raw,
+            next: Cell::new(0),
+        }
     }
 
     fn find(&self, name: &'static str) -> Option<&Bytes> {
@@ -68,7 +71,9 @@ impl<'a> Fields<'a> {
         &self,
         name: &'static str,
     ) -> Result<T, DecodeError> {
-        self.text(name)?.parse().map_err(|error| invalid(name, &error))
+        self.text(name)?
+            .parse()
+            .map_err(|error| invalid(name, &error))
     }
 
     pub(super) fn quantity(&self) -> Result<u32, DecodeError> {
@@ -90,10 +95,14 @@ impl<'a> Fields<'a> {
     /// The same holds for the id of the request.
     pub(super) fn request_id(&self) -> RequestId {
         let text = self.text("request_id").ok();
-        text.and_then(|text| text.parse().ok()).unwrap_or_else(RequestId::mint)
+        text.and_then(|text| text.parse().ok())
+            .unwrap_or_else(RequestId::mint)
     }
 }
 
 fn invalid(field: &'static str, detail: &dyn fmt::Display) -> DecodeError {
-    DecodeError::Invalid { field, detail: detail.to_string() }
+    DecodeError::Invalid {
+        field,
+        detail: detail.to_string(),
+    }
 }

@@ -59,7 +59,12 @@ impl Field {
         form: Form,
         value: &impl Display,
     ) -> Self {
-        Self { name, meaning, form, value: value.to_string() }
+        Self {
+            name,
+            meaning,
+            form,
+            value: value.to_string(),
+        }
     }
 
     /// Its JSON Schema.

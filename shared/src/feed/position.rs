@@ -60,7 +60,10 @@ impl Mark {
 impl Place {
     /// Behind all changes of an entry.
     pub(super) fn behind(entry: EntryId) -> Self {
-        Self { entry, change: LAST }
+        Self {
+            entry,
+            change: LAST,
+        }
     }
 
     pub(super) fn entry(self) -> EntryId {
@@ -77,7 +80,9 @@ impl Place {
 
 impl History {
     pub(super) async fn read(store: &OwnStore, partition: Partition) -> Result<Self, RedisError> {
-        let info = Command::new("XINFO").arg("STREAM").key(partition.key(CHANGES));
+        let info = Command::new("XINFO")
+            .arg("STREAM")
+            .key(partition.key(CHANGES));
         let info = match store.run(info).await {
             Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::empty()),
             info => info?,
@@ -85,7 +90,8 @@ impl History {
         let field = |name| info.clone().field(name);
         let id = |reply: Reply| -> Result<EntryId, RedisError> {
             let text = reply.text()?;
-            text.parse().map_err(|error: InvalidEntryId| RedisError::Refused(error.to_string()))
+            text.parse()
+                .map_err(|error: InvalidEntryId| RedisError::Refused(error.to_string()))
         };
         let first = field("first-entry")?;
         let first = if first.is_null() {
@@ -102,7 +108,10 @@ impl History {
     }
 
     fn empty() -> Self {
-        Self { whole: true, ..Self::default() }
+        Self {
+            whole: true,
+            ..Self::default()
+        }
     }
 
     /// The place behind everything.
@@ -121,7 +130,11 @@ impl History {
 /// The changes of an entry; none where it tells nothing.
 pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> {
     let text = |name: &str| {
-        let (_, value) = entry.fields.as_ref()?.iter().find(|(field, _)| field == name)?;
+        let (_, value) = entry
+            .fields
+            .as_ref()?
+            .iter()
+            .find(|(field, _)| field == name)?;
         std::str::from_utf8(value).ok()
     };
     let (Ok(at), Some(kind), Some(ids)) = (entry.id.parse(), text("kind"), text("ids")) else {
@@ -130,8 +143,15 @@ pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> 
     let mut changes: Vec<Change> = (1..LAST)
         .zip(ids.split(' '))
         .map(|(change, id)| {
-            let mark = Mark { partition, place: Place { entry: at, change } };
-            Change { mark, kind: kind.to_owned(), id: id.to_owned() }
+            let mark = Mark {
+                partition,
+                place: Place { entry: at, change },
+            };
+            Change {
+                mark,
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+            }
         })
         .collect();
     if let Some(last) = changes.last_mut() {
@@ -146,7 +166,9 @@ impl fmt::Display for Mark {
         if self.place.change != LAST {
             write!(f, "/{}", self.place.change)?;
         }
-        self.partition.index().map_or(Ok(()), |index| write!(f, ".{index}"))
+        self.partition
+            .index()
+            .map_or(Ok(()), |index| write!(f, ".{index}"))
     }
 }
 
@@ -155,7 +177,8 @@ impl FromStr for Mark {
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
         let number = |text: Option<&str>| {
-            text.map(|text| text.parse::<u16>().map_err(|_| InvalidEntryId)).transpose()
+            text.map(|text| text.parse::<u16>().map_err(|_| InvalidEntryId))
+                .transpose()
         };
         let cut = |text, at| match str::split_once(text, at) {
             None => (text, None),
@@ -164,8 +187,14 @@ impl FromStr for Mark {
         let (place, index) = cut(text, '.');
         let (entry, change) = cut(place, '/');
         let change = number(change)?.unwrap_or(LAST);
-        let place = Place { entry: entry.parse()?, change };
-        Ok(Self { partition: Partition::at(number(index)?), place })
+        let place = Place {
+            entry: entry.parse()?,
+            change,
+        };
+        Ok(Self {
+            partition: Partition::at(number(index)?),
+            place,
+        })
     }
 }
 
@@ -177,7 +206,11 @@ mod tests {
     use crate::entry_id::extremes;
 
     fn history(first: Option<u64>, last: u64, whole: bool) -> History {
-        History { first: first.map(EntryId::first_of), last: EntryId::first_of(last), whole }
+        History {
+            first: first.map(EntryId::first_of),
+            last: EntryId::first_of(last),
+            whole,
+        }
     }
 
     #[test]
@@ -187,7 +220,10 @@ mod tests {
         assert!(history(Some(3), 9, false).is_complete_since(at(3)));
         assert!(!history(Some(3), 9, false).is_complete_since(at(2)));
         assert!(!history(None, 9, false).is_complete_since(at(9)));
-        assert!(!history(Some(3), 9, true).is_complete_since(at(10)), "another life");
+        assert!(
+            !history(Some(3), 9, true).is_complete_since(at(10)),
+            "another life"
+        );
         assert!(History::empty().is_complete_since(at(0)));
     }
 
@@ -195,10 +231,16 @@ mod tests {
     fn the_changes_of_an_entry_follow_each_other_and_end_with_the_entry() {
         let fields = [("kind", "order.paid"), ("ids", "a b c")];
         let fields = fields.map(|(name, value)| (name.into(), value.into()));
-        let entry = Entry { id: "7-0".to_owned(), fields: Some(fields.into()), cut: None };
+        let entry = Entry {
+            id: "7-0".to_owned(),
+            fields: Some(fields.into()),
+            cut: None,
+        };
         let changes = parse_changes(Partition::at(Some(3)), &entry);
-        let told: Vec<_> =
-            changes.iter().map(|change| (change.mark.to_string(), change.id.as_str())).collect();
+        let told: Vec<_> = changes
+            .iter()
+            .map(|change| (change.mark.to_string(), change.id.as_str()))
+            .collect();
         let expected = [("7-0/1.3", "a"), ("7-0/2.3", "b"), ("7-0.3", "c")];
         assert_eq!(told, expected.map(|(mark, id)| (mark.to_owned(), id)));
         assert!(changes.is_sorted_by(|a, b| a.mark.place < b.mark.place));
@@ -227,7 +269,9 @@ mod tests {
         for text in ["1763632806410-0", "5-7.3", "5-7/2", "5-7/2.3"] {
             assert_eq!(text.parse::<Mark>().unwrap().to_string(), text);
         }
-        for text in ["", "5", "5-7.", "5-7.x", "5-7.3.1", ".3", "5-7/", "5-7.3/2", "5-7/2/2"] {
+        for text in [
+            "", "5", "5-7.", "5-7.x", "5-7.3.1", ".3", "5-7/", "5-7.3/2", "5-7/2/2",
+        ] {
             assert!(text.parse::<Mark>().is_err(), "{text}");
         }
     }

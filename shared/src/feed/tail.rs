@@ -22,7 +22,12 @@ impl Tail {
     /// That of `partition` in the store at `url`, which is read by a client of its own, because the
     /// reads block.
     pub fn new(store: OwnStore, url: &RedisUrl, partition: Partition) -> Self {
-        Self { store, reader: Redis::reader(url, FEED_BLOCK), partition, end: None }
+        Self {
+            store,
+            reader: Redis::reader(url, FEED_BLOCK),
+            partition,
+            end: None,
+        }
     }
 
     /// Whether the end is known. Then nothing that happens after it was found is missed.
@@ -41,8 +46,15 @@ impl Tail {
     pub async fn wait(&mut self) -> Result<(), RedisError> {
         let end = self.end.take().unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
-        let read = Command::new("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(block_ms);
-        let read = read.arg("STREAMS").key(self.partition.key(CHANGES)).arg(end.to_string());
+        let read = Command::new("XREAD")
+            .arg("COUNT")
+            .arg(1)
+            .arg("BLOCK")
+            .arg(block_ms);
+        let read = read
+            .arg("STREAMS")
+            .key(self.partition.key(CHANGES))
+            .arg(end.to_string());
         let began = Instant::now();
         if self.reader.run(read).await?.read_entries()?.is_empty() {
             confirm_wait(began)?;
@@ -58,5 +70,7 @@ pub(super) fn confirm_wait(began: Instant) -> Result<(), RedisError> {
     if began.elapsed() >= FEED_BLOCK / 2 {
         return Ok(());
     }
-    Err(RedisError::Unavailable("the store ends a wait for changes at once".to_owned()))
+    Err(RedisError::Unavailable(
+        "the store ends a wait for changes at once".to_owned(),
+    ))
 }

@@ -21,7 +21,11 @@ pub struct Watch {
 impl Watches {
     pub(super) fn add(&self, id: String) -> Watch {
         let notify = self.lock().entry(id.clone()).or_default().clone();
-        Watch { watches: self.clone(), id, notify }
+        Watch {
+            watches: self.clone(),
+            id,
+            notify,
+        }
     }
 
     pub(super) fn wake(&self, id: &str) {
@@ -31,7 +35,9 @@ impl Watches {
     }
 
     pub(super) fn wake_all(&self) {
-        self.lock().values().for_each(|notify| notify.notify_waiters());
+        self.lock()
+            .values()
+            .for_each(|notify| notify.notify_waiters());
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -56,7 +62,10 @@ impl Drop for Watch {
         let mut waiting = self.watches.lock();
         // Let go of under the lock: of two that end together, the second sees that it is the last.
         drop(std::mem::take(&mut self.notify));
-        if waiting.get(&self.id).is_some_and(|notify| Arc::strong_count(notify) == 1) {
+        if waiting
+            .get(&self.id)
+            .is_some_and(|notify| Arc::strong_count(notify) == 1)
+        {
             waiting.remove(&self.id);
         }
     }

@@ -53,7 +53,13 @@ mod tests {
     }
 
     fn large() -> Entry {
-        Entry { cut: Some(Cut { bytes: 2_000_000, digest: String::new() }), ..Entry::default() }
+        Entry {
+            cut: Some(Cut {
+                bytes: 2_000_000,
+                digest: String::new(),
+            }),
+            ..Entry::default()
+        }
     }
 
     #[test]
@@ -71,7 +77,11 @@ mod tests {
         pace.learn(100, &[large(), Entry::default()]);
         assert_eq!(pace.count(MOST), 1);
         pace.learn(1, &[]);
-        assert_eq!(pace.count(MOST), 1, "a pause says nothing about the next entry");
+        assert_eq!(
+            pace.count(MOST),
+            1,
+            "a pause says nothing about the next entry"
+        );
         for count in [1, 2, 4, 8, 16] {
             pace.learn(count, &entries(count));
         }

@@ -42,7 +42,10 @@ impl Check {
                 identity.and(changes)
             })
         };
-        Self { name: "store", probe: Box::new(probe) }
+        Self {
+            name: "store",
+            probe: Box::new(probe),
+        }
     }
 
     /// The store that has a stream takes changes: reading as a member of a group is one.
@@ -55,12 +58,18 @@ impl Check {
                 recent(&last, || redis.try_membership(&stream, group)).await
             })
         };
-        Self { name: "stream", probe: Box::new(probe) }
+        Self {
+            name: "stream",
+            probe: Box::new(probe),
+        }
     }
 }
 
 async fn try_changes(store: &OwnStore) -> Result<(), String> {
-    let changes = all(store.partitions().all().map(|partition| store.try_change(partition)));
+    let changes = all(store
+        .partitions()
+        .all()
+        .map(|partition| store.try_change(partition)));
     changes.await.into_iter().collect()
 }
 

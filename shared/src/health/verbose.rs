@@ -39,7 +39,10 @@ impl Note {
                 })
             })
         };
-        Self { name: "dead_letters", look: Box::new(look) }
+        Self {
+            name: "dead_letters",
+            look: Box::new(look),
+        }
     }
 
     /// How many entries of the streams of `E` the group was given and has not acknowledged, and how
@@ -63,7 +66,10 @@ impl Note {
                 Ok(format!("{pending}, not read yet: {waiting}"))
             })
         };
-        Self { name: "pending", look: Box::new(look) }
+        Self {
+            name: "pending",
+            look: Box::new(look),
+        }
     }
 }
 
@@ -71,7 +77,10 @@ impl Readiness {
     /// The same, with figures for people beside it.
     #[must_use]
     pub fn with_notes(self, notes: Vec<Note>) -> Self {
-        Self { notes: Arc::new((notes, Mutex::default())), ..self }
+        Self {
+            notes: Arc::new((notes, Mutex::default())),
+            ..self
+        }
     }
 
     /// Each check with its state, given those that fail, and the figures.
@@ -85,7 +94,12 @@ impl Readiness {
         names.dedup();
         names.retain(|name| !fails(name));
         let good = names.into_iter().map(|name| format!("{name}: ok"));
-        failures.iter().cloned().chain(good).chain(self.figures().await).collect()
+        failures
+            .iter()
+            .cloned()
+            .chain(good)
+            .chain(self.figures().await)
+            .collect()
     }
 
     async fn figures(&self) -> Vec<String> {
@@ -98,7 +112,11 @@ impl Readiness {
         }
         let looks = notes.iter().map(|note| async move {
             let found = (note.look)().await;
-            format!("{}: {}", note.name, found.unwrap_or_else(|error| error.to_string()))
+            format!(
+                "{}: {}",
+                note.name,
+                found.unwrap_or_else(|error| error.to_string())
+            )
         });
         let figures = all(looks).await;
         *last = Some((Instant::now(), figures.clone()));

@@ -12,8 +12,9 @@ fn hosts(allowed: &str, origins: &str, url: Option<&str>) -> Hosts {
 
 fn status(hosts: &Hosts, local: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
     let request = hyper::Request::builder().method("POST").uri(target);
-    let request =
-        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
     let checked = hosts.check(&request.body(()).unwrap(), local.parse().unwrap());
     checked.map_or_else(|problem| problem.kind().status.as_u16(), |()| 200)
 }
@@ -42,8 +43,16 @@ fn on_the_machine_itself_it_has_the_names_of_the_machine_and_those_that_are_list
         ("shop.internal.evil.example", 421),
         ("x", 421),
     ] {
-        assert_eq!(status(&hosts, LOCAL, "/", &[("host", host)]), expected, "{host}");
-        assert_eq!(status(&hosts, "0.0.0.0:1", "/", &[("host", host)]), expected, "{host}");
+        assert_eq!(
+            status(&hosts, LOCAL, "/", &[("host", host)]),
+            expected,
+            "{host}"
+        );
+        assert_eq!(
+            status(&hosts, "0.0.0.0:1", "/", &[("host", host)]),
+            expected,
+            "{host}"
+        );
         if !host.is_empty() {
             // The target counts, and Host does not.
             let target = format!("http://{host}/");
@@ -80,7 +89,11 @@ fn where_others_reach_it_the_list_counts_once_there_is_one() {
 
 #[test]
 fn a_change_comes_from_an_own_page_or_a_listed_one_or_from_no_page() {
-    let hosts = hosts("*", "https://shop.example", Some("https://api.example:8443/payments"));
+    let hosts = hosts(
+        "*",
+        "https://shop.example",
+        Some("https://api.example:8443/payments"),
+    );
     for (host, origin, site, expected) in [
         (LOCAL, None, None, 200),
         (LOCAL, None, Some("none"), 200),
@@ -88,16 +101,31 @@ fn a_change_comes_from_an_own_page_or_a_listed_one_or_from_no_page() {
         (LOCAL, None, Some("same-site"), 403),
         (LOCAL, None, Some("cross-site"), 403),
         (LOCAL, Some("http://127.0.0.1:8000"), None, 200),
-        ("LOCALHOST:8000", Some("http://localhost:8000"), Some("same-origin"), 200),
+        (
+            "LOCALHOST:8000",
+            Some("http://localhost:8000"),
+            Some("same-origin"),
+            200,
+        ),
         ("localhost", Some("http://localhost"), None, 200),
         ("localhost:80", Some("http://localhost"), None, 200),
         ("a.example:443", Some("https://a.example"), None, 200),
-        (LOCAL, Some("http://localhost:8000"), Some("cross-site"), 403),
+        (
+            LOCAL,
+            Some("http://localhost:8000"),
+            Some("cross-site"),
+            403,
+        ),
         (LOCAL, Some("http://127.0.0.1:3000"), Some("same-site"), 403),
         (LOCAL, Some("https://shop.example"), Some("cross-site"), 200),
         (LOCAL, Some("https://api.example:8443"), None, 200),
         (LOCAL, Some("https://api.example"), None, 403),
-        ("upstream:8000", Some("https://front.example"), Some("same-origin"), 200),
+        (
+            "upstream:8000",
+            Some("https://front.example"),
+            Some("same-origin"),
+            200,
+        ),
         (LOCAL, Some("http://shop.example"), None, 403),
         (LOCAL, Some("https://evil.example"), None, 403),
         (LOCAL, Some("null"), None, 403),
@@ -108,9 +136,17 @@ fn a_change_comes_from_an_own_page_or_a_listed_one_or_from_no_page() {
         let mut headers = vec![("host", host)];
         headers.extend(origin.map(|origin| ("origin", origin)));
         headers.extend(site.map(|site| ("sec-fetch-site", site)));
-        assert_eq!(status(&hosts, LOCAL, "/", &headers), expected, "{headers:?}");
+        assert_eq!(
+            status(&hosts, LOCAL, "/", &headers),
+            expected,
+            "{headers:?}"
+        );
     }
-    let two = [("host", LOCAL), ("origin", "http://127.0.0.1:8000"), ("origin", "null")];
+    let two = [
+        ("host", LOCAL),
+        ("origin", "http://127.0.0.1:8000"),
+        ("origin", "null"),
+    ];
     assert_eq!(status(&hosts, LOCAL, "/", &two), 403);
     assert_eq!(status(&self::hosts("*", "*", None), LOCAL, "/", &two), 200);
 }

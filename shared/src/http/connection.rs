@@ -46,7 +46,12 @@ impl Attendant {
         let (idle, admission) = (idle + IDLE_GRACE, gate.admission().clone());
         Self {
             gate,
-            terms: Arc::new(Terms { head, idle, admission, public_url }),
+            terms: Arc::new(Terms {
+                head,
+                idle,
+                admission,
+                public_url,
+            }),
             builder: builder(),
             keep_alive: HeaderValue::from_str(&keep_alive).unwrap_or(HeaderValue::from_static("")),
             shutdown,
@@ -92,7 +97,9 @@ impl Attendant {
         caller.take_up().await;
         let may_stay = may_stay(request.version(), request.headers());
         let whole = request.body().is_end_stream();
-        caller.progress.set(if whole { Stage::Whole } else { Stage::Body });
+        caller
+            .progress
+            .set(if whole { Stage::Whole } else { Stage::Body });
         let mut response: hyper::Response<_> = self.gate.answer(request, caller).await.into();
         if response.body().size_hint().exact().is_none() {
             // A live stream has no end to wait for. It has a limit of its own.
@@ -138,5 +145,9 @@ fn may_stay(version: Version, headers: &HeaderMap) -> bool {
             options.any(|found| found.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
         })
     };
-    if version == Version::HTTP_10 { says("keep-alive") } else { !says("close") }
+    if version == Version::HTTP_10 {
+        says("keep-alive")
+    } else {
+        !says("close")
+    }
 }

@@ -48,10 +48,16 @@ pub(super) fn refusal(
     } else if stage != Stage::Head {
         return None;
     } else if error.is_incomplete_message() {
-        Problem::new(&MALFORMED_REQUEST, "the request ended in the middle of its head")
+        Problem::new(
+            &MALFORMED_REQUEST,
+            "the request ended in the middle of its head",
+        )
     } else if is_late(error) {
         let limit = humantime::format_duration(terms.head);
-        Problem::new(&REQUEST_TIMEOUT, format!("the head did not arrive within {limit}"))
+        Problem::new(
+            &REQUEST_TIMEOUT,
+            format!("the head did not arrive within {limit}"),
+        )
     } else {
         return None;
     };
@@ -60,7 +66,9 @@ pub(super) fn refusal(
 
 /// Whether the wire has ended the wait for a head.
 fn is_late(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<io::Error>());
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut)
 }
 
@@ -93,8 +101,16 @@ fn explain(error: &hyper::Error, head: &[u8]) -> Problem {
 fn framing(head: &[u8]) -> Option<Problem> {
     let mut lengths = values(head, b"content-length");
     let detail = if let Some(coding) = values(head, b"transfer-encoding").last() {
-        let last = coding.rsplit(|&byte| byte == b',').next().unwrap_or_default().trim_ascii();
-        let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let last = coding
+            .rsplit(|&byte| byte == b',')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
+        let line = head
+            .split(|&byte| byte == b'\n')
+            .next()
+            .unwrap_or_default()
+            .trim_ascii();
         if last.eq_ignore_ascii_case(b"chunked") && !line.ends_with(b"HTTP/1.0") {
             return None;
         }
@@ -115,15 +131,21 @@ fn framing(head: &[u8]) -> Option<Problem> {
 /// The values of a header.
 fn values<'a>(head: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    lines.take_while(|line| !line.is_empty()).filter_map(move |line| {
-        let (found, value) = line.split_at(line.iter().position(|&byte| byte == b':')?);
-        found.eq_ignore_ascii_case(name).then(|| value[1..].trim_ascii())
-    })
+    lines
+        .take_while(|line| !line.is_empty())
+        .filter_map(move |line| {
+            let (found, value) = line.split_at(line.iter().position(|&byte| byte == b':')?);
+            found
+                .eq_ignore_ascii_case(name)
+                .then(|| value[1..].trim_ascii())
+        })
 }
 
 /// Whether a body has more bytes than the library counts.
 fn is_too_large(digits: &[u8]) -> bool {
-    let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+    let length = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse::<u64>().ok());
     length.is_none_or(|length| length >= u64::MAX - 1)
 }
 
@@ -141,21 +163,37 @@ fn context(head: &[u8]) -> RequestContext {
 
 /// The path that was asked for, as far as the head tells.
 fn path(head: &[u8]) -> &str {
-    let line = head.iter().position(|&byte| byte == b'\n').map(|end| &head[..end]);
-    let line = line.and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default();
-    let target = line.split(' ').nth(1).filter(|target| target.starts_with('/'));
-    target.and_then(|target| target.split('?').next()).unwrap_or("/")
+    let line = head
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .map(|end| &head[..end]);
+    let line = line
+        .and_then(|line| std::str::from_utf8(line).ok())
+        .unwrap_or_default();
+    let target = line
+        .split(' ')
+        .nth(1)
+        .filter(|target| target.starts_with('/'));
+    target
+        .and_then(|target| target.split('?').next())
+        .unwrap_or("/")
 }
 
 /// The answer as it goes over the wire.
 fn write(problem: Problem, request: &[u8], public_url: Option<&PublicUrl>) -> Vec<u8> {
-    let RequestContext { request_id, traceparent } = context(request);
+    let RequestContext {
+        request_id,
+        traceparent,
+    } = context(request);
     let (request_id, trace_id) = (request_id.as_str(), traceparent.trace_id());
     let status = problem.kind().status;
     tracing::info!(target: "http", status = status.as_u16(), %problem, request_id, trace_id, "no request");
     let body = problem.body(public_url, path(request), request_id);
     let mut head = format!("HTTP/1.1 {status}\r\n");
-    #[expect(clippy::disallowed_methods, reason = "a header of HTTP; nothing is decided by it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a header of HTTP; nothing is decided by it"
+    )]
     let date = httpdate::fmt_http_date(SystemTime::now());
     for (name, value) in [
         ("content-type", PROBLEM_JSON),

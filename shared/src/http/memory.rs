@@ -47,7 +47,10 @@ fn what_all_clients_together_take_fits_into_a_container() {
     let mut settings = HttpSettings::read(&mut reader).unwrap();
     let fits = |bytes: usize| assert!(bytes as u64 <= SERVICE_LIMIT, "{} KiB", bytes / 1024);
     fits(most(&settings));
-    settings.max_connections = u16::try_from(FILLED_CONNECTIONS).unwrap().try_into().unwrap();
+    settings.max_connections = u16::try_from(FILLED_CONNECTIONS)
+        .unwrap()
+        .try_into()
+        .unwrap();
     fits(most(&settings) + FILLED_CONNECTIONS * BUFFERS);
     assert_eq!(CONNECTION + BUFFERS, 88 * 1024);
 }

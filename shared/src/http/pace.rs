@@ -38,7 +38,11 @@ impl Pace {
 
     /// The client takes nothing now. Says from when on [`WRITE_TIMEOUT`] counts.
     pub(super) fn stop(&mut self, now: Instant) -> Instant {
-        let slow = self.0.get_or_insert(Slow { began: now, taken: 0, stopped: None });
+        let slow = self.0.get_or_insert(Slow {
+            began: now,
+            taken: 0,
+            stopped: None,
+        });
         let stopped = *slow.stopped.get_or_insert(now);
         let earned = Duration::from_millis(slow.taken.saturating_mul(1_000) / MIN_RATE);
         stopped.min(slow.began + earned)
@@ -78,6 +82,10 @@ mod tests {
             pace.take(8 * 1024);
             assert_eq!(pace.stop(after(second)), after(second));
         }
-        assert_eq!(pace.stop(after(120)), after(100), "what it has earned is not for pauses");
+        assert_eq!(
+            pace.stop(after(120)),
+            after(100),
+            "what it has earned is not for pauses"
+        );
     }
 }

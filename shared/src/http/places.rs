@@ -63,9 +63,18 @@ struct Shortage {
 impl Places {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let untaken = settings.untaken_share();
-        let clients = Room::new(settings.max_connections.get().into(), settings.share(), untaken);
+        let clients = Room::new(
+            settings.max_connections.get().into(),
+            settings.share(),
+            untaken,
+        );
         let probes = Room::new(PROBE_PLACES, PROBE_SHARE, untaken);
-        Self(Mutex::new(Book { clients, probes, count: 0, shortage: Shortage::default() }))
+        Self(Mutex::new(Book {
+            clients,
+            probes,
+            count: 0,
+            shortage: Shortage::default(),
+        }))
     }
 
     /// Takes a place for a connection of `peer` to `local`. `None` where no place is left.
@@ -76,7 +85,15 @@ impl Places {
     ) -> Option<(Arc<Caller>, Place)> {
         let now = Instant::now();
         let entered = self.book().enter(local, peer, now);
-        entered.map(|(caller, id)| (caller, Place { places: self.clone(), id }))
+        entered.map(|(caller, id)| {
+            (
+                caller,
+                Place {
+                    places: self.clone(),
+                    id,
+                },
+            )
+        })
     }
 
     /// Says which task serves a connection. It is ended where another connection needs the place.
@@ -102,7 +119,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut book = self.places.book();
         // One that was closed for another has left before.
-        let _ = book.clients.leave(self.id).or_else(|| book.probes.leave(self.id));
+        let _ = book
+            .clients
+            .leave(self.id)
+            .or_else(|| book.probes.leave(self.id));
     }
 }
 
@@ -141,14 +161,23 @@ impl Book {
     }
 
     fn room(&mut self, only_probes: bool) -> &mut Room {
-        if only_probes { &mut self.probes } else { &mut self.clients }
+        if only_probes {
+            &mut self.probes
+        } else {
+            &mut self.clients
+        }
     }
 }
 
 impl Shortage {
     /// Says in the log what happened since the last time.
     fn tell(&mut self, address: IpAddr, now: Instant) {
-        let Self { told, closed, only_probes, refused } = *self;
+        let Self {
+            told,
+            closed,
+            only_probes,
+            refused,
+        } = *self;
         let is_time = told.is_none_or(|told| now >= told + TELL_INTERVAL);
         if is_time && closed + only_probes + refused > 0 {
             tracing::warn!(
@@ -156,7 +185,10 @@ impl Shortage {
                 "places for connections ran out, of all or of one address: see MAX_CONNECTIONS and \
                  MAX_CONNECTIONS_PER_ADDRESS"
             );
-            *self = Self { told: Some(now), ..Self::default() };
+            *self = Self {
+                told: Some(now),
+                ..Self::default()
+            };
         }
     }
 }

@@ -52,7 +52,11 @@ impl Progress {
     /// The request was answered. Says whether another one may follow.
     pub(crate) fn answer(&self) -> bool {
         let whole = self.stage() == Stage::Whole;
-        self.set(if whole { Stage::Answered } else { Stage::Unread });
+        self.set(if whole {
+            Stage::Answered
+        } else {
+            Stage::Unread
+        });
         whole
     }
 }

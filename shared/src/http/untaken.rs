@@ -28,7 +28,10 @@ pub(crate) struct Counted(Arc<Untaken>);
 
 impl Untaken {
     pub(crate) fn new(share: usize) -> Self {
-        Self { answers: AtomicUsize::new(0), share }
+        Self {
+            answers: AtomicUsize::new(0),
+            share,
+        }
     }
 
     /// Whether the network has its share. Its next requests are refused.

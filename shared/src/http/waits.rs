@@ -30,7 +30,9 @@ impl Waits {
     pub(crate) fn begin(&self, now: Instant) {
         let begin = |since| (since != CLOSED).then(|| moment(now));
         // Where it is being closed, that stands.
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin);
+        let _ = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, begin);
     }
 
     /// The connection waits no more. `false` where it is being closed: nothing may be begun on it.
@@ -45,14 +47,19 @@ impl Waits {
 
     /// Closes it, if it still waits since that moment.
     pub(super) fn close(&self, since: u64) -> bool {
-        self.0.compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        self.0
+            .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 }
 
 /// A moment as a number of milliseconds, which is neither [`BUSY`] nor [`CLOSED`].
 pub(super) fn moment(at: Instant) -> u64 {
     let ms = at.saturating_duration_since(*EPOCH).as_millis();
-    u64::try_from(ms).unwrap_or(CLOSED).saturating_add(1).min(CLOSED - 1)
+    u64::try_from(ms)
+        .unwrap_or(CLOSED)
+        .saturating_add(1)
+        .min(CLOSED - 1)
 }
 
 #[cfg(test)]
@@ -66,7 +73,10 @@ mod tests {
         assert!(waits.end() && !waits.close(since), "it is busy");
         assert_eq!(waits.since(), None);
         waits.begin(now);
-        assert!(!waits.close(moment(now) + 1), "it has waited since another moment");
+        assert!(
+            !waits.close(moment(now) + 1),
+            "it has waited since another moment"
+        );
         assert!(waits.close(moment(now)));
         waits.begin(now);
         assert!(!waits.end(), "it is being closed");

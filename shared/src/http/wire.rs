@@ -95,7 +95,15 @@ impl Wire {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + terms.head));
         let (waits_since, pace, head) = (Some(now), Pace::default(), Vec::new());
-        Self { stream, caller, terms, timer, waits_since, pace, head }
+        Self {
+            stream,
+            caller,
+            terms,
+            timer,
+            waits_since,
+            pace,
+            head,
+        }
     }
 
     /// Ends the connection in such a way that the client receives the last answer.
@@ -104,7 +112,11 @@ impl Wire {
         let stage = self.caller.progress.stage();
         if let Err(error) = &outcome {
             // A head that arrived together with an earlier request was not kept.
-            let head = if stage == Stage::Answered { &[] } else { &self.head[..] };
+            let head = if stage == Stage::Answered {
+                &[]
+            } else {
+                &self.head[..]
+            };
             let Some(answer) = malformed::refusal(error, head, stage, &self.terms) else {
                 // The client is gone, or takes nothing.
                 return Ok(());
@@ -131,7 +143,9 @@ impl Wire {
                 return Poll::Ready(());
             }
             // Nobody wakes this connection when the last place is taken, so it looks.
-            self.timer.as_mut().reset(end.min(soonest.max(now + LOOK_AGAIN)));
+            self.timer
+                .as_mut()
+                .reset(end.min(soonest.max(now + LOOK_AGAIN)));
         }
         Poll::Pending
     }
@@ -149,7 +163,8 @@ impl Wire {
             now
         });
         self.waits_since = Some(since);
-        self.poll_limit(wait, since, context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.poll_limit(wait, since, context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether a client that has taken this much, or nothing, is still given time.

@@ -37,7 +37,11 @@ impl InFlight {
         };
         let hash = claim.key.hash.clone();
         let turnstile = self.lock().entry(hash.clone()).or_default().clone();
-        let mut turn = Turn { in_flight: self.clone(), hash, guard: None };
+        let mut turn = Turn {
+            in_flight: self.clone(),
+            hash,
+            guard: None,
+        };
         turn.guard = turnstile.clone().try_lock_owned().ok();
         if turn.guard.is_none() {
             let guard = Box::pin(tokio::time::timeout(TURN_TIMEOUT, turnstile.lock_owned())).await;
@@ -59,7 +63,10 @@ impl Drop for Turn {
         self.guard = None;
         let mut running = self.in_flight.lock();
         // Whoever still waits has a handle of its own.
-        if running.get(&self.hash).is_some_and(|turnstile| Arc::strong_count(turnstile) == 1) {
+        if running
+            .get(&self.hash)
+            .is_some_and(|turnstile| Arc::strong_count(turnstile) == 1)
+        {
             running.remove(&self.hash);
         }
     }

@@ -39,5 +39,7 @@ fn read(request: &Request) -> Result<Option<IdempotencyKey>, Problem> {
         return Err(invalid(&"must be given once"));
     }
     let text = key.to_str().map_err(|_| invalid(&InvalidKey))?;
-    text.parse().map(Some).map_err(|error: InvalidKey| invalid(&error))
+    text.parse()
+        .map(Some)
+        .map_err(|error: InvalidKey| invalid(&error))
 }

@@ -44,7 +44,11 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl<'a> BodyFields<'a> {
     /// Reads the text of a JSON object.
     pub fn parse(body: &'a [u8]) -> Result<Self, Problem> {
-        Ok(Self { fields: object(body)?, errors: Vec::new(), more: 0 })
+        Ok(Self {
+            fields: object(body)?,
+            errors: Vec::new(),
+            more: 0,
+        })
     }
 
     /// Takes the fields that `T` knows; all others are mistakes.
@@ -62,8 +66,14 @@ impl<'a> BodyFields<'a> {
     /// Takes a field that must be a text.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let written = self.required(name)?.get();
-        let fault = if written.starts_with('"') { HALF_A_PAIR } else { "must be a string" };
-        serde_json::from_str(written).map_err(|_| self.invalid(name, fault)).ok()
+        let fault = if written.starts_with('"') {
+            HALF_A_PAIR
+        } else {
+            "must be a string"
+        };
+        serde_json::from_str(written)
+            .map_err(|_| self.invalid(name, fault))
+            .ok()
     }
 
     /// Takes a text and reads it.
@@ -76,17 +86,25 @@ impl<'a> BodyFields<'a> {
     /// nothing is rounded on the way.
     pub fn number<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let written = self.written(name)?;
-        written.parse().map_err(|error| self.invalid(name, error)).ok()
+        written
+            .parse()
+            .map_err(|error| self.invalid(name, error))
+            .ok()
     }
 
     /// Takes a whole number between `min` and `max`, both included, given as a JSON number or as
     /// the text of one. `5.0` and `5e0` are as whole as `5`.
     pub fn whole(&mut self, name: &str, min: u32, max: u32) -> Option<u32> {
         let written = self.written(name)?;
-        let number = decimal::scaled(&written, 0).ok().and_then(|number| number.try_into().ok());
+        let number = decimal::scaled(&written, 0)
+            .ok()
+            .and_then(|number| number.try_into().ok());
         let number = number.filter(|number| (min..=max).contains(number));
         if number.is_none() {
-            self.invalid(name, format!("must be a whole number between {min} and {max}"));
+            self.invalid(
+                name,
+                format!("must be a whole number between {min} and {max}"),
+            );
         }
         number
     }
@@ -99,7 +117,11 @@ impl<'a> BodyFields<'a> {
         take: impl FnOnce(&mut Self, &str) -> Option<T>,
     ) -> Option<Option<T>> {
         self.forget_null(name);
-        if self.has(name) { take(self, name).map(Some) } else { Some(None) }
+        if self.has(name) {
+            take(self, name).map(Some)
+        } else {
+            Some(None)
+        }
     }
 
     /// Takes a field of a merge patch, which may be left out. `null` would remove what it names, and
@@ -129,14 +151,21 @@ impl<'a> BodyFields<'a> {
         self.forget_null(name);
         self.forget_null(alias);
         if self.has(name) {
-            self.refuse(alias, format_args!("means the same as {name}: give one of them"));
+            self.refuse(
+                alias,
+                format_args!("means the same as {name}: give one of them"),
+            );
         }
         if self.has(alias) { alias } else { name }
     }
 
     /// The problem of a body with one invalid field, found only after it was read.
     pub fn one_invalid(name: &str, detail: impl Display) -> Problem {
-        let mut fields = Self { fields: Fields(BTreeMap::new()), errors: Vec::new(), more: 0 };
+        let mut fields = Self {
+            fields: Fields(BTreeMap::new()),
+            errors: Vec::new(),
+            more: 0,
+        };
         fields.invalid(name, detail);
         Problem::invalid_fields(fields.errors, fields.more)
     }
@@ -148,20 +177,32 @@ impl<'a> BodyFields<'a> {
             return;
         }
         // RFC 6901 escapes.
-        let name = cut(name, MAX_TOLD_BYTES).replace('~', "~0").replace('/', "~1");
+        let name = cut(name, MAX_TOLD_BYTES)
+            .replace('~', "~0")
+            .replace('/', "~1");
         let pointer = format!("#/{name}");
-        self.errors.push(FieldError { pointer, detail: detail.to_string() });
+        self.errors.push(FieldError {
+            pointer,
+            detail: detail.to_string(),
+        });
     }
 
     /// Takes a number as it was written, with or without quotes.
     fn written(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let written = self.required(name)?.get();
-        Some(match written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-            Some(plain) if !plain.contains('\\') => plain.into(),
-            // A text that cannot be read is no number either.
-            Some(_) => serde_json::from_str::<String>(written).unwrap_or_default().into(),
-            None => written.into(),
-        })
+        Some(
+            match written
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+            {
+                Some(plain) if !plain.contains('\\') => plain.into(),
+                // A text that cannot be read is no number either.
+                Some(_) => serde_json::from_str::<String>(written)
+                    .unwrap_or_default()
+                    .into(),
+                None => written.into(),
+            },
+        )
     }
 
     fn required(&mut self, name: &str) -> Option<&'a RawValue> {
@@ -179,7 +220,10 @@ impl<'a> BodyFields<'a> {
     }
 
     fn is_null(&self, name: &str) -> bool {
-        self.fields.0.get(name).is_some_and(|value| !value.twice && value.raw.get() == "null")
+        self.fields
+            .0
+            .get(name)
+            .is_some_and(|value| !value.twice && value.raw.get() == "null")
     }
 
     fn forget_null(&mut self, name: &str) {
@@ -205,7 +249,9 @@ impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
     fn visit_map<M: MapAccess<'de>>(mut self, mut members: M) -> Result<Self, M::Error> {
         while let Some((Name(name), raw)) = members.next_entry()? {
             let value = self.0.entry(name);
-            value.and_modify(|value| value.twice = true).or_insert(Value { raw, twice: false });
+            value
+                .and_modify(|value| value.twice = true)
+                .or_insert(Value { raw, twice: false });
         }
         Ok(self)
     }

@@ -20,19 +20,32 @@ pub(super) fn check(headers: &HeaderMap, known: &[&str]) -> Result<(), Problem> 
     let content_type = only(headers, &CONTENT_TYPE)?;
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
-    if !known.iter().any(|known| essence.eq_ignore_ascii_case(known)) {
+    if !known
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
+    {
         let known = known.join(" or ");
         let given = quoted(&content_type);
-        return Err(unsupported(format!("the Content-Type is {given}, not {known}")));
+        return Err(unsupported(format!(
+            "the Content-Type is {given}, not {known}"
+        )));
     }
     let charset = parts.find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim_end().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+        name.trim_end()
+            .eq_ignore_ascii_case("charset")
+            .then(|| value.trim().trim_matches('"'))
     });
     match charset {
-        Some(charset) if !CHARSETS.iter().any(|known| charset.eq_ignore_ascii_case(known)) => {
+        Some(charset)
+            if !CHARSETS
+                .iter()
+                .any(|known| charset.eq_ignore_ascii_case(known)) =>
+        {
             let given = quoted(charset);
-            Err(unsupported(format!("the charset of the Content-Type is {given}, not utf-8")))
+            Err(unsupported(format!(
+                "the charset of the Content-Type is {given}, not utf-8"
+            )))
         }
         _ => Ok(()),
     }
@@ -45,15 +58,19 @@ fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     if coding.eq_ignore_ascii_case(IDENTITY) || coding.is_empty() {
         return Ok(());
     }
-    let detail = format!("the Content-Encoding is {}: send the body as it is", quoted(&coding));
+    let detail = format!(
+        "the Content-Encoding is {}: send the body as it is",
+        quoted(&coding)
+    );
     Err(unsupported(detail).accept_encoding(IDENTITY))
 }
 
 /// The value of a header that is given at most once: of two values one would be ignored.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Cow<'a, str>, Problem> {
     let mut values = headers.get_all(name).iter();
-    let value =
-        values.next().map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
+    let value = values.next().map_or(Cow::Borrowed(""), |value| {
+        String::from_utf8_lossy(value.as_bytes())
+    });
     if values.next().is_some() {
         return Err(unsupported(format!("{name} must be given once")));
     }

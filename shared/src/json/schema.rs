@@ -16,7 +16,10 @@ pub struct ObjectSchema {
 impl ObjectSchema {
     /// An object without fields.
     pub fn new(name: &'static str, description: &'static str) -> Self {
-        let meta = MetaSchema { description: Some(description), ..MetaSchema::new("object") };
+        let meta = MetaSchema {
+            description: Some(description),
+            ..MetaSchema::new("object")
+        };
         Self { name, meta }
     }
 
@@ -40,8 +43,18 @@ impl ObjectSchema {
         description: &'static str,
         schema: MetaSchema,
     ) -> Self {
-        debug_assert!(schema.one_of.is_empty(), "null would have to be one of the alternatives");
-        self.patched(name, description, MetaSchema { nullable: true, ..schema })
+        debug_assert!(
+            schema.one_of.is_empty(),
+            "null would have to be one of the alternatives"
+        );
+        self.patched(
+            name,
+            description,
+            MetaSchema {
+                nullable: true,
+                ..schema
+            },
+        )
     }
 
     /// Adds a field of a merge patch, which may be left out.
@@ -52,7 +65,10 @@ impl ObjectSchema {
         description: &'static str,
         schema: MetaSchema,
     ) -> Self {
-        let schema = MetaSchema { description: Some(description), ..schema };
+        let schema = MetaSchema {
+            description: Some(description),
+            ..schema
+        };
         self.meta.properties.push((name, inline(schema)));
         self
     }
@@ -60,13 +76,25 @@ impl ObjectSchema {
     /// Asks for exactly one of these optional fields: the others are left out, or `null`.
     #[must_use]
     pub fn one_of(mut self, names: &[&'static str], schema: &MetaSchema) -> Self {
-        let null =
-            || MetaSchema { nullable: true, enum_items: vec![Value::Null], ..schema.clone() };
+        let null = || MetaSchema {
+            nullable: true,
+            enum_items: vec![Value::Null],
+            ..schema.clone()
+        };
         let alone = |name: &&'static str| {
-            let schema_of = |other| if other == name { schema.clone() } else { null() };
+            let schema_of = |other| {
+                if other == name {
+                    schema.clone()
+                } else {
+                    null()
+                }
+            };
             inline(MetaSchema {
                 required: vec![*name],
-                properties: names.iter().map(|other| (*other, inline(schema_of(other)))).collect(),
+                properties: names
+                    .iter()
+                    .map(|other| (*other, inline(schema_of(other))))
+                    .collect(),
                 ..MetaSchema::new("object")
             })
         };
@@ -121,7 +149,10 @@ pub fn money() -> MetaSchema {
 
 /// A whole number from `min`, which is 0 or 1, to `max`, which is a power of ten; or its text.
 pub fn whole(min: u32, max: u32) -> MetaSchema {
-    debug_assert!(min <= 1 && max == 10_u32.pow(max.ilog10()), "the pattern cannot tell");
+    debug_assert!(
+        min <= 1 && max == 10_u32.pow(max.ilog10()),
+        "the pattern cannot tell"
+    );
     let number = MetaSchema {
         minimum: Some(f64::from(min)),
         maximum: Some(f64::from(max)),
@@ -129,12 +160,21 @@ pub fn whole(min: u32, max: u32) -> MetaSchema {
     };
     let zero = if min == 0 { "-?0|" } else { "" };
     let places = max.ilog10().saturating_sub(1);
-    number_or_text(number, format!(r"^({zero}[1-9][0-9]{{0,{places}}}|{max})(\.0+)?$"))
+    number_or_text(
+        number,
+        format!(r"^({zero}[1-9][0-9]{{0,{places}}}|{max})(\.0+)?$"),
+    )
 }
 
 fn number_or_text(number: MetaSchema, pattern: String) -> MetaSchema {
-    let text = MetaSchema { pattern: Some(pattern), ..MetaSchema::new("string") };
-    MetaSchema { one_of: vec![inline(number), inline(text)], ..MetaSchema::ANY }
+    let text = MetaSchema {
+        pattern: Some(pattern),
+        ..MetaSchema::new("string")
+    };
+    MetaSchema {
+        one_of: vec![inline(number), inline(text)],
+        ..MetaSchema::ANY
+    }
 }
 
 fn inline(schema: MetaSchema) -> MetaSchemaRef {
@@ -162,7 +202,10 @@ mod tests {
             pattern(&whole(0, 1_000_000)).as_str(),
             r"^(-?0|[1-9][0-9]{0,5}|1000000)(\.0+)?$"
         );
-        assert_eq!(pattern(&whole(1, 100)).as_str(), r"^([1-9][0-9]{0,1}|100)(\.0+)?$");
+        assert_eq!(
+            pattern(&whole(1, 100)).as_str(),
+            r"^([1-9][0-9]{0,1}|100)(\.0+)?$"
+        );
     }
 
     proptest! {

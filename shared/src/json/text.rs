@@ -22,7 +22,10 @@ pub(super) fn object(body: &[u8]) -> Result<Fields<'_>, Problem> {
 /// The text of the body. JSON begins with an ASCII character, so that a zero beside it, or a byte order
 /// mark of UTF-16, gives another encoding away.
 fn utf8(body: &[u8]) -> Result<&str, Problem> {
-    let wide = matches!(body, [0, ..] | [_, 0, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    let wide = matches!(
+        body,
+        [0, ..] | [_, 0, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..]
+    );
     let what = match std::str::from_utf8(body) {
         _ if wide => "the body is UTF-16 or UTF-32: send UTF-8".to_owned(),
         Ok(text) => return Ok(text),
@@ -40,7 +43,11 @@ fn malformed(error: &Error) -> Problem {
         Category::Data => "the body is JSON, but not an object".to_owned(),
         Category::Eof => "the body ends too early".to_owned(),
         Category::Syntax | Category::Io => {
-            format!("not JSON at line {}, column {}", error.line(), error.column())
+            format!(
+                "not JSON at line {}, column {}",
+                error.line(),
+                error.column()
+            )
         }
     };
     Problem::new(&MALFORMED_BODY, what)

@@ -21,12 +21,22 @@ pub fn cut_text(line: &str) -> Cow<'_, str> {
     }
     let mut kept = &line[..line.floor_char_boundary(MAX_LINE_BYTES - SUFFIX_BYTES)];
     let tail = kept.len().saturating_sub(COLOR_BYTES);
-    if let Some(start) = kept.as_bytes()[tail..].iter().rposition(|byte| *byte == ESCAPE) {
+    if let Some(start) = kept.as_bytes()[tail..]
+        .iter()
+        .rposition(|byte| *byte == ESCAPE)
+    {
         // Half a colour would swallow what comes next.
         kept = &kept[..tail + start];
     }
-    let reset = if kept.as_bytes().contains(&ESCAPE) { "\x1b[0m" } else { "" };
-    Cow::Owned(format!("{kept}{reset}… (cut: it had {} bytes)\n", line.len()))
+    let reset = if kept.as_bytes().contains(&ESCAPE) {
+        "\x1b[0m"
+    } else {
+        ""
+    };
+    Cow::Owned(format!(
+        "{kept}{reset}… (cut: it had {} bytes)\n",
+        line.len()
+    ))
 }
 
 /// A line that is one JSON object, with its end, cut to [`MAX_LINE_BYTES`]: its texts are cut, and a
@@ -40,7 +50,9 @@ pub fn cut_json(line: &str) -> Cow<'_, str> {
     };
     fields.insert("cut_from_bytes".to_owned(), line.len().into());
     for longest in TEXT_BYTES {
-        fields.values_mut().for_each(|value| cut_value(value, longest));
+        fields
+            .values_mut()
+            .for_each(|value| cut_value(value, longest));
         let shorter = Value::Object(fields.clone()).to_string();
         if shorter.len() < MAX_LINE_BYTES {
             return Cow::Owned(shorter + "\n");
@@ -56,8 +68,12 @@ fn cut_value(value: &mut Value, longest: usize) {
             text.truncate(text.floor_char_boundary(longest));
             text.push('…');
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| cut_value(value, longest)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| cut_value(value, longest)),
+        Value::Array(values) => values
+            .iter_mut()
+            .for_each(|value| cut_value(value, longest)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|value| cut_value(value, longest)),
         _ => {}
     }
 }
@@ -69,7 +85,11 @@ mod tests {
     #[test]
     fn a_text_is_cut_between_characters_and_colours_and_says_so() {
         for shift in 0..20 {
-            let text = format!("{}{}", "x".repeat(shift), "\x1b[32mü\x1b[0m".repeat(100_000));
+            let text = format!(
+                "{}{}",
+                "x".repeat(shift),
+                "\x1b[32mü\x1b[0m".repeat(100_000)
+            );
             let cut = cut_text(&text);
             assert!(
                 cut.len() <= MAX_LINE_BYTES && cut.len() > MAX_LINE_BYTES - 100,
@@ -87,8 +107,9 @@ mod tests {
     #[test]
     fn a_json_line_stays_json_whatever_is_long_in_it() {
         let (long, control) = ("ü\"".repeat(300_000), "\u{1}".repeat(1_000_000));
-        let many: Map<String, Value> =
-            (0..32).map(|number| (format!("field_{number}"), control.clone().into())).collect();
+        let many: Map<String, Value> = (0..32)
+            .map(|number| (format!("field_{number}"), control.clone().into()))
+            .collect();
         for fields in [
             serde_json::json!({"level": "WARN", "message": long}),
             serde_json::json!({"message": control, "n": 7}),
@@ -97,7 +118,11 @@ mod tests {
         ] {
             let line = fields.to_string() + "\n";
             let cut = cut_json(&line);
-            assert!(cut.len() <= MAX_LINE_BYTES && cut.ends_with("}\n"), "{}", cut.len());
+            assert!(
+                cut.len() <= MAX_LINE_BYTES && cut.ends_with("}\n"),
+                "{}",
+                cut.len()
+            );
             let shorter: Map<String, Value> = serde_json::from_str(&cut).unwrap();
             assert_eq!(shorter["cut_from_bytes"], line.len());
             assert_eq!(shorter.len(), fields.as_object().unwrap().len() + 1);

@@ -37,14 +37,23 @@ impl Repeats {
             self.forget_one();
         }
         if self.0.len() < MAX_LINES {
-            self.0.insert(text.to_vec(), Said { at: now, again: 0, time: time.to_vec() });
+            self.0.insert(
+                text.to_vec(),
+                Said {
+                    at: now,
+                    again: 0,
+                    time: time.to_vec(),
+                },
+            );
         }
         true
     }
 
     fn forget_one(&mut self) {
         let unrepeated = self.0.iter().filter(|(_, said)| said.again == 0);
-        let oldest = unrepeated.min_by_key(|(_, said)| said.at).map(|(text, _)| text.clone());
+        let oldest = unrepeated
+            .min_by_key(|(_, said)| said.at)
+            .map(|(text, _)| text.clone());
         if let Some(oldest) = oldest {
             self.0.remove(&oldest);
         }
@@ -58,19 +67,26 @@ impl Repeats {
     /// A line that says how often another one was repeated, if one is due. With `all` each is due that
     /// was repeated.
     pub(super) fn told(&mut self, now: Instant, all: bool) -> Option<Vec<u8>> {
-        self.0.retain(|_, said| said.again > 0 || now < said.at + TOLD_EVERY);
+        self.0
+            .retain(|_, said| said.again > 0 || now < said.at + TOLD_EVERY);
         let is_due = |said: &Said| said.again > 0 && (all || now >= said.at + TOLD_EVERY);
         let (text, said) = self.0.iter_mut().find(|(_, said)| is_due(said))?;
         let passed = now.duration_since(said.at).as_secs().max(1);
         let times = std::mem::take(&mut said.again);
         said.at = now;
-        Some(with_count(&[said.time.as_slice(), text].concat(), times, passed))
+        Some(with_count(
+            &[said.time.as_slice(), text].concat(),
+            times,
+            passed,
+        ))
     }
 }
 
 /// The end of the time at the beginning of a line, in either format.
 fn end_of_time(line: &[u8]) -> usize {
-    line.iter().position(|byte| matches!(byte, b' ' | b',')).unwrap_or(0)
+    line.iter()
+        .position(|byte| matches!(byte, b' ' | b','))
+        .unwrap_or(0)
 }
 
 /// The line with how often it was repeated.
@@ -132,7 +148,10 @@ mod tests {
             assert_eq!(repeats.is_news(line.as_bytes(), now), second == 0);
         }
         let count = "{\"timestamp\":\"2\",\"message\":\"late, again\",\"repeated\":2,\"within_seconds\":5}\n";
-        assert_eq!(told(&mut repeats, now + Duration::from_secs(5), true), [count]);
+        assert_eq!(
+            told(&mut repeats, now + Duration::from_secs(5), true),
+            [count]
+        );
     }
 
     #[test]

@@ -18,7 +18,11 @@ pub(super) struct Sink<W = std::fs::File> {
 
 impl<W: Write> Sink<W> {
     pub(super) fn new(output: W) -> Self {
-        Self { output, is_torn: false, is_well: true }
+        Self {
+            output,
+            is_torn: false,
+            is_well: true,
+        }
     }
 
     /// Whether the output took the last batch whole.
@@ -89,7 +93,10 @@ mod tests {
 
     #[test]
     fn a_line_that_broke_off_on_a_full_disk_stays_alone() {
-        let mut sink = Sink::new(Disk { room: 10, bytes: Vec::new() });
+        let mut sink = Sink::new(Disk {
+            room: 10,
+            bytes: Vec::new(),
+        });
         assert_eq!(sink.write(b"one\ntwo\nthree\nfour\n"), 2);
         assert!(!sink.is_well());
         assert_eq!(sink.write(b"five\n"), 1);

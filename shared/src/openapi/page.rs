@@ -39,7 +39,10 @@ pub(super) fn page(
 ) -> impl Endpoint + 'static {
     let document = LazyLock::new(move || Document::of(write()));
     make_sync(move |request| {
-        let gzip = document.gzip.as_ref().filter(|_| prefers_gzip(request.headers()));
+        let gzip = document
+            .gzip
+            .as_ref()
+            .filter(|_| prefers_gzip(request.headers()));
         let Representation { tag, body } = gzip.unwrap_or(&document.plain);
         let mut builder = Response::builder()
             .header(header::ETAG, format!("\"{tag}\""))
@@ -51,7 +54,10 @@ pub(super) fn page(
         if gzip.is_some() {
             builder = builder.header(header::CONTENT_ENCODING, HeaderValue::from_static(GZIP));
         }
-        builder.content_type(content_type).body(body.clone()).into_response()
+        builder
+            .content_type(content_type)
+            .body(body.clone())
+            .into_response()
     })
 }
 
@@ -59,8 +65,17 @@ impl Document {
     fn of(text: String) -> Self {
         let tag = digest(&text);
         let compressed = compress(text.as_bytes()).ok().map(Bytes::from);
-        let gzip = compressed.map(|body| Representation { tag: format!("{tag}-{GZIP}"), body });
-        Self { plain: Representation { tag, body: text.into() }, gzip }
+        let gzip = compressed.map(|body| Representation {
+            tag: format!("{tag}-{GZIP}"),
+            body,
+        });
+        Self {
+            plain: Representation {
+                tag,
+                body: text.into(),
+            },
+            gzip,
+        }
     }
 }
 
@@ -98,8 +113,12 @@ fn quality(parameter: &str) -> f32 {
     if parameter.is_empty() {
         return 1.0;
     }
-    let value = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-    value.and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0.0)
+    let value = parameter
+        .split_once('=')
+        .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+    value
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -130,6 +149,9 @@ mod tests {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
             assert_eq!(prefers_gzip(&headers), expected, "{accepted}");
         }
-        assert!(!prefers_gzip(&HeaderMap::new()), "a client that says nothing may know nothing");
+        assert!(
+            !prefers_gzip(&HeaderMap::new()),
+            "a client that says nothing may know nothing"
+        );
     }
 }

@@ -48,12 +48,17 @@ impl Identity {
             ("", ..) => return None,
             (_, None, ..) => (None, None),
             (_, Some(count), None, _) => (None, Some(count.parse().ok()?)),
-            (_, Some(service), Some(layout), Some(count)) => {
-                (Some((service.to_owned(), layout.parse().ok()?)), Some(count.parse().ok()?))
-            }
+            (_, Some(service), Some(layout), Some(count)) => (
+                Some((service.to_owned(), layout.parse().ok()?)),
+                Some(count.parse().ok()?),
+            ),
             _ => return None,
         };
-        Some(Self { text: text.to_owned(), named, partitions })
+        Some(Self {
+            text: text.to_owned(),
+            named,
+            partitions,
+        })
     }
 
     /// The id alone, which never changes.
@@ -86,7 +91,9 @@ impl OwnStore {
         let elsewhere = Partition::at(partitions.count().is_none().then_some(0));
         if let Some(identity) = self.read_identity(elsewhere).await? {
             self.confirm_service(&identity)?;
-            let made = partitions.count().map_or(identity.partitions.unwrap_or(1), |_| 0);
+            let made = partitions
+                .count()
+                .map_or(identity.partitions.unwrap_or(1), |_| 0);
             return Err(self.other_partitions(made));
         }
         let mut standings = Vec::new();
@@ -133,9 +140,10 @@ impl OwnStore {
     fn confirm_service(&self, identity: &Identity) -> Result<(), OpenError> {
         let service = self.layout().service;
         match &identity.named {
-            Some((owner, _)) if owner != service => {
-                Err(OpenError::OtherService { owner: owner.clone(), service })
-            }
+            Some((owner, _)) if owner != service => Err(OpenError::OtherService {
+                owner: owner.clone(),
+                service,
+            }),
             _ => Ok(()),
         }
     }
@@ -159,7 +167,10 @@ fn told(count: u16) -> String {
 mod tests {
     use super::*;
 
-    const LAYOUT: Layout = Layout { service: "payments", steps: &[] };
+    const LAYOUT: Layout = Layout {
+        service: "payments",
+        steps: &[],
+    };
 
     #[test]
     fn an_identity_reads_back_what_it_says() {
@@ -176,13 +187,24 @@ mod tests {
         for (text, partitions) in [("an-id", None), ("an-id 16", Some(16))] {
             let identity = Identity::read(text).unwrap();
             assert_eq!((identity.id(), identity.version()), ("an-id", 0));
-            assert_eq!((identity.names_service(), identity.partitions), (false, partitions));
+            assert_eq!(
+                (identity.names_service(), identity.partitions),
+                (false, partitions)
+            );
         }
     }
 
     #[test]
     fn what_another_program_wrote_is_no_identity() {
-        for text in ["", " ", "a b", "a b c", "a b c d", "a payments 1", "a payments -1 0"] {
+        for text in [
+            "",
+            " ",
+            "a b",
+            "a b c",
+            "a b c d",
+            "a payments 1",
+            "a payments -1 0",
+        ] {
             assert_eq!(Identity::read(text), None, "{text:?}");
         }
     }

@@ -35,7 +35,9 @@ impl OwnStore {
                 step(self.clone(), partition).await?;
             }
             let text = Identity::write(identity.id(), layout, to, self.partitions());
-            let call = Call::new("set_identity").arg(identity.text.as_str()).arg(text);
+            let call = Call::new("set_identity")
+                .arg(identity.text.as_str())
+                .arg(text);
             // Where another process was faster, its identity is read in the next round.
             self.call(partition, &call).await?;
         }

@@ -24,7 +24,11 @@ impl OwnStore {
         let info = self.info(partition, "everything").await?;
         let (product, minimum, version) = match info_field(&info, "valkey_version") {
             Some(version) => ("Valkey", MIN_VALKEY_VERSION, version),
-            None => ("Redis", MIN_REDIS_VERSION, info_field(&info, "redis_version").unwrap_or("")),
+            None => (
+                "Redis",
+                MIN_REDIS_VERSION,
+                info_field(&info, "redis_version").unwrap_or(""),
+            ),
         };
         if parse_version(version) < Some(minimum) {
             let (major, minor) = minimum;
@@ -49,7 +53,11 @@ impl OwnStore {
             ));
         }
         let keeps_file = info_field(&info, "aof_enabled") == Some("1");
-        Ok(if keeps_file { Keeping::File } else { Keeping::Nothing })
+        Ok(if keeps_file {
+            Keeping::File
+        } else {
+            Keeping::Nothing
+        })
     }
 }
 

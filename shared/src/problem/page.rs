@@ -4,7 +4,12 @@ use super::{KINDS, Kind};
 
 /// The page, or `None` where there is no such kind.
 pub fn page(slug: &str) -> Option<String> {
-    let Kind { slug, status, title, advice } = KINDS.iter().find(|kind| kind.slug == slug)?;
+    let Kind {
+        slug,
+        status,
+        title,
+        advice,
+    } = KINDS.iter().find(|kind| kind.slug == slug)?;
     let (title, advice) = (escape(title), escape(advice));
     Some(format!(
         r#"<!DOCTYPE html>
@@ -29,7 +34,10 @@ wants its <code>request_id</code>.</p>
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -18,7 +18,11 @@ pub(crate) fn told(text: &str) -> Cow<'_, str> {
 /// The same, always between quotes.
 pub(crate) fn quoted(text: &str) -> String {
     let beginning: String = text.chars().take(MAX_TOLD).collect();
-    let rest = if beginning.len() < text.len() { "..." } else { "" };
+    let rest = if beginning.len() < text.len() {
+        "..."
+    } else {
+        ""
+    };
     format!("{beginning:?}{rest}")
 }
 
@@ -36,12 +40,18 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_two_characters() {
-        for (text, expected) in
-            [("", ""), ("four", "four"), ("fives", "five..."), ("abcé", "abc...")]
-        {
+        for (text, expected) in [
+            ("", ""),
+            ("four", "four"),
+            ("fives", "five..."),
+            ("abcé", "abc..."),
+        ] {
             assert_eq!(cut(text, 4), expected);
         }
-        assert_eq!(quoted(&"é".repeat(41)), format!("\"{}\"...", "é".repeat(40)));
+        assert_eq!(
+            quoted(&"é".repeat(41)),
+            format!("\"{}\"...", "é".repeat(40))
+        );
         assert_eq!(quoted("a\n"), "\"a\\n\"");
     }
 }

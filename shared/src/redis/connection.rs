@@ -86,19 +86,34 @@ impl Connection {
                 max_timeout: Some(UNRESPONSIVE_AFTER.max(timeout)),
                 interval: UNRESPONSIVE_AFTER / 3,
             },
-            tcp: TcpConfig { nodelay: Some(true), ..TcpConfig::default() },
+            tcp: TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            },
             ..ConnectionConfig::default()
         };
-        let performance =
-            PerformanceConfig { default_command_timeout: timeout, ..PerformanceConfig::default() };
+        let performance = PerformanceConfig {
+            default_command_timeout: timeout,
+            ..PerformanceConfig::default()
+        };
         // No limit on attempts: a store that comes back finds its clients waiting.
         let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
         let client =
             fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
         let made = client.reconnect_rx();
-        let attempts = Mutex::new(Attempts { errors: client.error_rx(), last: None });
+        let attempts = Mutex::new(Attempts {
+            errors: client.error_rx(),
+            last: None,
+        });
         let task = client.connect();
-        Self { client, task, made, attempts, is_leaving: Arc::default(), gates: Gates::default() }
+        Self {
+            client,
+            task,
+            made,
+            attempts,
+            is_leaving: Arc::default(),
+            gates: Gates::default(),
+        }
     }
 
     /// Sends a command and waits for its answer. The frame of the answer is taken as it is: what the
@@ -150,7 +165,10 @@ impl Connection {
 
     /// Whether it is connected, and to another server than this one.
     pub(super) fn is_elsewhere(&self, server: &Server) -> bool {
-        self.client.active_connections().first().is_some_and(|found| found != server)
+        self.client
+            .active_connections()
+            .first()
+            .is_some_and(|found| found != server)
     }
 
     /// How many connections to servers were made up to now. Commands before and after which it is
@@ -172,7 +190,10 @@ pub(crate) fn url_mistake(text: &str) -> Option<&'static str> {
         return Some(URL_FORMS);
     }
     let address = text.split('?').next().unwrap_or_default();
-    let database = address.splitn(4, '/').nth(3).is_some_and(|path| !["", "0"].contains(&path));
+    let database = address
+        .splitn(4, '/')
+        .nth(3)
+        .is_some_and(|path| !["", "0"].contains(&path));
     // The client would say nothing, and take database 0, the only one of a cluster.
     (text.starts_with("redis-cluster:") && database).then_some(ONE_DATABASE)
 }

@@ -38,12 +38,16 @@ pub struct Cut {
 impl Entry {
     /// Bytes of the names and values that it had in its stream.
     pub fn bytes(&self) -> usize {
-        self.cut.as_ref().map_or_else(|| bytes(self.raw()), |cut| cut.bytes)
+        self.cut
+            .as_ref()
+            .map_or_else(|| bytes(self.raw()), |cut| cut.bytes)
     }
 
     /// Tells its fields from any others, also where only the first of them are kept.
     pub fn digest(&self) -> String {
-        self.cut.as_ref().map_or_else(|| digest(self.raw()), |cut| cut.digest.clone())
+        self.cut
+            .as_ref()
+            .map_or_else(|| digest(self.raw()), |cut| cut.digest.clone())
     }
 
     /// Bytes that it takes in memory, about.
@@ -66,11 +70,16 @@ impl Entry {
     }
 
     fn cut_beyond(&mut self, limit: usize) {
-        let Some(fields) = &mut self.fields else { return };
+        let Some(fields) = &mut self.fields else {
+            return;
+        };
         if self.cut.is_some() || weight(fields) <= limit {
             return;
         }
-        self.cut = Some(Cut { bytes: bytes(fields), digest: digest(fields) });
+        self.cut = Some(Cut {
+            bytes: bytes(fields),
+            digest: digest(fields),
+        });
         let mut room = KEPT_BYTES;
         fields.retain_mut(|(name, value)| {
             let fits = room > FIELD_BYTES;
@@ -106,7 +115,10 @@ pub(super) fn detached_whole(mut entries: Vec<Entry>) -> Vec<Entry> {
         copy.extend_from_slice(value);
     }
     let mut copy = Bytes::from(copy);
-    for (name, value) in entries.iter_mut().flat_map(|entry| entry.fields.iter_mut().flatten()) {
+    for (name, value) in entries
+        .iter_mut()
+        .flat_map(|entry| entry.fields.iter_mut().flatten())
+    {
         *name = copy.split_to(name.len());
         *value = copy.split_to(value.len());
     }
@@ -114,7 +126,10 @@ pub(super) fn detached_whole(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn bytes(fields: &[(Bytes, Bytes)]) -> usize {
-    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+    fields
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum()
 }
 
 fn weight(fields: &[(Bytes, Bytes)]) -> usize {
@@ -132,13 +147,23 @@ mod tests {
 
     fn entry(fields: &[(usize, usize)]) -> Entry {
         let bytes = |count| Bytes::from(vec![b'x'; count]);
-        let fields = fields.iter().map(|&(name, value)| (bytes(name), bytes(value)));
-        Entry { id: "1-0".to_owned(), fields: Some(fields.collect()), cut: None }
+        let fields = fields
+            .iter()
+            .map(|&(name, value)| (bytes(name), bytes(value)));
+        Entry {
+            id: "1-0".to_owned(),
+            fields: Some(fields.collect()),
+            cut: None,
+        }
     }
 
     #[test]
     fn an_entry_beyond_the_limit_keeps_its_beginning_its_length_and_its_digest() {
-        for fields in [vec![(7, 2_000_000)], vec![(2_000_000, 7)], vec![(1, 1); 20_000]] {
+        for fields in [
+            vec![(7, 2_000_000)],
+            vec![(2_000_000, 7)],
+            vec![(1, 1); 20_000],
+        ] {
             let whole = entry(&fields);
             let cut = detached(vec![whole.clone()]).remove(0);
             assert_eq!((cut.bytes(), cut.digest()), (whole.bytes(), whole.digest()));

@@ -12,7 +12,9 @@ impl Redis {
             Some(_) => partition.key(MARK),
             None => format!("{MARK}:probe"),
         };
-        let change = self.run_confirmed(Command::new("SET").key(key).arg("")).await;
+        let change = self
+            .run_confirmed(Command::new("SET").key(key).arg(""))
+            .await;
         change.map(drop).map_err(|error| self.refusal(error))
     }
 
@@ -32,7 +34,11 @@ impl Redis {
     fn refusal(&self, error: RedisError) -> String {
         match error {
             RedisError::NotNow(message) => {
-                format!("{} refuses: {}", self.inner.url, reason::of_refusal(&message))
+                format!(
+                    "{} refuses: {}",
+                    self.inner.url,
+                    reason::of_refusal(&message)
+                )
             }
             error => error.to_string(),
         }

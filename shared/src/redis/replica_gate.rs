@@ -57,7 +57,10 @@ struct Round {
 
 impl ReplicaAcks {
     /// Nobody is waited for.
-    pub const NONE: Self = Self { count: 0, timeout: Duration::ZERO };
+    pub const NONE: Self = Self {
+        count: 0,
+        timeout: Duration::ZERO,
+    };
 
     /// Waits until replicas have what `connection` was answered since it was number `life`. Any
     /// failure says "not now": whether the change will last is unknown, and trying again finds out.
@@ -84,7 +87,9 @@ impl ReplicaAcks {
     ) -> Result<usize, RedisError> {
         let Self { count, timeout } = self;
         // 0 would wait for ever.
-        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1);
+        let timeout_ms = i64::try_from(timeout.as_millis())
+            .unwrap_or(i64::MAX)
+            .max(1);
         let wait = Command::new("WAIT").arg(i64::from(count)).arg(timeout_ms);
         let (mark, wait) = match place {
             Some(Place(key)) => {
@@ -100,7 +105,9 @@ impl ReplicaAcks {
         let replicas = mark.and(wait).map_err(unconfirmed)?;
         let replicas = replicas.unsigned().map_err(unconfirmed)?;
         if replicas < u64::from(count) {
-            return Err(unconfirmed(format!("{replicas} of {count} within {timeout:?}")));
+            return Err(unconfirmed(format!(
+                "{replicas} of {count} within {timeout:?}"
+            )));
         }
         let after = connection.life();
         if before != after {
@@ -118,7 +125,9 @@ impl Place {
             let (tag, _) = key.split_once('{')?.1.split_once('}')?;
             Some(format!("{MARK}:{{{tag}}}"))
         });
-        tags.into_iter().find(|key| route_of(key.as_bytes()) == command.route).map(Self)
+        tags.into_iter()
+            .find(|key| route_of(key.as_bytes()) == command.route)
+            .map(Self)
     }
 }
 
@@ -140,7 +149,10 @@ impl Gate {
         let mut last = self.last.lock().await;
         if last.covers < number {
             let covers = self.arrivals.load(Ordering::Acquire);
-            *last = Round { covers, outcome: ask().await };
+            *last = Round {
+                covers,
+                outcome: ask().await,
+            };
         }
         last.outcome.clone()
     }
@@ -148,7 +160,10 @@ impl Gate {
 
 impl Default for Round {
     fn default() -> Self {
-        Self { covers: 0, outcome: Ok(0) }
+        Self {
+            covers: 0,
+            outcome: Ok(0),
+        }
     }
 }
 
@@ -162,7 +177,11 @@ mod tests {
 
     #[test]
     fn a_cluster_is_asked_in_the_partition_of_the_command() {
-        let call = Command::new("FCALL").arg("f{9}").arg(1).key("identity:{3}").arg("{4}");
+        let call = Command::new("FCALL")
+            .arg("f{9}")
+            .arg(1)
+            .key("identity:{3}")
+            .arg("{4}");
         assert_eq!(Place::of(&call), Some(Place("confirm:{3}".to_owned())));
         assert_eq!(Place::of(&Command::new("GET").key("epoch")), None);
     }

@@ -37,7 +37,8 @@ impl Reply {
 
     /// A whole number that cannot be negative.
     pub fn unsigned(&self) -> Read<u64> {
-        self.number().ok_or_else(|| self.unexpected("a number of at least 0"))
+        self.number()
+            .ok_or_else(|| self.unexpected("a number of at least 0"))
     }
 
     /// A list that is led by nothing else but a number counts as that number.
@@ -77,7 +78,8 @@ impl Reply {
 
     /// A list; nothing counts as an empty one.
     pub fn list(self) -> Read<Vec<Self>> {
-        self.frames().map(|items| items.into_iter().map(Self).collect())
+        self.frames()
+            .map(|items| items.into_iter().map(Self).collect())
     }
 
     fn frames(self) -> Read<Vec<Frame>> {
@@ -95,7 +97,10 @@ impl Reply {
             return Ok(items);
         }
         let found = format!("{} of {count} items", items.len());
-        Err(UnexpectedReply { expected: "an item for each question", found })
+        Err(UnexpectedReply {
+            expected: "an item for each question",
+            found,
+        })
     }
 
     /// A list of texts.
@@ -117,7 +122,9 @@ impl Reply {
     /// The value under `name` in a map such as `XINFO` answers.
     pub fn field(self, name: &'static str) -> Read<Self> {
         let found = self.map()?.into_iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value).ok_or_else(|| Self(Frame::Null).unexpected(name))
+        found
+            .map(|(_, value)| value)
+            .ok_or_else(|| Self(Frame::Null).unexpected(name))
     }
 
     /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
@@ -131,7 +138,10 @@ impl Reply {
     }
 
     fn raw_entries(self) -> Read<Vec<Entry>> {
-        self.frames()?.into_iter().map(|frame| Self(frame).entry()).collect()
+        self.frames()?
+            .into_iter()
+            .map(|frame| Self(frame).entry())
+            .collect()
     }
 
     /// The entries of an `XREADGROUP` of a single stream: a list of one, which has the key and the
@@ -153,8 +163,16 @@ impl Reply {
         };
         let take = |frame: &mut Option<Frame>| Self(frame.take().unwrap_or(Frame::Null));
         let (id, fields) = (take(&mut id).text()?, take(&mut fields));
-        let fields = if fields.is_null() { None } else { Some(fields.pairs()?) };
-        Ok(Entry { id, fields, cut: None })
+        let fields = if fields.is_null() {
+            None
+        } else {
+            Some(fields.pairs()?)
+        };
+        Ok(Entry {
+            id,
+            fields,
+            cut: None,
+        })
     }
 
     fn pairs(self) -> Read<RawFields> {
@@ -168,14 +186,19 @@ impl Reply {
 
     /// A list of exactly `N` items.
     pub fn exactly<const N: usize>(self, expected: &'static str) -> Read<[Self; N]> {
-        self.list()?.try_into().map_err(|items: Vec<Self>| UnexpectedReply {
-            expected,
-            found: format!("{} items", items.len()),
-        })
+        self.list()?
+            .try_into()
+            .map_err(|items: Vec<Self>| UnexpectedReply {
+                expected,
+                found: format!("{} items", items.len()),
+            })
     }
 
     fn unexpected(&self, expected: &'static str) -> UnexpectedReply {
-        UnexpectedReply { expected, found: format!("{:?}", self.0) }
+        UnexpectedReply {
+            expected,
+            found: format!("{:?}", self.0),
+        }
     }
 }
 

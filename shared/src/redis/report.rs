@@ -26,9 +26,15 @@ impl Report {
     /// That of the store at `url`.
     pub(super) fn about(url: &RedisUrl) -> Arc<Self> {
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
-        let new =
-            || Self { store: url.clone(), is_away: AtomicBool::new(false), said: Mutex::default() };
-        stores.entry(url.reveal().to_owned()).or_insert_with(|| Arc::new(new())).clone()
+        let new = || Self {
+            store: url.clone(),
+            is_away: AtomicBool::new(false),
+            said: Mutex::default(),
+        };
+        stores
+            .entry(url.reveal().to_owned())
+            .or_insert_with(|| Arc::new(new()))
+            .clone()
     }
 
     /// No connection could be made, for this reason.

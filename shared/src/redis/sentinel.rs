@@ -40,7 +40,9 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
     while client.strong_count() > 0 {
         tokio::time::sleep(LOOK_INTERVAL).await;
         let answer = sentinels.ask(&sentinel).await;
-        let Some(client) = client.upgrade() else { return };
+        let Some(client) = client.upgrade() else {
+            return;
+        };
         let primary = match answer {
             Ok(primary) => primary,
             Err(trouble) => {
@@ -52,7 +54,11 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
         };
         client.set_sentinel_trouble(None);
         let connection = client.connection.load_full();
-        elsewhere = if connection.is_elsewhere(&primary) { elsewhere + 1 } else { 0 };
+        elsewhere = if connection.is_elsewhere(&primary) {
+            elsewhere + 1
+        } else {
+            0
+        };
         if elsewhere >= LOOKS {
             tracing::warn!(store = %client.url, "another server is the primary now: going there");
             client.replace();
@@ -63,16 +69,29 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
 
 impl Inner {
     fn set_sentinel_trouble(&self, trouble: Option<String>) {
-        *self.sentinel_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+        *self
+            .sentinel_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 
 impl Sentinels {
     fn of(url: &RedisUrl) -> Option<Self> {
         match Config::from_url(url.reveal()).ok()?.server {
-            ServerConfig::Sentinel { mut hosts, service_name, username, password } => {
+            ServerConfig::Sentinel {
+                mut hosts,
+                service_name,
+                username,
+                password,
+            } => {
                 fastrand::shuffle(&mut hosts);
-                Some(Self { hosts, service: service_name, username, password })
+                Some(Self {
+                    hosts,
+                    service: service_name,
+                    username,
+                    password,
+                })
             }
             _ => None,
         }
@@ -85,7 +104,9 @@ impl Sentinels {
     /// A client of one of them: another one each turn.
     fn connect(&self, turn: usize) -> Connection {
         let config = Config {
-            server: ServerConfig::Centralized { server: self.host(turn).clone() },
+            server: ServerConfig::Centralized {
+                server: self.host(turn).clone(),
+            },
             username: self.username.clone(),
             password: self.password.clone(),
             ..Config::default()
@@ -112,5 +133,8 @@ impl Sentinels {
 
 fn primary(address: Reply) -> Option<Server> {
     let [host, port] = address.exactly("an address").ok()?;
-    Some(Server::new(host.text().ok()?, port.text().ok()?.parse().ok()?))
+    Some(Server::new(
+        host.text().ok()?,
+        port.text().ok()?.parse().ok()?,
+    ))
 }

@@ -15,8 +15,10 @@ use crate::backoff::Backoff;
 /// How long a command waits for a slot that is on the move.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);
 /// Wait between two attempts.
-const MOVE_BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(10), max: Duration::from_millis(250) };
+const MOVE_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(10),
+    max: Duration::from_millis(250),
+};
 
 /// Sends a command until it is answered with something else than that its slot is on the move.
 /// Boxed, so that a client of a single server does not carry it along.

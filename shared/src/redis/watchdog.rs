@@ -32,7 +32,9 @@ impl Watchdog {
 
     /// Now, as other methods take it. Never 0.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        u64::try_from(self.started.elapsed().as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1)
     }
 
     /// The server answered, whatever it was.

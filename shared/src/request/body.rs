@@ -57,8 +57,14 @@ async fn read(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
             Ok(Body::from_bytes(body))
         }
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Some(Err(_)) => Err(Problem::new(&MALFORMED_BODY, "the body did not arrive as announced")),
-        None => Err(Problem::new(&REQUEST_TIMEOUT, "the body did not arrive within 10 s")),
+        Some(Err(_)) => Err(Problem::new(
+            &MALFORMED_BODY,
+            "the body did not arrive as announced",
+        )),
+        None => Err(Problem::new(
+            &REQUEST_TIMEOUT,
+            "the body did not arrive within 10 s",
+        )),
     }
 }
 
@@ -78,10 +84,17 @@ async fn gather(mut body: Limited<Incoming>) -> Result<Bytes, BoxError> {
         }
         whole.extend_from_slice(&piece);
     }
-    Ok(if whole.is_empty() { first } else { whole.freeze() })
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
 }
 
 /// The problem of a body that is too large.
 pub(crate) fn too_large() -> Problem {
-    Problem::new(&BODY_TOO_LARGE, format!("the limit is {MAX_BODY_BYTES} bytes"))
+    Problem::new(
+        &BODY_TOO_LARGE,
+        format!("the limit is {MAX_BODY_BYTES} bytes"),
+    )
 }

@@ -33,9 +33,10 @@ pub(super) fn explain(error: poem::Error) -> Problem {
         _ if error.is::<ParseRequestPayloadError>() => {
             Problem::new(&MALFORMED_BODY, "the body could not be read")
         }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            Problem::new(&UNSUPPORTED_MEDIA_TYPE, "see the document for what is understood")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+            &UNSUPPORTED_MEDIA_TYPE,
+            "see the document for what is understood",
+        ),
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(&BODY_TOO_LARGE, "the body is too large"),
         status if status.is_client_error() => {
             tracing::info!(%error, "the framework refused a request");

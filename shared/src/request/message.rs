@@ -17,7 +17,9 @@ fn check_target(method: &Method, target: &Uri) -> Result<(), Problem> {
     if path.starts_with('/') || (path == "*" && method == Method::OPTIONS) {
         return Ok(());
     }
-    Err(malformed("the target must be a path that begins with /, and * only for OPTIONS"))
+    Err(malformed(
+        "the target must be a path that begins with /, and * only for OPTIONS",
+    ))
 }
 
 /// A message without `Host` is meant for a server of HTTP/1.0; with two of them it is meant for one
@@ -29,9 +31,9 @@ fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
             Err(malformed("Host: must be given in HTTP/1.1"))
         }
         (Some(_), Some(_)) => Err(malformed("Host: must be given once")),
-        (Some(host), None) if !is_host(host.as_bytes()) => {
-            Err(malformed("Host: must be a name or an address, with or without a port"))
-        }
+        (Some(host), None) if !is_host(host.as_bytes()) => Err(malformed(
+            "Host: must be a name or an address, with or without a port",
+        )),
         _ => Ok(()),
     }
 }
@@ -42,19 +44,28 @@ fn is_host(value: &[u8]) -> bool {
         Some(colon) if value[colon] == b':' => (&value[..colon], &value[colon + 1..]),
         _ => (value, &b""[..]),
     };
-    let address = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
+    let address = name
+        .strip_prefix(b"[")
+        .and_then(|name| name.strip_suffix(b"]"));
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
     let is_address = |byte: &u8| *byte == b':' || is_name(byte);
     port.iter().all(u8::is_ascii_digit)
-        && address.map_or(name.iter().all(is_name), |address| address.iter().all(is_address))
+        && address.map_or(name.iter().all(is_name), |address| {
+            address.iter().all(is_address)
+        })
 }
 
 /// The library takes for plain whatever is `chunked` last; a body that is compressed as well would
 /// reach the handlers as it is.
 fn check_coding(headers: &HeaderMap) -> Result<(), Problem> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(coding) = codings.next() else { return Ok(()) };
-    let is_plain = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let Some(coding) = codings.next() else {
+        return Ok(());
+    };
+    let is_plain = coding
+        .as_bytes()
+        .trim_ascii()
+        .eq_ignore_ascii_case(b"chunked");
     if is_plain && codings.next().is_none() {
         return Ok(());
     }

@@ -32,7 +32,9 @@ fn unescape(path: &str) -> String {
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('%') {
         plain.push_str(before);
-        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let byte = after
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         if let Some(byte) = byte.filter(|&byte| is_unreserved(byte)) {
             plain.push(byte.into());
             rest = &after[2..];
@@ -73,8 +75,14 @@ mod tests {
             ("/products/%7", Some("/products/%7")),
             ("/products/%+7", Some("/products/%+7")),
             ("/products/%zz%61", Some("/products/%zza")),
-            ("/products/%00%0d%0a%ff%C3%A9", Some("/products/%00%0d%0a%ff%C3%A9")),
-            ("http://shop.example:80/%70/?q", Some("http://shop.example:80/p?q")),
+            (
+                "/products/%00%0d%0a%ff%C3%A9",
+                Some("/products/%00%0d%0a%ff%C3%A9"),
+            ),
+            (
+                "http://shop.example:80/%70/?q",
+                Some("http://shop.example:80/p?q"),
+            ),
         ] {
             let normal = normalised(&target.parse().unwrap()).map(|uri| uri.to_string());
             assert_eq!(normal.as_deref(), expected, "{target}");

@@ -79,15 +79,22 @@ impl Visit {
 
     /// What an answer tells about its request.
     pub(super) fn finish(&self, headers: &mut HeaderMap) {
-        let RequestContext { request_id, traceparent } = &self.context;
-        for (name, value) in
-            [(X_REQUEST_ID, request_id.as_str()), (TRACEPARENT, traceparent.as_str())]
-        {
+        let RequestContext {
+            request_id,
+            traceparent,
+        } = &self.context;
+        for (name, value) in [
+            (X_REQUEST_ID, request_id.as_str()),
+            (TRACEPARENT, traceparent.as_str()),
+        ] {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
         }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
     }
 }
 
@@ -101,7 +108,16 @@ impl Caller {
     ) -> Self {
         let (alarm, progress, held) = Default::default();
         let waits = Waits::new(Instant::now());
-        Self { local, peer, alarm, progress, held, untaken, waits, only_probes }
+        Self {
+            local,
+            peer,
+            alarm,
+            progress,
+            held,
+            untaken,
+            waits,
+            only_probes,
+        }
     }
 
     /// Takes up what the client has sent. It does not come back where the connection is being closed
@@ -125,7 +141,10 @@ impl Caller {
 impl RequestContext {
     /// That of a request which says nothing about itself.
     pub fn mint() -> Self {
-        Self { request_id: RequestId::mint(), traceparent: TraceParent::mint() }
+        Self {
+            request_id: RequestId::mint(),
+            traceparent: TraceParent::mint(),
+        }
     }
 
     /// That of a request with these headers.

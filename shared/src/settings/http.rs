@@ -135,7 +135,9 @@ impl HttpSettings {
     pub fn share(&self) -> usize {
         let all = self.max_connections.get();
         let default = || (all / DEFAULT_SHARE).max(MIN_DEFAULT_SHARE);
-        let share = self.max_connections_per_address.map_or_else(default, NonZeroU16::get);
+        let share = self
+            .max_connections_per_address
+            .map_or_else(default, NonZeroU16::get);
         share.min(all).into()
     }
 
@@ -159,6 +161,10 @@ impl HttpSettings {
     /// The same for a process that only answers probes: nothing has to be drained.
     #[must_use]
     pub fn for_probes(&self) -> Self {
-        Self { drain_delay: Duration::ZERO, rate_limit: None, ..self.clone() }
+        Self {
+            drain_delay: Duration::ZERO,
+            rate_limit: None,
+            ..self.clone()
+        }
     }
 }

@@ -25,8 +25,14 @@ fn two_urls_of_one_store_are_a_mistake_that_says_what_to_do() {
     for (inventory, payments) in [
         ("redis://a:6379", "redis://a:6379"),
         ("redis://a", "redis://a:6379/0"),
-        ("redis://inventory:x@a:6379/3", "redis://payments:y@a:6379/3"),
-        ("redis-cluster://a:7000?node=b:7000", "redis-cluster://b:7000?node=c:7000"),
+        (
+            "redis://inventory:x@a:6379/3",
+            "redis://payments:y@a:6379/3",
+        ),
+        (
+            "redis-cluster://a:7000?node=b:7000",
+            "redis-cluster://b:7000?node=c:7000",
+        ),
         (
             "redis-sentinel://a:26379?sentinelServiceName=shop",
             "redis-sentinel://a:26379?sentinelServiceName=shop",
@@ -58,7 +64,11 @@ fn two_stores_of_one_server_are_two_stores() {
 fn a_cluster_has_no_database_to_choose() {
     let Mistakes(lines) = read("redis-cluster://a:7000/1", "redis://b:6379").unwrap_err();
     assert!(lines[0].starts_with("INVENTORY_REDIS_URL: a cluster has a single database"));
-    for text in ["redis-cluster://a:7000", "redis-cluster://a:7000/", "redis-cluster://a:7000/0"] {
+    for text in [
+        "redis-cluster://a:7000",
+        "redis-cluster://a:7000/",
+        "redis-cluster://a:7000/0",
+    ] {
         assert!(text.parse::<RedisUrl>().is_ok(), "{text}");
     }
 }
@@ -73,7 +83,10 @@ fn name(set: &'static [(&'static str, &'static str)]) -> Option<String> {
 #[test]
 fn consumers_of_one_host_have_different_names_and_keep_them() {
     let first = name(&[]).unwrap();
-    assert!(first.starts_with("payments-") && first.ends_with("-9401"), "{first}");
+    assert!(
+        first.starts_with("payments-") && first.ends_with("-9401"),
+        "{first}"
+    );
     assert_eq!(name(&[("CONSUMER_NAME", " ")]), Some(first.clone()));
     let second = name(&[("CONSUMER_HTTP_ADDR", "localhost:9402")]);
     assert_eq!(second, Some(first.replace("-9401", "-9402")));

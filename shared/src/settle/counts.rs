@@ -14,11 +14,19 @@ impl<H: Handler> Settler<H> {
             return Ok(Vec::new());
         }
         let ids = entries.iter().map(|entry| entry.id.as_str());
-        let counts = Command::new("HMGET").key(self.partition.key(ATTEMPTS)).args(ids);
+        let counts = Command::new("HMGET")
+            .key(self.partition.key(ATTEMPTS))
+            .args(ids);
         let counts = self.own_store.run(counts).await?.list()?;
         Ok(counts
             .iter()
-            .map(|count| count.int().ok().and_then(|n| n.try_into().ok()).unwrap_or(0))
+            .map(|count| {
+                count
+                    .int()
+                    .ok()
+                    .and_then(|n| n.try_into().ok())
+                    .unwrap_or(0)
+            })
             .collect())
     }
 
@@ -40,7 +48,9 @@ impl<H: Handler> Settler<H> {
     }
 
     pub(super) async fn forget_counts(&self, ids: Vec<String>) -> Result<(), RedisError> {
-        let forget = Command::new("HDEL").key(self.partition.key(ATTEMPTS)).args(ids);
+        let forget = Command::new("HDEL")
+            .key(self.partition.key(ATTEMPTS))
+            .args(ids);
         self.own_store.run(forget).await.map(drop)
     }
 
@@ -52,6 +62,10 @@ impl<H: Handler> Settler<H> {
         let counts = self.own_store.run(counts).await?.map()?.into_iter();
         let is_stale = |id: &String| read_id(id).map_or(true, |id| seen.is_settled(id));
         let stale: Vec<String> = counts.map(|(id, _)| id).filter(is_stale).collect();
-        if stale.is_empty() { Ok(()) } else { self.forget_counts(stale).await }
+        if stale.is_empty() {
+            Ok(())
+        } else {
+            self.forget_counts(stale).await
+        }
     }
 }

@@ -32,7 +32,9 @@ impl<H: Handler> Settler<H> {
         stream: &StreamState,
         cursor: Cursor,
     ) -> Result<Fit, RedisError> {
-        stream.fit(&self.stream_store, &self.membership.stream, cursor).await
+        stream
+            .fit(&self.stream_store, &self.membership.stream, cursor)
+            .await
     }
 
     /// Moves the cursor to the end of what the group was given. It says itself what of that is
@@ -40,14 +42,18 @@ impl<H: Handler> Settler<H> {
     pub(crate) async fn catch_up(&self, stream: &StreamState) -> Result<(), RedisError> {
         let known = self.known();
         if stream.delivered > known.id {
-            self.move_cursor(known, stream.cursor_at(stream.delivered), FORWARD).await?;
+            self.move_cursor(known, stream.cursor_at(stream.delivered), FORWARD)
+                .await?;
         }
         Ok(())
     }
 
     /// Moves the cursor there, after all up to there was acted on again in this life.
     pub(crate) async fn catch_up_to(&self, id: EntryId, life: &str) -> Result<(), RedisError> {
-        let known = Known { life: life.to_owned(), ..self.known() };
+        let known = Known {
+            life: life.to_owned(),
+            ..self.known()
+        };
         let stream = self.read_stream().await?;
         // What was gone in between was not acted on, and may come back.
         if stream.last < id {
@@ -55,7 +61,8 @@ impl<H: Handler> Settler<H> {
             return Err(RedisError::Unavailable(error));
         }
         if id > known.id {
-            self.move_cursor(known, stream.cursor_at(id), FORWARD).await?;
+            self.move_cursor(known, stream.cursor_at(id), FORWARD)
+                .await?;
         }
         Ok(())
     }
@@ -67,7 +74,15 @@ impl<H: Handler> Settler<H> {
         life: &str,
     ) -> Result<(), RedisError> {
         let (known, to) = (self.known(), stream.cursor_at(stream.delivered));
-        self.move_cursor(Known { life: life.to_owned(), ..known }, to, BACK).await?;
+        self.move_cursor(
+            Known {
+                life: life.to_owned(),
+                ..known
+            },
+            to,
+            BACK,
+        )
+        .await?;
         self.lock().id = to.id;
         Ok(())
     }
@@ -84,7 +99,11 @@ impl<H: Handler> Settler<H> {
         direction: &'static str,
     ) -> Result<(), RedisError> {
         let stream = &self.membership.stream;
-        if !self.own_store.move_cursor(stream, &known, to, direction).await? {
+        if !self
+            .own_store
+            .move_cursor(stream, &known, to, direction)
+            .await?
+        {
             let error = format!("the own store may have forgotten that {stream} was acted on");
             return Err(RedisError::Unavailable(error));
         }

@@ -33,13 +33,21 @@ impl LastEvent {
         if second.is_some() {
             return Err(invalid(HEADER, "must be given once"));
         }
-        let text = first.map_or(Ok(""), |line| line.to_str()).map_err(|_| EXPECTED);
-        text.and_then(read).map(Self).map_err(|fault| invalid(HEADER, fault))
+        let text = first
+            .map_or(Ok(""), |line| line.to_str())
+            .map_err(|_| EXPECTED);
+        text.and_then(read)
+            .map(Self)
+            .map_err(|fault| invalid(HEADER, fault))
     }
 }
 
 fn read(text: &str) -> Result<Option<Mark>, &'static str> {
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| EXPECTED) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some).map_err(|_| EXPECTED)
+    }
 }
 
 impl ParseFromParameter for EventId {

@@ -16,7 +16,11 @@ async fn entries_are_handed_over_once_in_batches_of_bounded_size() {
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), vec![1; 1_050]);
-    let sizes: Vec<usize> = script.calls().iter().map(|call| call.orders.len()).collect();
+    let sizes: Vec<usize> = script
+        .calls()
+        .iter()
+        .map(|call| call.orders.len())
+        .collect();
     assert!(sizes.iter().all(|size| *size <= BATCH), "{sizes:?}");
     assert!(sizes.len() <= 2 * 1_050 / BATCH, "{sizes:?}");
 }
@@ -43,7 +47,10 @@ async fn a_hopeless_entry_is_set_aside_with_its_fields_and_the_others_flow() {
     }
     let (kept, raw) = (parked.fields.unwrap(), emitted[1].fields.clone().unwrap());
     assert!(kept.ends_with(&raw), "not as it came: {kept:?}");
-    assert_eq!((script.times(DONE), script.times(PARK)), (vec![1, 1], vec![1]));
+    assert_eq!(
+        (script.times(DONE), script.times(PARK)),
+        (vec![1, 1], vec![1])
+    );
 }
 
 #[tokio::test]
@@ -59,7 +66,10 @@ async fn an_entry_that_is_no_event_is_set_aside_byte_for_byte() {
         &[b"ce_type", b"\xff\xfe", b"dl_reason", b"forged"],
     ];
     for fields in strange {
-        let add = Command::new("XADD").key(STREAM).arg("*").args(fields.iter().copied());
+        let add = Command::new("XADD")
+            .key(STREAM)
+            .arg("*")
+            .args(fields.iter().copied());
         stores.emitter.run(add).await.unwrap();
     }
     stores.emit([DONE]).await;
@@ -68,11 +78,17 @@ async fn an_entry_that_is_no_event_is_set_aside_byte_for_byte() {
     let parked = stores.wait_parked(strange.len()).await;
     let emitted = entries(&stores.emitter, STREAM).await;
     for (parked, emitted) in parked.iter().zip(&emitted) {
-        let (kept, raw) = (parked.fields.as_ref().unwrap(), emitted.fields.as_ref().unwrap());
+        let (kept, raw) = (
+            parked.fields.as_ref().unwrap(),
+            emitted.fields.as_ref().unwrap(),
+        );
         assert!(kept.ends_with(raw), "{kept:?}");
         assert_eq!(field(parked, "dl_entry_id"), emitted.id);
     }
-    let reasons: Vec<&str> = parked.iter().map(|entry| field(entry, "dl_reason")).collect();
+    let reasons: Vec<&str> = parked
+        .iter()
+        .map(|entry| field(entry, "dl_reason"))
+        .collect();
     let (other, broken) = ("unknown_type", "undecodable");
     assert_eq!(reasons, [broken, other, broken, broken, broken]);
     assert_eq!(script.times(DONE), [1]);
@@ -100,9 +116,18 @@ async fn a_consumer_that_is_stopped_settles_what_it_has_in_hand() {
     let script = Script::default();
     stores.emit([DONE; 2_000]).await;
     let running = stores.consume("one", &script);
-    wait_until("its first batch", LIMIT, || async { !script.calls().is_empty() }).await.unwrap();
+    wait_until("its first batch", LIMIT, || async {
+        !script.calls().is_empty()
+    })
+    .await
+    .unwrap();
     running.stop().await;
     let handled = script.times(DONE);
     assert!(handled.iter().all(|times| *times == 1));
-    assert_eq!(stores.pending().await, Some(0), "after {} of 2000", handled.len());
+    assert_eq!(
+        stores.pending().await,
+        Some(0),
+        "after {} of 2000",
+        handled.len()
+    );
 }

@@ -24,7 +24,13 @@ async fn call_for(
     direction: &'static str,
 ) -> Result<i64, RedisError> {
     let call = Call::new("move_cursor").key("cursor".to_owned());
-    let call = call.arg(STREAM).text(known).text(to).arg(7).arg("4-4").text(10 * MINUTE_MS);
+    let call = call
+        .arg(STREAM)
+        .text(known)
+        .text(to)
+        .arg(7)
+        .arg("4-4")
+        .text(10 * MINUTE_MS);
     let call = call.text(life).arg(direction);
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
@@ -42,14 +48,19 @@ async fn operate(stores: &Stores, command: Command) {
 async fn looks(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.emitter.run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
-    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or_default()
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
+    line.and_then(|line| line.split(',').next()?.parse().ok())
+        .unwrap_or_default()
 }
 
 async fn identify(stores: &Stores) {
     operate(
         stores,
-        Command::new("SET").arg("identity").arg(stores.own_store().identity_text("test")),
+        Command::new("SET")
+            .arg("identity")
+            .arg(stores.own_store().identity_text("test")),
     )
     .await;
 }
@@ -60,7 +71,11 @@ async fn a_cursor_moves_forward_only() {
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "9-10").await.unwrap(), 1);
     for earlier in ["9-9", "8-99", "9-10"] {
-        assert_eq!(advance(&stores, "9-10", earlier).await.unwrap(), 1, "{earlier}");
+        assert_eq!(
+            advance(&stores, "9-10", earlier).await.unwrap(),
+            1,
+            "{earlier}"
+        );
         assert_eq!(cursor(&stores).await.unwrap(), "9-10 7 4-4 0-0 0-0");
     }
     assert_eq!(advance(&stores, "9-10", "10-2").await.unwrap(), 1);
@@ -76,9 +91,18 @@ async fn a_cursor_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
         let id = format!("{}-0", minute * MINUTE_MS);
         assert_eq!(advance(&stores, "0-0", &id).await.unwrap(), 1);
         let cursor = cursor(&stores).await.unwrap();
-        let earlier = cursor.rsplit(' ').next().unwrap().split('-').next().unwrap();
+        let earlier = cursor
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .split('-')
+            .next()
+            .unwrap();
         let age = minute - earlier.parse::<u64>().unwrap() / MINUTE_MS;
-        assert!((10..20).contains(&age) || minute < 20 && earlier == "0", "{minute}: {cursor}");
+        assert!(
+            (10..20).contains(&age) || minute < 20 && earlier == "0",
+            "{minute}: {cursor}"
+        );
     }
     let much_later = format!("{}-0", 600 * MINUTE_MS);
     assert_eq!(advance(&stores, "0-0", &much_later).await.unwrap(), 1);
@@ -106,7 +130,9 @@ async fn a_cursor_is_not_moved_in_another_life() {
     stores.own.kill();
     stores.own.restart().await.unwrap();
     wait_until("the store", LIMIT, || async {
-        call_for(&stores, &life, "0-0", "5-0", "forward").await.is_ok_and(|moved| moved == 0)
+        call_for(&stores, &life, "0-0", "5-0", "forward")
+            .await
+            .is_ok_and(|moved| moved == 0)
     })
     .await
     .unwrap();
@@ -121,22 +147,46 @@ async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
     let set = Command::new("HSET").args(["cursor", STREAM, "9-0 9 3-0 8-0 7-0"]);
     operate(&stores, set).await;
     let life = stores.own_store().epoch(partition()).await.unwrap();
-    assert_eq!(call_for(&stores, &life, "9-0", "6-0", "back").await.unwrap(), 1);
+    assert_eq!(
+        call_for(&stores, &life, "9-0", "6-0", "back")
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(cursor(&stores).await.unwrap(), "6-0 7 3-0 6-0 6-0");
-    assert_eq!(call_for(&stores, "another", "6-0", "5-0", "back").await.unwrap(), 0);
+    assert_eq!(
+        call_for(&stores, "another", "6-0", "5-0", "back")
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_a_cursor_is_left_alone() {
     let stores = Stores::start().await;
-    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "a store without identity");
+    assert!(
+        advance(&stores, "0-0", "1-0").await.is_err(),
+        "a store without identity"
+    );
     identify(&stores).await;
     operate(&stores, Command::new("SET").args(["cursor", "text"])).await;
-    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "a key of another type");
-    let get = stores.operator.run(Command::new("GET").key("cursor")).await.unwrap();
+    assert!(
+        advance(&stores, "0-0", "1-0").await.is_err(),
+        "a key of another type"
+    );
+    let get = stores
+        .operator
+        .run(Command::new("GET").key("cursor"))
+        .await
+        .unwrap();
     assert_eq!(get.text().unwrap(), "text");
     operate(&stores, Command::new("DEL").key("cursor")).await;
-    operate(&stores, Command::new("HSET").args(["cursor", STREAM, "garbage"])).await;
+    operate(
+        &stores,
+        Command::new("HSET").args(["cursor", STREAM, "garbage"]),
+    )
+    .await;
     assert!(advance(&stores, "0-0", "1-0").await.is_err(), "no cursor");
     assert_eq!(cursor(&stores).await.unwrap(), "garbage");
 }
@@ -146,7 +196,11 @@ async fn a_store_without_room_still_remembers_how_far_it_is() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "1-0").await.unwrap(), 1);
-    operate(&stores, Command::new("CONFIG").args(["SET", "maxmemory", "1"])).await;
+    operate(
+        &stores,
+        Command::new("CONFIG").args(["SET", "maxmemory", "1"]),
+    )
+    .await;
     assert_eq!(advance(&stores, "1-0", "2-0").await.unwrap(), 1);
 }
 
@@ -175,7 +229,13 @@ async fn what_is_new_waits_until_the_past_was_acted_on_again() {
     stores.wait_parked(1).await;
     assert_eq!(script.times(DONE), [2; 450]);
     let last = script.calls().pop().unwrap();
-    assert_eq!(last.orders.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), [PARK]);
+    assert_eq!(
+        last.orders
+            .iter()
+            .map(|(_, kind)| *kind)
+            .collect::<Vec<_>>(),
+        [PARK]
+    );
 }
 
 /// Both forget: the own store its tail, and then the other store everything. What there is to
@@ -194,12 +254,24 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     stores.own.kill();
     stores.own.restart().await.unwrap();
     let _running = stores.consume("two", &script);
-    wait_until("its group", LIMIT, || async { stores.pending().await == Some(0) }).await.unwrap();
+    wait_until("its group", LIMIT, || async {
+        stores.pending().await == Some(0)
+    })
+    .await
+    .unwrap();
     // One look may have begun before; the second has found nothing.
     let before = looks(&stores).await;
-    wait_until("two looks", LIMIT, || async { looks(&stores).await >= before + 2 }).await.unwrap();
+    wait_until("two looks", LIMIT, || async {
+        looks(&stores).await >= before + 2
+    })
+    .await
+    .unwrap();
     rename("backup", STREAM).await.unwrap();
-    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 3] }).await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 3]
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -211,7 +283,11 @@ async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
     stores.wait_settled().await;
     wait_cursor(&stores, &ids[149]).await;
     operate(&stores, Command::new("DEL").key("cursor")).await;
-    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 150] }).await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 150]
+    })
+    .await
+    .unwrap();
     wait_cursor(&stores, &ids[149]).await;
 }
 
@@ -226,16 +302,26 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     let before = cursor(&stores).await;
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    let witness = Witness { redis: stores.emitter.clone(), stream: STREAM, group: GROUP };
+    let witness = Witness {
+        redis: stores.emitter.clone(),
+        stream: STREAM,
+        group: GROUP,
+    };
     stores.own_store().accept_loss(&witness).await.unwrap();
     assert_eq!(cursor(&stores).await, before);
     // What is to be done again is not forgotten over it.
-    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 5] }).await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 5]
+    })
+    .await
+    .unwrap();
 }
 
 async fn wait_cursor(stores: &Stores, id: &str) {
     let there = wait_until("the cursor to be there", LIMIT, || async {
-        cursor(stores).await.is_some_and(|cursor| cursor.starts_with(id))
+        cursor(stores)
+            .await
+            .is_some_and(|cursor| cursor.starts_with(id))
     });
     there.await.unwrap();
 }

@@ -28,7 +28,12 @@ const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
 /// Lua knows the large ones only as texts.
 const SEQUENCES: [u64; 5] = [0, 1, 2, u64::MAX - 1, u64::MAX];
 /// Times that Lua knows only as texts: behind the last whole number that it can tell from its neighbours.
-const FAR_TIMES: [u64; 4] = [1 << 53, 10_000_000_000_000_000_000, 1 << 63, u64::MAX - 1_000_000];
+const FAR_TIMES: [u64; 4] = [
+    1 << 53,
+    10_000_000_000_000_000_000,
+    1 << 63,
+    u64::MAX - 1_000_000,
+];
 /// Counts that a damaged stream may have.
 const COUNTS: [u64; 3] = [1 << 53, u64::MAX - 1, u64::MAX];
 
@@ -69,12 +74,20 @@ struct Cursors {
 
 impl Twin for Cursors {
     fn begin(beginning: Beginning, _: &mut Rng) -> Self {
-        Self { partition: beginning.partition, remembered: BTreeMap::new() }
+        Self {
+            partition: beginning.partition,
+            remembered: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self, _: usize, random: &mut Rng) -> Step {
         let stream = one(random, &STREAMS);
-        let at = self.remembered.get(stream).copied().unwrap_or_default().entry;
+        let at = self
+            .remembered
+            .get(stream)
+            .copied()
+            .unwrap_or_default()
+            .entry;
         let mut entry = near(at, random);
         if random.u32(..4) > 0 {
             entry = entry.max(at);
@@ -82,17 +95,32 @@ impl Twin for Cursors {
         let request = Move {
             stream,
             // Mostly what there is: less, after another consumer moved it; more, after a loss.
-            known: if random.u32(..4) > 0 { at } else { near(at, random) },
+            known: if random.u32(..4) > 0 {
+                at
+            } else {
+                near(at, random)
+            },
             entry,
-            count: if random.u32(..8) > 0 { random.u64(..1_000) } else { one(random, &COUNTS) },
+            count: if random.u32(..8) > 0 {
+                random.u64(..1_000)
+            } else {
+                one(random, &COUNTS)
+            },
             open: near(entry, random).min(entry),
             distance: one(random, &DISTANCES),
             in_this_life: random.u32(..8) > 0,
             back: random.u32(..4) == 0,
         };
         let answer = Answer::Number(self.move_cursor(&request));
-        let left = self.remembered.get(stream).map(|_| (self.key(), Kept::Hash(self.fields())));
-        Step { call: request.invocation(self.partition), answer, left }
+        let left = self
+            .remembered
+            .get(stream)
+            .map(|_| (self.key(), Kept::Hash(self.fields())));
+        Step {
+            call: request.invocation(self.partition),
+            answer,
+            left,
+        }
     }
 
     fn expected(&self) -> Snapshot {
@@ -102,14 +130,30 @@ impl Twin for Cursors {
 
 impl Cursors {
     fn move_cursor(&mut self, request: &Move) -> i64 {
-        let there = self.remembered.get(request.stream).copied().unwrap_or_default();
+        let there = self
+            .remembered
+            .get(request.stream)
+            .copied()
+            .unwrap_or_default();
         if there.entry < request.known || !request.in_this_life {
             return 0;
         }
-        let Move { stream, entry, count, open, .. } = *request;
+        let Move {
+            stream,
+            entry,
+            count,
+            open,
+            ..
+        } = *request;
         if there.entry > entry && request.back {
             let (open, earlier) = (there.open.min(open), there.earlier.min(entry));
-            let back = Remembered { entry, count, open, middle: entry, earlier };
+            let back = Remembered {
+                entry,
+                count,
+                open,
+                middle: entry,
+                earlier,
+            };
             self.remembered.insert(stream, back);
             return 1;
         }
@@ -117,14 +161,27 @@ impl Cursors {
             return 1;
         }
         let is_old = |earlier: EntryId| {
-            request.entry.ms.checked_sub(earlier.ms).is_some_and(|age| age >= request.distance)
+            request
+                .entry
+                .ms
+                .checked_sub(earlier.ms)
+                .is_some_and(|age| age >= request.distance)
         };
         let (middle, earlier) = match (is_old(there.entry), is_old(there.middle)) {
             (true, _) => (request.entry, there.entry),
             (false, true) => (there.entry, there.middle),
             (false, false) => (there.middle, there.earlier),
         };
-        self.remembered.insert(stream, Remembered { entry, count, open, middle, earlier });
+        self.remembered.insert(
+            stream,
+            Remembered {
+                entry,
+                count,
+                open,
+                middle,
+                earlier,
+            },
+        );
         1
     }
 
@@ -134,8 +191,17 @@ impl Cursors {
 
     fn fields(&self) -> BTreeMap<String, String> {
         let fields = self.remembered.iter().map(|(stream, remembered)| {
-            let Remembered { entry, count, open, middle, earlier } = remembered;
-            ((*stream).to_owned(), format!("{entry} {count} {open} {middle} {earlier}"))
+            let Remembered {
+                entry,
+                count,
+                open,
+                middle,
+                earlier,
+            } = remembered;
+            (
+                (*stream).to_owned(),
+                format!("{entry} {count} {open} {middle} {earlier}"),
+            )
         });
         fields.collect()
     }
@@ -158,7 +224,11 @@ impl Move {
     /// A cluster has a life for each of its nodes.
     fn lives(&self) -> String {
         let life = LIFE.with_borrow(Clone::clone);
-        if self.in_this_life { format!("another {life}") } else { "another".to_owned() }
+        if self.in_this_life {
+            format!("another {life}")
+        } else {
+            "another".to_owned()
+        }
     }
 }
 
@@ -171,7 +241,10 @@ async fn a_cursor_moves_as_its_twin_says() {
 #[tokio::test]
 async fn a_key_of_a_wrong_type_or_an_odd_argument_moves_no_cursor() {
     let (private, store) = start().await;
-    let (types, _) = bench(&private, &store).await.spoil_everything("cursor", &[subject()]).await;
+    let (types, _) = bench(&private, &store)
+        .await
+        .spoil_everything("cursor", &[subject()])
+        .await;
     assert!(types.cases >= 10, "{types:?}");
 }
 
@@ -180,7 +253,10 @@ async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
     let (private, store) = start().await;
     let bench = bench(&private, &store).await;
     let mut reader = Reader::start(&private).await.unwrap();
-    reader.cut_all(&bench, "cursor", &[subject()]).await.unwrap();
+    reader
+        .cut_all(&bench, "cursor", &[subject()])
+        .await
+        .unwrap();
 }
 
 async fn start() -> (PrivateStore, OwnStore) {
@@ -194,28 +270,48 @@ async fn start() -> (PrivateStore, OwnStore) {
 
 /// A store that has acted on a part of the stream.
 async fn bench<'a>(private: &'a PrivateStore, store: &'a OwnStore) -> Bench<'a> {
-    let identity = Command::new("SET").arg("identity").arg(store.identity_text("test"));
+    let identity = Command::new("SET")
+        .arg("identity")
+        .arg(store.identity_text("test"));
     private.operator.run(identity).await.unwrap();
-    let set = Command::new("HSET").key("cursor").args([STREAM, "9-1 5 8-0 7-0 6-0"]);
+    let set = Command::new("HSET")
+        .key("cursor")
+        .args([STREAM, "9-1 5 8-0 7-0 6-0"]);
     private.operator.run(set).await.unwrap();
     let type_of = |key: &str| if key == "cursor" { "hash" } else { "string" };
-    Bench { private, store, baseline: private.dump().await, type_of }
+    Bench {
+        private,
+        store,
+        baseline: private.dump().await,
+        type_of,
+    }
 }
 
 fn subject() -> Subject {
     let request = Move {
         stream: STREAM,
         known: EntryId { ms: 9, sequence: 1 },
-        entry: EntryId { ms: 20, sequence: 0 },
+        entry: EntryId {
+            ms: 20,
+            sequence: 0,
+        },
         count: 7,
-        open: EntryId { ms: 19, sequence: 0 },
+        open: EntryId {
+            ms: 19,
+            sequence: 0,
+        },
         distance: 10,
         in_this_life: true,
         back: false,
     };
     // How much older an entry has to be; and the count, which may have more digits than Lua knows.
     let invocation = request.invocation(partition());
-    Subject { invocation, numbers: vec![5], passed_on: vec![3], ..Subject::default() }
+    Subject {
+        invocation,
+        numbers: vec![5],
+        passed_on: vec![3],
+        ..Subject::default()
+    }
 }
 
 /// An entry some way before or behind another one.
@@ -226,7 +322,10 @@ fn near(entry: EntryId, random: &mut Rng) -> EntryId {
         1..60 => entry.ms.saturating_add(stride),
         _ => entry.ms.saturating_sub(stride),
     };
-    EntryId { ms, sequence: one(random, &SEQUENCES) }
+    EntryId {
+        ms,
+        sequence: one(random, &SEQUENCES),
+    }
 }
 
 fn one<T: Copy>(random: &mut Rng, items: &[T]) -> T {

@@ -22,34 +22,67 @@ const LARGE_COUNT: usize = 36;
 async fn dead_letters_leave_when_two_looks_find_them_much_older_than_the_newest_one() {
     let stores = Stores::start().await;
     Log::start();
-    let old = ["dl_reason", "old", "dl_entry_id", "1-0", "dl_digest", "d", "x", "y"];
-    let add = Command::new("XADD").key("dead_letters").arg("1000-0").args(old);
+    let old = [
+        "dl_reason",
+        "old",
+        "dl_entry_id",
+        "1-0",
+        "dl_digest",
+        "d",
+        "x",
+        "y",
+    ];
+    let add = Command::new("XADD")
+        .key("dead_letters")
+        .arg("1000-0")
+        .args(old);
     stores.operator.run(add).await.unwrap();
-    let name = Command::new("HSET").key("dead_letter_ids").arg("1-0 d").arg("1000-0");
+    let name = Command::new("HSET")
+        .key("dead_letter_ids")
+        .arg("1-0 d")
+        .arg("1000-0");
     stores.operator.run(name).await.unwrap();
     let script = Script::default();
     let ids = flood(&stores, 2).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    let caretaker = Caretaker::new(Bounds { age: HOUR, ..Bounds::SHIPPED }, Duration::ZERO);
+    let caretaker = Caretaker::new(
+        Bounds {
+            age: HOUR,
+            ..Bounds::SHIPPED
+        },
+        Duration::ZERO,
+    );
     caretaker.tend(&stores.own_store()).await.unwrap();
     assert_eq!(letters(&stores).await.len(), 3, "after one look");
     caretaker.tend(&stores.own_store()).await.unwrap();
     let letters = letters(&stores).await;
-    let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
+    let kept: Vec<&str> = letters
+        .iter()
+        .map(|letter| field(letter, "dl_entry_id"))
+        .collect();
     assert_eq!(kept, ids);
     assert_eq!(names(&stores).await, 2);
 }
 
 #[tokio::test]
 async fn a_clock_that_was_a_month_ahead_for_a_moment_removes_no_dead_letter() {
-    let shim = tokio::task::spawn_blocking(shim::build).await.unwrap().unwrap();
-    let shimmed = Overrides { shim: Some(shim), ..Overrides::default() };
+    let shim = tokio::task::spawn_blocking(shim::build)
+        .await
+        .unwrap()
+        .unwrap();
+    let shimmed = Overrides {
+        shim: Some(shim),
+        ..Overrides::default()
+    };
     let stores = Stores::start_with(shimmed).await;
     Log::start();
     let own = stores.own_store();
     let set_clock = async |offset: Duration| {
-        stores.own.offset_clock(i64::try_from(offset.as_millis()).unwrap()).unwrap();
+        stores
+            .own
+            .offset_clock(i64::try_from(offset.as_millis()).unwrap())
+            .unwrap();
         let real = stores.owner_of_stream();
         wait_until("the other clock", LIMIT, || async {
             let now = own.now(partition()).await.unwrap();
@@ -82,7 +115,11 @@ async fn a_clock_that_was_a_month_ahead_for_a_moment_removes_no_dead_letter() {
     set_clock(Duration::ZERO).await;
     flood(&stores, 1).await;
     stores.wait_settled().await;
-    for caretaker in [caretaker, restarted, Caretaker::new(Bounds::SHIPPED, Duration::ZERO)] {
+    for caretaker in [
+        caretaker,
+        restarted,
+        Caretaker::new(Bounds::SHIPPED, Duration::ZERO),
+    ] {
         look(&caretaker, "the clock is right again", 3).await;
     }
 }
@@ -96,10 +133,25 @@ async fn the_bytes_of_dead_letters_are_bounded_where_the_oldest_are_small_and_th
     for size in [[10; 40], [SIZE; 40]].concat() {
         add(&stores, &"x".repeat(size)).await;
     }
-    let bounds = Bounds { bytes: BYTES, ..Bounds::SHIPPED };
-    Caretaker::new(bounds, HOUR).tend(&stores.own_store()).await.unwrap();
-    let usage = Command::new("MEMORY").arg("USAGE").key("dead_letters").args(["SAMPLES", "0"]);
-    let usage = stores.operator.run(usage).await.unwrap().unsigned().unwrap();
+    let bounds = Bounds {
+        bytes: BYTES,
+        ..Bounds::SHIPPED
+    };
+    Caretaker::new(bounds, HOUR)
+        .tend(&stores.own_store())
+        .await
+        .unwrap();
+    let usage = Command::new("MEMORY")
+        .arg("USAGE")
+        .key("dead_letters")
+        .args(["SAMPLES", "0"]);
+    let usage = stores
+        .operator
+        .run(usage)
+        .await
+        .unwrap()
+        .unsigned()
+        .unwrap();
     let one = u64::try_from(SIZE).unwrap() * 2;
     assert!((BYTES - one..=BYTES).contains(&usage), "{usage} bytes");
 }
@@ -108,7 +160,10 @@ async fn the_bytes_of_dead_letters_are_bounded_where_the_oldest_are_small_and_th
 async fn entries_are_set_aside_and_acknowledged_although_no_dead_letter_can_leave() {
     let mut stores = Stores::start().await;
     Log::start();
-    stores.bounds = Bounds { count: 1, ..Bounds::SHIPPED };
+    stores.bounds = Bounds {
+        count: 1,
+        ..Bounds::SHIPPED
+    };
     grant(&stores, "-xtrim").await;
     let script = Script::default();
     flood(&stores, 10).await;
@@ -116,7 +171,10 @@ async fn entries_are_set_aside_and_acknowledged_although_no_dead_letter_can_leav
     stores.wait_settled().await;
     assert_eq!(letters(&stores).await.len(), 10);
     grant(&stores, "+xtrim").await;
-    Caretaker::new(stores.bounds, HOUR).tend(&stores.own_store()).await.unwrap();
+    Caretaker::new(stores.bounds, HOUR)
+        .tend(&stores.own_store())
+        .await
+        .unwrap();
     assert_eq!((letters(&stores).await.len(), names(&stores).await), (1, 1));
 }
 
@@ -129,9 +187,16 @@ async fn large_dead_letters_of_older_builds_are_listed_and_leave_whole() {
     for number in 0..LARGE_COUNT {
         let id = add(&stores, &value(number)).await;
         let fields = vec![("value".into(), value(number).into())];
-        let entry = Entry { id: "7-0".to_owned(), fields: Some(fields), cut: None };
+        let entry = Entry {
+            id: "7-0".to_owned(),
+            fields: Some(fields),
+            cut: None,
+        };
         let name = format!("7-0 {}", entry.digest());
-        let name = Command::new("HSET").key("dead_letter_ids").arg(name).arg(id);
+        let name = Command::new("HSET")
+            .key("dead_letter_ids")
+            .arg(name)
+            .arg(id);
         stores.operator.run(name).await.unwrap();
     }
     let mut lines = Vec::new();
@@ -139,18 +204,45 @@ async fn large_dead_letters_of_older_builds_are_listed_and_leave_whole() {
         lines.push(line);
         Ok(())
     };
-    dead_letter::list(&stores.own_store(), 1_000, show).await.unwrap();
+    dead_letter::list(&stores.own_store(), 1_000, show)
+        .await
+        .unwrap();
     let whole = |line: &String| line.len() > LARGE;
     assert_eq!(lines.iter().filter(|line| whole(line)).count(), LARGE_COUNT);
 
     let count = u64::try_from(LARGE_COUNT).unwrap() - 2;
-    let bounds = Bounds { count, bytes: u64::MAX, ..Bounds::SHIPPED };
-    Caretaker::new(bounds, HOUR).tend(&stores.own_store()).await.unwrap();
+    let bounds = Bounds {
+        count,
+        bytes: u64::MAX,
+        ..Bounds::SHIPPED
+    };
+    Caretaker::new(bounds, HOUR)
+        .tend(&stores.own_store())
+        .await
+        .unwrap();
     let length = Command::new("XLEN").key("dead_letters");
-    assert_eq!(stores.operator.run(length).await.unwrap().unsigned().unwrap(), count);
-    assert_eq!(names(&stores).await, LARGE_COUNT - 2, "the names of what left are known");
+    assert_eq!(
+        stores
+            .operator
+            .run(length)
+            .await
+            .unwrap()
+            .unsigned()
+            .unwrap(),
+        count
+    );
+    assert_eq!(
+        names(&stores).await,
+        LARGE_COUNT - 2,
+        "the names of what left are known"
+    );
     for number in 0..2 {
-        assert!(log.letters().iter().any(|letter| letter.contains(&value(number))), "{number}");
+        assert!(
+            log.letters()
+                .iter()
+                .any(|letter| letter.contains(&value(number))),
+            "{number}"
+        );
     }
 }
 
@@ -163,7 +255,9 @@ async fn a_name_that_stays_is_looked_for_once() {
     stores.wait_settled().await;
     let letters = letters(&stores).await;
     let remove = async |number: usize| {
-        let remove = Command::new("XDEL").key("dead_letters").arg(letters[number].id.as_str());
+        let remove = Command::new("XDEL")
+            .key("dead_letters")
+            .arg(letters[number].id.as_str());
         stores.operator.run(remove).await.unwrap();
     };
     let caretaker = Caretaker::new(Bounds::SHIPPED, HOUR);
@@ -182,9 +276,30 @@ async fn a_name_that_stays_is_looked_for_once() {
 
 /// Adds a dead letter as builds wrote it that kept all of an entry, and no digest.
 async fn add(stores: &Stores, value: &str) -> String {
-    let known = ["dl_reason", "r", "dl_error", "e", "dl_stream", "s", "dl_entry_id", "7-0"];
-    let add = Command::new("XADD").key("dead_letters").arg("*").args(known);
-    let add = add.args(["dl_group", "g", "dl_consumer", "c", "dl_attempts", "1", "value", value]);
+    let known = [
+        "dl_reason",
+        "r",
+        "dl_error",
+        "e",
+        "dl_stream",
+        "s",
+        "dl_entry_id",
+        "7-0",
+    ];
+    let add = Command::new("XADD")
+        .key("dead_letters")
+        .arg("*")
+        .args(known);
+    let add = add.args([
+        "dl_group",
+        "g",
+        "dl_consumer",
+        "c",
+        "dl_attempts",
+        "1",
+        "value",
+        value,
+    ]);
     stores.operator.run(add).await.unwrap().text().unwrap()
 }
 

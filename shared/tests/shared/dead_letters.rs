@@ -33,7 +33,10 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
     let _running = stores.consume("one", &script);
     let done = || async { script.times(DONE) == [1] };
     wait_until("the good one", LIMIT, done).await.unwrap();
-    assert_eq!(Dead::of(&stores.own_store()).await.unwrap().count, FLOOD as u64);
+    assert_eq!(
+        Dead::of(&stores.own_store()).await.unwrap().count,
+        FLOOD as u64
+    );
     assert_eq!(names(&stores).await, FLOOD);
     // What takes time is to ask a store and wait, on any machine. Reads are of 100 entries, all else
     // is for up to 500; while the last ones are settled, reads wait in vain.
@@ -45,7 +48,10 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
         ("xack", flood / 300),
         ("xinfo|stream", flood / 100),
     ] {
-        let (own, other) = (calls(&stores.operator, command), calls(&stores.emitter, command));
+        let (own, other) = (
+            calls(&stores.operator, command),
+            calls(&stores.emitter, command),
+        );
         let calls = own.await + other.await;
         assert!(calls <= most, "{calls} calls of {command}, not {most}");
     }
@@ -58,28 +64,44 @@ async fn entries_that_are_delivered_again_are_not_set_aside_again() {
     flood(&stores, 700).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(crate::harness::GROUP);
+    let destroy = Command::new("XGROUP")
+        .arg("DESTROY")
+        .key(STREAM)
+        .arg(crate::harness::GROUP);
     stores.emitter.run(destroy).await.unwrap();
     flood(&stores, 1).await;
     stores.wait_settled().await;
-    assert_eq!((letters(&stores).await.len(), names(&stores).await), (701, 701));
+    assert_eq!(
+        (letters(&stores).await.len(), names(&stores).await),
+        (701, 701)
+    );
 }
 
 #[tokio::test]
 async fn the_oldest_dead_letters_leave_the_store_where_there_are_too_many() {
     let mut stores = Stores::start().await;
     let log = Log::start();
-    stores.bounds = Bounds { count: 100, ..Bounds::SHIPPED };
+    stores.bounds = Bounds {
+        count: 100,
+        ..Bounds::SHIPPED
+    };
     let script = Script::default();
     let ids = flood(&stores, 1_000).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     let letters = letters(&stores).await;
-    let kept: Vec<&str> = letters.iter().map(|letter| field(letter, "dl_entry_id")).collect();
+    let kept: Vec<&str> = letters
+        .iter()
+        .map(|letter| field(letter, "dl_entry_id"))
+        .collect();
     assert_eq!(kept, ids[900..]);
     assert_eq!(names(&stores).await, 100);
     let log = log.text();
-    assert!(ids[..900].iter().all(|id| log.contains(&format!(r#"\"dl_entry_id\",\"{id}\""#))));
+    assert!(
+        ids[..900]
+            .iter()
+            .all(|id| log.contains(&format!(r#"\"dl_entry_id\",\"{id}\""#)))
+    );
 }
 
 #[tokio::test]
@@ -87,17 +109,30 @@ async fn dead_letters_are_bounded_in_bytes_too() {
     const BYTES: u64 = 256 * 1024;
     let mut stores = Stores::start().await;
     Log::start();
-    stores.bounds = Bounds { bytes: BYTES, ..Bounds::SHIPPED };
+    stores.bounds = Bounds {
+        bytes: BYTES,
+        ..Bounds::SHIPPED
+    };
     let script = Script::default();
     for _ in 0..60 {
         let value = vec![b'x'; 20_000];
-        let add = Command::new("XADD").key(STREAM).arg("*").arg("large").arg(&value[..]);
+        let add = Command::new("XADD")
+            .key(STREAM)
+            .arg("*")
+            .arg("large")
+            .arg(&value[..]);
         stores.emitter.run(add).await.unwrap();
     }
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
     let usage = Command::new("MEMORY").arg("USAGE").key("dead_letters");
-    let usage = stores.operator.run(usage).await.unwrap().unsigned().unwrap();
+    let usage = stores
+        .operator
+        .run(usage)
+        .await
+        .unwrap()
+        .unsigned()
+        .unwrap();
     assert!(usage <= BYTES, "{usage} bytes");
     assert!((1..60).contains(&names(&stores).await));
 }
@@ -111,20 +146,32 @@ async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_for
     let (store, stop) = (stores.own_store(), Shutdown::new());
     let mut process = Process::new(store.clone(), witness(&stores), stop.clone());
     let report_interval = Duration::from_millis(1_100);
-    let settings = Settings { report_interval, ..stores.settings("one") };
+    let settings = Settings {
+        report_interval,
+        ..stores.settings("one")
+    };
     process.consume(&Script::default(), &store, &settings);
     let test = async {
         let opened = || async { store.has_identity().await.unwrap_or(false) };
-        wait_until("the store to be open", LIMIT, opened).await.unwrap();
+        wait_until("the store to be open", LIMIT, opened)
+            .await
+            .unwrap();
         flood(&stores, 2 * LETTERS).await;
         stores.wait_parked(2 * LETTERS).await;
-        let trim = Command::new("XTRIM").key("dead_letters").arg("MAXLEN").arg("7");
+        let trim = Command::new("XTRIM")
+            .key("dead_letters")
+            .arg("MAXLEN")
+            .arg("7");
         stores.operator.run(trim).await.unwrap();
         let forgotten = || async { names(&stores).await == LETTERS };
-        wait_until("names to be forgotten", LIMIT, forgotten).await.unwrap();
+        wait_until("names to be forgotten", LIMIT, forgotten)
+            .await
+            .unwrap();
         let told = format!("\"dead_letters\":{LETTERS},");
         let is_told = || async { log.text().matches(&told).count() >= 2 };
-        wait_until("two lines about them", LIMIT, is_told).await.unwrap();
+        wait_until("two lines about them", LIMIT, is_told)
+            .await
+            .unwrap();
         assert!(log.text().contains("`test dead-letters` lists them"));
         stop.cancel();
     };
@@ -141,7 +188,9 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let file = NamedTempFile::new().unwrap();
-            let filter = "dead_letter=warn,shared::dead_letter::caretaker=error".parse().unwrap();
+            let filter = "dead_letter=warn,shared::dead_letter::caretaker=error"
+                .parse()
+                .unwrap();
             telemetry::init_to(file.as_file(), LogFormat::Json, &filter, false).unwrap();
             Self(file)
         })
@@ -158,10 +207,16 @@ impl Log {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
             let text = |name: &str| line[name].as_str().map(str::to_owned);
             if let (Some(id), Some(piece)) = (text("dead_letter"), line["piece"].as_u64()) {
-                letters.entry(id).or_default().insert(piece, text("fields").unwrap());
+                letters
+                    .entry(id)
+                    .or_default()
+                    .insert(piece, text("fields").unwrap());
             }
         }
-        letters.into_values().map(|pieces| pieces.into_values().collect()).collect()
+        letters
+            .into_values()
+            .map(|pieces| pieces.into_values().collect())
+            .collect()
     }
 }
 
@@ -181,10 +236,19 @@ pub(crate) async fn flood(stores: &Stores, count: usize) -> Vec<String> {
     let mut ids = Vec::with_capacity(count);
     while ids.len() < count {
         let added = all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
-            let add = Command::new("XADD").key(STREAM).arg("*").arg("no").arg(number.to_string());
+            let add = Command::new("XADD")
+                .key(STREAM)
+                .arg("*")
+                .arg("no")
+                .arg(number.to_string());
             stores.emitter.run(add)
         }));
-        ids.extend(added.await.into_iter().map(|id| id.unwrap().text().unwrap()));
+        ids.extend(
+            added
+                .await
+                .into_iter()
+                .map(|id| id.unwrap().text().unwrap()),
+        );
     }
     ids
 }
@@ -196,6 +260,12 @@ pub(crate) async fn letters(stores: &Stores) -> Vec<Entry> {
 /// How many entries are known to be set aside.
 pub(crate) async fn names(stores: &Stores) -> usize {
     let names = Command::new("HLEN").key("dead_letter_ids");
-    let count = stores.operator.run(names).await.unwrap().unsigned().unwrap();
+    let count = stores
+        .operator
+        .run(names)
+        .await
+        .unwrap()
+        .unsigned()
+        .unwrap();
     usize::try_from(count).unwrap()
 }

@@ -64,7 +64,9 @@ fn start(env: &'static [(&'static str, &'static str)]) -> Server {
 /// Connects from an address of this machine.
 pub(crate) async fn connect(server: &Server, host: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0))).unwrap();
+    socket
+        .bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0)))
+        .unwrap();
     socket.connect(server.address).await.unwrap()
 }
 
@@ -83,7 +85,10 @@ async fn ask(server: &Server, host: u8, path: &str) -> (u16, Duration) {
 /// A connection on which `/ticks` is answered.
 async fn ticking(server: &Server, host: u8) -> TcpStream {
     let mut stream = connect(server, host).await;
-    stream.write_all(request("/ticks").as_bytes()).await.unwrap();
+    stream
+        .write_all(request("/ticks").as_bytes())
+        .await
+        .unwrap();
     hear(&mut stream, "tick").await;
     stream
 }
@@ -92,7 +97,11 @@ async fn hear(stream: &mut TcpStream, words: &str) {
     let mut heard = Vec::new();
     let listen = async {
         while !String::from_utf8_lossy(&heard).contains(words) {
-            assert_ne!(stream.read_buf(&mut heard).await.unwrap(), 0, "it was closed");
+            assert_ne!(
+                stream.read_buf(&mut heard).await.unwrap(),
+                0,
+                "it was closed"
+            );
         }
     };
     tokio::time::timeout(LIMIT, listen).await.expect(words);
@@ -110,9 +119,13 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
     let half_head = GET[..20].to_owned();
     let half_body = "POST /count HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n\
                      Content-Length: 9\r\n\r\nx";
-    for beginning in
-        [String::new(), half_head, half_body.to_owned(), GET.to_owned(), request("/large")]
-    {
+    for beginning in [
+        String::new(),
+        half_head,
+        half_body.to_owned(),
+        GET.to_owned(),
+        request("/large"),
+    ] {
         let server = start(LIMITED);
         let mut flood = Vec::new();
         for _ in 0..FLOOD {
@@ -123,10 +136,21 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
         }
         for round in 0..15 {
             let (status, took) = ask(&server, 2, "/hello").await;
-            assert!(status == 200 && took < PROMPT, "{beginning:?} {round}: {status} {took:?}");
-            for (host, path) in [(2, PROBES[0]), (2, PROBES[1]), (1, PROBES[0]), (1, PROBES[1])] {
+            assert!(
+                status == 200 && took < PROMPT,
+                "{beginning:?} {round}: {status} {took:?}"
+            );
+            for (host, path) in [
+                (2, PROBES[0]),
+                (2, PROBES[1]),
+                (1, PROBES[0]),
+                (1, PROBES[1]),
+            ] {
                 let (status, took) = ask(&server, host, path).await;
-                assert!(status == 200 && took < PROMPT, "{beginning:?} {path}: {status} {took:?}");
+                assert!(
+                    status == 200 && took < PROMPT,
+                    "{beginning:?} {path}: {status} {took:?}"
+                );
             }
         }
         drop(flood);
@@ -135,7 +159,10 @@ async fn a_flood_of_one_address_takes_nothing_from_others_and_no_probes() {
 
 #[tokio::test]
 async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others_all() {
-    let server = start(&[("MAX_CONNECTIONS", "8"), ("MAX_CONNECTIONS_PER_ADDRESS", "4")]);
+    let server = start(&[
+        ("MAX_CONNECTIONS", "8"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "4"),
+    ]);
     let mut streams = all((0..4).map(|_| ticking(&server, 1))).await;
     let mut flood = Vec::new();
     for _ in 0..200 {
@@ -145,7 +172,10 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
                 let mut raw = Raw(connect(&server, 1).await);
                 raw.say(request(path)).await;
                 let answer = raw.answer().await;
-                assert_eq!((answer.status(), answer.header("connection")), (200, Some("close")));
+                assert_eq!(
+                    (answer.status(), answer.header("connection")),
+                    (200, Some("close"))
+                );
                 assert_eq!(raw.rest().await, "");
             }
             let mut raw = Raw(connect(&server, 1).await);
@@ -162,14 +192,19 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
     }
     // A place that comes back is given to the next one.
     streams.pop();
-    wait_until("a place", LIMIT, || async { ask(&server, 1, "/hello").await.0 == 200 })
-        .await
-        .unwrap();
+    wait_until("a place", LIMIT, || async {
+        ask(&server, 1, "/hello").await.0 == 200
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
 async fn where_all_connections_are_answered_probes_are_too() {
-    let server = start(&[("MAX_CONNECTIONS", "6"), ("MAX_CONNECTIONS_PER_ADDRESS", "1")]);
+    let server = start(&[
+        ("MAX_CONNECTIONS", "6"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "1"),
+    ]);
     let mut streams = all((1..=6).map(|host| ticking(&server, host))).await;
     for host in 1..=20 {
         assert_eq!(ask(&server, host, "/hello").await.0, 503);
@@ -183,8 +218,11 @@ async fn where_all_connections_are_answered_probes_are_too() {
 #[tokio::test]
 async fn the_connection_that_is_idle_longest_makes_room_and_no_other() {
     let server = start(&[("MAX_CONNECTIONS", "3")]);
-    let (mut busy, mut first, mut second) =
-        (ticking(&server, 1).await, Raw::to(&server).await, Raw::to(&server).await);
+    let (mut busy, mut first, mut second) = (
+        ticking(&server, 1).await,
+        Raw::to(&server).await,
+        Raw::to(&server).await,
+    );
     for raw in [&mut second, &mut first] {
         raw.say(GET).await;
         assert_eq!(raw.answer().await.header("keep-alive"), Some("timeout=75"));
@@ -238,5 +276,8 @@ async fn a_request_is_answered_whole_or_its_connection_was_closed_before() {
         answered
     };
     let answered = tokio::join!(client(3), client(4), client(5));
-    assert!(answered.0 > 250 && answered.1 > 250 && answered.2 > 250, "{answered:?}");
+    assert!(
+        answered.0 > 250 && answered.1 > 250 && answered.2 > 250,
+        "{answered:?}"
+    );
 }

@@ -96,9 +96,16 @@ async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
             raw.end(&request).await;
             let answer = raw.rest().await;
             assert!(answer.starts_with("HTTP/1."), "{request}: {answer}");
-            assert!(answer.contains(" 200 OK\r\n") && answer.ends_with(ending), "{answer}");
+            assert!(
+                answer.contains(" 200 OK\r\n") && answer.ends_with(ending),
+                "{answer}"
+            );
         }
-        posted += if request.starts_with("POST") { TIMES } else { 0 };
+        posted += if request.starts_with("POST") {
+            TIMES
+        } else {
+            0
+        };
         assert_eq!(count.load(Ordering::Relaxed), posted, "{request}");
     }
 }
@@ -107,12 +114,21 @@ async fn a_request_that_arrived_whole_is_answered_whatever_its_kind() {
 async fn a_request_that_ends_in_the_middle_is_told_so_and_nothing_is_done() {
     let (server, count) = start(&[]);
     for (request, slug) in [
-        ("POST /count HTTP/1.1\r\nHos".to_owned(), "malformed-request"),
+        (
+            "POST /count HTTP/1.1\r\nHos".to_owned(),
+            "malformed-request",
+        ),
         ("P".to_owned(), "malformed-request"),
         (post("Content-Length: 5", "1234"), "malformed-body"),
         (post("Content-Length: 5", ""), "malformed-body"),
-        (post("Transfer-Encoding: chunked", "5\r\n12345\r\n"), "malformed-body"),
-        (post("Transfer-Encoding: chunked", "5\r\n1234"), "malformed-body"),
+        (
+            post("Transfer-Encoding: chunked", "5\r\n12345\r\n"),
+            "malformed-body",
+        ),
+        (
+            post("Transfer-Encoding: chunked", "5\r\n1234"),
+            "malformed-body",
+        ),
     ] {
         let mut raw = Raw::to(&server).await;
         raw.end(&request).await;

@@ -51,7 +51,11 @@ async fn a_busy_client_leaves_a_connection_on_which_nothing_is_answered() {
         // Only what is connected now is lost; nobody tells the client.
         relay.heal();
         let limit = STUCK_AFTER + MARGIN;
-        wait_until("the client", limit, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+        wait_until("the client", limit, || async {
+            redis.run(get()).await.is_ok()
+        })
+        .await
+        .unwrap();
     }
 }
 
@@ -70,18 +74,29 @@ async fn a_client_comes_back_after_a_long_silence_and_neither_flaps_nor_leaks() 
     assert_eq!(busy(&redis, silence).await, 0);
     // One connection per second is tried, whatever number of commands wait for it.
     let tried = relay.accepted() - accepted;
-    assert!((2..=14).contains(&tried), "{tried} connections in {silence:?}");
+    assert!(
+        (2..=14).contains(&tried),
+        "{tried} connections in {silence:?}"
+    );
 
     relay.heal();
-    let back = wait_until("the client", BACK, || async { redis.run(get()).await.is_ok() });
+    let back = wait_until("the client", BACK, || async {
+        redis.run(get()).await.is_ok()
+    });
     back.await.unwrap();
     let accepted = relay.accepted();
     assert!(busy(&redis, STUCK_AFTER + MARGIN).await > 100);
-    assert_eq!(relay.accepted(), accepted, "a client that is answered stays");
+    assert_eq!(
+        relay.accepted(),
+        accepted,
+        "a client that is answered stays"
+    );
     let clean = wait_until("what is left to be gone", BACK, || async {
         relay.open() == open && tasks() == alive
     });
-    clean.await.unwrap_or_else(|error| panic!("{error}: {} {}, {alive}", relay.open(), tasks()));
+    clean
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {} {}, {alive}", relay.open(), tasks()));
 }
 
 #[tokio::test]
@@ -92,12 +107,24 @@ async fn a_blocked_reader_comes_back_too() {
     let reader = Redis::reader(&relay.url(&stores.streams, User::Inventory), block);
     let (member, mut pace) = (membership("one"), Pace::cautious());
     member.ensure_group(&stores.emitter).await.unwrap();
-    assert_eq!(member.read_new(&reader, &mut pace, 10, block).await.unwrap(), []);
+    assert_eq!(
+        member
+            .read_new(&reader, &mut pace, 10, block)
+            .await
+            .unwrap(),
+        []
+    );
     relay.swallow();
-    member.read_new(&reader, &mut pace, 10, block).await.unwrap_err();
+    member
+        .read_new(&reader, &mut pace, 10, block)
+        .await
+        .unwrap_err();
     relay.heal();
     let back = wait_until("the reader", BACK + block, || async {
-        member.read_new(&reader, &mut Pace::cautious(), 10, block).await.is_ok()
+        member
+            .read_new(&reader, &mut Pace::cautious(), 10, block)
+            .await
+            .is_ok()
     });
     back.await.unwrap();
 }

@@ -36,7 +36,10 @@ pub(crate) const GROUP: &str = OrderCompleted::GROUP;
 const LUA: &str = "local function answer(keys, args) return 42 end\nregister('answer', answer)";
 
 /// What the stores of these tests look like.
-pub(crate) const LAYOUT: Layout = Layout { service: "test", steps: &[] };
+pub(crate) const LAYOUT: Layout = Layout {
+    service: "test",
+    steps: &[],
+};
 
 /// The two stores.
 pub(crate) struct Stores {
@@ -81,7 +84,10 @@ impl Stores {
                 store,
                 dir: dir.path().join(store.name()),
                 server: server.clone(),
-                guard: Guard { stack: stack.clone(), farewell: Farewell::Kill },
+                guard: Guard {
+                    stack: stack.clone(),
+                    farewell: Farewell::Kill,
+                },
                 sink: None,
                 overrides: overrides.clone(),
             })
@@ -140,12 +146,21 @@ impl Stores {
         idle: Duration,
         acks: ReplicaAcks,
     ) -> Running {
-        let settings = Settings { acks, reclaim_idle: idle, ..self.settings(name) };
-        let (own, progress) = (self.own_store(), Progress::stalled_after(self.stalled_after));
+        let settings = Settings {
+            acks,
+            reclaim_idle: idle,
+            ..self.settings(name)
+        };
+        let (own, progress) = (
+            self.own_store(),
+            Progress::stalled_after(self.stalled_after),
+        );
         let check = Check::progress("consumer", progress.clone());
         let identity = own.identity_text("test");
-        let (identified, redis) =
-            (Command::new("SET").arg("identity").arg(identity), self.operator.clone());
+        let (identified, redis) = (
+            Command::new("SET").arg("identity").arg(identity),
+            self.operator.clone(),
+        );
         let consumer = Consumer::new(script.clone(), own, partition(), &settings, progress);
         let shutdown = Shutdown::new();
         let mut task = JoinSet::new();
@@ -155,7 +170,11 @@ impl Stores {
             consumer.run(stop).await;
         });
         let readiness = Readiness::new(vec![check], Shutdown::new());
-        Running { shutdown, readiness, task }
+        Running {
+            shutdown,
+            readiness,
+            task,
+        }
     }
 
     /// How a consumer of that name takes part.
@@ -177,10 +196,18 @@ impl Stores {
         while quantities.peek().is_some() {
             let added = all(quantities.by_ref().take(500).map(|quantity| {
                 let fields = order(quantity).encode();
-                let words = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
-                self.emitter.run(Command::new("XADD").key(STREAM).arg("*").args(words))
+                let words = fields
+                    .into_iter()
+                    .flat_map(|(name, value)| [name.to_owned(), value]);
+                self.emitter
+                    .run(Command::new("XADD").key(STREAM).arg("*").args(words))
             }));
-            ids.extend(added.await.into_iter().map(|id| id.unwrap().text().unwrap()));
+            ids.extend(
+                added
+                    .await
+                    .into_iter()
+                    .map(|id| id.unwrap().text().unwrap()),
+            );
         }
         ids
     }
@@ -192,7 +219,9 @@ impl Stores {
         member.ensure_group(&self.emitter).await.unwrap();
         let (mut given, mut pace) = (0, Pace::cautious());
         while given < count {
-            let entries = member.read_new(&reader, &mut pace, count - given, LIMIT).await;
+            let entries = member
+                .read_new(&reader, &mut pace, count - given, LIMIT)
+                .await;
             given += entries.unwrap().len();
         }
     }
@@ -205,8 +234,16 @@ impl Stores {
     /// How many of these have been so for this long.
     pub(crate) async fn pending_for(&self, idle: Duration) -> usize {
         let pending = Command::new("XPENDING").key(STREAM).args([GROUP, "IDLE"]);
-        let pending = pending.arg(idle.as_millis().to_string()).args(["-", "+", "10000"]);
-        self.emitter.run(pending).await.unwrap().list().unwrap().len()
+        let pending = pending
+            .arg(idle.as_millis().to_string())
+            .args(["-", "+", "10000"]);
+        self.emitter
+            .run(pending)
+            .await
+            .unwrap()
+            .list()
+            .unwrap()
+            .len()
     }
 
     /// Whether the group has been given everything and has acknowledged it.
@@ -217,7 +254,9 @@ impl Stores {
 
     /// Waits until it is so.
     pub(crate) async fn wait_settled(&self) {
-        wait_until("the end of all entries", LIMIT, || self.is_settled()).await.unwrap();
+        wait_until("the end of all entries", LIMIT, || self.is_settled())
+            .await
+            .unwrap();
     }
 
     /// Waits until so many entries are set aside, and answers them.
@@ -258,7 +297,11 @@ pub(crate) fn partition() -> Partition {
 }
 
 pub(crate) fn membership(consumer: &str) -> Membership {
-    Membership { stream: STREAM.to_owned(), group: GROUP, consumer: consumer.to_owned() }
+    Membership {
+        stream: STREAM.to_owned(),
+        group: GROUP,
+        consumer: consumer.to_owned(),
+    }
 }
 
 pub(crate) fn url(server: &RedisServer, user: User) -> RedisUrl {
@@ -273,10 +316,16 @@ pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
 
 /// How often a store was asked this.
 pub(crate) async fn calls(store: &Redis, command: &str) -> u64 {
-    let info = store.run(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let info = store
+        .run(Command::new("INFO").arg("commandstats"))
+        .await
+        .unwrap();
     let (info, name) = (info.text().unwrap(), format!("cmdstat_{command}:calls="));
-    let line = info.lines().find_map(|line| line.strip_prefix(name.as_str()));
-    line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix(name.as_str()));
+    line.and_then(|line| line.split(',').next()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A field of an entry, as text.

@@ -48,13 +48,18 @@ impl Server {
             .page("/held", held.data(gate.clone()))
             .page("/waiting", waiting.data(gate.clone()))
             .page("/for-ever", for_ever);
-        Self { gate, ..Self::serve(routes, env) }
+        Self {
+            gate,
+            ..Self::serve(routes, env)
+        }
     }
 
     /// Serves these routes, with these settings.
     pub(crate) fn serve(routes: Routes, env: &'static [(&'static str, &'static str)]) -> Self {
         let mut reader = Reader::from_source(move |name| {
-            env.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned())
+            env.iter()
+                .find(|(set, _)| *set == name)
+                .map(|(_, value)| (*value).to_owned())
         });
         let settings = HttpSettings::read(&mut reader).unwrap();
         let routes = routes.page("/livez", alive).page("/alive", alive);
@@ -63,7 +68,13 @@ impl Server {
         let server = shared::http::serve(listener, routes, settings, shutdown.clone());
         let client = Client::builder().no_proxy().build().unwrap();
         let gate = Arc::default();
-        Self { address, client, gate, shutdown, task: tokio::spawn(server) }
+        Self {
+            address,
+            client,
+            gate,
+            shutdown,
+            task: tokio::spawn(server),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -72,14 +83,21 @@ impl Server {
     }
 
     async fn send(&self, path: &str) -> reqwest::Response {
-        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+        self.client
+            .get(format!("http://{}{path}", self.address))
+            .send()
+            .await
+            .unwrap()
     }
 
     /// The kind of problem that a path answers, and its text.
     async fn problem(&self, path: &str) -> (u16, String) {
         let (status, text) = self.get(path).await;
         let problem: Value = serde_json::from_str(&text).unwrap();
-        (status, problem["type"].as_str().unwrap().replace("/problems/", ""))
+        (
+            status,
+            problem["type"].as_str().unwrap().replace("/problems/", ""),
+        )
     }
 }
 
@@ -90,7 +108,9 @@ fn panic() -> String {
 
 #[handler]
 fn error() -> poem::Result<String> {
-    Err(poem::error::InternalServerError(std::io::Error::other("a secret")))
+    Err(poem::error::InternalServerError(std::io::Error::other(
+        "a secret",
+    )))
 }
 
 #[handler]
@@ -124,7 +144,10 @@ async fn a_handler_that_panics_or_fails_is_answered_for_and_tells_nothing() {
     for path in ["/panic", "/error", "/panic"] {
         let (status, text) = server.get(path).await;
         assert_eq!(status, 500, "{path}");
-        assert!(text.contains("/problems/internal") && !text.contains("secret"), "{text}");
+        assert!(
+            text.contains("/problems/internal") && !text.contains("secret"),
+            "{text}"
+        );
     }
     assert_eq!(server.get("/livez").await.0, 200);
 }
@@ -138,7 +161,10 @@ async fn a_handler_has_its_time_and_a_wait_that_it_announced() {
         let late = server.problem("/for-ever").await;
         let took = started.elapsed();
         assert_eq!(late, (504, "deadline-exceeded".to_owned()));
-        assert!((HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&took), "{took:?}");
+        assert!(
+            (HANDLER_TIMEOUT..HANDLER_TIMEOUT + LIMIT).contains(&took),
+            "{took:?}"
+        );
         // The one that announced its wait has been there for longer.
         server.gate.opened.notify_one();
     });
@@ -154,11 +180,25 @@ async fn what_is_too_much_at_once_is_refused_at_once() {
         let refused = server.send("/held").await;
         assert_eq!(refused.status(), 503);
         assert_eq!(refused.headers()["retry-after"], "1");
-        assert!(refused.text().await.unwrap().contains("/problems/overloaded"));
-        assert_eq!(server.get("/livez").await.0, 200, "a probe is always answered");
+        assert!(
+            refused
+                .text()
+                .await
+                .unwrap()
+                .contains("/problems/overloaded")
+        );
+        assert_eq!(
+            server.get("/livez").await.0,
+            200,
+            "a probe is always answered"
+        );
         server.gate.opened.notify_waiters();
     });
-    assert_eq!(server.problem("/panic").await.0, 500, "the places are free again");
+    assert_eq!(
+        server.problem("/panic").await.0,
+        500,
+        "the places are free again"
+    );
 }
 
 #[tokio::test]
@@ -181,9 +221,11 @@ async fn a_client_that_goes_away_gives_its_place_back() {
     server.gate.arrived.notified().await;
     assert_eq!(server.problem("/error").await.1, "overloaded");
     impatient.abort();
-    wait_until("the place is free", LIMIT, || async { server.get("/error").await.0 == 500 })
-        .await
-        .unwrap();
+    wait_until("the place is free", LIMIT, || async {
+        server.get("/error").await.0 == 500
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -200,7 +242,11 @@ async fn what_is_under_way_is_finished_before_the_end() {
         server.gate.opened.notify_waiters();
     });
     assert_eq!(answer, (200, "held".to_owned()));
-    tokio::time::timeout(LIMIT, server.task).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(LIMIT, server.task)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
 }
 
 #[test]

@@ -17,7 +17,10 @@ const MARGIN: Duration = Duration::from_secs(2);
 
 fn assert_about(took: Duration, limit: Duration) {
     // A wait begins before its client begins to measure it.
-    assert!((limit.mul_f64(0.9)..limit + MARGIN).contains(&took), "{took:?}: {limit:?}");
+    assert!(
+        (limit.mul_f64(0.9)..limit + MARGIN).contains(&took),
+        "{took:?}: {limit:?}"
+    );
 }
 
 /// A connection on which one request was answered.
@@ -31,8 +34,11 @@ async fn used(server: &Server) -> Raw {
 #[tokio::test]
 async fn an_idle_connection_lives_longer_than_a_head_may_take_and_its_client_is_told_how_long() {
     let server = Server::serve(Routes::default(), SHORT);
-    let (mut idle, mut busy, mut new) =
-        (used(&server).await, used(&server).await, Raw::to(&server).await);
+    let (mut idle, mut busy, mut new) = (
+        used(&server).await,
+        used(&server).await,
+        Raw::to(&server).await,
+    );
     let (idle, busy, new) = tokio::join!(
         idle.kept(),
         async {
@@ -75,11 +81,15 @@ async fn a_head_has_its_time_from_its_first_byte() {
     };
     let (new, old) = (Raw::to(&server).await, used(&server).await);
     let (dripping, later) = (used(&server).await, used(&server).await);
-    let ((), (), bytes, ()) =
-        tokio::join!(dawdle(new, "G"), dawdle(old, &GET[..GET.len() - 2]), drip(dripping), async {
+    let ((), (), bytes, ()) = tokio::join!(
+        dawdle(new, "G"),
+        dawdle(old, &GET[..GET.len() - 2]),
+        drip(dripping),
+        async {
             tokio::time::sleep(2 * HEAD).await;
             dawdle(later, "GET /livez HTTP/1.1\r\n").await;
-        });
+        }
+    );
     assert!((5..30).contains(&bytes), "{bytes}");
 }
 

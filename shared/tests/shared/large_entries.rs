@@ -20,7 +20,10 @@ async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_
     assert_eq!(script.times(DONE), [1; 60]);
     let letter = stores.wait_parked(1).await.remove(0);
     assert_eq!(field(&letter, "dl_reason"), "too_large");
-    assert_eq!(field(&letter, "dl_bytes"), (LARGE + "large".len()).to_string());
+    assert_eq!(
+        field(&letter, "dl_bytes"),
+        (LARGE + "large".len()).to_string()
+    );
     assert_eq!(field(&letter, "dl_digest").len(), 32);
     let kept = field(&letter, "large").len();
     assert!((KEPT_BYTES / 2..=KEPT_BYTES).contains(&kept), "{kept}");
@@ -31,7 +34,9 @@ async fn a_large_entry_is_set_aside_with_its_beginning_and_the_good_ones_around_
 async fn an_entry_with_very_many_fields_is_set_aside_too() {
     let stores = Stores::start().await;
     let script = Script::default();
-    let fields: Vec<_> = (0..20_000).map(|number| (number.to_string(), "x".to_owned())).collect();
+    let fields: Vec<_> = (0..20_000)
+        .map(|number| (number.to_string(), "x".to_owned()))
+        .collect();
     add(&stores, &fields).await;
     stores.emit([DONE]).await;
     let _running = stores.consume("one", &script);
@@ -62,7 +67,10 @@ async fn a_large_entry_that_is_delivered_again_is_not_set_aside_again() {
     let running = stores.consume("one", &script);
     stores.wait_settled().await;
     running.stop().await;
-    let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(crate::harness::GROUP);
+    let destroy = Command::new("XGROUP")
+        .arg("DESTROY")
+        .key(STREAM)
+        .arg(crate::harness::GROUP);
     stores.emitter.run(destroy).await.unwrap();
     let _running = stores.consume("one", &script);
     stores.emit([DONE]).await;
@@ -71,7 +79,9 @@ async fn a_large_entry_that_is_delivered_again_is_not_set_aside_again() {
 }
 
 async fn add(stores: &Stores, fields: &[(String, String)]) {
-    let words = fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let words = fields
+        .iter()
+        .flat_map(|(name, value)| [name.as_str(), value.as_str()]);
     let add = Command::new("XADD").key(STREAM).arg("*").args(words);
     stores.emitter.run(add).await.unwrap();
 }

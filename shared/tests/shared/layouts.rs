@@ -20,7 +20,10 @@ const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
 /// Without it the second step fails.
 const GATE: &str = "attempts:gate";
-const TWO_STEPS: Layout = Layout { service: "test", steps: &[first, second] };
+const TWO_STEPS: Layout = Layout {
+    service: "test",
+    steps: &[first, second],
+};
 
 fn first(own: OwnStore, _: Partition) -> Taken {
     Box::pin(async move { count(&own, STEPS[0]).await })
@@ -37,7 +40,9 @@ fn second(own: OwnStore, _: Partition) -> Taken {
 }
 
 async fn count(own: &OwnStore, step: &'static str) -> Result<(), RedisError> {
-    own.run(Command::new("HSET").key(step).arg("taken").arg("yes")).await.map(drop)
+    own.run(Command::new("HSET").key(step).arg("taken").arg("yes"))
+        .await
+        .map(drop)
 }
 
 fn store_of(stores: &Stores, layout: Layout, lua: &str) -> OwnStore {
@@ -50,7 +55,11 @@ async fn open(stores: &Stores, store: &OwnStore) -> Result<(), OpenError> {
 }
 
 async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
-    let reply = stores.operator.run(Command::new(name).args(words.iter().copied())).await.unwrap();
+    let reply = stores
+        .operator
+        .run(Command::new(name).args(words.iter().copied()))
+        .await
+        .unwrap();
     reply.text().unwrap_or_default()
 }
 
@@ -60,7 +69,10 @@ async fn taken(stores: &Stores) -> [bool; 2] {
 }
 
 async fn answer(store: &OwnStore) -> Result<i64, RedisError> {
-    store.call(partition(), &Call::new("answer")).await.map(|answer| answer.int().unwrap())
+    store
+        .call(partition(), &Call::new("answer"))
+        .await
+        .map(|answer| answer.int().unwrap())
 }
 
 #[tokio::test]
@@ -78,16 +90,28 @@ async fn a_migration_that_is_broken_off_goes_on_with_the_step_that_was_not_done(
     };
     let (opened, ()) = tokio::join!(store.open(&witness, &shutdown), broken_off);
     opened.unwrap();
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 1 0");
+    assert_eq!(
+        ask(&stores, "GET", &["identity"]).await,
+        "an-old-one test 1 0"
+    );
     let error = answer(&store).await.unwrap_err();
     assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
     assert!(matches!(store.verify().await, Err(OpenError::OlderLayout)));
 
     ask(&stores, "DEL", &[STEPS[0], STEPS[1]]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
-    open(&stores, &store_of(&stores, TWO_STEPS, LUA)).await.unwrap();
-    assert_eq!(taken(&stores).await, [false, true], "the first one was done");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 2 0");
+    open(&stores, &store_of(&stores, TWO_STEPS, LUA))
+        .await
+        .unwrap();
+    assert_eq!(
+        taken(&stores).await,
+        [false, true],
+        "the first one was done"
+    );
+    assert_eq!(
+        ask(&stores, "GET", &["identity"]).await,
+        "an-old-one test 2 0"
+    );
     assert_eq!(answer(&store).await.unwrap(), 42);
     store.verify().await.unwrap();
 }
@@ -98,10 +122,15 @@ async fn processes_that_migrate_a_store_at_the_same_time_leave_the_same() {
     ask(&stores, "SET", &["identity", "an-old-one"]).await;
     ask(&stores, "SET", &[GATE, "open"]).await;
     let opened = [0; 4].map(|_| async {
-        open(&stores, &store_of(&stores, TWO_STEPS, LUA)).await.unwrap();
+        open(&stores, &store_of(&stores, TWO_STEPS, LUA))
+            .await
+            .unwrap();
     });
     futures_util::future::join_all(opened).await;
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one test 2 0");
+    assert_eq!(
+        ask(&stores, "GET", &["identity"]).await,
+        "an-old-one test 2 0"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +139,11 @@ async fn a_new_store_has_the_newest_layout_and_is_not_migrated() {
     let store = store_of(&stores, TWO_STEPS, LUA);
     open(&stores, &store).await.unwrap();
     assert_eq!(taken(&stores).await, [false, false]);
-    assert!(ask(&stores, "GET", &["identity"]).await.ends_with(" test 2 0"));
+    assert!(
+        ask(&stores, "GET", &["identity"])
+            .await
+            .ends_with(" test 2 0")
+    );
 }
 
 #[tokio::test]
@@ -124,15 +157,32 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
     open(&stores, &newer).await.unwrap();
 
     // At once, in a process that is at work.
-    for error in [answer(&older).await.unwrap_err(), older.has_identity().await.unwrap_err()] {
+    for error in [
+        answer(&older).await.unwrap_err(),
+        older.has_identity().await.unwrap_err(),
+    ] {
         // Waited for, not parked: a newer build may act on the same event.
         assert!(matches!(&error, RedisError::NotNow(text) if text.starts_with("OTHERLAYOUT")));
     }
     let error = open(&stores, &older).await.unwrap_err();
-    assert!(matches!(error, OpenError::NewerLayout { layout: 2, known: 0 }), "{error:?}");
+    assert!(
+        matches!(
+            error,
+            OpenError::NewerLayout {
+                layout: 2,
+                known: 0
+            }
+        ),
+        "{error:?}"
+    );
     assert!(older.accept_loss(&witness(&stores)).await.is_err());
     older.adopt().await.unwrap();
-    assert!(ask(&stores, "GET", &["identity"]).await.ends_with(" test 2 0"), "for ever the same");
+    assert!(
+        ask(&stores, "GET", &["identity"])
+            .await
+            .ends_with(" test 2 0"),
+        "for ever the same"
+    );
     assert_eq!(answer(&newer).await.unwrap(), 42);
 }
 
@@ -143,7 +193,14 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
     open(&stores, &store).await.unwrap();
     let before = ask(&stores, "GET", &["identity"]).await;
     let set = |read: &str| Call::new("set_identity").arg(read).arg("another test 0 0");
-    let set = async |read| store.call(partition(), &set(read)).await.unwrap().int().unwrap();
+    let set = async |read| {
+        store
+            .call(partition(), &set(read))
+            .await
+            .unwrap()
+            .int()
+            .unwrap()
+    };
     assert_eq!(set("what-was-read-before").await, 0);
     assert_eq!(ask(&stores, "GET", &["identity"]).await, before);
     assert_eq!(set(&before).await, 1);
@@ -153,8 +210,17 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
 #[tokio::test]
 async fn a_store_of_another_service_is_refused_for_good() {
     let stores = Stores::start().await;
-    let other = store_of(&stores, Layout { service: "other", steps: &[] }, LUA);
-    open(&stores, &store_of(&stores, LAYOUT, LUA)).await.unwrap();
+    let other = store_of(
+        &stores,
+        Layout {
+            service: "other",
+            steps: &[],
+        },
+        LUA,
+    );
+    open(&stores, &store_of(&stores, LAYOUT, LUA))
+        .await
+        .unwrap();
     let identity = ask(&stores, "GET", &["identity"]).await;
     let error = open(&stores, &other).await.unwrap_err();
     assert!(
@@ -200,22 +266,37 @@ async fn a_database_of_another_program_is_refused_for_good() {
 #[tokio::test]
 async fn builds_with_other_functions_run_side_by_side() {
     let stores = Stores::start().await;
-    let (one, other) = (store_of(&stores, LAYOUT, LUA), store_of(&stores, LAYOUT, OTHER_LUA));
+    let (one, other) = (
+        store_of(&stores, LAYOUT, LUA),
+        store_of(&stores, LAYOUT, OTHER_LUA),
+    );
     open(&stores, &one).await.unwrap();
     open(&stores, &other).await.unwrap();
-    assert_eq!((answer(&one).await.unwrap(), answer(&other).await.unwrap()), (42, 43));
+    assert_eq!(
+        (answer(&one).await.unwrap(), answer(&other).await.unwrap()),
+        (42, 43)
+    );
     let same = store_of(&stores, LAYOUT, LUA);
     assert_eq!(same.library(), one.library());
     assert_ne!(other.library(), one.library());
     let newer = store_of(&stores, TWO_STEPS, LUA);
-    assert_ne!(newer.library(), one.library(), "the layout is part of the code");
+    assert_ne!(
+        newer.library(),
+        one.library(),
+        "the layout is part of the code"
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_take_the_functions_is_unfit() {
     let stores = Stores::start().await;
-    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua")).await.unwrap_err();
-    assert!(matches!(&error, OpenError::Unfit(text) if text.contains("functions")), "{error:?}");
+    let error = open(&stores, &store_of(&stores, LAYOUT, "this is no Lua"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, OpenError::Unfit(text) if text.contains("functions")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,11 @@ const GONE: &str = "test_0123456789ab";
 const OF_OTHERS: [&str; 3] = ["other_v1", "other_0123456789ab", "test_reports"];
 
 async fn ask(stores: &Stores, name: &'static str, words: &[&str]) {
-    stores.operator.run(Command::new(name).args(words.iter().copied())).await.unwrap();
+    stores
+        .operator
+        .run(Command::new(name).args(words.iter().copied()))
+        .await
+        .unwrap();
 }
 
 async fn load(stores: &Stores, library: &str) {
@@ -31,9 +35,17 @@ async fn load(stores: &Stores, library: &str) {
 }
 
 async fn libraries(stores: &Stores) -> BTreeSet<String> {
-    let list = stores.operator.run(Command::new("FUNCTION").arg("LIST")).await.unwrap();
+    let list = stores
+        .operator
+        .run(Command::new("FUNCTION").arg("LIST"))
+        .await
+        .unwrap();
     let name = |library: shared::redis::Reply| library.field("library_name").unwrap().text();
-    list.list().unwrap().into_iter().map(|library| name(library).unwrap()).collect()
+    list.list()
+        .unwrap()
+        .into_iter()
+        .map(|library| name(library).unwrap())
+        .collect()
 }
 
 /// Makes a library look as if nobody had used it for a little less, or more, than the limit.
@@ -42,7 +54,12 @@ async fn seen(stores: &Stores, library: &str, more: bool) {
 }
 
 async fn seen_at(stores: &Stores, key: &str, library: &str, more: bool) {
-    let now = stores.own_store().now(partition()).await.unwrap().as_millis();
+    let now = stores
+        .own_store()
+        .now(partition())
+        .await
+        .unwrap()
+        .as_millis();
     let limit = u64::try_from(UNUSED_AFTER.as_millis()).unwrap();
     let at = now - limit + if more { 0 } else { 60_000 } - 1;
     ask(stores, "HSET", &[key, library, &at.to_string()]).await;
@@ -52,7 +69,10 @@ async fn seen_at(stores: &Stores, key: &str, library: &str, more: bool) {
 async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
     for library in [OLD, GONE].iter().chain(&OF_OTHERS) {
         load(&stores, library).await;
     }
@@ -80,7 +100,10 @@ async fn functions_that_no_build_has_used_for_an_hour_are_removed_and_no_others(
 async fn a_build_whose_functions_were_removed_goes_on() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
     ask(&stores, "FUNCTION", &["DELETE", store.library()]).await;
     let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
     assert_eq!(answer.int().unwrap(), 42);
@@ -91,7 +114,10 @@ async fn a_build_whose_functions_were_removed_goes_on() {
 async fn a_clock_that_went_back_makes_no_library_look_unused() {
     let stores = Stores::start().await;
     let store = stores.own_store();
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
     load(&stores, GONE).await;
     ask(&stores, "HSET", &["libraries", GONE, "99999999999999"]).await;
     store.tend_libraries().await.unwrap();
@@ -114,7 +140,11 @@ async fn marked(stores: &Stores) -> Vec<u16> {
     let mut marked = Vec::new();
     for index in [0, 1] {
         let key = Partition::at(Some(index)).key("attempts");
-        let deleted = stores.operator.run(Command::new("DEL").key(key)).await.unwrap();
+        let deleted = stores
+            .operator
+            .run(Command::new("DEL").key(key))
+            .await
+            .unwrap();
         marked.extend((deleted.int().unwrap() == 1).then_some(index));
     }
     marked
@@ -123,12 +153,21 @@ async fn marked(stores: &Stores) -> Vec<u16> {
 #[tokio::test]
 async fn what_a_build_without_layouts_wrote_last_is_migrated_in_every_partition() {
     let stores = Stores::start().await;
-    let layout = Layout { service: "test", steps: &[mark] };
+    let layout = Layout {
+        service: "test",
+        steps: &[mark],
+    };
     let library = Library::new(layout, &["register('answer', function() return 42 end)"]);
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let store = OwnStore::new(redis, library, Partitions::new(NonZeroU16::new(2).unwrap()));
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
-    assert!(marked(&stores).await.is_empty(), "a new store is not migrated");
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
+    assert!(
+        marked(&stores).await.is_empty(),
+        "a new store is not migrated"
+    );
 
     load(&stores, OLD).await;
     for key in ["libraries:{0}", "libraries:{1}"] {

@@ -10,7 +10,9 @@ use crate::harness::{Stores, partition};
 async fn reads(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.operator.run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
     line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
@@ -32,7 +34,11 @@ async fn lines_that_are_asked_for_at_the_same_moment_are_read_together() {
     let stores = start().await;
     let key = |place: usize| format!("product:{place}");
     for place in 0..LINES {
-        write(&stores, Command::new("SET").key(key(place)).arg(place.to_string())).await;
+        write(
+            &stores,
+            Command::new("SET").key(key(place)).arg(place.to_string()),
+        )
+        .await;
     }
     let own = stores.own_store();
     let lines = all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
@@ -47,14 +53,26 @@ async fn lines_that_are_asked_for_at_the_same_moment_are_read_together() {
 async fn a_line_that_is_missing_is_told_from_one_that_is_damaged_or_lost() {
     let stores = start().await;
     let own = stores.own_store();
-    assert_eq!(own.read_line(partition(), "product:1".to_owned()).await.unwrap(), None);
-    write(&stores, Command::new("HSET").key("product:2").arg("a").arg("b")).await;
+    assert_eq!(
+        own.read_line(partition(), "product:1".to_owned())
+            .await
+            .unwrap(),
+        None
+    );
+    write(
+        &stores,
+        Command::new("HSET").key("product:2").arg("a").arg("b"),
+    )
+    .await;
     write(&stores, Command::new("SET").key("product:3").arg("message")).await;
     let (damaged, other) = tokio::join!(
         own.read_line(partition(), "product:2".to_owned()),
         own.read_line(partition(), "product:3".to_owned()),
     );
-    assert!(matches!(damaged, Err(RedisError::Refused(_))), "{damaged:?}");
+    assert!(
+        matches!(damaged, Err(RedisError::Refused(_))),
+        "{damaged:?}"
+    );
     assert_eq!(other.unwrap().as_deref(), Some("message"));
     write(&stores, Command::new("DEL").key(IDENTITY)).await;
     let lost = own.read_line(partition(), "product:1".to_owned()).await;

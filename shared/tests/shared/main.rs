@@ -1,6 +1,9 @@
 //! What the plumbing promises, shown on private Redis servers; and the rules of the source tree.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod harness;
 mod relay;

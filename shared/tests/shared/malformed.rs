@@ -28,10 +28,30 @@ async fn what_is_no_request_is_told_so_in_a_problem() {
         (b"nonsense\r\n\r\n".to_vec(), 400, no_http, line),
         (b"\0\0\0\0".to_vec(), 400, no_http, line),
         (b"GET /livez\r\n\r\n".to_vec(), 400, no_http, line),
-        (b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n".to_vec(), 400, no_http, line),
-        (b"GET /livez HTTP/1.1\r\nHost x\r\n\r\n".to_vec(), 400, no_http, line),
-        (b"GET /li vez HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(), 400, no_http, line),
-        (b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n".to_vec(), 400, no_http, line),
+        (
+            b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n".to_vec(),
+            400,
+            no_http,
+            line,
+        ),
+        (
+            b"GET /livez HTTP/1.1\r\nHost x\r\n\r\n".to_vec(),
+            400,
+            no_http,
+            line,
+        ),
+        (
+            b"GET /li vez HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+            400,
+            no_http,
+            line,
+        ),
+        (
+            b"GET /livez HTTP/2.0\r\nHost: localhost\r\n\r\n".to_vec(),
+            400,
+            no_http,
+            line,
+        ),
         (
             b"GET /livez HTTP/1.1\r\nHost: localhost\r\n X: folded\r\n\r\n".to_vec(),
             400,
@@ -39,20 +59,46 @@ async fn what_is_no_request_is_told_so_in_a_problem() {
             line,
         ),
         (b"PRI * HTTP/2.0\r\n\r\n".to_vec(), 400, no_http, "HTTP/2"),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04".to_vec(), 400, no_http, "HTTP/2"),
+        (
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04".to_vec(),
+            400,
+            no_http,
+            "HTTP/2",
+        ),
         (hello, 400, no_http, "TLS"),
-        (format!("GET /{long} HTTP/1.1\r\n{HOST}\r\n").into(), 414, "target-too-long", "16384"),
-        (format!("{LINE}{HOST}X: {long}\r\n\r\n").into(), 431, wide, "16384 bytes"),
-        (format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100)).into(), 431, wide, "100 headers"),
+        (
+            format!("GET /{long} HTTP/1.1\r\n{HOST}\r\n").into(),
+            414,
+            "target-too-long",
+            "16384",
+        ),
+        (
+            format!("{LINE}{HOST}X: {long}\r\n\r\n").into(),
+            431,
+            wide,
+            "16384 bytes",
+        ),
+        (
+            format!("{LINE}{HOST}{}\r\n", "X: y\r\n".repeat(100)).into(),
+            431,
+            wide,
+            "100 headers",
+        ),
     ] {
         assert_refused(&server, &request, status, slug, detail).await;
     }
     let named = "GET /path?query HTTP/1.1\r\nX-Request-Id: mine\r\nContent-Length: x\r\n\r\n";
     let named = Raw::all(&server, named).await;
     assert!(named.contains("x-request-id: mine\r\n"), "{named}");
-    assert!(named.contains(r#""instance":"/path","request_id":"mine""#), "{named}");
+    assert!(
+        named.contains(r#""instance":"/path","request_id":"mine""#),
+        "{named}"
+    );
     let head = Raw::all(&server, "HEAD / HTTP/1.1\r\nHost : x\r\n\r\n").await;
-    assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
 }
 
 #[tokio::test]
@@ -62,23 +108,103 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
     let coding = "unknown-transfer-coding";
     let chunks = "2\r\n{}\r\n0\r\n\r\n";
     for (headers, status, slug, detail) in [
-        ("Content-Length: 18446744073709551615\r\n", 413, large, "16384 bytes"),
-        ("Content-Length: 18446744073709551614\r\n", 413, large, "16384 bytes"),
-        ("Content-Length: 18446744073709551613\r\n", 413, large, "16384 bytes"),
-        ("Content-Length: 99999999999999999999999\r\n", 413, large, "16384 bytes"),
-        ("Content-Length: 9223372036854775808\r\n", 413, large, "16384 bytes"),
-        ("Content-Length: -1\r\n", 400, no_http, "Content-Length: must be the number"),
-        ("Content-Length: +2\r\n", 400, no_http, "Content-Length: must be the number"),
-        ("content-length: 2, 2\r\n", 400, no_http, "Content-Length: must be the number"),
-        ("Content-Length: \r\n", 400, no_http, "Content-Length: must be the number"),
-        ("Content-Length: 2\r\nContent-Length: 3\r\n", 400, no_http, "given twice"),
-        ("Transfer-Encoding: gzip, chunked\r\n", 501, coding, "only chunked"),
-        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", 501, coding, "only chunked"),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 501, coding, "only"),
+        (
+            "Content-Length: 18446744073709551615\r\n",
+            413,
+            large,
+            "16384 bytes",
+        ),
+        (
+            "Content-Length: 18446744073709551614\r\n",
+            413,
+            large,
+            "16384 bytes",
+        ),
+        (
+            "Content-Length: 18446744073709551613\r\n",
+            413,
+            large,
+            "16384 bytes",
+        ),
+        (
+            "Content-Length: 99999999999999999999999\r\n",
+            413,
+            large,
+            "16384 bytes",
+        ),
+        (
+            "Content-Length: 9223372036854775808\r\n",
+            413,
+            large,
+            "16384 bytes",
+        ),
+        (
+            "Content-Length: -1\r\n",
+            400,
+            no_http,
+            "Content-Length: must be the number",
+        ),
+        (
+            "Content-Length: +2\r\n",
+            400,
+            no_http,
+            "Content-Length: must be the number",
+        ),
+        (
+            "content-length: 2, 2\r\n",
+            400,
+            no_http,
+            "Content-Length: must be the number",
+        ),
+        (
+            "Content-Length: \r\n",
+            400,
+            no_http,
+            "Content-Length: must be the number",
+        ),
+        (
+            "Content-Length: 2\r\nContent-Length: 3\r\n",
+            400,
+            no_http,
+            "given twice",
+        ),
+        (
+            "Transfer-Encoding: gzip, chunked\r\n",
+            501,
+            coding,
+            "only chunked",
+        ),
+        (
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+            501,
+            coding,
+            "only chunked",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            501,
+            coding,
+            "only",
+        ),
         // The end of such a body cannot be found, which RFC 9112 answers with 400.
-        ("Transfer-Encoding: gzip\r\n", 400, no_http, "Transfer-Encoding: must be chunked"),
-        ("Transfer-Encoding: chunked, gzip\r\n", 400, no_http, "must be chunked"),
-        ("Transfer-Encoding: identity\r\n", 400, no_http, "must be chunked"),
+        (
+            "Transfer-Encoding: gzip\r\n",
+            400,
+            no_http,
+            "Transfer-Encoding: must be chunked",
+        ),
+        (
+            "Transfer-Encoding: chunked, gzip\r\n",
+            400,
+            no_http,
+            "must be chunked",
+        ),
+        (
+            "Transfer-Encoding: identity\r\n",
+            400,
+            no_http,
+            "must be chunked",
+        ),
     ] {
         let request = format!("POST /livez HTTP/1.1\r\n{HOST}{headers}\r\n{chunks}");
         assert_refused(&server, request.as_bytes(), status, slug, detail).await;
@@ -88,7 +214,8 @@ async fn a_message_that_may_be_read_in_two_ways_is_refused() {
     // The same length twice is one length.
     let twice = "Content-Length: 2\r\nContent-Length: 2\r\n";
     let mut raw = Raw::to(&server).await;
-    raw.say(format!("POST /livez HTTP/1.1\r\n{HOST}{twice}\r\n{{}}")).await;
+    raw.say(format!("POST /livez HTTP/1.1\r\n{HOST}{twice}\r\n{{}}"))
+        .await;
     raw.answer().await.problem(405, "method-not-allowed");
 }
 
@@ -108,7 +235,10 @@ async fn a_request_of_http_1_1_names_one_host() {
         ("GET /livez HTTP/1.1\r\nHost:\r\n\r\n", 200),
         ("GET /livez HTTP/1.1\r\nHost: [::1]:8000\r\n\r\n", 200),
         ("GET /livez HTTP/1.0\r\n\r\n", 200),
-        ("GET http://localhost/livez HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        (
+            "GET http://localhost/livez HTTP/1.1\r\nHost: x\r\n\r\n",
+            200,
+        ),
         ("GET /livez HTTP/1.1\nHost: localhost\n\n", 200),
     ] {
         let mut raw = Raw::to(&server).await;
@@ -131,9 +261,13 @@ async fn a_request_of_http_1_1_names_one_host() {
 async fn a_whole_process_may_be_asked_for_its_methods() {
     let server = Server::serve(Routes::default(), &[]);
     let mut raw = Raw::to(&server).await;
-    raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    raw.say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
     let answer = raw.answer().await;
-    assert_eq!((answer.status(), answer.header("allow")), (204, Some("GET, HEAD")));
+    assert_eq!(
+        (answer.status(), answer.header("allow")),
+        (204, Some("GET, HEAD"))
+    );
     raw.say("OPTIONS * HTTP/1.1\r\n\r\n").await;
     raw.answer().await.problem(400, "malformed-request");
 }
@@ -151,7 +285,10 @@ async fn what_follows_a_request_is_answered_after_it() {
         raw.end(format!("{LINE}{HOST}\r\n{next}")).await;
         let said = raw.rest().await;
         let (first, second) = said.split_at(said.find("HTTP/1.1 4").unwrap());
-        assert!(first.starts_with("HTTP/1.1 200 OK") && first.ends_with("\r\n\r\nok"), "{first}");
+        assert!(
+            first.starts_with("HTTP/1.1 200 OK") && first.ends_with("\r\n\r\nok"),
+            "{first}"
+        );
         Said::parse(second).problem(status, slug);
     }
 }

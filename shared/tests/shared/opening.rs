@@ -31,16 +31,26 @@ async fn a_new_store_is_given_its_identity_and_its_functions() {
     let stores = Stores::start().await;
     let store = stores.own_store();
     assert!(!store.has_identity().await.unwrap());
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
     assert!(store.has_identity().await.unwrap());
     let answer = store.call(partition(), &Call::new("answer")).await.unwrap();
     assert_eq!(answer.int().unwrap(), 42);
 
     let get = || Command::new("GET").key("identity");
     let identity = stores.operator.run(get()).await.unwrap();
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
     store.adopt().await.unwrap();
-    assert_eq!(stores.operator.run(get()).await.unwrap(), identity, "for ever the same");
+    assert_eq!(
+        stores.operator.run(get()).await.unwrap(),
+        identity,
+        "for ever the same"
+    );
 }
 
 #[tokio::test]
@@ -49,12 +59,21 @@ async fn a_server_that_drops_data_when_it_is_full_is_unfit() {
     let store = stores.own_store();
     for policy in ["allkeys-lru", "volatile-ttl", "allkeys-random"] {
         configure(&stores, "maxmemory-policy", policy).await;
-        let error = store.open(&witness(&stores), &Shutdown::new()).await.unwrap_err();
-        assert!(matches!(&error, OpenError::Unfit(text) if text.contains(policy)), "{error:?}");
+        let error = store
+            .open(&witness(&stores), &Shutdown::new())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, OpenError::Unfit(text) if text.contains(policy)),
+            "{error:?}"
+        );
     }
     assert!(!store.has_identity().await.unwrap(), "nothing was written");
     configure(&stores, "maxmemory-policy", "noeviction").await;
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -62,7 +81,10 @@ async fn a_server_without_an_append_only_file_is_taken_with_a_warning() {
     let stores = Stores::start().await;
     configure(&stores, "appendonly", "no").await;
     let store = stores.own_store();
-    store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+    store
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
 }
 
 fn spread(count: u16) -> Partitions {
@@ -74,7 +96,10 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
     for (made, others) in [(16, [8, 17, 0]), (0, [1, 8, 16])] {
         let stores = Stores::start().await;
         let store = stores.own_store_of(spread(made));
-        store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+        store
+            .open(&witness(&stores), &Shutdown::new())
+            .await
+            .unwrap();
         let keys = stores.operator.run(Command::new("DBSIZE")).await.unwrap();
         for other in others {
             let store = stores.own_store_of(spread(other));
@@ -90,23 +115,44 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
             assert!(error.to_string().contains(&expected), "{error}");
             store.accept_loss(&witness(&stores)).await.unwrap_err();
         }
-        assert_eq!(stores.operator.run(Command::new("DBSIZE")).await.unwrap(), keys);
-        store.open(&witness(&stores), &Shutdown::new()).await.unwrap();
+        assert_eq!(
+            stores.operator.run(Command::new("DBSIZE")).await.unwrap(),
+            keys
+        );
+        store
+            .open(&witness(&stores), &Shutdown::new())
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_store_that_does_not_remember_its_partitions_learns_them() {
     let stores = Stores::start().await;
-    let set = |index| Command::new("SET").key(format!("identity:{{{index}}}")).arg("an-old-one");
+    let set = |index| {
+        Command::new("SET")
+            .key(format!("identity:{{{index}}}"))
+            .arg("an-old-one")
+    };
     for index in 0..4 {
         stores.operator.run(set(index)).await.unwrap();
     }
-    stores.own_store_of(spread(4)).open(&witness(&stores), &Shutdown::new()).await.unwrap();
-    let identity = stores.operator.run(Command::new("GET").key("identity:{3}")).await.unwrap();
+    stores
+        .own_store_of(spread(4))
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap();
+    let identity = stores
+        .operator
+        .run(Command::new("GET").key("identity:{3}"))
+        .await
+        .unwrap();
     assert_eq!(identity.text().unwrap(), "an-old-one test 0 4");
     let other = stores.own_store_of(spread(2));
-    other.open(&witness(&stores), &Shutdown::new()).await.unwrap_err();
+    other
+        .open(&witness(&stores), &Shutdown::new())
+        .await
+        .unwrap_err();
 }
 
 #[tokio::test]
@@ -122,7 +168,10 @@ async fn an_empty_store_beside_a_stream_with_a_past_is_not_opened_until_it_is_ad
 #[tokio::test]
 async fn an_empty_store_beside_a_stream_that_knows_its_group_is_not_opened_either() {
     let stores = Stores::start().await;
-    membership("one").ensure_group(&stores.emitter).await.unwrap();
+    membership("one")
+        .ensure_group(&stores.emitter)
+        .await
+        .unwrap();
     Box::pin(assert_waits_for_adoption(&stores)).await;
 }
 
@@ -159,7 +208,9 @@ async fn assert_waits_for_adoption(stores: &Stores) {
     };
     let adopting = async {
         // It has looked at least twice and is still waiting when it is adopted.
-        wait_until("two looks", LIMIT, || async { looks(stores).await >= 2 }).await.unwrap();
+        wait_until("two looks", LIMIT, || async { looks(stores).await >= 2 })
+            .await
+            .unwrap();
         assert!(!store.has_identity().await.unwrap());
         store.adopt().await.unwrap();
     };
@@ -171,7 +222,9 @@ async fn assert_waits_for_adoption(stores: &Stores) {
 async fn looks(stores: &Stores) -> u64 {
     let info = Command::new("INFO").arg("commandstats");
     let info = stores.emitter.run(info).await.unwrap().text().unwrap();
-    let line = info.lines().find(|line| line.starts_with("cmdstat_xinfo|stream:"));
+    let line = info
+        .lines()
+        .find(|line| line.starts_with("cmdstat_xinfo|stream:"));
     let calls = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next()?.parse().ok());
     calls.unwrap_or(0)
 }

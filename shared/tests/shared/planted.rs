@@ -14,8 +14,9 @@ fn root() -> &'static Path {
 fn planted() -> Vec<PathBuf> {
     let folder = fs::read_dir(root().join("stack/planted")).unwrap();
     let files = folder.map(|entry| entry.unwrap().path());
-    let mut patches: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|ending| ending == "patch")).collect();
+    let mut patches: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|ending| ending == "patch"))
+        .collect();
     patches.sort_unstable();
     patches
 }
@@ -25,7 +26,8 @@ fn planted() -> Vec<PathBuf> {
 fn objection(patch: &Path) -> Option<String> {
     let mut git = Command::new("git");
     git.args(["apply", "--check"]).arg(patch);
-    git.current_dir(root()).env("GIT_DIR", root().join("no-repository"));
+    git.current_dir(root())
+        .env("GIT_DIR", root().join("no-repository"));
     match git.output() {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -37,6 +39,13 @@ fn objection(patch: &Path) -> Option<String> {
 fn every_planted_bug_can_be_planted_in_the_present_code() {
     let patches = planted();
     assert!(patches.len() >= FEWEST, "{patches:?}");
-    let stale: Vec<String> = patches.iter().filter_map(|patch| objection(patch)).collect();
-    assert!(stale.is_empty(), "make these anew (CONTRIBUTING.md, Tests):\n{}", stale.concat());
+    let stale: Vec<String> = patches
+        .iter()
+        .filter_map(|patch| objection(patch))
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "make these anew (CONTRIBUTING.md, Tests):\n{}",
+        stale.concat()
+    );
 }

@@ -27,12 +27,18 @@ async fn a_consumer_that_fails_behind_a_good_step_each_time_backs_off_and_is_not
     grant(&stores, "-xautoclaim").await;
     let running = stores.consume("one", &script);
     tokio::time::sleep(WATCHED).await;
-    assert!(running.failure().await.contains("NOPERM"), "{}", running.failure().await);
+    assert!(
+        running.failure().await.contains("NOPERM"),
+        "{}",
+        running.failure().await
+    );
     assert_few(&stores).await;
     grant(&stores, "+xautoclaim").await;
     stores.emit([DONE]).await;
     stores.wait_settled().await;
-    let ready = wait_until("readiness", LIMIT, || async { running.failure().await.is_empty() });
+    let ready = wait_until("readiness", LIMIT, || async {
+        running.failure().await.is_empty()
+    });
     ready.await.unwrap();
 }
 
@@ -42,14 +48,19 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     stores.stalled_after = SOON;
     let script = Script::default();
     let running = stores.consume("one", &script);
-    let ready = wait_until("readiness", LIMIT, || async { running.failure().await.is_empty() });
+    let ready = wait_until("readiness", LIMIT, || async {
+        running.failure().await.is_empty()
+    });
     ready.await.unwrap();
     let watched = async {
         // The back-off comes to its longest pause first.
         tokio::time::sleep(WATCHED).await;
         assert_few(&stores).await;
         let failure = running.failure().await;
-        assert!(failure.contains("the store ends each wait for entries at once"), "{failure}");
+        assert!(
+            failure.contains("the store ends each wait for entries at once"),
+            "{failure}"
+        );
     };
     tokio::select! {
         () = end_all_waits(&stores.emitter) => {}
@@ -58,7 +69,9 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     stores.emit([DONE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), [1]);
-    let ready = wait_until("readiness", LIMIT, || async { running.failure().await.is_empty() });
+    let ready = wait_until("readiness", LIMIT, || async {
+        running.failure().await.is_empty()
+    });
     ready.await.unwrap();
 }
 
@@ -74,7 +87,10 @@ async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_
     let before = script.calls().len();
     tokio::time::sleep(WATCHED).await;
     let calls = script.calls().len() - before;
-    assert!((1..=FEW).contains(&(calls as u64)), "{calls} calls within {WATCHED:?}");
+    assert!(
+        (1..=FEW).contains(&(calls as u64)),
+        "{calls} calls within {WATCHED:?}"
+    );
     let failure = running.failure().await;
     assert!(failure.contains("it is away"), "{failure}");
     assert_eq!(stores.pending().await, Some(1));
@@ -138,7 +154,10 @@ async fn a_feed_whose_waits_end_at_once_backs_off_and_is_not_ready() {
         let made = calls(&stores.operator, "xread").await - before;
         assert!((1..=FEW).contains(&made), "{made} reads within {WATCHED:?}");
         let failure = readiness.failures().await.join("; ");
-        assert!(failure.contains("ends a wait for changes at once"), "{failure}");
+        assert!(
+            failure.contains("ends a wait for changes at once"),
+            "{failure}"
+        );
     };
     tokio::select! {
         () = feed.clone().run(partition(), reader, progress, Shutdown::new()) => {}
@@ -157,7 +176,10 @@ async fn a_wait_for_changes_that_ends_at_once_is_an_error() {
         () = end_all_waits(&stores.operator) => unreachable!(),
         waited = tail.wait() => waited,
     };
-    assert!(matches!(waited, Err(RedisError::Unavailable(_))), "{waited:?}");
+    assert!(
+        matches!(waited, Err(RedisError::Unavailable(_))),
+        "{waited:?}"
+    );
     assert!(!tail.is_found(), "the end has to be found anew");
 }
 
@@ -168,7 +190,10 @@ async fn end_all_waits(store: &Redis) {
         let list = store.run(list).await.unwrap().text().unwrap();
         let blocked = list.lines().filter(|line| line.contains("flags=b"));
         for id in blocked.filter_map(|line| line.strip_prefix("id=")?.split(' ').next()) {
-            store.run(Command::new("CLIENT").arg("UNBLOCK").arg(id)).await.unwrap();
+            store
+                .run(Command::new("CLIENT").arg("UNBLOCK").arg(id))
+                .await
+                .unwrap();
         }
     }
 }

@@ -53,7 +53,10 @@ impl Raw {
                 if let Some((head, body)) = text.split_once("\r\n\r\n")
                     && body.len() >= length(head)
                 {
-                    return Said { head: head.to_owned(), body: body.to_owned() };
+                    return Said {
+                        head: head.to_owned(),
+                        body: body.to_owned(),
+                    };
                 }
                 assert_ne!(self.0.read_buf(&mut read).await.unwrap(), 0, "{text}");
             }
@@ -80,9 +83,14 @@ impl Raw {
 impl Said {
     /// The only answer in this text.
     pub(crate) fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{text:?}"));
         assert_eq!(body.len(), length(head), "{text}");
-        Self { head: head.to_owned(), body: body.to_owned() }
+        Self {
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
     }
 
     pub(crate) fn status(&self) -> u16 {
@@ -91,18 +99,30 @@ impl Said {
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(found, _)| *found == name).map(|(_, value)| value)
+        lines
+            .find(|(found, _)| *found == name)
+            .map(|(_, value)| value)
     }
 
     /// Asserts that this is a problem with everything a problem has, and answers what it is about.
     pub(crate) fn problem(&self, status: u16, slug: &str) -> String {
         assert_eq!(self.status(), status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
         let problem: Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem["type"], format!("/problems/{slug}"), "{self:?}");
         assert_eq!(problem["status"], status, "{self:?}");
-        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"), "{self:?}");
-        assert!(self.header("traceparent").is_some() && self.header("date").is_some(), "{self:?}");
+        assert_eq!(
+            problem["request_id"].as_str(),
+            self.header("x-request-id"),
+            "{self:?}"
+        );
+        assert!(
+            self.header("traceparent").is_some() && self.header("date").is_some(),
+            "{self:?}"
+        );
         problem["detail"].as_str().unwrap().to_owned()
     }
 
@@ -115,6 +135,8 @@ impl Said {
 
 fn length(head: &str) -> usize {
     let lower = head.to_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = lower
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
     length.map_or(0, |length| length.parse().unwrap())
 }

@@ -58,7 +58,8 @@ async fn reason_at(url: &str) -> String {
         assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
         let text = error.to_string();
         assert!(!text.contains(SECRET), "{text}");
-        text.split_once(" cannot be reached: ").map(|(_, reason)| reason.to_owned())
+        text.split_once(" cannot be reached: ")
+            .map(|(_, reason)| reason.to_owned())
     });
     reason.await.unwrap()
 }
@@ -66,7 +67,11 @@ async fn reason_at(url: &str) -> String {
 #[tokio::test]
 async fn nobody_listens_or_nobody_knows_the_host() {
     let free = ports::free().unwrap();
-    let reason = reason_at(&format!("redis://payments:{SECRET}@127.0.0.1:{}", free.number())).await;
+    let reason = reason_at(&format!(
+        "redis://payments:{SECRET}@127.0.0.1:{}",
+        free.number()
+    ))
+    .await;
     assert_eq!(reason, "connection refused");
     let reason = reason_at(&format!("redis://:{SECRET}@no-such-host.invalid:6379")).await;
     assert_eq!(reason, "unknown host");
@@ -80,15 +85,24 @@ async fn a_user_or_a_password_or_a_database_is_wrong() {
     for (login, reason) in [
         (format!("inventory:{SECRET}@"), stranger),
         (format!("nobody:{SECRET}@"), stranger),
-        (String::new(), "its server wants a password, and the URL has none"),
+        (
+            String::new(),
+            "its server wants a password, and the URL has none",
+        ),
     ] {
-        assert_eq!(reason_at(&format!("redis://{login}127.0.0.1:{port}")).await, reason);
+        assert_eq!(
+            reason_at(&format!("redis://{login}127.0.0.1:{port}")).await,
+            reason
+        );
     }
     let operator = stores.own.url(User::Operator);
     let reason = reason_at(&format!("{operator}/99")).await;
     assert_eq!(reason, "its server does not have the database of the URL");
     let cluster = operator.replace("redis://", "redis-cluster://");
-    assert_eq!(reason_at(&cluster).await, "its server is not a node of a cluster");
+    assert_eq!(
+        reason_at(&cluster).await,
+        "its server is not a node of a cluster"
+    );
 }
 
 #[tokio::test]
@@ -98,7 +112,10 @@ async fn something_else_answers_or_nothing_does() {
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
             "what answers there is no Redis server, or wants TLS",
         ),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "what answers there is no Redis server, or wants TLS"),
+        (
+            b"\x15\x03\x01\x00\x02\x02\x46",
+            "what answers there is no Redis server, or wants TLS",
+        ),
         (b"", "no answer in time"),
         (
             b"-LOADING Redis is loading the dataset in memory\r\n",
@@ -111,7 +128,12 @@ async fn something_else_answers_or_nothing_does() {
     ] {
         let impostor = Impostor::saying(answer).await;
         let url = format!("redis://payments:{SECRET}@127.0.0.1:{}", impostor.port);
-        assert_eq!(reason_at(&url).await, reason, "{:?}", String::from_utf8_lossy(answer));
+        assert_eq!(
+            reason_at(&url).await,
+            reason,
+            "{:?}",
+            String::from_utf8_lossy(answer)
+        );
     }
 }
 
@@ -127,7 +149,9 @@ async fn the_sentinels_are_away_or_do_not_know_the_name() {
     let redis = Redis::worker(&url(free.number(), other.number()).parse().unwrap());
     let both = wait_for("a reason", LIMIT, || async {
         let text = redis.run(ping()).await.unwrap_err().to_string();
-        text.contains("127.0.0.1:").then_some(text).filter(|text| text.contains("; "))
+        text.contains("127.0.0.1:")
+            .then_some(text)
+            .filter(|text| text.contains("; "))
     });
     let both = both.await.unwrap();
     assert!(
@@ -140,10 +164,14 @@ async fn the_sentinels_are_away_or_do_not_know_the_name() {
     let redis = Redis::worker(&url(impostor.port, impostor.port).parse().unwrap());
     let told = wait_for("a reason", LIMIT, || async {
         let text = redis.run(ping()).await.unwrap_err().to_string();
-        text.ends_with("it knows no primary by the name payments").then_some(text)
+        text.ends_with("it knows no primary by the name payments")
+            .then_some(text)
     });
     let told = told.await.unwrap();
-    assert!(told.contains("its Sentinels do not know the name of the URL; 127.0.0.1:"), "{told}");
+    assert!(
+        told.contains("its Sentinels do not know the name of the URL; 127.0.0.1:"),
+        "{told}"
+    );
     assert!(!told.contains(SECRET), "{told}");
 }
 
@@ -174,12 +202,15 @@ async fn the_log_names_each_reason_once_however_many_clients_try_and_says_when_i
     let stores = Stores::start().await;
     let log = Log::default();
     let writer = log.clone();
-    let lines = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+    let lines = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false);
     // Beside a single one, lines that another test was the first to write would not be seen here.
     let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(lines.finish());
-    let clients: Vec<Redis> =
-        (0..4).map(|_| Redis::worker(&url(&stores.own, User::Inventory))).collect();
+    let clients: Vec<Redis> = (0..4)
+        .map(|_| Redis::worker(&url(&stores.own, User::Inventory)))
+        .collect();
     let address = format!("the store at 127.0.0.1:{}", stores.own.port());
     stores.own.kill();
     let refused = format!("{address} cannot be reached: connection refused");
@@ -196,10 +227,15 @@ async fn the_log_names_each_reason_once_however_many_clients_try_and_says_when_i
     }
     stores.own.restart().await.unwrap();
     for client in &clients {
-        wait_until("the client", LIMIT, || async { client.run(ping()).await.is_ok() })
-            .await
-            .unwrap();
+        wait_until("the client", LIMIT, || async {
+            client.run(ping()).await.is_ok()
+        })
+        .await
+        .unwrap();
     }
     assert_eq!(log.lines_with(&refused), 1);
-    assert_eq!(log.lines_with(&format!("{address} can be reached again")), 1);
+    assert_eq!(
+        log.lines_with(&format!("{address} can be reached again")),
+        1
+    );
 }

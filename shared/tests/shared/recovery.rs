@@ -41,9 +41,11 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     };
     allow("-hdel").await;
     let _running = stores.consume("one", &script);
-    wait_until("a second attempt", LIMIT, || async { script.times(DONE) >= vec![2] })
-        .await
-        .unwrap();
+    wait_until("a second attempt", LIMIT, || async {
+        script.times(DONE) >= vec![2]
+    })
+    .await
+    .unwrap();
     assert_eq!(stores.pending().await, Some(1));
     allow("+hdel").await;
     stores.wait_settled().await;
@@ -65,7 +67,9 @@ async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
         let counts = Command::new("EXISTS").key("attempts");
         stores.operator.run(counts).await.unwrap().int().unwrap() == 1
     };
-    wait_until("the count to go", LIMIT, || async { !left().await }).await.unwrap();
+    wait_until("the count to go", LIMIT, || async { !left().await })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -80,7 +84,10 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
     })
     .await
     .unwrap();
-    assert_eq!((stores.pending().await, script.calls().len()), (Some(20), 0));
+    assert_eq!(
+        (stores.pending().await, script.calls().len()),
+        (Some(20), 0)
+    );
     let _running = stores.consume_after("hasty", &script, HASTY);
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), [1; 20]);
@@ -96,7 +103,9 @@ async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_
     let ids = stores.emit(vec![DONE; 1_600]).await;
     stores.give("living", 1_500).await;
     stores.give("dead", 100).await;
-    let long_ago = Command::new("XCLAIM").key(STREAM).args([GROUP, "dead", "0"]);
+    let long_ago = Command::new("XCLAIM")
+        .key(STREAM)
+        .args([GROUP, "dead", "0"]);
     let long_ago = long_ago.args(ids[1_500..].iter().map(String::as_str));
     let long_ago = long_ago.args(["IDLE", "7200000"]);
     stores.emitter.run(long_ago).await.unwrap();
@@ -132,16 +141,25 @@ async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
     let script = Script::default();
     let _running = stores.consume_after("one", &script, HASTY);
     stores.emit([HELD]).await;
-    wait_until("the first batch", LIMIT, || async { !script.calls().is_empty() }).await.unwrap();
-    stores.emit([DONE; 100]).await;
-    wait_until("a batch in hand that could be taken over", LIMIT, || async {
-        stores.pending_for(HASTY).await > 1
+    wait_until("the first batch", LIMIT, || async {
+        !script.calls().is_empty()
     })
+    .await
+    .unwrap();
+    stores.emit([DONE; 100]).await;
+    wait_until(
+        "a batch in hand that could be taken over",
+        LIMIT,
+        || async { stores.pending_for(HASTY).await > 1 },
+    )
     .await
     .unwrap();
     script.let_go();
     stores.wait_settled().await;
-    assert_eq!((script.times(HELD), script.times(DONE)), (vec![1], vec![1; 100]));
+    assert_eq!(
+        (script.times(HELD), script.times(DONE)),
+        (vec![1], vec![1; 100])
+    );
 }
 
 #[tokio::test]
@@ -156,9 +174,11 @@ async fn an_entry_that_was_trimmed_while_it_was_pending_does_not_wedge_its_consu
     let parked = stores.wait_parked(1).await.remove(0);
     assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
     assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
-    wait_until("nothing pending", LIMIT, || async { stores.pending().await == Some(0) })
-        .await
-        .unwrap();
+    wait_until("nothing pending", LIMIT, || async {
+        stores.pending().await == Some(0)
+    })
+    .await
+    .unwrap();
     assert_eq!(script.times(DONE), [1, 1]);
     stores.emit([PARK]).await;
     stores.wait_parked(2).await;
@@ -176,9 +196,11 @@ async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_
     let parked = stores.wait_parked(1).await.remove(0);
     assert_eq!(field(&parked, "dl_reason"), "entry_trimmed");
     assert_eq!(field(&parked, "dl_entry_id"), ids[1]);
-    wait_until("nothing pending", LIMIT, || async { stores.pending().await == Some(0) })
-        .await
-        .unwrap();
+    wait_until("nothing pending", LIMIT, || async {
+        stores.pending().await == Some(0)
+    })
+    .await
+    .unwrap();
     assert_eq!(script.times(DONE), [1, 1]);
     stores.emit([PARK]).await;
     stores.wait_parked(2).await;
@@ -219,7 +241,11 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_life()
     assert_eq!(script.times(DONE), [1; 250]);
     stores.own.kill();
     stores.own.restart().await.unwrap();
-    wait_until("a second time", LIMIT, || async { script.times(DONE) == [2; 250] }).await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 250]
+    })
+    .await
+    .unwrap();
     stores.emit([PARK]).await;
     stores.wait_parked(1).await;
     assert_eq!(script.times(DONE), [2; 250], "once for each life");
@@ -232,16 +258,27 @@ async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
     stores.give("busy", 1).await;
     stores.give("idle", 1).await;
     let (own, idle) = (membership("own"), membership("idle"));
-    let entries =
-        idle.read_own_pending(&stores.emitter, &mut Pace::cautious(), "0-0").await.unwrap();
-    idle.acknowledge(&stores.emitter, vec![entries[0].id.clone()]).await.unwrap();
+    let entries = idle
+        .read_own_pending(&stores.emitter, &mut Pace::cautious(), "0-0")
+        .await
+        .unwrap();
+    idle.acknowledge(&stores.emitter, vec![entries[0].id.clone()])
+        .await
+        .unwrap();
     stores.emit([DONE]).await;
     stores.give("own", 1).await;
 
     let idle = own.idle_consumers(&stores.emitter, NEVER).await.unwrap();
     let lost = own.remove_consumers(&stores.emitter, idle).await.unwrap();
-    assert_eq!((lost, consumers(&stores).await.len()), (0, 3), "nobody is idle that long");
-    let idle = own.idle_consumers(&stores.emitter, Duration::ZERO).await.unwrap();
+    assert_eq!(
+        (lost, consumers(&stores).await.len()),
+        (0, 3),
+        "nobody is idle that long"
+    );
+    let idle = own
+        .idle_consumers(&stores.emitter, Duration::ZERO)
+        .await
+        .unwrap();
     let lost = own.remove_consumers(&stores.emitter, idle).await.unwrap();
     assert_eq!(lost, 0);
     assert_eq!(consumers(&stores).await, ["busy", "own"]);
@@ -250,13 +287,17 @@ async fn an_idle_consumer_is_removed_when_nothing_is_pending_in_its_name() {
 
 /// The names of the members of the group, in alphabetical order.
 async fn consumers(stores: &Stores) -> Vec<String> {
-    let info = Command::new("XINFO").arg("CONSUMERS").key(STREAM).arg(GROUP);
+    let info = Command::new("XINFO")
+        .arg("CONSUMERS")
+        .key(STREAM)
+        .arg(GROUP);
     let Ok(list) = stores.emitter.run(info).await else {
         return Vec::new();
     };
     let list = list.list().unwrap().into_iter();
-    let mut names: Vec<String> =
-        list.map(|consumer| consumer.field("name").unwrap().text().unwrap()).collect();
+    let mut names: Vec<String> = list
+        .map(|consumer| consumer.field("name").unwrap().text().unwrap())
+        .collect();
     names.sort_unstable();
     names
 }

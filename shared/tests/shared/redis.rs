@@ -39,7 +39,11 @@ async fn a_client_survives_the_death_of_its_server() {
             let started = Instant::now();
             let error = redis.run(get()).await.unwrap_err();
             assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
-            assert!(started.elapsed() < COMMAND_TIMEOUT + MARGIN, "{:?}", started.elapsed());
+            assert!(
+                started.elapsed() < COMMAND_TIMEOUT + MARGIN,
+                "{:?}",
+                started.elapsed()
+            );
         }
         stores.own.restart().await.unwrap();
         let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
@@ -59,7 +63,11 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
         let started = Instant::now();
         let error = redis.run(get()).await.unwrap_err();
         assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
-        assert!(started.elapsed() < COMMAND_TIMEOUT + MARGIN, "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < COMMAND_TIMEOUT + MARGIN,
+            "{:?}",
+            started.elapsed()
+        );
     }
     stores.own.resume();
     let back = wait_for("the client", BACK, || async { redis.run(get()).await.ok() });
@@ -73,7 +81,11 @@ async fn a_client_may_be_made_before_its_server() {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     redis.run(get()).await.unwrap_err();
     stores.own.restart().await.unwrap();
-    wait_until("the client", BACK, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+    wait_until("the client", BACK, || async {
+        redis.run(get()).await.is_ok()
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -85,13 +97,21 @@ async fn a_blocked_read_ends_by_its_block() {
     member.ensure_group(&stores.emitter).await.unwrap();
     for _ in 0..3 {
         let started = Instant::now();
-        let entries = member.read_new(&reader, &mut pace, 10, block).await.unwrap();
+        let entries = member
+            .read_new(&reader, &mut pace, 10, block)
+            .await
+            .unwrap();
         assert_eq!(entries, []);
         let took = started.elapsed();
-        assert!((block..block + Duration::from_secs(1)).contains(&took), "{took:?}");
+        assert!(
+            (block..block + Duration::from_secs(1)).contains(&took),
+            "{took:?}"
+        );
     }
-    let (entries, _) =
-        tokio::join!(member.read_new(&reader, &mut pace, 10, block), stores.emit([DONE]));
+    let (entries, _) = tokio::join!(
+        member.read_new(&reader, &mut pace, 10, block),
+        stores.emit([DONE])
+    );
     assert_eq!(entries.unwrap().len(), 1, "it wakes up for a new entry");
 }
 
@@ -142,7 +162,15 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
         assert!(matches!(error, RedisError::NotNow(_)), "{code}: {error:?}");
         assert!(error.to_string().contains(code), "{error}");
     }
-    for code in ["ERR", "WRONGTYPE", "NOGROUP", "BUSYGROUP", "BUSYKEY", "NOSCRIPT", "MYOWN"] {
+    for code in [
+        "ERR",
+        "WRONGTYPE",
+        "NOGROUP",
+        "BUSYGROUP",
+        "BUSYKEY",
+        "NOSCRIPT",
+        "MYOWN",
+    ] {
         let error = provoke(&stores, code).await;
         assert!(error.is_refusal(code), "{code}: {error:?}");
     }
@@ -154,10 +182,15 @@ async fn real_refusals_are_told_apart_too() {
     let operator = &stores.operator;
     let set = |key: &str| Command::new("SET").key(key).arg("x");
     operator.run(set("text")).await.unwrap();
-    let error = operator.run(Command::new("HGETALL").key("text")).await.unwrap_err();
+    let error = operator
+        .run(Command::new("HGETALL").key("text"))
+        .await
+        .unwrap_err();
     assert!(error.is_refusal("WRONGTYPE"), "{error:?}");
-    let error =
-        membership("one").read_own_pending(operator, &mut Pace::cautious(), "0").await.unwrap_err();
+    let error = membership("one")
+        .read_own_pending(operator, &mut Pace::cautious(), "0")
+        .await
+        .unwrap_err();
     assert!(error.is_refusal("NOGROUP"), "{error:?}");
     let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
     assert!(error.is_refusal("ERR"), "{error:?}");
@@ -168,7 +201,10 @@ async fn real_refusals_are_told_apart_too() {
     let full = Command::new("CONFIG").args(["SET", "maxmemory", "1"]);
     operator.run(full).await.unwrap();
     let error = operator.run(set("more")).await.unwrap_err();
-    assert!(matches!(&error, RedisError::NotNow(text) if text.starts_with("OOM")), "{error:?}");
+    assert!(
+        matches!(&error, RedisError::NotNow(text) if text.starts_with("OOM")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -181,7 +217,11 @@ async fn a_login_that_is_refused_is_waited_out() {
     assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
     let grant = Command::new("ACL").args(["SETUSER", "inventory", "on"]);
     stores.operator.run(grant).await.unwrap();
-    wait_until("the login", LIMIT, || async { redis.run(get()).await.is_ok() }).await.unwrap();
+    wait_until("the login", LIMIT, || async {
+        redis.run(get()).await.is_ok()
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

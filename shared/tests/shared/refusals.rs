@@ -39,24 +39,38 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
     ] {
         operate(&stores, refuse).await;
         let refused = format!("the store at 127.0.0.1:{port} refuses: {words}");
-        assert_eq!(owner.try_change(partition()).await, Err(refused), "{refuse:?}");
+        assert_eq!(
+            owner.try_change(partition()).await,
+            Err(refused),
+            "{refuse:?}"
+        );
         let set = Command::new("SET").key("product:1").arg("x");
         let error = owner.run(set).await.unwrap_err();
         assert!(matches!(&error, RedisError::NotNow(_)), "{error:?}");
         assert_eq!(error.to_string(), format!("the store refuses: {words}"));
         let problem = Problem::from(error);
         assert_eq!(problem.kind(), &STORE_REFUSED);
-        assert!(problem.to_string().ends_with("; nothing was changed"), "{problem}");
+        assert!(
+            problem.to_string().ends_with("; nothing was changed"),
+            "{problem}"
+        );
         operate(&stores, allow).await;
-        wait_until("the store", LIMIT, || async { owner.try_change(partition()).await.is_ok() })
-            .await
-            .unwrap();
+        wait_until("the store", LIMIT, || async {
+            owner.try_change(partition()).await.is_ok()
+        })
+        .await
+        .unwrap();
     }
     stores.own.kill();
     let error = owner.run(Command::new("PING")).await.unwrap_err();
     let problem = Problem::from(error);
     assert_eq!(problem.kind(), &STORE_UNAVAILABLE);
-    assert!(problem.to_string().ends_with("whether a change was made is unknown"), "{problem}");
+    assert!(
+        problem
+            .to_string()
+            .ends_with("whether a change was made is unknown"),
+        "{problem}"
+    );
 }
 
 /// A function that its user forbids to go on may have written already.
@@ -73,7 +87,11 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
         matches!(&error, RedisError::Unavailable(text) if text.contains("its server does not let this user do all that a function does")),
         "{error:?}"
     );
-    let written = stores.operator.run(Command::new("GET").key("product:1")).await.unwrap();
+    let written = stores
+        .operator
+        .run(Command::new("GET").key("product:1"))
+        .await
+        .unwrap();
     assert_eq!(written.text().unwrap(), "x");
 }
 
@@ -82,7 +100,10 @@ async fn a_function_that_is_stopped_half_way_is_not_said_to_have_done_nothing() 
 async fn what_is_on_its_way_to_a_replica_is_answered_for_itself() {
     let stores = Stores::start().await;
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
-    owner.run(Command::new("SET").key("product:1").arg("x")).await.unwrap();
+    owner
+        .run(Command::new("SET").key("product:1").arg("x"))
+        .await
+        .unwrap();
     let nowhere = ports::free().unwrap().number().to_string();
     operate(&stores, &["REPLICAOF", "127.0.0.1", &nowhere]).await;
     for _ in 0..20 {
@@ -104,5 +125,9 @@ async fn operate(stores: &Stores, words: &[&str]) -> Reply {
         ["FUNCTION", ..] => Command::new("FUNCTION"),
         _ => Command::new("REPLICAOF"),
     };
-    stores.operator.run(command.args(words[1..].iter().copied())).await.unwrap()
+    stores
+        .operator
+        .run(command.args(words[1..].iter().copied()))
+        .await
+        .unwrap()
 }

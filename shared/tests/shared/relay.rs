@@ -33,13 +33,20 @@ impl Relay {
         let (wire, port) = (Arc::<Wire>::default(), server.port());
         let mut task = JoinSet::new();
         task.spawn(accept(listener, port, wire.clone()));
-        Self { address, wire, _task: task }
+        Self {
+            address,
+            wire,
+            _task: task,
+        }
     }
 
     /// The address of the server, by way of this relay.
     pub(crate) fn url(&self, server: &RedisServer, user: User) -> RedisUrl {
         let (direct, port) = (server.url(user), self.address.port());
-        direct.replace(&format!(":{}", server.port()), &format!(":{port}")).parse().unwrap()
+        direct
+            .replace(&format!(":{}", server.port()), &format!(":{port}"))
+            .parse()
+            .unwrap()
     }
 
     /// From now on nothing arrives.

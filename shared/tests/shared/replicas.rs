@@ -16,7 +16,10 @@ use tokio::time::Instant;
 use crate::harness::{LIMIT, NEVER, Stores, entries, membership, url};
 use crate::script::{DONE, Script};
 
-const ACKS: ReplicaAcks = ReplicaAcks { count: 1, timeout: Duration::from_millis(300) };
+const ACKS: ReplicaAcks = ReplicaAcks {
+    count: 1,
+    timeout: Duration::from_millis(300),
+};
 /// What the answer may take beyond that on a busy machine.
 const MARGIN: Duration = Duration::from_millis(700);
 
@@ -33,7 +36,10 @@ impl Replica {
             store: Store::Payments,
             dir: dir.path().to_owned(),
             server: stack::server::shared().unwrap(),
-            guard: Guard { stack: binaries::shared().unwrap().stack, farewell: Farewell::Kill },
+            guard: Guard {
+                stack: binaries::shared().unwrap().stack,
+                farewell: Farewell::Kill,
+            },
             sink: None,
             overrides: Overrides::default(),
         });
@@ -46,12 +52,21 @@ impl Replica {
         let source = Redis::worker(&url(primary, User::Operator));
         source.run(quick).await.unwrap();
         for (name, value) in [("masteruser", "operator"), ("masterauth", password)] {
-            operator.run(Command::new("CONFIG").args(["SET", name, value])).await.unwrap();
+            operator
+                .run(Command::new("CONFIG").args(["SET", name, value]))
+                .await
+                .unwrap();
         }
         let port = i64::from(primary.port());
-        operator.run(Command::new("REPLICAOF").arg("127.0.0.1").arg(port)).await.unwrap();
+        operator
+            .run(Command::new("REPLICAOF").arg("127.0.0.1").arg(port))
+            .await
+            .unwrap();
         let complete = wait_until("the replica to have everything", LIMIT, || async {
-            let info = source.run(Command::new("INFO").arg("replication")).await.unwrap();
+            let info = source
+                .run(Command::new("INFO").arg("replication"))
+                .await
+                .unwrap();
             info.text().unwrap().contains("state=online")
         });
         complete.await.unwrap();
@@ -67,13 +82,17 @@ fn set() -> Command {
 
 /// Waits until the replica takes part.
 async fn wait_confirmed(redis: &Redis) {
-    wait_until("the replica", LIMIT, || async { redis.run_confirmed(set()).await.is_ok() })
-        .await
-        .unwrap();
+    wait_until("the replica", LIMIT, || async {
+        redis.run_confirmed(set()).await.is_ok()
+    })
+    .await
+    .unwrap();
 }
 
 fn assert_unconfirmed(error: &RedisError) {
-    let RedisError::Unavailable(reason) = error else { panic!("{error:?}") };
+    let RedisError::Unavailable(reason) = error else {
+        panic!("{error:?}")
+    };
     assert!(reason.contains("replicas"), "{reason}");
 }
 
@@ -93,7 +112,11 @@ async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwis
         assert_unconfirmed(&answer.unwrap_err());
     }
     // One round that they wait for, and one that was on its way before it.
-    assert!(started.elapsed() < ACKS.timeout * 2 + MARGIN, "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < ACKS.timeout * 2 + MARGIN,
+        "{:?}",
+        started.elapsed()
+    );
     redis.run(set()).await.unwrap();
     replica.server.resume();
     wait_confirmed(&redis).await;
@@ -108,7 +131,11 @@ async fn many_changes_share_one_question_to_the_replicas() {
     for answer in all((0..1_000).map(|_| redis.run_confirmed(set()))).await {
         answer.unwrap();
     }
-    let stats = stores.operator.run(Command::new("INFO").arg("commandstats")).await.unwrap();
+    let stats = stores
+        .operator
+        .run(Command::new("INFO").arg("commandstats"))
+        .await
+        .unwrap();
     let stats = stats.text().unwrap();
     let waits = stats.split("cmdstat_wait:calls=").nth(1).unwrap();
     let waits: usize = waits.split(',').next().unwrap().parse().unwrap();
@@ -123,7 +150,12 @@ async fn a_change_on_a_connection_that_is_gone_is_not_confirmed_by_the_next_one(
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Operator)).with_acks(ACKS);
     for _ in 0..5 {
-        let own = redis.run(Command::new("CLIENT").arg("ID")).await.unwrap().int().unwrap();
+        let own = redis
+            .run(Command::new("CLIENT").arg("ID"))
+            .await
+            .unwrap()
+            .int()
+            .unwrap();
         let last = Command::new("CLIENT").args(["KILL", "ID"]).arg(own);
         let last = last.args(["SKIPME", "no"]);
         assert_unconfirmed(&redis.run_confirmed(last).await.unwrap_err());
@@ -144,7 +176,11 @@ async fn an_entry_that_ends_a_blocked_read_is_confirmed_like_any_other() {
     for round in 0..3 {
         let emit = async {
             let blocked = wait_until("the read to block", LIMIT, || async {
-                let info = stores.emitter.run(Command::new("INFO").arg("clients")).await.unwrap();
+                let info = stores
+                    .emitter
+                    .run(Command::new("INFO").arg("clients"))
+                    .await
+                    .unwrap();
                 info.text().unwrap().contains("blocked_clients:1")
             });
             blocked.await.unwrap();
@@ -176,8 +212,9 @@ async fn a_consumer_acts_on_nothing_and_counts_nothing_while_replicas_are_missin
 
     replica.server.pause();
     stores.emit([DONE; 5]).await;
-    let given =
-        wait_until("the entries to be read", LIMIT, || async { stores.pending().await > Some(0) });
+    let given = wait_until("the entries to be read", LIMIT, || async {
+        stores.pending().await > Some(0)
+    });
     given.await.unwrap();
     // Long enough for several attempts.
     let redis = stores.emitter.clone().with_acks(ACKS);

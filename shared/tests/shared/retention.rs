@@ -14,13 +14,20 @@ async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
     for _ in 0..2 {
         trimmer.trim::<OrderCompleted>().await.unwrap();
     }
-    entries(&stores.emitter, STREAM).await.into_iter().map(|entry| entry.id).collect()
+    entries(&stores.emitter, STREAM)
+        .await
+        .into_iter()
+        .map(|entry| entry.id)
+        .collect()
 }
 
 /// Everything from `needed` on is there, and of what is older by a millisecond at most one node of
 /// the stream.
 fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
-    assert!(left.ends_with(&ids[needed..]), "an entry that is needed is gone");
+    assert!(
+        left.ends_with(&ids[needed..]),
+        "an entry that is needed is gone"
+    );
     let since = milliseconds(&ids[needed.min(ids.len() - 1)]);
     let spared = left.iter().filter(|id| milliseconds(id) < since).count();
     assert!(spared <= 100, "{spared} that nobody needs are left");
@@ -36,12 +43,21 @@ async fn what_is_unread_or_pending_is_never_removed() {
     let ids = stores.emit([DONE; 1_000]).await;
     stores.give("one", 500).await;
     let member = membership("one");
-    member.acknowledge(&stores.emitter, ids[..300].to_vec()).await.unwrap();
+    member
+        .acknowledge(&stores.emitter, ids[..300].to_vec())
+        .await
+        .unwrap();
     // What is pending begins at 300; one in the middle is acknowledged already.
-    member.acknowledge(&stores.emitter, vec![ids[400].clone()]).await.unwrap();
+    member
+        .acknowledge(&stores.emitter, vec![ids[400].clone()])
+        .await
+        .unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 300);
 
-    member.acknowledge(&stores.emitter, ids[300..500].to_vec()).await.unwrap();
+    member
+        .acknowledge(&stores.emitter, ids[300..500].to_vec())
+        .await
+        .unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
 }
 
@@ -59,16 +75,26 @@ async fn what_is_younger_than_the_retention_is_never_removed() {
 #[tokio::test]
 async fn without_its_group_a_stream_is_left_alone() {
     let stores = Stores::start().await;
-    assert!(trim_all(&stores, Duration::ZERO).await.is_empty(), "no stream, no error");
+    assert!(
+        trim_all(&stores, Duration::ZERO).await.is_empty(),
+        "no stream, no error"
+    );
     let ids = stores.emit([DONE; 500]).await;
     assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
     // Another group is no substitute, even if it has read everything.
-    let create = Command::new("XGROUP").arg("CREATE").key(STREAM).arg("other").arg("$");
+    let create = Command::new("XGROUP")
+        .arg("CREATE")
+        .key(STREAM)
+        .arg("other")
+        .arg("$");
     stores.emitter.run(create).await.unwrap();
     assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
 
     stores.give("one", 500).await;
-    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
+    membership("one")
+        .acknowledge(&stores.emitter, ids.clone())
+        .await
+        .unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 500);
     let destroy = Command::new("XGROUP").arg("DESTROY").key(STREAM).arg(GROUP);
     stores.emitter.run(destroy).await.unwrap();
@@ -88,7 +114,10 @@ async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
         entries(&stores.emitter, STREAM).await.len()
     };
     assert_eq!(trim().await, 500);
-    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
+    membership("one")
+        .acknowledge(&stores.emitter, ids.clone())
+        .await
+        .unwrap();
     assert_eq!(trim().await, 500, "acknowledged since the last trim");
     assert!(trim().await < 500);
 }
@@ -98,10 +127,17 @@ async fn the_slowest_group_decides() {
     let stores = Stores::start().await;
     let ids = stores.emit([DONE; 800]).await;
     let place = ids[249].as_str();
-    let create = Command::new("XGROUP").arg("CREATE").key(STREAM).arg("slow").arg(place);
+    let create = Command::new("XGROUP")
+        .arg("CREATE")
+        .key(STREAM)
+        .arg("slow")
+        .arg(place);
     stores.emitter.run(create).await.unwrap();
     stores.give("one", 800).await;
-    membership("one").acknowledge(&stores.emitter, ids.clone()).await.unwrap();
+    membership("one")
+        .acknowledge(&stores.emitter, ids.clone())
+        .await
+        .unwrap();
     assert_trimmed_to(&trim_all(&stores, Duration::ZERO).await, &ids, 250);
 }
 
@@ -121,7 +157,10 @@ async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
     }
     stores.give("one", 600).await;
     let member = membership("one");
-    member.acknowledge(&stores.emitter, ids[..600].to_vec()).await.unwrap();
+    member
+        .acknowledge(&stores.emitter, ids[..600].to_vec())
+        .await
+        .unwrap();
     // It has come as far as three hours ago: what is at most two hours older than that stays.
     let left = trim_all(&stores, Duration::from_hours(2)).await;
     assert_trimmed_to(&left, &ids, 300);

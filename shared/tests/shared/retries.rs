@@ -25,9 +25,19 @@ async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_set_aside(
 
     let calls = script.calls_with(RETRY);
     assert_eq!(calls.len(), MAX_ATTEMPTS);
-    assert!(calls[1..].iter().all(|call| call.orders.len() == 1), "not alone");
-    assert_eq!(script.times(DONE), [1, 1], "the neighbours were settled at once");
-    let pauses: Vec<Duration> = calls.windows(2).map(|pair| pair[1].at - pair[0].at).collect();
+    assert!(
+        calls[1..].iter().all(|call| call.orders.len() == 1),
+        "not alone"
+    );
+    assert_eq!(
+        script.times(DONE),
+        [1, 1],
+        "the neighbours were settled at once"
+    );
+    let pauses: Vec<Duration> = calls
+        .windows(2)
+        .map(|pair| pair[1].at - pair[0].at)
+        .collect();
     for (pause, least_ms) in pauses.iter().zip([100, 200, 400, 800]) {
         assert!(*pause >= Duration::from_millis(least_ms), "{pauses:?}");
     }
@@ -40,7 +50,10 @@ async fn an_entry_that_works_later_is_settled_like_any_other() {
     stores.emit([RETRY_TWICE, DONE, RETRY_TWICE]).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    assert_eq!((script.times(RETRY_TWICE), script.times(DONE)), (vec![3, 3], vec![1]));
+    assert_eq!(
+        (script.times(RETRY_TWICE), script.times(DONE)),
+        (vec![3, 3], vec![1])
+    );
     stores.wait_parked(0).await;
 }
 
@@ -55,7 +68,10 @@ async fn a_refused_batch_is_tried_entry_by_entry() {
     let parked = stores.wait_parked(1).await.remove(0);
     stores.wait_settled().await;
     assert_eq!(field(&parked, "dl_entry_id"), ids[4]);
-    assert!(field(&parked, "dl_error").contains("WRONGTYPE"), "{parked:?}");
+    assert!(
+        field(&parked, "dl_error").contains("WRONGTYPE"),
+        "{parked:?}"
+    );
     assert_eq!(script.times(REFUSE), [MAX_ATTEMPTS]);
     // Once with the culprit, once without.
     assert_eq!(script.times(DONE), [2; 9]);

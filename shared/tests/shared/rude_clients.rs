@@ -84,9 +84,18 @@ async fn take_nothing(more: &str) {
     let server = Server::serve(routes, &[("MAX_CONNECTIONS", "1")]);
     let client = request(&server, "/large", more).await;
     // It is answered, and no longer an idle one that makes room for others.
-    tokio::time::timeout(LIMIT, client.peek(&mut [0])).await.unwrap().unwrap();
-    assert!(answered_within(&server, WRITE_TIMEOUT + LIMIT).await, "{more:?}");
+    tokio::time::timeout(LIMIT, client.peek(&mut [0]))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        answered_within(&server, WRITE_TIMEOUT + LIMIT).await,
+        "{more:?}"
+    );
     let made = made.load(Ordering::Relaxed);
-    assert!((1..=BUFFERED_PIECES).contains(&made), "{more:?}: {made} MiB");
+    assert!(
+        (1..=BUFFERED_PIECES).contains(&made),
+        "{more:?}: {made} MiB"
+    );
     drop(client);
 }

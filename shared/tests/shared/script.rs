@@ -103,7 +103,10 @@ impl Handler for Script {
         events: &[OrderCompleted],
         _: &[&str],
     ) -> Result<Vec<Settlement>, RedisError> {
-        let orders = events.iter().map(|event| (event.order_id, event.quantity)).collect();
+        let orders = events
+            .iter()
+            .map(|event| (event.order_id, event.quantity))
+            .collect();
         let at = Instant::now();
         self.calls.lock().unwrap().push(Call { at, orders });
         if events.iter().any(|event| event.quantity == DIE) {

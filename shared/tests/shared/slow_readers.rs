@@ -35,7 +35,9 @@ const ASK: &str = "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Bytes of which no two parts are alike.
 fn large_text() -> Vec<u8> {
-    (0..LARGE / 8).flat_map(|number| format!("{number:07}\n").into_bytes()).collect()
+    (0..LARGE / 8)
+        .flat_map(|number| format!("{number:07}\n").into_bytes())
+        .collect()
 }
 
 #[handler]
@@ -62,7 +64,9 @@ fn small() -> &'static str {
 }
 
 fn start(env: &'static [(&'static str, &'static str)]) -> Server {
-    let routes = Routes::default().page("/large", large).page("/endless", endless);
+    let routes = Routes::default()
+        .page("/large", large)
+        .page("/endless", endless);
     Server::serve(routes.page("/page", page).page("/small", small), env)
 }
 
@@ -78,14 +82,18 @@ async fn asking(server: &Server, what: &str) -> Raw {
 /// Waits until a request is refused because others are not done.
 async fn wait_full(server: &Server) {
     let refused = || async { server.get("/small").await.0 == 503 };
-    wait_until("all places to be taken", LIMIT, refused).await.unwrap();
+    wait_until("all places to be taken", LIMIT, refused)
+        .await
+        .unwrap();
 }
 
 /// Waits until the place is free again, and tells for how long it was not.
 async fn wait_free(server: &Server) -> Duration {
     let started = Instant::now();
     let free = || async { server.get("/small").await.0 == 200 };
-    wait_until("a place to be free", WRITE_TIMEOUT + LIMIT, free).await.unwrap();
+    wait_until("a place to be free", WRITE_TIMEOUT + LIMIT, free)
+        .await
+        .unwrap();
     started.elapsed()
 }
 
@@ -94,8 +102,18 @@ async fn a_request_has_its_place_until_its_answer_is_taken() {
     let server = start(&[("MAX_REQUESTS", "1")]);
     let mut slow = asking(&server, ASK).await;
     wait_full(&server).await;
-    assert!(server.get("/small").await.1.contains("/problems/overloaded"));
-    assert_eq!(server.get("/livez").await.0, 200, "a probe is always answered");
+    assert!(
+        server
+            .get("/small")
+            .await
+            .1
+            .contains("/problems/overloaded")
+    );
+    assert_eq!(
+        server.get("/livez").await.0,
+        200,
+        "a probe is always answered"
+    );
     let mut read = Vec::new();
     while !read.ends_with(b"\n") || read.len() < LARGE {
         slow.0.read_buf(&mut read).await.unwrap();
@@ -115,10 +133,16 @@ async fn answers_that_are_taken_in_pieces_are_whole_and_in_order() {
     raw.0.read_to_end(&mut read).await.unwrap();
     let text = String::from_utf8(read).unwrap();
     let bodies: Vec<_> = text.split("HTTP/1.1 200 OK\r\n").skip(1).collect();
-    let bodies: Vec<_> =
-        bodies.iter().map(|answer| answer.split_once("\r\n\r\n").unwrap().1.as_bytes()).collect();
+    let bodies: Vec<_> = bodies
+        .iter()
+        .map(|answer| answer.split_once("\r\n\r\n").unwrap().1.as_bytes())
+        .collect();
     let expected = large_text();
-    assert!(bodies == [&expected[..], b"small", &expected[..]], "{} B", text.len());
+    assert!(
+        bodies == [&expected[..], b"small", &expected[..]],
+        "{} B",
+        text.len()
+    );
 }
 
 #[tokio::test]
@@ -129,14 +153,20 @@ async fn a_client_that_takes_nothing_loses_its_connection() {
         // Until it is answered, its place is given to the next client.
         slow.0.readable().await.unwrap();
         let waited = wait_free(&server).await;
-        assert!(waited + LIMIT / 10 > WRITE_TIMEOUT, "others had room all the time: {waited:?}");
+        assert!(
+            waited + LIMIT / 10 > WRITE_TIMEOUT,
+            "others had room all the time: {waited:?}"
+        );
     };
     let crowded = async {
         let server = start(&[("MAX_REQUESTS", "1"), ("HEADER_TIMEOUT", "1s")]);
         let _slow = asking(&server, ASK).await;
         wait_full(&server).await;
         let waited = wait_free(&server).await;
-        assert!(waited < WRITE_TIMEOUT, "{waited:?} is too long while others are refused");
+        assert!(
+            waited < WRITE_TIMEOUT,
+            "{waited:?} is too long while others are refused"
+        );
         assert!(waited > HEADER_TIMEOUT / 2, "{waited:?} is too short");
     };
     tokio::join!(quiet, crowded);
@@ -176,23 +206,36 @@ async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
         while raw.0.peek(&mut begin).await.unwrap() < begin.len() {}
         refused += usize::from(&begin == b"HTTP/1.1 503");
     }
-    assert!((1..=CROWD - SHARE).contains(&refused), "{refused} of {CROWD} are refused");
+    assert!(
+        (1..=CROWD - SHARE).contains(&refused),
+        "{refused} of {CROWD} are refused"
+    );
     for round in 0..OTHERS {
         for (path, bytes) in [("/page", PAGE), ("/small", 5)] {
             let started = Instant::now();
             let answer = answer_to(&server, 2, path).await;
             let took = started.elapsed();
-            assert_eq!((answer.status(), answer.body.len()), (200, bytes), "{round}");
+            assert_eq!(
+                (answer.status(), answer.body.len()),
+                (200, bytes),
+                "{round}"
+            );
             assert!(took < PROMPT, "{round} {path}: {took:?}");
         }
     }
     let answer = answer_to(&server, 1, "/small").await;
     answer.last_problem(503, "overloaded");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(answer_to(&server, 1, "/livez").await.status(), 200, "a probe is always answered");
+    assert_eq!(
+        answer_to(&server, 1, "/livez").await.status(),
+        200,
+        "a probe is always answered"
+    );
     crowd.clear();
     let again = || async { answer_to(&server, 1, "/small").await.status() == 200 };
-    wait_until("the address to be served again", LIMIT, again).await.unwrap();
+    wait_until("the address to be served again", LIMIT, again)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -202,10 +245,15 @@ async fn an_address_that_takes_its_answers_slowly_has_all_of_them() {
     let ask = last("/page");
     let crowd = all((0..SHARE).map(|_| asking(&server, &ask))).await;
     let full = || async { answer_to(&server, 1, "/small").await.status() == 503 };
-    wait_until("the share to be used up", LIMIT, full).await.unwrap();
+    wait_until("the share to be used up", LIMIT, full)
+        .await
+        .unwrap();
     // Longer than an answer beyond the share is kept.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let read = all(crowd.into_iter().map(|mut raw| async move { raw.rest().await })).await;
+    let read = all(crowd
+        .into_iter()
+        .map(|mut raw| async move { raw.rest().await }))
+    .await;
     assert!(read.iter().all(|text| Said::parse(text).body.len() == PAGE));
     assert_eq!(answer_to(&server, 1, "/small").await.status(), 200);
 }

@@ -28,7 +28,9 @@ fn root() -> &'static Path {
 
 /// The crates of the workspace: every folder with a manifest and sources.
 fn crates() -> Vec<PathBuf> {
-    let folders = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(root())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut crates: Vec<PathBuf> = folders
         .filter(|path| path.join("Cargo.toml").is_file() && path.join("src").is_dir())
         .collect();
@@ -47,7 +49,10 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path, endings));
-        } else if endings.iter().any(|ending| path.to_str().unwrap().ends_with(ending)) {
+        } else if endings
+            .iter()
+            .any(|ending| path.to_str().unwrap().ends_with(ending))
+        {
             found.push(path);
         }
     }
@@ -57,11 +62,18 @@ fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
 
 /// The sources and tests of all crates, with their text, named from the root.
 fn texts(endings: &[&str]) -> Vec<(String, String)> {
-    let folders = crates().into_iter().flat_map(|path| [path.join("src"), path.join("tests")]);
+    let folders = crates()
+        .into_iter()
+        .flat_map(|path| [path.join("src"), path.join("tests")]);
     let paths = folders.flat_map(|folder| files(&folder, endings));
     paths
         .map(|path| {
-            let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(root())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             (name, fs::read_to_string(&path).unwrap())
         })
         .collect()
@@ -75,12 +87,15 @@ fn without_unit_tests(text: &str) -> &str {
 
 /// Whether `word` stands in `text` as a word of its own.
 fn names(text: &str, word: &str) -> bool {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|found| found == word)
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .any(|found| found == word)
 }
 
 /// Code without comments, so that a sentence may say what it likes.
 fn code(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -88,10 +103,20 @@ fn code(text: &str) -> String {
 fn a_domain_knows_nothing_of_the_world() {
     for service in SERVICES {
         let text = fs::read_to_string(root().join(service).join("src/domain.rs")).unwrap();
-        for word in
-            ["poem", "poem_openapi", "fred", "reqwest", "tokio", "tracing", "redis", "async"]
-        {
-            assert!(!names(&code(&text), word), "{service}/src/domain.rs names {word}");
+        for word in [
+            "poem",
+            "poem_openapi",
+            "fred",
+            "reqwest",
+            "tokio",
+            "tracing",
+            "redis",
+            "async",
+        ] {
+            assert!(
+                !names(&code(&text), word),
+                "{service}/src/domain.rs names {word}"
+            );
         }
     }
 }
@@ -108,7 +133,11 @@ fn only_one_module_names_the_redis_client() {
     for path in crates() {
         let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
         let may = path.ends_with("shared");
-        assert!(may || !names(&manifest, "fred"), "{} depends on fred", path.display());
+        assert!(
+            may || !names(&manifest, "fred"),
+            "{} depends on fred",
+            path.display()
+        );
     }
 }
 
@@ -126,10 +155,15 @@ fn no_file_is_longer_than_a_person_can_hold() {
 
 #[test]
 fn no_file_is_a_drawer_for_everything() {
-    let drawers = ["utils", "util", "common", "helpers", "helper", "misc", "mod"];
+    let drawers = [
+        "utils", "util", "common", "helpers", "helper", "misc", "mod",
+    ];
     for (name, _) in texts(&[".rs", ".lua"]) {
         let stem = Path::new(&name).file_stem().unwrap().to_str().unwrap();
-        assert!(!drawers.contains(&stem), "{name} says nothing about what is in it");
+        assert!(
+            !drawers.contains(&stem),
+            "{name} says nothing about what is in it"
+        );
     }
 }
 
@@ -137,16 +171,24 @@ fn no_file_is_a_drawer_for_everything() {
 #[test]
 fn compose_gives_no_consumer_a_name() {
     let compose = fs::read_to_string(root().join("compose.yaml")).unwrap();
-    let settings = compose.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let named: Vec<&str> = settings.filter(|line| line.contains("CONSUMER_NAME")).collect();
+    let settings = compose
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'));
+    let named: Vec<&str> = settings
+        .filter(|line| line.contains("CONSUMER_NAME"))
+        .collect();
     assert_eq!(named, [""; 0]);
 }
 
 #[test]
 fn nothing_is_left_for_later() {
     // Put together here, so that this file does not find itself.
-    let marks =
-        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("HA", "CK"),
+    ];
     for (name, text) in texts(&[".rs", ".lua", ".toml"]) {
         for mark in marks {
             assert!(!names(&text, mark), "{name} has a {mark}");
@@ -161,7 +203,10 @@ fn the_services_have_the_same_files() {
         for file in CORE_FILES {
             assert!(src.join(file).is_file(), "{service} has no {file}");
         }
-        assert!(!files(&src.join("lua"), &[".lua"]).is_empty(), "{service} has no Lua");
+        assert!(
+            !files(&src.join("lua"), &[".lua"]).is_empty(),
+            "{service} has no Lua"
+        );
     }
 }
 
@@ -179,7 +224,10 @@ fn every_lua_file_is_one_function_that_says_what_it_takes_and_answers() {
             if path.parent().unwrap().ends_with("common") {
                 // What several functions know is none itself.
                 let loaded = format!("include_str!(\"lua/common/{name}.lua\")");
-                assert!(store.contains(&loaded), "{service}/src/store.rs does not load {name}");
+                assert!(
+                    store.contains(&loaded),
+                    "{service}/src/store.rs does not load {name}"
+                );
                 continue;
             }
             let text = fs::read_to_string(path).unwrap();
@@ -191,20 +239,33 @@ fn every_lua_file_is_one_function_that_says_what_it_takes_and_answers() {
             for part in ["\n  KEYS  1 identity", "\n  ARGV  ", "\n  Reply "] {
                 assert!(header.contains(part), "{name}: the header has no {part:?}");
             }
-            let emits = ["emit_refund(", "emit_completed("].iter().any(|call| text.contains(call));
+            let emits = ["emit_refund(", "emit_completed("]
+                .iter()
+                .any(|call| text.contains(call));
             assert_eq!(emits, header.contains("\n  Event "), "{name}");
-            let registered: Vec<&str> =
-                text.lines().filter(|line| line.starts_with("register(")).collect();
+            let registered: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("register("))
+                .collect();
             let expected = format!("register('{name}', {name}");
             assert!(
                 registered.len() == 1 && registered[0].starts_with(&expected),
                 "{registered:?}"
             );
             let loaded = format!("include_str!(\"lua/{name}.lua\")");
-            assert!(store.contains(&loaded), "{service}/src/store.rs does not load {name}");
+            assert!(
+                store.contains(&loaded),
+                "{service}/src/store.rs does not load {name}"
+            );
             let called = format!("\"{name}\"");
-            assert!(store.contains(&called), "{service}/src/store.rs does not call {name}");
-            assert!(names(&store, name), "{service}/src/store.rs has no method {name}");
+            assert!(
+                store.contains(&called),
+                "{service}/src/store.rs does not call {name}"
+            );
+            assert!(
+                names(&store, name),
+                "{service}/src/store.rs has no method {name}"
+            );
         }
         let loaded = store.matches("include_str!(\"lua/").count();
         assert_eq!(loaded, lua.len(), "{service}");
@@ -219,7 +280,11 @@ fn every_test_file_belongs_to_a_binary() {
             let folder = folder.unwrap().path();
             let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
             let main = format!("path = \"tests/{name}/main.rs\"");
-            assert!(manifest.contains(&main), "{} is run by nobody", folder.display());
+            assert!(
+                manifest.contains(&main),
+                "{} is run by nobody",
+                folder.display()
+            );
             let text = fs::read_to_string(folder.join("main.rs")).unwrap();
             let modules: BTreeSet<&str> = text
                 .lines()

@@ -47,7 +47,12 @@ async fn a_client_that_sends_a_whole_body_first_receives_the_refusal() {
             (&open, sized(HEAD, bytes), 413, "body-too-large"),
             (&open, chunked(HEAD, bytes), 413, "body-too-large"),
             (&open, sized(&elsewhere, bytes), 413, "body-too-large"),
-            (&open, chunked(&elsewhere.replace("POST", "GET"), bytes), 413, "body-too-large"),
+            (
+                &open,
+                chunked(&elsewhere.replace("POST", "GET"), bytes),
+                413,
+                "body-too-large",
+            ),
             (&keyed, sized(HEAD, bytes), 413, "body-too-large"),
             (&limited, sized(HEAD, bytes), 429, "rate-limited"),
             (&limited, chunked(HEAD, bytes), 429, "rate-limited"),
@@ -76,7 +81,12 @@ async fn a_refused_client_with_a_small_body_keeps_its_connection() {
         (&limited, HEAD.to_owned(), 429, "rate-limited"),
         (&keyed, HEAD.to_owned(), 400, "invalid-parameter"),
         (&keyed, HEAD.replace("/count", "/nowhere"), 404, "not-found"),
-        (&keyed, HEAD.replace("POST", "PUT"), 405, "method-not-allowed"),
+        (
+            &keyed,
+            HEAD.replace("POST", "PUT"),
+            405,
+            "method-not-allowed",
+        ),
     ] {
         let mut raw = Raw::to(server).await;
         for _ in 0..5 {
@@ -93,7 +103,8 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
     let server = start(&[]);
     let head = format!("{HEAD}Expect: 100-continue\r\n");
     let mut raw = Raw::to(&server).await;
-    raw.say(format!("{head}Content-Length: 3000000\r\n\r\n")).await;
+    raw.say(format!("{head}Content-Length: 3000000\r\n\r\n"))
+        .await;
     raw.answer().await.last_problem(413, "body-too-large");
     drop(raw);
     let mut raw = Raw::to(&server).await;
@@ -113,7 +124,8 @@ async fn a_client_that_asks_before_it_sends_a_body_is_told_to_or_refused() {
 async fn assert_free_within(server: &Server, limit: Duration) {
     wait_until("a place", limit + LIMIT, || async {
         let mut raw = Raw::to(server).await;
-        raw.say("GET /alive HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        raw.say("GET /alive HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await;
         raw.answer().await.status() == 200
     })
     .await
@@ -142,7 +154,9 @@ async fn a_refused_client_that_does_not_go_is_let_go() {
                 tokio::time::sleep(DRAIN_PAUSE / 10).await;
             }
         };
-        tokio::time::timeout(DRAIN_TIME + LIMIT, drip).await.expect("it is still read");
+        tokio::time::timeout(DRAIN_TIME + LIMIT, drip)
+            .await
+            .expect("it is still read");
     };
     let endless = async {
         let (server, mut raw) = refused().await;
@@ -158,7 +172,10 @@ async fn a_refused_client_that_does_not_go_is_let_go() {
         let (server, mut raw) = refused().await;
         assert_free_within(&server, Duration::ZERO).await;
         let (kept, said) = raw.kept().await;
-        assert!(said.is_empty() && kept < DRAIN_PAUSE, "it made room for another: {kept:?}");
+        assert!(
+            said.is_empty() && kept < DRAIN_PAUSE,
+            "it made room for another: {kept:?}"
+        );
     };
     tokio::join!(silent, dripping, endless, in_the_way);
 }

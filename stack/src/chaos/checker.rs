@@ -111,7 +111,12 @@ impl fmt::Display for Rule {
 
 impl Finding {
     pub(super) fn new(rule: Rule) -> Self {
-        Self { rule, facts: 0, told: Vec::new(), violations: 0 }
+        Self {
+            rule,
+            facts: 0,
+            told: Vec::new(),
+            violations: 0,
+        }
     }
 
     /// Whether it was looked at, and nothing was found against it.

@@ -87,7 +87,9 @@ impl Figures {
     /// The figures that these do not reach, with what was planned and what was seen.
     pub fn short_of(&self, planned: &Self) -> Vec<(Figure, u32, u32)> {
         let both = Figure::ALL.map(|figure| (figure, planned.get(figure), self.get(figure)));
-        both.into_iter().filter(|(_, planned, seen)| seen < planned).collect()
+        both.into_iter()
+            .filter(|(_, planned, seen)| seen < planned)
+            .collect()
     }
 }
 
@@ -119,9 +121,15 @@ mod tests {
 
     #[test]
     fn a_figure_that_is_not_reached_is_named() {
-        let planned = Figures::default().with(Figure::Orders, 2).with(Figure::Poison, 1);
+        let planned = Figures::default()
+            .with(Figure::Orders, 2)
+            .with(Figure::Poison, 1);
         let tally = Tally::default();
-        assert_eq!(tally.seen().short_of(&planned).len(), 2, "nothing was done at all");
+        assert_eq!(
+            tally.seen().short_of(&planned).len(),
+            2,
+            "nothing was done at all"
+        );
         tally.add(Figure::Orders, 2);
         assert_eq!(tally.seen().short_of(&planned), [(Figure::Poison, 1, 0)]);
         tally.count(Figure::Poison);

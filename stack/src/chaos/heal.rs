@@ -30,15 +30,22 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 pub(super) async fn ready(system: &System) -> Result<Option<Duration>> {
     let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
     let started = Instant::now();
-    let all = wait_until("every process to be ready", READY_LIMIT + PATIENCE, || async {
-        for name in PROCESSES {
-            let answer = client.get(format!("{}/readyz", system.url(name))).send().await;
-            if !answer.is_ok_and(|answer| answer.status() == 200) {
-                return false;
+    let all = wait_until(
+        "every process to be ready",
+        READY_LIMIT + PATIENCE,
+        || async {
+            for name in PROCESSES {
+                let answer = client
+                    .get(format!("{}/readyz", system.url(name)))
+                    .send()
+                    .await;
+                if !answer.is_ok_and(|answer| answer.status() == 200) {
+                    return false;
+                }
             }
-        }
-        true
-    });
+            true
+        },
+    );
     Ok(all.await.is_ok().then(|| started.elapsed()))
 }
 
@@ -66,7 +73,10 @@ pub(super) async fn drained(operators: &Operators) -> Result<Duration, String> {
 
 /// In the order in which work passes on, so that nothing slips past the look.
 async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
-    let due: u64 = operators.payments.insist(&["ZCARD", "due"], ASK_LIMIT).await?;
+    let due: u64 = operators
+        .payments
+        .insist(&["ZCARD", "due"], ASK_LIMIT)
+        .await?;
     if due > 0 {
         return Ok(Some(format!("{due} orders are due")));
     }
@@ -91,9 +101,19 @@ async fn unread(operator: &Operator, store: Store) -> Result<Option<String>> {
         return Ok(Some(format!("{} has no group", stream.key)));
     };
     // What is last may have been removed by hand.
-    let words = ["XRANGE", stream.key, &format!("({given}"), "+", "COUNT", "1"];
+    let words = [
+        "XRANGE",
+        stream.key,
+        &format!("({given}"),
+        "+",
+        "COUNT",
+        "1",
+    ];
     let unread: Vec<redis::Value> = operator.insist(&words, ASK_LIMIT).await?;
     Ok((*pending > 0 || !unread.is_empty()).then(|| {
-        format!("{}: {pending} are pending, read up to {given} of {}", stream.key, info.last)
+        format!(
+            "{}: {pending} are pending, read up to {given} of {}",
+            stream.key, info.last
+        )
     }))
 }

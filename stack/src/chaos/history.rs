@@ -115,8 +115,14 @@ impl History {
     pub(super) fn create(path: &Path) -> Result<Self> {
         let file =
             File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        let inner = Inner { calls: Vec::new(), file: BufWriter::new(file) };
-        Ok(Self { started: Instant::now(), inner: Mutex::new(inner) })
+        let inner = Inner {
+            calls: Vec::new(),
+            file: BufWriter::new(file),
+        };
+        Ok(Self {
+            started: Instant::now(),
+            inner: Mutex::new(inner),
+        })
     }
 
     /// The time of this leg.
@@ -189,7 +195,14 @@ pub(super) fn millis(time: Duration) -> u64 {
 }
 
 /// The clock on the wall, for people who compare the history with the logs of the processes.
-#[expect(clippy::disallowed_methods, reason = "it is shown to people and decides nothing")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is shown to people and decides nothing"
+)]
 fn wall_millis() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    millis(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }

@@ -62,16 +62,21 @@ impl Injector {
     pub(super) async fn run(self: &Arc<Self>, plan: Vec<Fault>, start: Instant) -> Result<()> {
         for fault in &plan {
             let at_ms = u64::try_from(fault.at.as_millis()).unwrap_or(u64::MAX);
-            self.history
-                .note("plan", json!({"fault": fault.what.to_string(), "planned_ms": at_ms}));
+            self.history.note(
+                "plan",
+                json!({"fault": fault.what.to_string(), "planned_ms": at_ms}),
+            );
         }
         let mut tasks = JoinSet::new();
         for Fault { at, what } in plan {
             sleep_until(start + at).await;
             let injector = self.clone();
-            tasks.spawn(
-                async move { injector.inject(&what).await.with_context(|| what.to_string()) },
-            );
+            tasks.spawn(async move {
+                injector
+                    .inject(&what)
+                    .await
+                    .with_context(|| what.to_string())
+            });
         }
         let all = async {
             while let Some(ended) = tasks.join_next().await {
@@ -79,7 +84,9 @@ impl Injector {
             }
             anyhow::Ok(())
         };
-        timeout(OVERTIME, all).await.context("the faults did not come to an end")?
+        timeout(OVERTIME, all)
+            .await
+            .context("the faults did not come to an end")?
     }
 
     /// Makes answers be dropped from now on.
@@ -97,7 +104,10 @@ impl Injector {
             proxy.heal();
             dropped += proxy.counts().dropped_answers;
         }
-        self.tally.add(Figure::DroppedAnswers, u32::try_from(dropped).unwrap_or(u32::MAX));
+        self.tally.add(
+            Figure::DroppedAnswers,
+            u32::try_from(dropped).unwrap_or(u32::MAX),
+        );
         let restarts = u32::try_from(self.system.restarts()).unwrap_or(u32::MAX);
         self.tally.add(Figure::Restarts, restarts);
         let seen = self.tally.seen();
@@ -134,7 +144,11 @@ impl Injector {
             What::KillStore(store) => self.kill_store(*store, None).await,
             What::CutTail(store, cut) => self.kill_store(*store, Some(*cut)).await,
             What::Tcp(link, tcp, time) => self.harm(*link, *tcp, *time).await,
-            What::Partition { stop, release, pause } => {
+            What::Partition {
+                stop,
+                release,
+                pause,
+            } => {
                 self.history.note("fault", happens);
                 self.part(stop, release, *pause).await;
                 Ok(())
@@ -161,20 +175,26 @@ impl Injector {
         let process = self.running(name).await?;
         // One that has not come so far as to hear the signal would simply die of it.
         self.system.wait_process_ready(name).await.ok();
-        self.history.note("fault", json!({"fault": format!("SIGTERM {name}")}));
+        self.history
+            .note("fault", json!({"fault": format!("SIGTERM {name}")}));
         process.terminate();
         let status = process.wait(PROCESS_LIMIT).await?;
         self.tally.count(Figure::Terminations);
         if !status.success() {
             self.declare(|declared| {
-                declared.complaints.push(format!("{name} was asked to end, and ended: {status}"));
+                declared
+                    .complaints
+                    .push(format!("{name} was asked to end, and ended: {status}"));
             });
         }
         self.running(name).await.map(drop)
     }
 
     fn usual(&self) -> Faults {
-        Faults { drop_answers: self.drop_answers, ..Faults::default() }
+        Faults {
+            drop_answers: self.drop_answers,
+            ..Faults::default()
+        }
     }
 
     /// Waits for the turn of whoever wants to harm `what`.

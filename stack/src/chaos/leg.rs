@@ -67,7 +67,11 @@ pub(super) async fn run(
     let faults = plan::faults(leg, &mut random.fork());
     let wishes = load::wishes(leg, &mut random.fork());
     let (orders, lasts) = (wishes.orders.len(), (leg.warm_up + leg.window).as_secs());
-    say(&format!("\nleg {}: {orders} orders and {} faults in {lasts} s", leg.name, faults.len()));
+    say(&format!(
+        "\nleg {}: {orders} orders and {} faults in {lasts} s",
+        leg.name,
+        faults.len()
+    ));
     let system = Arc::new(start(leg, random.u64(..), binaries, folder).await?);
     let running = Running {
         leg: leg.clone(),
@@ -78,7 +82,9 @@ pub(super) async fn run(
         system,
     };
     let mut judge = Judge::default();
-    let outcome = running.run(faults, wishes, random.u64(..), &mut judge, say).await;
+    let outcome = running
+        .run(faults, wishes, random.u64(..), &mut judge, say)
+        .await;
     running.history.flush();
     outcome?;
     let (planned, seen) = (planned(leg), running.tally.seen());
@@ -149,12 +155,18 @@ impl Running {
         injector.heal();
         injected?;
         judge.ready(heal::ready(&self.system).await?);
-        (&mut clients.0).await.context("the clients of the harness failed")??;
+        (&mut clients.0)
+            .await
+            .context("the clients of the harness failed")??;
         judge.drained(heal::drained(&self.operators).await);
         drop((watch, progress, measuring));
         judge.memory(&peaks.all(&self.system));
         judge.resources(&self.system, &self.leg.planned).await;
-        let declared = injector.declared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let declared = injector
+            .declared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         judge.stores(self, &declared).await
     }
 

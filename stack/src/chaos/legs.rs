@@ -82,8 +82,10 @@ impl Scale {
             leg(1, "trimmed", Durability::Always, true),
             leg(2, "lossy", Durability::EverySecond, true),
         ];
-        let mut legs: Vec<Leg> =
-            legs.into_iter().filter(|leg| leg.planned.get(Figure::Orders) > 0).collect();
+        let mut legs: Vec<Leg> = legs
+            .into_iter()
+            .filter(|leg| leg.planned.get(Figure::Orders) > 0)
+            .collect();
         // A quick run ends with the first leg that turns red, and this one is the quicker to tell.
         if self == Self::Quick {
             legs.reverse();
@@ -95,7 +97,9 @@ impl Scale {
 fn column(table: &Table, number: usize) -> Figures {
     table
         .iter()
-        .fold(Figures::default(), |all, (figure, planned)| all.with(*figure, planned[number]))
+        .fold(Figures::default(), |all, (figure, planned)| {
+            all.with(*figure, planned[number])
+        })
 }
 
 #[cfg(test)]
@@ -141,9 +145,16 @@ mod tests {
     #[test]
     fn a_run_lasts_no_longer_than_it_may() {
         let lasts = |scale: Scale| -> u64 {
-            scale.legs().iter().map(|leg| (leg.warm_up + leg.window).as_secs()).sum()
+            scale
+                .legs()
+                .iter()
+                .map(|leg| (leg.warm_up + leg.window).as_secs())
+                .sum()
         };
-        assert!(lasts(Scale::Ci) <= 130, "the rest of three minutes is for starting and draining");
+        assert!(
+            lasts(Scale::Ci) <= 130,
+            "the rest of three minutes is for starting and draining"
+        );
         assert!(lasts(Scale::Nightly) <= 900, "the same for 18");
     }
 }

@@ -84,10 +84,21 @@ impl Load {
         history: Arc<History>,
         tally: Arc<Tally>,
     ) -> Result<Self> {
-        let clients = (0..CLIENTS).map(|_| http::client()).collect::<reqwest::Result<_>>()?;
+        let clients = (0..CLIENTS)
+            .map(|_| http::client())
+            .collect::<reqwest::Result<_>>()?;
         let (requests, intents) = (AtomicU32::new(0), AtomicU32::new(0));
         let accepted = Mutex::default();
-        Ok(Self { clients, shops, history, tally, delay, requests, intents, accepted })
+        Ok(Self {
+            clients,
+            shops,
+            history,
+            tally,
+            delay,
+            requests,
+            intents,
+            accepted,
+        })
     }
 
     /// Does what everybody wishes, each at its time from `start` on.
@@ -100,7 +111,10 @@ impl Load {
     ) -> Result<()> {
         let products = Arc::new(products);
         let mut tasks = JoinSet::new();
-        tasks.spawn(self.clone().keep_shop(wishes.upkeep, products.clone(), start, seed));
+        tasks.spawn(
+            self.clone()
+                .keep_shop(wishes.upkeep, products.clone(), start, seed),
+        );
         let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
         for (wish, number) in wishes.orders.into_iter().zip(1..) {
             sleep_until(start + wish.at).await;
@@ -108,13 +122,18 @@ impl Load {
             let (load, products) = (self.clone(), products.clone());
             tasks.spawn(async move {
                 let rng = Rng::with_seed(seed ^ number);
-                load.pursue(&wish, &products[wish.product], number, rng, permit).await;
+                load.pursue(&wish, &products[wish.product], number, rng, permit)
+                    .await;
             });
             while tasks.try_join_next().is_some() {}
         }
         finish(tasks).await?;
         for product in wishes.last_pieces {
-            if self.accepted().get(&products[product]).is_some_and(|buyers| *buyers >= CROWD) {
+            if self
+                .accepted()
+                .get(&products[product])
+                .is_some_and(|buyers| *buyers >= CROWD)
+            {
                 self.tally.count(Figure::LastUnitRaces);
             }
         }
@@ -153,7 +172,9 @@ impl Load {
             first.await
         };
         drop(permit);
-        let Some(order) = answer.and_then(|answer| answer.order()) else { return };
+        let Some(order) = answer.and_then(|answer| answer.order()) else {
+            return;
+        };
         self.tally.count(Figure::Orders);
         *self.accepted().entry(product.to_owned()).or_default() += 1;
         let placed = Instant::now();
@@ -184,13 +205,25 @@ impl Load {
         let Some(beside) = wish.cancel else { return };
         let by = Duration::from_millis(beside.unsigned_abs());
         let due = placed + self.delay;
-        sleep_until(if beside < 0 { due.checked_sub(by).unwrap_or(due) } else { due + by }).await;
+        sleep_until(if beside < 0 {
+            due.checked_sub(by).unwrap_or(due)
+        } else {
+            due + by
+        })
+        .await;
         self.tally.count(Figure::CancelRaces);
         let number = self.intents.fetch_add(1, Ordering::Relaxed);
         let path = format!("/orders/{}/cancel", order.id);
         let (method, body) = (Method::POST, None);
-        let intent =
-            Intent { op: Op::Cancel, number, method, path, body, product: &order.id, quantity: 0 };
+        let intent = Intent {
+            op: Op::Cancel,
+            number,
+            method,
+            path,
+            body,
+            product: &order.id,
+            quantity: 0,
+        };
         self.insist(&intent, client, &mut rng).await;
     }
 
@@ -240,7 +273,10 @@ async fn finish(mut tasks: JoinSet<()>) -> Result<()> {
         .await
         .context("the clients did not come to an end")?
     {
-        ensure!(ended.is_ok(), "a client of the harness itself failed: {ended:?}");
+        ensure!(
+            ended.is_ok(),
+            "a client of the harness itself failed: {ended:?}"
+        );
     }
     Ok(())
 }

@@ -29,8 +29,12 @@ pub(super) const PROCESSES: [&str; 8] = [
     "payments consume 2",
 ];
 /// Those of them that clients speak to.
-const SERVERS: [&str; 4] =
-    ["inventory serve", "inventory serve 2", "payments serve", "payments serve 2"];
+const SERVERS: [&str; 4] = [
+    "inventory serve",
+    "inventory serve 2",
+    "payments serve",
+    "payments serve 2",
+];
 pub(super) const STORES: [Store; 2] = [Store::Inventory, Store::Payments];
 
 /// Something that happens to the system.
@@ -71,7 +75,10 @@ pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
         for number in 0..times {
             if let Some(what) = draw(leg, figure, number, rng) {
                 let place = (f64::from(number) + rng.f64()) / f64::from(times);
-                plan.push(Fault { at: moment(leg, figure, place), what });
+                plan.push(Fault {
+                    at: moment(leg, figure, place),
+                    what,
+                });
             }
         }
     }
@@ -82,7 +89,11 @@ pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
 /// A store that loses its tail counts as killed as well.
 fn own_times(planned: &Figures, figure: Figure) -> u32 {
     let times = planned.get(figure);
-    if figure == Figure::StoreKills { times - planned.get(Figure::TailCuts) } else { times }
+    if figure == Figure::StoreKills {
+        times - planned.get(Figure::TailCuts)
+    } else {
+        times
+    }
 }
 
 /// Evenly spread over the part of the window that is meant for them, and nowhere in particular.
@@ -144,7 +155,11 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             rng.shuffle(&mut release);
             let steps = u32::try_from(stop.len() + release.len()).ok()?;
             let each = average(leg.window.mul_f64(PARTED_SHARE), leg, figure) / steps;
-            What::Partition { stop, release, pause: each.mul_f64(0.5 + rng.f64()) }
+            What::Partition {
+                stop,
+                release,
+                pause: each.mul_f64(0.5 + rng.f64()),
+            }
         }
         Figure::ClockJumps => What::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
         Figure::LongJumps => {
@@ -156,12 +171,20 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
         Figure::StoreExits => What::StoreExit(store, ms(rng.u64(300..=1_000))),
         Figure::UnreadLogs => {
             let pause = ms(rng.u64(1..=SLOWEST_LINE_MS));
-            let reading = if rng.bool() { Reading::Never } else { Reading::Slowly(pause) };
+            let reading = if rng.bool() {
+                Reading::Never
+            } else {
+                Reading::Slowly(pause)
+            };
             What::UnreadLog(process, reading, ms(rng.u64(500..=LONGEST_UNREAD_MS)))
         }
         Figure::Floods => {
             let process = SERVERS[rng.usize(..SERVERS.len())];
-            let crowd = if number.is_multiple_of(2) { Crowd::Idle } else { Crowd::Unreading };
+            let crowd = if number.is_multiple_of(2) {
+                Crowd::Idle
+            } else {
+                Crowd::Unreading
+            };
             What::Flood(process, crowd, ms(rng.u64(500..=LONGEST_FLOOD_MS)))
         }
         Figure::LargeEntries => What::LargeEntry(store),
@@ -176,7 +199,11 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
 }
 
 fn cut(rng: &mut Rng) -> Cut {
-    if rng.bool() { Cut::Seconds(rng.u64(CUT_SECONDS)) } else { Cut::Bytes(rng.u64(CUT_BYTES)) }
+    if rng.bool() {
+        Cut::Seconds(rng.u64(CUT_SECONDS))
+    } else {
+        Cut::Bytes(rng.u64(CUT_BYTES))
+    }
 }
 
 fn poison(rng: &mut Rng) -> Poison {
@@ -194,8 +221,12 @@ pub(super) fn links() -> Vec<Link> {
         // `inventory serve` looks at payments' store only when it opens its own.
         STORES.map(|store| Link::Store(process, store))
     });
-    let to_inventory = PROCESSES.iter().filter(|name| name.starts_with("payments serve"));
-    to_stores.chain(to_inventory.map(|process| Link::Inventory(process))).collect()
+    let to_inventory = PROCESSES
+        .iter()
+        .filter(|name| name.starts_with("payments serve"));
+    to_stores
+        .chain(to_inventory.map(|process| Link::Inventory(process)))
+        .collect()
 }
 
 fn link(rng: &mut Rng) -> Link {
@@ -225,8 +256,14 @@ mod tests {
         for leg in Scale::Nightly.legs() {
             let plan = faults(&leg, &mut Rng::with_seed(1));
             let end = leg.warm_up + leg.window;
-            assert!(plan.iter().all(|fault| fault.at >= leg.warm_up && fault.at <= end));
-            let kills = plan.iter().filter(|fault| matches!(fault.what, What::Kill(_))).count();
+            assert!(
+                plan.iter()
+                    .all(|fault| fault.at >= leg.warm_up && fault.at <= end)
+            );
+            let kills = plan
+                .iter()
+                .filter(|fault| matches!(fault.what, What::Kill(_)))
+                .count();
             assert_eq!(kills, leg.planned.get(Figure::ServiceKills) as usize);
         }
     }

@@ -17,7 +17,14 @@ const MOST_RUNS: usize = 20;
 /// A run that waited for so long waited for something that will not come, and so would the next.
 const IN_VAIN: Duration = Duration::from_secs(25);
 /// Nothing is on its way any more when it is run, and how much was destroyed is known.
-const FLAGS: [&str; 6] = ["--grace", "1s", "--orphan-grace", "1s", "--max-repairs", "1000"];
+const FLAGS: [&str; 6] = [
+    "--grace",
+    "1s",
+    "--orphan-grace",
+    "1s",
+    "--max-repairs",
+    "1000",
+];
 
 /// What it said.
 pub(super) struct Reconciled {
@@ -46,16 +53,28 @@ pub(super) async fn apply(system: &System) -> Result<Reconciled> {
 async fn once(system: &System, apply: bool) -> Result<Reconciled> {
     let process = system.process("payments serve");
     let launch = process.launch();
-    let (_verb, before) = launch.args.split_last().context("a service without a verb")?;
+    let (_verb, before) = launch
+        .args
+        .split_last()
+        .context("a service without a verb")?;
     let mut command = Command::new(&launch.program);
-    command.args(before).arg("reconcile").args(FLAGS).args(apply.then_some("--apply"));
+    command
+        .args(before)
+        .arg("reconcile")
+        .args(FLAGS)
+        .args(apply.then_some("--apply"));
     for name in &launch.env_remove {
         command.env_remove(name);
     }
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(LIMIT, command.output()).await.context("reconcile did not end")??;
+    let output = timeout(LIMIT, command.output())
+        .await
+        .context("reconcile did not end")??;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).trim().to_owned();
-    Ok(Reconciled { agrees: output.status.success(), text })
+    Ok(Reconciled {
+        agrees: output.status.success(),
+        text,
+    })
 }

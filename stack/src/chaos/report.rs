@@ -30,18 +30,31 @@ impl LegReport {
     }
 
     pub(super) fn tell(&self, say: &Say) {
-        say(&format!("\nleg {}, {:.0} s", self.name, self.took.as_secs_f64()));
+        say(&format!(
+            "\nleg {}, {:.0} s",
+            self.name,
+            self.took.as_secs_f64()
+        ));
         for remark in &self.remarks {
             say(&format!("  {remark}"));
         }
         for finding in &self.findings {
             let verdict = match finding {
                 finding if finding.holds() => format!("holds for {} facts", finding.facts),
-                Finding { facts: 0, violations: 0, .. } => "SAW NOTHING".to_owned(),
-                Finding { violations, facts, .. } => format!("VIOLATED {violations}x in {facts}"),
+                Finding {
+                    facts: 0,
+                    violations: 0,
+                    ..
+                } => "SAW NOTHING".to_owned(),
+                Finding {
+                    violations, facts, ..
+                } => format!("VIOLATED {violations}x in {facts}"),
             };
             let rule = finding.rule.to_string();
-            say(&format!("  {rule:<4} {verdict:<26} {}", finding.rule.text()));
+            say(&format!(
+                "  {rule:<4} {verdict:<26} {}",
+                finding.rule.text()
+            ));
             for violation in &finding.told {
                 say(&format!("         {violation}"));
             }
@@ -51,12 +64,18 @@ impl LegReport {
 
 /// Every figure that was planned, and what was seen of it.
 pub(super) fn figures(planned: &Figures, seen: &Figures, say: &Say) {
-    say(&format!("\n  {:<LABEL_WIDTH$} {:>8} {:>8}", "figure", "planned", "seen"));
+    say(&format!(
+        "\n  {:<LABEL_WIDTH$} {:>8} {:>8}",
+        "figure", "planned", "seen"
+    ));
     for figure in Figure::ALL {
         let (planned, seen) = (planned.get(figure), seen.get(figure));
         if planned > 0 || seen > 0 {
             let mark = if seen < planned { "  NOT REACHED" } else { "" };
-            say(&format!("  {:<LABEL_WIDTH$} {planned:>8} {seen:>8}{mark}", figure.label()));
+            say(&format!(
+                "  {:<LABEL_WIDTH$} {planned:>8} {seen:>8}{mark}",
+                figure.label()
+            ));
         }
     }
     say("");

@@ -47,9 +47,13 @@ impl Usage {
             line.split_whitespace().next()?.parse().ok()
         };
         let open = fs::read_dir(dir.join("fd")).ok()?.flatten();
-        let targets: Vec<_> = open.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+        let targets: Vec<_> = open
+            .filter_map(|fd| fs::read_link(fd.path()).ok())
+            .collect();
         let is_socket = |target: &&std::path::PathBuf| {
-            target.to_str().is_some_and(|target| target.starts_with("socket:"))
+            target
+                .to_str()
+                .is_some_and(|target| target.starts_with("socket:"))
         };
         Some(Self {
             rss_kib: number("VmRSS:")?,
@@ -61,10 +65,24 @@ impl Usage {
 
     /// What has grown beyond what is allowed since `before`, in a process that may have read large entries.
     pub(super) fn grown_since(&self, before: &Self, has_read_large: bool) -> Vec<String> {
-        let large = if has_read_large { LARGE_ALLOWANCE_KIB } else { 0 };
+        let large = if has_read_large {
+            LARGE_ALLOWANCE_KIB
+        } else {
+            0
+        };
         [
-            ("memory in KiB", before.rss_kib, self.rss_kib, RSS_ALLOWANCE_KIB + large),
-            ("descriptors", before.descriptors, self.descriptors, COUNT_ALLOWANCE),
+            (
+                "memory in KiB",
+                before.rss_kib,
+                self.rss_kib,
+                RSS_ALLOWANCE_KIB + large,
+            ),
+            (
+                "descriptors",
+                before.descriptors,
+                self.descriptors,
+                COUNT_ALLOWANCE,
+            ),
             ("sockets", before.sockets, self.sockets, COUNT_ALLOWANCE),
             ("threads", before.threads, self.threads, COUNT_ALLOWANCE),
         ]
@@ -93,7 +111,10 @@ impl Peaks {
     /// What was used up to now.
     pub(super) fn all(&self, system: &System) -> HashMap<&'static str, u64> {
         self.look(system);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn look(&self, system: &System) {
@@ -113,10 +134,24 @@ mod tests {
 
     #[test]
     fn growth_is_told_and_the_rest_is_not() {
-        let before = Usage { rss_kib: 50_000, descriptors: 40, sockets: 30, threads: 6 };
+        let before = Usage {
+            rss_kib: 50_000,
+            descriptors: 40,
+            sockets: 30,
+            threads: 6,
+        };
         assert_eq!(before.grown_since(&before, false), [] as [&str; 0]);
-        let leak = Usage { descriptors: 400, ..before };
-        assert_eq!(leak.grown_since(&before, true), ["descriptors: 40 before, 400 now"]);
-        assert_eq!(Usage::default().grown_since(&before, false), [] as [&str; 0]);
+        let leak = Usage {
+            descriptors: 400,
+            ..before
+        };
+        assert_eq!(
+            leak.grown_since(&before, true),
+            ["descriptors: 40 before, 400 now"]
+        );
+        assert_eq!(
+            Usage::default().grown_since(&before, false),
+            [] as [&str; 0]
+        );
     }
 }

@@ -103,7 +103,8 @@ impl Watch {
             }
             let charges = self.look_at_money(&mut last_event, &mut found).await;
             for violation in &found {
-                self.history.note("violation", serde_json::json!({"what": violation}));
+                self.history
+                    .note("violation", serde_json::json!({"what": violation}));
             }
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.stocks += stocks;
@@ -120,9 +121,14 @@ impl Watch {
         found: &mut Vec<String>,
     ) -> u64 {
         let mut script = Cmd::new();
-        script.arg("EVAL_RO").arg(STOCK_SCRIPT).arg(products.len() * 2);
+        script
+            .arg("EVAL_RO")
+            .arg(STOCK_SCRIPT)
+            .arg(products.len() * 2);
         for id in products {
-            script.arg(format!("product:{id}")).arg(format!("movements:{id}"));
+            script
+                .arg(format!("product:{id}"))
+                .arg(format!("movements:{id}"));
         }
         for id in products {
             // A store that may forget is looked at from the beginning each time.
@@ -135,7 +141,11 @@ impl Watch {
         };
         let mut looked_at = 0;
         for (id, line) in products.iter().zip(lines) {
-            let mark = if self.may_forget { None } else { marks.remove(id) };
+            let mark = if self.may_forget {
+                None
+            } else {
+                marks.remove(id)
+            };
             let (mark, broken) = follow(mark, &line);
             found.extend(broken.map(|what| format!("product {id}: {what}")));
             if let Some(mark) = mark {
@@ -148,7 +158,12 @@ impl Watch {
 
     async fn look_at_money(&self, last: &mut String, found: &mut Vec<String>) -> u64 {
         let mut script = Cmd::new();
-        script.arg("EVAL_RO").arg(MONEY_SCRIPT).arg(1).arg("order_completed").arg(last.as_str());
+        script
+            .arg("EVAL_RO")
+            .arg(MONEY_SCRIPT)
+            .arg(1)
+            .arg("order_completed")
+            .arg(last.as_str());
         let Ok(lines) = self.payments.run::<Vec<[String; 5]>>(&script).await else {
             return 0;
         };
@@ -161,7 +176,9 @@ impl Watch {
             }
             compared += 1;
             if !matches!(status.as_str(), "paid" | "refunded") || total != told {
-                found.push(format!("order {order} is {status} of {total}, its event says {told}"));
+                found.push(format!(
+                    "order {order} is {status} of {total}, its event says {told}"
+                ));
             }
         }
         compared
@@ -176,19 +193,33 @@ fn follow(mark: Option<Mark>, line: &[String]) -> (Option<Mark>, Option<String>)
     };
     let mut mark = mark;
     for movement in movements.chunks_exact(3) {
-        let [entry, delta, balance] = movement else { continue };
+        let [entry, delta, balance] = movement else {
+            continue;
+        };
         let before = mark.as_ref().map_or(0, |mark| mark.balance);
         let (Ok(delta), Ok(balance)) = (delta.parse::<i64>(), balance.parse::<i64>()) else {
             return (mark, Some(format!("movement {entry} is {movement:?}")));
         };
         if balance != before + delta || balance < 0 {
             let what = format!("{before} and {delta} make {balance} at {entry}");
-            return (Some(Mark { entry: entry.clone(), balance }), Some(what));
+            return (
+                Some(Mark {
+                    entry: entry.clone(),
+                    balance,
+                }),
+                Some(what),
+            );
         }
-        mark = Some(Mark { entry: entry.clone(), balance });
+        mark = Some(Mark {
+            entry: entry.clone(),
+            balance,
+        });
     }
     let Some(last) = mark else {
-        return (None, (stock != "none").then(|| format!("stock {stock} without a movement")));
+        return (
+            None,
+            (stock != "none").then(|| format!("stock {stock} without a movement")),
+        );
     };
     let agrees = match stock.as_str() {
         "gone" => last.balance == 0,
@@ -213,10 +244,22 @@ mod tests {
         assert_eq!(look(&["3", "1-0", "5", "5", "2-0", "-2", "3"]), None);
         assert_eq!(look(&["gone", "1-0", "5", "5", "2-0", "-5", "0"]), None);
         assert_eq!(look(&["none"]), None);
-        assert!(look(&["4", "1-0", "5", "5", "2-0", "-2", "3"]).is_some(), "another stock");
-        assert!(look(&["3", "1-0", "5", "5", "2-0", "-1", "3"]).is_some(), "a wrong balance");
-        assert!(look(&["-1", "1-0", "1", "1", "2-0", "-2", "-1"]).is_some(), "below zero");
-        assert!(look(&["gone", "1-0", "5", "5"]).is_some(), "a tombstone that has stock");
+        assert!(
+            look(&["4", "1-0", "5", "5", "2-0", "-2", "3"]).is_some(),
+            "another stock"
+        );
+        assert!(
+            look(&["3", "1-0", "5", "5", "2-0", "-1", "3"]).is_some(),
+            "a wrong balance"
+        );
+        assert!(
+            look(&["-1", "1-0", "1", "1", "2-0", "-2", "-1"]).is_some(),
+            "below zero"
+        );
+        assert!(
+            look(&["gone", "1-0", "5", "5"]).is_some(),
+            "a tombstone that has stock"
+        );
         assert!(look(&["5"]).is_some(), "stock out of nowhere");
     }
 }

@@ -48,7 +48,9 @@ impl Cluster {
         self.set_slot(from, slot, &["NODE", &target]).await?;
         let took = began.elapsed();
         let agreed = crate::wait::wait_until("all nodes to know of the move", LIMIT, || async {
-            self.primary_of(slot).await.is_ok_and(|primary| primary == to)
+            self.primary_of(slot)
+                .await
+                .is_ok_and(|primary| primary == to)
         });
         agreed.await?;
         Ok(Moved { keys: moved, took })
@@ -56,7 +58,10 @@ impl Cluster {
 
     async fn migrate(&self, from: usize, to: usize, keys: &[String]) -> Result<()> {
         let port = self.node(to).port().to_string();
-        let (user, password) = (User::Operator.name(), self.credentials.password(User::Operator));
+        let (user, password) = (
+            User::Operator.name(),
+            self.credentials.password(User::Operator),
+        );
         let mut words = vec!["MIGRATE", "127.0.0.1", &port, "", "0", MIGRATE_MS];
         words.extend(["AUTH2", user, password, "KEYS"]);
         words.extend(keys.iter().map(String::as_str));

@@ -75,7 +75,10 @@ mod tests {
         assert_eq!(view.owner_of(99), Some(7000));
         assert_eq!(view.owner_of(150), Some(7001));
         assert_eq!((view.owner_of(200), view.owner_of(201)), (Some(7000), None));
-        assert_eq!(view.myself().map(|me| (me.id.as_str(), me.bus)), Some(("a1", 17000)));
+        assert_eq!(
+            view.myself().map(|me| (me.id.as_str(), me.bus)),
+            Some(("a1", 17000))
+        );
         assert_eq!(view.acquainted(), 2);
     }
 }

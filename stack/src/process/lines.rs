@@ -79,7 +79,9 @@ impl Lines {
     fn wait_turn(&self) {
         let reading = lock(&self.reading);
         let is_never = |reading: &mut Reading| *reading == Reading::Never;
-        let waited = self.changed.wait_timeout_while(reading, UNREAD_LIMIT, is_never);
+        let waited = self
+            .changed
+            .wait_timeout_while(reading, UNREAD_LIMIT, is_never);
         let pause = match *waited.unwrap_or_else(PoisonError::into_inner).0 {
             Reading::Slowly(pause) => pause,
             Reading::AtOnce | Reading::Never => return,
@@ -90,7 +92,10 @@ impl Lines {
     /// The last `count` lines.
     pub(super) fn last(&self, count: usize) -> Vec<String> {
         let kept = lock(&self.kept);
-        kept.iter().skip(kept.len().saturating_sub(count)).cloned().collect()
+        kept.iter()
+            .skip(kept.len().saturating_sub(count))
+            .cloned()
+            .collect()
     }
 
     /// Whether nobody can write any more.
@@ -116,7 +121,11 @@ fn each_line(pipe: impl Read, mut each: impl FnMut(&str)) {
     let mut bytes = Vec::new();
     loop {
         bytes.clear();
-        match pipe.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut bytes) {
+        match pipe
+            .by_ref()
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', &mut bytes)
+        {
             Ok(0) | Err(_) => return,
             Ok(_) => each(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n'])),
         }

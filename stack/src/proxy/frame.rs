@@ -45,7 +45,10 @@ impl Protocol {
                 let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
                 let words = line.splitn(3, |byte| *byte == b' ').take(2);
                 let begins = !waiting && bytes[0].is_ascii_uppercase();
-                Some(Request { len: bytes.len(), label: begins.then(|| label(words)) })
+                Some(Request {
+                    len: bytes.len(),
+                    label: begins.then(|| label(words)),
+                })
             }
         }
     }
@@ -55,7 +58,10 @@ impl Protocol {
         match self {
             Self::Redis => reply(bytes),
             Self::Http if bytes.is_empty() => None,
-            Self::Http => Some(Answer { len: bytes.len(), is_reply: waiting }),
+            Self::Http => Some(Answer {
+                len: bytes.len(),
+                is_reply: waiting,
+            }),
         }
     }
 }
@@ -66,7 +72,10 @@ fn command(bytes: &[u8]) -> Option<Request> {
     let line = scan.line()?;
     let [b'*', count @ ..] = line else {
         let words = line.split(|byte| *byte == b' ').take(2);
-        return Some(Request { len: scan.at, label: Some(label(words)) });
+        return Some(Request {
+            len: scan.at,
+            label: Some(label(words)),
+        });
     };
     let mut words = Vec::with_capacity(2);
     for index in 0..number(count) {
@@ -76,7 +85,10 @@ fn command(bytes: &[u8]) -> Option<Request> {
             words.push(word);
         }
     }
-    Some(Request { len: scan.at, label: Some(label(words.into_iter())) })
+    Some(Request {
+        len: scan.at,
+        label: Some(label(words.into_iter())),
+    })
 }
 
 /// A reply of either version of the protocol. What an aggregate still lacks is a single count,
@@ -99,7 +111,10 @@ fn reply(bytes: &[u8]) -> Option<Answer> {
         }
         first.get_or_insert(*kind);
     }
-    Some(Answer { len: scan.at, is_reply: first != Some(b'>') })
+    Some(Answer {
+        len: scan.at,
+        is_reply: first != Some(b'>'),
+    })
 }
 
 /// The words of a label: the name in capitals, and what it is about.
@@ -119,7 +134,10 @@ fn label<'a>(words: impl Iterator<Item = &'a [u8]>) -> String {
 
 /// The number behind the letter of a line; 0 where there is none that counts.
 fn number(digits: &[u8]) -> u64 {
-    std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Reads over what has arrived so far.
@@ -157,7 +175,11 @@ mod tests {
         for end in 0..whole.len() {
             assert_eq!(read(&whole.as_bytes()[..end]), None, "{:?}", &whole[..end]);
         }
-        assert_eq!(read(format!("{whole}+next\r\n").as_bytes()), Some(whole.len()), "{whole:?}");
+        assert_eq!(
+            read(format!("{whole}+next\r\n").as_bytes()),
+            Some(whole.len()),
+            "{whole:?}"
+        );
     }
 
     #[test]
@@ -166,7 +188,13 @@ mod tests {
         ends(fcall, |bytes| command(bytes).map(|found| found.len));
         let label = command(fcall.as_bytes()).unwrap().label.unwrap();
         assert_eq!(label, "FCALL place_orders_x");
-        assert_eq!(command(b"ping\r\n").unwrap(), Request { len: 6, label: Some("PING".into()) });
+        assert_eq!(
+            command(b"ping\r\n").unwrap(),
+            Request {
+                len: 6,
+                label: Some("PING".into())
+            }
+        );
     }
 
     #[test]

@@ -61,7 +61,10 @@ pub(super) async fn carry(
 ) {
     // Pieces are meant to arrive as such.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let link = Link { state, pending: Mutex::default() };
+    let link = Link {
+        state,
+        pending: Mutex::default(),
+    };
     let (client_reader, client_writer) = client.split();
     let (server_reader, server_writer) = server.split();
     let end = tokio::select! {
@@ -123,7 +126,11 @@ impl Link<'_> {
                 let waiting = !lock(&self.pending).is_empty();
                 self.state.protocol.answer(&buffer[whole..], waiting)
             } {
-                let request = if answer.is_reply { lock(&self.pending).pop_front() } else { None };
+                let request = if answer.is_reply {
+                    lock(&self.pending).pop_front()
+                } else {
+                    None
+                };
                 let fate =
                     request.map(|label| self.fate(&label, &buffer[whole..whole + answer.len]));
                 match fate.unwrap_or(Fate::Passed) {
@@ -178,7 +185,12 @@ impl Link<'_> {
     }
 
     fn outlet<'a>(&'a self, to: WriteHalf<'a>, way: Way) -> Outlet<'a> {
-        Outlet { state: self.state, faults: self.state.faults.subscribe(), to, way }
+        Outlet {
+            state: self.state,
+            faults: self.state.faults.subscribe(),
+            to,
+            way,
+        }
     }
 }
 
@@ -221,7 +233,10 @@ impl Outlet<'_> {
     /// Waits until this way is not blocked.
     async fn unblocked(&mut self) -> io::Result<()> {
         let way = self.way;
-        let open = self.faults.wait_for(|faults| !faults.block.stops(way)).await;
+        let open = self
+            .faults
+            .wait_for(|faults| !faults.block.stops(way))
+            .await;
         open.map(drop).map_err(io::Error::other)
     }
 

@@ -119,7 +119,11 @@ impl Traps {
                 && label.starts_with(&trap.command)
                 && (moment == Moment::Before || contains(answer, &trap.telling))
         };
-        let matching = self.0.iter_mut().enumerate().filter(|(_, (trap, _))| waits(trap));
+        let matching = self
+            .0
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, (trap, _))| waits(trap));
         let mut sprung = None;
         for (index, (trap, _)) in matching {
             trap.nth -= 1;
@@ -129,7 +133,10 @@ impl Traps {
             }
         }
         let (trap, teller) = self.0.swap_remove(sprung?);
-        Some(Sprung { spring: trap.spring, teller })
+        Some(Sprung {
+            spring: trap.spring,
+            teller,
+        })
     }
 }
 

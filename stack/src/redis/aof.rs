@@ -42,7 +42,11 @@ impl RedisServer {
     /// Cuts the tail off the newest part of the append-only file, as a crash of the machine does
     /// with weaker settings than the shipped ones. The server must be down.
     pub fn cut_tail(&self, cut: Cut) -> Result<Lost> {
-        ensure!(!self.process().is_running(), "`{}` still runs", self.process().name());
+        ensure!(
+            !self.process().is_running(),
+            "`{}` still runs",
+            self.process().name()
+        );
         let path = self.newest_part()?;
         let len = fs::metadata(&path)?.len();
         let kept = match cut {
@@ -51,7 +55,10 @@ impl RedisServer {
             Cut::Seconds(seconds) => end_before(&fs::read(&path)?, seconds),
         };
         OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
-        Ok(Lost { kept, bytes: len - kept })
+        Ok(Lost {
+            kept,
+            bytes: len - kept,
+        })
     }
 
     /// The part of the append-only file that is written now.
@@ -60,7 +67,11 @@ impl RedisServer {
         let manifest = folder.join(MANIFEST);
         let text = fs::read_to_string(&manifest)
             .with_context(|| format!("cannot read {}", manifest.display()))?;
-        let newest = text.lines().filter_map(increment).max().context("no part is written now")?;
+        let newest = text
+            .lines()
+            .filter_map(increment)
+            .max()
+            .context("no part is written now")?;
         Ok(folder.join(newest.1))
     }
 
@@ -71,7 +82,11 @@ impl RedisServer {
 
     /// Puts the data of a backup in the place of what is there. The server must be down.
     pub fn restore(&self, from: &Path) -> Result<()> {
-        ensure!(!self.process().is_running(), "`{}` still runs", self.process().name());
+        ensure!(
+            !self.process().is_running(),
+            "`{}` still runs",
+            self.process().name()
+        );
         let folder = self.dir().join(FOLDER);
         fs::remove_dir_all(&folder).with_context(|| format!("no data in {}", folder.display()))?;
         copy(from, &folder)
@@ -94,14 +109,20 @@ fn increment(line: &str) -> Option<(u64, String)> {
 fn end_before(bytes: &[u8], seconds: u64) -> u64 {
     let (mut at, mut marks) = (0, Vec::new());
     while let Some(command) = Protocol::Redis.request(&bytes[at..], false) {
-        let time = command.label.as_deref().and_then(|label| label.strip_prefix(MARK));
+        let time = command
+            .label
+            .as_deref()
+            .and_then(|label| label.strip_prefix(MARK));
         if let Some(time) = time.and_then(|time| time.parse::<u64>().ok()) {
             marks.push((at, time));
         }
         at += command.len;
     }
     let last = marks.last().map_or(0, |(_, time)| *time);
-    let late = marks.iter().rev().take_while(|(_, time)| time.abs_diff(last) < seconds);
+    let late = marks
+        .iter()
+        .rev()
+        .take_while(|(_, time)| time.abs_diff(last) < seconds);
     late.last().map_or(bytes.len(), |(at, _)| *at) as u64
 }
 
@@ -140,7 +161,13 @@ mod tests {
     #[test]
     fn only_increments_are_cut() {
         let line = "file appendonly.aof.2.incr.aof seq 2 type i";
-        assert_eq!(increment(line), Some((2, "appendonly.aof.2.incr.aof".to_owned())));
-        assert_eq!(increment("file appendonly.aof.1.base.rdb seq 1 type b"), None);
+        assert_eq!(
+            increment(line),
+            Some((2, "appendonly.aof.2.incr.aof".to_owned()))
+        );
+        assert_eq!(
+            increment("file appendonly.aof.1.base.rdb seq 1 type b"),
+            None
+        );
     }
 }

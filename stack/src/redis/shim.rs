@@ -37,12 +37,21 @@ pub fn build() -> Result<PathBuf> {
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     // Others may be at it as well: each builds its own, and the last one put in place is as good.
     let place = tempfile::tempdir_in(&dir)?;
-    let (source, library) = (place.path().join("store_faults.c"), place.path().join("shim.so"));
+    let (source, library) = (
+        place.path().join("store_faults.c"),
+        place.path().join("shim.so"),
+    );
     fs::write(&source, SOURCE)?;
     let mut compiler = Command::new(project::variable("CC").unwrap_or_else(|| "cc".into()));
-    compiler.args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"]).args([&library, &source]);
+    compiler
+        .args(["-O2", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
+        .args([&library, &source]);
     let output = subprocess::run(&mut compiler, COMPILE_LIMIT)?;
-    ensure!(output.status.success(), "the shim does not compile\n{}", output.stderr.trim_end());
+    ensure!(
+        output.status.success(),
+        "the shim does not compile\n{}",
+        output.stderr.trim_end()
+    );
     fs::rename(&library, &path)
         .with_context(|| format!("cannot put {} in place", path.display()))?;
     Ok(path)
@@ -53,8 +62,15 @@ pub fn build() -> Result<PathBuf> {
 pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     let file = dir.join(FILE);
     fs::write(&file, [0; SIZE]).with_context(|| format!("cannot write {}", file.display()))?;
-    let text = |path: &Path| path.to_str().map(str::to_owned).context("a path that is no text");
-    Ok(vec![("LD_PRELOAD".to_owned(), text(shim)?), (VARIABLE.to_owned(), text(&file)?)])
+    let text = |path: &Path| {
+        path.to_str()
+            .map(str::to_owned)
+            .context("a path that is no text")
+    };
+    Ok(vec![
+        ("LD_PRELOAD".to_owned(), text(shim)?),
+        (VARIABLE.to_owned(), text(&file)?),
+    ])
 }
 
 /// Makes every write to a file fail as on a full disk, or ends that, for what was

@@ -66,7 +66,12 @@ sentinel failover-timeout {name} {failover_ms}
         };
         let process = Process::start(launch, options.guard.clone(), None)?;
         let client = Redis::worker(&parse(&format!("redis://:{own}@127.0.0.1:{number}"))?);
-        Ok(Self { client, name, port, process })
+        Ok(Self {
+            client,
+            name,
+            port,
+            process,
+        })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -92,7 +97,11 @@ sentinel failover-timeout {name} {failover_ms}
     /// Begins a failover although the primary is well.
     pub(super) async fn fail_over(&self) -> Result<()> {
         let begin = Command::new("SENTINEL").args(["FAILOVER", self.name]);
-        self.client.run(begin).await.map(drop).context("SENTINEL FAILOVER")
+        self.client
+            .run(begin)
+            .await
+            .map(drop)
+            .context("SENTINEL FAILOVER")
     }
 
     pub(super) fn history(&self) -> Vec<String> {
@@ -100,6 +109,9 @@ sentinel failover-timeout {name} {failover_ms}
     }
 
     async fn ask(&self, about: &'static str) -> Option<Reply> {
-        self.client.run(Command::new("SENTINEL").args([about, self.name])).await.ok()
+        self.client
+            .run(Command::new("SENTINEL").args([about, self.name]))
+            .await
+            .ok()
     }
 }

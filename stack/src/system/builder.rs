@@ -115,11 +115,21 @@ impl Builder {
         let shimmed = self.shimmed;
         let (server, binaries, shim) = tokio::task::spawn_blocking(move || {
             let shim = shimmed.then(shim::build).transpose()?;
-            anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?, shim))
+            anyhow::Ok((
+                server::shared()?,
+                given.map_or_else(binaries::shared, Ok)?,
+                shim,
+            ))
         })
         .await??;
-        let overrides = Overrides { settings: self.redis, shim };
-        let guard = Guard { stack: binaries.stack.clone(), farewell: Farewell::Kill };
+        let overrides = Overrides {
+            settings: self.redis,
+            shim,
+        };
+        let guard = Guard {
+            stack: binaries.stack.clone(),
+            farewell: Farewell::Kill,
+        };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
         let redis = |store: Store| {
             let dir = data.path().join(store.name());
@@ -164,7 +174,9 @@ impl Builder {
         }
         system.wait_ready().await?;
         // Not earlier: a process that cannot start is an error, and is not tried for ever.
-        system.supervisor = self.supervised.then(|| Supervisor::start(system.members.clone()));
+        system.supervisor = self
+            .supervised
+            .then(|| Supervisor::start(system.members.clone()));
         Ok(system)
     }
 }

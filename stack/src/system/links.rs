@@ -42,7 +42,11 @@ impl Links {
             Store::Inventory => None,
             Store::Payments => Some(start(Protocol::Http, ports.inventory_http)?),
         };
-        Ok(Self { inventory, payments, inventory_http })
+        Ok(Self {
+            inventory,
+            payments,
+            inventory_http,
+        })
     }
 
     /// What the process is told instead of the addresses themselves.
@@ -52,11 +56,20 @@ impl Links {
             Store::Payments => User::Payments,
         };
         let mut env = vec![
-            ("INVENTORY_REDIS_URL", stores.inventory.url_through(user, self.inventory.port())),
-            ("PAYMENTS_REDIS_URL", stores.payments.url_through(user, self.payments.port())),
+            (
+                "INVENTORY_REDIS_URL",
+                stores.inventory.url_through(user, self.inventory.port()),
+            ),
+            (
+                "PAYMENTS_REDIS_URL",
+                stores.payments.url_through(user, self.payments.port()),
+            ),
         ];
         if let Some(proxy) = &self.inventory_http {
-            env.push(("INVENTORY_URL", format!("http://127.0.0.1:{}", proxy.port())));
+            env.push((
+                "INVENTORY_URL",
+                format!("http://127.0.0.1:{}", proxy.port()),
+            ));
         }
         env
     }
@@ -76,8 +89,18 @@ impl Links {
 
     /// All of them, with what they lead to.
     pub(super) fn all(&self) -> Vec<(&'static str, Arc<Proxy>)> {
-        let stores = [("inventory store", &self.inventory), ("payments store", &self.payments)];
-        let http = self.inventory_http.iter().map(|proxy| ("inventory http", proxy));
-        stores.into_iter().chain(http).map(|(name, proxy)| (name, proxy.clone())).collect()
+        let stores = [
+            ("inventory store", &self.inventory),
+            ("payments store", &self.payments),
+        ];
+        let http = self
+            .inventory_http
+            .iter()
+            .map(|proxy| ("inventory http", proxy));
+        stores
+            .into_iter()
+            .chain(http)
+            .map(|(name, proxy)| (name, proxy.clone()))
+            .collect()
     }
 }

@@ -49,7 +49,11 @@ impl Supervisor {
 
     /// Nothing is started any more from now on.
     pub(super) fn stop(&self) {
-        *self.state.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self
+            .state
+            .stopped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = true;
         self.task.abort();
     }
 }
@@ -63,7 +67,9 @@ async fn watch(members: Members, state: Arc<State>) {
                 ended.remove(process.name());
                 continue;
             }
-            let since = *ended.entry(process.name().to_owned()).or_insert_with(Instant::now);
+            let since = *ended
+                .entry(process.name().to_owned())
+                .or_insert_with(Instant::now);
             if since.elapsed() < RESTART_PAUSE {
                 continue;
             }

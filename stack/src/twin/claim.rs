@@ -48,9 +48,16 @@ impl Claims {
         let used = |_| {
             let Claim { hash, fingerprint } = Claim::any(random);
             let day = beginning.day - random.u64(1..=2);
-            ((day, hash), (fingerprint, "as it was answered then".to_owned()))
+            (
+                (day, hash),
+                (fingerprint, "as it was answered then".to_owned()),
+            )
         };
-        Self { beginning, used: (0..KEYS / 2).map(used).collect(), is_listed: false }
+        Self {
+            beginning,
+            used: (0..KEYS / 2).map(used).collect(),
+            is_listed: false,
+        }
     }
 
     /// What a key is answered that was used today or, if not, yesterday.
@@ -75,7 +82,8 @@ impl Claims {
     pub fn remember_order(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
         if let Some(Claim { hash, fingerprint }) = claim {
             let key = (self.beginning.day, hash.clone());
-            self.used.insert(key, (fingerprint.clone(), answer.to_string()));
+            self.used
+                .insert(key, (fingerprint.clone(), answer.to_string()));
         }
     }
 

@@ -47,7 +47,12 @@ pub fn short_entry(stream: &str, place: usize) -> String {
 
 /// The entries of a stream that no other key names, as rows with whatever id.
 pub fn rows(entries: impl IntoIterator<Item = Vec<(String, String)>>) -> Kept {
-    Kept::Stream(entries.into_iter().map(|fields| ("⟦id⟧".to_owned(), fields)).collect())
+    Kept::Stream(
+        entries
+            .into_iter()
+            .map(|fields| ("⟦id⟧".to_owned(), fields))
+            .collect(),
+    )
 }
 
 /// The entries that tell what changed: of each step, its kind and what it changed.
@@ -56,7 +61,10 @@ pub fn changes<Id: Display>(steps: &[(&str, Vec<Id>)]) -> Kept {
     rows(steps.iter().flat_map(|(kind, changed)| {
         changed.chunks(CHANGES_PER_ENTRY).map(move |told| {
             let ids: Vec<String> = told.iter().map(Id::to_string).collect();
-            vec![field("kind", (*kind).to_owned()), field("ids", ids.join(" "))]
+            vec![
+                field("kind", (*kind).to_owned()),
+                field("ids", ids.join(" ")),
+            ]
         })
     }))
 }
@@ -65,7 +73,12 @@ pub fn changes<Id: Display>(steps: &[(&str, Vec<Id>)]) -> Kept {
 pub fn event<E: Event>(event: &E, step: usize) -> Vec<(String, String)> {
     let fields = event.encode().into_iter();
     fields
-        .map(|(name, value)| (name.to_owned(), if name == "ce_time" { date(step) } else { value }))
+        .map(|(name, value)| {
+            (
+                name.to_owned(),
+                if name == "ce_time" { date(step) } else { value },
+            )
+        })
         .collect()
 }
 
@@ -87,7 +100,9 @@ impl Instants {
         let mut before = earliest;
         for (step, &ms) in &self.0 {
             if ms + SET_BACK_MS < before || ms > latest + SET_BACK_MS {
-                return Err(format!("step {step} happened at {ms}, not in {before}..={latest}"));
+                return Err(format!(
+                    "step {step} happened at {ms}, not in {before}..={latest}"
+                ));
             }
             before = before.max(ms);
         }
@@ -114,7 +129,9 @@ impl<'a> Matcher<'a> {
         let found = self.found;
         for (key, kept) in expected {
             match found.get(key) {
-                Some(there) => self.kept(kept, there).map_err(|error| format!("{key}: {error}"))?,
+                Some(there) => self
+                    .kept(kept, there)
+                    .map_err(|error| format!("{key}: {error}"))?,
                 None if kept.is_empty() => {}
                 None => return Err(format!("{key} is missing, expected {kept:?}")),
             }
@@ -146,14 +163,21 @@ impl<'a> Matcher<'a> {
             rest = rest.strip_prefix(literal).ok_or_else(differs)?;
             let length = match placeholder.split(' ').next() {
                 Some("date") => DATE_LENGTH.min(rest.len()),
-                _ => rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'-').count(),
+                _ => rest
+                    .bytes()
+                    .take_while(|b| b.is_ascii_digit() || *b == b'-')
+                    .count(),
             };
             let (value, after) = rest.split_at_checked(length).ok_or_else(differs)?;
             self.placeholder(placeholder, value)
                 .map_err(|error| format!("{error}: {}", differs()))?;
             (pattern, rest) = (next, after);
         }
-        if pattern == rest { Ok(()) } else { Err(differs()) }
+        if pattern == rest {
+            Ok(())
+        } else {
+            Err(differs())
+        }
     }
 
     fn fields(
@@ -162,8 +186,11 @@ impl<'a> Matcher<'a> {
         found: &BTreeMap<String, String>,
     ) -> Outcome {
         for (name, value) in expected {
-            let there = found.get(name).ok_or_else(|| format!("no {name} in {found:?}"))?;
-            self.text(value, there).map_err(|error| format!("{name}: {error}"))?;
+            let there = found
+                .get(name)
+                .ok_or_else(|| format!("no {name} in {found:?}"))?;
+            self.text(value, there)
+                .map_err(|error| format!("{name}: {error}"))?;
         }
         match found.keys().find(|name| !expected.contains_key(*name)) {
             Some(name) => Err(format!("{name} should not be in {found:?}")),
@@ -175,7 +202,9 @@ impl<'a> Matcher<'a> {
         for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
             let same_names = expected.1.iter().map(|(name, _)| name);
             if !same_names.eq(found.1.iter().map(|(name, _)| name)) {
-                return Err(format!("entry {place}: expected {expected:?}, found {found:?}"));
+                return Err(format!(
+                    "entry {place}: expected {expected:?}, found {found:?}"
+                ));
             }
             self.text(&expected.0, &found.0)?;
             for ((name, expected), (_, found)) in expected.1.iter().zip(&found.1) {
@@ -186,11 +215,18 @@ impl<'a> Matcher<'a> {
         if expected.len() == found.len() {
             return Ok(());
         }
-        Err(format!("{} entries, expected {}: {found:?}", found.len(), expected.len()))
+        Err(format!(
+            "{} entries, expected {}: {found:?}",
+            found.len(),
+            expected.len()
+        ))
     }
 
     fn placeholder(&mut self, placeholder: &str, value: &str) -> Outcome {
-        let number = |text: &str| text.parse::<u64>().map_err(|error| format!("{text:?}: {error}"));
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|error| format!("{text:?}: {error}"))
+        };
         let step = |text: &str| text.parse::<usize>().map_err(|error| error.to_string());
         match placeholder.split(' ').collect::<Vec<_>>()[..] {
             ["at", at, later] => {
@@ -202,7 +238,11 @@ impl<'a> Matcher<'a> {
                 self.instants.bind(step(at)?, time.as_millis())
             }
             ["until", at, later, now] => {
-                let then = self.instants.0.get(&step(at)?).ok_or("a time nobody has told")?;
+                let then = self
+                    .instants
+                    .0
+                    .get(&step(at)?)
+                    .ok_or("a time nobody has told")?;
                 let ms = (then + number(later)?).checked_sub(number(value)?);
                 self.instants.bind(step(now)?, ms.ok_or("before its time")?)
             }
@@ -212,7 +252,11 @@ impl<'a> Matcher<'a> {
                 };
                 let there = rows.get(step(place)?).map(|(id, _)| id.as_str());
                 let there = there.map(|id| if kind == "short" { &id[1..] } else { id });
-                if there == Some(value) { Ok(()) } else { Err(format!("the entry is {there:?}")) }
+                if there == Some(value) {
+                    Ok(())
+                } else {
+                    Err(format!("the entry is {there:?}"))
+                }
             }
             _ => Ok(()),
         }
@@ -224,7 +268,10 @@ mod tests {
     use super::*;
 
     fn matches(expected: &str, found: &str) -> Outcome {
-        let rows = vec![("3-0".to_owned(), Vec::new()), ("5-0".to_owned(), Vec::new())];
+        let rows = vec![
+            ("3-0".to_owned(), Vec::new()),
+            ("5-0".to_owned(), Vec::new()),
+        ];
         let store = Snapshot::from([("s".to_owned(), Kept::Stream(rows))]);
         Matcher::new(&mut Instants::default(), &store).text(expected, found)
     }
@@ -235,7 +282,10 @@ mod tests {
         assert_eq!(matches(&twice, "100 150"), Ok(()));
         assert!(matches(&twice, "100 151").is_err());
         let dated = format!("{}/{}", at(1, 0), date(1));
-        assert_eq!(matches(&dated, "1795168800123/2026-11-20T10:00:00.123Z"), Ok(()));
+        assert_eq!(
+            matches(&dated, "1795168800123/2026-11-20T10:00:00.123Z"),
+            Ok(())
+        );
         assert!(matches(&dated, "1795168800124/2026-11-20T10:00:00.123Z").is_err());
         let waits = format!("{} {} {}", at(1, 0), until(1, 50, 2), at(2, 0));
         assert_eq!(matches(&waits, "100 30 120"), Ok(()));
@@ -259,9 +309,18 @@ mod tests {
 
     #[test]
     fn steps_happen_in_their_order_and_within_the_history() {
-        let instants = Instants(BTreeMap::from([(1, 1_000), (2, 1_000), (5, 999), (6, 1_200)]));
+        let instants = Instants(BTreeMap::from([
+            (1, 1_000),
+            (2, 1_000),
+            (5, 999),
+            (6, 1_200),
+        ]));
         assert_eq!(instants.check(1_000, 1_200), Ok(()));
         assert!(instants.check(1_200, 1_300).is_err() && instants.check(900, 1_099).is_err());
-        assert!(Instants(BTreeMap::from([(1, 1_000), (2, 899)])).check(0, 9_999).is_err());
+        assert!(
+            Instants(BTreeMap::from([(1, 1_000), (2, 899)]))
+                .check(0, 9_999)
+                .is_err()
+        );
     }
 }

@@ -52,20 +52,32 @@ return cjson.encode(found)
 ///
 /// When the store does not answer.
 pub async fn read_all(operator: &Redis) -> Snapshot {
-    let reply = operator.run(Command::new("EVAL").arg(READ_ALL).arg(0)).await;
-    let text = reply.expect("the store answers its operator").bytes().expect("JSON is bytes");
+    let reply = operator
+        .run(Command::new("EVAL").arg(READ_ALL).arg(0))
+        .await;
+    let text = reply
+        .expect("the store answers its operator")
+        .bytes()
+        .expect("JSON is bytes");
     // An empty table is written as an object; there is one where no key is.
     if text.as_ref() == b"{}" {
         return Snapshot::new();
     }
     let keys: Vec<(String, String, Value)> = serde_json::from_slice(&text).expect("it is JSON");
-    keys.into_iter().map(|(key, kind, value)| (key, kept(&kind, &value))).collect()
+    keys.into_iter()
+        .map(|(key, kind, value)| (key, kept(&kind, &value)))
+        .collect()
 }
 
 impl Kept {
     /// A hash with these fields.
     pub fn hash<N: Into<String>>(fields: impl IntoIterator<Item = (N, String)>) -> Self {
-        Self::Hash(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
+        Self::Hash(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.into(), value))
+                .collect(),
+        )
     }
 
     /// Whether nothing is in it. Such a key does not exist.
@@ -106,7 +118,10 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn pairs(value: &Value) -> Vec<(String, String)> {
     let texts = texts(value);
-    texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+    texts
+        .chunks_exact(2)
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect()
 }
 
 fn text(value: &Value) -> String {

@@ -54,7 +54,11 @@ struct Size {
 impl Chaos {
     pub(crate) fn run(self) -> Result<ExitCode> {
         server::shared()?;
-        let binaries = Build { release: self.release, progress: true }.run()?;
+        let binaries = Build {
+            release: self.release,
+            progress: true,
+        }
+        .run()?;
         let screen = Screen::new(true);
         let options = Options {
             seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),

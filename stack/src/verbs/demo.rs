@@ -48,15 +48,24 @@ impl Demo {
         // Whatever takes minutes the first time happens before anything runs, and Ctrl-C simply
         // ends it.
         server::shared()?;
-        let binaries = Build { release: false, progress: true }.run()?;
+        let binaries = Build {
+            release: false,
+            progress: true,
+        }
+        .run()?;
         let screen = Screen::new(self.no_color);
         stack::runtime()?.block_on(perform(binaries, screen))
     }
 }
 
 impl Scene {
-    const ALL: [Self; 5] =
-        [Self::Buy, Self::Oversell, Self::DeleteInFlight, Self::Cancel, Self::KillConsumer];
+    const ALL: [Self; 5] = [
+        Self::Buy,
+        Self::Oversell,
+        Self::DeleteInFlight,
+        Self::Cancel,
+        Self::KillConsumer,
+    ];
 
     fn title(self) -> &'static str {
         match self {
@@ -112,7 +121,10 @@ async fn play(binaries: Binaries, screen: Screen) -> Result<()> {
                 for obituary in stage.obituaries().await {
                     note(&obituary);
                 }
-                bail!("scene {number} ({}) did not end as it must: {error:#}", scene.title());
+                bail!(
+                    "scene {number} ({}) did not end as it must: {error:#}",
+                    scene.title()
+                );
             }
         }
     }
@@ -132,6 +144,10 @@ fn summarize(screen: Screen, endings: &[(Scene, String)], failed: Option<Scene>)
         screen.line(&format!("{mark} {}", scene.title()));
     }
     let (good, all) = (endings.len(), Scene::ALL.len());
-    let ink = if failed.is_none() { Ink::Good } else { Ink::Bad };
+    let ink = if failed.is_none() {
+        Ink::Good
+    } else {
+        Ink::Bad
+    };
     screen.line(&screen.ink(ink, &format!("{good} of {all} scenes ended as they must")));
 }

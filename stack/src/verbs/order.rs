@@ -73,8 +73,10 @@ pub(super) fn api(ports: &Ports, screen: Screen) -> Result<Api> {
 
 /// One line and a command, instead of an error of the network.
 pub(super) async fn check_running(api: &Api, ports: &Ports, offset: u16) -> Result<()> {
-    let (inventory, payments) =
-        tokio::join!(api.is_ready(Service::Inventory), api.is_ready(Service::Payments));
+    let (inventory, payments) = tokio::join!(
+        api.is_ready(Service::Inventory),
+        api.is_ready(Service::Payments)
+    );
     let flag = offset_flag(offset);
     for (ready, name, port) in [
         (inventory, "inventory", ports.inventory_http),

@@ -26,7 +26,11 @@ pub(crate) struct Reconcile {
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_offset: u16,
     /// What `payments reconcile` is told, such as --apply, --json or --since 2h
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FLAGS"
+    )]
     flags: Vec<OsString>,
 }
 

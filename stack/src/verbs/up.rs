@@ -32,7 +32,10 @@ mod summary;
 const INTERRUPTED: u8 = 130;
 
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Up {
     /// Add this to every port: 8000, 8001, 6380 (inventory), 9400, 9401, 6390 (payments)
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -72,10 +75,21 @@ impl Up {
         let data = DataDir::open(self.data_dir, self.fresh, self.cluster)?;
         check_ports(&ports, self.cluster)?;
         let server = data.server()?;
-        let binaries = Build { release: self.release, progress: true }.run()?;
+        let binaries = Build {
+            release: self.release,
+            progress: true,
+        }
+        .run()?;
         let (output, cluster) = (Output::new(self.no_color)?, self.cluster);
-        let plan =
-            Plan { ports, port_offset: self.port_offset, data, server, binaries, output, cluster };
+        let plan = Plan {
+            ports,
+            port_offset: self.port_offset,
+            data,
+            server,
+            binaries,
+            output,
+            cluster,
+        };
         stack::runtime()?.block_on(plan.run())
     }
 }
@@ -111,7 +125,10 @@ impl Plan {
     /// Starts everything, prints the box, and starts again what ends. Returns the story of the first
     /// process that no start can help.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
-        let guard = Guard { stack: self.binaries.stack.clone(), farewell: Farewell::Term };
+        let guard = Guard {
+            stack: self.binaries.stack.clone(),
+            farewell: Farewell::Term,
+        };
         let stores = Box::pin(stores::start(self, &guard, running)).await?;
         for role in Role::ALL {
             let mut launch =
@@ -120,22 +137,37 @@ impl Plan {
             let process =
                 Process::start(launch, guard.clone(), Some(self.output.sink(role.name())))?;
             let url = format!("http://127.0.0.1:{}", role.port(&self.ports));
-            running.add_service(Member { process: Arc::new(process), url });
+            running.add_service(Member {
+                process: Arc::new(process),
+                url,
+            });
         }
         tokio::select! {
             ready = running.wait_ready() => ready?,
             end = running.keep(false) => return Ok(end),
         }
         self.output.let_stores_speak(true);
-        let _note =
-            Note::write(&self.ports, &self.binaries, stores.urls(Role::PaymentsServe.user()))?;
-        self.output.print(&summary::text(&self.ports, self.port_offset, &stores, &self.server));
+        let _note = Note::write(
+            &self.ports,
+            &self.binaries,
+            stores.urls(Role::PaymentsServe.user()),
+        )?;
+        self.output.print(&summary::text(
+            &self.ports,
+            self.port_offset,
+            &stores,
+            &self.server,
+        ));
         Ok(running.keep(true).await)
     }
 }
 
 fn check_ports(ports: &Ports, cluster: bool) -> Result<()> {
-    let nodes = if cluster { stores::ports(ports) } else { Vec::new() };
+    let nodes = if cluster {
+        stores::ports(ports)
+    } else {
+        Vec::new()
+    };
     let taken: Vec<String> = ports
         .named()
         .into_iter()
@@ -143,7 +175,10 @@ fn check_ports(ports: &Ports, cluster: bool) -> Result<()> {
         .filter(|(_, port)| !ports::is_free(*port))
         .map(|(name, port)| match ports::holder(port) {
             Some(holder) => {
-                format!("port {port} ({name}) is taken by process {} ({})", holder.pid, holder.name)
+                format!(
+                    "port {port} ({name}) is taken by process {} ({})",
+                    holder.pid, holder.name
+                )
             }
             None => format!("port {port} ({name}) is taken"),
         })

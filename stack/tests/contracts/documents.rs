@@ -12,8 +12,16 @@ const SERVICES: [&str; 2] = ["inventory", "payments"];
 /// What a service prints when asked for a document.
 fn printed(service: &str, verb: &str) -> String {
     let binaries = binaries::shared().unwrap();
-    let program = if service == "inventory" { binaries.inventory } else { binaries.payments };
-    let output = Command::new(program).arg(verb).env_clear().output().unwrap();
+    let program = if service == "inventory" {
+        binaries.inventory
+    } else {
+        binaries.payments
+    };
+    let output = Command::new(program)
+        .arg(verb)
+        .env_clear()
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -55,24 +63,40 @@ fn without_words(document: &Value) -> Vec<String> {
         for part in ["operationId", "summary", "tags"] {
             need(says(operation.get(part)), format!("{name}: no {part}"));
         }
-        for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten()
+        for parameter in operation
+            .get("parameters")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
         {
             let called = format!("{name}: parameter {}", parameter["name"]);
-            need(says(parameter.get("description")), format!("{called}: no description"));
+            need(
+                says(parameter.get("description")),
+                format!("{called}: no description"),
+            );
             let example =
                 parameter["required"] == false || says(parameter["schema"].get("example"));
             need(example, format!("{called}: no example"));
         }
         for (status, answer) in members(&operation["responses"]) {
-            need(says(answer.get("description")), format!("{name}: {status}: no description"));
+            need(
+                says(answer.get("description")),
+                format!("{name}: {status}: no description"),
+            );
             for (header, about) in members(&answer["headers"]) {
                 let called = format!("{name}: {status}: header {header}");
-                need(says(about.get("description")), format!("{called}: no description"));
+                need(
+                    says(about.get("description")),
+                    format!("{called}: no description"),
+                );
             }
         }
     }
     for (name, schema) in members(&document["components"]["schemas"]) {
-        need(says(schema.get("description")), format!("schema {name}: no description"));
+        need(
+            says(schema.get("description")),
+            format!("schema {name}: no description"),
+        );
     }
     missing
 }
@@ -80,8 +104,14 @@ fn without_words(document: &Value) -> Vec<String> {
 #[test]
 fn the_documents_in_the_tree_are_what_the_programs_say() {
     for service in SERVICES {
-        assert_current(&format!("openapi/{service}.json"), &printed(service, "openapi"));
-        assert_current(&format!("asyncapi/{service}.yaml"), &printed(service, "asyncapi"));
+        assert_current(
+            &format!("openapi/{service}.json"),
+            &printed(service, "openapi"),
+        );
+        assert_current(
+            &format!("asyncapi/{service}.yaml"),
+            &printed(service, "asyncapi"),
+        );
     }
 }
 

@@ -45,18 +45,29 @@ pub(crate) struct File {
 
 /// Reads a file, or says which line is not understood.
 pub(crate) fn parse(text: &str) -> Result<File, String> {
-    let mut reader = Reader { comment: Vec::new(), comments: Vec::new(), entries: Vec::new() };
+    let mut reader = Reader {
+        comment: Vec::new(),
+        comments: Vec::new(),
+        entries: Vec::new(),
+    };
     let mut lines = text.lines().enumerate();
     let mut section = String::new();
     while let Some((number, line)) = lines.next() {
         if matches!(line, "{" | "```") {
             let end = if line == "{" { "}" } else { "```" };
-            let inside: Vec<&str> =
-                lines.by_ref().map(|(_, line)| line).take_while(|line| *line != end).collect();
-            reader.body(end, &inside.join("\n")).ok_or_else(|| unknown(number, line))?;
+            let inside: Vec<&str> = lines
+                .by_ref()
+                .map(|(_, line)| line)
+                .take_while(|line| *line != end)
+                .collect();
+            reader
+                .body(end, &inside.join("\n"))
+                .ok_or_else(|| unknown(number, line))?;
             continue;
         }
-        reader.line(&mut section, line).ok_or_else(|| unknown(number, line))?;
+        reader
+            .line(&mut section, line)
+            .ok_or_else(|| unknown(number, line))?;
     }
     let unanswered = reader.entries.iter().find(|entry| !entry.answered);
     match (unanswered, reader.comments.first()) {
@@ -64,7 +75,11 @@ pub(crate) fn parse(text: &str) -> Result<File, String> {
         (None, None) => Err("there is no comment at the top".to_owned()),
         (None, Some(comment)) => {
             let (title, about) = sentences(comment);
-            Ok(File { title, about, entries: reader.entries })
+            Ok(File {
+                title,
+                about,
+                entries: reader.entries,
+            })
         }
     }
 }
@@ -88,7 +103,13 @@ impl Reader {
             let (title, about) = sentences(&self.comment);
             self.comment.clear();
             let (method, url) = (method.to_owned(), url.to_owned());
-            self.entries.push(Entry { title, about, method, url, ..Entry::default() });
+            self.entries.push(Entry {
+                title,
+                about,
+                method,
+                url,
+                ..Entry::default()
+            });
             return Some(());
         }
         if !self.comment.is_empty() {
@@ -103,7 +124,10 @@ impl Reader {
             entry.status = status.parse().ok()?;
             return (!std::mem::replace(&mut entry.answered, true)).then_some(());
         }
-        if let Some(name) = line.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+        {
             name.clone_into(section);
             return Some(());
         }
@@ -112,7 +136,11 @@ impl Reader {
 
     fn body(&mut self, end: &str, inside: &str) -> Option<()> {
         let entry = self.entries.last_mut().filter(|entry| !entry.answered)?;
-        let body = if end == "}" { format!("{{\n{inside}\n}}") } else { format!("{inside}\n") };
+        let body = if end == "}" {
+            format!("{{\n{inside}\n}}")
+        } else {
+            format!("{inside}\n")
+        };
         entry.body.replace(body).is_none().then_some(())
     }
 }
@@ -164,7 +192,10 @@ fn request_line(line: &str) -> Option<(&str, &str)> {
 fn sentences(comment: &[String]) -> (String, String) {
     let text = comment.join("\n");
     let flat = text.replace('\n', " ");
-    let end = Regex::new(r"[.:](\s|$)").unwrap().find(&flat).map_or(flat.len(), |end| end.start());
+    let end = Regex::new(r"[.:](\s|$)")
+        .unwrap()
+        .find(&flat)
+        .map_or(flat.len(), |end| end.start());
     (flat[..end].to_owned(), text)
 }
 

@@ -4,7 +4,10 @@
 //! Whatever is generated is written by these tests: `just contracts`, or
 //! `WRITE_CONTRACTS=1 cargo test --test contracts`.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod documents;
 mod hurl;

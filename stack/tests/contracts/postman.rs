@@ -27,7 +27,10 @@ fn collection() -> Value {
 /// Where `cargo run-all` listens.
 fn environment() -> Value {
     let ports = Ports::standard(0).unwrap();
-    let services = [("inventory", ports.inventory_http), ("payments", ports.payments_http)];
+    let services = [
+        ("inventory", ports.inventory_http),
+        ("payments", ports.payments_http),
+    ];
     let values = services.map(|(name, port)| {
         let url = format!("http://localhost:{port}");
         json!({"key": name, "value": url, "type": "default", "enabled": true})
@@ -46,8 +49,14 @@ fn folder(file: &File) -> Value {
 
 fn item(entry: &Entry) -> Value {
     let headers = entry.headers.iter().map(|(name, value)| pair(name, value));
-    let json_body = entry.body.as_ref().is_some_and(|body| body.starts_with('{'));
-    let typed = entry.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    let json_body = entry
+        .body
+        .as_ref()
+        .is_some_and(|body| body.starts_with('{'));
+    let typed = entry
+        .headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     let content_type = (json_body && !typed).then(|| pair("Content-Type", "application/json"));
     let headers: Vec<Value> = headers.chain(content_type).collect();
     let mut request = json!({
@@ -64,8 +73,11 @@ fn item(entry: &Entry) -> Value {
             "options": {"raw": {"language": language}},
         });
     }
-    let set: Vec<String> =
-        entry.variables.iter().map(|(name, value)| set(name, &text(value))).collect();
+    let set: Vec<String> = entry
+        .variables
+        .iter()
+        .map(|(name, value)| set(name, &text(value)))
+        .collect();
     let mut events = vec![event("test", &tests(entry))];
     if !set.is_empty() {
         events.insert(0, event("prerequest", &set));
@@ -76,7 +88,10 @@ fn item(entry: &Entry) -> Value {
 fn url(entry: &Entry) -> Value {
     let (base, path) = entry.url.split_once("}}").unwrap();
     let base = format!("{base}}}}}");
-    let pairs = entry.query.iter().map(|(name, value)| format!("{name}={value}"));
+    let pairs = entry
+        .query
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
     let query = pairs.collect::<Vec<_>>().join("&");
     let mark = if query.is_empty() { "" } else { "?" };
     let mut url = json!({"raw": format!("{}{mark}{query}", entry.url), "host": [base]});
@@ -87,7 +102,11 @@ fn url(entry: &Entry) -> Value {
         url["host"] = json!([entry.url]);
     }
     if !query.is_empty() {
-        url["query"] = entry.query.iter().map(|(name, value)| pair(name, value)).collect();
+        url["query"] = entry
+            .query
+            .iter()
+            .map(|(name, value)| pair(name, value))
+            .collect();
     }
     url
 }
@@ -138,7 +157,9 @@ impl Entry {
     fn body_is_read(&self) -> bool {
         let checked = self.checks.iter().map(|check| &check.subject);
         let kept = self.captures.iter().map(|(_, subject)| subject);
-        checked.chain(kept).any(|subject| matches!(subject.part, Part::Json(_)))
+        checked
+            .chain(kept)
+            .any(|subject| matches!(subject.part, Part::Json(_)))
     }
 }
 
@@ -156,10 +177,13 @@ fn value(subject: &Subject) -> String {
             format!("json{}", steps.iter().map(member).collect::<String>())
         }
     };
-    subject.filters.iter().fold(part, |value, filter| match filter {
-        Filter::Count => format!("{value}.length"),
-        Filter::Regex(pattern) => format!("{value}.match({})[1]", regex(pattern)),
-    })
+    subject
+        .filters
+        .iter()
+        .fold(part, |value, filter| match filter {
+            Filter::Count => format!("{value}.length"),
+            Filter::Regex(pattern) => format!("{value}.match({})[1]", regex(pattern)),
+        })
 }
 
 fn expect(check: &Check) -> String {
@@ -196,7 +220,11 @@ fn compare(comparison: &str, value: &str, wanted: &str) -> String {
 /// A text in JavaScript, with its variables put in.
 fn text(text: &str) -> String {
     let plain = quoted(&dynamic(text));
-    if text.contains("{{") { format!("pm.variables.replaceIn({plain})") } else { plain }
+    if text.contains("{{") {
+        format!("pm.variables.replaceIn({plain})")
+    } else {
+        plain
+    }
 }
 
 /// What the runners of both kinds call by different names.
@@ -234,8 +262,11 @@ fn the_postman_files_are_made_from_the_requests() {
 #[test]
 fn no_two_requests_have_the_same_title() {
     let files = files();
-    let mut titles: Vec<&str> =
-        files.values().flat_map(|file| &file.entries).map(|entry| entry.title.as_str()).collect();
+    let mut titles: Vec<&str> = files
+        .values()
+        .flat_map(|file| &file.entries)
+        .map(|entry| entry.title.as_str())
+        .collect();
     let all = titles.len();
     titles.sort_unstable();
     titles.dedup();

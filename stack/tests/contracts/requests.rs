@@ -14,22 +14,41 @@ const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 pub(crate) fn files() -> BTreeMap<String, File> {
     let entries = fs::read_dir(project::root().join("requests")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
-    let hurl = paths.filter(|path| path.extension().is_some_and(|extension| extension == "hurl"));
+    let hurl = paths.filter(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "hurl")
+    });
     hurl.map(|path: PathBuf| {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let file = hurl::parse(&fs::read_to_string(&path).unwrap());
-        (name.clone(), file.unwrap_or_else(|fault| panic!("{name}: {fault}")))
+        (
+            name.clone(),
+            file.unwrap_or_else(|fault| panic!("{name}: {fault}")),
+        )
     })
     .collect()
 }
 
 #[tokio::test]
 async fn the_requests_and_documents_in_the_tree_are_those_of_a_running_system() {
-    let system = System::builder().env("COMPLETION_DELAY", "1s").start().await.unwrap();
-    let client = Client::builder().no_proxy().timeout(ANSWER_LIMIT).build().unwrap();
-    let services = [("inventory", system.inventory_url()), ("payments", system.payments_url())];
-    let variables: Variables =
-        services.iter().map(|(name, url)| ((*name).to_owned(), url.clone())).collect();
+    let system = System::builder()
+        .env("COMPLETION_DELAY", "1s")
+        .start()
+        .await
+        .unwrap();
+    let client = Client::builder()
+        .no_proxy()
+        .timeout(ANSWER_LIMIT)
+        .build()
+        .unwrap();
+    let services = [
+        ("inventory", system.inventory_url()),
+        ("payments", system.payments_url()),
+    ];
+    let variables: Variables = services
+        .iter()
+        .map(|(name, url)| ((*name).to_owned(), url.clone()))
+        .collect();
     for (name, file) in files() {
         if let Err(fault) = hurl::run::run(&client, &file, variables.clone()).await {
             panic!("{name}: {fault}");
@@ -41,7 +60,10 @@ async fn the_requests_and_documents_in_the_tree_are_those_of_a_running_system() 
             let ending = path.rsplit('.').next().unwrap();
             let kept = project::root().join(format!("{folder}/{name}.{ending}"));
             let kept = fs::read_to_string(kept).unwrap();
-            assert!(served.text().await.unwrap() == kept, "{url}/{path} is not what the tree has");
+            assert!(
+                served.text().await.unwrap() == kept,
+                "{url}/{path} is not what the tree has"
+            );
         }
     }
 }

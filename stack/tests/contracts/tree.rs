@@ -23,7 +23,10 @@ pub(crate) fn assert_current(path: &str, content: &str) {
         return writeln!(stderr, "contracts: {word} {path}").unwrap();
     }
     let found = fs::read_to_string(file).unwrap_or_default();
-    let difference = content.lines().zip(found.lines()).find(|(new, old)| new != old);
+    let difference = content
+        .lines()
+        .zip(found.lines())
+        .find(|(new, old)| new != old);
     assert!(
         found == content,
         "{path} is not what the programs say; `just contracts` (or `{WRITE}=1 cargo test --test \

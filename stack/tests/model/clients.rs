@@ -86,7 +86,9 @@ impl World {
         self.minted += 1;
         let due_at = self.payments.clock + rules.delay;
         let product = self.clients[client].product;
-        self.payments.memory.write_order(order, client, product, due_at);
+        self.payments
+            .memory
+            .write_order(order, client, product, due_at);
         order
     }
 
@@ -114,7 +116,11 @@ impl World {
             return pending;
         }
         let cancelled = store.cancel(order, planted);
-        rules.seen.count(if cancelled { Sight::Cancellation } else { Sight::TooLate });
+        rules.seen.count(if cancelled {
+            Sight::Cancellation
+        } else {
+            Sight::TooLate
+        });
         if cancelled && answered && self.may_answer(rules) {
             self.clients[client].told_cancelled = true;
         }

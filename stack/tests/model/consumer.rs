@@ -136,7 +136,11 @@ impl World {
             Stage::Acted => self.life(self.consumers[consumer].role.own_side()),
             _ => hand.life,
         };
-        self.consumers[consumer].hand = Some(Hand { stage, life, ..hand });
+        self.consumers[consumer].hand = Some(Hand {
+            stage,
+            life,
+            ..hand
+        });
         true
     }
 
@@ -150,8 +154,19 @@ impl World {
         let now = self.inventory.clock;
         let in_two = role == Role::Orders && rules.has(Planted::MarkThenTake);
         if in_two && self.inventory.memory.identity {
-            let half_done = self.inventory.memory.mark_only(hand.entry, now, rules.planted);
-            return self.turn(consumer, hand, if half_done { Stage::Marked } else { Stage::Acted });
+            let half_done = self
+                .inventory
+                .memory
+                .mark_only(hand.entry, now, rules.planted);
+            return self.turn(
+                consumer,
+                hand,
+                if half_done {
+                    Stage::Marked
+                } else {
+                    Stage::Acted
+                },
+            );
         }
         if !self.act(role, hand.entry, rules) {
             return self.start_over(consumer);
@@ -202,7 +217,9 @@ impl World {
     /// The acknowledgement comes last. It runs while the next batch is read. Nothing is
     /// acknowledged that is far ahead of the cursor.
     fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
-        let Consumer { role, known, done, .. } = self.consumers[consumer];
+        let Consumer {
+            role, known, done, ..
+        } = self.consumers[consumer];
         let id = hand.entry.id;
         if id.time > known.time + rules.step {
             let Some(life) = done else {
@@ -228,7 +245,13 @@ impl World {
     }
 
     fn read(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, recovering, pass, .. } = self.consumers[consumer];
+        let Consumer {
+            role,
+            gone,
+            recovering,
+            pass,
+            ..
+        } = self.consumers[consumer];
         if gone || pass.is_some() {
             return false;
         }
@@ -268,13 +291,25 @@ impl World {
 
     /// A look is due every two seconds, and after every failure: new entries come after it.
     fn must_look(&self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, done, must_look, looked, .. } = self.consumers[consumer];
+        let Consumer {
+            role,
+            done,
+            must_look,
+            looked,
+            ..
+        } = self.consumers[consumer];
         must_look || self.is_look_due(role.own_side(), done) || self.age > looked + rules.step
     }
 
     /// Takes over what a dead consumer left.
     pub(crate) fn claim(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, recovering, hand, .. } = self.consumers[consumer];
+        let Consumer {
+            role,
+            gone,
+            recovering,
+            hand,
+            ..
+        } = self.consumers[consumer];
         if gone || recovering || hand.is_some() {
             return false;
         }

@@ -33,7 +33,12 @@ impl Cursor {
     /// The cursor of a store that has acted on a stream up to `id`, but for what is pending.
     pub(crate) fn at(state: &State, id: EntryId) -> Self {
         let open = state.oldest_pending.unwrap_or(id).min(id);
-        Self { id, count: state.read, open, ..Self::default() }
+        Self {
+            id,
+            count: state.read,
+            open,
+            ..Self::default()
+        }
     }
 
     /// `move_cursor`: only forward.
@@ -50,21 +55,33 @@ impl Cursor {
         } else {
             (before.middle, before.earlier)
         };
-        *self = Self { middle, earlier, ..to };
+        *self = Self {
+            middle,
+            earlier,
+            ..to
+        };
     }
 
     /// Back to the end of a stream that has lost its last entries. What was still open stays so.
     pub(crate) fn take_back(&mut self, state: &State) {
         let to = Self::at(state, state.delivered);
         let (open, earlier) = (self.open.min(to.open), self.earlier.min(to.id));
-        *self = Self { open, middle: to.id, earlier, ..to };
+        *self = Self {
+            open,
+            middle: to.id,
+            earlier,
+            ..to
+        };
     }
 
     /// The last entry that a rewind leaves alone: it begins `rewind` before all that was under way.
     pub(crate) fn rewind_after(self, delivered: EntryId, rewind: Time) -> EntryId {
         let oldest = self.id.min(self.open).min(delivered);
         let before = oldest.time.saturating_sub(rewind).checked_sub(1);
-        before.map_or(EntryId::default(), |time| EntryId { time, sequence: u32::MAX })
+        before.map_or(EntryId::default(), |time| EntryId {
+            time,
+            sequence: u32::MAX,
+        })
     }
 
     /// Compares a stream with what the own store remembers of it.

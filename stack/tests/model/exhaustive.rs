@@ -63,7 +63,10 @@ impl Small {
         let begun = Instant::now();
         let rules = Arc::clone(&self.rules);
         let checker = self.checker().threads(THREADS).timeout(patience);
-        let checker = checker.finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+        let checker = checker
+            .finish_when(HasDiscoveries::AnyFailures)
+            .spawn_bfs()
+            .join();
         let failure = checker.discoveries().into_values().next().map(|path| {
             let world = path.last_state().world.clone();
             let rule = broken(&world, &rules).or_else(|| verdict(world, &rules));
@@ -91,7 +94,10 @@ impl Model for Small {
         for client in 0..self.placed {
             world.post(client, true, &self.rules);
         }
-        vec![Situation { world, left: self.extras.iter().map(|extra| extra.times).collect() }]
+        vec![Situation {
+            world,
+            left: self.extras.iter().map(|extra| extra.times).collect(),
+        }]
     }
 
     fn actions(&self, state: &Situation, actions: &mut Vec<Next>) {
@@ -106,7 +112,12 @@ impl Model for Small {
                 actions.push(Next::Own(Action::Look { consumer }));
             }
         }
-        for (n, extra) in self.extras.iter().enumerate().filter(|(n, _)| state.left[*n] > 0) {
+        for (n, extra) in self
+            .extras
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| state.left[*n] > 0)
+        {
             actions.extend(extra.any_of.iter().map(|action| Next::Extra(n, *action)));
         }
     }

@@ -40,7 +40,12 @@ pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History
     let profile = [Profile::Durable, Profile::Lossy, Profile::Gated][rng.usize(0..3)];
     // Where the rewind reaches less far, more is out of its reach.
     let rewind = rng.u32(REWINDS);
-    let rules = Rules { planted, rewind, retention: rewind, ..Rules::new(profile) };
+    let rules = Rules {
+        planted,
+        rewind,
+        retention: rewind,
+        ..Rules::new(profile)
+    };
     let size = Size {
         stock: (0..PRODUCTS).map(|_| rng.i32(0..=PIECES)).collect(),
         wishes: (0..CLIENTS).map(|client| client % PRODUCTS).collect(),
@@ -54,7 +59,12 @@ pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History
         consumers: size.order_consumers + size.refund_consumers,
     };
     let mut world = World::new(&size, &rules);
-    let mut history = History { rules, size, steps: Vec::new(), failure: None };
+    let mut history = History {
+        rules,
+        size,
+        steps: Vec::new(),
+        failure: None,
+    };
     for _ in 0..length {
         let action = chaos.draw(&world, &mut rng);
         if !world.take(action, &history.rules) {
@@ -109,7 +119,11 @@ struct Chaos {
 impl Chaos {
     fn draw(&self, world: &World, rng: &mut Rng) -> Action {
         // A copy is not behind for long, so this is when a crash hurts.
-        let side = if rng.bool() { Side::Payments } else { Side::Inventory };
+        let side = if rng.bool() {
+            Side::Payments
+        } else {
+            Side::Inventory
+        };
         if world.is_behind(side) && rng.u32(0..CRASHES_WHILE_BEHIND) == 0 {
             return Action::Fault(Fault::Restart(side));
         }
@@ -120,13 +134,27 @@ impl Chaos {
             }
         }
         let (client, consumer) = (rng.usize(0..CLIENTS), rng.usize(0..self.consumers));
-        let role = if rng.bool() { Role::Orders } else { Role::Refunds };
+        let role = if rng.bool() {
+            Role::Orders
+        } else {
+            Role::Refunds
+        };
         match rng.u32(0..100) {
-            0..8 => Action::Post { client, answered: rng.u32(0..4) > 0 },
+            0..8 => Action::Post {
+                client,
+                answered: rng.u32(0..4) > 0,
+            },
             8..10 => Action::Write { client },
-            10..13 => Action::Cancel { client, answered: rng.bool() },
-            13 => Action::Restock { product: rng.usize(0..PRODUCTS) },
-            14 if rng.u32(0..4) == 0 => Action::Delete { product: rng.usize(0..PRODUCTS) },
+            10..13 => Action::Cancel {
+                client,
+                answered: rng.bool(),
+            },
+            13 => Action::Restock {
+                product: rng.usize(0..PRODUCTS),
+            },
+            14 if rng.u32(0..4) == 0 => Action::Delete {
+                product: rng.usize(0..PRODUCTS),
+            },
             14..28 => Action::Tick,
             28..42 => Action::Complete,
             42..78 => Action::Step { consumer },
@@ -139,8 +167,16 @@ impl Chaos {
 
     fn fault(&self, kind: u32, rng: &mut Rng) -> Fault {
         let consumer = rng.usize(0..self.consumers);
-        let side = if rng.bool() { Side::Payments } else { Side::Inventory };
-        let role = if rng.bool() { Role::Orders } else { Role::Refunds };
+        let side = if rng.bool() {
+            Side::Payments
+        } else {
+            Side::Inventory
+        };
+        let role = if rng.bool() {
+            Role::Orders
+        } else {
+            Role::Refunds
+        };
         match kind {
             0..3 => Fault::Crash { consumer },
             3 => Fault::Lose { consumer },
@@ -153,7 +189,11 @@ impl Chaos {
             13 if rng.u32(0..4) == 0 => Fault::TrimEarly(role),
             13..15 if rng.u32(0..3) == 0 => Fault::Empty(side),
             13..15 => Fault::Restore(side),
-            _ => Fault::StepClock { side, forward: rng.bool(), by: rng.u32(1..=12) },
+            _ => Fault::StepClock {
+                side,
+                forward: rng.bool(),
+                by: rng.u32(1..=12),
+            },
         }
     }
 }

@@ -61,9 +61,18 @@ impl Records for Inventory {
 
 impl Inventory {
     pub(crate) fn opened(stock: &[i32]) -> Self {
-        let product = |&on_hand| Product { on_hand, supplied: on_hand, deleted: false };
+        let product = |&on_hand| Product {
+            on_hand,
+            supplied: on_hand,
+            deleted: false,
+        };
         let products = stock.iter().map(product).collect();
-        Self { identity: true, epoch: Some(0), products, ..Self::default() }
+        Self {
+            identity: true,
+            epoch: Some(0),
+            products,
+            ..Self::default()
+        }
     }
 
     pub(crate) fn taken(&self, order: OrderId) -> usize {
@@ -85,7 +94,8 @@ impl Inventory {
     ) -> Outcome {
         let outcome = self.decide(entry, event, planted);
         if let Outcome::Decided(decision) = outcome {
-            self.records.insert(fact(entry, event, planted), (event.order, decision));
+            self.records
+                .insert(fact(entry, event, planted), (event.order, decision));
             if decision == Decision::Applied {
                 self.take(event);
             }
@@ -101,7 +111,8 @@ impl Inventory {
         };
         let outcome = self.decide(entry, event, planted);
         if let Outcome::Decided(decision) = outcome {
-            self.records.insert(fact(entry, event, planted), (event.order, decision));
+            self.records
+                .insert(fact(entry, event, planted), (event.order, decision));
         }
         self.reply(event, outcome, now, planted);
         outcome == Outcome::Decided(Decision::Applied)
@@ -127,13 +138,17 @@ impl Inventory {
         } else {
             product.on_hand += 1;
         }
-        self.records.insert(Fact::Order(order), (order, Decision::Released));
+        self.records
+            .insert(Fact::Order(order), (order, Decision::Released));
         self.refund_order.add(now, sale);
     }
 
     /// `adjust_stock`: a restock of one piece.
     pub(crate) fn restock(&mut self, product: ProductId) -> bool {
-        let Some(product) = self.products.get_mut(product).filter(|product| !product.deleted)
+        let Some(product) = self
+            .products
+            .get_mut(product)
+            .filter(|product| !product.deleted)
         else {
             return false;
         };
@@ -144,7 +159,10 @@ impl Inventory {
 
     /// `delete_product`: leaves a tombstone, so that orders in flight are refunded.
     pub(crate) fn delete(&mut self, product: ProductId) -> bool {
-        let Some(product) = self.products.get_mut(product).filter(|product| !product.deleted)
+        let Some(product) = self
+            .products
+            .get_mut(product)
+            .filter(|product| !product.deleted)
         else {
             return false;
         };
@@ -158,9 +176,16 @@ impl Inventory {
         if let Some((_, recorded)) = self.records.get(&fact(entry, event, planted)) {
             return Outcome::Repeated(*recorded);
         }
-        let on_hand = self.products.get(event.product).map_or(0, |product| product.on_hand);
+        let on_hand = self
+            .products
+            .get(event.product)
+            .map_or(0, |product| product.on_hand);
         let enough = on_hand >= 1;
-        Outcome::Decided(if enough { Decision::Applied } else { Decision::Rejected })
+        Outcome::Decided(if enough {
+            Decision::Applied
+        } else {
+            Decision::Rejected
+        })
     }
 
     /// A duplicate repeats the recorded reply: whoever emitted the order again may have lost the

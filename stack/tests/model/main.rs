@@ -57,10 +57,17 @@ const PLANTED_SEEDS: u64 = 4_000;
 const PATIENCE: Duration = Duration::from_mins(2);
 const LARGE_PATIENCE: Duration = Duration::from_mins(30);
 
-#[expect(clippy::disallowed_methods, reason = "a test is told how much to do, not configured")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is told how much to do, not configured"
+)]
 fn told(name: &str) -> Option<u64> {
     let number = std::env::var(name).ok()?;
-    Some(number.parse().unwrap_or_else(|_| panic!("{name} is no number: {number}")))
+    Some(
+        number
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {number}")),
+    )
 }
 
 fn story<T: Debug>(steps: &[T]) -> String {
@@ -75,23 +82,35 @@ fn tell(seed: u64, mut history: History) -> String {
     history.shorten();
     let rule = history.failure.unwrap_or("every rule holds");
     let (profile, size) = (history.rules.profile, &history.size);
-    format!("MODEL_SEED={seed} ({profile:?}): {rule}\n{size:?}\n{}", story(&history.steps))
+    format!(
+        "MODEL_SEED={seed} ({profile:?}): {rule}\n{size:?}\n{}",
+        story(&history.steps)
+    )
 }
 
 #[test]
 fn every_history_of_a_small_system_keeps_every_rule_and_ends_in_agreement() {
     let large = told("MODEL_LARGE").is_some();
-    let (systems, patience) =
-        if large { (small::large_systems(), LARGE_PATIENCE) } else { (small::systems(), PATIENCE) };
+    let (systems, patience) = if large {
+        (small::large_systems(), LARGE_PATIENCE)
+    } else {
+        (small::systems(), PATIENCE)
+    };
     let (begun, mut states) = (Instant::now(), 0);
     for system in systems {
         let name = system.name;
         let explored = system.explore(patience);
-        println!("{name}: {} states in {:.1?}", explored.states, explored.took);
+        println!(
+            "{name}: {} states in {:.1?}",
+            explored.states, explored.took
+        );
         if let Some((rule, path)) = explored.failure {
             panic!("{name}: {rule}\n{}", story(&path));
         }
-        assert!(explored.complete, "{name}: not explored within {patience:?}");
+        assert!(
+            explored.complete,
+            "{name}: not explored within {patience:?}"
+        );
         states += explored.states;
     }
     println!("explored {states} states in {:.1?}", begun.elapsed());
@@ -117,7 +136,10 @@ fn random_histories_keep_every_rule_and_end_in_agreement() {
     for sight in SIGHTS {
         println!("  {sight:?}: {}", seen.of(sight));
         // A run in which nothing went wrong would show nothing.
-        assert!(count < SEEDS || seen.of(sight) >= SEEDS / 100, "{sight:?} was hardly seen");
+        assert!(
+            count < SEEDS || seen.of(sight) >= SEEDS / 100,
+            "{sight:?} was hardly seen"
+        );
     }
 }
 
@@ -128,9 +150,15 @@ fn every_planted_bug_makes_the_model_fail() {
         let begun = Instant::now();
         if let Some(system) = small::system_for(planted) {
             let clean = system.without_bug().explore(PATIENCE);
-            assert!(clean.complete && clean.failure.is_none(), "{planted:?}: {:?}", clean.failure);
+            assert!(
+                clean.complete && clean.failure.is_none(),
+                "{planted:?}: {:?}",
+                clean.failure
+            );
             let explored = system.explore(PATIENCE);
-            let (rule, _) = explored.failure.unwrap_or_else(|| panic!("{planted:?} not noticed"));
+            let (rule, _) = explored
+                .failure
+                .unwrap_or_else(|| panic!("{planted:?} not noticed"));
             println!("{planted:?}: after {:.1?}: {rule}", explored.took);
             continue;
         }
@@ -139,7 +167,10 @@ fn every_planted_bug_makes_the_model_fail() {
             history.failure.map(|rule| (seed, rule))
         });
         let (seed, rule) = found.unwrap_or_else(|| panic!("{planted:?} was not noticed"));
-        println!("{planted:?}: seed {seed} after {:.1?}: {rule}", begun.elapsed());
+        println!(
+            "{planted:?}: seed {seed} after {:.1?}: {rule}",
+            begun.elapsed()
+        );
         // The same history without the bug is as it should be.
         let clean = histories::run(seed, steps, None);
         assert!(clean.failure.is_none(), "{}", tell(seed, clean));

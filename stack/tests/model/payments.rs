@@ -63,12 +63,18 @@ pub(crate) fn total(product: ProductId) -> u64 {
 
 impl Default for Account {
     fn default() -> Self {
-        Self { charged: Amount::Cents(0), refunded: Amount::Cents(0) }
+        Self {
+            charged: Amount::Cents(0),
+            refunded: Amount::Cents(0),
+        }
     }
 }
 
 impl Amount {
-    #[expect(clippy::cast_precision_loss, reason = "the loss is what the planted bug is about")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the loss is what the planted bug is about"
+    )]
     fn add(&mut self, cents: u64) {
         match self {
             Self::Cents(sum) => *sum += cents,
@@ -77,7 +83,11 @@ impl Amount {
     }
 
     /// The amount in cents, where it is a whole number of them.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as above"
+    )]
     pub(crate) fn cents(self) -> Option<u64> {
         match self {
             Self::Cents(sum) => Some(sum),
@@ -114,11 +124,18 @@ impl Records for Payments {
 
 impl Payments {
     pub(crate) fn opened(clients: usize, planted: Option<Planted>) -> Self {
-        let mut store =
-            Self { identity: true, epoch: Some(0), claims: vec![None; clients], ..Self::default() };
+        let mut store = Self {
+            identity: true,
+            epoch: Some(0),
+            claims: vec![None; clients],
+            ..Self::default()
+        };
         if planted == Some(Planted::MoneyAsFloat) {
             let nothing = Amount::Float(0.0_f64.to_bits());
-            store.account = Account { charged: nothing, refunded: nothing };
+            store.account = Account {
+                charged: nothing,
+                refunded: nothing,
+            };
         }
         store
     }
@@ -153,7 +170,13 @@ impl Payments {
         let slots = self.orders.len().max(id + 1);
         self.orders.resize(slots, None);
         let status = Status::Pending;
-        self.orders[id] = Some(Order { key, product, status, due_at, broken: false });
+        self.orders[id] = Some(Order {
+            key,
+            product,
+            status,
+            due_at,
+            broken: false,
+        });
         self.due.push(id);
     }
 

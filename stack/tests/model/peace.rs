@@ -86,7 +86,11 @@ fn repair(world: &mut World, rules: &Rules) -> bool {
     let (now, inventory_now) = (world.payments.clock, world.inventory.clock);
     let (payments, inventory) = (&mut world.payments.memory, &mut world.inventory.memory);
     let paid = |order| payments.status(order) == Some(Status::Paid);
-    let silent: Vec<_> = payments.ids().map(|(id, _)| id).filter(|id| paid(*id)).collect();
+    let silent: Vec<_> = payments
+        .ids()
+        .map(|(id, _)| id)
+        .filter(|id| paid(*id))
+        .collect();
     let spare: Vec<_> = inventory.sales.iter().map(|sale| sale.order).collect();
     let spare: Vec<_> = spare.into_iter().filter(|order| !paid(*order)).collect();
     let silent = silent.into_iter().filter(|id| inventory.taken(*id) == 0);

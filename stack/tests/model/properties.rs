@@ -12,21 +12,48 @@ pub(crate) type Property = (&'static str, fn(&World, &Rules) -> bool);
 
 /// These hold at every instant, whatever happened before, unless they say otherwise.
 pub(crate) const ALWAYS: [Property; 10] = [
-    ("stock is never negative, and is what was put in less what was sold", stock_adds_up),
+    (
+        "stock is never negative, and is what was put in less what was sold",
+        stock_adds_up,
+    ),
     ("an order has at most one effect", at_most_one_effect),
-    ("a status never goes back, and nothing is paid before it is due", no_order_is_broken),
-    ("what was charged less what was given back is the total of what is paid", money_adds_up),
+    (
+        "a status never goes back, and nothing is paid before it is due",
+        no_order_is_broken,
+    ),
+    (
+        "what was charged less what was given back is the total of what is paid",
+        money_adds_up,
+    ),
     ("one idempotency key makes one order", one_order_for_a_key),
-    ("what a client was told is so, unless the store lost it", clients_were_told_the_truth),
-    ("a paid order has its event or its outcome, unless one was lost", no_order_falls_silent),
-    ("a store that lost its identity does nothing", no_identity_no_effect),
-    ("nobody halts while a rewind can make everything good", nobody_halts_in_vain),
-    ("behind a gate, no effect outlives its cause", no_effect_without_cause),
+    (
+        "what a client was told is so, unless the store lost it",
+        clients_were_told_the_truth,
+    ),
+    (
+        "a paid order has its event or its outcome, unless one was lost",
+        no_order_falls_silent,
+    ),
+    (
+        "a store that lost its identity does nothing",
+        no_identity_no_effect,
+    ),
+    (
+        "nobody halts while a rewind can make everything good",
+        nobody_halts_in_vain,
+    ),
+    (
+        "behind a gate, no effect outlives its cause",
+        no_effect_without_cause,
+    ),
 ];
 
 /// The first rule that does not hold.
 pub(crate) fn broken(world: &World, rules: &Rules) -> Option<&'static str> {
-    ALWAYS.iter().find(|(_, holds)| !holds(world, rules)).map(|(name, _)| *name)
+    ALWAYS
+        .iter()
+        .find(|(_, holds)| !holds(world, rules))
+        .map(|(name, _)| *name)
 }
 
 fn stock_adds_up(world: &World, _: &Rules) -> bool {
@@ -68,7 +95,12 @@ fn money_adds_up(world: &World, _: &Rules) -> bool {
 fn one_order_for_a_key(world: &World, _: &Rules) -> bool {
     let orders = &world.payments.memory.orders;
     let twice = |(n, order): (usize, &Option<crate::payments::Order>)| {
-        order.is_some_and(|order| orders[..n].iter().flatten().any(|other| other.key == order.key))
+        order.is_some_and(|order| {
+            orders[..n]
+                .iter()
+                .flatten()
+                .any(|other| other.key == order.key)
+        })
     };
     !orders.iter().enumerate().any(twice)
 }
@@ -113,7 +145,10 @@ fn no_effect_without_cause(world: &World, rules: &Rules) -> bool {
     let paid = |status| matches!(status, Some(Status::Paid | Status::Refunded));
     !gated
         || world.loss == Loss::Beyond
-        || inventory.sales.iter().all(|sale| paid(payments.status(sale.order)))
+        || inventory
+            .sales
+            .iter()
+            .all(|sale| paid(payments.status(sale.order)))
             && payments.ids().all(|(id, order)| {
                 order.status != Status::Refunded
                     || inventory.decision(id) == Some(Decision::Rejected)
@@ -126,7 +161,10 @@ pub(crate) fn is_quiet(world: &mut World) -> bool {
         let mut orders = world.payments.memory.ids();
         orders.any(|(_, order)| order.status == Status::Pending)
     };
-    let idle = world.consumers.iter().all(|consumer| consumer.gone || consumer.is_idle());
+    let idle = world
+        .consumers
+        .iter()
+        .all(|consumer| consumer.gone || consumer.is_idle());
     let drained = [Role::Orders, Role::Refunds].map(|role| world.stream(role).is_drained());
     !unpaid(world) && idle && drained == [true, true]
 }
@@ -135,7 +173,10 @@ pub(crate) fn is_quiet(world: &mut World) -> bool {
 pub(crate) fn disagreement(world: &World) -> Option<&'static str> {
     let (payments, inventory) = (&world.payments.memory, &world.inventory.memory);
     let paid = |order| payments.status(order) == Some(Status::Paid);
-    if payments.ids().any(|(id, _)| paid(id) && inventory.taken(id) != 1) {
+    if payments
+        .ids()
+        .any(|(id, _)| paid(id) && inventory.taken(id) != 1)
+    {
         return Some("an order is paid and its stock was not taken");
     }
     if inventory.sales.iter().any(|sale| !paid(sale.order)) {

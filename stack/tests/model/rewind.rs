@@ -31,7 +31,15 @@ impl World {
     /// Looks at both stores. Begins a rewind where the own one has a new life, or is older than
     /// this consumer knows it.
     pub(crate) fn look(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, pass, moving, known, hand, .. } = self.consumers[consumer];
+        let Consumer {
+            role,
+            gone,
+            pass,
+            moving,
+            known,
+            hand,
+            ..
+        } = self.consumers[consumer];
         let is_busy = moving.is_some() || hand.is_some_and(Hand::is_begun);
         if gone || pass.is_some() || is_busy {
             return false;
@@ -53,14 +61,21 @@ impl World {
         if (of.done == Some(life) || remembered) && cursor.id >= known {
             of.done = Some(life);
             if state.delivered > of.known {
-                of.moving = Some(Move { to: Cursor::at(&state, state.delivered), life });
+                of.moving = Some(Move {
+                    to: Cursor::at(&state, state.delivered),
+                    life,
+                });
             }
         } else if state.added == 0 && !rules.has(Planted::PassOverNothing) {
             // The stream may have lost everything. A pass over nothing would be none.
             of.done = None;
         } else {
             let after = cursor.rewind_after(state.delivered, rules.rewind);
-            of.pass = Some(Pass { after, last: state.delivered, life });
+            of.pass = Some(Pass {
+                after,
+                last: state.delivered,
+                life,
+            });
         }
         *of != before || known_now != cursor.id
     }
@@ -90,7 +105,14 @@ impl World {
     /// Acts once more on the next entry of the recent past; nothing is acknowledged. The life is
     /// remembered last: a crash on the way begins the pass anew.
     pub(crate) fn advance(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer { role, gone, pass, moving, known, .. } = self.consumers[consumer];
+        let Consumer {
+            role,
+            gone,
+            pass,
+            moving,
+            known,
+            ..
+        } = self.consumers[consumer];
         let Some(pass) = pass.filter(|_| !gone && moving.is_none()) else {
             return false;
         };
@@ -100,7 +122,10 @@ impl World {
                 return false;
             }
             rules.seen.count(Sight::Rewind);
-            self.consumers[consumer].pass = Some(Pass { after: entry.id, ..pass });
+            self.consumers[consumer].pass = Some(Pass {
+                after: entry.id,
+                ..pass
+            });
             return true;
         }
         if self.stream(role).state().last < pass.last {
@@ -109,7 +134,10 @@ impl World {
         }
         if pass.last > known {
             let to = Cursor::at(&self.stream(role).state(), pass.last);
-            self.consumers[consumer].moving = Some(Move { to, life: pass.life });
+            self.consumers[consumer].moving = Some(Move {
+                to,
+                life: pass.life,
+            });
             return true;
         }
         *self.epoch(role.own_side()) = Some(pass.life);

@@ -18,18 +18,39 @@ pub(crate) fn systems() -> Vec<Small> {
     vec![
         Small {
             extras: vec![crash(3), claim(2)],
-            ..shop("a consumer dies and another takes over", Profile::Durable, 2, 2)
+            ..shop(
+                "a consumer dies and another takes over",
+                Profile::Durable,
+                2,
+                2,
+            )
         },
         Small {
             extras: vec![some(1, STORES.map(Fault::Restart)), crash(2)],
-            ..shop("a store restarts and a consumer dies", Profile::Durable, 2, 1)
+            ..shop(
+                "a store restarts and a consumer dies",
+                Profile::Durable,
+                2,
+                1,
+            )
         },
         Small {
-            extras: vec![some(1, [Role::Orders, Role::Refunds].map(Fault::DestroyGroup)), crash(3)],
-            ..shop("a group is destroyed while two consume", Profile::Durable, 1, 2)
+            extras: vec![
+                some(1, [Role::Orders, Role::Refunds].map(Fault::DestroyGroup)),
+                crash(3),
+            ],
+            ..shop(
+                "a group is destroyed while two consume",
+                Profile::Durable,
+                1,
+                2,
+            )
         },
         Small {
-            extras: vec![some(1, STORES.map(Fault::Empty)), some(1, STORES.map(Fault::Restore))],
+            extras: vec![
+                some(1, STORES.map(Fault::Empty)),
+                some(1, STORES.map(Fault::Restore)),
+            ],
             ..shop("a store is emptied and restored", Profile::Durable, 2, 1)
         },
         Small {
@@ -43,17 +64,42 @@ pub(crate) fn systems() -> Vec<Small> {
         },
         Small {
             extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
-            ..at_once(shop("inventory forgets while two consume", Profile::Lossy, 1, 2))
+            ..at_once(shop(
+                "inventory forgets while two consume",
+                Profile::Lossy,
+                1,
+                2,
+            ))
         },
         Small {
             extras: vec![lag(Side::Payments), restart(Side::Payments), crash(1)],
             ..at_once(shop("payments forgets", Profile::Lossy, 2, 1))
         },
         forgetful(shop("both stores forget an order", Profile::Lossy, 1, 1)),
-        gone(shop("inventory forgets, and all of payments is gone", Profile::Lossy, 1, 1)),
-        once(sold_out(shop("either store forgets a refund", Profile::Lossy, 1, 1))),
-        forgetful(shop("both stores fail over with an order", Profile::Gated, 1, 1)),
-        once(sold_out(shop("either store fails over with a refund", Profile::Gated, 1, 1))),
+        gone(shop(
+            "inventory forgets, and all of payments is gone",
+            Profile::Lossy,
+            1,
+            1,
+        )),
+        once(sold_out(shop(
+            "either store forgets a refund",
+            Profile::Lossy,
+            1,
+            1,
+        ))),
+        forgetful(shop(
+            "both stores fail over with an order",
+            Profile::Gated,
+            1,
+            1,
+        )),
+        once(sold_out(shop(
+            "either store fails over with a refund",
+            Profile::Gated,
+            1,
+            1,
+        ))),
     ]
 }
 
@@ -64,20 +110,39 @@ pub(crate) fn system_for(planted: Planted) -> Option<Small> {
         Planted::PassOverNothing => gone(shop(Profile::Lossy)),
         Planted::DedupeByEntryId => {
             let shop = forgetful(shop(Profile::Lossy));
-            Small { size: Size { stock: vec![2], ..shop.size }, ticks: 1, ..shop }
+            Small {
+                size: Size {
+                    stock: vec![2],
+                    ..shop.size
+                },
+                ticks: 1,
+                ..shop
+            }
         }
         Planted::WaitWithoutPing => forgetful(shop(Profile::Gated)),
         _ => return None,
     };
-    let rules = Rules { planted: Some(planted), ..quick(small.rules.profile, 0) };
-    Some(Small { rules: Arc::new(rules), ..small })
+    let rules = Rules {
+        planted: Some(planted),
+        ..quick(small.rules.profile, 0)
+    };
+    Some(Small {
+        rules: Arc::new(rules),
+        ..small
+    })
 }
 
 impl Small {
     /// The same system as it should be.
     pub(crate) fn without_bug(&self) -> Self {
-        let rules = Rules { planted: None, ..quick(self.rules.profile, 0) };
-        Self { rules: Arc::new(rules), ..self.clone() }
+        let rules = Rules {
+            planted: None,
+            ..quick(self.rules.profile, 0)
+        };
+        Self {
+            rules: Arc::new(rules),
+            ..self.clone()
+        }
     }
 }
 
@@ -85,7 +150,10 @@ impl Small {
 fn gone(small: Small) -> Small {
     let side = Side::Inventory;
     let payments = [Fault::Empty(Side::Payments), Fault::Restore(Side::Payments)];
-    Small { extras: vec![lag(side), restart(side), some(2, payments)], ..at_once(small) }
+    Small {
+        extras: vec![lag(side), restart(side), some(2, payments)],
+        ..at_once(small)
+    }
 }
 
 /// What takes minutes.
@@ -95,10 +163,30 @@ pub(crate) fn large_systems() -> Vec<Small> {
         small
     };
     vec![
-        forgetful(sold_out(shop("both stores forget a refund", Profile::Lossy, 1, 1))),
-        forgetful(sold_out(shop("both stores fail over with a refund", Profile::Gated, 1, 1))),
-        all(forgetful(shop("everything at once to two orders", Profile::Lossy, 2, 2))),
-        all(forgetful(shop("everything at once behind a gate", Profile::Gated, 2, 2))),
+        forgetful(sold_out(shop(
+            "both stores forget a refund",
+            Profile::Lossy,
+            1,
+            1,
+        ))),
+        forgetful(sold_out(shop(
+            "both stores fail over with a refund",
+            Profile::Gated,
+            1,
+            1,
+        ))),
+        all(forgetful(shop(
+            "everything at once to two orders",
+            Profile::Lossy,
+            2,
+            2,
+        ))),
+        all(forgetful(shop(
+            "everything at once behind a gate",
+            Profile::Gated,
+            2,
+            2,
+        ))),
     ]
 }
 
@@ -113,14 +201,30 @@ fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -
     };
     // A clock that jumps makes every wait long enough for a takeover.
     let rules = Arc::new(quick(profile, delay));
-    Small { name, rules, size, placed: orders, ticks: delay, extras: Vec::new() }
+    Small {
+        name,
+        rules,
+        size,
+        placed: orders,
+        ticks: delay,
+        extras: Vec::new(),
+    }
 }
 
 /// Where no store forgets anything, cursors say nothing: they are left where they are.
 fn quick(profile: Profile, delay: Time) -> Rules {
     let rules = Rules::new(profile);
-    let step = if profile == Profile::Durable { Time::MAX / 2 } else { rules.step };
-    Rules { delay, reclaim_idle: 0, step, ..rules }
+    let step = if profile == Profile::Durable {
+        Time::MAX / 2
+    } else {
+        rules.step
+    };
+    Rules {
+        delay,
+        reclaim_idle: 0,
+        step,
+        ..rules
+    }
 }
 
 /// Orders are due as soon as they are placed: the clock is not what this is about.
@@ -132,22 +236,43 @@ fn at_once(mut small: Small) -> Small {
 
 /// Each store falls behind and loses its tail once.
 fn forgetful(small: Small) -> Small {
-    let extras = STORES.iter().flat_map(|side| [lag(*side), restart(*side)]).collect();
-    Small { extras, ..at_once(small) }
+    let extras = STORES
+        .iter()
+        .flat_map(|side| [lag(*side), restart(*side)])
+        .collect();
+    Small {
+        extras,
+        ..at_once(small)
+    }
 }
 
 /// Either store does.
 fn once(small: Small) -> Small {
-    let extras = vec![some(1, STORES.map(Fault::FallBehind)), some(1, STORES.map(Fault::Restart))];
-    Small { extras, ..at_once(small) }
+    let extras = vec![
+        some(1, STORES.map(Fault::FallBehind)),
+        some(1, STORES.map(Fault::Restart)),
+    ];
+    Small {
+        extras,
+        ..at_once(small)
+    }
 }
 
 fn sold_out(small: Small) -> Small {
-    Small { size: Size { stock: vec![0], ..small.size }, ..small }
+    Small {
+        size: Size {
+            stock: vec![0],
+            ..small.size
+        },
+        ..small
+    }
 }
 
 fn some(times: u8, faults: impl IntoIterator<Item = Fault>) -> Extra {
-    Extra { any_of: faults.into_iter().map(Action::Fault).collect(), times }
+    Extra {
+        any_of: faults.into_iter().map(Action::Fault).collect(),
+        times,
+    }
 }
 
 fn lag(side: Side) -> Extra {
@@ -163,17 +288,35 @@ fn crash(consumers: usize) -> Extra {
 }
 
 fn claim(consumers: usize) -> Extra {
-    Extra { any_of: (0..consumers).map(|consumer| Action::Claim { consumer }).collect(), times: 1 }
+    Extra {
+        any_of: (0..consumers)
+            .map(|consumer| Action::Claim { consumer })
+            .collect(),
+        times: 1,
+    }
 }
 
 /// Two clients come three times, one of them changes its mind, and the product is deleted.
 fn visits() -> Vec<Extra> {
-    let answers = || [0, 1].into_iter().flat_map(|client| [(client, true), (client, false)]);
+    let answers = || {
+        [0, 1]
+            .into_iter()
+            .flat_map(|client| [(client, true), (client, false)])
+    };
     let post = answers().map(|(client, answered)| Action::Post { client, answered });
     let cancel = answers().map(|(client, answered)| Action::Cancel { client, answered });
     vec![
-        Extra { any_of: post.collect(), times: 3 },
-        Extra { any_of: cancel.collect(), times: 1 },
-        Extra { any_of: vec![Action::Delete { product: 0 }], times: 1 },
+        Extra {
+            any_of: post.collect(),
+            times: 3,
+        },
+        Extra {
+            any_of: cancel.collect(),
+            times: 1,
+        },
+        Extra {
+            any_of: vec![Action::Delete { product: 0 }],
+            times: 1,
+        },
     ]
 }

@@ -38,7 +38,14 @@ pub(crate) struct Store<R> {
 
 impl<R: Records> Store<R> {
     pub(crate) fn new(memory: R, clock: Time) -> Self {
-        Self { memory, clock, life: 0, born: clock, behind: None, backup: None }
+        Self {
+            memory,
+            clock,
+            life: 0,
+            born: clock,
+            behind: None,
+            backup: None,
+        }
     }
 
     /// From now on, changes reach the memory and not the copy.
@@ -61,7 +68,9 @@ impl<R: Records> Store<R> {
 
     /// `WAIT 1`, or an `fsync`: whether everything in memory would survive.
     pub(crate) fn is_replicated(&self) -> bool {
-        self.behind.as_ref().is_none_or(|copy| copy.0 == self.memory)
+        self.behind
+            .as_ref()
+            .is_none_or(|copy| copy.0 == self.memory)
     }
 
     /// Time passes. A copy is behind for `window` at most.
@@ -75,7 +84,11 @@ impl<R: Records> Store<R> {
 
     /// The clock is set to another time.
     pub(crate) fn step_clock(&mut self, forward: bool, by: Time) {
-        self.clock = if forward { self.clock + by } else { self.clock.saturating_sub(by) };
+        self.clock = if forward {
+            self.clock + by
+        } else {
+            self.clock.saturating_sub(by)
+        };
     }
 
     /// The server dies and comes back, or its replica takes over. Answers whether it forgot

@@ -69,12 +69,21 @@ impl Stream {
     /// `XADD *`: ids grow even while the clock goes back.
     pub(crate) fn add(&mut self, now: Time, event: Event) {
         self.last = if now > self.last.time {
-            EntryId { time: now, sequence: 0 }
+            EntryId {
+                time: now,
+                sequence: 0,
+            }
         } else {
-            EntryId { sequence: self.last.sequence + 1, ..self.last }
+            EntryId {
+                sequence: self.last.sequence + 1,
+                ..self.last
+            }
         };
         self.added += 1;
-        self.entries.push(Entry { id: self.last, event: Some(event) });
+        self.entries.push(Entry {
+            id: self.last,
+            event: Some(event),
+        });
     }
 
     /// `XGROUP CREATE 0`: at the beginning, so that nothing emitted before is missed.
@@ -85,22 +94,34 @@ impl Stream {
     /// `XGROUP CREATE $`: whatever was emitted before is never delivered.
     pub(crate) fn create_group_at_the_end(&mut self) {
         let last_delivered = self.last;
-        self.group.get_or_insert(Group { last_delivered, pending: Vec::new() });
+        self.group.get_or_insert(Group {
+            last_delivered,
+            pending: Vec::new(),
+        });
     }
 
     /// `XREADGROUP >`. Without a group it answers nothing, like `NOGROUP`.
     pub(crate) fn read_new(&mut self, consumer: usize, now: Time) -> Option<Entry> {
         let group = self.group.as_mut()?;
-        let next = *self.entries.iter().find(|entry| entry.id > group.last_delivered)?;
+        let next = *self
+            .entries
+            .iter()
+            .find(|entry| entry.id > group.last_delivered)?;
         group.last_delivered = next.id;
-        group.pending.push(Pending { id: next.id, consumer, since: now });
+        group.pending.push(Pending {
+            id: next.id,
+            consumer,
+            since: now,
+        });
         Some(next)
     }
 
     /// `XREADGROUP 0`: the oldest entry that this consumer was given and did not acknowledge.
     pub(crate) fn read_own_pending(&self, consumer: usize) -> Option<Entry> {
         let pending = &self.group.as_ref()?.pending;
-        let own = pending.iter().filter(|pending| pending.consumer == consumer);
+        let own = pending
+            .iter()
+            .filter(|pending| pending.consumer == consumer);
         own.map(|pending| pending.id).min().map(|id| self.entry(id))
     }
 
@@ -108,12 +129,18 @@ impl Stream {
     /// Redis takes removed entries off the list by itself, and tells whoever asked.
     pub(crate) fn claim(&mut self, consumer: usize, now: Time, idle: Time) -> Option<Entry> {
         let pending = &mut self.group.as_mut()?.pending;
-        let found = pending.iter().position(|pending| pending.since.saturating_add(idle) <= now)?;
+        let found = pending
+            .iter()
+            .position(|pending| pending.since.saturating_add(idle) <= now)?;
         let id = pending[found].id;
         let entry = self.entry(id);
         let pending = &mut self.group.as_mut()?.pending;
         if entry.event.is_some() {
-            pending[found] = Pending { id, consumer, since: now };
+            pending[found] = Pending {
+                id,
+                consumer,
+                since: now,
+            };
         } else {
             pending.remove(found);
         }
@@ -129,7 +156,10 @@ impl Stream {
 
     /// `XRANGE (after last COUNT 1`.
     pub(crate) fn next_in(&self, after: EntryId, last: EntryId) -> Option<Entry> {
-        self.entries.iter().find(|entry| entry.id > after && entry.id <= last).copied()
+        self.entries
+            .iter()
+            .find(|entry| entry.id > after && entry.id <= last)
+            .copied()
     }
 
     /// The time of the oldest entry that the group still needs. `None` while there is no group.
@@ -141,7 +171,10 @@ impl Stream {
 
     /// `XTRIM MINID`.
     pub(crate) fn trim(&mut self, oldest: Time) -> bool {
-        let oldest_kept = EntryId { time: oldest, sequence: 0 };
+        let oldest_kept = EntryId {
+            time: oldest,
+            sequence: 0,
+        };
         let before = self.entries.len();
         self.entries.retain(|entry| entry.id >= oldest_kept);
         before > self.entries.len()
@@ -157,7 +190,11 @@ impl Stream {
     pub(crate) fn state(&self) -> State {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let delivered = self.last_delivered();
-        let new = self.entries.iter().filter(|entry| entry.id > delivered).count();
+        let new = self
+            .entries
+            .iter()
+            .filter(|entry| entry.id > delivered)
+            .count();
         let pending = self.group.iter().flat_map(|group| &group.pending);
         State {
             length: count(self.entries.len()),
@@ -176,16 +213,23 @@ impl Stream {
     }
 
     pub(crate) fn last_delivered(&self) -> EntryId {
-        self.group.as_ref().map_or(EntryId::default(), |group| group.last_delivered)
+        self.group
+            .as_ref()
+            .map_or(EntryId::default(), |group| group.last_delivered)
     }
 
     pub(crate) fn has_new(&self) -> bool {
-        self.entries.iter().any(|entry| entry.id > self.last_delivered())
+        self.entries
+            .iter()
+            .any(|entry| entry.id > self.last_delivered())
     }
 
     /// Everything was delivered and acknowledged.
     pub(crate) fn is_drained(&self) -> bool {
-        let nothing_pending = self.group.as_ref().is_some_and(|group| group.pending.is_empty());
+        let nothing_pending = self
+            .group
+            .as_ref()
+            .is_some_and(|group| group.pending.is_empty());
         nothing_pending && !self.has_new()
     }
 
@@ -196,6 +240,10 @@ impl Stream {
 
     fn entry(&self, id: EntryId) -> Entry {
         let removed = Entry { id, event: None };
-        self.entries.iter().find(|entry| entry.id == id).copied().unwrap_or(removed)
+        self.entries
+            .iter()
+            .find(|entry| entry.id == id)
+            .copied()
+            .unwrap_or(removed)
     }
 }

@@ -98,7 +98,11 @@ impl World {
         Self {
             payments: Store::new(payments, START),
             inventory: Store::new(Inventory::opened(&size.stock), START),
-            clients: size.wishes.iter().map(|&product| Client::new(product)).collect(),
+            clients: size
+                .wishes
+                .iter()
+                .map(|&product| Client::new(product))
+                .collect(),
             worker: Worker::default(),
             consumers: orders.chain(refunds).map(Consumer::started).collect(),
             minted: 0,
@@ -226,7 +230,11 @@ impl World {
     pub(crate) fn is_look_due(&self, side: Side, done: Option<Life>) -> bool {
         let (life, born, now) = match side {
             Side::Payments => (self.payments.life, self.payments.born, self.payments.clock),
-            Side::Inventory => (self.inventory.life, self.inventory.born, self.inventory.clock),
+            Side::Inventory => (
+                self.inventory.life,
+                self.inventory.born,
+                self.inventory.clock,
+            ),
         };
         done != Some(life) && now != born
     }

@@ -16,7 +16,10 @@ use stack::{
 use crate::support::{LIMIT, guard};
 
 async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
-    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let server = tokio::task::spawn_blocking(server::shared)
+        .await
+        .unwrap()
+        .unwrap();
     let redis = RedisServer::start(RedisOptions {
         store: Store::Inventory,
         dir: dir.join("store"),
@@ -31,8 +34,14 @@ async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
 }
 
 async fn shimmed() -> Overrides {
-    let shim = tokio::task::spawn_blocking(shim::build).await.unwrap().unwrap();
-    Overrides { shim: Some(shim), ..Overrides::default() }
+    let shim = tokio::task::spawn_blocking(shim::build)
+        .await
+        .unwrap()
+        .unwrap();
+    Overrides {
+        shim: Some(shim),
+        ..Overrides::default()
+    }
 }
 
 async fn counter(operator: &Operator) -> Option<u64> {
@@ -75,7 +84,10 @@ async fn half_a_transaction_does_not_come_back_with_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     let (redis, operator) = start(dir.path(), Overrides::default()).await;
     let count_twice = || async {
-        operator.insist::<u64>(&["EVAL", TWICE, "1", "counter"], LIMIT).await.unwrap();
+        operator
+            .insist::<u64>(&["EVAL", TWICE, "1", "counter"], LIMIT)
+            .await
+            .unwrap();
     };
     let exec = "*1\r\n$4\r\nEXEC\r\n".len() as u64;
     // Inside EXEC, before it, and inside the second of the commands.
@@ -88,13 +100,20 @@ async fn half_a_transaction_does_not_come_back_with_the_next_one() {
         count_twice().await;
         redis.kill();
         redis.restart().await.unwrap();
-        assert_eq!(counter(&operator).await, Some(before + 2), "{missing} bytes were missing");
+        assert_eq!(
+            counter(&operator).await,
+            Some(before + 2),
+            "{missing} bytes were missing"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_file_is_cut_before_a_transaction_that_is_not_whole_and_nowhere_else() {
-    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let server = tokio::task::spawn_blocking(server::shared)
+        .await
+        .unwrap()
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let parts = dir.path().join("appendonlydir");
     fs::create_dir(&parts).unwrap();
@@ -106,8 +125,17 @@ async fn a_file_is_cut_before_a_transaction_that_is_not_whole_and_nowhere_else()
         fs::write(&part, content).unwrap();
         let mut shell = Command::new("sh");
         shell.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/start-store.sh"));
-        let ended = shell.arg(&server.path).arg(dir.path()).arg("--version").output().unwrap();
-        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let ended = shell
+            .arg(&server.path)
+            .arg(dir.path())
+            .arg("--version")
+            .output()
+            .unwrap();
+        assert!(
+            ended.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
         fs::read(&part).unwrap()
     };
 
@@ -119,7 +147,11 @@ async fn a_file_is_cut_before_a_transaction_that_is_not_whole_and_nowhere_else()
     for end in before.len()..=whole.len() {
         let begun = (before.len() + multi.len()..whole.len()).contains(&end);
         let kept = if begun { before.len() } else { end };
-        assert_eq!(start(&whole.as_bytes()[..end]), &whole.as_bytes()[..kept], "cut at {end}");
+        assert_eq!(
+            start(&whole.as_bytes()[..end]),
+            &whole.as_bytes()[..kept],
+            "cut at {end}"
+        );
     }
     // Damage that is no lost tail is for the server to judge.
     for at in 0..whole.len() {
@@ -148,10 +180,22 @@ async fn a_backup_puts_the_store_back_to_where_it_was() {
 async fn settings_of_a_test_replace_the_shipped_ones() {
     let dir = tempfile::tempdir().unwrap();
     let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
-    let (_redis, operator) = start(dir.path(), Overrides { settings, shim: None }).await;
-    let told: Vec<String> = operator.ask(&["CONFIG", "GET", "appendfsync"]).await.unwrap();
+    let (_redis, operator) = start(
+        dir.path(),
+        Overrides {
+            settings,
+            shim: None,
+        },
+    )
+    .await;
+    let told: Vec<String> = operator
+        .ask(&["CONFIG", "GET", "appendfsync"])
+        .await
+        .unwrap();
     assert_eq!(told, ["appendfsync", "everysec"]);
-    let refused = operator.ask::<String>(&["CONFIG", "SET", "no-such-setting", "1"]).await;
+    let refused = operator
+        .ask::<String>(&["CONFIG", "SET", "no-such-setting", "1"])
+        .await;
     assert!(refused.is_err());
 }
 
@@ -176,8 +220,15 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     let (redis, operator) = start(dir.path(), shimmed().await).await;
     count(&operator).await;
     redis.fill_disk(true).unwrap();
-    assert!(operator.ask::<u64>(&["INCR", "counter"]).await.is_err(), "it answered");
-    wait_until("its end", LIMIT, || async { redis.process().exit().is_some() }).await.unwrap();
+    assert!(
+        operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
+        "it answered"
+    );
+    wait_until("its end", LIMIT, || async {
+        redis.process().exit().is_some()
+    })
+    .await
+    .unwrap();
     redis.fill_disk(false).unwrap();
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, Some(1));
@@ -187,7 +238,14 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
 async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
     let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
-    let (redis, operator) = start(dir.path(), Overrides { settings, ..shimmed().await }).await;
+    let (redis, operator) = start(
+        dir.path(),
+        Overrides {
+            settings,
+            ..shimmed().await
+        },
+    )
+    .await;
     count(&operator).await;
     redis.fill_disk(true).unwrap();
     wait_until("a refusal", LIMIT, || async {
@@ -199,9 +257,11 @@ async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_i
     assert!(counter(&operator).await.is_some(), "reads are answered");
     redis.fill_disk(false).unwrap();
     let soon = LIMIT.min(Duration::from_secs(10));
-    wait_until("room", soon, || async { operator.ask::<u64>(&["INCR", "counter"]).await.is_ok() })
-        .await
-        .unwrap();
+    wait_until("room", soon, || async {
+        operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]
@@ -209,7 +269,14 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
     for policy in ["always", "everysec"] {
         let dir = tempfile::tempdir().unwrap();
         let settings = vec![("appendfsync".to_owned(), policy.to_owned())];
-        let (redis, operator) = start(dir.path(), Overrides { settings, ..shimmed().await }).await;
+        let (redis, operator) = start(
+            dir.path(),
+            Overrides {
+                settings,
+                ..shimmed().await
+            },
+        )
+        .await;
         count(&operator).await;
         redis.fill_disk(true).unwrap();
         redis.restart().await.unwrap();
@@ -239,9 +306,16 @@ async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_di
     assert!(redis.process().stop(LIMIT).await.unwrap().success());
     redis.restart().await.unwrap();
     let info: String = operator.insist(&["INFO", "server"], LIMIT).await.unwrap();
-    let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")).unwrap();
+    let pid = info
+        .lines()
+        .find_map(|line| line.strip_prefix("process_id:"))
+        .unwrap();
     let server = Pid::from_raw(pid.trim().parse().unwrap());
-    assert_ne!(redis.pid(), u32::try_from(server.as_raw()).unwrap(), "it starts the server anew");
+    assert_ne!(
+        redis.pid(),
+        u32::try_from(server.as_raw()).unwrap(),
+        "it starts the server anew"
+    );
     kill(server, Signal::SIGKILL).unwrap();
     assert!(!redis.process().wait(LIMIT).await.unwrap().success());
 }

@@ -32,7 +32,10 @@ async fn cluster(dir: &std::path::Path) -> Cluster {
         store: Store::Inventory,
         dir: dir.to_owned(),
         server,
-        guard: Guard { stack, farewell: Farewell::Kill },
+        guard: Guard {
+            stack,
+            farewell: Farewell::Kill,
+        },
         primaries: 3,
         replicas: 1,
         first_port: None,
@@ -52,7 +55,9 @@ async fn a_client_finds_a_key_where_its_slot_goes_and_does_nothing_twice() {
     let cluster = cluster(dir.path()).await;
     let redis = cluster.operator().unwrap();
     for number in 0..50 {
-        let set = Command::new("SET").key(format!("product:{{3}}:{number}")).arg(number);
+        let set = Command::new("SET")
+            .key(format!("product:{{3}}:{number}"))
+            .arg(number);
         redis.run(set).await.unwrap();
     }
     let slot = cluster.slot_of("{3}").await.unwrap();
@@ -87,9 +92,18 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
         cluster.node(old).kill();
         let new = cluster.wait_failover(slot, old).await.unwrap();
         let promoted = began.elapsed();
-        wait_for("the client", BACK, || push(&redis, "movements:{3}")).await.unwrap();
-        eprintln!("promoted after {promoted:?}, answered after {:?}", began.elapsed());
-        let pushed: u64 = cluster.operator_of(new).ask(&["GET", "movements:{3}"]).await.unwrap();
+        wait_for("the client", BACK, || push(&redis, "movements:{3}"))
+            .await
+            .unwrap();
+        eprintln!(
+            "promoted after {promoted:?}, answered after {:?}",
+            began.elapsed()
+        );
+        let pushed: u64 = cluster
+            .operator_of(new)
+            .ask(&["GET", "movements:{3}"])
+            .await
+            .unwrap();
         assert!(pushed >= 2);
         cluster.bring_back(old).await.unwrap();
     }
@@ -108,25 +122,42 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
     let mut owners = Vec::new();
     for partition in partitions.all() {
         let identity = partition.key(IDENTITY);
-        owners.push(cluster.primary_of(cluster.slot_of(&identity).await.unwrap()).await.unwrap());
+        owners.push(
+            cluster
+                .primary_of(cluster.slot_of(&identity).await.unwrap())
+                .await
+                .unwrap(),
+        );
         store.load_functions(partition).await.unwrap();
         store
-            .run(Command::new("SET").key(identity).arg(store.identity_text("test")))
+            .run(
+                Command::new("SET")
+                    .key(identity)
+                    .arg(store.identity_text("test")),
+            )
             .await
             .unwrap();
     }
     let before = lives(&store).await;
-    assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), 3, "{before:?}");
+    assert_eq!(
+        before.iter().collect::<BTreeSet<_>>().len(),
+        3,
+        "{before:?}"
+    );
     for partition in partitions.all() {
         assert_eq!(move_cursor(&store, partition, &before, "1-1").await, 1);
     }
-    let slot = cluster.slot_of(&partitions.all().next().unwrap().key(IDENTITY)).await.unwrap();
+    let slot = cluster
+        .slot_of(&partitions.all().next().unwrap().key(IDENTITY))
+        .await
+        .unwrap();
     let old = cluster.primary_of(slot).await.unwrap();
     cluster.node(old).kill();
     cluster.wait_failover(slot, old).await.unwrap();
     cluster.bring_back(old).await.unwrap();
-    let client =
-        wait_until("the client", LIMIT, || async { store.has_identity().await.unwrap_or(false) });
+    let client = wait_until("the client", LIMIT, || async {
+        store.has_identity().await.unwrap_or(false)
+    });
     client.await.unwrap();
     let after = lives(&store).await;
     for (number, partition) in partitions.all().enumerate() {
@@ -134,7 +165,11 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
         assert_eq!(before[number] != after[number], went, "{partition:?}");
         let moved = move_cursor(&store, partition, &before, "2-1").await;
         assert_eq!(moved, i64::from(!went), "{partition:?}");
-        assert_eq!(move_cursor(&store, partition, &after, "2-1").await, 1, "{partition:?}");
+        assert_eq!(
+            move_cursor(&store, partition, &after, "2-1").await,
+            1,
+            "{partition:?}"
+        );
     }
 }
 
@@ -149,8 +184,17 @@ async fn lives(store: &OwnStore) -> Vec<String> {
 
 /// Moves a cursor as somebody who has seen these lives of the store.
 async fn move_cursor(store: &OwnStore, partition: Partition, lives: &[String], to: &str) -> i64 {
-    let call = Call::new("move_cursor").key(partition.key("cursor")).arg("stream").arg("0-0");
-    let call = call.arg(to).arg("7").arg(to).arg("600000").arg(lives.join(" ")).arg("forward");
+    let call = Call::new("move_cursor")
+        .key(partition.key("cursor"))
+        .arg("stream")
+        .arg("0-0");
+    let call = call
+        .arg(to)
+        .arg("7")
+        .arg(to)
+        .arg("600000")
+        .arg(lives.join(" "))
+        .arg("forward");
     store.call(partition, &call).await.unwrap().int().unwrap()
 }
 
@@ -169,29 +213,56 @@ async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
         let slot = cluster.slot_of(&partition.key("libraries")).await.unwrap();
         primaries.insert(cluster.primary_of(slot).await.unwrap());
         // Since 1970.
-        let seen = Command::new("HSET").key(partition.key("libraries")).arg(GONE).arg("0");
+        let seen = Command::new("HSET")
+            .key(partition.key("libraries"))
+            .arg(GONE)
+            .arg("0");
         store.run(seen).await.unwrap();
     }
     for &primary in &primaries {
         let load = ["FUNCTION", "LOAD", "REPLACE", code.as_str()];
-        cluster.operator_of(primary).ask::<String>(&load).await.unwrap();
+        cluster
+            .operator_of(primary)
+            .ask::<String>(&load)
+            .await
+            .unwrap();
     }
     store.tend_libraries().await.unwrap();
     for &primary in &primaries {
-        let list = cluster.operator_of(primary).ask::<redis::Value>(&["FUNCTION", "LIST"]).await;
+        let list = cluster
+            .operator_of(primary)
+            .ask::<redis::Value>(&["FUNCTION", "LIST"])
+            .await;
         let list = format!("{:?}", list.unwrap());
-        assert!(list.contains(store.library()) && !list.contains(GONE), "{list}");
+        assert!(
+            list.contains(store.library()) && !list.contains(GONE),
+            "{list}"
+        );
     }
     assert_eq!(primaries.len(), 3);
 
     // The address of one of its nodes is no address of the store.
     let node = own_store(&cluster.node(0).url(User::Inventory), Partitions::NONE);
-    let witness = Witness { redis: cluster.operator().unwrap(), stream: "other", group: "group" };
+    let witness = Witness {
+        redis: cluster.operator().unwrap(),
+        stream: "other",
+        group: "group",
+    };
     let error = node.open(&witness, &Shutdown::new()).await.unwrap_err();
-    assert!(error.is_final() && error.to_string().contains("redis-cluster://"), "{error}");
+    assert!(
+        error.is_final() && error.to_string().contains("redis-cluster://"),
+        "{error}"
+    );
 }
 
 fn own_store(url: &str, partitions: Partitions) -> OwnStore {
-    let layout = Layout { service: "test", steps: &[] };
-    OwnStore::new(Redis::worker(&url.parse().unwrap()), Library::new(layout, &[]), partitions)
+    let layout = Layout {
+        service: "test",
+        steps: &[],
+    };
+    OwnStore::new(
+        Redis::worker(&url.parse().unwrap()),
+        Library::new(layout, &[]),
+        partitions,
+    )
 }

@@ -26,7 +26,9 @@ const SUMMARY: [&str; 6] = [
 fn demo() -> Command {
     let services = binaries::shared().unwrap().inventory;
     let mut command = Command::new(stack_binary());
-    command.arg("demo").env("PAS_DE_DEUX_BIN_DIR", services.parent().unwrap());
+    command
+        .arg("demo")
+        .env("PAS_DE_DEUX_BIN_DIR", services.parent().unwrap());
     command
 }
 
@@ -48,7 +50,12 @@ fn the_demo_shows_five_scenes_that_end_as_they_must() {
 async fn an_interrupted_demo_leaves_no_process() {
     let mut child = demo().stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("Scene 1")));
+    assert!(
+        lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.starts_with("Scene 1"))
+    );
     let children = children_of(child.id());
     assert_eq!(children.len(), 6);
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();

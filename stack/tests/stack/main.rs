@@ -1,6 +1,9 @@
 //! What the `stack` crate promises, shown on real servers and on stand-ins for the services.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod broken_store;
 mod cluster;

@@ -17,8 +17,11 @@ const MIB: u64 = 1024 * 1024;
 fn taker(mib: u64) -> Launch {
     let code = format!("b = b'x' * ({mib} << 20); del b; print('taken', flush=True)");
     let code = format!("{code}; import time; time.sleep(600)");
-    let launch =
-        Launch { program: "python3".into(), args: vec!["-c".into(), code.into()], ..shell("") };
+    let launch = Launch {
+        program: "python3".into(),
+        args: vec!["-c".into(), code.into()],
+        ..shell("")
+    };
     memory::limited(launch, &stack_binary())
 }
 
@@ -26,7 +29,10 @@ fn taker(mib: u64) -> Launch {
 fn the_limit_is_that_of_the_containers() {
     let compose = fs::read_to_string(project::root().join("compose.yaml")).unwrap();
     let service = compose.split("x-service: &service").nth(1).unwrap();
-    let limit = service.lines().find_map(|line| line.trim().strip_prefix("mem_limit: ")).unwrap();
+    let limit = service
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("mem_limit: "))
+        .unwrap();
     let mib: u64 = limit.strip_suffix('m').unwrap().parse().unwrap();
     assert_eq!(mib * MIB, SERVICE_LIMIT);
 }

@@ -30,18 +30,37 @@ async fn no_password_stands_on_a_command_line_or_in_the_output() {
     for pid in up.children.iter().chain([&up.child.id()]) {
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
         let arguments = String::from_utf8_lossy(&arguments);
-        assert!(passwords.iter().all(|password| !arguments.contains(password)), "{arguments}");
+        assert!(
+            passwords
+                .iter()
+                .all(|password| !arguments.contains(password)),
+            "{arguments}"
+        );
     }
-    assert!(passwords.iter().all(|password| !printed.contains(password)), "{printed}");
+    assert!(
+        passwords.iter().all(|password| !printed.contains(password)),
+        "{printed}"
+    );
 
     // The command in the box, with another program under the name that it calls.
-    let shown =
-        printed.lines().find(|line| line.contains("payments") && line.contains("redis-cli"));
-    let shown = shown.unwrap().trim_matches(['│', ' ']).strip_prefix("payments").unwrap();
+    let shown = printed
+        .lines()
+        .find(|line| line.contains("payments") && line.contains("redis-cli"));
+    let shown = shown
+        .unwrap()
+        .trim_matches(['│', ' '])
+        .strip_prefix("payments")
+        .unwrap();
     let dir = tempfile::tempdir().unwrap();
-    script(&dir.path().join("redis-cli"), "#!/bin/sh\necho \"$REDISCLI_AUTH $*\"\n");
+    script(
+        &dir.path().join("redis-cli"),
+        "#!/bin/sh\necho \"$REDISCLI_AUTH $*\"\n",
+    );
     let line = format!("PATH=\"{}:$PATH\"; {shown}", dir.path().display());
-    let said = Command::new("/bin/sh").args(["-c", &line]).output().unwrap();
+    let said = Command::new("/bin/sh")
+        .args(["-c", &line])
+        .output()
+        .unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     let operator = read("payments/operator.password".to_owned());
     let port = Ports::standard(offset).unwrap().payments_redis;
@@ -57,7 +76,10 @@ async fn children_go_on_and_ctrl_c_works_where_nobody_reads() {
     let offset = free_offset(11);
     let (_reader, writer) = pipe().unwrap();
     let mut command = command(bin.path(), data.path(), offset);
-    command.env("CHATTY", "1").stdout(writer.try_clone().unwrap()).stderr(writer);
+    command
+        .env("CHATTY", "1")
+        .stdout(writer.try_clone().unwrap())
+        .stderr(writer);
     let mut child = command.spawn().unwrap();
     let ports = Ports::standard(offset).unwrap();
     let written = |port: u16| async move {

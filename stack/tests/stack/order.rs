@@ -41,7 +41,12 @@ impl Up {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.by_ref().map_while(Result::ok).any(|line| line.starts_with('╰')));
+        assert!(
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .any(|line| line.starts_with('╰'))
+        );
         // Its log has to be read, or the pipe fills and it stops.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Self { child, data }
@@ -50,7 +55,10 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = kill(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGTERM,
+        );
         let _ = self.child.wait();
     }
 }
@@ -62,8 +70,11 @@ fn order(offset: u16, args: &[&str]) -> (Option<i32>, String) {
 
 /// Runs a verb of `stack`.
 fn run(args: &[&str]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } =
-        Command::new(stack_binary()).args(args).output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(stack_binary()).args(args).output().unwrap();
     let text = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     (status.code(), text.concat())
 }
@@ -86,7 +97,10 @@ fn an_order_is_shown_until_it_is_final() {
 
     let (code, text) = order(offset, &["--product", product, "--timeout", "200ms"]);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("the order is still pending after 200ms"), "{text}");
+    assert!(
+        text.contains("the order is still pending after 200ms"),
+        "{text}"
+    );
 
     let unknown = "01932c4e-7c1a-7000-8000-2f0d6a1b9c3e";
     let (code, text) = order(offset, &["--product", unknown]);
@@ -107,8 +121,14 @@ fn the_records_of_a_running_system_are_compared_without_a_variable() {
     let (code, text) = run(&["reconcile", "--port-offset", &offset.to_string()]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("1 order"), "{text}");
-    let (code, text) =
-        run(&["reconcile", "--port-offset", &offset.to_string(), "--json", "--since", "1h"]);
+    let (code, text) = run(&[
+        "reconcile",
+        "--port-offset",
+        &offset.to_string(),
+        "--json",
+        "--since",
+        "1h",
+    ]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.starts_with('{'), "{text}");
 
@@ -118,7 +138,9 @@ fn the_records_of_a_running_system_are_compared_without_a_variable() {
     let (code, text) = run(&["reconcile", "--port-offset", &offset.to_string()]);
     assert_eq!(code, Some(1));
     assert!(
-        text.contains(&format!("start it with: cargo run-all --port-offset {offset}")),
+        text.contains(&format!(
+            "start it with: cargo run-all --port-offset {offset}"
+        )),
         "{text}"
     );
 }
@@ -132,10 +154,16 @@ async fn on_clusters_an_order_is_served_and_ctrl_c_leaves_no_process_and_the_dat
         let mut up = Up::start_in(data, offset, &["--cluster"]);
         let children = children_of(up.child.id());
         assert_eq!(children.len(), PROCESSES);
-        let more: Vec<&str> = product.iter().flat_map(|id: &String| ["--product", id]).collect();
+        let more: Vec<&str> = product
+            .iter()
+            .flat_map(|id: &String| ["--product", id])
+            .collect();
         let (code, text) = order(offset, &[&["--quantity", "3"], &more[..]].concat());
         assert_eq!(code, Some(0), "{text}");
-        assert!(text.ends_with(&format!("paid, stock {} -> {rest}\n", rest + 3)), "{text}");
+        assert!(
+            text.ends_with(&format!("paid, stock {} -> {rest}\n", rest + 3)),
+            "{text}"
+        );
         let id = text.split("\"product_id\":\"").nth(1).unwrap();
         product = Some(id[..id.find('"').unwrap()].to_owned());
         kill(Pid::from_raw(up.child.id().cast_signed()), signal).unwrap();

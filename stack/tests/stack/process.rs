@@ -48,7 +48,11 @@ async fn kill_terminate_pause_and_restart_do_what_they_say() {
         None,
     )
     .unwrap();
-    wait_until("the trap", LIMIT, || async { !process.last_lines(1).is_empty() }).await.unwrap();
+    wait_until("the trap", LIMIT, || async {
+        !process.last_lines(1).is_empty()
+    })
+    .await
+    .unwrap();
     assert_eq!(process.stop(LIMIT).await.unwrap().code(), Some(7));
 
     process.restart().unwrap();
@@ -65,11 +69,22 @@ async fn kill_terminate_pause_and_restart_do_what_they_say() {
 
 #[tokio::test]
 async fn a_process_that_ignores_sigterm_is_killed_and_reported() {
-    let process =
-        Process::start(shell("trap '' TERM; echo up; while :; do sleep 0.01; done"), guard(), None)
-            .unwrap();
-    wait_until("the trap", LIMIT, || async { !process.last_lines(1).is_empty() }).await.unwrap();
-    let error = process.stop(std::time::Duration::from_millis(100)).await.unwrap_err().to_string();
+    let process = Process::start(
+        shell("trap '' TERM; echo up; while :; do sleep 0.01; done"),
+        guard(),
+        None,
+    )
+    .unwrap();
+    wait_until("the trap", LIMIT, || async {
+        !process.last_lines(1).is_empty()
+    })
+    .await
+    .unwrap();
+    let error = process
+        .stop(std::time::Duration::from_millis(100))
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("the end of `shell`"), "{error}");
     assert!(!process.is_running());
 }
@@ -77,9 +92,11 @@ async fn a_process_that_ignores_sigterm_is_killed_and_reported() {
 #[tokio::test]
 async fn a_dropped_process_and_what_it_started_are_gone() {
     let process = Process::start(shell("sleep 1000 & echo $!; wait"), guard(), None).unwrap();
-    wait_until("the grandchild", LIMIT, || async { !process.last_lines(1).is_empty() })
-        .await
-        .unwrap();
+    wait_until("the grandchild", LIMIT, || async {
+        !process.last_lines(1).is_empty()
+    })
+    .await
+    .unwrap();
     let pids = [process.pid(), process.last_lines(1)[0].parse().unwrap()];
     drop(process);
     wait_dead(&pids).await;
@@ -92,28 +109,50 @@ async fn a_child_survives_the_thread_that_asked_for_it() {
     let script = "trap 'echo alive' USR1; echo ready; while :; do sleep 1000 & wait; done";
     let start = move || {
         let thread = std::fs::read_link("/proc/thread-self").unwrap();
-        (Process::start(shell(script), guard(), None).unwrap(), thread)
+        (
+            Process::start(shell(script), guard(), None).unwrap(),
+            thread,
+        )
     };
     let (process, thread) = std::thread::spawn(start).join().unwrap();
     let thread = std::path::Path::new("/proc").join(thread);
     let said = |line: &str| process.last_lines(1) == [line];
     // The kernel has sent what it sends at the death of a thread once the thread is gone.
-    wait_until("its end", LIMIT, || async { !thread.exists() }).await.unwrap();
-    wait_until("the child", LIMIT, || async { said("ready") }).await.unwrap();
+    wait_until("its end", LIMIT, || async { !thread.exists() })
+        .await
+        .unwrap();
+    wait_until("the child", LIMIT, || async { said("ready") })
+        .await
+        .unwrap();
     let pid = process.pid().to_string();
-    assert!(Command::new("kill").args(["-USR1", &pid]).status().unwrap().success());
-    wait_until("a word of it", LIMIT, || async { said("alive") }).await.unwrap();
+    assert!(
+        Command::new("kill")
+            .args(["-USR1", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    wait_until("a word of it", LIMIT, || async { said("alive") })
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_child_dies_with_a_parent_that_is_killed() {
     // The shell is the parent: it starts the guarded child and says its id.
-    let line =
-        format!("{} exec-child kill $$ sleep 1000 & echo $!; wait", stack_binary().display());
-    let mut parent =
-        Command::new("/bin/sh").args(["-c", &line]).stdout(Stdio::piped()).spawn().unwrap();
+    let line = format!(
+        "{} exec-child kill $$ sleep 1000 & echo $!; wait",
+        stack_binary().display()
+    );
+    let mut parent = Command::new("/bin/sh")
+        .args(["-c", &line])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut child = String::new();
-    BufReader::new(parent.stdout.take().unwrap()).read_line(&mut child).unwrap();
+    BufReader::new(parent.stdout.take().unwrap())
+        .read_line(&mut child)
+        .unwrap();
     let child: u32 = child.trim().parse().unwrap();
     wait_until("the child to become `sleep`", LIMIT, || async {
         std::fs::read_to_string(format!("/proc/{child}/comm"))
@@ -139,8 +178,15 @@ fn a_child_whose_parent_is_already_gone_does_not_start() {
 #[tokio::test]
 async fn waiting_in_vain_names_what_was_waited_for() {
     let limit = std::time::Duration::from_millis(30);
-    let error = wait_until("the moon", limit, || async { false }).await.unwrap_err().to_string();
+    let error = wait_until("the moon", limit, || async { false })
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("the moon"), "{error}");
     // A probe that hangs is cut off as well.
-    assert!(wait_until("nothing", limit, std::future::pending::<bool>).await.is_err());
+    assert!(
+        wait_until("nothing", limit, std::future::pending::<bool>)
+            .await
+            .is_err()
+    );
 }

@@ -32,7 +32,10 @@ struct Link {
 impl Link {
     async fn open() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+        let server = tokio::task::spawn_blocking(server::shared)
+            .await
+            .unwrap()
+            .unwrap();
         let redis = RedisServer::start(RedisOptions {
             store: Store::Inventory,
             dir: dir.path().join("store"),
@@ -43,13 +46,20 @@ impl Link {
         });
         let redis = redis.await.unwrap();
         let proxy = Proxy::start(Protocol::Redis, redis.port(), SEED).unwrap();
-        Self { proxy: Arc::new(proxy), redis, _dir: dir }
+        Self {
+            proxy: Arc::new(proxy),
+            redis,
+            _dir: dir,
+        }
     }
 
     /// A connection through the proxy, as the operator.
     async fn client(&self) -> Client {
-        let mut client =
-            Client(TcpStream::connect(("127.0.0.1", self.proxy.port())).await.unwrap());
+        let mut client = Client(
+            TcpStream::connect(("127.0.0.1", self.proxy.port()))
+                .await
+                .unwrap(),
+        );
         let url = self.redis.url(User::Operator);
         let password = url.split([':', '@']).nth(2).unwrap();
         client.send(&["AUTH", "operator", password]).await;
@@ -73,7 +83,10 @@ impl Client {
 
     async fn expect(&mut self, answer: &str) {
         let mut bytes = vec![0; answer.len()];
-        timeout(LIMIT, self.0.read_exact(&mut bytes)).await.unwrap().unwrap();
+        timeout(LIMIT, self.0.read_exact(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(String::from_utf8_lossy(&bytes), answer);
     }
 
@@ -89,7 +102,9 @@ impl Client {
 }
 
 fn command(words: &[&str]) -> Vec<u8> {
-    let parts = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+    let parts = words
+        .iter()
+        .map(|word| format!("${}\r\n{word}\r\n", word.len()));
     format!("*{}\r\n{}", words.len(), parts.collect::<String>()).into_bytes()
 }
 
@@ -99,12 +114,22 @@ async fn pipelined_commands_pass_in_order_whole_or_in_pieces_or_late() {
     let mut client = link.client().await;
     for faults in [
         Faults::default(),
-        Faults { piece: 3, ..Faults::default() },
-        Faults { delay: Duration::from_millis(20), ..Faults::default() },
+        Faults {
+            piece: 3,
+            ..Faults::default()
+        },
+        Faults {
+            delay: Duration::from_millis(20),
+            ..Faults::default()
+        },
     ] {
         link.proxy.set(faults);
         let started = Instant::now();
-        let all = [command(&["SET", "a", "\r\n"]), command(&["GET", "a"]), command(&["PING"])];
+        let all = [
+            command(&["SET", "a", "\r\n"]),
+            command(&["GET", "a"]),
+            command(&["PING"]),
+        ];
         // A request may arrive in any pieces as well.
         for piece in all.concat().chunks(5) {
             client.0.write_all(piece).await.unwrap();
@@ -113,9 +138,16 @@ async fn pipelined_commands_pass_in_order_whole_or_in_pieces_or_late() {
         assert!(started.elapsed() >= faults.delay * 2);
     }
     let counts = link.proxy.counts();
-    assert_eq!((counts.connections, counts.requests, counts.cut), (1, 10, 0), "{counts:?}");
+    assert_eq!(
+        (counts.connections, counts.requests, counts.cut),
+        (1, 10, 0),
+        "{counts:?}"
+    );
     assert!(counts.split >= 2 && counts.delayed >= 2, "{counts:?}");
-    assert!(counts.bytes_to_server > 0 && counts.bytes_to_client > 0, "{counts:?}");
+    assert!(
+        counts.bytes_to_server > 0 && counts.bytes_to_client > 0,
+        "{counts:?}"
+    );
 }
 
 #[tokio::test]
@@ -128,30 +160,46 @@ async fn a_cut_ends_all_connections_and_a_refusal_new_ones_until_it_is_healed() 
     let mut three = link.client().await;
     link.proxy.refuse();
     three.expect_end().await;
-    let mut refused = Client(TcpStream::connect(("127.0.0.1", link.proxy.port())).await.unwrap());
+    let mut refused = Client(
+        TcpStream::connect(("127.0.0.1", link.proxy.port()))
+            .await
+            .unwrap(),
+    );
     refused.expect_end().await;
     link.proxy.heal();
     link.client().await;
     let counts = link.proxy.counts();
-    assert_eq!((counts.connections, counts.cut, counts.refused), (4, 3, 1), "{counts:?}");
+    assert_eq!(
+        (counts.connections, counts.cut, counts.refused),
+        (4, 3, 1),
+        "{counts:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_blocked_link_keeps_its_connections_and_passes_everything_on_when_it_is_healed() {
     let link = Link::open().await;
     let mut client = link.client().await;
-    link.proxy.set(Faults { block: Block::Both, ..Faults::default() });
+    link.proxy.set(Faults {
+        block: Block::Both,
+        ..Faults::default()
+    });
     client.send(&["INCR", "counter"]).await;
     client.expect_silence().await;
     assert_eq!(link.counter().await, None, "the request has not arrived");
     link.proxy.heal();
     client.expect(":1\r\n").await;
 
-    link.proxy.set(Faults { block: Block::ToClient, ..Faults::default() });
+    link.proxy.set(Faults {
+        block: Block::ToClient,
+        ..Faults::default()
+    });
     client.send(&["INCR", "counter"]).await;
-    wait_until("the request to arrive", LIMIT, || async { link.counter().await == Some(2) })
-        .await
-        .unwrap();
+    wait_until("the request to arrive", LIMIT, || async {
+        link.counter().await == Some(2)
+    })
+    .await
+    .unwrap();
     client.expect_silence().await;
     link.proxy.heal();
     client.expect(":2\r\n").await;
@@ -161,7 +209,10 @@ async fn a_blocked_link_keeps_its_connections_and_passes_everything_on_when_it_i
 async fn a_blocked_link_does_not_tell_that_the_other_end_is_gone() {
     let link = Link::open().await;
     let mut client = link.client().await;
-    link.proxy.set(Faults { block: Block::Both, ..Faults::default() });
+    link.proxy.set(Faults {
+        block: Block::Both,
+        ..Faults::default()
+    });
     link.redis.kill();
     client.expect_silence().await;
     link.proxy.heal();
@@ -172,7 +223,10 @@ async fn a_blocked_link_does_not_tell_that_the_other_end_is_gone() {
 async fn a_dropped_answer_leaves_the_effect_and_no_connection() {
     let link = Link::open().await;
     let mut client = link.client().await;
-    link.proxy.set(Faults { drop_answers: 1.0, ..Faults::default() });
+    link.proxy.set(Faults {
+        drop_answers: 1.0,
+        ..Faults::default()
+    });
     client.send(&["INCR", "counter"]).await;
     client.expect_end().await;
     assert_eq!(link.counter().await, Some(1));
@@ -234,8 +288,16 @@ async fn an_http_answer_is_dropped_when_its_first_bytes_come() {
     });
     let proxy = Proxy::start(Protocol::Http, port, SEED).unwrap();
     let ask = async || {
-        let mut client = Client(TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap());
-        client.0.write_all(b"GET /products/7 HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut client = Client(
+            TcpStream::connect(("127.0.0.1", proxy.port()))
+                .await
+                .unwrap(),
+        );
+        client
+            .0
+            .write_all(b"GET /products/7 HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await
+            .unwrap();
         client
     };
     ask().await.expect("HTTP/1.1 204").await;
@@ -243,7 +305,10 @@ async fn an_http_answer_is_dropped_when_its_first_bytes_come() {
     let mut held = ask().await;
     sprung.sprung(LIMIT).await.unwrap();
     held.expect_silence().await;
-    proxy.set(Faults { drop_answers: 1.0, ..Faults::default() });
+    proxy.set(Faults {
+        drop_answers: 1.0,
+        ..Faults::default()
+    });
     ask().await.expect_end().await;
     assert_eq!(proxy.counts().dropped_answers, 1);
 }
@@ -254,11 +319,18 @@ async fn what_happens_by_chance_follows_from_the_seed() {
     let mut drawn = Vec::new();
     for seed in [1, 1, 2] {
         let proxy = Proxy::start(Protocol::Redis, link.redis.port(), seed).unwrap();
-        proxy.set(Faults { drop_answers: 0.2, ..Faults::default() });
+        proxy.set(Faults {
+            drop_answers: 0.2,
+            ..Faults::default()
+        });
         let mut answered = 0;
         let mut lengths = Vec::new();
         while lengths.len() < 12 {
-            let mut client = Client(TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap());
+            let mut client = Client(
+                TcpStream::connect(("127.0.0.1", proxy.port()))
+                    .await
+                    .unwrap(),
+            );
             client.send(&["PING"]).await;
             match client.0.read(&mut [0; 128]).await {
                 Ok(1..) => answered += 1,

@@ -16,7 +16,10 @@ use stack::{
 use crate::support::guard;
 
 async fn start(store: Store, dir: &std::path::Path) -> RedisServer {
-    let server = tokio::task::spawn_blocking(server::shared).await.unwrap().unwrap();
+    let server = tokio::task::spawn_blocking(server::shared)
+        .await
+        .unwrap()
+        .unwrap();
     let options = RedisOptions {
         store,
         dir: dir.join("store"),
@@ -33,8 +36,14 @@ fn ask(redis: &RedisServer, user: User, commands: &[&str]) -> String {
     let url = redis.url(user);
     let password = url.split([':', '@']).nth(2).unwrap();
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let text = format!("AUTH {} {password}\r\n{}\r\nQUIT\r\n", user.name(), commands.join("\r\n"));
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let text = format!(
+        "AUTH {} {password}\r\n{}\r\nQUIT\r\n",
+        user.name(),
+        commands.join("\r\n")
+    );
     stream.write_all(text.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -72,14 +81,30 @@ async fn what_was_written_together_survives_a_restart_though_nobody_may_come_wit
 async fn the_shipped_configuration_is_in_force() {
     let dir = tempfile::tempdir().unwrap();
     let redis = start(Store::Payments, dir.path()).await;
-    let questions = ["appendonly", "appendfsync", "maxmemory-policy", "bind", "save"]
-        .map(|name| format!("CONFIG GET {name}"));
-    let answer = ask(&redis, User::Operator, &questions.each_ref().map(String::as_str));
+    let questions = [
+        "appendonly",
+        "appendfsync",
+        "maxmemory-policy",
+        "bind",
+        "save",
+    ]
+    .map(|name| format!("CONFIG GET {name}"));
+    let answer = ask(
+        &redis,
+        User::Operator,
+        &questions.each_ref().map(String::as_str),
+    );
     for expected in ["yes", "always", "noeviction", "127.0.0.1", "save\r\n$0"] {
         assert!(answer.contains(expected), "{expected}: {answer}");
     }
     for file in ["passwords", "users.acl", "operator.password"] {
-        let mode = redis.dir().join(file).metadata().unwrap().permissions().mode();
+        let mode = redis
+            .dir()
+            .join(file)
+            .metadata()
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
 }
@@ -105,9 +130,21 @@ async fn each_user_stays_inside_its_bounds() {
         "INFO server",
     ];
     let answer = ask(&redis, User::Payments, &own);
-    assert!(!answer.contains("-NOPERM") && !answer.contains("-ERR"), "{answer}");
-    for refused in ["SET product:1 a", "FLUSHALL", "CONFIG GET dir", "KEYS *", "ACL LIST"] {
-        assert!(ask(&redis, User::Payments, &[refused]).contains("-NOPERM"), "{refused}");
+    assert!(
+        !answer.contains("-NOPERM") && !answer.contains("-ERR"),
+        "{answer}"
+    );
+    for refused in [
+        "SET product:1 a",
+        "FLUSHALL",
+        "CONFIG GET dir",
+        "KEYS *",
+        "ACL LIST",
+    ] {
+        assert!(
+            ask(&redis, User::Payments, &[refused]).contains("-NOPERM"),
+            "{refused}"
+        );
     }
 }
 
@@ -115,8 +152,18 @@ async fn each_user_stays_inside_its_bounds() {
 #[tokio::test]
 async fn a_reader_writes_nothing_and_makes_no_key() {
     let cases = [
-        (Store::Payments, User::Inventory, "order_completed", "inventory-group"),
-        (Store::Inventory, User::Payments, "refund_order", "payment-group"),
+        (
+            Store::Payments,
+            User::Inventory,
+            "order_completed",
+            "inventory-group",
+        ),
+        (
+            Store::Inventory,
+            User::Payments,
+            "refund_order",
+            "payment-group",
+        ),
     ];
     for (store, user, stream, group) in cases {
         let dir = tempfile::tempdir().unwrap();
@@ -133,7 +180,10 @@ async fn a_reader_writes_nothing_and_makes_no_key() {
             "PING".to_owned(),
         ];
         let answer = ask(&redis, user, &granted.each_ref().map(String::as_str));
-        assert!(!answer.contains("-NOPERM") && !answer.contains("-ERR"), "{answer}");
+        assert!(
+            !answer.contains("-NOPERM") && !answer.contains("-ERR"),
+            "{answer}"
+        );
         let own = ask(&redis, User::Operator, &["DBSIZE"]);
         for refused in [
             format!("XADD {stream} * a b"),
@@ -178,9 +228,14 @@ async fn a_paused_store_answers_again_when_resumed() {
     let redis = start(Store::Inventory, dir.path()).await;
     redis.pause();
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
-    stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
     stream.write_all(b"PING\r\n").unwrap();
-    assert!(stream.read(&mut [0; 16]).is_err(), "it answered while paused");
+    assert!(
+        stream.read(&mut [0; 16]).is_err(),
+        "it answered while paused"
+    );
     redis.resume();
     redis.wait_ready().await.unwrap();
 }

@@ -23,9 +23,14 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// The process of payments' store. A server writes its address over its command line.
 fn store_of(parent: u32, offset: u16) -> Option<u32> {
-    let address = format!("127.0.0.1:{}", Ports::standard(offset).unwrap().payments_redis);
+    let address = format!(
+        "127.0.0.1:{}",
+        Ports::standard(offset).unwrap().payments_redis
+    );
     let line = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    children_of(parent).into_iter().find(|pid| line(*pid).contains(&address))
+    children_of(parent)
+        .into_iter()
+        .find(|pid| line(*pid).contains(&address))
 }
 
 /// Kills payments' store, and answers which process it was.
@@ -47,9 +52,15 @@ async fn end_well(mut up: Up) {
 fn damage(data: &Path) {
     let parts = fs::read_dir(data.join("payments/appendonlydir")).unwrap();
     let path = parts.map(|entry| entry.unwrap().path());
-    let newest = path.filter(|path| path.extension().is_some_and(|end| end == "aof")).last();
-    let mut file = OpenOptions::new().append(true).open(newest.unwrap()).unwrap();
-    file.write_all(b"this is no command\r\n*1\r\n$4\r\nPING\r\n").unwrap();
+    let newest = path
+        .filter(|path| path.extension().is_some_and(|end| end == "aof"))
+        .last();
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(newest.unwrap())
+        .unwrap();
+    file.write_all(b"this is no command\r\n*1\r\n$4\r\nPING\r\n")
+        .unwrap();
 }
 
 #[tokio::test]
@@ -78,7 +89,11 @@ async fn the_ends_of_a_process_are_told_once_in_a_while() {
     assert_eq!(code, Some(0));
     let said = format!("{}\n{rest}", said.join("\n"));
     assert_eq!(said.matches("`payments serve` ended").count(), 1, "{said}");
-    assert_eq!(said.matches("starting `payments serve` again").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("starting `payments serve` again").count(),
+        1,
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -89,7 +104,10 @@ async fn a_store_that_is_killed_is_named_and_started_again_on_its_data() {
     let killed = kill_store(&up, offset);
     let told = up.lines_until(|line| line.contains("starting `payments redis` again"));
     let told = told.join("\n");
-    assert!(told.contains("`payments redis` ended with signal: 9"), "{told}");
+    assert!(
+        told.contains("`payments redis` ended with signal: 9"),
+        "{told}"
+    );
     assert!(told.contains(" MiB are free on its disk"), "{told}");
     let started = wait_for("another server", LIMIT, || async {
         store_of(up.child.id(), offset).filter(|pid| *pid != killed)
@@ -107,8 +125,14 @@ async fn a_store_whose_file_is_damaged_is_quoted_and_ends_the_run() {
     kill_store(&up, offset);
     let (code, text) = up.end();
     assert_eq!(code, Some(1));
-    assert!(text.contains("Bad file format reading the append only file"), "{text}");
-    assert!(text.contains("`payments redis` ended with exit status: 1"), "{text}");
+    assert!(
+        text.contains("Bad file format reading the append only file"),
+        "{text}"
+    );
+    assert!(
+        text.contains("`payments redis` ended with exit status: 1"),
+        "{text}"
+    );
     wait_dead(&up.children).await;
 }
 

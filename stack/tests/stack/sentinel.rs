@@ -31,9 +31,20 @@ async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
     })
     .await
     .unwrap();
-    let guard = Guard { stack, farewell: Farewell::Kill };
+    let guard = Guard {
+        stack,
+        farewell: Farewell::Kill,
+    };
     let (store, dir) = (Store::Inventory, dir.to_owned());
-    Replicated::start(Options { store, dir, server, guard, replicas }).await.unwrap()
+    Replicated::start(Options {
+        store,
+        dir,
+        server,
+        guard,
+        replicas,
+    })
+    .await
+    .unwrap()
 }
 
 /// A client that is at work all the time, as that of a service is.
@@ -83,9 +94,14 @@ async fn a_client_leaves_a_primary_that_lives_on_as_a_replica() {
 /// Waits until what the client writes is found on the server that the Sentinels name.
 async fn wait_written(store: &Replicated, redis: &Redis, value: i64, limit: Duration) {
     let written = wait_until("the client", limit, || async {
-        let Ok(primary) = store.primary().await else { return false };
+        let Ok(primary) = store.primary().await else {
+            return false;
+        };
         let written = redis.run(set(value)).await.is_ok();
-        let found = store.operator_of(primary).ask::<i64>(&["GET", "product:1"]).await;
+        let found = store
+            .operator_of(primary)
+            .ask::<i64>(&["GET", "product:1"])
+            .await;
         written && found == Ok(value)
     });
     written.await.unwrap();

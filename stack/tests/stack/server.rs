@@ -23,7 +23,10 @@ fn finder(dir: &Path) -> Finder {
 }
 
 fn fake(dir: &TempDir, name: &str, answer: &str) {
-    script(&dir.path().join(name), &format!("#!/bin/sh\necho '{answer}'\n"));
+    script(
+        &dir.path().join(name),
+        &format!("#!/bin/sh\necho '{answer}'\n"),
+    );
 }
 
 #[test]
@@ -39,8 +42,16 @@ fn another_program_called_redis_server_is_refused_in_one_line() {
 #[test]
 fn servers_that_are_too_old_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    fake(&dir, "redis-server", "Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64");
-    fake(&dir, "valkey-server", "Valkey server v=7.1.0 sha=00000000:0 malloc=libc bits=64");
+    fake(
+        &dir,
+        "redis-server",
+        "Redis server v=6.2.14 sha=00000000:0 malloc=libc bits=64",
+    );
+    fake(
+        &dir,
+        "valkey-server",
+        "Valkey server v=7.1.0 sha=00000000:0 malloc=libc bits=64",
+    );
     let error = finder(dir.path()).find().unwrap_err().to_string();
     assert!(error.contains("Redis 6.2.14 is older than 7.0"), "{error}");
     assert!(error.contains("Valkey 7.1.0 is older than 7.2"), "{error}");
@@ -56,7 +67,12 @@ fn a_refused_server_does_not_hide_a_good_one_behind_it() {
         "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
     );
     let path = std::env::join_paths([first.path(), second.path()]).unwrap();
-    let found = Finder { path, ..finder(first.path()) }.find().unwrap();
+    let found = Finder {
+        path,
+        ..finder(first.path())
+    }
+    .find()
+    .unwrap();
     assert_eq!(
         (found.path, found.version.as_str()),
         (second.path().join("redis-server"), "Redis 7.0.15")
@@ -79,9 +95,15 @@ fn a_chosen_server_is_used_or_refused_but_never_replaced() {
 #[test]
 fn two_that_fetch_at_the_same_time_share_one_pinned_server() {
     let dir = tempfile::tempdir().unwrap();
-    let fetching = Finder { python: PathBuf::from("python3"), ..finder(dir.path()) };
+    let fetching = Finder {
+        python: PathBuf::from("python3"),
+        ..finder(dir.path())
+    };
     let found: Vec<_> = thread::scope(|scope| {
-        let runs = [scope.spawn(|| fetching.find()), scope.spawn(|| fetching.find())];
+        let runs = [
+            scope.spawn(|| fetching.find()),
+            scope.spawn(|| fetching.find()),
+        ];
         runs.map(|run| run.join().unwrap().unwrap()).into()
     });
     assert_eq!(found[0], found[1]);
@@ -94,7 +116,10 @@ fn two_that_fetch_at_the_same_time_share_one_pinned_server() {
         .collect();
     kept.sort();
     assert_eq!(kept.len(), 2, "{kept:?}");
-    assert!(kept[0].starts_with("9.1.2.post2-") && kept[1] == "lock", "{kept:?}");
+    assert!(
+        kept[0].starts_with("9.1.2.post2-") && kept[1] == "lock",
+        "{kept:?}"
+    );
 }
 
 #[test]
@@ -107,6 +132,9 @@ fn half_a_server_left_by_a_crash_is_replaced() {
     ));
     fs::create_dir_all(&kept).unwrap();
     fs::write(kept.join("valkey-server"), "half").unwrap();
-    let fetching = Finder { python: PathBuf::from("python3"), ..finder(dir.path()) };
+    let fetching = Finder {
+        python: PathBuf::from("python3"),
+        ..finder(dir.path())
+    };
     assert_eq!(fetching.find().unwrap().path, kept.join("valkey-server"));
 }

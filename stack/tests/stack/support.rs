@@ -97,7 +97,10 @@ pub(crate) fn stack_binary() -> PathBuf {
 }
 
 pub(crate) fn guard() -> Guard {
-    Guard { stack: stack_binary(), farewell: Farewell::Kill }
+    Guard {
+        stack: stack_binary(),
+        farewell: Farewell::Kill,
+    }
 }
 
 /// A process that runs a line of shell.
@@ -113,8 +116,13 @@ pub(crate) fn shell(line: &str) -> Launch {
 
 /// Whether a process of that id exists and is not just waiting to be reaped.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    let zombie = fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'));
+    let zombie = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .trim_start()
+            .starts_with('Z')
+    });
     !zombie && kill(Pid::from_raw(pid.cast_signed()), None).is_ok()
 }
 
@@ -132,7 +140,11 @@ pub(crate) fn free_offset(test: u16) -> u16 {
     let base = 1_000 + test * 600;
     (base..base + 500)
         .find(|offset| {
-            Ports::standard(*offset).unwrap().named().iter().all(|(_, port)| ports::is_free(*port))
+            Ports::standard(*offset)
+                .unwrap()
+                .named()
+                .iter()
+                .all(|(_, port)| ports::is_free(*port))
         })
         .unwrap()
 }
@@ -145,7 +157,12 @@ pub(crate) fn free_cluster_offset() -> u16 {
     let is_free = |offset: &u16| {
         let ports = Ports::standard(*offset).unwrap();
         let stores = nodes(ports.inventory_redis).chain(nodes(ports.payments_redis));
-        ports.named().into_iter().map(|(_, port)| port).chain(stores).all(ports::is_free)
+        ports
+            .named()
+            .into_iter()
+            .map(|(_, port)| port)
+            .chain(stores)
+            .all(ports::is_free)
     };
     (500..900).step_by(20).find(is_free).unwrap()
 }
@@ -154,7 +171,12 @@ pub(crate) fn free_cluster_offset() -> u16 {
 pub(crate) fn children_of(parent: u32) -> Vec<u32> {
     let parent_of = |pid: u32| -> Option<u32> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+        stat.rsplit(')')
+            .next()?
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
     };
     fs::read_dir("/proc")
         .unwrap()

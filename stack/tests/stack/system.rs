@@ -23,7 +23,10 @@ async fn a_system_starts_is_changed_and_leaves_nothing() {
         .await
         .unwrap();
     let told = body(&system.payments_url()).await;
-    assert!(told.contains(&format!("INVENTORY_URL={}", system.inventory_url())), "{told}");
+    assert!(
+        told.contains(&format!("INVENTORY_URL={}", system.inventory_url())),
+        "{told}"
+    );
     assert!(told.contains("COMPLETION_DELAY=0;PARTITIONS=4"), "{told}");
 
     let consumer = system.process("inventory consume");
@@ -33,7 +36,10 @@ async fn a_system_starts_is_changed_and_leaves_nothing() {
 
     let replica = system.start_replica("inventory consume", 2).await.unwrap();
     assert_eq!(replica.name(), "inventory consume 2");
-    assert_ne!(system.url("inventory consume 2"), system.url("inventory consume"));
+    assert_ne!(
+        system.url("inventory consume 2"),
+        system.url("inventory consume")
+    );
     assert!(
         body(&system.url("inventory consume 2"))
             .await
@@ -66,14 +72,21 @@ async fn a_service_that_cannot_start_shows_its_last_lines() {
     std::fs::write(dir.path().join("crash-payments-consume"), "").unwrap();
     let builder = System::builder().binaries(stand_in_binaries(dir.path()));
     let error = builder.start().await.err().unwrap().to_string();
-    assert!(error.contains("`payments consume` ended with exit status: 3"), "{error}");
+    assert!(
+        error.contains("`payments consume` ended with exit status: 3"),
+        "{error}"
+    );
     assert!(error.contains("the reason of the crash"), "{error}");
 }
 
 #[tokio::test]
 async fn two_systems_run_side_by_side() {
     let dir = stand_ins();
-    let start = || System::builder().binaries(stand_in_binaries(dir.path())).start();
+    let start = || {
+        System::builder()
+            .binaries(stand_in_binaries(dir.path()))
+            .start()
+    };
     let (one, two) = tokio::join!(start(), start());
     assert_ne!(one.unwrap().payments_url(), two.unwrap().payments_url());
 }
@@ -81,11 +94,16 @@ async fn two_systems_run_side_by_side() {
 #[tokio::test]
 async fn every_process_has_links_of_its_own() {
     let dir = stand_ins();
-    let builder = System::builder().binaries(stand_in_binaries(dir.path())).proxied(1);
+    let builder = System::builder()
+        .binaries(stand_in_binaries(dir.path()))
+        .proxied(1);
     let system = builder.start().await.unwrap();
     let told = body(&system.payments_url()).await;
     let port = system.inventory_http_proxy("payments serve").port();
-    assert!(told.contains(&format!("INVENTORY_URL=http://127.0.0.1:{port}")), "{told}");
+    assert!(
+        told.contains(&format!("INVENTORY_URL=http://127.0.0.1:{port}")),
+        "{told}"
+    );
 
     system.start_replica("inventory consume", 2).await.unwrap();
     let proxies = system.proxies();
@@ -101,7 +119,9 @@ async fn every_process_has_links_of_its_own() {
 #[tokio::test]
 async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does() {
     let dir = stand_ins();
-    let builder = System::builder().binaries(stand_in_binaries(dir.path())).supervised();
+    let builder = System::builder()
+        .binaries(stand_in_binaries(dir.path()))
+        .supervised();
     let system = builder.without("inventory serve").start().await.unwrap();
     let process = system.process("payments serve");
     let first = process.pid();
@@ -111,8 +131,15 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     assert_ne!(process.pid(), first);
     system.wait_ready().await.unwrap();
     process.stop(LIMIT).await.unwrap();
-    wait_until("the second restart", LIMIT, || async { system.restarts() == 2 }).await.unwrap();
-    assert!(!system.process("inventory serve").is_running(), "it was never started");
+    wait_until("the second restart", LIMIT, || async {
+        system.restarts() == 2
+    })
+    .await
+    .unwrap();
+    assert!(
+        !system.process("inventory serve").is_running(),
+        "it was never started"
+    );
 
     let last = process.pid();
     drop(system);

@@ -61,13 +61,20 @@ impl Up {
                     .try_for_each(|line| sender.send(line))
             });
         }
-        Self { child, lines, children: Vec::new() }
+        Self {
+            child,
+            lines,
+            children: Vec::new(),
+        }
     }
 
     /// Waits for the box, and returns all lines up to its end.
     pub(crate) fn wait_for_the_box(&mut self) -> Vec<String> {
         let ready = self.lines_until(|line| line.starts_with('╰'));
-        assert!(ready.iter().any(|line| line.contains("/docs")), "{ready:#?}");
+        assert!(
+            ready.iter().any(|line| line.contains("/docs")),
+            "{ready:#?}"
+        );
         self.children = children_of(self.child.id());
         assert_eq!(self.children.len(), 6, "{ready:#?}");
         ready
@@ -124,14 +131,20 @@ async fn ctrl_c_drains_and_leaves_no_process_and_the_data_stays() {
         assert!(data.path().join("payments/appendonlydir").is_dir());
         passwords.push(fs::read_to_string(data.path().join("payments/passwords")).unwrap());
     }
-    assert_eq!(passwords[0], passwords[1], "the second run found the first one's data");
+    assert_eq!(
+        passwords[0], passwords[1],
+        "the second run found the first one's data"
+    );
 
     let mut fresh = command(bin.path(), data.path(), free_offset(0));
     fresh.arg("--fresh");
     let mut up = Up::start(fresh);
     up.signal(Signal::SIGINT);
     assert_eq!(up.end().0, Some(0));
-    assert_ne!(fs::read_to_string(data.path().join("payments/passwords")).unwrap(), passwords[0]);
+    assert_ne!(
+        fs::read_to_string(data.path().join("payments/passwords")).unwrap(),
+        passwords[0]
+    );
 }
 
 #[tokio::test]
@@ -195,21 +208,31 @@ fn a_data_folder_belongs_to_one_run_and_is_never_somebody_elses() {
 fn what_cannot_work_is_refused_before_anything_starts() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
     let error = refused(command(bin.path(), data.path(), 60_000));
-    assert!(error.contains("the port offset 60000 leads past port 65535"), "{error}");
+    assert!(
+        error.contains("the port offset 60000 leads past port 65535"),
+        "{error}"
+    );
 
     fs::remove_file(bin.path().join("payments")).unwrap();
     let error = refused(command(bin.path(), data.path(), free_offset(8)));
-    assert!(error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"), "{error}");
+    assert!(
+        error.contains("payments is missing (PAS_DE_DEUX_BIN_DIR is set)"),
+        "{error}"
+    );
     assert!(!data.path().join("inventory").exists());
 }
 
 #[test]
 fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
     let (bin, data) = (stand_ins(), tempfile::tempdir().unwrap());
-    for (name, version) in
-        [("new", "Valkey server v=9.1.2 sha=0"), ("old", "Redis server v=7.0.15 sha=0")]
-    {
-        script(&bin.path().join(name), &format!("#!/bin/sh\necho '{version}'\n"));
+    for (name, version) in [
+        ("new", "Valkey server v=9.1.2 sha=0"),
+        ("old", "Redis server v=7.0.15 sha=0"),
+    ] {
+        script(
+            &bin.path().join(name),
+            &format!("#!/bin/sh\necho '{version}'\n"),
+        );
     }
     // Neither is a real server: the start fails, but only after the folder has noted who was to
     // write it.
@@ -225,7 +248,10 @@ fn data_of_one_server_is_not_given_to_another_that_may_not_read_it() {
         "{error}"
     );
     assert!(
-        error.contains(&format!("REDIS_SERVER={}", bin.path().join("new").display())),
+        error.contains(&format!(
+            "REDIS_SERVER={}",
+            bin.path().join("new").display()
+        )),
         "{error}"
     );
 }

@@ -25,8 +25,9 @@ async fn inventory_out_of_a_backup_does_again_all_that_the_stream_still_has() {
         sell(&shop, product, hours_ago).await;
     }
     put_back(shop.system.inventory_redis(), &backup).await;
-    let whole =
-        wait_until("the stock to be whole", LIMIT, || async { shop.stock(product).await == 95 });
+    let whole = wait_until("the stock to be whole", LIMIT, || async {
+        shop.stock(product).await == 95
+    });
     whole.await.unwrap();
     shop.system.wait_ready().await.unwrap();
     shop.assert_quiet().await;
@@ -43,7 +44,9 @@ async fn inventory_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_a
     for hours_ago in [3, 2, 1] {
         sell(&shop, later, hours_ago).await;
     }
-    shop.payments.ask("XTRIM", &[OrderCompleted::STREAM, "MAXLEN", "1"]).await;
+    shop.payments
+        .ask("XTRIM", &[OrderCompleted::STREAM, "MAXLEN", "1"])
+        .await;
     put_back(shop.system.inventory_redis(), &backup).await;
 
     let consumer = "inventory consume";
@@ -74,12 +77,22 @@ async fn inventory_acts_on_nothing_when_the_stream_comes_out_of_a_backup() {
     }
     put_back(shop.system.payments_redis(), &backup).await;
 
-    wait_halted(&shop, "inventory consume", "is older than what was acted on").await;
+    wait_halted(
+        &shop,
+        "inventory consume",
+        "is older than what was acted on",
+    )
+    .await;
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
     // That the stream goes on does not bring back what is missing in it.
     shop.system.process("inventory consume").restart().unwrap();
-    wait_halted(&shop, "inventory consume", "is older than what was acted on").await;
+    wait_halted(
+        &shop,
+        "inventory consume",
+        "is older than what was acted on",
+    )
+    .await;
     assert_eq!(shop.stock(product).await, 96);
 
     adopt(&shop, Role::InventoryServe).await;
@@ -101,7 +114,9 @@ async fn payments_out_of_a_backup_that_is_too_old_acts_on_nothing_until_it_is_ad
     for (order, hours_ago) in orders[1..].iter().zip([3, 2, 1]) {
         refund(&shop, *order, product, hours_ago).await;
     }
-    shop.inventory.ask("XTRIM", &[RefundOrder::STREAM, "MAXLEN", "1"]).await;
+    shop.inventory
+        .ask("XTRIM", &[RefundOrder::STREAM, "MAXLEN", "1"])
+        .await;
     put_back(shop.system.payments_redis(), &backup).await;
 
     wait_halted(&shop, "payments consume", "2 entries in between are gone").await;
@@ -126,7 +141,9 @@ async fn a_stream_that_has_lost_only_its_tail_is_gone_on_with() {
     let consumer = shop.system.process("inventory consume");
     let noticed = wait_until("the loss to be noticed", LIMIT, || async {
         let lines = consumer.last_lines(usize::MAX);
-        lines.iter().any(|line| line.contains("has lost its last entries"))
+        lines
+            .iter()
+            .any(|line| line.contains("has lost its last entries"))
     });
     noticed.await.unwrap();
     shop.system.wait_ready().await.unwrap();
@@ -145,10 +162,14 @@ async fn nothing_is_taken_for_a_loss_that_is_none() {
     }
     // A group that is lost starts again far behind.
     let group = [OrderCompleted::STREAM, OrderCompleted::GROUP];
-    shop.payments.ask("XGROUP", &["DESTROY", group[0], group[1]]).await;
+    shop.payments
+        .ask("XGROUP", &["DESTROY", group[0], group[1]])
+        .await;
     assert_fit(&shop).await;
     // Nothing happens for long, and all that was acted on is trimmed.
-    shop.payments.ask("XTRIM", &[OrderCompleted::STREAM, "MAXLEN", "0"]).await;
+    shop.payments
+        .ask("XTRIM", &[OrderCompleted::STREAM, "MAXLEN", "0"])
+        .await;
     assert_fit(&shop).await;
     let (id, _) = shop.place_order(product, 1).await;
     shop.wait_status(id, "paid").await;
@@ -177,7 +198,10 @@ async fn assert_fit(shop: &Shop) {
     shop.assert_quiet().await;
     for consumer in ["inventory consume", "payments consume"] {
         let lines = shop.system.process(consumer).last_lines(usize::MAX);
-        assert!(!lines.iter().any(|line| line.contains("halted")), "{lines:?}");
+        assert!(
+            !lines.iter().any(|line| line.contains("halted")),
+            "{lines:?}"
+        );
     }
 }
 
@@ -204,7 +228,13 @@ async fn refund(shop: &Shop, order_id: OrderId, product_id: ProductId, hours_ago
         traceparent: TraceParent::mint(),
         request_id: RequestId::mint(),
     };
-    let id = emit(&shop.inventory, RefundOrder::STREAM, &refund.encode(), hours_ago).await;
+    let id = emit(
+        &shop.inventory,
+        RefundOrder::STREAM,
+        &refund.encode(),
+        hours_ago,
+    )
+    .await;
     wait_cursor(&shop.payments, RefundOrder::STREAM, &id).await;
 }
 
@@ -218,7 +248,9 @@ async fn emit(
     let now = store.ask("TIME", &[]).await.texts().unwrap();
     let then_ms = now[0].parse::<u64>().unwrap() * 1_000 - u64::from(hours_ago) * HOUR_MS;
     let id = format!("{then_ms}-0");
-    let words = fields.iter().flat_map(|(name, value)| [*name, value.as_str()]);
+    let words = fields
+        .iter()
+        .flat_map(|(name, value)| [*name, value.as_str()]);
     let words: Vec<&str> = [stream, id.as_str()].into_iter().chain(words).collect();
     store.ask("XADD", &words).await;
     id

@@ -10,13 +10,16 @@ use stack::wait::wait_until;
 use crate::harness::{LIMIT, Shop, Store, completed};
 
 /// Commands that functions issue inside the server: they cost no round trip.
-const INSIDE_FUNCTIONS: [&str; 8] =
-    ["exists", "hmget", "hset", "msetnx", "time", "type", "xadd", "zadd"];
+const INSIDE_FUNCTIONS: [&str; 8] = [
+    "exists", "hmget", "hset", "msetnx", "time", "type", "xadd", "zadd",
+];
 
 /// How often each command was called since the store was started.
 async fn calls(store: &Store) -> HashMap<String, u64> {
     let info = store.ask("INFO", &["commandstats"]).await.text().unwrap();
-    let lines = info.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
+    let lines = info
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_"));
     let count = |text: &str| text.split(['=', ',']).nth(1)?.parse().ok();
     lines
         .filter_map(|line| line.split_once(':'))
@@ -30,8 +33,9 @@ fn since(before: &HashMap<String, u64>, after: &HashMap<String, u64>, name: &str
 }
 
 fn round_trips(before: &HashMap<String, u64>, after: &HashMap<String, u64>) -> u64 {
-    let outside =
-        after.keys().filter(|name| !INSIDE_FUNCTIONS.contains(&name.as_str()) && *name != "info");
+    let outside = after
+        .keys()
+        .filter(|name| !INSIDE_FUNCTIONS.contains(&name.as_str()) && *name != "info");
     // Each function reads the identity of the store, by a `GET` inside the server.
     outside.map(|name| since(before, after, name)).sum::<u64>() - since(before, after, "fcall")
 }
@@ -39,7 +43,9 @@ fn round_trips(before: &HashMap<String, u64>, after: &HashMap<String, u64>) -> u
 #[tokio::test]
 async fn an_order_takes_at_most_three_round_trips_to_the_stores() {
     const ORDERS: u64 = 20;
-    let quiet = Shop::builder().without("inventory consume").without("payments consume");
+    let quiet = Shop::builder()
+        .without("inventory consume")
+        .without("payments consume");
     let shop = Shop::start(quiet.env("PRODUCT_CACHE_TTL", "0")).await;
     let product = shop.create_product("thing", 10).await;
     shop.place_order(product, 1).await;
@@ -50,7 +56,10 @@ async fn an_order_takes_at_most_three_round_trips_to_the_stores() {
     let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
     let trips = round_trips(&before.0, &after.0) + round_trips(&before.1, &after.1);
     assert!(trips >= ORDERS, "nothing was counted");
-    assert!(trips <= 3 * ORDERS, "{trips} round trips for {ORDERS} orders: {before:?} {after:?}");
+    assert!(
+        trips <= 3 * ORDERS,
+        "{trips} round trips for {ORDERS} orders: {before:?} {after:?}"
+    );
 }
 
 #[tokio::test]
@@ -61,17 +70,27 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     let events: Vec<OrderCompleted> = (0..EVENTS).map(|_| completed(product, 1)).collect();
     shop.emit(&events).await;
     let before = (calls(&shop.inventory).await, calls(&shop.payments).await);
-    shop.system.start_replica("inventory consume", 1).await.unwrap();
+    shop.system
+        .start_replica("inventory consume", 1)
+        .await
+        .unwrap();
     shop.wait_drained().await;
     let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
     assert_eq!(shop.stock(product).await, 0);
     let batches = u64::try_from(EVENTS.div_ceil(shared::consumer::BATCH)).unwrap();
     // The cursor is moved by a call of its own every now and then, far less often than batches end.
     let calls = since(&before.0, &after.0, "fcall");
-    assert!((batches..2 * batches).contains(&calls), "{calls} of {}", OrderCompleted::STREAM);
+    assert!(
+        (batches..2 * batches).contains(&calls),
+        "{calls} of {}",
+        OrderCompleted::STREAM
+    );
     // The first read of a pile is a small one.
     let acknowledgements = since(&before.1, &after.1, "xack");
-    assert!((batches..=batches + 1).contains(&acknowledgements), "{acknowledgements}");
+    assert!(
+        (batches..=batches + 1).contains(&acknowledgements),
+        "{acknowledgements}"
+    );
 }
 
 #[tokio::test]
@@ -79,7 +98,9 @@ async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are
     const ORDERS: u32 = 10;
     // The first ones may still belong to the last order.
     const LOOKS: u64 = 6;
-    let builder = Shop::builder().without("inventory consume").env("COMPLETION_DELAY", "0");
+    let builder = Shop::builder()
+        .without("inventory consume")
+        .env("COMPLETION_DELAY", "0");
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", ORDERS).await;
     let began = Instant::now();
@@ -92,7 +113,13 @@ async fn whoever_pays_orders_at_once_asks_once_or_twice_a_second_while_there_are
 
     let (began, before) = (Instant::now(), calls(&shop.payments).await);
     let looks = || async { since(&before, &calls(&shop.payments).await, "fcall") };
-    wait_until("looks", LIMIT, || async { looks().await >= LOOKS }).await.unwrap();
+    wait_until("looks", LIMIT, || async { looks().await >= LOOKS })
+        .await
+        .unwrap();
     let seconds = u32::try_from(LOOKS / 2).unwrap();
-    assert!(began.elapsed() >= seconds * FEED_BLOCK, "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= seconds * FEED_BLOCK,
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -16,7 +16,10 @@ async fn the_promise_holds_through_a_quarter_of_a_minute_of_everything() {
         scale: Scale::Smoke,
         only: None,
         keep_in: None,
-        binaries: tokio::task::spawn_blocking(binaries::shared).await.unwrap().unwrap(),
+        binaries: tokio::task::spawn_blocking(binaries::shared)
+            .await
+            .unwrap()
+            .unwrap(),
         say: Arc::new(move |line: &str| said.lock().unwrap().push(line.to_owned())),
     };
     let held = chaos::run(options).await;

@@ -25,8 +25,16 @@ const TOO_FAR_AHEAD: &str = "days ahead of the newest";
 /// Sets the clock of one store this far from that of the other, and waits until it has noticed.
 async fn set_clock(shop: &Shop, owner: Owner, off_ms: i64) {
     let (server, store, other) = match owner {
-        Owner::Inventory => (shop.system.inventory_redis(), &shop.inventory, &shop.payments),
-        Owner::Payments => (shop.system.payments_redis(), &shop.payments, &shop.inventory),
+        Owner::Inventory => (
+            shop.system.inventory_redis(),
+            &shop.inventory,
+            &shop.payments,
+        ),
+        Owner::Payments => (
+            shop.system.payments_redis(),
+            &shop.payments,
+            &shop.inventory,
+        ),
     };
     server.offset_clock(off_ms).unwrap();
     let set = wait_until("the clock to be set", LIMIT, || async {
@@ -50,7 +58,10 @@ async fn start_again(shop: &Shop, name: &str) {
 async fn wait_told(shop: &Shop, name: &str, told: &str) {
     let process = shop.system.process(name);
     let said = wait_until(told, LIMIT, || async {
-        process.last_lines(1_000).iter().any(|line| line.contains(told))
+        process
+            .last_lines(1_000)
+            .iter()
+            .any(|line| line.contains(told))
     });
     said.await.unwrap();
 }
@@ -58,7 +69,9 @@ async fn wait_told(shop: &Shop, name: &str, told: &str) {
 /// Places an order, however long its store takes to come back.
 async fn place(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
     let key = OrderId::mint().to_string();
-    let answer = insist(&shop.order_request(product, quantity), &key).await.expect(201);
+    let answer = insist(&shop.order_request(product, quantity), &key)
+        .await
+        .expect(201);
     answer.text("id").parse().unwrap()
 }
 
@@ -69,7 +82,11 @@ async fn sell(shop: &Shop, product: ProductId, count: u64, left: &mut u64) {
     }
     *left -= count;
     shop.wait_drained().await;
-    assert_eq!(shop.stock(product).await, *left, "each order takes its stock once");
+    assert_eq!(
+        shop.stock(product).await,
+        *left,
+        "each order takes its stock once"
+    );
 }
 
 /// The clock of inventory's store is wrong while its consumer starts, and right again when that starts once
@@ -180,7 +197,9 @@ async fn a_restock_that_is_repeated_while_the_clock_is_days_away_adds_nothing() 
     let product = shop.create_product("Tea", 1).await;
     let path = format!("/products/{product}/restock");
     let restock = async |key: &str| {
-        let request = shop.to_inventory(Method::POST, &path).json(&json!({"quantity": 5}));
+        let request = shop
+            .to_inventory(Method::POST, &path)
+            .json(&json!({"quantity": 5}));
         insist(&request, key).await.expect(200);
         shop.stock(product).await
     };
@@ -194,16 +213,26 @@ async fn a_restock_that_is_repeated_while_the_clock_is_days_away_adds_nothing() 
         assert_eq!(restock(&format!("at{days}")).await, stock);
     }
     for days in [31, -31, 400] {
-        assert_eq!(restock(&format!("at{days}")).await, stock, "of {days} days away");
+        assert_eq!(
+            restock(&format!("at{days}")).await,
+            stock,
+            "of {days} days away"
+        );
     }
 }
 
 /// An order as if it had been placed this number of days from now.
 fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
     let mut event = completed(product, 1);
-    let ms = event.ordered_at.as_millis().checked_add_signed(days * DAY_MS).unwrap();
+    let ms = event
+        .ordered_at
+        .as_millis()
+        .checked_add_signed(days * DAY_MS)
+        .unwrap();
     let id = event.order_id.to_string();
-    event.order_id = format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &id[13..]).parse().unwrap();
+    event.order_id = format!("{:08x}-{:04x}{}", ms >> 16, ms & 0xffff, &id[13..])
+        .parse()
+        .unwrap();
     event.ordered_at = event.order_id.minted_at().unwrap();
     event
 }
@@ -212,9 +241,13 @@ fn from_ahead(product: ProductId, days: i64) -> OrderCompleted {
 async fn an_event_from_far_ahead_is_set_aside_and_makes_no_other_old() {
     let shop = Shop::open().await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
-    shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)]).await;
+    shop.emit(&[from_ahead(product, 31), from_ahead(product, 3_000)])
+        .await;
     sell(&shop, product, 5, &mut left).await;
     let letters = shop.inventory.dead_letters().await;
-    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let reasons: Vec<&str> = letters
+        .iter()
+        .map(|letter| letter.reason.as_str())
+        .collect();
     assert_eq!(reasons, ["too_new", "too_new"]);
 }

@@ -33,12 +33,20 @@ async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited
     let shop = Shop::start(Shop::builder().shimmed().env("COMPLETION_DELAY", "1h")).await;
     let product = shop.create_product("Tea", 10).await;
     let (order, placed) = shop.place_order(product, 1).await;
-    let due = shop.payments.ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"]).await;
+    let due = shop
+        .payments
+        .ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"])
+        .await;
     set_clock(&shop, -MONTH_MS).await;
     // Nothing may happen, so there is nothing to wait for.
     tokio::time::sleep(LOOKED).await;
     set_clock(&shop, 0).await;
-    assert_eq!(shop.payments.ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"]).await, due);
+    assert_eq!(
+        shop.payments
+            .ask("ZRANGE", &["due", "0", "-1", "WITHSCORES"])
+            .await,
+        due
+    );
     let now = shop.order(order).await;
     assert_eq!(now["status"], "pending");
     assert_eq!(now["completes_at"], placed["completes_at"]);

@@ -43,10 +43,20 @@ impl Arena {
         system.start_replicas(&Role::ALL, 2).await.unwrap();
         let partitions = Partitions::new(PARTITIONS);
         let store = |store| Store::of(system.store(store).operator().unwrap(), partitions);
-        let (inventory, payments) = (store(redis::Store::Inventory), store(redis::Store::Payments));
+        let (inventory, payments) = (
+            store(redis::Store::Inventory),
+            store(redis::Store::Payments),
+        );
         let http = client();
         let (thing, scarce) = (String::new(), String::new());
-        let mut arena = Self { system, inventory, payments, http, thing, scarce };
+        let mut arena = Self {
+            system,
+            inventory,
+            payments,
+            http,
+            thing,
+            scarce,
+        };
         arena.thing = arena.create("thing", STOCK).await;
         arena.scarce = arena.create("scarce", SCARCE).await;
         arena
@@ -58,7 +68,10 @@ impl Arena {
 
     async fn create(&self, name: &str, quantity: u64) -> String {
         let body = json!({"name": name, "price": "2.50", "quantity": quantity});
-        let request = self.http.post(self.url("inventory serve", "/products")).json(&body);
+        let request = self
+            .http
+            .post(self.url("inventory serve", "/products"))
+            .json(&body);
         Answer::patiently(request).await.expect(201).text("id")
     }
 
@@ -69,7 +82,11 @@ impl Arena {
 
     /// Orders of both products at both processes.
     fn traffic(&self) -> [Traffic; 2] {
-        [("payments serve", &self.thing), ("payments serve 2", &self.scarce)].map(|(member, id)| {
+        [
+            ("payments serve", &self.thing),
+            ("payments serve 2", &self.scarce),
+        ]
+        .map(|(member, id)| {
             let service = self.system.member(member).unwrap().process;
             Traffic::repeat(&self.order(member, id), &service, CLIENTS)
         })
@@ -82,7 +99,10 @@ impl Arena {
             unrest(&self.inventory, &self.payments).await.is_none()
         });
         if let Err(error) = drained.await {
-            panic!("{error}: {:?}", unrest(&self.inventory, &self.payments).await);
+            panic!(
+                "{error}: {:?}",
+                unrest(&self.inventory, &self.payments).await
+            );
         }
         assert_eq!(self.inventory.dead_letters().await, []);
         assert_eq!(self.payments.dead_letters().await, []);
@@ -97,8 +117,12 @@ impl Arena {
     }
 
     async fn stock(&self, product: &str) -> u64 {
-        let product = self.http.get(self.url("inventory serve", &format!("/products/{product}")));
-        Answer::patiently(product).await.expect(200).json()["quantity"].as_u64().unwrap()
+        let product = self
+            .http
+            .get(self.url("inventory serve", &format!("/products/{product}")));
+        Answer::patiently(product).await.expect(200).json()["quantity"]
+            .as_u64()
+            .unwrap()
     }
 
     /// Ends the traffic, waits until everything is done, and looks whether it was done exactly.
@@ -113,10 +137,15 @@ impl Arena {
         let place = |order: &Value| (text(order, "created_at"), text(order, "id"));
         let newest_first = orders.is_sorted_by(|a, b| place(a) > place(b));
         assert!(newest_first, "newest first, from all partitions");
-        let found: HashSet<OrderId> =
-            orders.iter().map(|order| text(order, "id").parse().unwrap()).collect();
+        let found: HashSet<OrderId> = orders
+            .iter()
+            .map(|order| text(order, "id").parse().unwrap())
+            .collect();
         assert_eq!(found.len(), orders.len(), "each is listed once");
-        let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
+        let lost: Vec<_> = accepted
+            .iter()
+            .filter(|order| !found.contains(&order.id))
+            .collect();
         assert!(lost.is_empty(), "{lost:?}");
         assert_eq!(orders.len(), accepted.len(), "one order for each key");
 
@@ -132,7 +161,10 @@ impl Arena {
         assert_eq!(count(&scarce, "refunded"), scarce.len() - sold);
         assert_eq!(self.stock(&self.scarce).await, SCARCE - sold as u64);
         for (product, sales) in [(&self.thing, things.len()), (&self.scarce, sold)] {
-            let partition = self.inventory.partitions.of_product(product.parse().unwrap());
+            let partition = self
+                .inventory
+                .partitions
+                .of_product(product.parse().unwrap());
             let movements = partition.key_of("movements", product);
             assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
         }
@@ -147,12 +179,26 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
     for traffic in &traffic {
         traffic.more(100).await;
     }
-    arena.system.member("inventory consume").unwrap().process.kill();
-    arena.system.member("payments consume 2").unwrap().process.kill();
+    arena
+        .system
+        .member("inventory consume")
+        .unwrap()
+        .process
+        .kill();
+    arena
+        .system
+        .member("payments consume 2")
+        .unwrap()
+        .process
+        .kill();
     for traffic in &traffic {
         traffic.more(100).await;
     }
-    arena.system.start_replicas(&[Role::InventoryConsume], 3).await.unwrap();
+    arena
+        .system
+        .start_replicas(&[Role::InventoryConsume], 3)
+        .await
+        .unwrap();
     let orders = arena.settle(traffic).await;
     eprintln!("{orders} orders");
     for partition in arena.payments.partitions.all() {
@@ -177,7 +223,10 @@ async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_
         let promoted = began.elapsed();
         cluster.bring_back(old).await.unwrap();
         traffic[0].more(1).await;
-        eprintln!("promoted after {promoted:?}, an order accepted after {:?}", began.elapsed());
+        eprintln!(
+            "promoted after {promoted:?}, an order accepted after {:?}",
+            began.elapsed()
+        );
         traffic[0].more(100).await;
     }
     let orders = arena.settle(traffic).await;

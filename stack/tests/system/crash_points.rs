@@ -52,7 +52,12 @@ struct Point {
 }
 
 const fn point(process: &'static str, to: To, command: &'static str) -> Point {
-    Point { process, to, command, telling: "" }
+    Point {
+        process,
+        to,
+        command,
+        telling: "",
+    }
 }
 
 const POINTS: [Point; 12] = [
@@ -60,11 +65,20 @@ const POINTS: [Point; 12] = [
     point("payments serve", To::OwnStore, "FCALL place_orders"),
     point("payments serve", To::OwnStore, "FCALL cancel_order"),
     // A bulk string of the length of an id: an order was paid.
-    Point { telling: "$36\r\n", ..point("payments consume", To::OwnStore, "FCALL complete_due") },
-    Point { telling: "order_id", ..point("inventory consume", To::OtherStore, "XREADGROUP") },
+    Point {
+        telling: "$36\r\n",
+        ..point("payments consume", To::OwnStore, "FCALL complete_due")
+    },
+    Point {
+        telling: "order_id",
+        ..point("inventory consume", To::OtherStore, "XREADGROUP")
+    },
     point("inventory consume", To::OwnStore, "FCALL apply_orders"),
     point("inventory consume", To::OtherStore, "XACK"),
-    Point { telling: "order_id", ..point("payments consume", To::OtherStore, "XREADGROUP") },
+    Point {
+        telling: "order_id",
+        ..point("payments consume", To::OtherStore, "XREADGROUP")
+    },
     point("payments consume", To::OwnStore, "FCALL refund_orders"),
     point("payments consume", To::OtherStore, "XACK"),
     point("inventory serve", To::OwnStore, "FCALL adjust_stock"),
@@ -73,18 +87,33 @@ const POINTS: [Point; 12] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
-    let repeats = project::variable("CRASH_REPEATS")
-        .map_or(DEFAULT_REPEATS, |text| text.to_str().unwrap().parse().unwrap());
+    let repeats = project::variable("CRASH_REPEATS").map_or(DEFAULT_REPEATS, |text| {
+        text.to_str().unwrap().parse().unwrap()
+    });
     let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", DELAY).proxied(1)).await;
     let started = Instant::now();
     let (mut kills, mut orders) = (0, 0);
     for _ in 0..repeats {
-        for (point, moment) in POINTS.iter().flat_map(|point| Moment::ALL.map(|at| (point, at))) {
-            let run = Run::new(&shop, format!("{}: {moment:?} {}", point.process, point.command));
+        for (point, moment) in POINTS
+            .iter()
+            .flat_map(|point| Moment::ALL.map(|at| (point, at)))
+        {
+            let run = Run::new(
+                &shop,
+                format!("{}: {moment:?} {}", point.process, point.command),
+            );
             orders += run.go(point, moment).await;
             kills += 1;
-            let known = shop.payments.ask("ZRANGE", &["orders", "0", "-1"]).await.texts().unwrap();
-            let known: usize = known.iter().map(|together| together.split(' ').count()).sum();
+            let known = shop
+                .payments
+                .ask("ZRANGE", &["orders", "0", "-1"])
+                .await
+                .texts()
+                .unwrap();
+            let known: usize = known
+                .iter()
+                .map(|together| together.split(' ').count())
+                .sum();
             assert_eq!(known as u64, orders, "{}: one order for each key", run.name);
         }
     }
@@ -112,7 +141,11 @@ struct Outcome {
 
 impl<'a> Run<'a> {
     fn new(shop: &'a Shop, name: String) -> Self {
-        Self { shop, name, key: OrderId::mint().to_string() }
+        Self {
+            shop,
+            name,
+            key: OrderId::mint().to_string(),
+        }
     }
 
     /// Kills the process at that point in the middle of the work, and returns how many orders
@@ -121,7 +154,9 @@ impl<'a> Run<'a> {
         let shop = self.shop;
         let ample = shop.create_product("ample", STOCK).await;
         let scarce = shop.create_product("scarce", SCARCE).await;
-        let trap = self.link(point).arm(Trap::at(point.command, moment).telling(point.telling));
+        let trap = self
+            .link(point)
+            .arm(Trap::at(point.command, moment).telling(point.telling));
         let kill = async {
             let sprung = trap.sprung(LIMIT).await;
             sprung.unwrap_or_else(|error| panic!("{}: {error}", self.name));
@@ -174,10 +209,21 @@ impl<'a> Run<'a> {
             let id = place("cancelled", index, ample).await;
             let path = format!("/orders/{id}/cancel");
             let request = self.shop.to_payments(Method::POST, &path);
-            (id, self.insist(&request, &format!("cancel-{index}")).await.status)
+            (
+                id,
+                self.insist(&request, &format!("cancel-{index}"))
+                    .await
+                    .status,
+            )
         }));
         let (paid, contested, cancelled) = tokio::join!(paid, contested, cancelled);
-        Outcome { ample, scarce, paid, contested, cancelled }
+        Outcome {
+            ample,
+            scarce,
+            paid,
+            contested,
+            cancelled,
+        }
     }
 
     /// Restocks a product, and makes another one, each by two requests with the same key.
@@ -192,7 +238,10 @@ impl<'a> Run<'a> {
             let second = self.insist(request, key).await.expect(status);
             assert_eq!(first.body, second.body, "{}", self.name);
         };
-        tokio::join!(twice(&restock, "restock", 200), twice(&create, "create", 201));
+        tokio::join!(
+            twice(&restock, "restock", 200),
+            twice(&create, "create", 201)
+        );
     }
 
     async fn insist(&self, request: &RequestBuilder, key: &str) -> Answer {
@@ -203,10 +252,16 @@ impl<'a> Run<'a> {
         let (shop, name) = (self.shop, &self.name);
         let statuses = async |orders: &[OrderId]| {
             let orders = join_all(orders.iter().map(|id| shop.order(*id))).await;
-            orders.iter().map(|order| order["status"].as_str().unwrap().to_owned()).collect()
+            orders
+                .iter()
+                .map(|order| order["status"].as_str().unwrap().to_owned())
+                .collect()
         };
         let paid: Vec<String> = statuses(&outcome.paid).await;
-        assert!(paid.iter().all(|status| status == "paid"), "{name}: {paid:?}");
+        assert!(
+            paid.iter().all(|status| status == "paid"),
+            "{name}: {paid:?}"
+        );
 
         let mut contested: Vec<String> = statuses(&outcome.contested).await;
         contested.sort_unstable();
@@ -226,12 +281,19 @@ impl<'a> Run<'a> {
         let stock = u64::from(STOCK + RESTOCK) - u64::from(WANTED) * sold as u64;
         assert_eq!(shop.stock(outcome.ample).await, stock, "{name}");
         let movements = shop.movements(outcome.ample).await;
-        assert_eq!(movements, 1 + 1 + sold as u64, "{name}: made, restocked, and each sale");
+        assert_eq!(
+            movements,
+            1 + 1 + sold as u64,
+            "{name}: made, restocked, and each sale"
+        );
 
         let refused = shop.inventory.column(RefundOrder::STREAM, "order_id").await;
         let refused = |id: &OrderId| refused.contains(&id.to_string());
         let refused = outcome.contested.iter().filter(|id| refused(id)).count();
-        assert_eq!(refused, 1, "{name}: what is refunded was refused, and nothing else");
+        assert_eq!(
+            refused, 1,
+            "{name}: what is refunded was refused, and nothing else"
+        );
         for store in [&shop.inventory, &shop.payments] {
             let attempts = store.ask("HLEN", &["attempts"]).await.unsigned().unwrap();
             assert_eq!(attempts, 0, "{name}: no count of attempts is left");

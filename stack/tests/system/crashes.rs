@@ -21,14 +21,25 @@ async fn no_order_is_lost_early_or_paid_twice_when_payments_is_killed_with_500_o
     let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", "4s")).await;
     let product = shop.create_product("thing", 10_000).await;
     let placed = stream::iter(0..ORDERS).map(|index| shop.place_order(product, 1 + index % 3));
-    let ids: HashSet<_> = placed.buffer_unordered(50).map(|(id, _)| id).collect().await;
+    let ids: HashSet<_> = placed
+        .buffer_unordered(50)
+        .map(|(id, _)| id)
+        .collect()
+        .await;
 
     let processes = ["payments serve", "payments consume"].map(|name| shop.system.process(name));
     for process in &processes {
         process.kill();
     }
-    let due = shop.payments.ask("ZRANGE", &["due", "0", "-1"]).await.texts().unwrap();
-    let due = due.iter().flat_map(|placed_together| placed_together.split(' '));
+    let due = shop
+        .payments
+        .ask("ZRANGE", &["due", "0", "-1"])
+        .await
+        .texts()
+        .unwrap();
+    let due = due
+        .iter()
+        .flat_map(|placed_together| placed_together.split(' '));
     assert_eq!(u32::try_from(due.count()), Ok(ORDERS), "all are pending");
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, 0);
     for process in &processes {
@@ -68,7 +79,10 @@ async fn stock_is_exact_after_ten_kills_of_the_consumer_while_10_000_events_drai
 #[tokio::test]
 async fn stock_is_exact_after_kills_of_both_stores_while_10_000_events_drain() {
     let drain = Drain::prepare(10_000).await;
-    let stores = [drain.shop.system.inventory_redis(), drain.shop.system.payments_redis()];
+    let stores = [
+        drain.shop.system.inventory_redis(),
+        drain.shop.system.payments_redis(),
+    ];
     let mut next = stores.iter().cycle();
     drain
         .interrupt(6, async || {
@@ -115,7 +129,11 @@ impl Drain {
             .map(|(index, &product)| completed(product, if index % 2 == 0 { 1 } else { 3 }))
             .collect();
         shop.emit(&events).await;
-        Self { shop, products, events }
+        Self {
+            shop,
+            products,
+            events,
+        }
     }
 
     /// Starts the consumer and interrupts it this many times, evenly spread over the work: each
@@ -159,7 +177,13 @@ impl Drain {
         let mut on_hand = 0;
         for product in &self.products {
             let key = format!("product:{product}");
-            let line = self.shop.inventory.ask("GET", &[&key]).await.text().unwrap();
+            let line = self
+                .shop
+                .inventory
+                .ask("GET", &[&key])
+                .await
+                .text()
+                .unwrap();
             on_hand += line.split(' ').nth(1).unwrap().parse::<u64>().unwrap();
         }
         u64::from(Self::STOCK) * Self::PRODUCTS as u64 - on_hand

@@ -48,8 +48,9 @@ impl Crowd {
             polls.spawn(wait(visitor.clone(), format!("{url}/{order}?wait=final")));
         }
         let serve = shop.system.process("payments serve");
-        let here =
-            wait_until("everybody to be there", LIMIT, || async { sockets(&serve) >= 2 * CROWD });
+        let here = wait_until("everybody to be there", LIMIT, || async {
+            sockets(&serve) >= 2 * CROWD
+        });
         here.await.unwrap();
         Self { streams, polls }
     }
@@ -57,8 +58,11 @@ impl Crowd {
     /// Every stream tells of this order, what has to be told next.
     async fn assert_told(&mut self, order: OrderId, kind: &str) {
         let order = order.to_string();
-        let mut told: FuturesUnordered<_> =
-            self.streams.iter_mut().map(|events| find(events, &order, kind)).collect();
+        let mut told: FuturesUnordered<_> = self
+            .streams
+            .iter_mut()
+            .map(|events| find(events, &order, kind))
+            .collect();
         while told.next().await.is_some() {}
     }
 
@@ -86,7 +90,9 @@ async fn wait(visitor: Client, url: String) -> Answer {
 /// Reads until an event of this kind about this order.
 async fn find(events: &mut Events, order: &str, kind: &str) {
     loop {
-        let Told { kind: told, body, .. } = next(events).await;
+        let Told {
+            kind: told, body, ..
+        } = next(events).await;
         assert_ne!(told, "reset", "it was read all the time");
         if body["id"] == order && told == kind {
             return;
@@ -103,13 +109,17 @@ pub(crate) fn make_room() {
 fn sockets(process: &Process) -> usize {
     let descriptors = fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap();
     let links = descriptors.filter_map(|found| fs::read_link(found.unwrap().path()).ok());
-    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    links
+        .filter(|link| link.to_string_lossy().starts_with("socket:"))
+        .count()
 }
 
 /// The connections of services to a store.
 async fn connections(store: &Store) -> usize {
     let list = store.ask("CLIENT", &["LIST"]).await.text().unwrap();
-    list.lines().filter(|line| !line.contains("user=operator")).count()
+    list.lines()
+        .filter(|line| !line.contains("user=operator"))
+        .count()
 }
 
 async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<OrderId> {
@@ -125,12 +135,17 @@ async fn place_orders(shop: &Shop, product: ProductId, count: usize) -> Vec<Orde
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_served() {
     make_room();
-    let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    let builder = Shop::builder()
+        .env("RUST_LOG", "warn")
+        .without("payments consume");
     // All of them come from one address, as those behind a proxy do.
     let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", 100_000).await;
-    let before = (connections(&shop.payments).await, connections(&shop.inventory).await);
+    let before = (
+        connections(&shop.payments).await,
+        connections(&shop.inventory).await,
+    );
     let serve = shop.system.process("payments serve");
     let consume = shop.system.process("payments consume");
     // As many more fit into the places of a process as it has, only because they are given back.
@@ -143,7 +158,10 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
             answer.expect(200);
         }
         crowd.assert_told(order, "order.created").await;
-        let now = (connections(&shop.payments).await, connections(&shop.inventory).await);
+        let now = (
+            connections(&shop.payments).await,
+            connections(&shop.inventory).await,
+        );
         assert_eq!(now, before, "nobody of them has a connection of his own");
         if !leave_early {
             consume.restart().unwrap();
@@ -156,8 +174,9 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
             consume.kill();
         }
         drop(crowd);
-        let gone =
-            wait_until("all of them to be gone", LIMIT, || async { sockets(&serve) < OWN_SOCKETS });
+        let gone = wait_until("all of them to be gone", LIMIT, || async {
+            sockets(&serve) < OWN_SOCKETS
+        });
         gone.await.unwrap();
     }
     consume.restart().unwrap();
@@ -167,7 +186,9 @@ async fn a_thousand_who_watch_and_a_thousand_who_wait_keep_nobody_from_being_ser
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_orders_that_end_at_once_are_each_waited_for_and_new_ones_are_taken() {
     make_room();
-    let builder = Shop::builder().env("RUST_LOG", "warn").without("payments consume");
+    let builder = Shop::builder()
+        .env("RUST_LOG", "warn")
+        .without("payments consume");
     // All of them come from one address, as those behind a proxy do.
     let builder = builder.env("MAX_CONNECTIONS_PER_ADDRESS", "4096");
     let shop = Shop::start(builder).await;

@@ -24,7 +24,9 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     refused.assert_unavailable("inventory-unavailable");
     shop.wait_status(id, "paid").await;
     let given = wait_until("the event to be given to inventory", LIMIT, || async {
-        let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        let group = shop
+            .payments
+            .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
         group.await.unwrap().pending == 1
     });
     given.await.unwrap();
@@ -40,7 +42,9 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
         };
         let before = alarms();
         process.restart().unwrap();
-        let noticed = wait_until("the loss to be noticed", LIMIT, || async { alarms() > before });
+        let noticed = wait_until("the loss to be noticed", LIMIT, || async {
+            alarms() > before
+        });
         noticed.await.unwrap();
         shop.wait_readiness(process.name(), 503).await;
     }
@@ -113,7 +117,8 @@ async fn payments_refunds_again_what_its_store_forgot_after_the_acknowledgement(
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
 
-    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT)).await;
+    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT))
+        .await;
     assert_eq!(shop.order(id).await["status"], "paid");
     shop.system.payments_redis().kill();
     shop.system.payments_redis().restart().await.unwrap();

@@ -26,10 +26,18 @@ const PAST_PAUSE: Duration = Duration::from_secs(25);
 async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
-    shop.system.process(CONSUMER).stop(STOP_LIMIT).await.unwrap();
+    shop.system
+        .process(CONSUMER)
+        .stop(STOP_LIMIT)
+        .await
+        .unwrap();
     let (mut output, stdout) = full_pipe();
     let env = [("LOG_FORMAT", "json")];
-    let child = shop.command(Role::InventoryConsume, &env).stdout(stdout).spawn().unwrap();
+    let child = shop
+        .command(Role::InventoryConsume, &env)
+        .stdout(stdout)
+        .spawn()
+        .unwrap();
     let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
 
     // A new one is set aside in spite of the log, and the old ones would have to leave.
@@ -43,19 +51,29 @@ async fn a_dead_letter_stays_in_the_store_until_somebody_reads_the_log() {
     wait_left(&shop).await;
     assert_eq!(process.terminate().await, Some(0));
     let is_told = || async { old.is_subset(&told(&reader)) };
-    wait_until("all old ones in the log", LIMIT, is_told).await.unwrap();
+    wait_until("all old ones in the log", LIMIT, is_told)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
     let shop = Shop::open().await;
     let old = add_old_letters(&shop).await;
-    shop.system.process(CONSUMER).stop(STOP_LIMIT).await.unwrap();
+    shop.system
+        .process(CONSUMER)
+        .stop(STOP_LIMIT)
+        .await
+        .unwrap();
     for (filter, left) in [("off", OLD), ("error", OLD), ("error,dead_letter=warn", 0)] {
         let (output, stdout) = pipe().unwrap();
         let reader = Reader::start(output, Duration::ZERO);
         let env = [("LOG_FORMAT", "json"), ("RUST_LOG", filter)];
-        let child = shop.command(Role::InventoryConsume, &env).stdout(stdout).spawn().unwrap();
+        let child = shop
+            .command(Role::InventoryConsume, &env)
+            .stdout(stdout)
+            .spawn()
+            .unwrap();
         let mut process = Watched::known(child, shop.system.url(CONSUMER)).await;
         let all = left == 0;
         if all {
@@ -66,7 +84,9 @@ async fn a_dead_letter_stays_in_the_store_where_the_log_leaves_warnings_out() {
         assert_eq!(process.terminate().await, Some(0));
         assert_eq!(old_letters(&shop).await, left, "{filter}");
         let is_told = || async { old.is_subset(&told(&reader)) == all };
-        wait_until("what the log says", LIMIT, is_told).await.unwrap();
+        wait_until("what the log says", LIMIT, is_told)
+            .await
+            .unwrap();
     }
 }
 
@@ -87,13 +107,27 @@ async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
     for number in 1..=OLD {
         let value = format!("{number}\u{7f}\"{}", "x".repeat(OLD_BYTES));
         let id = format!("{number}-0");
-        let add = ["dead_letters", id.as_str(), "dl_reason", "old", "value", value.as_str()];
+        let add = [
+            "dead_letters",
+            id.as_str(),
+            "dl_reason",
+            "old",
+            "value",
+            value.as_str(),
+        ];
         shop.inventory.ask("XADD", &add).await;
         old.insert(value);
     }
     let value = "x".repeat(BALLAST_BYTES);
     for _ in 0..BALLAST {
-        let add = ["dead_letters", "*", "dl_reason", "new", "ballast", value.as_str()];
+        let add = [
+            "dead_letters",
+            "*",
+            "dl_reason",
+            "new",
+            "ballast",
+            value.as_str(),
+        ];
         shop.inventory.ask("XADD", &add).await;
     }
     old
@@ -102,25 +136,45 @@ async fn add_old_letters(shop: &Shop) -> BTreeSet<String> {
 /// How many of the old ones the store still has.
 async fn old_letters(shop: &Shop) -> usize {
     let range = ["dead_letters", "-", "1000-0"];
-    shop.inventory.ask("XRANGE", &range).await.entries().unwrap().len()
+    shop.inventory
+        .ask("XRANGE", &range)
+        .await
+        .entries()
+        .unwrap()
+        .len()
 }
 
 /// Emits an entry that is no event, and waits until it is set aside.
 async fn park_one(shop: &Shop) {
     let fields = vec![("no".into(), "event".into())];
-    shop.payments.add(OrderCompleted::STREAM.to_owned(), fields).await;
+    shop.payments
+        .add(OrderCompleted::STREAM.to_owned(), fields)
+        .await;
     shop.wait_drained().await;
 }
 
 /// The values of the dead letters that the log tells whole.
 fn told(reader: &Reader) -> BTreeSet<String> {
     let mut letters: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
-    for line in reader.objects().into_iter().filter(|line| line["dead_letter"].is_string()) {
+    for line in reader
+        .objects()
+        .into_iter()
+        .filter(|line| line["dead_letter"].is_string())
+    {
         let text = |name: &str| line[name].as_str().unwrap().to_owned();
         let piece = line["piece"].as_u64().unwrap();
-        letters.entry(text("dead_letter")).or_default().insert(piece, text("fields"));
+        letters
+            .entry(text("dead_letter"))
+            .or_default()
+            .insert(piece, text("fields"));
     }
-    let wholes = letters.into_values().map(|pieces| pieces.into_values().collect::<String>());
+    let wholes = letters
+        .into_values()
+        .map(|pieces| pieces.into_values().collect::<String>());
     let fields = wholes.filter_map(|whole| serde_json::from_str::<Vec<[String; 2]>>(&whole).ok());
-    fields.flatten().filter(|[name, _]| name == "value").map(|[_, value]| value).collect()
+    fields
+        .flatten()
+        .filter(|[name, _]| name == "value")
+        .map(|[_, value]| value)
+        .collect()
 }

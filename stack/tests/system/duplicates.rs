@@ -22,7 +22,11 @@ async fn the_same_event_delivered_ten_times_takes_the_stock_once() {
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, 10);
     assert_eq!(shop.stock(product).await, 97);
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0);
-    assert_eq!(shop.movements(product).await, 2, "its creation and one sale");
+    assert_eq!(
+        shop.movements(product).await,
+        2,
+        "its creation and one sale"
+    );
 }
 
 #[tokio::test]
@@ -35,7 +39,11 @@ async fn a_rejected_order_delivered_again_is_answered_again_and_refunded_once() 
     assert_eq!(refunded["reason"], "insufficient_stock");
     assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 1);
 
-    let entry = shop.payments.entries(OrderCompleted::STREAM).await.remove(0);
+    let entry = shop
+        .payments
+        .entries(OrderCompleted::STREAM)
+        .await
+        .remove(0);
     let fields = entry.fields.unwrap();
     for copies in 2..=4 {
         let stream = OrderCompleted::STREAM.to_owned();

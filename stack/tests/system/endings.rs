@@ -50,7 +50,10 @@ async fn an_order_that_inventory_rejects_is_final_when_it_is_refunded() {
     Answer::to(request).await.expect(204);
     for (id, reason) in orders {
         let order = ending(&shop, id).await;
-        assert_eq!((&order["status"], &order["reason"]), (&"refunded".into(), &reason.into()));
+        assert_eq!(
+            (&order["status"], &order["reason"]),
+            (&"refunded".into(), &reason.into())
+        );
     }
     assert_eq!(shop.stock(product).await, 2);
     shop.assert_quiet().await;
@@ -68,7 +71,10 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
     // The consumer of inventory needs nobody who answers HTTP.
     assert_eq!(ending(&shop, refunded).await["status"], "refunded");
     let answer = shop.wait_final(paid, 1).await;
-    assert_eq!((answer.text("status").as_str(), answer.header("order-final")), ("paid", "false"));
+    assert_eq!(
+        (answer.text("status").as_str(), answer.header("order-final")),
+        ("paid", "false")
+    );
     let life = shop.timeline(paid).await;
     assert_eq!(life["degraded"], serde_json::json!(["inventory"]));
     assert_eq!(steps(&life), ["order.created", "order.paid"]);
@@ -115,12 +121,21 @@ async fn tell_both_lives(shop: &Shop) {
     assert_completed(shop, paid, &life["steps"][1]).await;
     let taken = &life["steps"][2]["movement"];
     let movement = movement(shop, product, paid).await;
-    assert_eq!((&taken["id"], &taken["delta"]), (&movement["id"], &movement["delta"]));
-    assert_eq!((&taken["delta"], &taken["balance"]), (&(-3).into(), &7.into()));
+    assert_eq!(
+        (&taken["id"], &taken["delta"]),
+        (&movement["id"], &movement["delta"])
+    );
+    assert_eq!(
+        (&taken["delta"], &taken["balance"]),
+        (&(-3).into(), &7.into())
+    );
     assert_eq!(life["steps"][2]["at"], movement["at"]);
 
     let life = shop.timeline(refunded).await;
-    assert_eq!(steps(&life), ["order.created", "order.paid", "order.refunded"]);
+    assert_eq!(
+        steps(&life),
+        ["order.created", "order.paid", "order.refunded"]
+    );
     assert_eq!(life["steps"][2]["reason"], "insufficient_stock");
     assert_completed(shop, refunded, &life["steps"][1]).await;
     let refund = &life["steps"][2]["event"];
@@ -145,7 +160,9 @@ fn assert_entry(entries: &[shared::redis::Entry], event: &Value, order: OrderId)
     };
     let fields = entry.fields.as_ref().unwrap();
     let says = |name: &str, wanted: &str| {
-        fields.iter().any(|(field, value)| field == name && value == wanted)
+        fields
+            .iter()
+            .any(|(field, value)| field == name && value == wanted)
     };
     assert!(says("order_id", &order.to_string()), "{entry:?}");
     assert!(says("ce_id", event["id"].as_str().unwrap()), "{entry:?}");
@@ -154,10 +171,15 @@ fn assert_entry(entries: &[shared::redis::Entry], event: &Value, order: OrderId)
 /// The one movement of an order, as inventory lists it.
 async fn movement(shop: &Shop, product: ProductId, order: OrderId) -> Value {
     let path = format!("/products/{product}/movements");
-    let list = Answer::to(shop.to_inventory(Method::GET, &path)).await.expect(200).json();
+    let list = Answer::to(shop.to_inventory(Method::GET, &path))
+        .await
+        .expect(200)
+        .json();
     let all = list.as_array().unwrap();
-    let of_order: Vec<_> =
-        all.iter().filter(|movement| movement["order_id"] == order.to_string()).collect();
+    let of_order: Vec<_> = all
+        .iter()
+        .filter(|movement| movement["order_id"] == order.to_string())
+        .collect();
     assert_eq!(of_order.len(), 1, "{list}");
     of_order[0].clone()
 }
@@ -168,19 +190,32 @@ async fn the_request_that_placed_an_order_can_be_found_in_both_of_its_events() {
     let product = shop.create_product("scarce", 1).await;
     // A trace of a later version of the standard is sent on in the version that is known here.
     let later = TRACEPARENT.replacen("00", "01", 1) + "-more";
-    let request = shop.order_request(product, 2).header("x-request-id", REQUEST_ID);
-    let answer = Answer::to(request.header("traceparent", later)).await.expect(201);
+    let request = shop
+        .order_request(product, 2)
+        .header("x-request-id", REQUEST_ID);
+    let answer = Answer::to(request.header("traceparent", later))
+        .await
+        .expect(201);
     assert_eq!(answer.header("x-request-id"), REQUEST_ID);
     assert_eq!(answer.header("traceparent"), TRACEPARENT);
     let id: OrderId = answer.text("id").parse().unwrap();
     assert_eq!(ending(&shop, id).await["status"], "refunded");
 
-    for (store, stream) in
-        [(&shop.payments, OrderCompleted::STREAM), (&shop.inventory, RefundOrder::STREAM)]
-    {
+    for (store, stream) in [
+        (&shop.payments, OrderCompleted::STREAM),
+        (&shop.inventory, RefundOrder::STREAM),
+    ] {
         assert_eq!(store.column(stream, "order_id").await, [id.to_string()]);
-        assert_eq!(store.column(stream, "request_id").await, [REQUEST_ID], "{stream}");
-        assert_eq!(store.column(stream, "traceparent").await, [TRACEPARENT], "{stream}");
+        assert_eq!(
+            store.column(stream, "request_id").await,
+            [REQUEST_ID],
+            "{stream}"
+        );
+        assert_eq!(
+            store.column(stream, "traceparent").await,
+            [TRACEPARENT],
+            "{stream}"
+        );
     }
     let life = shop.timeline(id).await;
     assert_eq!(life["request_id"], REQUEST_ID);
@@ -198,10 +233,14 @@ async fn a_timeline_shows_how_far_an_event_is() {
     // Nobody was given it, or there is not even a group.
     assert!(["waiting", "unknown"].contains(&delivery().await.as_str().unwrap()));
     let answer = shop.wait_final(id, 1).await;
-    assert_eq!((answer.text("status").as_str(), answer.header("order-final")), ("paid", "false"));
+    assert_eq!(
+        (answer.text("status").as_str(), answer.header("order-final")),
+        ("paid", "false")
+    );
     shop.system.process("inventory consume").restart().unwrap();
-    let acknowledged =
-        wait_until("the end", LIMIT, || async { delivery().await == "acknowledged" });
+    let acknowledged = wait_until("the end", LIMIT, || async {
+        delivery().await == "acknowledged"
+    });
     acknowledged.await.unwrap();
     assert_eq!(shop.timeline(id).await["steps"][2]["type"], "stock.taken");
     shop.assert_quiet().await;

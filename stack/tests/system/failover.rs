@@ -46,17 +46,36 @@ impl Theatre {
         ];
         let system = ReplicatedSystem::start(replicas, &env).await.unwrap();
         let store = |store| Store::of(system.store(store).operator().unwrap(), Partitions::NONE);
-        let (inventory, payments) = (store(redis::Store::Inventory), store(redis::Store::Payments));
+        let (inventory, payments) = (
+            store(redis::Store::Inventory),
+            store(redis::Store::Payments),
+        );
         let http = client();
-        let url = format!("{}/products", system.member(Role::InventoryServe).unwrap().url);
+        let url = format!(
+            "{}/products",
+            system.member(Role::InventoryServe).unwrap().url
+        );
         let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
-        let made = Answer::patiently(http.post(url).json(&body)).await.expect(201);
-        Self { system, inventory, payments, http, product: made.text("id") }
+        let made = Answer::patiently(http.post(url).json(&body))
+            .await
+            .expect(201);
+        Self {
+            system,
+            inventory,
+            payments,
+            http,
+            product: made.text("id"),
+        }
     }
 
     fn order_request(&self) -> RequestBuilder {
-        let url = format!("{}/orders", self.system.member(Role::PaymentsServe).unwrap().url);
-        self.http.post(url).json(&json!({"product_id": self.product, "quantity": 1}))
+        let url = format!(
+            "{}/orders",
+            self.system.member(Role::PaymentsServe).unwrap().url
+        );
+        self.http
+            .post(url)
+            .json(&json!({"product_id": self.product, "quantity": 1}))
     }
 
     fn traffic(&self) -> Traffic {
@@ -77,13 +96,25 @@ impl Theatre {
     async fn wait_drained(&self) -> Vec<Value> {
         self.system.wait_ready().await.unwrap();
         let drained = wait_for("the system to come to rest", LIMIT, || async {
-            let due = self.payments.ask("ZCARD", &["due"]).await.unsigned().unwrap();
+            let due = self
+                .payments
+                .ask("ZCARD", &["due"])
+                .await
+                .unsigned()
+                .unwrap();
             let rests = due == 0
                 && self.payments.backlog::<OrderCompleted>().await.is_none()
                 && self.inventory.backlog::<RefundOrder>().await.is_none();
-            let orders = if rests { self.orders().await } else { return None };
+            let orders = if rests {
+                self.orders().await
+            } else {
+                return None;
+            };
             // One more failover in between may take a payment back that nobody has heard of.
-            orders.iter().all(|order| order["status"] != "pending").then_some(orders)
+            orders
+                .iter()
+                .all(|order| order["status"] != "pending")
+                .then_some(orders)
         });
         let orders = drained.await.unwrap();
         assert_eq!(self.inventory.dead_letters().await, []);
@@ -95,7 +126,9 @@ impl Theatre {
         let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
         while let Some(path) = next {
             let url = &self.system.member(Role::PaymentsServe).unwrap().url;
-            let page = Answer::patiently(self.http.get(format!("{url}{path}"))).await.expect(200);
+            let page = Answer::patiently(self.http.get(format!("{url}{path}")))
+                .await
+                .expect(200);
             orders.extend(page.json().as_array().unwrap().iter().cloned());
             next = page.next_page();
         }
@@ -110,17 +143,24 @@ impl Theatre {
     async fn stock(&self) -> u64 {
         let url = &self.system.member(Role::InventoryServe).unwrap().url;
         let product = self.http.get(format!("{url}/products/{}", self.product));
-        Answer::patiently(product).await.expect(200).json()["quantity"].as_u64().unwrap()
+        Answer::patiently(product).await.expect(200).json()["quantity"]
+            .as_u64()
+            .unwrap()
     }
 
     /// How often the stock changed, the creation of the product included.
     async fn movements(&self) -> u64 {
-        self.inventory.length(&format!("movements:{}", self.product)).await
+        self.inventory
+            .length(&format!("movements:{}", self.product))
+            .await
     }
 }
 
 fn ids(orders: &[Value]) -> HashSet<OrderId> {
-    orders.iter().map(|order| order["id"].as_str().unwrap().parse().unwrap()).collect()
+    orders
+        .iter()
+        .map(|order| order["id"].as_str().unwrap().parse().unwrap())
+        .collect()
 }
 
 /// Both replicas have to have an order, because either may be made the primary: on a busy machine
@@ -138,12 +178,24 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
     let orders = theatre.wait_drained().await;
 
     let found = ids(&orders);
-    let lost: Vec<_> = accepted.iter().filter(|order| !found.contains(&order.id)).collect();
+    let lost: Vec<_> = accepted
+        .iter()
+        .filter(|order| !found.contains(&order.id))
+        .collect();
     assert!(lost.is_empty(), "{lost:?}: {:#?}", theatre.history());
     assert_eq!(orders.len(), accepted.len(), "one order for each key");
-    assert_eq!(count(&orders, "paid"), orders.len(), "{:#?}", theatre.history());
+    assert_eq!(
+        count(&orders, "paid"),
+        orders.len(),
+        "{:#?}",
+        theatre.history()
+    );
     assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(theatre.movements().await, 1 + orders.len() as u64, "one for each sale");
+    assert_eq!(
+        theatre.movements().await,
+        1 + orders.len() as u64,
+        "one for each sale"
+    );
     // The consumer has noticed that its store began a new life, and acted on the recent past. That
     // of payments has no past: nothing was ever refunded.
     let noticed = wait_until("the failovers to be noticed", LIMIT, || async {
@@ -155,9 +207,11 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
 /// Up to which life of inventory's store everything was acted on.
 async fn epoch(theatre: &Theatre) -> String {
     let store = &theatre.inventory;
-    wait_for("the epoch", LIMIT, || async { store.ask("GET", &["epoch"]).await.text().ok() })
-        .await
-        .unwrap()
+    wait_for("the epoch", LIMIT, || async {
+        store.ask("GET", &["epoch"]).await.text().ok()
+    })
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -168,7 +222,11 @@ async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() 
     let primary = servers.primary().await.unwrap();
     let replica = 1 - primary;
     servers.node(replica).pause();
-    let request = || theatre.order_request().header("Idempotency-Key", "the-same");
+    let request = || {
+        theatre
+            .order_request()
+            .header("Idempotency-Key", "the-same")
+    };
     for _ in 0..3 {
         let answer = Answer::to(request()).await;
         answer.assert_unavailable("store-unavailable");
@@ -191,7 +249,9 @@ async fn leave_behind(servers: &Replicated) -> (usize, Vec<usize>) {
     for replica in &replicas {
         servers.node(*replica).pause();
     }
-    let end = servers.operator_of(primary).ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
+    let end = servers
+        .operator_of(primary)
+        .ask::<u64>(&["CLIENT", "KILL", "TYPE", "replica"]);
     end.await.unwrap();
     (primary, replicas)
 }
@@ -215,15 +275,26 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
     let orders = theatre.wait_drained().await;
 
     let found = ids(&orders);
-    let lost = accepted.iter().filter(|order| !found.contains(&order.id)).count();
+    let lost = accepted
+        .iter()
+        .filter(|order| !found.contains(&order.id))
+        .count();
     eprintln!("{lost} of {} accepted orders are lost", accepted.len());
     assert!(lost > 0, "nobody waited for the replicas");
-    assert_eq!(count(&orders, "paid"), orders.len(), "{:#?}", theatre.history());
+    assert_eq!(
+        count(&orders, "paid"),
+        orders.len(),
+        "{:#?}",
+        theatre.history()
+    );
     // inventory served some of the lost ones, and every order that is left, once.
     let sold = theatre.movements().await - 1;
     assert_eq!(theatre.stock().await, STOCK - sold);
     let served = sold - orders.len() as u64;
-    assert!(served <= lost as u64, "{served} without an order, {lost} lost");
+    assert!(
+        served <= lost as u64,
+        "{served} without an order, {lost} lost"
+    );
 }
 
 #[tokio::test]
@@ -247,7 +318,16 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
 
     let found = ids(&orders);
     assert!(accepted.iter().all(|order| found.contains(&order.id)));
-    assert_eq!(count(&orders, "paid"), orders.len(), "{:#?}", theatre.history());
+    assert_eq!(
+        count(&orders, "paid"),
+        orders.len(),
+        "{:#?}",
+        theatre.history()
+    );
     assert_eq!(theatre.stock().await, STOCK - orders.len() as u64);
-    assert_eq!(theatre.movements().await, 1 + orders.len() as u64, "one for each sale");
+    assert_eq!(
+        theatre.movements().await,
+        1 + orders.len() as u64,
+        "one for each sale"
+    );
 }

@@ -46,8 +46,12 @@ struct RunAll {
 impl RunAll {
     /// Starts it and waits for its box.
     async fn start(first_offset: u16) -> Self {
-        let run =
-            Self::launch(tempfile::tempdir().unwrap(), free_offset(first_offset), false).await;
+        let run = Self::launch(
+            tempfile::tempdir().unwrap(),
+            free_offset(first_offset),
+            false,
+        )
+        .await;
         run.wait_said("╰", 1).await;
         run
     }
@@ -82,7 +86,14 @@ impl RunAll {
             });
         }
         let ports = Ports::standard(offset).unwrap();
-        Self { child, lines, offset, ports, http: client(), dir }
+        Self {
+            child,
+            lines,
+            offset,
+            ports,
+            http: client(),
+            dir,
+        }
     }
 
     /// Waits until this number of lines contain this text.
@@ -92,7 +103,12 @@ impl RunAll {
     }
 
     fn said(&self, text: &str) -> usize {
-        self.lines.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+        self.lines
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.contains(text))
+            .count()
     }
 
     fn fill_disk(&self, full: bool) {
@@ -117,13 +133,18 @@ impl RunAll {
 
     fn order(&self, product: &str, key: &str) -> RequestBuilder {
         let body = json!({"product_id": product, "quantity": 1});
-        self.payments(Method::POST, "/orders").header("Idempotency-Key", key).json(&body)
+        self.payments(Method::POST, "/orders")
+            .header("Idempotency-Key", key)
+            .json(&body)
     }
 
     async fn wait_paid(&self, id: &str) {
         let path = format!("/orders/{id}");
         wait_until("the order to be paid", LIMIT, || async {
-            Answer::to(self.payments(Method::GET, &path)).await.body.contains("\"paid\"")
+            Answer::to(self.payments(Method::GET, &path))
+                .await
+                .body
+                .contains("\"paid\"")
         })
         .await
         .unwrap();
@@ -143,7 +164,10 @@ impl RunAll {
 
 impl Drop for RunAll {
     fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = kill(
+            Pid::from_raw(self.child.id().cast_signed()),
+            Signal::SIGTERM,
+        );
         let _ = self.child.wait();
     }
 }
@@ -172,14 +196,20 @@ async fn assert_read(requests: &[RequestBuilder]) {
 async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
     let mut run = RunAll::start(900).await;
     let product = run.create_product().await;
-    let first = Answer::to(run.order(&product, "first")).await.expect(201).text("id");
+    let first = Answer::to(run.order(&product, "first"))
+        .await
+        .expect(201)
+        .text("id");
     run.wait_paid(&first).await;
 
     for round in 1..=2 {
         run.fill_disk(true);
         run.wait_full(&product).await;
         let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
-        let reads = [run.inventory(Method::GET, &shelf), run.payments(Method::GET, &order)];
+        let reads = [
+            run.inventory(Method::GET, &shelf),
+            run.payments(Method::GET, &order),
+        ];
         for read in &reads {
             let back = wait_until("reads to go on", LIMIT, || async {
                 let answer = Answer::attempt(read.try_clone().unwrap()).await;
@@ -192,7 +222,12 @@ async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
         refused.assert_unavailable("store-refused");
         let detail = refused.text("detail");
         assert!(detail.contains("its disk is full (NOREPLICAS)"), "{detail}");
-        assert_eq!(Answer::to(run.payments(Method::GET, "/readyz")).await.status, 503);
+        assert_eq!(
+            Answer::to(run.payments(Method::GET, "/readyz"))
+                .await
+                .status,
+            503
+        );
 
         run.fill_disk(false);
         run.wait_said(" has room again: ", 2 * round).await;
@@ -202,16 +237,24 @@ async fn run_all_reads_on_while_the_disk_is_full_and_comes_back_by_itself() {
             (answer.status == 201).then(|| answer.text("id"))
         });
         run.wait_paid(&accepted.await.unwrap()).await;
-        run.lines.lock().unwrap().retain(|line| !line.contains(" is full: "));
+        run.lines
+            .lock()
+            .unwrap()
+            .retain(|line| !line.contains(" is full: "));
     }
-    let orders = Answer::to(run.payments(Method::GET, "/orders?limit=100")).await.expect(200);
+    let orders = Answer::to(run.payments(Method::GET, "/orders?limit=100"))
+        .await
+        .expect(200);
     let paid = orders.json().as_array().unwrap().len() as u64;
     let left = wait_until("the stock of each order to be taken", LIMIT, || async {
         let shelf = run.inventory(Method::GET, &format!("/products/{product}"));
         Answer::to(shelf).await.json()["quantity"] == STOCK - paid
     });
     left.await.unwrap();
-    for ready in [run.inventory(Method::GET, "/readyz"), run.payments(Method::GET, "/readyz")] {
+    for ready in [
+        run.inventory(Method::GET, "/readyz"),
+        run.payments(Method::GET, "/readyz"),
+    ] {
         Answer::to(ready).await.expect(200);
     }
     kill(Pid::from_raw(run.child.id().cast_signed()), Signal::SIGINT).unwrap();
@@ -232,7 +275,9 @@ async fn run_all_ends_and_starts_while_the_disk_is_full_and_goes_on_once_there_i
     run.wait_said(" is full: ", 2).await;
     run.fill_disk(false);
     run.wait_said("╰", 1).await;
-    Answer::to(run.order(&product, "once-there-is-room")).await.expect(201);
+    Answer::to(run.order(&product, "once-there-is-room"))
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
@@ -254,8 +299,11 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     let refused = refused.await.unwrap();
     refused.assert_unavailable("store-refused");
     let (shelf, order) = (format!("/products/{product}"), format!("/orders/{first}"));
-    assert_read(&[shop.to_inventory(Method::GET, &shelf), shop.to_payments(Method::GET, &order)])
-        .await;
+    assert_read(&[
+        shop.to_inventory(Method::GET, &shelf),
+        shop.to_payments(Method::GET, &order),
+    ])
+    .await;
     for store in stores {
         store.fill_disk(false).unwrap();
     }
@@ -268,5 +316,9 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     // A kill may take what the server has not written yet; an end in order takes nothing.
     payments.stop().await.unwrap();
     payments.restart().await.unwrap();
-    assert_eq!(shop.orders().await.len() as u64, orders, "all of it was written");
+    assert_eq!(
+        shop.orders().await.len() as u64,
+        orders,
+        "all of it was written"
+    );
 }

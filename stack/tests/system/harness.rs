@@ -76,7 +76,12 @@ impl Shop {
         let system = builder.start().await.unwrap();
         let inventory = Store::new(system.inventory_redis(), partitions);
         let payments = Store::new(system.payments_redis(), partitions);
-        Self { system, inventory, payments, http: client() }
+        Self {
+            system,
+            inventory,
+            payments,
+            http: client(),
+        }
     }
 
     /// A request to inventory.
@@ -138,7 +143,11 @@ impl Shop {
 
     /// Every order there is, newest first, page by page.
     pub(crate) async fn orders(&self) -> Vec<Value> {
-        self.pages(|path| self.to_payments(Method::GET, path), "/orders?limit=100").await
+        self.pages(
+            |path| self.to_payments(Method::GET, path),
+            "/orders?limit=100",
+        )
+        .await
     }
 
     /// The items of all pages from `first` on.
@@ -175,8 +184,11 @@ impl Shop {
             all(batch.iter().map(|event| {
                 let stream = self.payments.partitions.of_order(event.order_id);
                 let fields = event.encode();
-                let fields = fields.into_iter().map(|(name, value)| (name.into(), value.into()));
-                self.payments.add(stream.key(OrderCompleted::STREAM), fields.collect())
+                let fields = fields
+                    .into_iter()
+                    .map(|(name, value)| (name.into(), value.into()));
+                self.payments
+                    .add(stream.key(OrderCompleted::STREAM), fields.collect())
             }))
             .await;
         }
@@ -189,7 +201,10 @@ impl Shop {
             unrest(&self.inventory, &self.payments).await.is_none()
         });
         if let Err(error) = drained.await {
-            panic!("{error}: {:?}", unrest(&self.inventory, &self.payments).await);
+            panic!(
+                "{error}: {:?}",
+                unrest(&self.inventory, &self.payments).await
+            );
         }
     }
 
@@ -213,8 +228,14 @@ impl Shop {
 
     /// Makes inventory forget what became of an order.
     pub(crate) async fn forget_record(&self, order: OrderId) {
-        let bucket = format!("applied:{}", order.minted_at().unwrap().as_millis() / HOUR_MS);
-        let gone = self.inventory.ask("HDEL", &[&bucket, &order.to_string()[6..]]).await;
+        let bucket = format!(
+            "applied:{}",
+            order.minted_at().unwrap().as_millis() / HOUR_MS
+        );
+        let gone = self
+            .inventory
+            .ask("HDEL", &[&bucket, &order.to_string()[6..]])
+            .await;
         assert_eq!(gone.int().unwrap(), 1, "{order} was not recorded");
     }
 

@@ -19,11 +19,19 @@ async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_t
     let builder = Shop::builder().without(CONSUMERS[0]).without(CONSUMERS[1]);
     let shop = Shop::start(builder).await;
     let product = shop.create_product("thing", 10_000).await;
-    let good = |count| (0..count).map(|_| completed(product, 1)).collect::<Vec<_>>();
+    let good = |count| {
+        (0..count)
+            .map(|_| completed(product, 1))
+            .collect::<Vec<_>>()
+    };
     shop.emit(&good(500)).await;
     for _ in 0..LARGE {
-        shop.payments.add(OrderCompleted::STREAM.to_owned(), large()).await;
-        shop.inventory.add(RefundOrder::STREAM.to_owned(), large()).await;
+        shop.payments
+            .add(OrderCompleted::STREAM.to_owned(), large())
+            .await;
+        shop.inventory
+            .add(RefundOrder::STREAM.to_owned(), large())
+            .await;
     }
     shop.emit(&good(100)).await;
     for name in CONSUMERS {
@@ -32,10 +40,16 @@ async fn two_hundred_entries_of_two_megabytes_on_both_streams_are_set_aside_in_t
     shop.wait_drained().await;
 
     assert_eq!(shop.stock(product).await, 10_000 - 600);
-    for (store, name) in [(&shop.inventory, CONSUMERS[0]), (&shop.payments, CONSUMERS[1])] {
+    for (store, name) in [
+        (&shop.inventory, CONSUMERS[0]),
+        (&shop.payments, CONSUMERS[1]),
+    ] {
         let letters = store.dead_letters().await;
         assert_eq!(letters.len(), LARGE, "{name}");
-        assert!(letters.iter().all(|letter| letter.reason == "too_large"), "{name}");
+        assert!(
+            letters.iter().all(|letter| letter.reason == "too_large"),
+            "{name}"
+        );
         let process = shop.system.process(name);
         let peak = memory::peak(&process).unwrap();
         assert!(peak < SERVICE_LIMIT, "{name} used {} MiB", peak / MIB);

@@ -37,7 +37,10 @@ impl Day {
                 shop.place_order(product, 2_000),
                 shop.place_order(product, 1),
             );
-            assert_eq!(shop.cancel(cancelled.0).await.expect(200).text("status"), "cancelled");
+            assert_eq!(
+                shop.cancel(cancelled.0).await.expect(200).text("status"),
+                "cancelled"
+            );
             orders.push((paid.0, &PAID[..]));
             orders.push((refunded.0, &REFUNDED[..]));
             orders.push((cancelled.0, &CANCELLED[..]));
@@ -85,7 +88,10 @@ async fn whoever_follows_the_orders_sees_every_transition_once_and_in_order() {
     let told = take(&mut events, day.changes()).await;
     day.assert_told(&told);
     for Told { kind, body, .. } in &told {
-        let status = kind.strip_prefix("order.").unwrap().replace("created", "pending");
+        let status = kind
+            .strip_prefix("order.")
+            .unwrap()
+            .replace("created", "pending");
         assert_eq!(body["status"], status, "the order as it stood then");
     }
     day.end(&shop).await;
@@ -109,13 +115,18 @@ async fn whoever_follows_the_products_sees_what_orders_and_people_do_to_them() {
         assert_eq!(left(&mut events).await, rest);
     }
     let path = format!("/products/{product}/restock");
-    let restock = shop.to_inventory(Method::POST, &path).json(&serde_json::json!({"quantity": 5}));
+    let restock = shop
+        .to_inventory(Method::POST, &path)
+        .json(&serde_json::json!({"quantity": 5}));
     Answer::to(restock).await.expect(200);
     assert_eq!(left(&mut events).await, 9);
     let request = shop.to_inventory(Method::DELETE, &format!("/products/{product}"));
     Answer::to(request).await.expect(204);
     let deleted = next(&mut events).await;
-    assert_eq!((deleted.kind.as_str(), deleted.id()), ("product.deleted", &*product.to_string()));
+    assert_eq!(
+        (deleted.kind.as_str(), deleted.id()),
+        ("product.deleted", &*product.to_string())
+    );
     shop.assert_quiet().await;
 }
 
@@ -140,28 +151,41 @@ async fn nothing_is_missed_when_the_process_that_tells_it_is_killed_and_started_
     shop.system.wait_ready().await.unwrap();
 
     let last = of_orders[of_orders.len() - 1].mark.clone();
-    let mut orders = shop.follow("payments serve", "/orders/stream", Some(&last)).await;
+    let mut orders = shop
+        .follow("payments serve", "/orders/stream", Some(&last))
+        .await;
     of_orders.extend(take(&mut orders, day.changes() - of_orders.len()).await);
     day.assert_told(&of_orders);
     let last = of_products[of_products.len() - 1].mark.clone();
-    let mut products = shop.follow("inventory serve", "/products/stream", Some(&last)).await;
+    let mut products = shop
+        .follow("inventory serve", "/products/stream", Some(&last))
+        .await;
     // And on it goes, live, with nothing in between.
     let (id, _) = shop.place_order(day.product, 1).await;
     let created = next(&mut orders).await;
-    assert_eq!((created.kind.as_str(), created.id()), (PAID[0], id.to_string().as_str()));
+    assert_eq!(
+        (created.kind.as_str(), created.id()),
+        (PAID[0], id.to_string().as_str())
+    );
     shop.wait_all_final(&[id]).await;
     assert_eq!(next(&mut orders).await.kind, PAID[1]);
     while of_products[of_products.len() - 1].body["quantity"] != 979 {
         of_products.push(next(&mut products).await);
     }
-    assert_eq!(marks(&of_products), ids(&shop.inventory.entries("changes").await));
+    assert_eq!(
+        marks(&of_products),
+        ids(&shop.inventory.entries("changes").await)
+    );
     shop.assert_quiet().await;
 }
 
 #[tokio::test]
 async fn every_replica_tells_the_same() {
     let shop = Shop::start(slow_enough_to_cancel()).await;
-    shop.system.start_replica("payments serve", 2).await.unwrap();
+    shop.system
+        .start_replica("payments serve", 2)
+        .await
+        .unwrap();
     let names = ["payments serve", "payments serve 2"];
     let mut streams = join_all(names.map(|name| shop.follow(name, "/orders/stream", None))).await;
     let day = Day::begin(&shop, 5).await;
@@ -198,9 +222,13 @@ async fn partitions_are_told_of_in_one_stream() {
 
     // Whoever goes on behind a place may be told some of it twice, but misses nothing.
     let middle = &told[told.len() / 2];
-    let mut events = shop.follow("payments serve", "/orders/stream", Some(&middle.mark)).await;
-    let mut missed: BTreeSet<&str> =
-        told[told.len() / 2 + 1..].iter().map(|told| told.mark.as_str()).collect();
+    let mut events = shop
+        .follow("payments serve", "/orders/stream", Some(&middle.mark))
+        .await;
+    let mut missed: BTreeSet<&str> = told[told.len() / 2 + 1..]
+        .iter()
+        .map(|told| told.mark.as_str())
+        .collect();
     while !missed.is_empty() {
         let again = next(&mut events).await;
         assert_ne!(again.kind, "reset");

@@ -57,7 +57,11 @@ impl Watched {
         let port = ports::free().unwrap();
         let address = format!("127.0.0.1:{}", port.number());
         drop(port);
-        let child = command.env("HTTP_ADDR", &address).stdout(stdout).spawn().unwrap();
+        let child = command
+            .env("HTTP_ADDR", &address)
+            .stdout(stdout)
+            .spawn()
+            .unwrap();
         Self::known(child, format!("http://{address}")).await
     }
 
@@ -66,7 +70,11 @@ impl Watched {
         let client = Client::builder().no_proxy().build().unwrap();
         let watched = Self { child, url, client };
         wait_until(&watched.url, LIMIT, || async {
-            let asked = watched.client.get(format!("{}/readyz", watched.url)).send().await;
+            let asked = watched
+                .client
+                .get(format!("{}/readyz", watched.url))
+                .send()
+                .await;
             asked.is_ok_and(|answer| answer.status() == 200)
         })
         .await
@@ -76,7 +84,13 @@ impl Watched {
 
     /// The status of the answer.
     async fn get(&self, path: &str) -> u16 {
-        self.client.get(format!("{}{path}", self.url)).send().await.unwrap().status().as_u16()
+        self.client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     }
 
     /// Leaves it no descriptor beside those that it has.
@@ -119,16 +133,26 @@ impl Reader {
     }
 
     fn count(&self, found: impl Fn(&str) -> bool) -> usize {
-        self.lines.lock().unwrap().iter().filter(|line| found(line)).count()
+        self.lines
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| found(line))
+            .count()
     }
 
     async fn wait(&self, what: &str, found: impl Fn(&str) -> bool) {
-        wait_until(what, LIMIT, || async { self.count(&found) > 0 }).await.unwrap();
+        wait_until(what, LIMIT, || async { self.count(&found) > 0 })
+            .await
+            .unwrap();
     }
 
     pub(crate) fn objects(&self) -> Vec<Value> {
         let lines = self.lines.lock().unwrap();
-        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -139,10 +163,19 @@ async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {
     let env = [("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
     let (mut readers, mut processes) = (Vec::new(), Vec::new());
     for role in Role::ALL {
-        shop.system.process(role.name()).stop(STOP_LIMIT).await.unwrap();
+        shop.system
+            .process(role.name())
+            .stop(STOP_LIMIT)
+            .await
+            .unwrap();
         let [(reader, stdout), (more, stderr)] = [full_pipe(), full_pipe()];
         readers.push([reader, more]);
-        let child = shop.command(role, &env).stdout(stdout).stderr(stderr).spawn().unwrap();
+        let child = shop
+            .command(role, &env)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
         processes.push(Watched::known(child, shop.system.url(role.name())).await);
     }
     for _ in 0..500 {
@@ -170,9 +203,15 @@ async fn a_slow_reader_gets_every_line_or_is_told_how_many_it_lost() {
     }
     assert_eq!(process.get("/livez").await, 200);
     reader.hurries.store(true, Ordering::Relaxed);
-    reader.wait("the number of lost lines", |line| line.contains("log lines were lost")).await;
+    reader
+        .wait("the number of lost lines", |line| {
+            line.contains("log lines were lost")
+        })
+        .await;
     assert_eq!(process.terminate().await, Some(0));
-    reader.wait("the last line", |line| line.contains("stopping")).await;
+    reader
+        .wait("the last line", |line| line.contains("stopping"))
+        .await;
     let told = reader.objects();
     let lost = told.iter().filter_map(|line| line["lost"].as_u64());
     let lost: u64 = lost.sum();
@@ -210,9 +249,14 @@ async fn a_long_line_is_cut_and_says_so_in_both_formats() {
         let reader = Reader::start(output, Duration::ZERO);
         let mut process = Watched::beside(&shop, stdout, &[("LOG_FORMAT", format)]).await;
         // A character of a path that JSON has to escape is shown as it came.
-        assert_eq!(process.get(&format!("/{}", "x%22".repeat(3_500))).await, 404);
+        assert_eq!(
+            process.get(&format!("/{}", "x%22".repeat(3_500))).await,
+            404
+        );
         assert_eq!(process.terminate().await, Some(0));
-        reader.wait("the last line", |line| line.contains("stopping")).await;
+        reader
+            .wait("the last line", |line| line.contains("stopping"))
+            .await;
         assert_eq!(reader.count(|line| line.len() > MAX_LINE_BYTES), 0);
         if format == "pretty" {
             assert_eq!(reader.count(|line| line.contains("… (cut: it had 14")), 1);
@@ -239,7 +283,9 @@ async fn the_last_lines_of_a_process_are_never_missing() {
             assert_eq!(process.get(&format!("/products/{product}")).await, 200);
         }
         assert_eq!(process.terminate().await, Some(0));
-        reader.wait("the last line", |line| line.contains("stopping")).await;
+        reader
+            .wait("the last line", |line| line.contains("stopping"))
+            .await;
         assert_eq!(reader.count(|line| line.contains("status=200")), 20);
     }
 }
@@ -258,7 +304,9 @@ async fn a_process_that_ends_by_an_error_says_everything_before_it() {
         let errors = writer.try_clone().unwrap();
         let mut child = command.stdout(writer).stderr(errors).spawn().unwrap();
         drop(command);
-        let ended = timeout(STOP_LIMIT, child.wait()).await.expect("it waits for a reader");
+        let ended = timeout(STOP_LIMIT, child.wait())
+            .await
+            .expect("it waits for a reader");
         assert_eq!(ended.unwrap().code(), Some(1));
         if !is_full {
             let lines: Vec<String> = BufReader::new(output).lines().map(Result::unwrap).collect();
@@ -280,8 +328,15 @@ async fn what_is_said_ten_times_a_second_is_written_once_and_counted() {
     let _waits = TcpStream::connect(&address).await.unwrap();
     let is_it = |line: &str| line.contains("cannot accept a connection");
     reader.wait("the first refusal", is_it).await;
-    reader.wait("the count", |line| is_it(line) && line.contains("(repeated ")).await;
-    let (all, counts) = (reader.count(is_it), reader.count(|line| line.contains("(repeated ")));
+    reader
+        .wait("the count", |line| {
+            is_it(line) && line.contains("(repeated ")
+        })
+        .await;
+    let (all, counts) = (
+        reader.count(is_it),
+        reader.count(|line| line.contains("(repeated ")),
+    );
     assert_eq!(all - counts, 1, "{:?}", reader.lines.lock().unwrap());
     process.terminate().await;
 }

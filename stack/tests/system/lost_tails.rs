@@ -20,7 +20,9 @@ async fn payments_forgot_the_acknowledgement_and_nothing_changes() {
     inventory.pause();
     shop.emit(&[completed(product, 3)]).await;
     let given = wait_until("the event to be given to inventory", LIMIT, || async {
-        let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        let group = shop
+            .payments
+            .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
         group.await.unwrap().pending == 1
     });
     given.await.unwrap();
@@ -106,10 +108,15 @@ async fn both_stores_forgot_and_agree_about_what_is_left() {
         shop.place_order(product, 1).await;
     }
     shop.assert_quiet().await;
-    tokio::join!(lose_tail(inventory, inventory_before), lose_tail(payments, payments_before));
+    tokio::join!(
+        lose_tail(inventory, inventory_before),
+        lose_tail(payments, payments_before)
+    );
 
     // The last five are lost, which is what was asked for; of the others nothing is.
-    let whole = wait_until("ten to be sold", LIMIT, || async { shop.stock(product).await == 90 });
+    let whole = wait_until("ten to be sold", LIMIT, || async {
+        shop.stock(product).await == 90
+    });
     settle(&shop).await;
     whole.await.unwrap();
     let orders = shop.orders().await;

@@ -5,7 +5,10 @@
 //! end with [`harness::Shop::assert_quiet`]: nothing due, nothing undelivered, nothing pending,
 //! nothing set aside.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test, like the test itself")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
 
 mod backups;
 mod budgets;

@@ -9,8 +9,14 @@ use shared::id::ProductId;
 
 use crate::harness::{Answer, Shop, count};
 
-const NAMES: [&str; 6] =
-    ["message", "pmessage", "subscribe", "unsubscribe", "ssubscribe", "punsubscribe"];
+const NAMES: [&str; 6] = [
+    "message",
+    "pmessage",
+    "subscribe",
+    "unsubscribe",
+    "ssubscribe",
+    "punsubscribe",
+];
 const STRANGERS: usize = 12;
 
 #[tokio::test]
@@ -47,8 +53,12 @@ async fn story(shop: &Shop, name: &str) {
 
     let (homeless, _) = shop.place_order(product, 1).await;
     let path = format!("/products/{product}");
-    Answer::to(shop.to_inventory(Method::DELETE, &path)).await.expect(204);
-    Answer::to(shop.to_inventory(Method::GET, &path)).await.expect(404);
+    Answer::to(shop.to_inventory(Method::DELETE, &path))
+        .await
+        .expect(204);
+    Answer::to(shop.to_inventory(Method::GET, &path))
+        .await
+        .expect(404);
     let refunded = shop.wait_status(homeless, "refunded").await;
     assert_eq!(refunded["reason"], "product_not_found");
 }
@@ -83,6 +93,8 @@ async fn get_product(shop: &Shop, id: ProductId) -> Value {
 async fn listed_product(shop: &Shop, id: ProductId) -> Value {
     let get = |path: &str| shop.to_inventory(Method::GET, path);
     let products = shop.pages(get, "/products?limit=100").await;
-    let mut found = products.into_iter().filter(|product| product["id"] == id.to_string());
+    let mut found = products
+        .into_iter()
+        .filter(|product| product["id"] == id.to_string());
     found.next().unwrap()
 }

@@ -20,7 +20,10 @@ fn servers() -> Builder {
 
 /// The address of a database of inventory's server, for a user who may do everything.
 fn database(shop: &Shop, number: u32) -> String {
-    format!("{}/{number}", shop.system.inventory_redis().url(User::Operator))
+    format!(
+        "{}/{number}",
+        shop.system.inventory_redis().url(User::Operator)
+    )
 }
 
 fn start(shop: &Shop, role: Role, inventory: &str, payments: &str) -> (Process, Lines) {
@@ -49,7 +52,9 @@ async fn ending(verb: &str, inventory: &str, payments: &str) -> String {
 async fn wait_ready(shop: &Shop, role: Role) {
     let ready = || async {
         let url = format!("{}/readyz", shop.system.url(role.name()));
-        reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200)
+        reqwest::get(url)
+            .await
+            .is_ok_and(|answer| answer.status() == 200)
     };
     wait_until(role.name(), LIMIT, ready).await.unwrap();
 }
@@ -68,11 +73,19 @@ async fn two_databases_of_one_server_are_two_stores() {
     shop.wait_status(sold, "paid").await;
     shop.wait_drained().await;
     let (refused, _) = shop.place_order(product, 2).await;
-    assert_eq!(shop.wait_status(refused, "refunded").await["reason"], "insufficient_stock");
+    assert_eq!(
+        shop.wait_status(refused, "refunded").await["reason"],
+        "insufficient_stock"
+    );
     assert_eq!(shop.stock(product).await, 1);
     shop.assert_quiet().await;
 
-    let libraries = shop.payments.ask("FUNCTION", &["LIST"]).await.list().unwrap();
+    let libraries = shop
+        .payments
+        .ask("FUNCTION", &["LIST"])
+        .await
+        .list()
+        .unwrap();
     assert_eq!(libraries.len(), 2, "one of each service");
 }
 
@@ -93,5 +106,8 @@ async fn one_database_for_both_services_ends_the_second_one() {
     drop(first);
 
     let swapped = ending("consume", &database(&shop, 1), &inventory).await;
-    assert!(swapped.contains("this store belongs to inventory"), "{swapped}");
+    assert!(
+        swapped.contains("this store belongs to inventory"),
+        "{swapped}"
+    );
 }

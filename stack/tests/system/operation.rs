@@ -73,11 +73,14 @@ async fn idle_processes_stop_on_sigterm_as_well() {
 async fn a_consumer_that_stops_acknowledges_what_it_has_done() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1_000).await;
-    shop.emit(&vec![crate::harness::completed(product, 1); 1_000]).await;
+    shop.emit(&vec![crate::harness::completed(product, 1); 1_000])
+        .await;
     let consumer = shop.system.process("inventory consume");
     let exit = consumer.stop(STOP_LIMIT).await.unwrap();
     assert_eq!(exit.code(), Some(0));
-    let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+    let group = shop
+        .payments
+        .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
     assert_eq!(group.await.unwrap().pending, 0);
 }
 
@@ -158,7 +161,10 @@ async fn the_openapi_document_names_every_path() {
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(document["openapi"].as_str().unwrap().starts_with("3."));
         for (path, method) in paths {
-            assert!(document["paths"][path][method].is_object(), "{method} {path}");
+            assert!(
+                document["paths"][path][method].is_object(),
+                "{method} {path}"
+            );
         }
     }
 }

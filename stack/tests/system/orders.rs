@@ -20,7 +20,11 @@ const AMOUNTS: [(&str, u32, [&str; 3]); 7] = [
     ("19.99", 1, ["19.99", "4.00", "23.99"]),
     ("\"10\"", 2, ["10.00", "4.00", "24.00"]),
     ("\"7.5\"", 1, ["7.50", "1.50", "9.00"]),
-    ("1234567.89", 1000, ["1234567.89", "246913578.00", "1481481468.00"]),
+    (
+        "1234567.89",
+        1000,
+        ["1234567.89", "246913578.00", "1481481468.00"],
+    ),
 ];
 
 #[tokio::test]
@@ -30,7 +34,10 @@ async fn an_order_is_accepted_as_pending_and_paid_after_its_delay_with_amounts_e
     for (price, quantity, amounts) in AMOUNTS {
         let product = create(&shop, price, 5_000).await;
         let answer = shop.try_order(product, quantity).await.expect(201);
-        assert_eq!(["price", "fee", "total"].map(|name| answer.raw(name)), amounts);
+        assert_eq!(
+            ["price", "fee", "total"].map(|name| answer.raw(name)),
+            amounts
+        );
         assert_eq!(answer.raw("status"), "\"pending\"");
         let id = answer.text("id").parse().unwrap();
         assert_eq!(answer.header("location"), format!("/orders/{id}"));
@@ -54,7 +61,8 @@ async fn an_order_may_name_its_product_as_id() {
     let request = shop.to_payments(Method::POST, "/orders").json(&body);
     let answer = Answer::to(request).await.expect(201);
     assert_eq!(answer.text("product_id"), product.to_string());
-    shop.wait_status(answer.text("id").parse().unwrap(), "paid").await;
+    shop.wait_status(answer.text("id").parse().unwrap(), "paid")
+        .await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 3);
 }
@@ -75,7 +83,9 @@ async fn the_entry_of_a_paid_order_says_what_the_api_says() {
     let shop = Shop::open().await;
     let product = create(&shop, "19.99", 5).await;
     let answer = shop.try_order(product, 3).await.expect(201);
-    let paid = shop.wait_status(answer.text("id").parse().unwrap(), "paid").await;
+    let paid = shop
+        .wait_status(answer.text("id").parse().unwrap(), "paid")
+        .await;
     shop.assert_quiet().await;
 
     let entries = shop.payments.entries(OrderCompleted::STREAM).await;
@@ -84,13 +94,18 @@ async fn the_entry_of_a_paid_order_says_what_the_api_says() {
     assert_eq!(event.order_id.to_string(), paid["id"]);
     assert_eq!((event.product_id, event.quantity), (product, 3));
     let amounts = [event.price, event.fee, event.total].map(|amount| amount.to_string());
-    assert_eq!(amounts, ["price", "fee", "total"].map(|name| answer.raw(name)));
+    assert_eq!(
+        amounts,
+        ["price", "fee", "total"].map(|name| answer.raw(name))
+    );
     assert_eq!(event.time.to_string(), paid["paid_at"]);
 
     // The function writes what the type in Rust states, field by field.
     let found = fields.iter().map(|(name, value)| (&name[..], &value[..]));
     let stated = event.encode();
-    let stated = stated.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let stated = stated
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     assert_eq!(found.collect::<Vec<_>>(), stated.collect::<Vec<_>>());
 }
 
@@ -103,7 +118,8 @@ async fn a_repeated_request_with_the_same_key_is_the_same_order() {
         Answer::to(request.header("Idempotency-Key", "a-key"))
     };
     let first = ask(2).await.expect(201);
-    shop.wait_status(first.text("id").parse().unwrap(), "paid").await;
+    shop.wait_status(first.text("id").parse().unwrap(), "paid")
+        .await;
     let again = ask(2).await.expect(201);
     assert_eq!(again.body, first.body, "answered like the first");
     assert_eq!(again.header("idempotent-replayed"), "true");

@@ -51,9 +51,10 @@ async fn no_order_is_lost_or_doubled_when_a_store_freezes_under_load() {
     assert_orders_survive(async |shop, traffic| {
         let payments = shop.to_payments(Method::GET, "/orders");
         let inventory = shop.to_inventory(Method::GET, "/products");
-        for (store, request) in
-            [(shop.system.payments_redis(), payments), (shop.system.inventory_redis(), inventory)]
-        {
+        for (store, request) in [
+            (shop.system.payments_redis(), payments),
+            (shop.system.inventory_redis(), inventory),
+        ] {
             freeze(store.process()).await;
             // Long enough for connections to be given up.
             for _ in 0..4 {
@@ -118,7 +119,10 @@ pub(crate) async fn assert_orders_survive(happening: impl AsyncFnOnce(&Shop, &Tr
     assert_eq!(count(&orders, "paid"), accepted.len());
     let ids: HashSet<OrderId> = accepted.iter().map(|order| order.id).collect();
     let listed = orders.iter().map(|order| order["id"].as_str().unwrap());
-    assert_eq!(listed.map(|id| id.parse().unwrap()).collect::<HashSet<_>>(), ids);
+    assert_eq!(
+        listed.map(|id| id.parse().unwrap()).collect::<HashSet<_>>(),
+        ids
+    );
     let sold = accepted.len() as u64;
     assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, sold);
     assert_eq!(shop.stock(product).await, 1_000_000 - sold);
@@ -165,7 +169,11 @@ async fn an_inventory_that_hangs_is_not_waited_for() {
     freeze(&inventory).await;
     let answers = (0..8).map(|_| shop.try_order(product, 1));
     for answer in futures_util::future::join_all(answers).await {
-        assert_eq!(answer.json()["type"], "/problems/upstream-timeout", "{answer:?}");
+        assert_eq!(
+            answer.json()["type"],
+            "/problems/upstream-timeout",
+            "{answer:?}"
+        );
         assert!(answer.took < QUICKLY, "{:?}", answer.took);
     }
     // By now nobody asks any more.
@@ -196,7 +204,9 @@ async fn without_its_store_a_service_says_so_and_is_back_with_it() {
         shop.to_inventory(Method::DELETE, &format!("/products/{product}")),
     ];
     for request in requests {
-        Answer::to(request).await.assert_unavailable("store-unavailable");
+        Answer::to(request)
+            .await
+            .assert_unavailable("store-unavailable");
     }
     for process in ["inventory serve", "payments serve", "payments consume"] {
         shop.wait_readiness(process, 503).await;

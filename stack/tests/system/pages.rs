@@ -28,7 +28,9 @@ async fn ten_thousand_orders_of_four_partitions_are_each_seen_once_while_more_ar
 /// Nothing is paid during the test, so that an order stays what it is.
 fn builder() -> Builder {
     let builder = Shop::builder().env("COMPLETION_DELAY", "1h");
-    builder.env("PRODUCT_CACHE_TTL", "1m").env("RUST_LOG", "warn")
+    builder
+        .env("PRODUCT_CACHE_TTL", "1m")
+        .env("RUST_LOG", "warn")
 }
 
 async fn each_is_seen_once(shop: &Shop) {
@@ -41,7 +43,11 @@ async fn each_is_seen_once(shop: &Shop) {
         let path = format!("/orders/{id}/cancel");
         Answer::patiently(shop.to_payments(Method::POST, &path))
     };
-    let answers: Vec<_> = iter(&cancelled).map(cancel).buffer_unordered(AT_ONCE).collect().await;
+    let answers: Vec<_> = iter(&cancelled)
+        .map(cancel)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     let pending = all.difference(&cancelled).copied().collect();
 
@@ -70,7 +76,12 @@ async fn each_is_seen_once(shop: &Shop) {
 async fn place(shop: &Shop, product: ProductId) -> BTreeSet<OrderId> {
     let traffic = Traffic::start(shop, product, AT_ONCE / 2);
     traffic.more(ORDERS / 2).await;
-    traffic.stop().await.into_iter().map(|accepted| accepted.id).collect()
+    traffic
+        .stop()
+        .await
+        .into_iter()
+        .map(|accepted| accepted.id)
+        .collect()
 }
 
 /// When the orders on all pages from `first` on were placed, and their ids.
@@ -78,7 +89,9 @@ async fn walk(shop: &Shop, first: String) -> Vec<(String, OrderId)> {
     let mut seen = Vec::new();
     let mut next = Some(first);
     while let Some(path) = next {
-        let page = Answer::patiently(shop.to_payments(Method::GET, &path)).await.expect(200);
+        let page = Answer::patiently(shop.to_payments(Method::GET, &path))
+            .await
+            .expect(200);
         for order in page.json().as_array().unwrap() {
             let text = |name: &str| order[name].as_str().unwrap();
             seen.push((text("created_at").to_owned(), text("id").parse().unwrap()));

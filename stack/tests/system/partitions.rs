@@ -25,7 +25,10 @@ async fn orders_of_every_partition_are_paid_refunded_and_cancelled() {
 
     let orders = shop.orders().await;
     assert_eq!(orders.len(), 60);
-    assert_eq!((count(&orders, "paid"), count(&orders, "refunded")), (20, 20));
+    assert_eq!(
+        (count(&orders, "paid"), count(&orders, "refunded")),
+        (20, 20)
+    );
     assert_eq!(count(&orders, "cancelled"), 20);
     for product in products {
         assert_eq!(shop.stock(product).await, 1);
@@ -67,16 +70,26 @@ async fn stock_is_delivered_counted_and_accounted_for_in_every_partition() {
         let (id, _) = shop.place_order(product, 2).await;
         shop.wait_all_final(&[id]).await;
         let restock = shop.to_inventory(Method::POST, &format!("{path}/restock"));
-        let answer = Answer::to(restock.json(&json!({"quantity": 5}))).await.expect(200);
+        let answer = Answer::to(restock.json(&json!({"quantity": 5})))
+            .await
+            .expect(200);
         let count = shop.to_inventory(Method::PUT, &format!("{path}/stock"));
-        let count = count.header("if-match", answer.header("etag")).json(&json!({"quantity": 4}));
+        let count = count
+            .header("if-match", answer.header("etag"))
+            .json(&json!({"quantity": 4}));
         Answer::to(count).await.expect(200);
         let request = shop.to_inventory(Method::GET, &format!("{path}/movements"));
         let movements = Answer::to(request).await.expect(200).json();
         let movements = movements.as_array().unwrap().iter();
-        let told: Vec<_> = movements.map(|m| (&m["kind"], &m["delta"], &m["balance"])).collect();
-        let expected =
-            [("stocktake", -2, 4), ("restock", 5, 6), ("sale", -2, 1), ("created", 3, 3)];
+        let told: Vec<_> = movements
+            .map(|m| (&m["kind"], &m["delta"], &m["balance"]))
+            .collect();
+        let expected = [
+            ("stocktake", -2, 4),
+            ("restock", 5, 6),
+            ("sale", -2, 1),
+            ("created", 3, 3),
+        ];
         let expected = expected.map(|(kind, delta, balance)| json!([kind, delta, balance]));
         assert_eq!(json!(told), json!(expected));
     }
@@ -84,5 +97,8 @@ async fn stock_is_delivered_counted_and_accounted_for_in_every_partition() {
 }
 
 fn ids(items: &[Value]) -> Vec<&str> {
-    items.iter().map(|item| item["id"].as_str().unwrap()).collect()
+    items
+        .iter()
+        .map(|item| item["id"].as_str().unwrap())
+        .collect()
 }

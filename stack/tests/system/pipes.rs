@@ -26,11 +26,16 @@ fn commands() -> Vec<Command> {
     let binaries = binaries::shared().unwrap();
     let programs = [binaries.inventory, binaries.payments];
     let verbs = ["openapi", "asyncapi", "--help", "--version"];
-    let calls = programs.into_iter().flat_map(|program| verbs.map(|verb| (program.clone(), verb)));
+    let calls = programs
+        .into_iter()
+        .flat_map(|program| verbs.map(|verb| (program.clone(), verb)));
     let calls = calls.chain([(binaries.stack, "--help")]);
     let command = |(program, verb)| {
         let mut command = Command::new(program);
-        command.arg(verb).stdin(Stdio::null()).env_remove("RUST_BACKTRACE");
+        command
+            .arg(verb)
+            .stdin(Stdio::null())
+            .env_remove("RUST_BACKTRACE");
         command
     };
     calls.map(command).collect()
@@ -39,9 +44,17 @@ fn commands() -> Vec<Command> {
 #[tokio::test]
 async fn an_output_that_nobody_reads_ends_a_program_without_a_word() {
     for mut command in commands() {
-        let output = command.stdout(closed()).stderr(Stdio::piped()).output().unwrap();
+        let output = command
+            .stdout(closed())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{command:?}");
+        assert_eq!(
+            (output.status.code(), said.as_str()),
+            (Some(0), ""),
+            "{command:?}"
+        );
         // As in `2>&1 | head -1`.
         let status = command.stdout(closed()).stderr(closed()).status().unwrap();
         assert_eq!(status.code(), Some(0), "{command:?}");
@@ -59,7 +72,10 @@ async fn a_mistake_that_nobody_reads_is_no_panic() {
         (&binaries.stack, &["up", "--port-offset", "60000"], 1),
     ] {
         let mut command = Command::new(program);
-        command.args(args).env("HTTP_ADDR", "here").current_dir(project::root());
+        command
+            .args(args)
+            .env("HTTP_ADDR", "here")
+            .current_dir(project::root());
         let ended = command.stdout(closed()).stderr(closed()).status().unwrap();
         assert_eq!(ended.code(), Some(status), "{command:?}");
     }
@@ -70,10 +86,18 @@ async fn a_full_disk_behind_an_output_is_an_error_in_words() {
     let binaries = binaries::shared().unwrap();
     for verb in ["openapi", "asyncapi"] {
         let mut command = Command::new(&binaries.payments);
-        let output = command.arg(verb).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        let output = command
+            .arg(verb)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said, "cannot write to standard output: there is no room left\n");
+        assert_eq!(
+            said,
+            "cannot write to standard output: there is no room left\n"
+        );
     }
 }
 
@@ -91,8 +115,18 @@ async fn a_comparison_that_nobody_reads_ends_as_it_would() {
     command
         .arg("reconcile")
         .env("PAYMENTS_REDIS_URL", shop.system.payments_redis().url(user))
-        .env("INVENTORY_REDIS_URL", shop.system.inventory_redis().url(user))
+        .env(
+            "INVENTORY_REDIS_URL",
+            shop.system.inventory_redis().url(user),
+        )
         .env("INVENTORY_URL", shop.system.inventory_url());
-    let output = command.stdout(closed()).stderr(Stdio::piped()).output().unwrap();
-    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+    let output = command
+        .stdout(closed())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(
+        (output.status.code(), &output.stderr[..]),
+        (Some(0), &b""[..])
+    );
 }

@@ -15,8 +15,14 @@ async fn an_entry_that_nobody_can_decode_is_parked_byte_for_byte_and_those_after
     let product = shop.create_product("thing", 1_000).await;
     let entries: Vec<(&str, RawFields)> = vec![
         ("undecodable", without(raw(product), "order_id")),
-        ("unknown_type", with(raw(product), "ce_type", b"order.completed.v9")),
-        ("undecodable", with(raw(product), "quantity", b"\xff\xfe\x00\r\n")),
+        (
+            "unknown_type",
+            with(raw(product), "ce_type", b"order.completed.v9"),
+        ),
+        (
+            "undecodable",
+            with(raw(product), "quantity", b"\xff\xfe\x00\r\n"),
+        ),
         ("undecodable", with(raw(product), "quantity", b"0")),
         ("undecodable", with(raw(product), "order_id", b"../../etc")),
         ("undecodable", unheard_of()),
@@ -32,7 +38,9 @@ async fn an_entry_that_nobody_can_decode_is_parked_byte_for_byte_and_those_after
 
     let letters = shop.inventory.dead_letters().await;
     assert!(letters.iter().all(|letter| letter.attempts == "1"));
-    let parked = letters.into_iter().map(|letter| (letter.reason, letter.entry_id, letter.fields));
+    let parked = letters
+        .into_iter()
+        .map(|letter| (letter.reason, letter.entry_id, letter.fields));
     assert_eq!(parked.collect::<Vec<_>>(), expected);
     assert_eq!(shop.stock(product).await, 1_000 - expected.len() as u64);
 }
@@ -55,19 +63,35 @@ async fn an_entry_is_parked_once_however_often_it_is_delivered() {
 async fn people_are_told_that_there_are_dead_letters_and_how_to_see_them() {
     let shop = Shop::open().await;
     let consumer = "inventory consume";
-    let none = shop.probe(consumer, "readyz?verbose").await.expect(200).body;
-    assert!(none.contains("dead_letters: 0") && none.contains("consumer: ok"), "{none}");
-    let id = shop.payments.add(OrderCompleted::STREAM.to_owned(), unheard_of()).await;
+    let none = shop
+        .probe(consumer, "readyz?verbose")
+        .await
+        .expect(200)
+        .body;
+    assert!(
+        none.contains("dead_letters: 0") && none.contains("consumer: ok"),
+        "{none}"
+    );
+    let id = shop
+        .payments
+        .add(OrderCompleted::STREAM.to_owned(), unheard_of())
+        .await;
     shop.wait_drained().await;
     // Each figure stands for a second.
     let told = wait_until("the figure", LIMIT, || async {
-        let some = shop.probe(consumer, "readyz?verbose").await.expect(200).body;
+        let some = shop
+            .probe(consumer, "readyz?verbose")
+            .await
+            .expect(200)
+            .body;
         some.contains("dead_letters: 1, the oldest for") && some.contains("pending: 0")
     });
     told.await.unwrap();
     assert_eq!(shop.readyz(consumer).await.expect(200).body, "ready");
 
-    let listed = shop.run(Role::InventoryServe, &["dead-letters", "--limit", "5"]).await;
+    let listed = shop
+        .run(Role::InventoryServe, &["dead-letters", "--limit", "5"])
+        .await;
     assert!(listed.status.success());
     let listed = String::from_utf8(listed.stdout).unwrap();
     assert_eq!(listed.lines().count(), 1, "{listed}");
@@ -82,7 +106,9 @@ async fn people_are_told_that_there_are_dead_letters_and_how_to_see_them() {
     let process = shop.system.process(consumer);
     let told = wait_until("the line of each minute", LIMIT, || async {
         let lines = process.last_lines(usize::MAX);
-        lines.iter().any(|line| line.contains("`inventory dead-letters` lists them"))
+        lines
+            .iter()
+            .any(|line| line.contains("`inventory dead-letters` lists them"))
     });
     told.await.unwrap();
 }
@@ -149,8 +175,9 @@ async fn nothing_is_parked_because_its_acknowledgement_fails() {
     shop.payments.ask("ACL", &forbid).await;
     let events: Vec<_> = (0..20).map(|_| completed(product, 1)).collect();
     shop.emit(&events).await;
-    let applied =
-        wait_until("some stock to be taken", LIMIT, || async { shop.stock(product).await < 1_000 });
+    let applied = wait_until("some stock to be taken", LIMIT, || async {
+        shop.stock(product).await < 1_000
+    });
     applied.await.unwrap();
     consumer.kill();
     consumer.restart().unwrap();
@@ -172,14 +199,20 @@ fn raw(product: ProductId) -> RawFields {
 
 fn to_raw(fields: Vec<(&'static str, String)>) -> RawFields {
     let fields = fields.into_iter();
-    fields.map(|(name, value)| (Bytes::from(name), Bytes::from(value))).collect()
+    fields
+        .map(|(name, value)| (Bytes::from(name), Bytes::from(value)))
+        .collect()
 }
 
 /// No field that any event has, bytes that are no text, and the word that a client may take for a
 /// push message.
 fn unheard_of() -> RawFields {
     let field = |name: &'static [u8], value: &'static [u8]| (name.into(), value.into());
-    vec![field(b"message", b"message"), field(b"\xc3\x28\x00", b"\x80\xff\r\n"), field(b"", b"")]
+    vec![
+        field(b"message", b"message"),
+        field(b"\xc3\x28\x00", b"\x80\xff\r\n"),
+        field(b"", b""),
+    ]
 }
 
 fn without(fields: RawFields, name: &str) -> RawFields {

@@ -19,7 +19,10 @@ async fn of_fifty_buyers_of_the_last_unit_one_is_paid_and_all_others_are_refunde
     shop.assert_quiet().await;
 
     let orders = shop.orders().await;
-    assert_eq!((count(&orders, "paid"), count(&orders, "refunded")), (1, 49));
+    assert_eq!(
+        (count(&orders, "paid"), count(&orders, "refunded")),
+        (1, 49)
+    );
     let refunded = orders.iter().filter(|order| order["status"] == "refunded");
     for order in refunded {
         assert_eq!(order["reason"], "insufficient_stock");
@@ -53,8 +56,10 @@ async fn exactly_one_of_cancel_and_completion_wins_over_a_thousand_races() {
     let runs: Vec<_> = runners.buffer_unordered(RUNNERS).collect().await;
     shop.assert_quiet().await;
 
-    let (cancelled, paid): (Vec<_>, Vec<_>) =
-        runs.into_iter().flatten().partition(|(_, status)| *status == 200);
+    let (cancelled, paid): (Vec<_>, Vec<_>) = runs
+        .into_iter()
+        .flatten()
+        .partition(|(_, status)| *status == 200);
     assert!(!cancelled.is_empty(), "no cancellation ever won");
     assert!(!paid.is_empty(), "no completion ever won");
     for (id, _) in &cancelled {

@@ -25,7 +25,12 @@ impl Run {
     fn kinds(&self) -> Vec<(&str, bool)> {
         let lines = self.report["differences"].as_array().unwrap().iter();
         lines
-            .map(|line| (line["kind"].as_str().unwrap(), line["repaired"].as_bool().unwrap()))
+            .map(|line| {
+                (
+                    line["kind"].as_str().unwrap(),
+                    line["repaired"].as_bool().unwrap(),
+                )
+            })
             .collect()
     }
 }
@@ -41,7 +46,10 @@ async fn reconcile(shop: &Shop, args: &[&str]) -> Run {
     let output = shop.run(Role::PaymentsServe, &args).await;
     let code = output.status.code().unwrap();
     assert!([0, 3].contains(&code), "{code}: {}", text(&output));
-    Run { code, report: serde_json::from_slice(&output.stdout).unwrap() }
+    Run {
+        code,
+        report: serde_json::from_slice(&output.stdout).unwrap(),
+    }
 }
 
 async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
@@ -70,7 +78,10 @@ async fn forget_sale(shop: &Shop, product: ProductId, order: OrderId, stock: u32
 #[tokio::test]
 async fn a_system_at_rest_has_no_differences_in_any_partition() {
     for shop in [Shop::open().await, Shop::open_partitioned(4).await] {
-        let products = [shop.create_product("a", 30).await, shop.create_product("b", 3).await];
+        let products = [
+            shop.create_product("a", 30).await,
+            shop.create_product("b", 3).await,
+        ];
         for number in 0..40 {
             let (id, _) = shop.place_order(products[number % 2], 1).await;
             if number % 5 == 0 {
@@ -80,7 +91,10 @@ async fn a_system_at_rest_has_no_differences_in_any_partition() {
         shop.assert_quiet().await;
         let run = reconcile(&shop, &[]).await;
         assert_eq!((run.code, run.kinds()), (0, vec![]), "{run:?}");
-        assert_eq!((&run.report["orders"], &run.report["products"]), (&40.into(), &2.into()));
+        assert_eq!(
+            (&run.report["orders"], &run.report["products"]),
+            (&40.into(), &2.into())
+        );
         // 32 paid, 13 of them refunded: each 3.00.
         let money = (&run.report["charged"], &run.report["refunded"]);
         assert_eq!(money, (&9_600.into(), &3_900.into()), "{run:?}");
@@ -118,11 +132,16 @@ async fn an_order_that_inventory_has_forgotten_is_refunded_when_nothing_is_left(
     let product = shop.create_product("thing", 5).await;
     let id = paid(&shop, product, 2).await;
     forget_sale(&shop, product, id, 5).await;
-    shop.inventory.ask("DEL", &[&format!("movements:{product}")]).await;
+    shop.inventory
+        .ask("DEL", &[&format!("movements:{product}")])
+        .await;
     shop.set_stock(product, 0).await;
     let run = reconcile(&shop, &["--apply"]).await;
     // Somebody changed the stock without a movement: that is for people to look at.
-    assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", true), ("wrong_stock", false)]));
+    assert_eq!(
+        (run.code, run.kinds()),
+        (3, vec![("no_outcome", true), ("wrong_stock", false)])
+    );
     assert_eq!(shop.order(id).await["status"], "refunded");
 }
 
@@ -131,7 +150,8 @@ async fn a_refund_that_payments_has_forgotten_comes_again() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 1).await;
     let id = refunded(&shop, product, 2).await;
-    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT)).await;
+    shop.change_order(id, |line| line.truncate(order_line::AFTER_PAYMENT))
+        .await;
     shop.payments.ask("HDEL", &["account", "refunded"]).await;
     let run = reconcile(&shop, &["--apply"]).await;
     assert_eq!((run.code, run.kinds()), (0, vec![("refund_missing", true)]));
@@ -185,16 +205,24 @@ async fn stock_of_an_order_that_is_not_paid_for_is_given_back() {
 #[tokio::test]
 async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone() {
     let shop = Shop::open().await;
-    let (tea, cup) = (shop.create_product("tea", 9).await, shop.create_product("cup", 9).await);
+    let (tea, cup) = (
+        shop.create_product("tea", 9).await,
+        shop.create_product("cup", 9).await,
+    );
     let (sold, resold) = (paid(&shop, tea, 1).await, paid(&shop, cup, 1).await);
     let (mispriced, damaged) = (paid(&shop, cup, 1).await, paid(&shop, cup, 1).await);
     assert_eq!(reconcile(&shop, &[]).await.kinds(), []);
 
     shop.set_stock(tea, 7).await;
     shop.forget_record(sold).await;
-    shop.change_order(resold, |line| line[order_line::QUANTITY] = "2".to_owned()).await;
-    shop.change_order(mispriced, |line| line[order_line::TOTAL] = "3.01".to_owned()).await;
-    shop.change_order(damaged, |line| drop(line.remove(order_line::PRICE))).await;
+    shop.change_order(resold, |line| line[order_line::QUANTITY] = "2".to_owned())
+        .await;
+    shop.change_order(mispriced, |line| {
+        line[order_line::TOTAL] = "3.01".to_owned()
+    })
+    .await;
+    shop.change_order(damaged, |line| drop(line.remove(order_line::PRICE)))
+        .await;
     let (late, _) = shop.place_order(tea, 1).await;
     shop.wait_status(late, "paid").await;
     shop.assert_quiet().await;
@@ -218,12 +246,24 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
         "wrong_total",
         "wrong_total",
     ];
-    assert_eq!((run.code, kinds), (3, expected.map(|kind| (kind, false)).to_vec()));
-    assert_eq!(shop.payments.length(OrderCompleted::STREAM).await, emitted, "nothing was emitted");
-    let output = shop.run(Role::PaymentsServe, &["reconcile", "--grace", "0"]).await;
+    assert_eq!(
+        (run.code, kinds),
+        (3, expected.map(|kind| (kind, false)).to_vec())
+    );
+    assert_eq!(
+        shop.payments.length(OrderCompleted::STREAM).await,
+        emitted,
+        "nothing was emitted"
+    );
+    let output = shop
+        .run(Role::PaymentsServe, &["reconcile", "--grace", "0"])
+        .await;
     assert_eq!(output.status.code(), Some(3));
     let lines = text(&output);
-    assert!(lines.contains(&format!("wrong_stock product {tea}: ")), "{lines}");
+    assert!(
+        lines.contains(&format!("wrong_stock product {tea}: ")),
+        "{lines}"
+    );
     assert!(lines.contains("8 differences, 0 repaired"), "{lines}");
 }
 
@@ -240,7 +280,10 @@ async fn what_is_young_is_on_its_way_and_what_is_old_may_be_left_out() {
     assert_eq!((run.code, run.kinds()), (3, vec![("no_outcome", false)]));
     assert!(run.report.get("charged").is_none(), "{run:?}");
     let run = reconcile(&shop, &["--since", "0"]).await;
-    assert_eq!((run.code, run.kinds(), &run.report["orders"]), (0, vec![], &0.into()));
+    assert_eq!(
+        (run.code, run.kinds(), &run.report["orders"]),
+        (0, vec![], &0.into())
+    );
 }
 
 #[tokio::test]
@@ -265,10 +308,17 @@ async fn a_comparison_that_reaches_nothing_ends_at_once_and_names_both_settings(
     let (store, http) = (ports::free().unwrap(), ports::free().unwrap());
     let store_url = format!("redis://payments:s3cret@127.0.0.1:{}", store.number());
     let inventory_url = format!("http://127.0.0.1:{}", http.number());
-    let env = [("PAYMENTS_REDIS_URL", &*store_url), ("INVENTORY_URL", &inventory_url)];
+    let env = [
+        ("PAYMENTS_REDIS_URL", &*store_url),
+        ("INVENTORY_URL", &inventory_url),
+    ];
     let began = Instant::now();
     let output = run(redis::Store::Payments, &["reconcile"], &env).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(output.status.code(), Some(1));
     let expected = format!(
         "the store of payments at 127.0.0.1:{} (PAYMENTS_REDIS_URL) cannot be reached: connection \

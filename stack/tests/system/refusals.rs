@@ -18,8 +18,18 @@ async fn who_has_to_write_is_not_ready_while_its_store_refuses_and_says_why() {
     let nowhere = ports::free().unwrap().number().to_string();
     let config = |name, value| ["SET", name, value];
     let refusals = [
-        ("REPLICAOF", ["127.0.0.1", &nowhere].to_vec(), ["NO", "ONE"].to_vec(), "READONLY"),
-        ("CONFIG", config("maxmemory", "1").to_vec(), config("maxmemory", "0").to_vec(), "OOM"),
+        (
+            "REPLICAOF",
+            ["127.0.0.1", &nowhere].to_vec(),
+            ["NO", "ONE"].to_vec(),
+            "READONLY",
+        ),
+        (
+            "CONFIG",
+            config("maxmemory", "1").to_vec(),
+            config("maxmemory", "0").to_vec(),
+            "OOM",
+        ),
         (
             "CONFIG",
             config("min-replicas-to-write", "1").to_vec(),
@@ -32,18 +42,30 @@ async fn who_has_to_write_is_not_ready_while_its_store_refuses_and_says_why() {
         for process in WRITERS {
             let told = wait_not_ready(&shop, process).await;
             assert!(told.contains(&format!("({code})")), "{process}: {told}");
-            assert!(told.contains("(PAYMENTS_REDIS_URL) refuses: "), "{process}: {told}");
+            assert!(
+                told.contains("(PAYMENTS_REDIS_URL) refuses: "),
+                "{process}: {told}"
+            );
         }
         assert_eq!(shop.readiness("inventory serve").await, 200);
         let refused = shop.try_order(product, 1).await;
         refused.assert_unavailable("store-refused");
         let detail = refused.text("detail");
-        assert!(detail.contains(code) && detail.ends_with("; nothing was changed"), "{detail}");
+        assert!(
+            detail.contains(code) && detail.ends_with("; nothing was changed"),
+            "{detail}"
+        );
 
         shop.payments.ask(command, &allow).await;
         shop.system.wait_ready().await.unwrap();
-        Answer::patiently(shop.order_request(product, 1)).await.expect(201);
-        assert_eq!(shop.orders().await.len(), orders, "none of those that were refused");
+        Answer::patiently(shop.order_request(product, 1))
+            .await
+            .expect(201);
+        assert_eq!(
+            shop.orders().await.len(),
+            orders,
+            "none of those that were refused"
+        );
     }
     shop.assert_quiet().await;
 }
@@ -53,9 +75,17 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
     let shop = Shop::open().await;
     shop.system.inventory_redis().kill();
     shop.system.payments_redis().kill();
-    for process in ["inventory serve", "inventory consume", "payments serve", "payments consume"] {
+    for process in [
+        "inventory serve",
+        "inventory consume",
+        "payments serve",
+        "payments consume",
+    ] {
         let wait = wait_until("the reason", LIMIT, || async {
-            shop.readyz(process).await.body.contains("connection refused")
+            shop.readyz(process)
+                .await
+                .body
+                .contains("connection refused")
         });
         wait.await.unwrap();
         let told = shop.readyz(process).await;
@@ -63,7 +93,11 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
         let own = format!("the store of {service} at 127.0.0.1:");
         assert!(told.body.contains(&own), "{told:?}");
         let logged = wait_for("the reason in the log", LIMIT, || async {
-            let logged = shop.system.process(process).last_lines(usize::MAX).join("\n");
+            let logged = shop
+                .system
+                .process(process)
+                .last_lines(usize::MAX)
+                .join("\n");
             logged.contains(&own).then_some(logged)
         });
         let logged = logged.await.unwrap();
@@ -71,15 +105,20 @@ async fn a_process_that_cannot_reach_a_store_says_which_and_why_and_shows_no_pas
             for user in User::ALL {
                 let url = server.url(user);
                 let password = url.split([':', '@']).nth(2).unwrap();
-                assert!(!told.body.contains(password) && !logged.contains(password), "{process}");
+                assert!(
+                    !told.body.contains(password) && !logged.contains(password),
+                    "{process}"
+                );
             }
         }
     }
 }
 
 async fn wait_not_ready(shop: &Shop, process: &str) -> String {
-    wait_until("not ready", LIMIT, || async { shop.readiness(process).await == 503 })
-        .await
-        .unwrap();
+    wait_until("not ready", LIMIT, || async {
+        shop.readiness(process).await == 503
+    })
+    .await
+    .unwrap();
     shop.readyz(process).await.text("detail")
 }

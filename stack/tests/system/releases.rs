@@ -24,13 +24,17 @@ async fn paid(shop: &Shop, product: ProductId, quantity: u32) -> OrderId {
 async fn give_back(shop: &Shop, order: OrderId, product: ProductId) -> u16 {
     let url = format!("{}/admin/releases", shop.system.inventory_url());
     let body = json!({ "order_id": order, "product_id": product }).to_string();
-    let request = reqwest::Client::new().post(url).header("content-type", "application/json");
+    let request = reqwest::Client::new()
+        .post(url)
+        .header("content-type", "application/json");
     request.body(body).send().await.unwrap().status().as_u16()
 }
 
 async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {
     let graces = ["reconcile", "--json", "--grace", "0", "--orphan-grace", "0"];
-    let output = shop.run(Role::PaymentsServe, &[&graces, args].concat()).await;
+    let output = shop
+        .run(Role::PaymentsServe, &[&graces, args].concat())
+        .await;
     let code = output.status.code().unwrap();
     assert!([0, 3].contains(&code), "{code}: {}", text(&output));
     (code, serde_json::from_slice(&output.stdout).unwrap())
@@ -40,7 +44,9 @@ async fn reconcile(shop: &Shop, args: &[&str]) -> (i32, Value) {
 fn kinds(report: &Value) -> Vec<(&str, bool)> {
     let lines = report["differences"].as_array().unwrap().iter();
     let line = |line: &'_ Value| line["repaired"].as_bool().unwrap();
-    lines.map(|found| (found["kind"].as_str().unwrap(), line(found))).collect()
+    lines
+        .map(|found| (found["kind"].as_str().unwrap(), line(found)))
+        .collect()
 }
 
 #[tokio::test]
@@ -74,9 +80,17 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     assert_eq!(shop.stock(product).await, 88);
 
     let (code, report) = reconcile(&shop, &[]).await;
-    assert_eq!((code, kinds(&report)), (3, vec![("sold_twice", false); 3]), "{report}");
+    assert_eq!(
+        (code, kinds(&report)),
+        (3, vec![("sold_twice", false); 3]),
+        "{report}"
+    );
     let (code, report) = reconcile(&shop, &["--apply"]).await;
-    assert_eq!((code, kinds(&report)), (0, vec![("sold_twice", true); 3]), "{report}");
+    assert_eq!(
+        (code, kinds(&report)),
+        (0, vec![("sold_twice", true); 3]),
+        "{report}"
+    );
     assert_eq!(shop.stock(product).await, 94);
     let (code, report) = reconcile(&shop, &["--apply"]).await;
     assert_eq!((code, kinds(&report)), (0, vec![]), "{report}");
@@ -84,13 +98,21 @@ async fn orders_that_took_their_stock_twice_give_it_back_once_and_stay_paid() {
     for order in &orders {
         assert_eq!(shop.order(*order).await["status"], "paid");
     }
-    assert_eq!(shop.inventory.length(RefundOrder::STREAM).await, 0, "nobody is refunded");
+    assert_eq!(
+        shop.inventory.length(RefundOrder::STREAM).await,
+        0,
+        "nobody is refunded"
+    );
 
     // Once more, and now each has given back before.
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 88);
     let (code, report) = reconcile(&shop, &["--apply"]).await;
-    assert_eq!((code, kinds(&report)), (0, vec![("sold_twice", true); 3]), "{report}");
+    assert_eq!(
+        (code, kinds(&report)),
+        (0, vec![("sold_twice", true); 3]),
+        "{report}"
+    );
     assert_eq!(shop.stock(product).await, 94);
 }
 
@@ -109,12 +131,26 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
     take_again(&shop).await;
     assert_eq!(shop.stock(product).await, 798);
 
-    let output = shop.run(Role::PaymentsServe, &["reconcile", "--apply"]).await;
+    let output = shop
+        .run(Role::PaymentsServe, &["reconcile", "--apply"])
+        .await;
     assert_eq!(output.status.code(), Some(3));
-    assert!(text(&output).contains("say --max-repairs 101"), "{}", text(&output));
-    assert_eq!(shop.stock(product).await, 798, "nothing is repaired unasked");
+    assert!(
+        text(&output).contains("say --max-repairs 101"),
+        "{}",
+        text(&output)
+    );
+    assert_eq!(
+        shop.stock(product).await,
+        798,
+        "nothing is repaired unasked"
+    );
     let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "2"]).await;
-    assert_eq!((code, &report["held_back"]), (3, &json!(MANY - 2)), "{report}");
+    assert_eq!(
+        (code, &report["held_back"]),
+        (3, &json!(MANY - 2)),
+        "{report}"
+    );
     assert_eq!(shop.stock(product).await, 800);
     let (code, report) = reconcile(&shop, &["--apply", "--max-repairs", "500"]).await;
     assert_eq!((code, kinds(&report).len()), (0, MANY - 2), "{report}");
@@ -123,15 +159,24 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
 
 /// Makes inventory forget the outcome of all orders, and has it read their events again.
 async fn take_again(shop: &Shop) {
-    let hours = shop.inventory.ask("ZRANGE", &["applied", "0", "-1"]).await.texts().unwrap();
+    let hours = shop
+        .inventory
+        .ask("ZRANGE", &["applied", "0", "-1"])
+        .await
+        .texts()
+        .unwrap();
     for hour in hours {
-        shop.inventory.ask("DEL", &[&format!("applied:{hour}")]).await;
+        shop.inventory
+            .ask("DEL", &[&format!("applied:{hour}")])
+            .await;
     }
     let mut seen = HashSet::new();
     for entry in shop.payments.entries(OrderCompleted::STREAM).await {
         let fields = entry.fields.unwrap();
         if seen.insert(OrderCompleted::decode(&fields).unwrap().order_id) {
-            shop.payments.add(OrderCompleted::STREAM.to_owned(), fields).await;
+            shop.payments
+                .add(OrderCompleted::STREAM.to_owned(), fields)
+                .await;
         }
     }
     shop.wait_drained().await;

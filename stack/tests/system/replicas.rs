@@ -32,7 +32,11 @@ async fn two_replicas_of_each_consumer_share_the_work_exactly() {
     assert_eq!(shop.stock(product).await, 100_000 - paid as u64);
     assert_eq!(shop.movements(product).await, 1 + paid as u64);
     for (store, stream, group) in [
-        (&shop.payments, OrderCompleted::STREAM, OrderCompleted::GROUP),
+        (
+            &shop.payments,
+            OrderCompleted::STREAM,
+            OrderCompleted::GROUP,
+        ),
         (&shop.inventory, RefundOrder::STREAM, RefundOrder::GROUP),
     ] {
         assert_eq!(store.group(stream, group).await.unwrap().consumers, 2);
@@ -48,7 +52,10 @@ async fn consumers_that_were_given_no_name_do_not_share_one() {
     let (_second, _) = shop.start_overheard(Role::InventoryConsume, &env);
     let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
     wait_until("both to read", LIMIT, || async {
-        shop.payments.group(stream, group).await.is_some_and(|group| group.consumers == 2)
+        shop.payments
+            .group(stream, group)
+            .await
+            .is_some_and(|group| group.consumers == 2)
     })
     .await
     .unwrap();
@@ -87,7 +94,9 @@ async fn entries_of_a_frozen_consumer_are_taken_over_and_nothing_doubles_when_it
 /// A freeze may fall between two batches; then it is tried again.
 async fn freeze_with_work_in_hand(shop: &Shop, process: &Process) {
     let group = || async {
-        let group = shop.payments.group(OrderCompleted::STREAM, OrderCompleted::GROUP);
+        let group = shop
+            .payments
+            .group(OrderCompleted::STREAM, OrderCompleted::GROUP);
         group.await.is_some_and(|group| group.pending > 0)
     };
     let frozen = wait_until("a freeze with work in hand", LIMIT, || async {

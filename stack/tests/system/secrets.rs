@@ -15,7 +15,11 @@ async fn no_password_ever_stands_in_the_output_of_a_process() {
     }
     let shop = Shop::start(builder).await;
     let passwords = passwords(&shop);
-    let env = [("RUST_LOG", "trace"), ("COMPLETION_DELAY", "0"), ("PRODUCT_CACHE_TTL", "0")];
+    let env = [
+        ("RUST_LOG", "trace"),
+        ("COMPLETION_DELAY", "0"),
+        ("PRODUCT_CACHE_TTL", "0"),
+    ];
     let overheard = Role::ALL.map(|role| shop.start_overheard(role, &env));
     for role in Role::ALL {
         shop.system.wait_process_ready(role.name()).await.unwrap();
@@ -66,8 +70,11 @@ async fn a_wrong_address_is_reported_without_its_password() {
 
 fn passwords(shop: &Shop) -> Vec<String> {
     let stores = [shop.system.inventory_redis(), shop.system.payments_redis()];
-    let urls = stores.into_iter().flat_map(|store| User::ALL.map(|user| store.url(user)));
-    urls.map(|url| url.split([':', '@']).nth(2).unwrap().to_owned()).collect()
+    let urls = stores
+        .into_iter()
+        .flat_map(|store| User::ALL.map(|user| store.url(user)));
+    urls.map(|url| url.split([':', '@']).nth(2).unwrap().to_owned())
+        .collect()
 }
 
 fn assert_silent_about(secrets: &[String], text: &str) {

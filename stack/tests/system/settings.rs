@@ -37,7 +37,10 @@ const FOREIGN: [&str; 12] = [
 async fn settings(service: Store) -> BTreeMap<String, String> {
     let help = text(&run(service, &["--help"], &[]).await);
     let (_, environment) = help.split_once("Environment").unwrap();
-    let settings = environment.lines().skip(1).filter(|line| line.starts_with("  "));
+    let settings = environment
+        .lines()
+        .skip(1)
+        .filter(|line| line.starts_with("  "));
     settings
         .map(|line| {
             let mut columns = line.trim().splitn(2, ' ');
@@ -54,19 +57,32 @@ async fn mistakes(service: Store, value: &OsStr) -> BTreeMap<String, String> {
     let env: Vec<(String, OsString)> = names.map(|name| (name, value.to_owned())).collect();
     let output = run_with(service, &["asyncapi"], &env).await;
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(if stderr.is_empty() { 0 } else { 2 }), "{stderr}");
+    assert_eq!(
+        output.status.code(),
+        Some(if stderr.is_empty() { 0 } else { 2 }),
+        "{stderr}"
+    );
     for foreign in FOREIGN {
         assert!(!stderr.contains(foreign), "{foreign}: {stderr}");
     }
-    let lines = stderr.lines().skip(1).map(|line| line.trim().split_once(": ").unwrap());
-    lines.map(|(name, said)| (name.to_owned(), said.to_owned())).collect()
+    let lines = stderr
+        .lines()
+        .skip(1)
+        .map(|line| line.trim().split_once(": ").unwrap());
+    lines
+        .map(|(name, said)| (name.to_owned(), said.to_owned()))
+        .collect()
 }
 
 #[tokio::test]
 async fn a_setting_that_is_empty_or_blank_is_not_set() {
     for service in SERVICES {
         for value in ["", " ", "\t\n "] {
-            assert_eq!(mistakes(service, value.as_ref()).await, BTreeMap::new(), "{value:?}");
+            assert_eq!(
+                mistakes(service, value.as_ref()).await,
+                BTreeMap::new(),
+                "{value:?}"
+            );
             let names = settings(service).await.into_keys();
             let files = names.map(|name| (format!("{name}_FILE"), value.into()));
             let output = run_with(service, &["asyncapi"], &files.collect::<Vec<_>>()).await;
@@ -81,8 +97,14 @@ async fn every_mistake_is_told_in_the_words_of_the_help() {
     let texts = ["CONSUMER_NAME", "NO_COLOR", "RUST_LOG"];
     for service in SERVICES {
         let settings = settings(service).await;
-        for value in ["nonsense!", "ünïcödé", "-1", "1.5.5", "99999999999999999999999", "\u{202e}8"]
-        {
+        for value in [
+            "nonsense!",
+            "ünïcödé",
+            "-1",
+            "1.5.5",
+            "99999999999999999999999",
+            "\u{202e}8",
+        ] {
             let mistakes = mistakes(service, value.as_ref()).await;
             for (name, help) in &settings {
                 match mistakes.get(name) {
@@ -99,7 +121,11 @@ async fn every_mistake_is_told_in_the_words_of_the_help() {
             "MAX_CONNECTIONS_PER_ADDRESS",
             "RECLAIM_IDLE",
         ] {
-            assert!(zero[name].starts_with("cannot be \"0\" ("), "{}", zero[name]);
+            assert!(
+                zero[name].starts_with("cannot be \"0\" ("),
+                "{}",
+                zero[name]
+            );
         }
     }
 }
@@ -131,7 +157,12 @@ async fn a_file_that_gives_no_value_says_what_is_wrong_with_it() {
         (&file("bytes", b"\xff\xfe"), "is not UTF-8 text"),
     ] {
         let path = path.to_str().unwrap();
-        let output = run(Store::Payments, &["asyncapi"], &[("COMPLETION_DELAY_FILE", path)]).await;
+        let output = run(
+            Store::Payments,
+            &["asyncapi"],
+            &[("COMPLETION_DELAY_FILE", path)],
+        )
+        .await;
         let told = text(&output);
         let expected =
             format!("COMPLETION_DELAY: COMPLETION_DELAY_FILE names {path}, which {said}");
@@ -139,7 +170,12 @@ async fn a_file_that_gives_no_value_says_what_is_wrong_with_it() {
     }
     let good = good.to_str().unwrap();
     let one = [("COMPLETION_DELAY_FILE", good), ("COMPLETION_DELAY", " ")];
-    assert!(run(Store::Payments, &["asyncapi"], &one).await.status.success());
+    assert!(
+        run(Store::Payments, &["asyncapi"], &one)
+            .await
+            .status
+            .success()
+    );
     let both = [("COMPLETION_DELAY_FILE", good), ("COMPLETION_DELAY", "5s")];
     let told = text(&run(Store::Payments, &["asyncapi"], &both).await);
     let expected = "COMPLETION_DELAY: COMPLETION_DELAY_FILE is set as well: unset one of them";
@@ -154,7 +190,10 @@ async fn a_process_listens_where_a_name_leads() {
     let env = [("HTTP_ADDR", address.as_str())];
     let (_process, _) = shop.start_overheard(Role::InventoryServe, &env);
     wait_until("an answer", LIMIT, || async {
-        run(Store::Inventory, &["healthcheck"], &env).await.status.success()
+        run(Store::Inventory, &["healthcheck"], &env)
+            .await
+            .status
+            .success()
     })
     .await
     .unwrap();
@@ -167,7 +206,10 @@ async fn an_address_that_cannot_be_had_is_told_in_words() {
     for (address, said) in [
         (taken.as_str(), "another process listens there"),
         ("192.0.2.1:8000", "this machine does not have that address"),
-        ("no-such-host.invalid:8000", "nobody knows the host no-such-host.invalid"),
+        (
+            "no-such-host.invalid:8000",
+            "nobody knows the host no-such-host.invalid",
+        ),
     ] {
         let output = run(Store::Inventory, &["serve"], &[("HTTP_ADDR", address)]).await;
         assert_eq!(output.status.code(), Some(1), "{address}");

@@ -68,14 +68,20 @@ impl<'a> Target<'a> {
     fn of(shop: &'a Shop, process: &'static str) -> Self {
         let url = shop.system.url(process);
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Self { shop, process, address }
+        Self {
+            shop,
+            process,
+            address,
+        }
     }
 
     async fn say(&self, number: usize, text: &str) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
         let last = u8::try_from(number % usize::from(ADDRESSES)).unwrap() + 2;
-        socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).unwrap();
+        socket
+            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
+            .unwrap();
         let mut stream = socket.connect(self.address).await.unwrap();
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
@@ -91,14 +97,18 @@ impl<'a> Target<'a> {
     /// Waits until the kernel keeps this number of bytes: clients have been sent more than they have room for.
     async fn wait_kept(&self, bytes: u64) {
         let kept = || async { self.in_kernel().0 >= bytes };
-        wait_until("answers that nobody takes", LIMIT, kept).await.unwrap();
+        wait_until("answers that nobody takes", LIMIT, kept)
+            .await
+            .unwrap();
     }
 
     /// A crowd of clients sends this, sees that there is an answer, and does not read it.
     async fn crowd(&self, count: usize, text: &str) -> Vec<TcpStream> {
         let asked = iter(0..count).map(|number| self.ask(number, text));
         let asked = asked.buffer_unordered(AT_ONCE).collect();
-        timeout(CROWD_LIMIT, asked).await.expect("not everybody is answered")
+        timeout(CROWD_LIMIT, asked)
+            .await
+            .expect("not everybody is answered")
     }
 
     /// The process lives, answers probes at once, and has used no more memory than it has.
@@ -119,8 +129,16 @@ impl<'a> Target<'a> {
         let total = used + kept + unread;
         assert!(total < SERVICE_LIMIT, "{what}: {} MiB", mib(total));
         let crowd = crowd as u64;
-        assert!(kept <= crowd * MAX_KEPT, "{what}: {} MiB of answers", mib(kept));
-        assert!(unread <= crowd * MAX_UNREAD, "{what}: {} MiB of requests", mib(unread));
+        assert!(
+            kept <= crowd * MAX_KEPT,
+            "{what}: {} MiB of answers",
+            mib(kept)
+        );
+        assert!(
+            unread <= crowd * MAX_UNREAD,
+            "{what}: {} MiB of requests",
+            mib(unread)
+        );
     }
 
     /// Bytes of answers that the kernel keeps, and of requests that the process has not read.
@@ -135,7 +153,9 @@ impl<'a> Target<'a> {
             ours.then(|| (bytes(kept), bytes(unread)))
         };
         let of_all = sockets.lines().skip(1).filter_map(of);
-        of_all.fold((0, 0), |(kept, unread), (more, read)| (kept + more, unread + read))
+        of_all.fold((0, 0), |(kept, unread), (more, read)| {
+            (kept + more, unread + read)
+        })
     }
 
     /// A crowd asks for this page and does not read it. When it is gone everybody is served.
@@ -144,7 +164,11 @@ impl<'a> Target<'a> {
         let crowd = self.crowd(count, &request.repeat(REPEATED)).await;
         self.assert_well(path, count).await;
         drop(crowd);
-        let list = if self.process.starts_with("inventory") { "/products" } else { "/orders" };
+        let list = if self.process.starts_with("inventory") {
+            "/products"
+        } else {
+            "/orders"
+        };
         let url = format!("{}{list}?limit=1", self.shop.system.url(self.process));
         Answer::patiently(client().get(url)).await.expect(200);
     }
@@ -165,14 +189,31 @@ async fn fill(shop: &Shop) -> ProductId {
         let name = name(number);
         async move { shop.create_product(&name, 100_000).await }
     };
-    let products: Vec<_> = iter(0..THINGS).map(create).buffered(AT_ONCE).collect().await;
+    let products: Vec<_> = iter(0..THINGS)
+        .map(create)
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
     restock(shop, products[0], THINGS).await;
-    let audited = products.iter().map(|product| restock(shop, *product, AUDITED));
-    iter(audited).buffer_unordered(AT_ONCE / AUDITED).collect::<()>().await;
-    for path in ["/products".to_owned(), format!("/products/{}/movements", products[0])] {
-        let answer = Answer::to(shop.to_inventory(Method::GET, &path)).await.expect(200);
+    let audited = products
+        .iter()
+        .map(|product| restock(shop, *product, AUDITED));
+    iter(audited)
+        .buffer_unordered(AT_ONCE / AUDITED)
+        .collect::<()>()
+        .await;
+    for path in [
+        "/products".to_owned(),
+        format!("/products/{}/movements", products[0]),
+    ] {
+        let answer = Answer::to(shop.to_inventory(Method::GET, &path))
+            .await
+            .expect(200);
         let bytes = answer.body.len();
-        assert!((MAX_ANSWER_BYTES / 2..MAX_ANSWER_BYTES).contains(&bytes), "{path}: {bytes} B");
+        assert!(
+            (MAX_ANSWER_BYTES / 2..MAX_ANSWER_BYTES).contains(&bytes),
+            "{path}: {bytes} B"
+        );
     }
     products[0]
 }
@@ -194,19 +235,29 @@ async fn inventory_stands_a_crowd_that_does_not_read() {
     let serve = Target::of(&shop, "inventory serve");
     let product = fill(&shop).await;
     serve.assert_stands("/docs", CROWD, "").await;
-    serve.assert_stands("/docs", FEW, "Accept-Encoding: gzip\r\n").await;
+    serve
+        .assert_stands("/docs", FEW, "Accept-Encoding: gzip\r\n")
+        .await;
     serve.assert_stands("/openapi.json", FEW, "").await;
     serve.assert_stands("/products", CROWD, "").await;
-    serve.assert_stands(&format!("/products/{product}/movements"), FEW, "").await;
+    serve
+        .assert_stands(&format!("/products/{product}/movements"), FEW, "")
+        .await;
     serve.assert_stands("/admin/audit", FEW, "").await;
 
     let stream = "/products/stream";
-    let mut watcher = Events::open(shop.to_inventory(Method::GET, stream)).await.unwrap();
+    let mut watcher = Events::open(shop.to_inventory(Method::GET, stream))
+        .await
+        .unwrap();
     restock(&shop, product, 1).await;
     watcher.next(LIMIT).await.unwrap();
     let mark = watcher.last_id().unwrap().to_owned();
-    let crowd =
-        serve.crowd(STREAMS, &format!("GET {stream} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
+    let crowd = serve
+        .crowd(
+            STREAMS,
+            &format!("GET {stream} HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        )
+        .await;
     restock(&shop, product, 3 * THINGS).await;
     serve.wait_kept(STREAMS as u64 * MAX_KEPT / 4).await;
     serve.assert_well(stream, STREAMS).await;
@@ -239,8 +290,12 @@ async fn payments_stands_a_crowd_that_does_not_read() {
     serve.assert_stands("/docs", FEW, "").await;
     serve.assert_stands("/orders", CROWD, "").await;
     serve.assert_stands(&timeline, FEW, "").await;
-    let crowd =
-        serve.crowd(STREAMS, "GET /orders/stream HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    let crowd = serve
+        .crowd(
+            STREAMS,
+            "GET /orders/stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        )
+        .await;
     let more: Vec<_> = iter(0..THINGS).map(place).buffered(AT_ONCE).collect().await;
     for answer in more {
         answer.expect(201);
@@ -253,7 +308,10 @@ async fn payments_stands_a_crowd_that_does_not_read() {
 /// As much of a body as a service takes, in pieces of one byte, and not its end.
 fn crumbs() -> String {
     let head = "POST /products HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-    format!("{head}Transfer-Encoding: chunked\r\n\r\n{}", "1\r\n{\r\n".repeat(16 * 1024))
+    format!(
+        "{head}Transfer-Encoding: chunked\r\n\r\n{}",
+        "1\r\n{\r\n".repeat(16 * 1024)
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -266,7 +324,9 @@ async fn inventory_stands_a_crowd_that_sends_crumbs() {
     let crowd: Vec<_> = crowd.buffer_unordered(AT_ONCE).collect().await;
     serve.assert_well("crumbs", count).await;
     let answered = join_all(crowd.iter().map(TcpStream::readable));
-    timeout(LIMIT, answered).await.expect("not everybody is answered");
+    timeout(LIMIT, answered)
+        .await
+        .expect("not everybody is answered");
     serve.assert_well("crumbs", count).await;
 }
 
@@ -278,14 +338,21 @@ async fn pour(stream: &mut TcpStream, text: &[u8]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inventory_stands_a_crowd_that_sends_half_a_head_and_one_that_sends_more_than_is_read() {
     make_room();
-    let builder = Shop::builder().env("RUST_LOG", "warn").env("HEADER_TIMEOUT", "60s");
+    let builder = Shop::builder()
+        .env("RUST_LOG", "warn")
+        .env("HEADER_TIMEOUT", "60s");
     let shop = Shop::start(builder.limited()).await;
     let serve = Target::of(&shop, "inventory serve");
-    let half = format!("GET /products HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(HALF_HEAD));
+    let half = format!(
+        "GET /products HTTP/1.1\r\nHost: localhost\r\nX: {}",
+        "x".repeat(HALF_HEAD)
+    );
     let crowd = iter(0..CROWD).map(|number| serve.say(number, &half));
     let crowd: Vec<_> = crowd.buffer_unordered(AT_ONCE).collect().await;
     let read = || async { serve.in_kernel().1 == 0 };
-    wait_until("the process to have read all", LIMIT, read).await.unwrap();
+    wait_until("the process to have read all", LIMIT, read)
+        .await
+        .unwrap();
     serve.assert_well("half heads", CROWD).await;
     drop(crowd);
     let stream = "GET /products/stream HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -46,7 +46,12 @@ impl Subjects {
         let shop = Shop::start(Shop::builder().without("payments consume")).await;
         let product = shop.create_product("thing", 10).await;
         let (order, _) = shop.place_order(product, 1).await;
-        let mut subjects = Self { shop, product, order, operations: Vec::new() };
+        let mut subjects = Self {
+            shop,
+            product,
+            order,
+            operations: Vec::new(),
+        };
         for service in ["inventory", "payments"] {
             let document = subjects.request(service, Method::GET, "/openapi.json");
             let document = Answer::to(document).await.expect(200).json();
@@ -57,7 +62,11 @@ impl Subjects {
                 }
             }
         }
-        assert!(subjects.operations.len() >= LEAST_OPERATIONS, "{:#?}", subjects.operations);
+        assert!(
+            subjects.operations.len() >= LEAST_OPERATIONS,
+            "{:#?}",
+            subjects.operations
+        );
         subjects
     }
 
@@ -69,11 +78,16 @@ impl Subjects {
         operation: &Value,
         document: &Value,
     ) -> Operation {
-        let id =
-            if service == "inventory" { self.product.to_string() } else { self.order.to_string() };
+        let id = if service == "inventory" {
+            self.product.to_string()
+        } else {
+            self.order.to_string()
+        };
         let content = operation["requestBody"]["content"].as_object();
         let example = content.map(|content| {
-            let schema = content.values().next().unwrap()["schema"]["$ref"].as_str().unwrap();
+            let schema = content.values().next().unwrap()["schema"]["$ref"]
+                .as_str()
+                .unwrap();
             let schema = schema.rsplit('/').next().unwrap();
             document["components"]["schemas"][schema]["example"].to_string()
         });
@@ -85,7 +99,10 @@ impl Subjects {
             service,
             method: method.to_uppercase().parse().unwrap(),
             path: path.replace("{id}", &id),
-            parameters: operation["parameters"].as_array().cloned().unwrap_or_default(),
+            parameters: operation["parameters"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
             body,
         }
     }
@@ -99,10 +116,17 @@ impl Subjects {
 
     /// An operation, with this behind its path.
     fn ask(&self, operation: &Operation, behind: &str) -> RequestBuilder {
-        let Operation { service, method, path, body, .. } = operation;
+        let Operation {
+            service,
+            method,
+            path,
+            body,
+            ..
+        } = operation;
         let request = self.request(service, method.clone(), &format!("{path}{behind}"));
         let request = request.header("content-type", "application/json");
-        body.iter().fold(request, |request, body| request.body(body.clone()))
+        body.iter()
+            .fold(request, |request, body| request.body(body.clone()))
     }
 
     /// All that could have changed.
@@ -130,7 +154,9 @@ impl Operation {
     }
 
     fn declares(&self, name: &str) -> bool {
-        self.parameters.iter().any(|parameter| parameter["name"] == name)
+        self.parameters
+            .iter()
+            .any(|parameter| parameter["name"] == name)
     }
 }
 
@@ -142,8 +168,17 @@ async fn problem(request: RequestBuilder) -> Option<Answer> {
         return None;
     }
     let body = response.text().await.unwrap();
-    let answer = Answer { status, headers, body, took: std::time::Duration::ZERO };
-    assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:?}");
+    let answer = Answer {
+        status,
+        headers,
+        body,
+        took: std::time::Duration::ZERO,
+    };
+    assert_eq!(
+        answer.header("content-type"),
+        "application/problem+json",
+        "{answer:?}"
+    );
     let detail = answer.text("detail");
     let foreign = FOREIGN.iter().find(|text| detail.contains(*text));
     assert_eq!(foreign, None, "{answer:?}");
@@ -154,8 +189,15 @@ async fn problem(request: RequestBuilder) -> Option<Answer> {
 async fn every_change_honours_a_condition_or_refuses_it() {
     let subjects = Subjects::open().await;
     let before = subjects.state().await;
-    for operation in subjects.operations.iter().filter(|operation| operation.changes()) {
-        assert_eq!(operation.declares("If-Match"), operation.declares("If-None-Match"));
+    for operation in subjects
+        .operations
+        .iter()
+        .filter(|operation| operation.changes())
+    {
+        assert_eq!(
+            operation.declares("If-Match"),
+            operation.declares("If-None-Match")
+        );
         for (name, value, statuses) in [
             ("if-match", "\"99\"", [400, 412]),
             ("if-match", "garbage", [400, 400]),
@@ -170,7 +212,10 @@ async fn every_change_honours_a_condition_or_refuses_it() {
             }
             let answer = problem(request).await;
             let status = answer.map_or(200, |answer| answer.status);
-            assert!(statuses.contains(&status), "{operation:?}: {name}: {value}: {status}");
+            assert!(
+                statuses.contains(&status),
+                "{operation:?}: {name}: {value}: {status}"
+            );
         }
     }
     assert_eq!(subjects.state().await, before);
@@ -179,10 +224,18 @@ async fn every_change_honours_a_condition_or_refuses_it() {
 #[tokio::test]
 async fn no_operation_that_shows_something_shows_it_for_another_version() {
     let subjects = Subjects::open().await;
-    for operation in subjects.operations.iter().filter(|operation| !operation.changes()) {
+    for operation in subjects
+        .operations
+        .iter()
+        .filter(|operation| !operation.changes())
+    {
         let answer = problem(subjects.ask(operation, "").header("if-match", "\"99\"")).await;
         let status = answer.map_or(200, |answer| answer.status);
-        let expected = if operation.declares("If-Match") { 412 } else { 400 };
+        let expected = if operation.declares("If-Match") {
+            412
+        } else {
+            400
+        };
         assert_eq!(status, expected, "{operation:?}");
     }
 }
@@ -192,13 +245,18 @@ async fn no_operation_takes_a_parameter_that_it_does_not_declare() {
     let subjects = Subjects::open().await;
     let before = subjects.state().await;
     for operation in &subjects.operations {
-        let answer = problem(subjects.ask(operation, "?no%5fsuch=1")).await.unwrap();
+        let answer = problem(subjects.ask(operation, "?no%5fsuch=1"))
+            .await
+            .unwrap();
         assert_eq!(
             (answer.status, answer.text("type").as_str()),
             (400, "/problems/invalid-parameter")
         );
         let detail = answer.text("detail");
-        assert!(detail.starts_with("no_such: there is no such parameter; "), "{detail}");
+        assert!(
+            detail.starts_with("no_such: there is no such parameter; "),
+            "{detail}"
+        );
     }
     assert_eq!(subjects.state().await, before);
 }
@@ -209,7 +267,10 @@ async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
     let mut refused = 0;
     for operation in &subjects.operations {
         for parameter in &operation.parameters {
-            let (name, place) = (parameter["name"].as_str().unwrap(), parameter["in"].as_str());
+            let (name, place) = (
+                parameter["name"].as_str().unwrap(),
+                parameter["in"].as_str(),
+            );
             let requests = match place {
                 Some("query") => in_query(&subjects, operation, name),
                 Some("header") => in_header(&subjects, operation, name),
@@ -229,7 +290,11 @@ async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
             }
             if parameter["required"] == true && place == Some("query") {
                 let missing = problem(subjects.ask(operation, "")).await.unwrap();
-                assert!(missing.text("detail").starts_with(&format!("{name}: must be given")));
+                assert!(
+                    missing
+                        .text("detail")
+                        .starts_with(&format!("{name}: must be given"))
+                );
             }
         }
     }
@@ -239,10 +304,22 @@ async fn what_is_wrong_with_a_parameter_is_said_in_words_of_ours() {
 /// The operation with values that a parameter of the query may not have.
 fn in_query(subjects: &Subjects, operation: &Operation, name: &str) -> Vec<RequestBuilder> {
     let long = "x".repeat(300);
-    let values = ["", "%00", "nonsense", "-1", "1e400", "%ff", "999999999999999999999", &long];
+    let values = [
+        "",
+        "%00",
+        "nonsense",
+        "-1",
+        "1e400",
+        "%ff",
+        "999999999999999999999",
+        &long,
+    ];
     let twice = format!("?{name}=1&{name}=1");
     let wrong = values.iter().map(|value| format!("?{name}={value}"));
-    wrong.chain([twice]).map(|query| subjects.ask(operation, &query)).collect()
+    wrong
+        .chain([twice])
+        .map(|query| subjects.ask(operation, &query))
+        .collect()
 }
 
 /// The operation with values that a header may not have.

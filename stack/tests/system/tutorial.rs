@@ -40,7 +40,10 @@ async fn products_are_made_from_numbers_or_from_what_a_form_sends() {
         let request = shop.to_inventory(Method::GET, &path);
         let read = Answer::to(request).await.expect(200).json();
         assert_eq!(read, created);
-        assert_eq!(pick(&read, &["name", "price", "quantity"]), json!(["Mouse", 19.9, 10]));
+        assert_eq!(
+            pick(&read, &["name", "price", "quantity"]),
+            json!(["Mouse", 19.9, 10])
+        );
     }
 }
 
@@ -50,13 +53,22 @@ async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
     let get = || shop.to_inventory(Method::GET, "/products");
     assert_eq!(Answer::to(get()).await.expect(200).json(), json!([]));
     for (name, price, quantity) in [("Mouse", 20, 5), ("Keyboard", 35, 3)] {
-        create(&shop, json!({"name": name, "price": price, "quantity": quantity})).await;
+        create(
+            &shop,
+            json!({"name": name, "price": price, "quantity": quantity}),
+        )
+        .await;
     }
     let listed = Answer::to(get()).await.expect(200).json();
     let listed = listed.as_array().unwrap();
-    let rows = listed.iter().map(|row| pick(row, &["name", "price", "quantity"]));
+    let rows = listed
+        .iter()
+        .map(|row| pick(row, &["name", "price", "quantity"]));
     let rows: Vec<Value> = rows.collect();
-    assert_eq!(rows, [json!(["Keyboard", 35.0, 3]), json!(["Mouse", 20.0, 5])]);
+    assert_eq!(
+        rows,
+        [json!(["Keyboard", 35.0, 3]), json!(["Mouse", 20.0, 5])]
+    );
     // A row has a button that deletes it.
     for row in listed {
         let path = format!("/products/{}", row["id"].as_str().unwrap());
@@ -69,7 +81,11 @@ async fn the_list_of_products_is_an_array_of_what_a_table_shows() {
 #[tokio::test]
 async fn orders_name_their_product_as_the_page_or_as_the_service_does() {
     let shop = Shop::open().await;
-    let product = create(&shop, json!({"name": "Mouse", "price": 20, "quantity": "100"})).await;
+    let product = create(
+        &shop,
+        json!({"name": "Mouse", "price": 20, "quantity": "100"}),
+    )
+    .await;
     let id = &product["id"];
     for body in [
         json!({"id": id, "quantity": 1}),
@@ -78,10 +94,16 @@ async fn orders_name_their_product_as_the_page_or_as_the_service_does() {
         json!({"product_id": id, "quantity": "1"}),
     ] {
         let placed = order(&shop, body).await;
-        assert_eq!((&placed["product_id"], &placed["status"]), (id, &json!("pending")));
+        assert_eq!(
+            (&placed["product_id"], &placed["status"]),
+            (id, &json!("pending"))
+        );
         let order: OrderId = placed["id"].as_str().unwrap().parse().unwrap();
         let read = shop.order(order).await;
-        assert_eq!(pick(&read, &["price", "fee", "total"]), json!([20.0, 4.0, 24.0]));
+        assert_eq!(
+            pick(&read, &["price", "fee", "total"]),
+            json!([20.0, 4.0, 24.0])
+        );
         assert_eq!(shop.wait_status(order, "paid").await["quantity"], 1);
     }
     shop.assert_quiet().await;
@@ -107,9 +129,15 @@ async fn pages_of_an_origin_that_is_let_in_may_call_both_services() {
         let told = as_page(ask).await;
         assert!((200..300).contains(&told.status), "{told:?}");
         assert_eq!(told.header("access-control-allow-origin"), PAGES);
-        assert!(told.header("access-control-allow-methods").contains(method), "{told:?}");
+        assert!(
+            told.header("access-control-allow-methods").contains(method),
+            "{told:?}"
+        );
         let headers = told.header("access-control-allow-headers");
-        assert!(headers == "*" || headers.contains("content-type"), "{told:?}");
+        assert!(
+            headers == "*" || headers.contains("content-type"),
+            "{told:?}"
+        );
     }
     for (status, request) in [
         (200, to_inventory(Method::GET, "/products")),
@@ -121,6 +149,10 @@ async fn pages_of_an_origin_that_is_let_in_may_call_both_services() {
         (404, to_inventory(Method::GET, &product)),
     ] {
         let answer = as_page(request).await.expect(status);
-        assert_eq!(answer.header("access-control-allow-origin"), PAGES, "{answer:?}");
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            PAGES,
+            "{answer:?}"
+        );
     }
 }

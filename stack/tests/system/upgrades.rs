@@ -17,13 +17,21 @@ async fn make_old(shop: &Shop, orders: &[OrderId]) {
         store.ask("ZADD", &["orders", "0", &id.to_string()]).await;
     }
     let identity = store.ask("GET", &["identity"]).await.text().unwrap();
-    store.ask("SET", &["identity", identity.split(' ').next().unwrap()]).await;
+    store
+        .ask("SET", &["identity", identity.split(' ').next().unwrap()])
+        .await;
 }
 
 async fn listed(shop: &Shop) -> usize {
     let path = "/orders?limit=100&created_after=2000-01-01T00:00:00Z";
     let list = shop.to_payments(reqwest::Method::GET, path);
-    Answer::to(list).await.expect(200).json().as_array().unwrap().len()
+    Answer::to(list)
+        .await
+        .expect(200)
+        .json()
+        .as_array()
+        .unwrap()
+        .len()
 }
 
 /// What `reconcile --since 2h` ends with, and what it says.
@@ -56,7 +64,10 @@ async fn a_store_of_an_older_build_is_migrated_and_never_compared_before() {
 
     let (code, said) = reconcile(&shop).await;
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("this store has an older layout than this build writes"), "{said}");
+    assert!(
+        said.contains("this store has an older layout than this build writes"),
+        "{said}"
+    );
     for name in processes {
         shop.system.process(name).restart().unwrap();
     }
@@ -74,10 +85,14 @@ async fn what_an_older_build_writes_beside_a_newer_one_is_compared() {
     // A build that knows no layouts has written on, and its functions are still there.
     shop.payments.ask("DEL", &["orders"]).await;
     for id in &orders {
-        shop.payments.ask("ZADD", &["orders", "0", &id.to_string()]).await;
+        shop.payments
+            .ask("ZADD", &["orders", "0", &id.to_string()])
+            .await;
     }
     let library = "#!lua name=payments_v1\nredis.register_function('old_v1', function() end)";
-    shop.payments.ask("FUNCTION", &["LOAD", "REPLACE", library]).await;
+    shop.payments
+        .ask("FUNCTION", &["LOAD", "REPLACE", library])
+        .await;
     assert_eq!(listed(&shop).await, 0);
     let (code, said) = reconcile(&shop).await;
     assert_eq!(code, 0, "{said}");
@@ -89,7 +104,12 @@ async fn what_an_older_build_writes_beside_a_newer_one_is_compared() {
 async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     let shop = Shop::open().await;
     let product = shop.create_product("thing", 100).await;
-    let identity = shop.payments.ask("GET", &["identity"]).await.text().unwrap();
+    let identity = shop
+        .payments
+        .ask("GET", &["identity"])
+        .await
+        .text()
+        .unwrap();
     let words: Vec<&str> = identity.split(' ').collect();
     let newer = format!("{} payments 999 {}", words[0], words[3]);
     shop.payments.ask("SET", &["identity", &newer]).await;
@@ -99,7 +119,14 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     assert_eq!(refused.status, 503, "{refused:?}");
     shop.wait_readiness("payments serve", 503).await;
     assert_eq!(shop.readiness("inventory serve").await, 200);
-    assert_eq!(shop.payments.ask("EXISTS", &["orders"]).await.int().unwrap(), 0);
+    assert_eq!(
+        shop.payments
+            .ask("EXISTS", &["orders"])
+            .await
+            .int()
+            .unwrap(),
+        0
+    );
 
     let (code, said) = reconcile(&shop).await;
     assert_eq!(code, 1, "{said}");
@@ -112,18 +139,42 @@ async fn a_store_of_a_newer_build_is_not_written_to_and_its_users_end() {
     let ended = shop.run(Role::PaymentsServe, &["serve"]).await;
     let said = text(&ended);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("start a newer build, or restore a backup"), "{said}");
-    assert_eq!(shop.payments.ask("GET", &["identity"]).await.text().unwrap(), newer);
+    assert!(
+        said.contains("start a newer build, or restore a backup"),
+        "{said}"
+    );
+    assert_eq!(
+        shop.payments
+            .ask("GET", &["identity"])
+            .await
+            .text()
+            .unwrap(),
+        newer
+    );
 }
 
 #[tokio::test]
 async fn a_comparison_with_a_store_that_is_not_its_own_is_refused() {
     let shop = Shop::open().await;
-    let identity = shop.payments.ask("GET", &["identity"]).await.text().unwrap();
+    let identity = shop
+        .payments
+        .ask("GET", &["identity"])
+        .await
+        .text()
+        .unwrap();
     for (other, expected) in [
-        (identity.replace("payments", "inventory"), "this store belongs to inventory"),
-        (format!("{}16", identity.trim_end_matches('0')), "made with PARTITIONS=16, not without"),
-        ("hello world".to_owned(), "another program uses this database"),
+        (
+            identity.replace("payments", "inventory"),
+            "this store belongs to inventory",
+        ),
+        (
+            format!("{}16", identity.trim_end_matches('0')),
+            "made with PARTITIONS=16, not without",
+        ),
+        (
+            "hello world".to_owned(),
+            "another program uses this database",
+        ),
     ] {
         shop.payments.ask("SET", &["identity", &other]).await;
         let (code, said) = reconcile(&shop).await;
@@ -139,19 +190,37 @@ async fn a_comparison_with_a_store_that_is_not_its_own_is_refused() {
 #[tokio::test]
 async fn that_a_store_keeps_no_file_is_said_once_however_often_it_is_tried() {
     let shop = Shop::start(Shop::builder().without("payments serve")).await;
-    shop.payments.ask("CONFIG", &["SET", "appendonly", "no"]).await;
+    shop.payments
+        .ask("CONFIG", &["SET", "appendonly", "no"])
+        .await;
     // Its data is lost, so it is tried again and again.
     shop.payments.ask("DEL", &["identity"]).await;
     let (_process, lines) = shop.start_overheard(Role::PaymentsServe, &[]);
     let tried = || async {
-        let stats = shop.payments.ask("INFO", &["commandstats"]).await.text().unwrap();
+        let stats = shop
+            .payments
+            .ask("INFO", &["commandstats"])
+            .await
+            .text()
+            .unwrap();
         let count = |line: &str| {
-            line.strip_prefix("cmdstat_function|load:calls=")?.split(',').next()?.parse().ok()
+            line.strip_prefix("cmdstat_function|load:calls=")?
+                .split(',')
+                .next()?
+                .parse()
+                .ok()
         };
-        stats.lines().find_map(count).filter(|loads: &u64| *loads >= 5)
+        stats
+            .lines()
+            .find_map(count)
+            .filter(|loads: &u64| *loads >= 5)
     };
     shop.payments.ask("CONFIG", &["RESETSTAT"]).await;
     wait_for("five attempts", LIMIT, tried).await.unwrap();
     let said = lines.lock().unwrap().join("\n");
-    assert_eq!(said.matches("keeps no append-only file").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("keeps no append-only file").count(),
+        1,
+        "{said}"
+    );
 }

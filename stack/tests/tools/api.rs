@@ -13,7 +13,9 @@ const PLENTY: u32 = 1_000_000_000;
 /// A disk that is busy for two seconds makes an answer 503, as promised; nobody wants to hear of that
 /// here, so that nothing waits for the disk.
 async fn system() -> System {
-    let system = System::builder().env("COMPLETION_DELAY", "1s").redis("appendfsync", "no");
+    let system = System::builder()
+        .env("COMPLETION_DELAY", "1s")
+        .redis("appendfsync", "no");
     system.start().await.unwrap()
 }
 
@@ -21,7 +23,9 @@ async fn system() -> System {
 async fn product(system: &System) -> String {
     let client = Client::builder().no_proxy().build().unwrap();
     let body = json!({"name": "Espresso beans 1 kg", "price": 0.01, "quantity": PLENTY});
-    let request = client.post(format!("{}/products", system.inventory_url())).json(&body);
+    let request = client
+        .post(format!("{}/products", system.inventory_url()))
+        .json(&body);
     let product: Value = request.send().await.unwrap().json().await.unwrap();
     product["id"].as_str().unwrap().to_owned()
 }
@@ -57,7 +61,10 @@ async fn the_postman_collection_runs_from_top_to_bottom() {
         .arg(requests.join("postman_collection.json"))
         .arg("--environment")
         .arg(requests.join("postman_environment.json"))
-        .args(["--env-var", &format!("inventory={}", system.inventory_url())])
+        .args([
+            "--env-var",
+            &format!("inventory={}", system.inventory_url()),
+        ])
         .args(["--env-var", &format!("payments={}", system.payments_url())])
         .args(["--color", "off"]);
     run(command).await;
@@ -67,12 +74,17 @@ async fn the_postman_collection_runs_from_top_to_bottom() {
 async fn hurl_itself_runs_every_file_with_requests() {
     let system = system().await;
     let requests = project::root().join("requests");
-    let files = std::fs::read_dir(requests).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(requests)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "hurl"));
     let mut command = Command::new(installed("bin/hurl"));
     command
         .arg("--test")
-        .args(["--variable", &format!("inventory={}", system.inventory_url())])
+        .args([
+            "--variable",
+            &format!("inventory={}", system.inventory_url()),
+        ])
         .args(["--variable", &format!("payments={}", system.payments_url())])
         .args(files);
     run(command).await;

@@ -74,7 +74,13 @@ impl Browser {
         })
         .await
         .unwrap();
-        let mut browser = Self { client, session: url, _driver: driver, _port: port, _data: data };
+        let mut browser = Self {
+            client,
+            session: url,
+            _driver: driver,
+            _port: port,
+            _data: data,
+        };
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"binary": binary, "args": ARGUMENTS},
             "goog:loggingPrefs": {"performance": "ALL"},
@@ -97,19 +103,29 @@ impl Browser {
 
     /// Every address the browser sent a request to.
     pub(crate) async fn requested(&self) -> Vec<String> {
-        let log = self.call(Method::POST, "/se/log", &json!({"type": "performance"})).await;
+        let log = self
+            .call(Method::POST, "/se/log", &json!({"type": "performance"}))
+            .await;
         let lines = log.as_array().unwrap().iter();
         let events = lines.map(|line| -> Value {
             serde_json::from_str(line["message"].as_str().unwrap()).unwrap()
         });
         events
             .filter(|event| event["message"]["method"] == "Network.requestWillBeSent")
-            .map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned())
+            .map(|event| {
+                event["message"]["params"]["request"]["url"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
             .collect()
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> Value {
-        let request = self.client.request(method, format!("{}{path}", self.session)).json(body);
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.session))
+            .json(body);
         let mut answer: Value = request.send().await.unwrap().json().await.unwrap();
         assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
         answer["value"].take()

@@ -20,18 +20,25 @@ impl Browser {
     /// The text of the first element that matches; empty while there is none.
     async fn text(&self, selector: &str) -> String {
         let script = format!("{FIND} return found ? found.innerText : '';");
-        self.execute(&script, &[selector]).await.as_str().unwrap().to_owned()
+        self.execute(&script, &[selector])
+            .await
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn click(&self, selector: &str) {
-        self.execute(&format!("{FIND} found.click();"), &[selector]).await;
+        self.execute(&format!("{FIND} found.click();"), &[selector])
+            .await;
     }
 
     async fn wait_text(&self, selector: &str, wanted: &str) {
         let what = format!("{wanted:?} in {selector}");
-        wait_until(&what, LIMIT, || async { self.text(selector).await.contains(wanted) })
-            .await
-            .unwrap();
+        wait_until(&what, LIMIT, || async {
+            self.text(selector).await.contains(wanted)
+        })
+        .await
+        .unwrap();
     }
 }
 
@@ -41,7 +48,9 @@ async fn try_operation(
     url: &str,
     (operation, title, answer): (&str, &str, &str),
 ) {
-    browser.visit(&format!("{url}/docs#?route={operation}")).await;
+    browser
+        .visit(&format!("{url}/docs#?route={operation}"))
+        .await;
     browser.wait_text("h2", title).await;
     browser.wait_text(".btn-execute", "EXECUTE").await;
     browser.click(".btn-execute").await;
@@ -59,6 +68,13 @@ async fn the_explorer_sends_requests_and_asks_no_other_host() {
     try_operation(&browser, &payments, list).await;
     let requested = browser.requested().await;
     let own = |url: &&String| url.starts_with(&inventory) || url.starts_with(&payments);
-    assert_eq!(requested.iter().filter(own).count(), requested.len(), "{requested:#?}");
-    assert!(requested.contains(&format!("{inventory}/products")), "{requested:#?}");
+    assert_eq!(
+        requested.iter().filter(own).count(),
+        requested.len(),
+        "{requested:#?}"
+    );
+    assert!(
+        requested.contains(&format!("{inventory}/products")),
+        "{requested:#?}"
+    );
 }

@@ -11,7 +11,11 @@ const LIMIT: Duration = Duration::from_mins(5);
 /// A program or folder that `tools/install` brings.
 pub(crate) fn installed(path: &str) -> PathBuf {
     let program = project::data_dir().join("tools").join(path);
-    assert!(program.exists(), "{} is missing: run tools/install", program.display());
+    assert!(
+        program.exists(),
+        "{} is missing: run tools/install",
+        program.display()
+    );
     program
 }
 
@@ -19,7 +23,9 @@ pub(crate) fn installed(path: &str) -> PathBuf {
 pub(crate) fn on_path(names: &[&str]) -> PathBuf {
     let folders: Vec<PathBuf> =
         env::split_paths(&project::variable("PATH").unwrap_or_default()).collect();
-    let paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let paths = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     let found = paths.into_iter().find(|path| path.is_file());
     found.unwrap_or_else(|| panic!("{} is missing: install the package of that name", names[0]))
 }
@@ -27,7 +33,15 @@ pub(crate) fn on_path(names: &[&str]) -> PathBuf {
 /// Runs a program that must end well; what it says is shown when it does not.
 pub(crate) async fn run(mut command: Command) {
     let child = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = timeout(LIMIT, child).await.expect("it ends in time").unwrap();
+    let output = timeout(LIMIT, child)
+        .await
+        .expect("it ends in time")
+        .unwrap();
     let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.status, said.join("\n"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}",
+        output.status,
+        said.join("\n")
+    );
 }

@@ -41,16 +41,24 @@ impl Model {
             }
             bucket.push((record, self.found(recorded)));
         }
-        let index = buckets.keys().map(|bucket| (bucket.to_string(), bucket.to_string()));
+        let index = buckets
+            .keys()
+            .map(|bucket| (bucket.to_string(), bucket.to_string()));
         store.insert(key("applied"), Kept::Sorted(index.collect()));
         if let Some(swept) = self.swept {
-            store.insert(partition.key_of("applied", "swept"), Kept::Text(swept.to_string()));
+            store.insert(
+                partition.key_of("applied", "swept"),
+                Kept::Text(swept.to_string()),
+            );
         }
         for (bucket, records) in buckets {
             store.insert(partition.key_of("applied", bucket), Kept::hash(records));
         }
 
-        store.insert(key("refund_order"), pattern::rows(self.refunds.iter().cloned()));
+        store.insert(
+            key("refund_order"),
+            pattern::rows(self.refunds.iter().cloned()),
+        );
         store.insert(key("changes"), pattern::changes(&self.changes));
         self.claims.lay_out(&mut store);
         store
@@ -69,7 +77,10 @@ impl Model {
 
     /// A movement as a record names it.
     fn short(&self, (product, place): (ProductId, usize)) -> String {
-        pattern::short_entry(&self.beginning.partition.key_of("movements", product), place)
+        pattern::short_entry(
+            &self.beginning.partition.key_of("movements", product),
+            place,
+        )
     }
 }
 
@@ -86,7 +97,14 @@ impl Place {
 impl Product {
     /// The product in one line.
     pub(super) fn line(&self) -> String {
-        let Self { version, quantity, price, name, sort_name, .. } = self;
+        let Self {
+            version,
+            quantity,
+            price,
+            name,
+            sort_name,
+            ..
+        } = self;
         let (created, updated) = (pattern::at(self.created, 0), pattern::at(self.updated, 0));
         format!("{version} {quantity} {updated} {price} {created} {name}\t{sort_name}")
     }

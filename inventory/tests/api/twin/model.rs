@@ -89,10 +89,15 @@ impl Model {
             updated: step,
         };
         let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
-        let place = Place { product: Ok(product), movements: vec![first] };
+        let place = Place {
+            product: Ok(product),
+            movements: vec![first],
+        };
         self.products.insert(request.id, place);
-        self.claims
-            .remember(request.claim.as_ref(), format!("{} {}", request.id, pattern::at(step, 0)));
+        self.claims.remember(
+            request.claim.as_ref(),
+            format!("{} {}", request.id, pattern::at(step, 0)),
+        );
         self.changes.push(("product.created", vec![request.id]));
         created(step)
     }
@@ -133,8 +138,11 @@ impl Model {
         if !request.condition.admits(product.version) {
             return codes(&[DONE, 3], None);
         }
-        let adjustment =
-            Adjustment { cause: request.cause, quantity: request.quantity, note: None };
+        let adjustment = Adjustment {
+            cause: request.cause,
+            quantity: request.quantity,
+            note: None,
+        };
         let before = product.quantity;
         let Some(balance) = adjustment.balance(before) else {
             return codes(&[DONE, 4], None);
@@ -146,7 +154,8 @@ impl Model {
             Movement::by_hand(request.cause.kind(), before, balance, request.note.clone());
         self.place(request.id).movements.push(movement);
         self.claims.remember(request.claim.as_ref(), line.clone());
-        self.changes.push(("product.stock_changed", vec![request.id]));
+        self.changes
+            .push(("product.stock_changed", vec![request.id]));
         codes(&[DONE, 1], Some(line))
     }
 
@@ -180,8 +189,12 @@ impl Model {
             answers.push(Answer::Number(code(outcome)));
         }
         // Each once, in the order in which they are named.
-        let named = request.products().into_iter().filter(|product| sold.contains(product));
-        self.changes.push(("product.stock_changed", named.collect()));
+        let named = request
+            .products()
+            .into_iter()
+            .filter(|product| sold.contains(product));
+        self.changes
+            .push(("product.stock_changed", named.collect()));
         Answer::List(answers)
     }
 
@@ -189,7 +202,10 @@ impl Model {
         if order.bucket() < limits.start {
             return Outcome::TooOld;
         }
-        let recorded = self.records.get(&order.id).map(|recorded| recorded.decision);
+        let recorded = self
+            .records
+            .get(&order.id)
+            .map(|recorded| recorded.decision);
         if recorded.is_none() && order.bucket() >= limits.end {
             return Outcome::TooNew;
         }
@@ -224,7 +240,12 @@ impl Model {
                 note: None,
             });
         }
-        let recorded = Recorded { bucket: order.bucket(), decision, movement, released: false };
+        let recorded = Recorded {
+            bucket: order.bucket(),
+            decision,
+            movement,
+            released: false,
+        };
         // From its first record on a store says that it has forgotten none.
         self.swept.get_or_insert(0);
         self.records.insert(order.id, recorded);
@@ -250,7 +271,13 @@ impl Product {
 impl Movement {
     fn by_hand(kind: MovementKind, before: u32, balance: u32, note: Option<String>) -> Self {
         let delta = i64::from(balance) - i64::from(before);
-        Self { kind, delta, balance, order: None, note }
+        Self {
+            kind,
+            delta,
+            balance,
+            order: None,
+            note,
+        }
     }
 }
 

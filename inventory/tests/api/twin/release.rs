@@ -33,7 +33,8 @@ impl Model {
                 traceparent: request.context.traceparent.clone(),
                 request_id: request.context.request_id.clone(),
             };
-            self.refunds.push(refund(step, &released, RefundReason::Released));
+            self.refunds
+                .push(refund(step, &released, RefundReason::Released));
         }
         Answer::Number(answer)
     }

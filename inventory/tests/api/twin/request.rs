@@ -126,7 +126,12 @@ impl Update {
             .arg(self.id)
             .arg(self.condition.to_arg())
             .arg(self.name.as_ref().map_or("", ProductName::as_str))
-            .arg(self.name.as_ref().map(ProductName::folded).unwrap_or_default())
+            .arg(
+                self.name
+                    .as_ref()
+                    .map(ProductName::folded)
+                    .unwrap_or_default(),
+            )
             .arg(self.price.as_deref().unwrap_or_default())
     }
 }
@@ -169,16 +174,27 @@ impl Apply {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
         let products = self.products();
         let place = |order: &Paid| products.iter().position(|id| *id == order.product).unwrap() + 1;
-        let ids: Vec<String> = self.orders.iter().map(|order| order.id.to_string()).collect();
+        let ids: Vec<String> = self
+            .orders
+            .iter()
+            .map(|order| order.id.to_string())
+            .collect();
         let begins = |(order, id): (&Paid, &String)| (order.bucket(), id[..RECORD_FROM].to_owned());
         let begins: Vec<_> = self.orders.iter().zip(&ids).map(begins).collect();
         let runs = begins.chunk_by(|one, next| one == next);
-        let runs: Vec<Value> = runs.map(|run| json!([run[0].0, run.len(), run[0].1])).collect();
+        let runs: Vec<Value> = runs
+            .map(|run| json!([run[0].0, run.len(), run[0].1]))
+            .collect();
         let records: Vec<&str> = ids.iter().map(|id| &id[RECORD_FROM..]).collect();
-        let orders =
-            self.orders.iter().flat_map(|order| [json!(place(order)), json!(order.quantity)]);
+        let orders = self
+            .orders
+            .iter()
+            .flat_map(|order| [json!(place(order)), json!(order.quantity)]);
         let events = self.orders.iter().flat_map(|order| {
-            [json!(order.traceparent.as_str()), json!(order.request_id.as_str())]
+            [
+                json!(order.traceparent.as_str()),
+                json!(order.request_id.as_str()),
+            ]
         });
         Invocation::new("apply_orders")
             .key(partition.key("refund_order"))
@@ -198,19 +214,45 @@ impl Apply {
 
 impl Release {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let Self { order, minted_at, product, most, context, found } = self;
-        release("release_order", partition, (*order, *minted_at), *product, *most)
-            .key(partition.key("refund_order"))
-            .arg(&context.traceparent)
-            .arg(&context.request_id)
-            .arg(found)
+        let Self {
+            order,
+            minted_at,
+            product,
+            most,
+            context,
+            found,
+        } = self;
+        release(
+            "release_order",
+            partition,
+            (*order, *minted_at),
+            *product,
+            *most,
+        )
+        .key(partition.key("refund_order"))
+        .arg(&context.traceparent)
+        .arg(&context.request_id)
+        .arg(found)
     }
 }
 
 impl Surplus {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        let Self { order, minted_at, product, most, movement } = self;
-        release("release_surplus", partition, (*order, *minted_at), *product, *most).arg(movement)
+        let Self {
+            order,
+            minted_at,
+            product,
+            most,
+            movement,
+        } = self;
+        release(
+            "release_surplus",
+            partition,
+            (*order, *minted_at),
+            *product,
+            *most,
+        )
+        .arg(movement)
     }
 }
 

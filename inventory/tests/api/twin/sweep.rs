@@ -41,7 +41,8 @@ impl Model {
         buckets.sort_unstable();
         buckets.dedup();
         buckets.truncate(request.limit);
-        self.records.retain(|_, recorded| !buckets.contains(&recorded.bucket));
+        self.records
+            .retain(|_, recorded| !buckets.contains(&recorded.bucket));
         Answer::Number(i64::try_from(buckets.len()).unwrap())
     }
 
@@ -49,17 +50,24 @@ impl Model {
     /// the clock is behind what is recorded; one before them where these hours are too young to be
     /// forgotten.
     pub(super) fn limits(&self, request: &Apply) -> Result<Range<u64>, Answer> {
-        let (first, mut last) = (self.swept.unwrap_or(0), bucket(self.beginning.now_ms) + MAX_SKEW);
+        let (first, mut last) = (
+            self.swept.unwrap_or(0),
+            bucket(self.beginning.now_ms) + MAX_SKEW,
+        );
         let buckets = || request.orders.iter().map(Paid::bucket);
         let newest = self.buckets().max().filter(|newest| *newest > last);
         if let Some(newest) = newest.filter(|_| buckets().any(|bucket| bucket > last)) {
             last = newest + MAX_SKEW;
             if buckets().any(|bucket| bucket > last) {
-                return Err(Answer::Refused("the clock of this store is more than a day behind"));
+                return Err(Answer::Refused(
+                    "the clock of this store is more than a day behind",
+                ));
             }
         }
         if self.is_too_late(first) && buckets().any(|bucket| bucket < first) {
-            return Err(Answer::Refused("counts orders of the last 8 days as forgotten"));
+            return Err(Answer::Refused(
+                "counts orders of the last 8 days as forgotten",
+            ));
         }
         Ok(first..last + 1)
     }

@@ -17,17 +17,25 @@ impl Model {
         let placed = self.placed.iter();
         let placed = placed.map(|together| (together.member(), pattern::at(together.placed, 0)));
         store.insert(key("orders"), Kept::Sorted(placed.collect()));
-        let due = self
-            .due
-            .iter()
-            .map(|together| (together.member(), pattern::at(together.placed, together.delay_ms)));
+        let due = self.due.iter().map(|together| {
+            (
+                together.member(),
+                pattern::at(together.placed, together.delay_ms),
+            )
+        });
         store.insert(key("due"), Kept::Sorted(due.collect()));
-        store.insert(key("order_completed"), pattern::rows(self.events.iter().cloned()));
+        store.insert(
+            key("order_completed"),
+            pattern::rows(self.events.iter().cloned()),
+        );
         store.insert(key("changes"), pattern::changes(&self.changes));
         // A sum to which nothing was ever added is not there.
         let sums = [("charged", self.charged), ("refunded", self.refunded)];
         let sums = sums.into_iter().filter(|(_, sum)| *sum > 0);
-        store.insert(key("account"), Kept::hash(sums.map(|(name, sum)| (name, sum.to_string()))));
+        store.insert(
+            key("account"),
+            Kept::hash(sums.map(|(name, sum)| (name, sum.to_string()))),
+        );
         self.claims.lay_out(&mut store);
         store
     }

@@ -73,7 +73,11 @@ impl Model {
         }
         if !placed.is_empty() {
             self.changes.push(("order.created", placed.clone()));
-            let together = Together { placed: step, delay_ms: request.delay_ms, ids: placed };
+            let together = Together {
+                placed: step,
+                delay_ms: request.delay_ms,
+                ids: placed,
+            };
             self.placed.push(together.clone());
             self.due.push(together);
         }
@@ -111,7 +115,8 @@ impl Model {
             refunded: None,
         };
         self.orders.insert(request.id, order);
-        self.claims.remember_order(request.claim.as_ref(), request.id);
+        self.claims
+            .remember_order(request.claim.as_ref(), request.id);
         placed.push(request.id);
         Answer::Number(1)
     }
@@ -141,7 +146,12 @@ impl Model {
         };
         let count = Answer::Number(i64::try_from(paid.len()).unwrap());
         let ids = paid.into_iter().map(|id| Answer::Text(id.to_string()));
-        Answer::List([count, wait, Answer::Number(removed)].into_iter().chain(ids).collect())
+        Answer::List(
+            [count, wait, Answer::Number(removed)]
+                .into_iter()
+                .chain(ids)
+                .collect(),
+        )
     }
 
     pub(crate) fn cancel_order(&mut self, step: usize, request: &Cancel) -> Answer {
@@ -171,10 +181,20 @@ impl Model {
     }
 
     pub(crate) fn refund_orders(&mut self, step: usize, request: &Refund) -> Answer {
-        let answers = request.orders.iter().map(|asked| self.refund_order(step, asked));
+        let answers = request
+            .orders
+            .iter()
+            .map(|asked| self.refund_order(step, asked));
         let answers: Vec<i64> = answers.collect();
-        let refunded = request.orders.iter().zip(&answers).filter(|(_, answer)| **answer == DONE);
-        self.changes.push(("order.refunded", refunded.map(|(asked, _)| asked.id).collect()));
+        let refunded = request
+            .orders
+            .iter()
+            .zip(&answers)
+            .filter(|(_, answer)| **answer == DONE);
+        self.changes.push((
+            "order.refunded",
+            refunded.map(|(asked, _)| asked.id).collect(),
+        ));
         codes(&answers)
     }
 
@@ -190,7 +210,11 @@ impl Model {
             OrderStatus::Paid => {
                 order.status = OrderStatus::Refunded;
                 let (reason, entry) = (asked.reason, asked.entry.clone());
-                order.refunded = Some(Refunded { at: step, reason, entry });
+                order.refunded = Some(Refunded {
+                    at: step,
+                    reason,
+                    entry,
+                });
                 self.refunded += order.placed.quote.total.as_minor();
                 1
             }
@@ -215,7 +239,13 @@ impl Model {
 
     pub(crate) fn read_account(&self, step: usize) -> Answer {
         let sums = [self.charged, self.refunded].map(|sum| sum.to_string());
-        Answer::List([pattern::at(step, 0)].into_iter().chain(sums).map(Answer::Text).collect())
+        Answer::List(
+            [pattern::at(step, 0)]
+                .into_iter()
+                .chain(sums)
+                .map(Answer::Text)
+                .collect(),
+        )
     }
 
     /// Orders that were placed together and are due next.
@@ -228,7 +258,10 @@ impl Model {
     fn pay(&mut self, step: usize, id: OrderId) {
         let order = self.orders.get_mut(&id).unwrap();
         order.status = OrderStatus::Paid;
-        order.paid = Some(Payment { at: step, event: self.events.len() });
+        order.paid = Some(Payment {
+            at: step,
+            event: self.events.len(),
+        });
         self.events.push(order.event(step));
         self.charged += order.placed.quote.total.as_minor();
     }
@@ -250,7 +283,13 @@ impl Order {
     }
 
     fn event(&self, step: usize) -> Vec<(String, String)> {
-        let Place { id, wanted, quote, context, .. } = &self.placed;
+        let Place {
+            id,
+            wanted,
+            quote,
+            context,
+            ..
+        } = &self.placed;
         let event = OrderCompleted {
             order_id: *id,
             ordered_at: Timestamp::from_millis(self.placed.minted_at),

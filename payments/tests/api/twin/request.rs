@@ -82,9 +82,15 @@ impl PlaceAll {
 impl Place {
     /// What is kept of the order from the beginning to the end.
     pub(crate) fn line(&self) -> String {
-        let PlaceOrder { product_id, quantity } = self.wanted;
+        let PlaceOrder {
+            product_id,
+            quantity,
+        } = self.wanted;
         let Quote { price, fee, total } = self.quote;
-        let RequestContext { traceparent, request_id } = &self.context;
+        let RequestContext {
+            traceparent,
+            request_id,
+        } = &self.context;
         format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}")
     }
 }

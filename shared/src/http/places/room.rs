@@ -55,13 +55,23 @@ struct Line {
 impl Room {
     pub(super) fn new(limit: usize, share: usize, untaken: usize) -> Self {
         let (guests, addresses) = (HashMap::new(), HashMap::new());
-        Self { limit, share: share.min(limit), untaken, guests, all: Line::default(), addresses }
+        Self {
+            limit,
+            share: share.min(limit),
+            untaken,
+            guests,
+            all: Line::default(),
+            addresses,
+        }
     }
 
     /// Makes sure that there is a place for another connection of this address. Answers how many were
     /// closed for that; `None` where there is no place.
     pub(super) fn make_room(&mut self, network: IpAddr, now: u64) -> Option<u64> {
-        let own = self.addresses.get(&network).map_or(0, |line| line.order.len());
+        let own = self
+            .addresses
+            .get(&network)
+            .map_or(0, |line| line.order.len());
         if own >= self.share {
             self.close_one(Some(network), now)
         } else if self.guests.len() >= self.limit {
@@ -81,7 +91,15 @@ impl Room {
 
     /// Takes a place.
     pub(super) fn enter(&mut self, id: u64, network: IpAddr, since: u64, caller: Arc<Caller>) {
-        self.guests.insert(id, Guest { caller, network, since, task: None });
+        self.guests.insert(
+            id,
+            Guest {
+                caller,
+                network,
+                since,
+                task: None,
+            },
+        );
         self.stand(id, network, since);
     }
 
@@ -96,7 +114,11 @@ impl Room {
         let guest = self.guests.remove(&id)?;
         let Guest { network, since, .. } = guest;
         self.step_out(id, network, since);
-        if self.addresses.get(&network).is_some_and(|line| line.order.is_empty()) {
+        if self
+            .addresses
+            .get(&network)
+            .is_some_and(|line| line.order.is_empty())
+        {
             self.addresses.remove(&network);
         }
         Some(guest)
@@ -105,7 +127,11 @@ impl Room {
     /// Closes the connection that has waited longest, of this address or of all.
     fn close_one(&mut self, network: Option<IpAddr>, now: u64) -> Option<u64> {
         let line = self.line(network)?;
-        let looks = if now < line.next_search { 0 } else { LOOKS * line.order.len() };
+        let looks = if now < line.next_search {
+            0
+        } else {
+            LOOKS * line.order.len()
+        };
         for _ in 0..looks {
             let &(since, id) = self.line(network)?.order.first()?;
             let guest = self.guests.get_mut(&id)?;
@@ -138,7 +164,11 @@ impl Room {
 
     fn stand(&mut self, id: u64, network: IpAddr, since: u64) {
         self.all.order.insert((since, id));
-        self.addresses.entry(network).or_default().order.insert((since, id));
+        self.addresses
+            .entry(network)
+            .or_default()
+            .order
+            .insert((since, id));
     }
 
     fn step_out(&mut self, id: u64, network: IpAddr, since: u64) {
@@ -167,7 +197,11 @@ mod tests {
 
     impl World {
         fn new(limit: usize, share: usize) -> Self {
-            Self { room: Room::new(limit, share, 1), start: Instant::now(), callers: Vec::new() }
+            Self {
+                room: Room::new(limit, share, 1),
+                start: Instant::now(),
+                callers: Vec::new(),
+            }
         }
 
         fn at(&self, ms: u64) -> Instant {
@@ -205,7 +239,12 @@ mod tests {
             assert_eq!(self.room.all.order.len(), ids.len());
             let lines = self.room.addresses.values().map(|line| line.order.len());
             assert_eq!(lines.sum::<usize>(), ids.len());
-            assert!(self.room.addresses.values().all(|line| !line.order.is_empty()));
+            assert!(
+                self.room
+                    .addresses
+                    .values()
+                    .all(|line| !line.order.is_empty())
+            );
             ids
         }
     }

@@ -28,7 +28,10 @@ pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
             && order.status == "paid"
             && trimmed.get(id.as_str()) == Some(&true);
         finding.expect(agrees || excused, || {
-            format!("order {id} is {}, inventory has recorded {record:?}", order.status)
+            format!(
+                "order {id} is {}, inventory has recorded {record:?}",
+                order.status
+            )
         });
     }
     for id in stores.records.keys() {
@@ -48,7 +51,9 @@ pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     let mut released: HashMap<&str, usize> = HashMap::new();
     for (product, about) in &stores.products {
         for movement in &about.movements {
-            let Some(order) = movement.order.as_deref() else { continue };
+            let Some(order) = movement.order.as_deref() else {
+                continue;
+            };
             if movement.kind == "sale" {
                 let sale = (movement.entry.as_str(), movement.delta, product.as_str());
                 sales.entry(order).or_default().push(sale);
@@ -80,11 +85,14 @@ pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
         finding.expect(stores.records.contains_key(*order), || {
             format!("stock was taken for order {order}, and it is not recorded")
         });
-        let Some(known) = stores.orders.get(*order) else { continue };
+        let Some(known) = stores.orders.get(*order) else {
+            continue;
+        };
         for (entry, delta, product) in sold {
-            finding.expect(*delta == -known.quantity && *product == known.product, || {
-                format!("order {order} took {delta} of {product} at {entry}: {known:?}")
-            });
+            finding.expect(
+                *delta == -known.quantity && *product == known.product,
+                || format!("order {order} took {delta} of {product} at {entry}: {known:?}"),
+            );
         }
     }
     finding
@@ -99,22 +107,37 @@ pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> 
         let matches = asked.is_some_and(|call| {
             call.product == order.product && i64::try_from(call.quantity) == Ok(order.quantity)
         });
-        finding.expect(matches, || format!("nobody asked for order {id}: {order:?}"));
+        finding.expect(matches, || {
+            format!("nobody asked for order {id}: {order:?}")
+        });
     }
     let lossy = evidence.window_ms > 0;
-    for event in stores.completed.entries.iter().filter(|event| !event.poison) {
+    for event in stores
+        .completed
+        .entries
+        .iter()
+        .filter(|event| !event.poison)
+    {
         let known = stores.orders.get(&event.order).is_some_and(|order| {
             order.was_paid() && order.product == event.product && order.quantity == event.quantity
         });
-        finding.expect(known || lossy, || format!("an event without its order: {event:?}"));
+        finding.expect(known || lossy, || {
+            format!("an event without its order: {event:?}")
+        });
     }
     for event in stores.refunds.entries.iter().filter(|event| !event.poison) {
         let refused = is_refused(evidence, event);
-        finding.expect(refused || lossy, || format!("a refund nobody decided: {event:?}"));
+        finding.expect(refused || lossy, || {
+            format!("a refund nobody decided: {event:?}")
+        });
     }
     let trimmed = evidence.orders_trimmed();
-    let told: HashMap<&str, &Event> =
-        stores.completed.entries.iter().map(|event| (event.order.as_str(), event)).collect();
+    let told: HashMap<&str, &Event> = stores
+        .completed
+        .entries
+        .iter()
+        .map(|event| (event.order.as_str(), event))
+        .collect();
     for order in stores.records.keys() {
         let has_event = told.contains_key(order.as_str()) || trimmed.contains_key(order.as_str());
         finding.expect(has_event || lossy, || {

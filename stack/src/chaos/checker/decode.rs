@@ -17,7 +17,9 @@ pub(super) type Fields = HashMap<String, String>;
 /// What was placed, and then what happened, each thing with its time and what belongs to it.
 pub(super) fn order((id, line): (String, String)) -> Result<(String, Order)> {
     let values: Vec<&str> = line.split(' ').collect();
-    let (placed, later) = values.split_at_checked(9).with_context(|| format!("{id} is {line}"))?;
+    let (placed, later) = values
+        .split_at_checked(9)
+        .with_context(|| format!("{id} is {line}"))?;
     let money = |place: usize| cents(placed[place]).with_context(|| format!("order {id}"));
     let mut order = Order {
         status: "pending".to_owned(),
@@ -47,16 +49,32 @@ pub(super) fn order((id, line): (String, String)) -> Result<(String, Order)> {
 
 /// A movement is one field, named as its kind.
 pub(super) fn movement((entry, fields): (String, Fields)) -> Result<Movement> {
-    let (kind, text) = fields.into_iter().next().context("a movement without a field")?;
+    let (kind, text) = fields
+        .into_iter()
+        .next()
+        .context("a movement without a field")?;
     let (delta, balance) = (word(&text, 0)?.parse()?, word(&text, 1)?.parse()?);
     let about = text.splitn(3, ' ').nth(2).map(str::to_owned);
     let is_of_order = matches!(kind.as_str(), "sale" | "release");
-    let (order, note) = if is_of_order { (about, None) } else { (None, about) };
-    Ok(Movement { entry, kind, delta, balance, order, note })
+    let (order, note) = if is_of_order {
+        (about, None)
+    } else {
+        (None, about)
+    };
+    Ok(Movement {
+        entry,
+        kind,
+        delta,
+        balance,
+        order,
+        note,
+    })
 }
 
 pub(super) fn word(line: &str, place: usize) -> Result<&str> {
-    line.split(' ').nth(place).with_context(|| format!("no word {place} in {line:?}"))
+    line.split(' ')
+        .nth(place)
+        .with_context(|| format!("no word {place} in {line:?}"))
 }
 
 /// What an id ends with is what its order is recorded under. The beginning is that of a time within
@@ -69,7 +87,9 @@ pub(super) fn recorded_order(hour: u64, name: &str) -> Result<String> {
     let low = u64::from_str_radix(&name.get(..7).context("a short name")?.replace('-', ""), 16)?;
     let high = [begins >> 24, ends >> 24].into_iter();
     let mut high = high.filter(|high| (begins..ends).contains(&(high << 24 | low)));
-    let high = high.next().with_context(|| format!("{name} is not of hour {hour}"))?;
+    let high = high
+        .next()
+        .with_context(|| format!("{name} is not of hour {hour}"))?;
     Ok(format!("{high:06x}{name}"))
 }
 
@@ -87,22 +107,40 @@ pub(super) fn event((entry, mut fields): (String, Fields)) -> Result<Event> {
     let poison = fields.contains_key(POISON_MARK);
     let total = fields.get("total").map(|text| cents(text)).transpose()?;
     // What is planted may have any quantity.
-    let quantity = fields.get("quantity").and_then(|text| text.parse().ok()).unwrap_or_default();
+    let quantity = fields
+        .get("quantity")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
     let mut text = |name: &str| fields.remove(name).unwrap_or_default();
     let (order, product) = (text("order_id"), text("product_id"));
-    Ok(Event { entry, order, product, quantity, total: total.unwrap_or_default(), poison })
+    Ok(Event {
+        entry,
+        order,
+        product,
+        quantity,
+        total: total.unwrap_or_default(),
+        poison,
+    })
 }
 
 pub(super) fn dead_letter(from: Store, (_, mut fields): (String, Fields)) -> DeadLetter {
     let poison = fields.contains_key(POISON_MARK);
     let mut text = |name: &str| fields.remove(name).unwrap_or_default();
     let (entry, reason, order) = (text("dl_entry_id"), text("dl_reason"), text("order_id"));
-    DeadLetter { from, entry, reason, order, poison }
+    DeadLetter {
+        from,
+        entry,
+        reason,
+        order,
+        poison,
+    }
 }
 
 /// An amount with two decimals, in cents.
 fn cents(text: &str) -> Result<i64> {
-    let (whole, part) = text.split_once('.').with_context(|| format!("no amount: {text:?}"))?;
+    let (whole, part) = text
+        .split_once('.')
+        .with_context(|| format!("no amount: {text:?}"))?;
     anyhow::ensure!(part.len() == 2, "no two decimals: {text:?}");
     let (whole, part): (i64, i64) = (whole.parse()?, part.parse()?);
     Ok(whole * 100 + part)
@@ -124,7 +162,11 @@ mod tests {
     #[test]
     fn an_order_is_known_by_its_hour_and_the_end_of_its_id() {
         for ms in [0x1a1_ffff_ffff_u64, 0x1a2_0000_0000, 0x1a1_f866_0d7b] {
-            let id = format!("{:08x}-{:04x}-7000-8000-2f0d6a1b9c3e", ms >> 16, ms & 0xffff);
+            let id = format!(
+                "{:08x}-{:04x}-7000-8000-2f0d6a1b9c3e",
+                ms >> 16,
+                ms & 0xffff
+            );
             let hour = ms / HOUR_MS;
             assert_eq!(recorded_order(hour, &id[6..]).unwrap(), id);
             assert!(recorded_order(hour + 2, &id[6..]).is_err());

@@ -9,7 +9,9 @@ use crate::redis::Store;
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K10);
     let stores = evidence.stores;
-    finding.expect(stores.due.is_empty(), || format!("orders still due: {:?}", stores.due));
+    finding.expect(stores.due.is_empty(), || {
+        format!("orders still due: {:?}", stores.due)
+    });
     finding.expect(stores.attempts.is_empty(), || {
         format!("attempts are still counted: {:?}", stores.attempts)
     });
@@ -21,7 +23,9 @@ pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
             finding.expect(false, || format!("{name} has no group {group}"));
             continue;
         };
-        finding.expect(*pending == 0, || format!("{name}: {pending} entries are pending"));
+        finding.expect(*pending == 0, || {
+            format!("{name}: {pending} entries are pending")
+        });
         let end = stream.entries.last().map_or(given, |event| &event.entry);
         finding.expect(id(given) >= id(end), || {
             format!("{name} ends at {end}, its group is at {given}")
@@ -36,10 +40,16 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     let mut set_aside = HashSet::new();
     let (completed, refunds) = (&evidence.stores.completed, &evidence.stores.refunds);
     for letter in &evidence.stores.dead_letters {
-        let stream = if letter.from == Store::Payments { completed } else { refunds };
+        let stream = if letter.from == Store::Payments {
+            completed
+        } else {
+            refunds
+        };
         // What was too large to be kept has lost the field that says so.
-        let planted =
-            stream.entries.iter().any(|event| event.poison && event.entry == letter.entry);
+        let planted = stream
+            .entries
+            .iter()
+            .any(|event| event.poison && event.entry == letter.entry);
         if letter.poison || planted {
             set_aside.insert((letter.from.name(), letter.entry.as_str()));
             continue;
@@ -48,12 +58,16 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
         // order went with a tail has nobody to go to.
         let removed = letter.reason == "entry_trimmed" && !trimmed.is_empty();
         let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
-        finding.expect(removed || orphaned, || format!("set aside without need: {letter:?}"));
+        finding.expect(removed || orphaned, || {
+            format!("set aside without need: {letter:?}")
+        });
     }
     for (from, stream) in [(Store::Payments, completed), (Store::Inventory, refunds)] {
         for poison in stream.entries.iter().filter(|event| event.poison) {
             let found = set_aside.contains(&(from.name(), poison.entry.as_str()));
-            finding.expect(found, || format!("poison {} was not set aside", poison.entry));
+            finding.expect(found, || {
+                format!("poison {} was not set aside", poison.entry)
+            });
         }
     }
 }
@@ -62,10 +76,19 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
 pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K11);
     for (name, stream, store) in [
-        ("order_completed", &evidence.stores.completed, Store::Payments),
+        (
+            "order_completed",
+            &evidence.stores.completed,
+            Store::Payments,
+        ),
         ("refund_order", &evidence.stores.refunds, Store::Inventory),
     ] {
-        let removed = evidence.declared.trimmed.iter().filter(|entry| entry.store == store).count();
+        let removed = evidence
+            .declared
+            .trimmed
+            .iter()
+            .filter(|entry| entry.store == store)
+            .count();
         let expected = stream.entries.len() + removed;
         if u64::try_from(expected) != Ok(stream.added) {
             finding.blame(format!(
@@ -83,7 +106,11 @@ pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
 }
 
 fn is_sorted(stream: &Stream) -> bool {
-    let ids: Vec<_> = stream.entries.iter().map(|event| id(&event.entry)).collect();
+    let ids: Vec<_> = stream
+        .entries
+        .iter()
+        .map(|event| id(&event.entry))
+        .collect();
     ids.iter().all(Option::is_some) && ids.is_sorted()
 }
 

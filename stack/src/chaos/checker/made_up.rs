@@ -43,17 +43,30 @@ impl World {
     /// Three orders with their three endings, a restock, a poison entry.
     pub(super) fn new() -> Self {
         let orders = [(PAID, 1), (REFUNDED, 2), (CANCELLED, 3)];
-        let mut calls: Vec<Call> = orders.iter().map(|(id, intent)| place(id, *intent)).collect();
+        let mut calls: Vec<Call> = orders
+            .iter()
+            .map(|(id, intent)| place(id, *intent))
+            .collect();
         calls.push(shop(Op::Create, 8));
         calls.push(shop(Op::Restock, RESTOCK));
         calls.push(about(Op::Read, PAID, "pending", 100));
         calls.push(about(Op::Read, PAID, "paid", 500));
         calls.push(about(Op::Cancel, CANCELLED, "cancelled", 200));
         let stores = Stores {
-            orders: orders.iter().map(|(id, intent)| order(id, *intent)).collect(),
+            orders: orders
+                .iter()
+                .map(|(id, intent)| order(id, *intent))
+                .collect(),
             account: Some((600, 300)),
-            completed: stream(vec![event(PAID, "1-0"), event(REFUNDED, "2-0"), poison("3-0")]),
-            refunds: stream(vec![Event { total: 0, ..event(REFUNDED, "5-0") }]),
+            completed: stream(vec![
+                event(PAID, "1-0"),
+                event(REFUNDED, "2-0"),
+                poison("3-0"),
+            ]),
+            refunds: stream(vec![Event {
+                total: 0,
+                ..event(REFUNDED, "5-0")
+            }]),
             products: HashMap::from([(THING.to_owned(), product())]),
             records: HashMap::from([
                 (PAID.to_owned(), vec![Record::Applied("12-0".to_owned())]),
@@ -68,15 +81,29 @@ impl World {
             }],
             ..Stores::default()
         };
-        let watch = Seen { stocks: 5, charges: 2, violations: Vec::new() };
+        let watch = Seen {
+            stocks: 5,
+            charges: 2,
+            violations: Vec::new(),
+        };
         let declared = Declared::default();
-        Self { calls, stores, watch, declared, window_ms: 0, reconciled: false }
+        Self {
+            calls,
+            stores,
+            watch,
+            declared,
+            window_ms: 0,
+            reconciled: false,
+        }
     }
 
     /// The rules that do not hold.
     pub(super) fn broken(&self) -> Vec<Rule> {
         let findings = self.findings().into_iter();
-        findings.filter(|finding| !finding.holds()).map(|finding| finding.rule).collect()
+        findings
+            .filter(|finding| !finding.holds())
+            .map(|finding| finding.rule)
+            .collect()
     }
 
     pub(super) fn findings(&self) -> Vec<Finding> {
@@ -102,20 +129,34 @@ impl World {
     /// Forgets an order of payments, as a store does that lost its tail.
     pub(super) fn forget(&mut self, id: &str) {
         self.stores.orders.remove(id);
-        self.stores.completed.entries.retain(|event| event.order != id);
+        self.stores
+            .completed
+            .entries
+            .retain(|event| event.order != id);
         self.stores.completed.added = self.stores.completed.entries.len() as u64;
         self.stores.account = None;
     }
 
     pub(super) fn crash(&mut self, at_ms: u64) {
         let at = Duration::from_millis(at_ms);
-        self.declared.crashes.push(Crash { store: Store::Payments, at, over: at });
+        self.declared.crashes.push(Crash {
+            store: Store::Payments,
+            at,
+            over: at,
+        });
     }
 
     pub(super) fn trim(&mut self, id: &str, unread: bool) {
-        self.stores.completed.entries.retain(|event| event.order != id);
+        self.stores
+            .completed
+            .entries
+            .retain(|event| event.order != id);
         let order = id.to_owned();
-        self.declared.trimmed.push(Trimmed { store: Store::Payments, order, unread });
+        self.declared.trimmed.push(Trimmed {
+            store: Store::Payments,
+            order,
+            unread,
+        });
     }
 }
 
@@ -139,7 +180,11 @@ fn call(op: Op, intent: u32, product: &str) -> Call {
 }
 
 fn place(id: &str, intent: u32) -> Call {
-    Call { order: Some(seen(id, "pending")), status: 201, ..call(Op::Place, intent, THING) }
+    Call {
+        order: Some(seen(id, "pending")),
+        status: 201,
+        ..call(Op::Place, intent, THING)
+    }
 }
 
 fn shop(op: Op, intent: u32) -> Call {
@@ -148,13 +193,25 @@ fn shop(op: Op, intent: u32) -> Call {
 
 /// A call about an order that ended at this time.
 pub(super) fn about(op: Op, id: &str, status: &str, ended_ms: u64) -> Call {
-    let (invoked, ended) = (Duration::from_millis(ended_ms - 5), Duration::from_millis(ended_ms));
+    let (invoked, ended) = (
+        Duration::from_millis(ended_ms - 5),
+        Duration::from_millis(ended_ms),
+    );
     let order = Some(seen(id, status));
-    Call { invoked, ended, order, ..call(op, 50, id) }
+    Call {
+        invoked,
+        ended,
+        order,
+        ..call(op, 50, id)
+    }
 }
 
 fn seen(id: &str, status: &str) -> SeenOrder {
-    SeenOrder { id: id.to_owned(), status: status.to_owned(), fixed: format!("all of {id}") }
+    SeenOrder {
+        id: id.to_owned(),
+        status: status.to_owned(),
+        fixed: format!("all of {id}"),
+    }
 }
 
 /// 2.50, and a fee of 0.50.
@@ -189,14 +246,25 @@ fn event(order: &str, entry: &str) -> Event {
 }
 
 fn poison(entry: &str) -> Event {
-    Event { entry: entry.to_owned(), poison: true, ..Event::default() }
+    Event {
+        entry: entry.to_owned(),
+        poison: true,
+        ..Event::default()
+    }
 }
 
 fn stream(entries: Vec<Event>) -> Stream {
     let last = entries.last().unwrap().entry.clone();
     let groups = ["inventory-group", "payment-group"];
-    let groups = groups.map(|name| (name.to_owned(), (0, last.clone()))).into();
-    Stream { added: entries.len() as u64, entries, last, groups }
+    let groups = groups
+        .map(|name| (name.to_owned(), (0, last.clone())))
+        .into();
+    Stream {
+        added: entries.len() as u64,
+        entries,
+        last,
+        groups,
+    }
 }
 
 fn product() -> Product {
@@ -207,8 +275,18 @@ fn product() -> Product {
         balance,
         ..Movement::default()
     };
-    let restocked = Movement { note: Some(note(RESTOCK)), ..movement("11-0", "restock", 1, 1) };
-    let sold = Movement { order: Some(PAID.to_owned()), ..movement("12-0", "sale", -1, 0) };
+    let restocked = Movement {
+        note: Some(note(RESTOCK)),
+        ..movement("11-0", "restock", 1, 1)
+    };
+    let sold = Movement {
+        order: Some(PAID.to_owned()),
+        ..movement("12-0", "sale", -1, 0)
+    };
     let movements = vec![movement("10-0", "created", 0, 0), restocked, sold];
-    Product { stock: Some(0), deleted: false, movements }
+    Product {
+        stock: Some(0),
+        deleted: false,
+        movements,
+    }
 }

@@ -17,11 +17,18 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Finding {
     let stores = evidence.stores;
     for (id, order) in &stores.orders {
         finding.expect(is_exact(order), || {
-            let Order { quantity, price, fee, total, .. } = order;
+            let Order {
+                quantity,
+                price,
+                fee,
+                total,
+                ..
+            } = order;
             format!("order {id}: {quantity} x {price} and a fee of {fee} make {total}")
         });
-        finding
-            .expect(has_its_times(order), || format!("order {id} contradicts itself: {order:?}"));
+        finding.expect(has_its_times(order), || {
+            format!("order {id} contradicts itself: {order:?}")
+        });
     }
     events(evidence, &mut finding);
     account(stores, &mut finding);
@@ -36,8 +43,11 @@ fn is_exact(order: &Order) -> bool {
 
 /// Charged once, refunded only after that, or neither.
 fn has_its_times(order: &Order) -> bool {
-    let times =
-        (order.paid_at.is_some(), order.cancelled_at.is_some(), order.refunded_at.is_some());
+    let times = (
+        order.paid_at.is_some(),
+        order.cancelled_at.is_some(),
+        order.refunded_at.is_some(),
+    );
     match order.status.as_str() {
         "pending" => times == (false, false, false),
         "paid" => times == (true, false, false),
@@ -53,10 +63,18 @@ fn events(evidence: &Evidence<'_>, finding: &mut Finding) {
     let stores = evidence.stores;
     let trimmed = evidence.orders_trimmed();
     let mut told: HashMap<&str, i64> = HashMap::new();
-    for event in stores.completed.entries.iter().filter(|event| !event.poison) {
+    for event in stores
+        .completed
+        .entries
+        .iter()
+        .filter(|event| !event.poison)
+    {
         let first = told.entry(event.order.as_str()).or_insert(event.total);
         finding.expect(*first == event.total, || {
-            format!("order {}: one event says {first}, another {}", event.order, event.total)
+            format!(
+                "order {}: one event says {first}, another {}",
+                event.order, event.total
+            )
         });
     }
     for (id, order) in &stores.orders {
@@ -64,17 +82,30 @@ fn events(evidence: &Evidence<'_>, finding: &mut Finding) {
         let expected = order.was_paid().then_some(order.total);
         let removed = trimmed.contains_key(id.as_str()) && told.is_none();
         finding.expect(told == expected || removed, || {
-            format!("order {id} is {} of {}, its events say {told:?}", order.status, order.total)
+            format!(
+                "order {id} is {} of {}, its events say {told:?}",
+                order.status, order.total
+            )
         });
     }
 }
 
 fn account(stores: &Stores, finding: &mut Finding) {
-    let Some((charged, refunded)) = stores.account else { return };
-    let sum = |counts: fn(&Order) -> bool| -> i64 {
-        stores.orders.values().filter(|order| counts(order)).map(|order| order.total).sum()
+    let Some((charged, refunded)) = stores.account else {
+        return;
     };
-    let (paid, back) = (sum(Order::was_paid), sum(|order| order.status == "refunded"));
+    let sum = |counts: fn(&Order) -> bool| -> i64 {
+        stores
+            .orders
+            .values()
+            .filter(|order| counts(order))
+            .map(|order| order.total)
+            .sum()
+    };
+    let (paid, back) = (
+        sum(Order::was_paid),
+        sum(|order| order.status == "refunded"),
+    );
     finding.expect((charged, refunded) == (paid, back), || {
         format!("the account says {charged} and {refunded} back, the orders {paid} and {back}")
     });

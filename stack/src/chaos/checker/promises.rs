@@ -22,7 +22,10 @@ impl<'a> Placed<'a> {
         for call in places().filter(|call| call.outcome == Outcome::Ok) {
             by_intent.entry(call.intent).or_default().push(call);
         }
-        Self { by_request: places().map(|call| (call.request.as_str(), call)).collect(), by_intent }
+        Self {
+            by_request: places().map(|call| (call.request.as_str(), call)).collect(),
+            by_intent,
+        }
     }
 
     /// The call with this request id.
@@ -49,7 +52,9 @@ pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K5);
     for (id, call) in placed.acknowledged() {
         let there = evidence.stores.orders.contains_key(id) || evidence.may_be_lost(call);
-        finding.expect(there, || format!("order {id} was acknowledged and does not exist"));
+        finding.expect(there, || {
+            format!("order {id} was acknowledged and does not exist")
+        });
     }
     one_for_each_key(evidence, placed, &mut finding);
     cancellations(evidence, &mut finding);
@@ -60,19 +65,30 @@ pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
 fn one_for_each_key(evidence: &Evidence<'_>, placed: &Placed<'_>, finding: &mut Finding) {
     for (intent, calls) in &placed.by_intent {
         let orders = calls.iter().filter_map(|call| call.order.as_ref());
-        let told: HashSet<(&str, &str)> =
-            orders.map(|order| (order.id.as_str(), order.fixed.as_str())).collect();
-        let left = told.iter().filter(|(id, _)| evidence.stores.orders.contains_key(*id)).count();
+        let told: HashSet<(&str, &str)> = orders
+            .map(|order| (order.id.as_str(), order.fixed.as_str()))
+            .collect();
+        let left = told
+            .iter()
+            .filter(|(id, _)| evidence.stores.orders.contains_key(*id))
+            .count();
         // A key that was lost with its order makes another one.
         let once = told.len() == 1 || (evidence.window_ms > 0 && left <= 1);
-        finding.expect(once, || format!("one key, several answers: intent {intent}: {told:?}"));
+        finding.expect(once, || {
+            format!("one key, several answers: intent {intent}: {told:?}")
+        });
     }
     let mut orders: HashMap<u32, &str> = HashMap::new();
     for (id, order) in &evidence.stores.orders {
         // An order that nobody asked for is for another rule.
-        let Some(call) = placed.request(&order.request) else { continue };
+        let Some(call) = placed.request(&order.request) else {
+            continue;
+        };
         finding.expect(call.outcome != Outcome::Fail, || {
-            format!("{} was answered {} and made order {id}", call.request, call.status)
+            format!(
+                "{} was answered {} and made order {id}",
+                call.request, call.status
+            )
         });
         let other = orders.insert(call.intent, id.as_str());
         finding.expect(other.is_none(), || {
@@ -85,16 +101,26 @@ fn one_for_each_key(evidence: &Evidence<'_>, placed: &Placed<'_>, finding: &mut 
 fn cancellations(evidence: &Evidence<'_>, finding: &mut Finding) {
     for call in evidence.calls {
         let about_order = matches!(call.op, Op::Cancel | Op::Read);
-        let Some(order) = evidence.stores.orders.get(&call.product).filter(|_| about_order) else {
+        let Some(order) = evidence
+            .stores
+            .orders
+            .get(&call.product)
+            .filter(|_| about_order)
+        else {
             continue;
         };
         let excused = evidence.may_be_lost(call);
         if call.op == Op::Cancel && call.outcome == Outcome::Ok {
             finding.expect(order.status == "cancelled" || excused, || {
-                format!("order {} was cancelled and is {}", call.product, order.status)
+                format!(
+                    "order {} was cancelled and is {}",
+                    call.product, order.status
+                )
             });
         }
-        finding.expect(call.status != 404, || format!("order {} was not found", call.product));
+        finding.expect(call.status != 404, || {
+            format!("order {} was not found", call.product)
+        });
     }
 }
 
@@ -102,7 +128,11 @@ fn cancellations(evidence: &Evidence<'_>, finding: &mut Finding) {
 fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
     let mut notes: HashMap<&str, usize> = HashMap::new();
     for product in evidence.stores.products.values() {
-        for note in product.movements.iter().filter_map(|movement| movement.note.as_deref()) {
+        for note in product
+            .movements
+            .iter()
+            .filter_map(|movement| movement.note.as_deref())
+        {
             *notes.entry(note).or_default() += 1;
         }
     }
@@ -111,13 +141,20 @@ fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
         *restocks.entry(call.intent).or_default() |= call.outcome == Outcome::Ok;
     }
     for (intent, confirmed) in restocks {
-        let times = notes.get(note(intent).as_str()).copied().unwrap_or_default();
+        let times = notes
+            .get(note(intent).as_str())
+            .copied()
+            .unwrap_or_default();
         let right = if confirmed { times == 1 } else { times <= 1 };
         finding.expect(right || evidence.window_ms > 0, || {
             format!("restock {intent} happened {times} times, confirmed: {confirmed}")
         });
     }
-    for call in evidence.calls.iter().filter(|call| call.outcome == Outcome::Ok) {
+    for call in evidence
+        .calls
+        .iter()
+        .filter(|call| call.outcome == Outcome::Ok)
+    {
         let product = evidence.stores.products.get(&call.product);
         let right = match call.op {
             Op::Create => product.is_some(),
@@ -126,7 +163,10 @@ fn shop(evidence: &Evidence<'_>, finding: &mut Finding) {
             _ => continue,
         };
         finding.expect(right || evidence.may_be_lost(call), || {
-            format!("{:?} of product {} was confirmed and did not happen", call.op, call.product)
+            format!(
+                "{:?} of product {} was confirmed and did not happen",
+                call.op, call.product
+            )
         });
     }
 }
@@ -146,13 +186,19 @@ pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
         let Some(order) = &call.order else { continue };
         // A repeated placement is answered with the order as it was placed.
         if matches!(call.op, Op::Read | Op::Cancel) {
-            let sight = Sight { status: &order.status, call: Some(call) };
+            let sight = Sight {
+                status: &order.status,
+                call: Some(call),
+            };
             sights.entry(order.id.as_str()).or_default().push(sight);
         }
     }
     for (id, mut seen) in sights {
         if let Some(order) = evidence.stores.orders.get(id) {
-            seen.push(Sight { status: &order.status, call: None });
+            seen.push(Sight {
+                status: &order.status,
+                call: None,
+            });
         }
         for earlier in &seen {
             let Some(first) = earlier.call else { continue };
@@ -161,7 +207,10 @@ pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
             for later in seen.iter().filter(|later| later.call.is_none_or(is_later)) {
                 let on = may_follow(earlier.status, later.status);
                 finding.expect(on || evidence.may_be_lost(first), || {
-                    format!("order {id} was {} and then {}", earlier.status, later.status)
+                    format!(
+                        "order {id} was {} and then {}",
+                        earlier.status, later.status
+                    )
                 });
             }
         }
@@ -181,13 +230,17 @@ fn may_follow(earlier: &str, later: &str) -> bool {
 pub(super) fn never_early(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::K9);
     for (id, order) in &evidence.stores.orders {
-        let Some(paid_at) = order.paid_at else { continue };
+        let Some(paid_at) = order.paid_at else {
+            continue;
+        };
         let waited = paid_at - order.created_at;
         if waited < -SET_BACK_MS {
             continue;
         }
         let delay = i64::try_from(evidence.delay_ms).unwrap_or(i64::MAX);
-        finding.expect(waited >= delay, || format!("order {id} was paid after {waited} ms"));
+        finding.expect(waited >= delay, || {
+            format!("order {id} was paid after {waited} ms")
+        });
     }
     finding
 }

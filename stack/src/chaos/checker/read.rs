@@ -35,8 +35,14 @@ return answer";
 pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     let (inventory, payments) = (&*operators.inventory, &*operators.payments);
     let mut stores = Stores {
-        orders: lines(payments, "order:").await?.into_iter().map(order).collect::<Result<_>>()?,
-        due: payments.insist(&["ZRANGE", "due", "0", "-1"], LIMIT).await?,
+        orders: lines(payments, "order:")
+            .await?
+            .into_iter()
+            .map(order)
+            .collect::<Result<_>>()?,
+        due: payments
+            .insist(&["ZRANGE", "due", "0", "-1"], LIMIT)
+            .await?,
         account: account(payments).await?,
         completed: read_stream(payments, Store::Payments).await?,
         refunds: read_stream(inventory, Store::Inventory).await?,
@@ -44,8 +50,19 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
     };
     for (id, line) in lines(inventory, "product:").await? {
         let deleted = line.starts_with("deleted ");
-        let stock = if deleted { None } else { Some(word(&line, 1)?.parse()?) };
-        stores.products.insert(id, Product { stock, deleted, movements: Vec::new() });
+        let stock = if deleted {
+            None
+        } else {
+            Some(word(&line, 1)?.parse()?)
+        };
+        stores.products.insert(
+            id,
+            Product {
+                stock,
+                deleted,
+                movements: Vec::new(),
+            },
+        );
     }
     for (id, product) in &mut stores.products {
         let entries = entries(inventory, &format!("movements:{id}")).await?;
@@ -55,15 +72,23 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         // What was given back stands beside the record, under a name with a colon.
         for (name, value) in bucket.into_iter().filter(|(name, _)| !name.contains(':')) {
             let order = recorded_order(hour.parse()?, &name)?;
-            stores.records.entry(order).or_default().push(record(&value)?);
+            stores
+                .records
+                .entry(order)
+                .or_default()
+                .push(record(&value)?);
         }
     }
     for (operator, from) in [(inventory, Store::Payments), (payments, Store::Inventory)] {
         let letters = entries(operator, "dead_letters").await?;
-        stores.dead_letters.extend(letters.into_iter().map(|letter| dead_letter(from, letter)));
+        stores
+            .dead_letters
+            .extend(letters.into_iter().map(|letter| dead_letter(from, letter)));
         let attempts: Vec<String> = operator.insist(&["HGETALL", "attempts"], LIMIT).await?;
         let counted = attempts.chunks(2).map(|pair| pair.join(": "));
-        stores.attempts.extend(counted.map(|entry| format!("{} entry {entry}", from.name())));
+        stores
+            .attempts
+            .extend(counted.map(|entry| format!("{} entry {entry}", from.name())));
     }
     Ok(stores)
 }
@@ -76,7 +101,10 @@ async fn hashes(operator: &Operator, prefix: &str) -> Result<Vec<(String, Fields
         script
     };
     let found: Vec<(String, Vec<String>)> = read_keys(operator, prefix, "hash", script).await?;
-    Ok(found.into_iter().map(|(name, words)| (name, pairs(words))).collect())
+    Ok(found
+        .into_iter()
+        .map(|(name, words)| (name, pairs(words)))
+        .collect())
 }
 
 /// All texts whose keys begin so, by the rest of their keys.
@@ -100,7 +128,11 @@ async fn read_keys<T: FromRedisValue>(
     let mut all = Vec::with_capacity(keys.len());
     for page in keys.chunks(PAGE) {
         let found: Vec<T> = ask(operator, &command(page)).await?;
-        all.extend(page.iter().map(|key| key[prefix.len()..].to_owned()).zip(found));
+        all.extend(
+            page.iter()
+                .map(|key| key[prefix.len()..].to_owned())
+                .zip(found),
+        );
     }
     Ok(all)
 }
@@ -111,7 +143,9 @@ async fn keys(operator: &Operator, prefix: &str, kind: &str) -> Result<Vec<Strin
     let mut keys = Vec::new();
     let mut cursor = "0".to_owned();
     loop {
-        let words = ["SCAN", &cursor, "MATCH", &pattern, "COUNT", &page, "TYPE", kind];
+        let words = [
+            "SCAN", &cursor, "MATCH", &pattern, "COUNT", &page, "TYPE", kind,
+        ];
         let (next, found): (String, Vec<String>) = operator.insist(&words, LIMIT).await?;
         keys.extend(found);
         cursor = next;
@@ -130,7 +164,9 @@ async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>
     let page = ENTRIES_PAGE.to_string();
     let mut all: Vec<(String, Fields)> = Vec::new();
     loop {
-        let from = all.last().map_or("-".to_owned(), |(last, _)| format!("({last}"));
+        let from = all
+            .last()
+            .map_or("-".to_owned(), |(last, _)| format!("({last}"));
         let words = ["XRANGE", key, &from, "+", "COUNT", &page];
         let found: Vec<(String, Vec<String>)> = operator.insist(&words, LIMIT).await?;
         if found.is_empty() {
@@ -146,8 +182,15 @@ async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>
 
 async fn read_stream(operator: &Operator, store: Store) -> Result<Stream> {
     let key = stream(store).key;
-    let entries = entries(operator, key).await?.into_iter().map(event).collect::<Result<_>>()?;
-    Ok(Stream { entries, ..standing(operator, key).await? })
+    let entries = entries(operator, key)
+        .await?
+        .into_iter()
+        .map(event)
+        .collect::<Result<_>>()?;
+    Ok(Stream {
+        entries,
+        ..standing(operator, key).await?
+    })
 }
 
 /// How far a stream and its groups have come, without the entries.
@@ -157,18 +200,30 @@ pub(crate) async fn standing(operator: &Operator, key: &str) -> Result<Stream> {
         operator.insist(&["XINFO", "GROUPS", key], LIMIT).await?;
     let mut groups = BTreeMap::new();
     for group in found {
-        let standing = (field(&group, "pending")?, field(&group, "last-delivered-id")?);
+        let standing = (
+            field(&group, "pending")?,
+            field(&group, "last-delivered-id")?,
+        );
         groups.insert(field(&group, "name")?, standing);
     }
     let info: HashMap<String, redis::Value> =
         operator.insist(&["XINFO", "STREAM", key], LIMIT).await?;
-    let (added, last) = (field(&info, "entries-added")?, field(&info, "last-generated-id")?);
-    Ok(Stream { entries: Vec::new(), added, last, groups })
+    let (added, last) = (
+        field(&info, "entries-added")?,
+        field(&info, "last-generated-id")?,
+    );
+    Ok(Stream {
+        entries: Vec::new(),
+        added,
+        last,
+        groups,
+    })
 }
 
 async fn account(payments: &Operator) -> Result<Option<(i64, i64)>> {
-    let kept: Vec<Option<i64>> =
-        payments.insist(&["HMGET", "account", "charged", "refunded"], LIMIT).await?;
+    let kept: Vec<Option<i64>> = payments
+        .insist(&["HMGET", "account", "charged", "refunded"], LIMIT)
+        .await?;
     Ok(match kept[..] {
         [None, None] => None,
         [charged, refunded] => Some((charged.unwrap_or_default(), refunded.unwrap_or_default())),
@@ -181,7 +236,9 @@ async fn ask<T: FromRedisValue>(operator: &Operator, script: &Cmd) -> Result<T> 
 }
 
 fn field<T: FromRedisValue>(info: &HashMap<String, redis::Value>, name: &str) -> Result<T> {
-    let value = info.get(name).with_context(|| format!("XINFO tells no {name}"))?;
+    let value = info
+        .get(name)
+        .with_context(|| format!("XINFO tells no {name}"))?;
     Ok(T::from_redis_value(value.clone())?)
 }
 

@@ -23,7 +23,10 @@ pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {
             });
         }
         finding.expect(agrees(product, balance), || {
-            format!("product {id}: stock {:?}, its ledger says {balance}", product.stock)
+            format!(
+                "product {id}: stock {:?}, its ledger says {balance}",
+                product.stock
+            )
         });
     }
     finding
@@ -48,7 +51,10 @@ pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
     }
     for (id, product) in &stores.products {
         let other = |kind: &str| !matches!(kind, "sale" | "release");
-        let by_hand = product.movements.iter().filter(|movement| other(&movement.kind));
+        let by_hand = product
+            .movements
+            .iter()
+            .filter(|movement| other(&movement.kind));
         let brought: i64 = by_hand.map(|movement| movement.delta).sum();
         // Stock of a deleted product that is given back is given to nobody.
         let sold = taken.get(id.as_str()).copied().unwrap_or_default();
@@ -68,7 +74,9 @@ pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
 /// Of many who want the last piece, and pay for it, one gets it.
 fn last_piece(evidence: &Evidence<'_>, id: &str, sold: i64, finding: &mut Finding) {
     let orders = evidence.stores.orders.values();
-    let buyers = orders.filter(|order| order.product == id && order.was_paid()).count();
+    let buyers = orders
+        .filter(|order| order.product == id && order.was_paid())
+        .count();
     finding.expect(sold == i64::from(buyers > 0), || {
         format!("{buyers} paid for the only piece of product {id}, {sold} were taken")
     });

@@ -114,6 +114,9 @@ impl Stores {
     /// Whether the stock of this order is taken.
     pub(crate) fn is_applied(&self, order: &str) -> bool {
         let records = self.records.get(order);
-        records.is_some_and(|all| all.iter().any(|record| matches!(record, Record::Applied(_))))
+        records.is_some_and(|all| {
+            all.iter()
+                .any(|record| matches!(record, Record::Applied(_)))
+        })
     }
 }

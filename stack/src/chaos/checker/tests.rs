@@ -40,7 +40,10 @@ fn a_world_in_which_nothing_happened_holds_for_no_rule() {
 fn stock_that_its_ledger_does_not_explain_is_found() {
     assert!(broken(|world| world.product().stock = Some(1)).contains(&Rule::K1));
     assert!(broken(|world| world.product().movements[2].balance = 1).contains(&Rule::K1));
-    assert_eq!(broken(|world| world.watch.violations.push("once".to_owned())), [Rule::K1]);
+    assert_eq!(
+        broken(|world| world.watch.violations.push("once".to_owned())),
+        [Rule::K1]
+    );
     let negative = broken(|world| {
         world.product().movements.remove(1);
         world.product().movements[1].balance = -1;
@@ -64,7 +67,10 @@ fn stock_that_was_taken_twice_for_one_order_is_found() {
 
 #[test]
 fn money_that_does_not_add_up_is_found() {
-    assert_eq!(broken(|world| world.stores.account = Some((600, 0))), [Rule::K3]);
+    assert_eq!(
+        broken(|world| world.stores.account = Some((600, 0))),
+        [Rule::K3]
+    );
     assert!(broken(|world| world.order(PAID).fee = 51).contains(&Rule::K3));
     assert!(broken(|world| world.order(PAID).total = 301).contains(&Rule::K3));
     assert!(broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::K3));
@@ -84,11 +90,21 @@ fn stores_that_disagree_are_found() {
         world.stores.refunds.entries.clear();
         world.stores.refunds.added = 0;
     };
-    assert_eq!(broken(unknown), [Rule::K4], "an event that was never acted on");
+    assert_eq!(
+        broken(unknown),
+        [Rule::K4],
+        "an event that was never acted on"
+    );
     let cancelled = |world: &mut World| {
-        world.stores.records.insert(CANCELLED.to_owned(), vec![Record::Refused]);
+        world
+            .stores
+            .records
+            .insert(CANCELLED.to_owned(), vec![Record::Refused]);
     };
-    assert!(broken(cancelled).contains(&Rule::K4), "a cancelled order that was acted on");
+    assert!(
+        broken(cancelled).contains(&Rule::K4),
+        "a cancelled order that was acted on"
+    );
     assert!(broken(|world| world.order(PAID).status = "pending".to_owned()).contains(&Rule::K4));
 }
 
@@ -99,7 +115,10 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
     let again = |world: &mut World| {
         let mut twin = world.stores.orders[CANCELLED].clone();
         twin.request = "request-3b".to_owned();
-        world.stores.orders.insert("order-cancelled-too".to_owned(), twin);
+        world
+            .stores
+            .orders
+            .insert("order-cancelled-too".to_owned(), twin);
         let mut call = world.calls[2].clone();
         call.request = "request-3b".to_owned();
         world.calls.push(call);
@@ -111,9 +130,15 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
         world.calls.push(call);
     };
     assert_eq!(broken(other), [Rule::K5], "one key, two answers");
-    assert_eq!(broken(|world| world.calls[0].outcome = Outcome::Fail), [Rule::K5]);
+    assert_eq!(
+        broken(|world| world.calls[0].outcome = Outcome::Fail),
+        [Rule::K5]
+    );
     let undone = |world: &mut World| world.calls.push(about(Op::Cancel, PAID, "cancelled", 200));
-    assert!(broken(undone).contains(&Rule::K5), "a cancellation that was confirmed");
+    assert!(
+        broken(undone).contains(&Rule::K5),
+        "a cancellation that was confirmed"
+    );
     let restock = |world: &mut World| world.product().movements[1].note = None;
     assert_eq!(broken(restock), [Rule::K5], "a restock that was confirmed");
 }
@@ -121,7 +146,12 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
 #[test]
 fn effects_that_are_not_single_are_found() {
     let twice = |world: &mut World| {
-        world.stores.records.get_mut(REFUNDED).unwrap().push(Record::Refused);
+        world
+            .stores
+            .records
+            .get_mut(REFUNDED)
+            .unwrap()
+            .push(Record::Refused);
     };
     assert_eq!(broken(twice), [Rule::K6]);
     let unrecorded = |world: &mut World| {
@@ -151,34 +181,66 @@ fn a_status_that_went_back_is_found() {
     let back = |world: &mut World| world.calls.push(about(Op::Read, PAID, "pending", 600));
     assert_eq!(broken(back), [Rule::K8]);
     let last = |world: &mut World| world.calls.push(about(Op::Read, PAID, "refunded", 600));
-    assert_eq!(broken(last), [Rule::K8], "what is in the store counts as well");
+    assert_eq!(
+        broken(last),
+        [Rule::K8],
+        "what is in the store counts as well"
+    );
 }
 
 #[test]
 fn a_payment_before_its_time_is_found() {
-    assert_eq!(broken(|world| world.order(PAID).paid_at = Some(1_299)), [Rule::K9]);
+    assert_eq!(
+        broken(|world| world.order(PAID).paid_at = Some(1_299)),
+        [Rule::K9]
+    );
 }
 
 #[test]
 fn whatever_is_left_over_is_found() {
-    assert_eq!(broken(|world| world.stores.due.push(PAID.to_owned())), [Rule::K10]);
-    assert_eq!(broken(|world| world.stores.attempts.push("entry 1-0: 1".to_owned())), [Rule::K10]);
+    assert_eq!(
+        broken(|world| world.stores.due.push(PAID.to_owned())),
+        [Rule::K10]
+    );
+    assert_eq!(
+        broken(|world| world.stores.attempts.push("entry 1-0: 1".to_owned())),
+        [Rule::K10]
+    );
     let pending = |world: &mut World| {
-        world.stores.completed.groups.get_mut("inventory-group").unwrap().0 = 1;
+        world
+            .stores
+            .completed
+            .groups
+            .get_mut("inventory-group")
+            .unwrap()
+            .0 = 1;
     };
     assert_eq!(broken(pending), [Rule::K10]);
-    assert_eq!(broken(|world| world.stores.refunds.groups.clear()), [Rule::K10]);
+    assert_eq!(
+        broken(|world| world.stores.refunds.groups.clear()),
+        [Rule::K10]
+    );
     let unread = |world: &mut World| {
-        let unread = Event { entry: "9-0".to_owned(), ..world.stores.completed.entries[0].clone() };
+        let unread = Event {
+            entry: "9-0".to_owned(),
+            ..world.stores.completed.entries[0].clone()
+        };
         world.stores.completed.entries.push(unread);
         world.stores.completed.added += 1;
         world.stores.completed.last = "9-0".to_owned();
     };
     assert_eq!(broken(unread), [Rule::K10]);
-    assert_eq!(broken(|world| world.stores.dead_letters.clear()), [Rule::K10]);
+    assert_eq!(
+        broken(|world| world.stores.dead_letters.clear()),
+        [Rule::K10]
+    );
     let needless = |world: &mut World| {
         let first = world.stores.dead_letters[0].clone();
-        let letter = DeadLetter { poison: false, entry: "1-0".to_owned(), ..first };
+        let letter = DeadLetter {
+            poison: false,
+            entry: "1-0".to_owned(),
+            ..first
+        };
         world.stores.dead_letters.push(letter);
     };
     assert_eq!(broken(needless), [Rule::K10]);
@@ -186,7 +248,10 @@ fn whatever_is_left_over_is_found() {
 
 #[test]
 fn an_entry_that_is_gone_is_found() {
-    assert_eq!(broken(|world| world.stores.completed.added += 1), [Rule::K11]);
+    assert_eq!(
+        broken(|world| world.stores.completed.added += 1),
+        [Rule::K11]
+    );
 }
 
 #[test]
@@ -249,7 +314,10 @@ fn stock_of_an_order_that_payments_lost_has_to_be_given_back() {
         release.entry = "13-0".to_owned();
         product.movements.push(release);
         product.stock = Some(1);
-        world.stores.records.insert(PAID.to_owned(), vec![Record::Refused]);
+        world
+            .stores
+            .records
+            .insert(PAID.to_owned(), vec![Record::Refused]);
     };
     assert_eq!(broken(released), []);
 }

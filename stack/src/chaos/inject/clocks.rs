@@ -71,7 +71,9 @@ impl Injector {
         self.tally.count(Figure::ServiceKills);
         self.running(name).await?;
         // Whether it gets ready depends on what else happens.
-        timeout(READY_LIMIT, self.system.wait_process_ready(name)).await.ok();
+        timeout(READY_LIMIT, self.system.wait_process_ready(name))
+            .await
+            .ok();
         Ok(())
     }
 }

@@ -19,11 +19,17 @@ impl Injector {
     pub(super) async fn harm(&self, link: Link, tcp: Tcp, time: Duration) -> Result<()> {
         let _turn = self.turn(&link.to_string()).await;
         let proxy = self.proxy(link);
-        self.history.note("fault", json!({"fault": format!("{tcp:?} {link} for {time:?}")}));
+        self.history.note(
+            "fault",
+            json!({"fault": format!("{tcp:?} {link} for {time:?}")}),
+        );
         let usual = self.usual();
         match tcp {
             Tcp::Cut => proxy.refuse(),
-            Tcp::HalfOpen => proxy.set(Faults { block: Block::Both, ..usual }),
+            Tcp::HalfOpen => proxy.set(Faults {
+                block: Block::Both,
+                ..usual
+            }),
             Tcp::Slow(delay) => proxy.set(Faults { delay, ..usual }),
             Tcp::Split(piece) => proxy.set(Faults { piece, ..usual }),
         }
@@ -37,7 +43,10 @@ impl Injector {
         let mut turns = Vec::new();
         for link in stop {
             turns.push((*link, self.turn(&link.to_string()).await));
-            self.proxy(*link).set(Faults { block: Block::Both, ..self.usual() });
+            self.proxy(*link).set(Faults {
+                block: Block::Both,
+                ..self.usual()
+            });
             sleep(pause).await;
         }
         for link in release {

@@ -62,12 +62,14 @@ return answer";
 
 impl Injector {
     pub(super) async fn operate(&self, what: &What) -> Result<()> {
-        self.history.note("fault", json!({"fault": what.to_string()}));
+        self.history
+            .note("fault", json!({"fault": what.to_string()}));
         match *what {
             What::OutOfMemory(store, time) => {
                 let _turn = self.turn(store.name()).await;
                 let set = |bytes: &'static str| async move {
-                    self.insist::<()>(store, &["CONFIG", "SET", "maxmemory", bytes]).await
+                    self.insist::<()>(store, &["CONFIG", "SET", "maxmemory", bytes])
+                        .await
                 };
                 set(HARDLY_ANY).await?;
                 sleep(time).await;
@@ -83,7 +85,9 @@ impl Injector {
                 let words = ["XGROUP", "DESTROY", stream.key, stream.group];
                 // Only a group that is back after the last time can be lost again.
                 let destroyed = wait_until("a group to destroy", LIMIT, || async {
-                    self.insist::<u32>(store, &words).await.is_ok_and(|groups| groups == 1)
+                    self.insist::<u32>(store, &words)
+                        .await
+                        .is_ok_and(|groups| groups == 1)
                 });
                 destroyed.await?;
                 self.tally.count(Figure::GroupsDestroyed);
@@ -92,7 +96,8 @@ impl Injector {
             What::Poison(store, shape) => self.poison(store, shape).await?,
             What::LargeEntry(store) => {
                 let ballast = "x".repeat(LARGE_BYTES);
-                self.add(store, &[POISON_MARK, "chaos", "ballast", &ballast]).await?;
+                self.add(store, &[POISON_MARK, "chaos", "ballast", &ballast])
+                    .await?;
                 self.tally.count(Figure::LargeEntries);
             }
             What::Duplicate(store, choice) => self.duplicate(store, choice).await?,
@@ -103,8 +108,10 @@ impl Injector {
 
     /// While its readers are frozen, everything is trimmed off a stream.
     async fn trim_unread(&self, store: Store) -> Result<()> {
-        let (first, second) =
-            (stream(Store::Payments).consumers, stream(Store::Inventory).consumers);
+        let (first, second) = (
+            stream(Store::Payments).consumers,
+            stream(Store::Inventory).consumers,
+        );
         let mut turns = Vec::new();
         for name in [first, second].concat() {
             turns.push(self.turn(name).await);
@@ -115,7 +122,10 @@ impl Injector {
                 continue;
             }
             let unread = trimmed.iter().filter(|entry| entry.unread).count();
-            self.history.note("trimmed", json!({"entries": trimmed.len(), "unread": unread}));
+            self.history.note(
+                "trimmed",
+                json!({"entries": trimmed.len(), "unread": unread}),
+            );
             self.declare(|declared| declared.trimmed.extend(trimmed));
             self.tally.count(Figure::EarlyTrims);
             break;
@@ -134,7 +144,10 @@ impl Injector {
             }
             sleep(GATHER).await;
         }
-        let readers = [self.running(readers[0]).await?, self.running(readers[1]).await?];
+        let readers = [
+            self.running(readers[0]).await?,
+            self.running(readers[1]).await?,
+        ];
         for reader in &readers {
             reader.pause();
         }
@@ -156,7 +169,12 @@ impl Injector {
     async fn until_trimmed(&self, store: Store) -> Result<Vec<Trimmed>> {
         let stream = stream(store);
         let mut script = Cmd::new();
-        script.arg("EVAL").arg(TRIM_SCRIPT).arg(1).arg(stream.key).arg(stream.group);
+        script
+            .arg("EVAL")
+            .arg(TRIM_SCRIPT)
+            .arg(1)
+            .arg(stream.key)
+            .arg(stream.group);
         let deadline = Instant::now() + TRIM_PATIENCE;
         while Instant::now() < deadline {
             // Once: after an error nobody would know what is gone.
@@ -179,11 +197,17 @@ impl Injector {
             Poison::Rubbish => &["rubbish", "from an operator"],
             Poison::UnknownType => &["ce_specversion", "1.0", "ce_type", "order.exploded.v9"],
             Poison::NoOrder => &["ce_specversion", "1.0", "ce_type", event_type(store)],
-            Poison::BadNumber => {
-                &["ce_specversion", "1.0", "ce_type", event_type(store), "quantity", "many"]
-            }
+            Poison::BadNumber => &[
+                "ce_specversion",
+                "1.0",
+                "ce_type",
+                event_type(store),
+                "quantity",
+                "many",
+            ],
         };
-        self.add(store, &[&[POISON_MARK, "chaos"], fields].concat()).await?;
+        self.add(store, &[&[POISON_MARK, "chaos"], fields].concat())
+            .await?;
         self.tally.count(Figure::Poison);
         Ok(())
     }
@@ -203,7 +227,11 @@ impl Injector {
                 let count = u64::try_from(events.len())?;
                 break events.swap_remove(usize::try_from(choice % count)?);
             }
-            ensure!(Instant::now() < deadline, "{} never had an event", stream.key);
+            ensure!(
+                Instant::now() < deadline,
+                "{} never had an event",
+                stream.key
+            );
             sleep(POLL).await;
         };
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();

@@ -51,7 +51,10 @@ impl Injector {
     ) -> Result<()> {
         let _turn = self.turn(name).await;
         let process = self.running(name).await?;
-        self.history.note("fault", json!({"fault": format!("log of {name} unread: {reading:?}")}));
+        self.history.note(
+            "fault",
+            json!({"fault": format!("log of {name} unread: {reading:?}")}),
+        );
         process.set_reading(reading);
         let filled = fill_pipe(&process);
         sleep(time).await;
@@ -80,7 +83,10 @@ impl Injector {
         }
         let connected = connecting.join_all().await.into_iter();
         let connected: Vec<TcpStream> = connected.filter_map(|made| made.ok()?.ok()).collect();
-        let told = format!("{} of {clients} {crowd:?} clients at {name}", connected.len());
+        let told = format!(
+            "{} of {clients} {crowd:?} clients at {name}",
+            connected.len()
+        );
         self.history.note("fault", json!({"fault": told}));
         ensure!(!connected.is_empty(), "{told}");
         sleep(time).await;
@@ -99,14 +105,19 @@ async fn connect(address: SocketAddr, crowd: Crowd) -> Result<TcpStream> {
     socket.set_recv_buffer_size(UNREAD_BUFFER)?;
     let mut client = socket.connect(address).await?;
     let request = format!("GET /docs HTTP/1.1\r\nHost: {address}\r\n\r\n");
-    client.write_all(request.repeat(UNREAD_ANSWERS).as_bytes()).await?;
+    client
+        .write_all(request.repeat(UNREAD_ANSWERS).as_bytes())
+        .await?;
     Ok(client)
 }
 
 /// Writes into the output of a process until it takes no more.
 fn fill_pipe(process: &Process) -> Result<()> {
     let path = format!("/proc/{}/fd/1", process.pid());
-    let pipe = OpenOptions::new().write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let pipe = OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path);
     let mut pipe = pipe.context("the output of a process")?;
     for _ in 0..PIPE_BYTES / FILLER.len() {
         if pipe.write_all(FILLER).is_err() {

@@ -32,7 +32,8 @@ impl Injector {
             let lost = server.cut_tail(cut)?;
             self.tally.count(Figure::TailCuts);
             self.declare(|declared| declared.crashes.push(Crash { store, at, over }));
-            self.history.note("lost", json!({"store": store.name(), "bytes": lost.bytes}));
+            self.history
+                .note("lost", json!({"store": store.name(), "bytes": lost.bytes}));
         }
         sleep(STORE_PAUSE).await;
         server.restart().await?;
@@ -44,7 +45,10 @@ impl Injector {
     pub(super) async fn fill_disk(&self, store: Store, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
-        self.history.note("fault", json!({"fault": format!("disk of {} full", store.name())}));
+        self.history.note(
+            "fault",
+            json!({"fault": format!("disk of {} full", store.name())}),
+        );
         let ended = self.fill_until_end(store).await;
         sleep(time).await;
         server.fill_disk(false)?;
@@ -60,14 +64,21 @@ impl Injector {
     pub(super) async fn end_store(&self, store: Store, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
-        self.history.note("fault", json!({"fault": format!("{} store ends", store.name())}));
+        self.history.note(
+            "fault",
+            json!({"fault": format!("{} store ends", store.name())}),
+        );
         let ended = self.fill_until_end(store).await;
         let restarted = server.restart().await;
         sleep(time).await;
         server.fill_disk(false)?;
         restarted?;
         let changed = wait_until("the store to take changes again", PROCESS_LIMIT, || async {
-            self.operators.to(store).ask::<()>(&["SET", PROBE, ""]).await.is_ok()
+            self.operators
+                .to(store)
+                .ask::<()>(&["SET", PROBE, ""])
+                .await
+                .is_ok()
         });
         changed.await?;
         if ended? {

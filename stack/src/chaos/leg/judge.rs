@@ -47,12 +47,16 @@ impl Judge {
     /// K13, first half.
     pub(super) fn ready(&mut self, took: Option<Duration>) {
         let mut finding = Finding::new(Rule::K13);
-        finding.expect(took.is_some_and(|took| took <= READY_LIMIT), || match took {
-            Some(took) => format!("ready only after {took:.1?}, not {READY_LIMIT:?}"),
-            None => "never ready again".to_owned(),
-        });
+        finding.expect(
+            took.is_some_and(|took| took <= READY_LIMIT),
+            || match took {
+                Some(took) => format!("ready only after {took:.1?}, not {READY_LIMIT:?}"),
+                None => "never ready again".to_owned(),
+            },
+        );
         let took = took.map_or("never".to_owned(), |took| format!("{took:.2?}"));
-        self.remarks.push(format!("all processes ready after the last fault: {took}"));
+        self.remarks
+            .push(format!("all processes ready after the last fault: {took}"));
         self.findings.push(finding);
     }
 
@@ -65,7 +69,8 @@ impl Judge {
             Err(left) => format!("never drained: {left}"),
         });
         let took = took.map_or("never".to_owned(), |took| format!("{took:.2?}"));
-        self.remarks.push(format!("everything drained after the last order: {took}"));
+        self.remarks
+            .push(format!("everything drained after the last order: {took}"));
         self.merge(vec![finding]);
     }
 
@@ -115,7 +120,11 @@ impl Judge {
         }
         let sum = |usage: &HashMap<_, Usage>| -> [u64; 3] {
             usage.values().fold([0; 3], |[rss, files, threads], one| {
-                [rss + one.rss_kib, files + one.descriptors, threads + one.threads]
+                [
+                    rss + one.rss_kib,
+                    files + one.descriptors,
+                    threads + one.threads,
+                ]
             })
         };
         let ([rss, files, threads], [rss_now, files_now, threads_now]) =
@@ -179,7 +188,11 @@ impl Judge {
         reconciled: bool,
     ) -> Result<()> {
         let stores = read::read(&running.operators).await?;
-        let watch = running.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let watch = running
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let lossy = running.leg.durability == Durability::EverySecond;
         let findings = checker::check(&Evidence {
             calls: &running.history.calls(),
@@ -197,7 +210,11 @@ impl Judge {
     /// Adds findings to those about the same rule.
     fn merge(&mut self, findings: Vec<Finding>) {
         for finding in findings {
-            match self.findings.iter_mut().find(|known| known.rule == finding.rule) {
+            match self
+                .findings
+                .iter_mut()
+                .find(|known| known.rule == finding.rule)
+            {
                 Some(known) => known.add(finding),
                 None => self.findings.push(finding),
             }

@@ -75,15 +75,25 @@ pub(crate) enum Upkeep {
 
 /// Draws the wishes of a leg.
 pub(crate) fn wishes(leg: &Leg, rng: &mut Rng) -> Wishes {
-    let mut draw =
-        Draw { leg, rng, products: Vec::new(), last_pieces: Vec::new(), orders: Vec::new() };
+    let mut draw = Draw {
+        leg,
+        rng,
+        products: Vec::new(),
+        last_pieces: Vec::new(),
+        orders: Vec::new(),
+    };
     let upkeep = draw.shop();
     draw.races();
     draw.single_orders(&upkeep);
     draw.habits();
     let mut orders = draw.orders;
     orders.sort_by_key(|wish| wish.at);
-    Wishes { products: draw.products, last_pieces: draw.last_pieces, orders, upkeep }
+    Wishes {
+        products: draw.products,
+        last_pieces: draw.last_pieces,
+        orders,
+        upkeep,
+    }
 }
 
 struct Draw<'a> {
@@ -182,14 +192,21 @@ impl Draw<'_> {
     fn some_of_the_orders(&mut self, figure: Figure) -> HashSet<usize> {
         let planned = self.leg.planned.get(figure);
         let wanted = (planned + planned / SPARE_SHARE + SPARE) as usize;
-        self.rng.choose_multiple(0..self.orders.len(), wanted).into_iter().collect()
+        self.rng
+            .choose_multiple(0..self.orders.len(), wanted)
+            .into_iter()
+            .collect()
     }
 
     fn product(&mut self, quantity: u64) -> usize {
         let number = self.products.len();
         let cents = self.rng.u32(1..10_000);
         let price = format!("{}.{:02}", cents / 100, cents % 100);
-        self.products.push(NewProduct { name: format!("thing {number}"), price, quantity });
+        self.products.push(NewProduct {
+            name: format!("thing {number}"),
+            price,
+            quantity,
+        });
         number
     }
 
@@ -200,7 +217,15 @@ impl Draw<'_> {
 
     fn order(&mut self, at: Duration, product: usize, quantity: u64) {
         let (twin, repeat, cancel, looks) = (false, None, None, Vec::new());
-        self.orders.push(Wish { at, product, quantity, twin, repeat, cancel, looks });
+        self.orders.push(Wish {
+            at,
+            product,
+            quantity,
+            twin,
+            repeat,
+            cancel,
+            looks,
+        });
     }
 
     /// Some time among the faults.
@@ -228,7 +253,10 @@ mod tests {
 
     #[test]
     fn more_is_wanted_than_planned() {
-        for leg in [Scale::Smoke, Scale::Ci, Scale::Nightly].into_iter().flat_map(Scale::legs) {
+        for leg in [Scale::Smoke, Scale::Ci, Scale::Nightly]
+            .into_iter()
+            .flat_map(Scale::legs)
+        {
             let wishes = wishes(&leg, &mut Rng::with_seed(3));
             let wanted = |figure| leg.planned.get(figure) as usize;
             assert!(wishes.orders.len() > wanted(Figure::Orders));

@@ -53,14 +53,28 @@ pub(super) async fn send(request: RequestBuilder) -> Answer {
         return Answer::default();
     };
     let status = response.status().as_u16();
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let replayed = header("idempotent-replayed") == Some("true");
     let seconds = header("retry-after").and_then(|text| text.parse().ok());
     let retry_after = seconds.map(Duration::from_secs);
     match response.json().await {
-        Ok(body) => Answer { status, body, replayed, retry_after },
+        Ok(body) => Answer {
+            status,
+            body,
+            replayed,
+            retry_after,
+        },
         // Deleting has no body; anything else was cut off on the way.
-        Err(_) if status == 204 => Answer { status, retry_after, ..Answer::default() },
+        Err(_) if status == 204 => Answer {
+            status,
+            retry_after,
+            ..Answer::default()
+        },
         Err(_) => Answer::default(),
     }
 }
@@ -93,9 +107,20 @@ impl Answer {
     /// The order in the body.
     pub(super) fn order(&self) -> Option<SeenOrder> {
         let text = |name: &str| self.body[name].as_str().map(str::to_owned);
-        let fixed = ["product_id", "quantity", "price", "fee", "total", "created_at"];
+        let fixed = [
+            "product_id",
+            "quantity",
+            "price",
+            "fee",
+            "total",
+            "created_at",
+        ];
         let fixed = fixed.map(|name| self.body[name].to_string()).join(" ");
-        Some(SeenOrder { id: text("id")?, status: text("status")?, fixed })
+        Some(SeenOrder {
+            id: text("id")?,
+            status: text("status")?,
+            fixed,
+        })
     }
 
     /// The id in the body.
@@ -118,7 +143,11 @@ mod tests {
 
     fn answer(status: u16, kind: &str) -> Answer {
         let body = json!({"type": format!("/problems/{kind}")});
-        Answer { status, body, ..Answer::default() }
+        Answer {
+            status,
+            body,
+            ..Answer::default()
+        }
     }
 
     #[test]
@@ -128,7 +157,10 @@ mod tests {
         assert_eq!(answer(504, "deadline-exceeded").outcome(), Outcome::Unknown);
         assert_eq!(answer(500, "internal").outcome(), Outcome::Unknown);
         assert_eq!(answer(503, "store-refused").outcome(), Outcome::Fail);
-        assert_eq!(answer(503, "inventory-unavailable").outcome(), Outcome::Fail);
+        assert_eq!(
+            answer(503, "inventory-unavailable").outcome(),
+            Outcome::Fail
+        );
         assert_eq!(answer(404, "product-not-found").outcome(), Outcome::Fail);
         assert_eq!(answer(201, "").outcome(), Outcome::Ok);
     }

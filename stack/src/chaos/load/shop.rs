@@ -42,12 +42,18 @@ impl Load {
         for (at, what) in upkeep {
             sleep_until(start + at).await;
             let (op, product, body, figure) = match what {
-                Upkeep::Restock { product, quantity } => {
-                    (Op::Restock, product, json!({"quantity": quantity}), Figure::Restocks)
-                }
-                Upkeep::Count { product, quantity } => {
-                    (Op::Count, product, json!({"quantity": quantity}), Figure::Stocktakes)
-                }
+                Upkeep::Restock { product, quantity } => (
+                    Op::Restock,
+                    product,
+                    json!({"quantity": quantity}),
+                    Figure::Restocks,
+                ),
+                Upkeep::Count { product, quantity } => (
+                    Op::Count,
+                    product,
+                    json!({"quantity": quantity}),
+                    Figure::Stocktakes,
+                ),
                 Upkeep::Delete { product } => (Op::Delete, product, Value::Null, Figure::Deletions),
             };
             let id = products[product].as_str();
@@ -76,6 +82,14 @@ impl Load {
             _ => Method::POST,
         };
         let body = (op != Op::Delete).then_some(body);
-        Intent { op, number, method, path, body, product, quantity }
+        Intent {
+            op,
+            number,
+            method,
+            path,
+            body,
+            product,
+            quantity,
+        }
     }
 }

@@ -95,7 +95,11 @@ impl fmt::Display for What {
             Self::Freeze(process, time) => write!(f, "SIGSTOP {process} for {time:?}"),
             Self::KillStore(store) => write!(f, "SIGKILL {} store", store.name()),
             Self::CutTail(store, cut) => {
-                write!(f, "SIGKILL {} store, its tail cut off: {cut:?}", store.name())
+                write!(
+                    f,
+                    "SIGKILL {} store, its tail cut off: {cut:?}",
+                    store.name()
+                )
             }
             Self::Tcp(link, what, time) => write!(f, "{what:?} {link} for {time:?}"),
             Self::Partition { stop, pause, .. } => {
@@ -103,7 +107,11 @@ impl fmt::Display for What {
             }
             Self::JumpClock(store, by) => write!(f, "clock of {} store {by:+} ms", store.name()),
             Self::LongJump(store, days) => {
-                write!(f, "clock of {} store {days:+} days, there and back", store.name())
+                write!(
+                    f,
+                    "clock of {} store {days:+} days, there and back",
+                    store.name()
+                )
             }
             Self::OutOfMemory(store, time) => {
                 write!(f, "{} store out of memory for {time:?}", store.name())
@@ -112,7 +120,11 @@ impl fmt::Display for What {
                 write!(f, "disk of {} store full for {time:?}", store.name())
             }
             Self::StoreExit(store, time) => {
-                write!(f, "{} store ends, and is started on a full disk: {time:?}", store.name())
+                write!(
+                    f,
+                    "{} store ends, and is started on a full disk: {time:?}",
+                    store.name()
+                )
             }
             Self::UnreadLog(process, reading, time) => {
                 write!(f, "log of {process} read {reading:?} for {time:?}")

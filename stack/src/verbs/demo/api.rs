@@ -63,19 +63,35 @@ impl Api {
         let url = format!("{}{}", self.url(request.service), request.path);
         let mut question = self.client.request(request.method.clone(), url);
         if let Some(body) = &request.body {
-            question = question.header(CONTENT_TYPE, "application/json").body(body.clone());
+            question = question
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.clone());
         }
         if request.method == Method::POST {
             // Some systems demand one.
             question = question.header(IDEMPOTENCY_KEY, RequestId::mint().as_str());
         }
-        let answer = question.send().await.with_context(|| format!("{call} got no answer"))?;
+        let answer = question
+            .send()
+            .await
+            .with_context(|| format!("{call} got no answer"))?;
         let status = answer.status();
-        let is_final = answer.headers().get("order-final").is_some_and(|value| value == "true");
-        let text =
-            answer.text().await.with_context(|| format!("the answer to {call} broke off"))?;
+        let is_final = answer
+            .headers()
+            .get("order-final")
+            .is_some_and(|value| value == "true");
+        let text = answer
+            .text()
+            .await
+            .with_context(|| format!("the answer to {call} broke off"))?;
         let json = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, is_final, call, text, json })
+        Ok(Answer {
+            status,
+            is_final,
+            call,
+            text,
+            json,
+        })
     }
 
     /// Whether that service says it is ready; `None` if nobody answers there.
@@ -87,16 +103,20 @@ impl Api {
 
     /// Shows a question.
     pub(crate) fn show_request(&self, request: &Request) {
-        let call = self.screen.ink(Ink::Title, &format!("{} {}", request.method, request.path));
+        let call = self
+            .screen
+            .ink(Ink::Title, &format!("{} {}", request.method, request.path));
         let body = request.body.as_deref().unwrap_or_default();
-        self.screen.labelled(request.service.name(), format!("{call} {body}").trim_end());
+        self.screen
+            .labelled(request.service.name(), format!("{call} {body}").trim_end());
     }
 
     /// Shows an answer.
     pub(crate) fn show_answer(&self, answer: &Answer) {
         let good = answer.status.is_success();
         let ink = if good { Ink::Good } else { Ink::Bad };
-        self.screen.labelled("", &self.screen.ink(ink, &answer.status.to_string()));
+        self.screen
+            .labelled("", &self.screen.ink(ink, &answer.status.to_string()));
         self.screen.detail(members(answer.text.trim_end()));
     }
 
@@ -111,7 +131,9 @@ impl Api {
 impl Answer {
     /// The answer, if it has this status.
     pub(crate) fn expect(self, status: StatusCode) -> Result<Self> {
-        let Self { call, status: got, .. } = &self;
+        let Self {
+            call, status: got, ..
+        } = &self;
         ensure!(
             *got == status,
             "{call} answered {got} instead of {status}: {}",

@@ -26,7 +26,10 @@ impl Api {
         let wait = Request::final_order(id);
         self.show_request(&wait);
         let Ok(order) = timeout(limit, self.wait_final(&wait)).await else {
-            let order = self.ask(&Request::order(id)).await?.expect(StatusCode::OK)?;
+            let order = self
+                .ask(&Request::order(id))
+                .await?
+                .expect(StatusCode::OK)?;
             bail!(
                 "the order is still {} after {limit:?} (to be paid at {})",
                 order.text("status")?,
@@ -72,7 +75,10 @@ fn told(step: &Value) -> String {
         Some(other) => other.to_string(),
     };
     let kind = text("/type");
-    let kind = kind.strip_prefix("order.").unwrap_or(&kind).replace('.', " ");
+    let kind = kind
+        .strip_prefix("order.")
+        .unwrap_or(&kind)
+        .replace('.', " ");
     let mut details = Vec::new();
     if step.get("reason").is_some() {
         details.push(text("/reason"));
@@ -83,7 +89,10 @@ fn told(step: &Value) -> String {
     }
     if step.get("movement").is_some() {
         let [delta, balance] = ["/movement/delta", "/movement/balance"].map(text);
-        details.push(format!("{delta}, {balance} left, movement {}", text("/movement/id")));
+        details.push(format!(
+            "{delta}, {balance} left, movement {}",
+            text("/movement/id")
+        ));
     }
     [vec![kind], details].concat().join(": ")
 }

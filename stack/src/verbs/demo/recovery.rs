@@ -25,8 +25,12 @@ const CONSUMER: &str = "inventory consume";
 
 /// Many orders, and a consumer that dies while it has some of them in hand.
 pub(super) async fn kill_consumer(stage: &Stage) -> Result<String> {
-    stage.say(&format!("There are {STOCK} packs of filters, and {ORDERS} people order one each."));
-    let filters = stage.create_product("Coffee filters", "2.49", STOCK).await?;
+    stage.say(&format!(
+        "There are {STOCK} packs of filters, and {ORDERS} people order one each."
+    ));
+    let filters = stage
+        .create_product("Coffee filters", "2.49", STOCK)
+        .await?;
     let orders = place_orders(stage, &filters).await?;
 
     stage.say(&format!(
@@ -141,8 +145,14 @@ async fn check_ledger(stage: &Stage, product: &str, orders: &[String]) -> Result
     let mut ordered: Vec<&[u8]> = orders.iter().map(String::as_bytes).collect();
     sold.sort_unstable();
     ordered.sort_unstable();
-    ensure!(sold == ordered, "the ledger has {} sales of {ORDERS} orders", sold.len());
-    stage.say(&format!("The ledger of the product has {ORDERS} sales, one of each order."));
+    ensure!(
+        sold == ordered,
+        "the ledger has {} sales of {ORDERS} orders",
+        sold.len()
+    );
+    stage.say(&format!(
+        "The ledger of the product has {ORDERS} sales, one of each order."
+    ));
     Ok(())
 }
 

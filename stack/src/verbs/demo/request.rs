@@ -30,7 +30,12 @@ impl Request {
     /// A new product. The price is text, so that it is sent as it is written.
     pub(crate) fn create_product(name: &str, price: &str, quantity: u64) -> Self {
         let body = format!(r#"{{"name":"{name}","price":{price},"quantity":{quantity}}}"#);
-        Self::new(Service::Inventory, Method::POST, "/products".to_owned(), Some(body))
+        Self::new(
+            Service::Inventory,
+            Method::POST,
+            "/products".to_owned(),
+            Some(body),
+        )
     }
 
     pub(crate) fn product(id: &str) -> Self {
@@ -45,7 +50,12 @@ impl Request {
 
     pub(crate) fn place_order(product_id: &str, quantity: u32) -> Self {
         let body = format!(r#"{{"product_id":"{product_id}","quantity":{quantity}}}"#);
-        Self::new(Service::Payments, Method::POST, "/orders".to_owned(), Some(body))
+        Self::new(
+            Service::Payments,
+            Method::POST,
+            "/orders".to_owned(),
+            Some(body),
+        )
     }
 
     pub(crate) fn order(id: &str) -> Self {
@@ -70,6 +80,11 @@ impl Request {
     }
 
     fn new(service: Service, method: Method, path: String, body: Option<String>) -> Self {
-        Self { service, method, path, body }
+        Self {
+            service,
+            method,
+            path,
+            body,
+        }
     }
 }

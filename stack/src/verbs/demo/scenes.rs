@@ -13,7 +13,9 @@ use super::{
 /// An order that goes well.
 pub(super) async fn buy(stage: &Stage) -> Result<String> {
     stage.say("There are 10 bags of coffee. Somebody orders 3.");
-    let coffee = stage.create_product("Espresso beans 1 kg", "19.90", 10).await?;
+    let coffee = stage
+        .create_product("Espresso beans 1 kg", "19.90", 10)
+        .await?;
     let order = stage.place(&coffee, 3).await?;
     for member in [r#""price":19.90"#, r#""fee":11.94"#, r#""total":71.64"#] {
         ensure!(order.says(member), "the order does not say {member}");
@@ -37,7 +39,10 @@ pub(super) async fn buy(stage: &Stage) -> Result<String> {
     );
     let pending = stage.pending().await?;
     stage.show_pending(&pending);
-    ensure!(pending.count == 0, "an order was called final before its event was acknowledged");
+    ensure!(
+        pending.count == 0,
+        "an order was called final before its event was acknowledged"
+    );
     Ok(life.ending)
 }
 
@@ -91,7 +96,10 @@ pub(super) async fn cancel(stage: &Stage) -> Result<String> {
         "the order was paid although it was cancelled"
     );
     let entries = stage.entries::<OrderCompleted>(&stage.payments, id).await?;
-    ensure!(entries.is_empty(), "there is an event of an order that was cancelled");
+    ensure!(
+        entries.is_empty(),
+        "there is an event of an order that was cancelled"
+    );
     stage.check_stock(&cup, 6).await?;
     Ok("cancelled, never paid, stock still 6".to_owned())
 }
@@ -109,6 +117,10 @@ async fn refunded(stage: &Stage, order: &str, reason: RefundReason) -> Result<()
     stage.say("Two entries tell how: payments said that it was paid, inventory that it cannot be.");
     stage.completed(order).await?;
     let event = stage.refund(order).await?;
-    ensure!(event.reason == reason, "the event says {}, not {reason}", event.reason);
+    ensure!(
+        event.reason == reason,
+        "the event says {}, not {reason}",
+        event.reason
+    );
     Ok(())
 }

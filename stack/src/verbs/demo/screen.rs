@@ -38,7 +38,9 @@ impl Screen {
     /// Colours are for terminals, and not for those who set `NO_COLOR`.
     pub(crate) fn new(no_color: bool) -> Self {
         let unwanted = no_color || project::variable("NO_COLOR").is_some();
-        Self { color: !unwanted && io::stdout().is_terminal() }
+        Self {
+            color: !unwanted && io::stdout().is_terminal(),
+        }
     }
 
     /// `text` in the colour for it.
@@ -50,7 +52,11 @@ impl Screen {
             Ink::Good => "32",
             Ink::Bad => "31",
         };
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// One line as it is. Nobody reading any more is no reason to stop half-way.
@@ -120,8 +126,11 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_broken_between_its_members_and_loses_nothing() {
-        let json =
-            format!(r#"{{"a":"{}","b":"x,y","c":"{}","d":1}}"#, "é".repeat(60), "z".repeat(60));
+        let json = format!(
+            r#"{{"a":"{}","b":"x,y","c":"{}","d":1}}"#,
+            "é".repeat(60),
+            "z".repeat(60)
+        );
         let lines = fill(members(&json));
         assert_eq!(lines.concat(), json);
         assert_eq!(lines.len(), 2);

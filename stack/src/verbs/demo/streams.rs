@@ -9,8 +9,14 @@ use shared::{
 use super::{screen::Ink, stage::Stage};
 
 /// Attributes of the envelope, which are the same in every entry or repeat what its data says.
-const ENVELOPE: [&[u8]; 6] =
-    [b"ce_specversion", b"ce_id", b"ce_source", b"ce_time", b"traceparent", b"request_id"];
+const ENVELOPE: [&[u8]; 6] = [
+    b"ce_specversion",
+    b"ce_id",
+    b"ce_source",
+    b"ce_time",
+    b"traceparent",
+    b"request_id",
+];
 
 /// Entries that were delivered and not acknowledged.
 #[derive(PartialEq)]
@@ -32,22 +38,42 @@ impl Stage {
 
     /// What the group of `order_completed` was given and has not acknowledged.
     pub(super) async fn pending(&self) -> Result<Pending> {
-        let look = Command::new("XPENDING").key(OrderCompleted::STREAM).arg(OrderCompleted::GROUP);
-        let [count, first, _, _] =
-            self.payments.run(look).await?.exactly::<4>("a summary of what is pending")?;
-        let first = if first.is_null() { String::new() } else { first.text()? };
-        Ok(Pending { count: count.unsigned()?, first })
+        let look = Command::new("XPENDING")
+            .key(OrderCompleted::STREAM)
+            .arg(OrderCompleted::GROUP);
+        let [count, first, _, _] = self
+            .payments
+            .run(look)
+            .await?
+            .exactly::<4>("a summary of what is pending")?;
+        let first = if first.is_null() {
+            String::new()
+        } else {
+            first.text()?
+        };
+        Ok(Pending {
+            count: count.unsigned()?,
+            first,
+        })
     }
 
     /// Shows what is pending.
     pub(super) fn show_pending(&self, pending: &Pending) {
         let (stream, group) = (OrderCompleted::STREAM, OrderCompleted::GROUP);
-        let call = self.api.screen.ink(Ink::Title, &format!("XPENDING {stream} {group}"));
-        let Pending { count, first } = pending;
-        let from = if *count == 0 { String::new() } else { format!(", from {first} on") };
-        self.api
+        let call = self
+            .api
             .screen
-            .labelled("stream", &format!("{call} {count} delivered and not acknowledged{from}"));
+            .ink(Ink::Title, &format!("XPENDING {stream} {group}"));
+        let Pending { count, first } = pending;
+        let from = if *count == 0 {
+            String::new()
+        } else {
+            format!(", from {first} on")
+        };
+        self.api.screen.labelled(
+            "stream",
+            &format!("{call} {count} delivered and not acknowledged{from}"),
+        );
     }
 
     /// The entries of the stream of `E` that are about `order`.
@@ -56,7 +82,9 @@ impl Stage {
         let mut entries = store.run(range).await?.entries()?;
         entries.retain(|entry| {
             let fields = entry.fields.iter().flatten();
-            fields.into_iter().any(|(name, value)| *name == "order_id" && *value == order)
+            fields
+                .into_iter()
+                .any(|(name, value)| *name == "order_id" && *value == order)
         });
         Ok(entries)
     }
@@ -69,11 +97,23 @@ impl Stage {
             })
             .await?;
         let count = entries.len();
-        let [Entry { id, fields: Some(fields), .. }] = &entries[..] else {
-            bail!("{} has {count} entries of the order instead of 1", E::STREAM);
+        let [
+            Entry {
+                id,
+                fields: Some(fields),
+                ..
+            },
+        ] = &entries[..]
+        else {
+            bail!(
+                "{} has {count} entries of the order instead of 1",
+                E::STREAM
+            );
         };
         let stream = self.api.screen.ink(Ink::Title, E::STREAM);
-        self.api.screen.labelled("stream", &format!("{stream} {id}"));
+        self.api
+            .screen
+            .labelled("stream", &format!("{stream} {id}"));
         let shown: Vec<String> = fields
             .iter()
             .filter(|(name, _)| !ENVELOPE.contains(&name.as_ref()))

@@ -36,7 +36,10 @@ impl DataDir {
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
         claim(&path)?;
         let lock = lock::take(&path.join("lock"), Duration::ZERO).with_context(|| {
-            format!("the data folder {} is in use by another run-all", path.display())
+            format!(
+                "the data folder {} is in use by another run-all",
+                path.display()
+            )
         })?;
         let data = Self { path, _lock: lock };
         if fresh {
@@ -56,14 +59,21 @@ impl DataDir {
     pub(super) fn server(&self) -> Result<Server> {
         let record = self.path.join(SERVER);
         let text = fs::read_to_string(&record).unwrap_or_default();
-        let last = text.split_once('\n').map(|(path, version)| (Path::new(path), version.trim()));
-        let same =
-            |(path, version)| Server::check(path).ok().filter(|server| server.version == version);
-        let server =
-            match last.filter(|_| project::variable("REDIS_SERVER").is_none()).and_then(same) {
-                Some(server) => server,
-                None => server::shared()?,
-            };
+        let last = text
+            .split_once('\n')
+            .map(|(path, version)| (Path::new(path), version.trim()));
+        let same = |(path, version)| {
+            Server::check(path)
+                .ok()
+                .filter(|server| server.version == version)
+        };
+        let server = match last
+            .filter(|_| project::variable("REDIS_SERVER").is_none())
+            .and_then(same)
+        {
+            Some(server) => server,
+            None => server::shared()?,
+        };
         if let Some((path, version)) = last {
             ensure!(
                 server.reads_data_of(version),
@@ -117,6 +127,9 @@ fn claim(path: &Path) -> Result<()> {
             path.display()
         );
     }
-    fs::write(&marker, "run-all keeps its stores here; it may be removed while nothing runs\n")
-        .with_context(|| format!("cannot write {}", marker.display()))
+    fs::write(
+        &marker,
+        "run-all keeps its stores here; it may be removed while nothing runs\n",
+    )
+    .with_context(|| format!("cannot write {}", marker.display()))
 }

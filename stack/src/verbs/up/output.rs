@@ -42,7 +42,11 @@ impl Output {
         let lines = LineWriter::start(io::stdout(), tell_lost);
         let lines = lines.context("the system gives no thread for the output")?;
         let color = !unwanted && io::stdout().is_terminal();
-        Ok(Self { lines, color, stores_speak: Arc::default() })
+        Ok(Self {
+            lines,
+            color,
+            stores_speak: Arc::default(),
+        })
     }
 
     /// Tells the children what was decided here: their own output is a pipe and they cannot know.
@@ -88,7 +92,10 @@ impl Output {
     }
 
     fn prefix(&self, name: &str) -> String {
-        let color = COLORS.iter().find(|(known, _)| *known == name).map_or("0", |(_, color)| color);
+        let color = COLORS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("0", |(_, color)| color);
         if self.color {
             format!("\x1b[{color}m{name:NAME_WIDTH$} |\x1b[0m")
         } else {

@@ -78,7 +78,13 @@ impl Revival {
 impl Default for Patient {
     fn default() -> Self {
         let started = Instant::now();
-        Self { started, due: None, pause: FIRST_PAUSE, told: None, untold: 0 }
+        Self {
+            started,
+            due: None,
+            pause: FIRST_PAUSE,
+            told: None,
+            untold: 0,
+        }
     }
 }
 
@@ -104,14 +110,16 @@ impl Patient {
             self.untold += 1;
             return;
         }
-        let room = folder
-            .and_then(free_mib)
-            .map_or(String::new(), |mib| format!(", {mib} MiB are free on its disk"));
+        let room = folder.and_then(free_mib).map_or(String::new(), |mib| {
+            format!(", {mib} MiB are free on its disk")
+        });
         let more = match self.untold {
             0 => String::new(),
             times => format!(" It ended {times} more times since the last such line."),
         };
-        note(&format!("{story}\nstack: starting `{name}` again{room}.{more}"));
+        note(&format!(
+            "{story}\nstack: starting `{name}` again{room}.{more}"
+        ));
         (self.told, self.untold) = (Some(Instant::now()), 0);
     }
 }
@@ -121,7 +129,9 @@ fn next_pause(pause: Duration) -> Duration {
 }
 
 fn is_hopeless(lines: &[String]) -> bool {
-    lines.iter().any(|line| HOPELESS.iter().any(|text| line.contains(text)))
+    lines
+        .iter()
+        .any(|line| HOPELESS.iter().any(|text| line.contains(text)))
 }
 
 fn free_mib(folder: &Path) -> Option<u128> {
@@ -151,11 +161,17 @@ mod tests {
     #[test]
     fn a_full_disk_is_waited_for_and_a_damaged_file_is_not() {
         let lines = |text: &str| vec![format!("1:M 1 Jan 2026 00:00:00.000 # {text}")];
-        assert!(!is_hopeless(&lines("Short write while writing to the AOF file")));
+        assert!(!is_hopeless(&lines(
+            "Short write while writing to the AOF file"
+        )));
         assert!(!is_hopeless(&lines(
             "Failed opening the append-only file: No space left on device"
         )));
-        assert!(is_hopeless(&lines("Failed listening on port 6380 (tcp), aborting.")));
-        assert!(is_hopeless(&lines("Bad file format reading the append only file a.aof: make")));
+        assert!(is_hopeless(&lines(
+            "Failed listening on port 6380 (tcp), aborting."
+        )));
+        assert!(is_hopeless(&lines(
+            "Bad file format reading the append only file a.aof: make"
+        )));
     }
 }

@@ -47,7 +47,9 @@ impl Running {
         let services = self.services();
         let is_patient = || {
             lock(&self.stores).iter().any(|store| store.only_reads())
-                && services.iter().all(|service| service.process.exit().is_none())
+                && services
+                    .iter()
+                    .all(|service| service.process.exit().is_none())
         };
         loop {
             match health::wait_ready(&services, READY_LIMIT).await {
@@ -98,14 +100,19 @@ impl Running {
         }
         for store in &stores {
             if store.stop().await.is_err() {
-                note(&format!("`{}` did not stop in time and was killed", store.process().name()));
+                note(&format!(
+                    "`{}` did not stop in time and was killed",
+                    store.process().name()
+                ));
             }
         }
     }
 
     /// Ends everything at once.
     pub(super) fn kill(&self) {
-        lock(&self.services).iter().for_each(|member| member.process.kill());
+        lock(&self.services)
+            .iter()
+            .for_each(|member| member.process.kill());
         lock(&self.stores).iter().for_each(|store| store.kill());
     }
 }

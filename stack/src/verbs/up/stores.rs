@@ -33,7 +33,10 @@ pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Resu
             start_cluster(plan, Store::Inventory, inventory, guard, running),
             start_cluster(plan, Store::Payments, payments, guard, running),
         )?;
-        return Ok(Stores([OneStore::Cluster(inventory), OneStore::Cluster(payments)]));
+        return Ok(Stores([
+            OneStore::Cluster(inventory),
+            OneStore::Cluster(payments),
+        ]));
     }
     let inventory = start_single(plan, Store::Inventory, inventory, guard, running)?;
     let payments = start_single(plan, Store::Payments, payments, guard, running)?;
@@ -44,19 +47,29 @@ pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Resu
             users::allow_partitions(store).await?;
         }
     }
-    Ok(Stores([OneStore::Single(inventory), OneStore::Single(payments)]))
+    Ok(Stores([
+        OneStore::Single(inventory),
+        OneStore::Single(payments),
+    ]))
 }
 
 /// Whether the services, which have the same environment, are told how many partitions there are.
-#[expect(clippy::disallowed_methods, reason = "the services read the number, this only whether")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read the number, this only whether"
+)]
 fn has_partitions() -> bool {
-    ["PARTITIONS", "PARTITIONS_FILE"].into_iter().any(|name| std::env::var_os(name).is_some())
+    ["PARTITIONS", "PARTITIONS_FILE"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some())
 }
 
 /// The further ports that clusters listen on, with the names of their owners.
 pub(super) fn ports(ports: &Ports) -> Vec<(&'static str, u16)> {
-    let stores =
-        [("inventory redis", ports.inventory_redis), ("payments redis", ports.payments_redis)];
+    let stores = [
+        ("inventory redis", ports.inventory_redis),
+        ("payments redis", ports.payments_redis),
+    ];
     let nodes = |(name, first): (&'static str, u16)| {
         let ports = (0..PRIMARIES * (1 + REPLICAS)).map(move |number| first + number);
         ports.flat_map(move |port| [(name, port), (name, port + cluster::BUS)])
@@ -97,7 +110,10 @@ fn start_single(
         dir: plan.data.store(store),
         server: plan.server.clone(),
         guard: guard.clone(),
-        sink: Some(plan.output.warnings_sink(&format!("{} redis", store.name()))),
+        sink: Some(
+            plan.output
+                .warnings_sink(&format!("{} redis", store.name())),
+        ),
         overrides: Overrides::default(),
     };
     let redis = Arc::new(RedisServer::launch(options, port)?);
@@ -120,9 +136,14 @@ async fn start_cluster(
         primaries: usize::from(PRIMARIES),
         replicas: usize::from(REPLICAS),
         first_port: Some(first_port),
-        sink: Some(plan.output.warnings_sink(&format!("{} redis", store.name()))),
+        sink: Some(
+            plan.output
+                .warnings_sink(&format!("{} redis", store.name())),
+        ),
     };
     let cluster = Cluster::start(options).await?;
-    cluster.servers().for_each(|server| running.add_store(server));
+    cluster
+        .servers()
+        .for_each(|server| running.add_store(server));
     Ok(cluster)
 }

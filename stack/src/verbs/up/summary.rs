@@ -35,11 +35,21 @@ pub(super) fn text(ports: &Ports, offset: u16, stores: &Stores, server: &Server)
 fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Vec<String> {
     let url = |port: u16| format!("http://127.0.0.1:{port}");
     let urls = [url(ports.inventory_http), url(ports.payments_http)];
-    let width = urls.each_ref().map(String::len).into_iter().max().unwrap_or(0);
+    let width = urls
+        .each_ref()
+        .map(String::len)
+        .into_iter()
+        .max()
+        .unwrap_or(0);
     let service = |name: &str, url: &str| format!("{name:<10} {url:<width$}    docs {url}/docs");
     let user = User::Operator.name();
     // Everybody on the machine can read the arguments of a process, and only its owner the environment.
-    let store = |name: &str, Entrance { flags, port, password }: &Entrance| {
+    let store = |name: &str,
+                 Entrance {
+                     flags,
+                     port,
+                     password,
+                 }: &Entrance| {
         let password = password.display();
         format!(
             "{name:<10} REDISCLI_AUTH=\"$(cat \"{password}\")\" redis-cli {flags}-p {port} --user {user}"
@@ -62,15 +72,24 @@ fn lines(ports: &Ports, offset: u16, stores: &[Entrance; 2], server: &str) -> Ve
 }
 
 fn boxed(lines: &[String]) -> String {
-    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let width = lines
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0);
     let rule = "─".repeat(width + 2);
-    let body: Vec<String> = lines.iter().map(|line| format!("│ {line:width$} │")).collect();
+    let body: Vec<String> = lines
+        .iter()
+        .map(|line| format!("│ {line:width$} │"))
+        .collect();
     format!("╭{rule}╮\n{}\n╰{rule}╯\n", body.join("\n"))
 }
 
 /// The shortest way to write a path from here.
 fn shown(path: &Path) -> PathBuf {
-    let here = env::current_dir().and_then(|dir| dir.canonicalize()).unwrap_or_default();
+    let here = env::current_dir()
+        .and_then(|dir| dir.canonicalize())
+        .unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).to_owned()
 }
 
@@ -81,7 +100,12 @@ mod tests {
     #[test]
     fn the_box_keeps_its_shape_with_ports_and_paths_of_any_length() {
         for offset in [0, 1, 599, 600, 1_000, 1_999, 2_000, 50_000, 56_000] {
-            for folder in [".data/run", "/a", &"/very/long".repeat(30), "/home/müller/ß"] {
+            for folder in [
+                ".data/run",
+                "/a",
+                &"/very/long".repeat(30),
+                "/home/müller/ß",
+            ] {
                 let ports = Ports::standard(offset).unwrap();
                 let entrance = |name: &str, flags| Entrance {
                     flags,
@@ -96,7 +120,10 @@ mod tests {
                 assert_eq!(lines.len(), 12, "{text}");
                 let docs = lines[1].find("docs ");
                 assert!(docs.is_some() && docs == lines[2].find("docs "), "{text}");
-                assert_eq!(text.matches("--port-offset").count(), if offset == 0 { 0 } else { 2 });
+                assert_eq!(
+                    text.matches("--port-offset").count(),
+                    if offset == 0 { 0 } else { 2 }
+                );
             }
         }
     }

@@ -47,15 +47,27 @@ pub(crate) enum Predicate {
 /// Predicates without a value.
 const KINDS: [&str; 5] = ["isString", "isInteger", "isNumber", "isList", "isEmpty"];
 /// Predicates with one.
-const COMPARISONS: [&str; 9] =
-    ["==", "!=", ">", ">=", "<", "<=", "contains", "startsWith", "endsWith"];
+const COMPARISONS: [&str; 9] = [
+    "==",
+    "!=",
+    ">",
+    ">=",
+    "<",
+    "<=",
+    "contains",
+    "startsWith",
+    "endsWith",
+];
 
 impl Check {
     /// A header of the answer that is written without an assert.
     pub(crate) fn header(name: String, value: &str) -> Self {
         Self {
             text: format!("{name}: {value}"),
-            subject: Subject { part: Part::Header(name), filters: Vec::new() },
+            subject: Subject {
+                part: Part::Header(name),
+                filters: Vec::new(),
+            },
             negated: false,
             predicate: Predicate::Compare("==", json!(value)),
         }
@@ -64,7 +76,10 @@ impl Check {
     pub(crate) fn status(status: u16) -> Self {
         Self {
             text: format!("HTTP {status}"),
-            subject: Subject { part: Part::Status, filters: Vec::new() },
+            subject: Subject {
+                part: Part::Status,
+                filters: Vec::new(),
+            },
             negated: false,
             predicate: Predicate::Compare("==", json!(status)),
         }
@@ -93,12 +108,19 @@ pub(crate) fn parse(line: &str) -> Option<Check> {
             Predicate::Matches(pattern.clone())
         }
         [Token::Word(word), value] => {
-            let comparison = COMPARISONS.into_iter().find(|comparison| comparison == word)?;
+            let comparison = COMPARISONS
+                .into_iter()
+                .find(|comparison| comparison == word)?;
             Predicate::Compare(comparison, literal(value)?)
         }
         _ => return None,
     };
-    Some(Check { text: line.to_owned(), subject, negated, predicate })
+    Some(Check {
+        text: line.to_owned(),
+        subject,
+        negated,
+        predicate,
+    })
 }
 
 /// Reads what a capture takes.
@@ -140,7 +162,11 @@ fn subject(tokens: &[Token]) -> Option<(Subject, &[Token])> {
 fn steps(path: &str) -> Option<Vec<String>> {
     let whole = Regex::new(r"^\$(\.\w+|\[\d+\])*$").unwrap();
     let step = Regex::new(r"\w+").unwrap();
-    let found = |path| step.find_iter(path).map(|step| step.as_str().to_owned()).collect();
+    let found = |path| {
+        step.find_iter(path)
+            .map(|step| step.as_str().to_owned())
+            .collect()
+    };
     whole.is_match(path).then(|| found(path))
 }
 

@@ -51,17 +51,25 @@ async fn once(client: &Client, entry: &Entry, variables: &mut Variables) -> Resu
     answer.assert(&Check::status(entry.status), variables)?;
     // Before the asserts, which may speak of what was kept.
     for (name, subject) in &entry.captures {
-        let found = answer.find(subject).ok_or_else(|| format!("there is no {name}"))?;
+        let found = answer
+            .find(subject)
+            .ok_or_else(|| format!("there is no {name}"))?;
         variables.insert(name.clone(), plain(&found));
     }
-    entry.checks.iter().try_for_each(|check| answer.assert(check, variables))
+    entry
+        .checks
+        .iter()
+        .try_for_each(|check| answer.assert(check, variables))
 }
 
 async fn send(client: &Client, entry: &Entry, variables: &Variables) -> Result<Answer, String> {
     let method: Method = entry.method.parse().map_err(|_| entry.method.clone())?;
-    let mut url: Url = fill(&entry.url, variables)?.parse().map_err(|_| entry.url.clone())?;
+    let mut url: Url = fill(&entry.url, variables)?
+        .parse()
+        .map_err(|_| entry.url.clone())?;
     for (name, value) in &entry.query {
-        url.query_pairs_mut().append_pair(name, &fill(value, variables)?);
+        url.query_pairs_mut()
+            .append_pair(name, &fill(value, variables)?);
     }
     let mut request = client.request(method, url);
     for (name, value) in &entry.headers {
@@ -69,7 +77,10 @@ async fn send(client: &Client, entry: &Entry, variables: &Variables) -> Result<A
     }
     if let Some(body) = &entry.body {
         // As the original: JSON says what it is, unless the file says otherwise.
-        let typed = entry.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let typed = entry
+            .headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         if !typed && body.starts_with('{') {
             request = request.header(CONTENT_TYPE, "application/json");
         }
@@ -78,7 +89,11 @@ async fn send(client: &Client, entry: &Entry, variables: &Variables) -> Result<A
     let answer = request.send().await.map_err(|error| error.to_string())?;
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let body = answer.text().await.map_err(|error| error.to_string())?;
-    Ok(Answer { status, headers, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 impl Answer {
@@ -87,9 +102,18 @@ impl Answer {
         if holds(&check.predicate, found.as_ref(), variables)? != check.negated {
             return Ok(());
         }
-        let (Self { status, headers, body }, text) = (self, &check.text);
+        let (
+            Self {
+                status,
+                headers,
+                body,
+            },
+            text,
+        ) = (self, &check.text);
         let found = found.map_or("nothing".to_owned(), |found| found.to_string());
-        Err(format!("{text}: found {found} in {status} {headers:#?}\n{body}"))
+        Err(format!(
+            "{text}: found {found} in {status} {headers:#?}\n{body}"
+        ))
     }
 
     fn find(&self, subject: &Subject) -> Option<Value> {
@@ -103,16 +127,24 @@ impl Answer {
                     Ok(index) => place.get(index).cloned(),
                     Err(_) => place.get(step).cloned(),
                 };
-                steps.iter().try_fold(body, |place, name| step(&place, name))?
+                steps
+                    .iter()
+                    .try_fold(body, |place, name| step(&place, name))?
             }
         };
-        subject.filters.iter().try_fold(found, |found, filter| match filter {
-            Filter::Count => found.as_array().map(|items| json!(items.len())),
-            Filter::Regex(pattern) => {
-                let group = Regex::new(pattern).ok()?.captures(found.as_str()?)?.get(1)?;
-                Some(json!(group.as_str()))
-            }
-        })
+        subject
+            .filters
+            .iter()
+            .try_fold(found, |found, filter| match filter {
+                Filter::Count => found.as_array().map(|items| json!(items.len())),
+                Filter::Regex(pattern) => {
+                    let group = Regex::new(pattern)
+                        .ok()?
+                        .captures(found.as_str()?)?
+                        .get(1)?;
+                    Some(json!(group.as_str()))
+                }
+            })
     }
 }
 
@@ -169,7 +201,9 @@ fn compare(comparison: &str, found: &Value, wanted: &Value) -> bool {
 fn fill(text: &str, variables: &Variables) -> Result<String, String> {
     let (mut filled, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").ok_or_else(|| format!("no }}}} in {text}"))?;
+        let (name, after) = after
+            .split_once("}}")
+            .ok_or_else(|| format!("no }}}} in {text}"))?;
         filled.push_str(before);
         match name {
             "newUuid" => filled.push_str(&OrderId::mint().to_string()),
@@ -182,5 +216,7 @@ fn fill(text: &str, variables: &Variables) -> Result<String, String> {
 
 /// A value as it is put into a text.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -11,8 +11,22 @@ use crate::harness::{LIMIT, Shop, Store, completed};
 
 /// Gives everything new in a stream to a consumer that is gone and never comes back.
 async fn give_to_ghost<E: Event>(store: &Store) -> usize {
-    let read = ["GROUP", E::GROUP, "ghost", "COUNT", "1000", "STREAMS", E::STREAM, ">"];
-    store.ask("XREADGROUP", &read).await.read_entries().unwrap().len()
+    let read = [
+        "GROUP",
+        E::GROUP,
+        "ghost",
+        "COUNT",
+        "1000",
+        "STREAMS",
+        E::STREAM,
+        ">",
+    ];
+    store
+        .ask("XREADGROUP", &read)
+        .await
+        .read_entries()
+        .unwrap()
+        .len()
 }
 
 #[tokio::test]
@@ -25,13 +39,20 @@ async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_bac
         let (id, _) = shop.place_order(product, 1).await;
         shop.wait_status(id, "paid").await;
     }
-    assert_eq!(give_to_ghost::<OrderCompleted>(&shop.payments).await, ORDERS);
+    assert_eq!(
+        give_to_ghost::<OrderCompleted>(&shop.payments).await,
+        ORDERS
+    );
     set_clock(&shop, Owner::Payments, -31 * DAY_MS).await;
     start_again(&shop, INVENTORY).await;
     wait_told(&shop, INVENTORY, "as if it was set back").await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 70);
-    assert_eq!(shop.movements(product).await, 31, "each took its stock once");
+    assert_eq!(
+        shop.movements(product).await,
+        31,
+        "each took its stock once"
+    );
 }
 
 #[tokio::test]
@@ -64,11 +85,19 @@ async fn one_event_from_far_ahead_holds_nothing_up_where_orders_from_ahead_are_o
     left -= 1;
     assert_eq!(shop.stock(product).await, left, "it is on record");
     set_clock(&shop, Owner::Inventory, 0).await;
-    shop.emit(&[completed(product, 1), from_ahead(product, 3_000), completed(product, 1)]).await;
+    shop.emit(&[
+        completed(product, 1),
+        from_ahead(product, 3_000),
+        completed(product, 1),
+    ])
+    .await;
     left -= 2;
     sell(&shop, product, 5, &mut left).await;
     let letters = shop.inventory.dead_letters().await;
-    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let reasons: Vec<&str> = letters
+        .iter()
+        .map(|letter| letter.reason.as_str())
+        .collect();
     assert_eq!(reasons, ["too_new"]);
 }
 

@@ -40,7 +40,12 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
     let arena = Arena::open(&[("COMPLETION_DELAY", "3s")]).await;
     let place = async || -> Partition {
         let order = arena.order("payments serve", &arena.thing);
-        let id: OrderId = Answer::patiently(order).await.expect(201).text("id").parse().unwrap();
+        let id: OrderId = Answer::patiently(order)
+            .await
+            .expect(201)
+            .text("id")
+            .parse()
+            .unwrap();
         arena.payments.partitions.of_order(id)
     };
     // Once something was paid there, the partition has every key that a payment needs.
@@ -61,9 +66,16 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
         }
     };
     // The two orders of the partition go first.
-    cluster.move_slot(slot, (from + 1) % 3, 2, between).await.unwrap();
+    cluster
+        .move_slot(slot, (from + 1) % 3, 2, between)
+        .await
+        .unwrap();
     let orders = arena.wait_drained().await;
-    assert_eq!((orders.len(), count(&orders, "paid")), (placed, placed), "{orders:?}");
+    assert_eq!(
+        (orders.len(), count(&orders, "paid")),
+        (placed, placed),
+        "{orders:?}"
+    );
     assert_eq!(arena.stock(&arena.thing).await, STOCK - placed as u64);
 }
 
@@ -81,7 +93,9 @@ async fn wait_tried(node: &Operator, due: &str) {
 
 /// Waits until this node has refused more than so often.
 async fn wait_refused(node: &Operator, before: u64) {
-    let refused = wait_until("a refusal", LIMIT, || async { refusals(node).await > before });
+    let refused = wait_until("a refusal", LIMIT, || async {
+        refusals(node).await > before
+    });
     refused.await.unwrap();
 }
 
@@ -89,7 +103,9 @@ async fn wait_refused(node: &Operator, before: u64) {
 async fn refusals(node: &Operator) -> u64 {
     let stats: String = node.ask(&["INFO", "errorstats"]).await.unwrap();
     let count = stats.split("errorstat_TRYAGAIN:count=").nth(1);
-    count.map_or(0, |count| count.split_whitespace().next().unwrap().parse().unwrap())
+    count.map_or(0, |count| {
+        count.split_whitespace().next().unwrap().parse().unwrap()
+    })
 }
 
 /// The product and its movements have gone ahead, and the claims of the keys are still here.
@@ -99,12 +115,20 @@ async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
     let arena = Arena::open(&[]).await;
     let path = format!("/products/{}/restock", arena.thing);
     let restock = |member: &str, quantity: u64| {
-        arena.http.post(arena.url(member, &path)).json(&json!({"quantity": quantity}))
+        arena
+            .http
+            .post(arena.url(member, &path))
+            .json(&json!({"quantity": quantity}))
     };
     let (key, quantity) = REQUESTS[0];
-    let first = insist(&restock("inventory serve", quantity), key).await.expect(200);
+    let first = insist(&restock("inventory serve", quantity), key)
+        .await
+        .expect(200);
     let cluster = arena.system.store(redis::Store::Inventory);
-    let partition = arena.inventory.partitions.of_product(arena.thing.parse().unwrap());
+    let partition = arena
+        .inventory
+        .partitions
+        .of_product(arena.thing.parse().unwrap());
     let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
     let from = cluster.primary_of(slot).await.unwrap();
     let mut asked = JoinSet::new();
@@ -121,14 +145,34 @@ async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
         }
     };
     // One key at a time, and everybody asks again after each.
-    let moved = cluster.move_slot(slot, (from + 1) % 3, 1, between).await.unwrap();
+    let moved = cluster
+        .move_slot(slot, (from + 1) % 3, 1, between)
+        .await
+        .unwrap();
     let answers = asked.join_all().await;
     assert_eq!(answers.len(), moved.keys * 4);
-    let second = answers.iter().find(|(key, _)| *key == "meanwhile").unwrap().1.body.clone();
+    let second = answers
+        .iter()
+        .find(|(key, _)| *key == "meanwhile")
+        .unwrap()
+        .1
+        .body
+        .clone();
     for (key, answer) in answers {
-        assert_eq!(answer.body, if key == "before" { &first.body } else { &second }.as_str());
+        assert_eq!(
+            answer.body,
+            if key == "before" {
+                &first.body
+            } else {
+                &second
+            }
+            .as_str()
+        );
     }
     assert_eq!(arena.stock(&arena.thing).await, STOCK + 5 + 7);
-    let movements = arena.inventory.length(&partition.key_of("movements", &arena.thing)).await;
+    let movements = arena
+        .inventory
+        .length(&partition.key_of("movements", &arena.thing))
+        .await;
     assert_eq!(movements, 1 + 2);
 }

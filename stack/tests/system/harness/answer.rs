@@ -33,7 +33,12 @@ impl Answer {
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.text().await?;
-        Ok(Self { status, headers, body, took: asked.elapsed() })
+        Ok(Self {
+            status,
+            headers,
+            body,
+            took: asked.elapsed(),
+        })
     }
 
     /// Sends a request until it is answered with more than "not now": a process that has no place left
@@ -49,7 +54,9 @@ impl Answer {
     fn is_not_now(&self) -> bool {
         let kinds = ["overloaded", "store-refused", "store-unavailable"];
         self.status == 503
-            && kinds.iter().any(|kind| self.json()["type"] == format!("/problems/{kind}"))
+            && kinds
+                .iter()
+                .any(|kind| self.json()["type"] == format!("/problems/{kind}"))
     }
 
     /// Whether the same request, made before, is still being worked on.

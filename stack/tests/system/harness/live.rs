@@ -34,7 +34,11 @@ impl Told {
 impl From<ServerEvent> for Told {
     fn from(ServerEvent { id, event, data }: ServerEvent) -> Self {
         let body = serde_json::from_str(&data).unwrap();
-        Self { mark: id, kind: event, body }
+        Self {
+            mark: id,
+            kind: event,
+            body,
+        }
     }
 }
 
@@ -43,8 +47,9 @@ impl Shop {
     pub(crate) async fn follow(&self, process: &str, path: &str, last: Option<&str>) -> Events {
         let url = format!("{}{path}", self.system.url(process));
         let request = self.http.get(url).timeout(STREAM_LIMIT);
-        let request =
-            last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        let request = last.into_iter().fold(request, |request, last| {
+            request.header("last-event-id", last)
+        });
         Events::open(request).await.unwrap()
     }
 
@@ -55,13 +60,16 @@ impl Shop {
 
     /// Follows all products from now on.
     pub(crate) async fn follow_products(&self) -> Events {
-        self.follow("inventory serve", "/products/stream", None).await
+        self.follow("inventory serve", "/products/stream", None)
+            .await
     }
 
     /// Waits, at the service, until an order is final or its time is up.
     pub(crate) async fn wait_final(&self, id: OrderId, seconds: u64) -> Answer {
         let path = format!("/orders/{id}?wait=final&timeout={seconds}");
-        Answer::to(self.to_payments(Method::GET, &path)).await.expect(200)
+        Answer::to(self.to_payments(Method::GET, &path))
+            .await
+            .expect(200)
     }
 
     /// Waits until all of these are final.
@@ -113,5 +121,8 @@ pub(crate) fn kinds_of<'a>(told: &'a [Told], id: &str) -> Vec<&'a str> {
 /// The steps of a timeline.
 pub(crate) fn steps(timeline: &Value) -> Vec<&str> {
     let steps = timeline["steps"].as_array().unwrap();
-    steps.iter().map(|step| step["type"].as_str().unwrap()).collect()
+    steps
+        .iter()
+        .map(|step| step["type"].as_str().unwrap())
+        .collect()
 }

@@ -27,7 +27,9 @@ pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
 /// Runs a program with these arguments and nothing but these variables, to its end.
 pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> Output {
-    let env = env.iter().map(|(name, value)| ((*name).to_owned(), value.into()));
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.into()));
     run_with(service, args, &env.collect::<Vec<_>>()).await
 }
 
@@ -39,7 +41,10 @@ pub(crate) async fn run_with(service: Store, args: &[&str], env: &[(String, OsSt
         Store::Payments => binaries.payments,
     };
     let mut command = Command::new(program);
-    command.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    command
+        .args(args)
+        .env_clear()
+        .envs(env.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).kill_on_drop(true);
     timeout(LIMIT, command.output()).await.unwrap().unwrap()
 }
@@ -71,7 +76,9 @@ impl Shop {
     pub(crate) async fn run(&self, role: Role, args: &[&str]) -> Output {
         let launch = self.launch(role);
         let env = launch.env.iter();
-        let mut env: Vec<_> = env.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut env: Vec<_> = env
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
         let partitions = self.payments.partitions;
         let count = partitions.all().count().to_string();
         if partitions != Partitions::NONE {
@@ -85,10 +92,15 @@ impl Shop {
         let mut launch = self.launch(role);
         launch.env_remove = SETTINGS.map(str::to_owned).into();
         let env = env.iter();
-        launch.env.extend(env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        launch
+            .env
+            .extend(env.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let lines = Lines::default();
         let sink = lines.clone();
-        let guard = Guard { stack: binaries().stack, farewell: Farewell::Kill };
+        let guard = Guard {
+            stack: binaries().stack,
+            farewell: Farewell::Kill,
+        };
         let sink = move |line: &str| sink.lock().unwrap().push(line.to_owned());
         let process = Process::start(launch, guard, Some(Arc::new(sink))).unwrap();
         (process, lines)
@@ -98,7 +110,11 @@ impl Shop {
     pub(crate) fn command(&self, role: Role, env: &[(&str, &str)]) -> Command {
         let launch = memory::limited(self.launch(role), &binaries().stack);
         let mut command = Command::new(launch.program);
-        command.args(launch.args).env_clear().envs(launch.env).envs(env.iter().copied());
+        command
+            .args(launch.args)
+            .env_clear()
+            .envs(launch.env)
+            .envs(env.iter().copied());
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }

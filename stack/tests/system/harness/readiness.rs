@@ -13,9 +13,11 @@ impl Shop {
     /// Waits until a process says this about its readiness: an answer stands for a moment.
     pub(crate) async fn wait_readiness(&self, process: &str, status: u16) {
         let what = format!("{process} to say {status}");
-        wait_until(&what, LIMIT, || async { self.readiness(process).await == status })
-            .await
-            .unwrap();
+        wait_until(&what, LIMIT, || async {
+            self.readiness(process).await == status
+        })
+        .await
+        .unwrap();
     }
 
     /// What a process says about its readiness.
@@ -25,6 +27,10 @@ impl Shop {
 
     /// What a process answers to a probe.
     pub(crate) async fn probe(&self, process: &str, probe: &str) -> Answer {
-        Answer::to(self.http.get(format!("{}/{probe}", self.system.url(process)))).await
+        Answer::to(
+            self.http
+                .get(format!("{}/{probe}", self.system.url(process))),
+        )
+        .await
     }
 }

@@ -96,7 +96,11 @@ impl Store {
     /// Whether every partition has the group of `E`.
     pub(crate) async fn has_group<E: Event>(&self) -> bool {
         for partition in self.partitions.all() {
-            if self.group(&partition.key(E::STREAM), E::GROUP).await.is_none() {
+            if self
+                .group(&partition.key(E::STREAM), E::GROUP)
+                .await
+                .is_none()
+            {
                 return false;
             }
         }

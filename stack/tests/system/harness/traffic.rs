@@ -38,8 +38,11 @@ impl Traffic {
 
     /// Sets clients to work that repeat this request to `service`, each time with another key.
     pub(crate) fn repeat(request: &RequestBuilder, service: &Arc<Process>, clients: usize) -> Self {
-        let mut traffic =
-            Self { clients: JoinSet::new(), accepted: Arc::default(), stop: Arc::default() };
+        let mut traffic = Self {
+            clients: JoinSet::new(),
+            accepted: Arc::default(),
+            stop: Arc::default(),
+        };
         // Keys of other clients, of the same product, are never used again.
         let run = OrderId::mint();
         for client in 0..clients {
@@ -65,7 +68,9 @@ impl Traffic {
     pub(crate) async fn more(&self, orders: usize) {
         let count = || self.accepted.lock().unwrap().len();
         let enough = count() + orders;
-        let came = wait_until("more orders to be accepted", LIMIT, || async { count() >= enough });
+        let came = wait_until("more orders to be accepted", LIMIT, || async {
+            count() >= enough
+        });
         came.await.unwrap();
     }
 
