@@ -3,11 +3,9 @@
 use anyhow::Result;
 use stack::binaries::Binaries;
 
-use crate::{
-    figure::{Bare, Sheet},
-    options::{Fsync, Options},
-    shop::Shop,
-};
+use crate::figure::{Bare, Sheet};
+use crate::options::{Fsync, Options};
+use crate::shop::Shop;
 
 mod capture;
 mod line;

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{monitor::Told, number::float, operator::Calls};
+use crate::monitor::Told;
+use crate::number::float;
+use crate::operator::Calls;
 
 /// Orders that are listened to.
 pub(crate) const CALLS_SAMPLED: u64 = 500;

@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::{
-    figure::{Better, NOISY_CORES, Row},
-    number::median,
-    report::number,
-};
+use crate::figure::{Better, NOISY_CORES, Row};
+use crate::number::median;
+use crate::report::number;
 
 /// What a figure may become worse without being called a regression.
 const TOLERANCE: f64 = 0.05;

@@ -1,29 +1,26 @@
 //! A running system of any shape: its stores single, with a replica or clusters, partitioned or not,
 //! and several processes of each role.
 
-use std::{net::SocketAddr, num::NonZeroU16};
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 
 use anyhow::{Context, Result, ensure};
 use shared::event::{OrderCompleted, RefundOrder};
 use shared::id::{Partitions, ProductId};
-use stack::{
-    binaries::Binaries,
-    clustered::ClusteredSystem,
-    process::Process,
-    redis::{RedisServer, Store},
-    replicated::ReplicatedSystem,
-    role::Role,
-    system::System,
-};
+use stack::binaries::Binaries;
+use stack::clustered::ClusteredSystem;
+use stack::process::Process;
+use stack::redis::{RedisServer, Store};
+use stack::replicated::ReplicatedSystem;
+use stack::role::Role;
+use stack::system::System;
 use tokio::runtime::Runtime;
 
-use crate::{
-    goods,
-    load::{Load, Until},
-    machine::Group,
-    options::Options,
-    shop::{address, wait_for_rest},
-};
+use crate::goods;
+use crate::load::{Load, Until};
+use crate::machine::Group;
+use crate::options::Options;
+use crate::shop::{address, wait_for_rest};
 
 pub(crate) use shards::{Shards, Usage, heard};
 

@@ -5,18 +5,18 @@
 //! loop asks at a fixed rate whatever the answers do, and counts the time of a request from the
 //! moment it was meant to be sent: a system that stalls cannot hide the requests it has held up.
 
-use std::{
-    cell::RefCell,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hdrhistogram::Histogram;
 use tokio::time::timeout;
 
-use self::{client::Client, pace::Pace};
+use self::client::Client;
+use self::pace::Pace;
 use crate::number::{float, per_second};
 
 pub(crate) use client::Answer;

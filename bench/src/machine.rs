@@ -1,6 +1,8 @@
 //! What the machine did meanwhile: processor time and memory of each process, and of strangers.
 
-use std::{collections::BTreeMap, fs, time::Instant};
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::unistd::{SysconfVar, sysconf};

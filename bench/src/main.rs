@@ -26,19 +26,19 @@ mod report;
 mod revision;
 mod shop;
 
-use std::{fs, io::Write, process::ExitCode};
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use serde::Serialize;
 use stack::binaries::{Binaries, Build};
 
-use crate::{
-    compare::Change,
-    figure::{Sheet, rows},
-    options::{Cli, Helper, Options},
-    report::Report,
-};
+use crate::compare::Change;
+use crate::figure::{Sheet, rows};
+use crate::options::{Cli, Helper, Options};
+use crate::report::Report;
 
 /// Something became worse.
 const REGRESSION: u8 = 3;

@@ -3,13 +3,11 @@
 use anyhow::Result;
 use stack::binaries::Binaries;
 
-use crate::{
-    bare,
-    figure::Sheet,
-    load::Until,
-    options::{Measure, Options},
-    shop::Shop,
-};
+use crate::bare;
+use crate::figure::Sheet;
+use crate::load::Until;
+use crate::options::{Measure, Options};
+use crate::shop::Shop;
 
 mod choreography;
 mod drain;

@@ -1,12 +1,10 @@
 //! Everything a store is told for a while, as `MONITOR` shows it: by whom, when on the clock of the
 //! server, and each argument byte for byte.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{Shutdown, TcpStream},
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 

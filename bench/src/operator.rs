@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use redis::{Cmd, Connection, FromRedisValue, Value, cmd};
 use shared::event::{Event, OrderCompleted};
-use stack::{credentials::User, redis::RedisServer};
+use stack::credentials::User;
+use stack::redis::RedisServer;
 
 /// Entries that are added with one round trip.
 const ADD_BATCH: usize = 1_000;

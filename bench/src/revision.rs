@@ -1,12 +1,11 @@
 //! Another revision of the project, built beside this one.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use stack::{
-    binaries::{Binaries, Build},
-    project,
-};
+use stack::binaries::{Binaries, Build};
+use stack::project;
 
 /// Letters of a commit in names.
 const SHORT: usize = 12;

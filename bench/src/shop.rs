@@ -1,25 +1,23 @@
 //! A running system that is measured.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use shared::event::{OrderCompleted, RefundOrder};
 use shared::id::ProductId;
-use stack::{binaries::Binaries, role::Role, system::System};
+use stack::binaries::Binaries;
+use stack::role::Role;
+use stack::system::System;
 use tokio::runtime::Runtime;
 
-use crate::{
-    goods,
-    load::{Load, Until},
-    machine::Group,
-    operator::Operator,
-    options::Options,
-};
+use crate::goods;
+use crate::load::{Load, Until};
+use crate::machine::Group;
+use crate::operator::Operator;
+use crate::options::Options;
 
 /// How long the system may take to come to rest.
 const REST_LIMIT: Duration = Duration::from_mins(5);

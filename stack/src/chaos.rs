@@ -12,11 +12,9 @@
 //! - `checker` holds the history against the stores. It shares no code with the services.
 //! - `leg` puts these together, `report` tells.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;

@@ -4,22 +4,25 @@
 //! Every server runs with the shipped configuration and users, plus those of
 //! `deploy/acl/replication.acl` and `SETTINGS`.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use shared::{own_store::all, redis::Redis};
+use shared::own_store::all;
+use shared::redis::Redis;
 
-use crate::{
-    credentials::{Credentials, User},
-    guard::Guard,
-    node::{Node, Secrets, parse},
-    operator::Operator,
-    ports::{self, Port},
-    process::LineSink,
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    server::Server,
-    wait::{wait_for, wait_until},
-};
+use crate::credentials::{Credentials, User};
+use crate::guard::Guard;
+use crate::node::{Node, Secrets, parse};
+use crate::operator::Operator;
+use crate::ports;
+use crate::ports::Port;
+use crate::process::LineSink;
+use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::server::Server;
+use crate::wait::{wait_for, wait_until};
 use view::View;
 
 mod moves;

@@ -1,25 +1,21 @@
 //! The whole system on two clusters: processes of each role as they are wanted, with data that is
 //! thrown away.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{
-    binaries::{self, Binaries},
-    cluster::{Cluster, Options},
-    guard::{Farewell, Guard},
-    health::{self, Member},
-    ports::{self, Port},
-    process::Process,
-    redis::Store,
-    role::Role,
-    server,
-};
+use crate::binaries::Binaries;
+use crate::cluster::{Cluster, Options};
+use crate::guard::{Farewell, Guard};
+use crate::health::Member;
+use crate::ports::Port;
+use crate::process::Process;
+use crate::redis::Store;
+use crate::role::Role;
+use crate::{binaries, health, ports, server};
 
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// Fewer cannot agree that one of them has failed.

@@ -6,19 +6,14 @@
 //! watches the *thread* that started the child, so all children are started from one thread that
 //! lives as long as the process.
 
-use std::{
-    convert::Infallible,
-    ffi::OsString,
-    io,
-    os::unix::process::CommandExt,
-    path::PathBuf,
-    process::{Child, Command},
-    sync::{
-        Mutex, OnceLock,
-        mpsc::{Sender, channel},
-    },
-    thread,
-};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock};
+use std::{io, thread};
 
 use anyhow::{Context, Result};
 

@@ -1,11 +1,13 @@
 //! Waits until processes say on `/readyz` that they are ready.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use reqwest::Client;
 
-use crate::{process::Process, wait::wait_for};
+use crate::process::Process;
+use crate::wait::wait_for;
 
 /// How many lines of its log a process is quoted with.
 pub const QUOTED_LINES: usize = 20;

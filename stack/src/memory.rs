@@ -4,10 +4,12 @@
 //! exec-limited BYTES COMMAND...`, which limits its own data and becomes the command. An allocation
 //! beyond the limit fails, and the process ends, as it would in its container.
 
-use std::{
-    convert::Infallible, ffi::OsString, fs, os::unix::process::CommandExt, path::Path,
-    process::Command,
-};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use nix::sys::resource::{Resource, setrlimit};

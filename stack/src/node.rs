@@ -1,17 +1,17 @@
 //! One server of a store that has several.
 
-use std::{fs, path::Path, sync::Arc};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 use ::redis::FromRedisValue;
 use anyhow::{Context, Result, anyhow};
 use shared::config::RedisUrl;
 
-use crate::{
-    credentials::{FILE, random_password},
-    operator::Operator,
-    redis::{RedisOptions, RedisServer},
-    users,
-};
+use crate::credentials::{FILE, random_password};
+use crate::operator::Operator;
+use crate::redis::{RedisOptions, RedisServer};
+use crate::users;
 
 /// One server, and a client that may do everything there, whatever it is just now.
 pub(crate) struct Node {

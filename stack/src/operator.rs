@@ -1,19 +1,17 @@
 //! A client for people's and tests' own questions to a store. It shares no code with the client of
 //! the services, so that it cannot share their mistakes.
 
-use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult,
-    aio::MultiplexedConnection,
-};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, RedisResult};
 use anyhow::{Context, Result, bail};
 use tokio::time::{Instant, sleep};
 
-use crate::{credentials::User, redis::RedisServer, wait::POLL};
+use crate::credentials::User;
+use crate::redis::RedisServer;
+use crate::wait::POLL;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

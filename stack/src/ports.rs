@@ -1,11 +1,9 @@
 //! The ports of a system: the six fixed ones of run-all, and free ones for tests.
 
-use std::{
-    collections::HashSet,
-    fs,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
-    path::Path,
-};
+use std::collections::HashSet;
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 

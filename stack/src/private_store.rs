@@ -6,19 +6,17 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use shared::redis::{Command, Entry, Redis, Reply};
 use tempfile::TempDir;
 
-use crate::{
-    binaries,
-    credentials::User,
-    guard::{Farewell, Guard},
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    server,
-};
+use crate::credentials::User;
+use crate::guard::{Farewell, Guard};
+use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::{binaries, server};
 
 /// A Redis server of its own with the users of one store, gone with everything in it when this is
 /// dropped.

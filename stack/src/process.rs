@@ -1,23 +1,18 @@
 //! One child process: started, watched, signalled, and never left behind.
 
-use std::{
-    ffi::OsString,
-    path::PathBuf,
-    process::{Child, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::{
-    sys::signal::{Signal, kill, killpg},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
 
-use crate::{
-    guard::{self, Guard},
-    wait::{wait_for, wait_until},
-};
+use crate::guard;
+use crate::guard::Guard;
+use crate::wait::{wait_for, wait_until};
 use lines::Lines;
 
 pub use lines::{LineSink, Reading};

@@ -1,10 +1,8 @@
 //! Where the project and its ignored data folder are.
 
-use std::{
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 /// The root of the checkout: the folder that holds `deploy/redis.conf` and `Cargo.lock`.
 ///

@@ -1,29 +1,24 @@
 //! One private store: a Redis or Valkey with the shipped configuration, its own port, folder, users
 //! and passwords.
 
-use std::{
-    ffi::OsString,
-    fs,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
-use crate::{
-    credentials::{Credentials, User, write_private},
-    guard::Guard,
-    ports::{self, Port},
-    process::{Launch, LineSink, Process},
-    server::Server,
-    wait::wait_for,
-};
+use crate::credentials::{Credentials, User, write_private};
+use crate::guard::Guard;
+use crate::ports;
+use crate::ports::Port;
+use crate::process::{Launch, LineSink, Process};
+use crate::server::Server;
+use crate::wait::wait_for;
 
 mod aof;
 pub mod shim;

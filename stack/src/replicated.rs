@@ -1,22 +1,21 @@
 //! The whole system on two stores with replicas and Sentinels: the four processes, with data that is
 //! thrown away.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{
-    binaries::{self, Binaries},
-    guard::{Farewell, Guard},
-    health::{self, Member},
-    ports::{self, Port},
-    process::Process,
-    redis::Store,
-    role::Role,
-    sentinel::{Options, Replicated},
-    server,
-};
+use crate::binaries::Binaries;
+use crate::guard::{Farewell, Guard};
+use crate::health::Member;
+use crate::ports::Port;
+use crate::process::Process;
+use crate::redis::Store;
+use crate::role::Role;
+use crate::sentinel::{Options, Replicated};
+use crate::{binaries, health, ports, server};
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 

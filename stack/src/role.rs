@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::{
-    binaries::Binaries,
-    credentials::User,
-    ports::Ports,
-    process::Launch,
-    redis::{RedisServer, Store},
-};
+use crate::binaries::Binaries;
+use crate::credentials::User;
+use crate::ports::Ports;
+use crate::process::Launch;
+use crate::redis::{RedisServer, Store};
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.

@@ -1,23 +1,18 @@
 //! How other verbs reach the system that `run-all` runs on these ports: it is noted when the system is
 //! ready, and the note is removed when it ends.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    iter,
-    path::{Path, PathBuf},
-};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::{fs, iter};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{
-    binaries::Binaries,
-    credentials::write_private,
-    ports::Ports,
-    process::Launch,
-    project,
-    role::{Role, SETTINGS},
-};
+use crate::binaries::Binaries;
+use crate::credentials::write_private;
+use crate::ports::Ports;
+use crate::process::Launch;
+use crate::project;
+use crate::role::{Role, SETTINGS};
 
 /// The folder of the notes, in the data folder of the project.
 const FOLDER: &str = "running";

@@ -4,20 +4,20 @@
 //! Every server runs with the shipped configuration and users, plus those of
 //! `deploy/acl/replication.acl`.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shared::redis::Redis;
 
-use crate::{
-    credentials::{Credentials, User, random_password},
-    guard::Guard,
-    node::{Node, Secrets, parse},
-    operator::Operator,
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    server::Server,
-    wait::{wait_for, wait_until},
-};
+use crate::credentials::{Credentials, User, random_password};
+use crate::guard::Guard;
+use crate::node::{Node, Secrets, parse};
+use crate::operator::Operator;
+use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::server::Server;
+use crate::wait::{wait_for, wait_until};
 use watcher::Watcher;
 
 mod watcher;

@@ -1,28 +1,24 @@
 //! The whole system for one test: two stores and four processes on free ports, with data that is
 //! thrown away.
 
-use std::{
-    fs::File,
-    io::Write,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::{
-    binaries::Binaries,
-    guard::Guard,
-    health::{self, Member, QUOTED_LINES},
-    memory,
-    ports::{self, Port, Ports},
-    process::{Launch, LineSink, Process},
-    proxy::Proxy,
-    redis::{RedisServer, Store},
-    role::{Role, SETTINGS, Stores},
-};
+use crate::binaries::Binaries;
+use crate::guard::Guard;
+use crate::health::{Member, QUOTED_LINES};
+use crate::ports::{Port, Ports};
+use crate::process::{Launch, LineSink, Process};
+use crate::proxy::Proxy;
+use crate::redis::{RedisServer, Store};
+use crate::role::{Role, SETTINGS, Stores};
+use crate::{health, memory, ports};
 
 use links::Links;
 use supervisor::Supervisor;

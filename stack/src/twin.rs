@@ -16,7 +16,8 @@ use shared::id::Partition;
 use shared::own_store::{OwnStore, all};
 use shared::redis::{Command, Redis, RedisError, Reply};
 
-use crate::{invocation::Invocation, project::variable};
+use crate::invocation::Invocation;
+use crate::project::variable;
 use pattern::{Instants, Matcher};
 use snapshot::{Kept, Snapshot, read_all};
 

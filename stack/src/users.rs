@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 
-use crate::{operator::Operator, redis::RedisServer};
+use crate::operator::Operator;
+use crate::redis::RedisServer;
 
 /// Users of replicas and Sentinels, and what both services need beside them.
 pub(crate) const REPLICATION: &str = include_str!("../../deploy/acl/replication.acl");

@@ -1,6 +1,7 @@
 //! Waiting for something to become true, with a limit and a name.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep, timeout_at};

@@ -7,13 +7,11 @@ use anyhow::{Context, Result};
 use shared::event::{Event, OrderCompleted};
 
 use super::template::{Order, Template};
-use crate::{
-    goods::order_id,
-    load::{Load, Until},
-    measure::{CONNECTIONS, PRODUCTS},
-    monitor::{Monitor, Told},
-    shop::Shop,
-};
+use crate::goods::order_id;
+use crate::load::{Load, Until};
+use crate::measure::{CONNECTIONS, PRODUCTS};
+use crate::monitor::{Monitor, Told};
+use crate::shop::Shop;
 
 /// Orders of the sample: several times what one call takes at once.
 const ORDERS: u64 = 2_000;

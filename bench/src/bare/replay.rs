@@ -1,26 +1,20 @@
 //! The same work on the stores by a bare pipelined client: commands made beforehand, answers only
 //! looked at where something has to be done with them.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    thread::{scope, sleep},
-    time::{Duration, Instant},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{
-    capture::Capture,
-    line::{Line, joined, packed},
-    template::{Order, Template},
-};
-use crate::{
-    machine::Group,
-    measure::from_paid_to_taken,
-    monitor::Monitor,
-    number::{micros_each, per_second, quantile},
-    shop::Shop,
-};
+use super::capture::Capture;
+use super::line::{Line, joined, packed};
+use super::template::{Order, Template};
+use crate::machine::Group;
+use crate::measure::from_paid_to_taken;
+use crate::monitor::Monitor;
+use crate::number::{micros_each, per_second, quantile};
+use crate::shop::Shop;
 
 /// Commands of a pipeline: as many requests as the services are sent at once.
 const DEPTH: usize = 64;

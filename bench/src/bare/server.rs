@@ -1,33 +1,30 @@
 //! A bare HTTP server, which gives every request the answer that one of the services gave.
 
-use std::{
-    convert::Infallible,
-    fs,
-    net::SocketAddr,
-    num::NonZero,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::convert::Infallible;
+use std::fs;
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    HeaderMap, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderName, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
-};
+use hyper::body::Incoming;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use stack::{
-    guard::{Farewell, Guard},
-    ports::{self, Port},
-    process::{Launch, Process},
-};
+use stack::guard::{Farewell, Guard};
+use stack::ports;
+use stack::ports::Port;
+use stack::process::{Launch, Process};
 use tokio::net::TcpListener;
 
-use crate::{load::Answer, machine::Group, shop::Shop};
+use crate::load::Answer;
+use crate::machine::Group;
+use crate::shop::Shop;
 
 const MAX_HEADERS: usize = 64;
 const START_LIMIT: Duration = Duration::from_secs(10);

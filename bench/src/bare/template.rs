@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
 use redis::Cmd;
-use shared::{digest::short_digest, id::OrderId};
+use shared::digest::short_digest;
+use shared::id::OrderId;
 
 /// Letters of an id, of its end, which inventory records an order under, and of the hash of an
 /// idempotency key.

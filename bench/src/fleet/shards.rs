@@ -7,10 +7,8 @@ use shared::event::Event;
 use shared::id::Partition;
 use stack::redis::{RedisServer, Store};
 
-use crate::{
-    monitor::{Monitor, Told},
-    operator::Operator,
-};
+use crate::monitor::{Monitor, Told};
+use crate::operator::Operator;
 
 /// A store: at least one node, and the node of each partition.
 pub(crate) struct Shards {

@@ -1,15 +1,11 @@
 //! One HTTP/1.1 connection that is asked one thing after the other.
 
-use std::{
-    net::SocketAddr,
-    time::{Instant, SystemTime},
-};
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::request::Request;
 

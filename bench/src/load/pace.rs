@@ -1,14 +1,10 @@
 //! A fixed rate, kept by a thread that sleeps: the runtime's own timer counts whole milliseconds,
 //! which is more than an answer takes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::sync::Semaphore;

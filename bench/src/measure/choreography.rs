@@ -8,17 +8,15 @@ use shared::feed::CHANGES;
 use shared::id::ProductId;
 
 use super::CONNECTIONS;
-use crate::{
-    calls::{CALLS_SAMPLED, Habits},
-    figure::Sheet,
-    load::{Outcome, Until},
-    machine::Used,
-    monitor::Monitor,
-    number::{float, micros_each, per_second},
-    operator::Calls,
-    options::{Fsync, Options},
-    shop::Shop,
-};
+use crate::calls::{CALLS_SAMPLED, Habits};
+use crate::figure::Sheet;
+use crate::load::{Outcome, Until};
+use crate::machine::Used;
+use crate::monitor::Monitor;
+use crate::number::{float, micros_each, per_second};
+use crate::operator::Calls;
+use crate::options::{Fsync, Options};
+use crate::shop::Shop;
 
 /// A run from its first order to its last acknowledgement.
 struct Run {

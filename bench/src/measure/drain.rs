@@ -1,9 +1,7 @@
 //! Piles of events that wait for a consumer which was not there.
 
-use std::{
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use shared::event::OrderCompleted;
@@ -12,13 +10,11 @@ use shared::money::Money;
 use shared::trace::{RequestId, TraceParent};
 
 use super::PRODUCTS;
-use crate::{
-    figure::Sheet,
-    machine::memory,
-    number::{float, micros_each},
-    operator::Operator,
-    shop::{LOOK, Shop},
-};
+use crate::figure::Sheet;
+use crate::machine::memory;
+use crate::number::{float, micros_each};
+use crate::operator::Operator;
+use crate::shop::{LOOK, Shop};
 
 const CONSUMER: &str = "inventory consume";
 /// How long a pile may take.

@@ -4,7 +4,9 @@ use std::thread::sleep;
 
 use anyhow::Result;
 
-use crate::{figure::Sheet, options::Options, shop::Shop};
+use crate::figure::Sheet;
+use crate::options::Options;
+use crate::shop::Shop;
 
 /// Watches the idle system.
 pub(super) fn measure(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Result<()> {

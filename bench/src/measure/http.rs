@@ -5,16 +5,14 @@ use anyhow::{Context, Result};
 use shared::id::ProductId;
 
 use super::CONNECTIONS;
-use crate::{
-    bare::Server,
-    figure::{Bare, Sheet},
-    goods::order_id,
-    load::{Load, Request, Until},
-    machine::Group,
-    number::micros_each,
-    options::Options,
-    shop::Shop,
-};
+use crate::bare::Server;
+use crate::figure::{Bare, Sheet};
+use crate::goods::order_id;
+use crate::load::{Load, Request, Until};
+use crate::machine::Group;
+use crate::number::micros_each;
+use crate::options::Options;
+use crate::shop::Shop;
 
 /// Connections of the closed loops.
 const WIDTHS: [usize; 3] = [1, 16, CONNECTIONS];

@@ -6,15 +6,13 @@ use anyhow::{Result, ensure};
 use shared::event::{Event, OrderCompleted};
 use shared::id::ProductId;
 
-use crate::{
-    figure::Sheet,
-    goods::order_id,
-    load::{Load, Until},
-    monitor::{Monitor, Told},
-    number::{float, per_second, quantile},
-    options::Options,
-    shop::Shop,
-};
+use crate::figure::Sheet;
+use crate::goods::order_id;
+use crate::load::{Load, Until};
+use crate::monitor::{Monitor, Told};
+use crate::number::{float, per_second, quantile};
+use crate::options::Options;
+use crate::shop::Shop;
 
 /// Orders a second.
 const RATE: u32 = 100;

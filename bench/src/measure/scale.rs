@@ -4,21 +4,22 @@
 //! All of it shares this one machine, so more of anything cannot be faster than its cores. What
 //! carries over to more machines is what an order costs: each process, and each node of a store.
 
-use std::{collections::BTreeMap, thread::sleep, time::Instant};
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use shared::event::{Event, OrderCompleted};
 use shared::id::ProductId;
-use stack::{binaries::Binaries, role::Role};
+use stack::binaries::Binaries;
+use stack::role::Role;
 
 use super::{CONNECTIONS, FIRST_ORDERS, PRODUCTS, latency};
-use crate::{
-    figure::{Bare, Sheet},
-    fleet::{Fleet, Shape, Stores, Usage, heard},
-    load::{Load, Until},
-    number::{float, micros_each, quantile},
-    options::Options,
-};
+use crate::figure::{Bare, Sheet};
+use crate::fleet::{Fleet, Shape, Stores, Usage, heard};
+use crate::load::{Load, Until};
+use crate::number::{float, micros_each, quantile};
+use crate::options::Options;
 use waits::{sent_orders, since_sent};
 
 mod waits;

@@ -6,7 +6,9 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
-use std::{collections::BTreeMap, fs, process::Command};
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 

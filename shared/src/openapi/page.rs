@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use poem::endpoint::make_sync;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
-use poem::{Endpoint, IntoResponse, Response, endpoint::make_sync};
+use poem::{Endpoint, IntoResponse, Response};
 
 use crate::conditional;
 use crate::digest::digest;

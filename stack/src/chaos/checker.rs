@@ -6,9 +6,13 @@
 //! - [`stores`] is what lies in the stores, [`read`] how it gets here, [`decode`] what it means.
 //! - [`stock`], [`money`], [`agreement`], [`promises`], [`drained`] and [`loss`] are the rules.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
 
-use super::{history::Call, inject::Declared, watch::Seen};
+use super::history::Call;
+use super::inject::Declared;
+use super::watch::Seen;
 use promises::Placed;
 use stores::Stores;
 

@@ -6,12 +6,13 @@ use anyhow::Result;
 use reqwest::Client;
 use tokio::time::sleep;
 
-use super::{
-    checker::read::standing,
-    plan::PROCESSES,
-    stores::{Operators, stream},
-};
-use crate::{operator::Operator, redis::Store, system::System, wait::wait_until};
+use super::checker::read::standing;
+use super::plan::PROCESSES;
+use super::stores::{Operators, stream};
+use crate::operator::Operator;
+use crate::redis::Store;
+use crate::system::System;
+use crate::wait::wait_until;
 
 /// How soon after the last fault every process must be ready, restarts by the supervisor included.
 pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);

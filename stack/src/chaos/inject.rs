@@ -1,32 +1,24 @@
 //! Does to the system what the plan says, and keeps account of it.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use tokio::{
-    sync::Mutex as Turn,
-    task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::sync::Mutex as Turn;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{
-    figures::{Figure, Tally},
-    history::History,
-    plan::{Fault, Link, STORES, What},
-    stores::Operators,
-};
-use crate::{
-    process::Process,
-    proxy::{Faults, Proxy},
-    redis::{RedisServer, Store},
-    system::System,
-    wait::wait_for,
-};
+use super::figures::{Figure, Tally};
+use super::history::History;
+use super::plan::{Fault, Link, STORES, What};
+use super::stores::Operators;
+use crate::process::Process;
+use crate::proxy::{Faults, Proxy};
+use crate::redis::{RedisServer, Store};
+use crate::system::System;
+use crate::wait::wait_for;
 
 pub(super) use declared::{Crash, Declared, Trimmed};
 

@@ -1,33 +1,28 @@
 //! One leg from its start to its report.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use judge::Judge;
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{
-    figures::{Figure, Figures, Tally},
-    heal,
-    history::History,
-    inject::{Declared, Injector},
-    legs::{Durability, EVERY_SECOND, Leg},
-    load::{self, Load, Shops, Wishes},
-    plan::{self, Fault, PROCESSES},
-    report::{LegReport, Say},
-    resources::Peaks,
-    stores::Operators,
-    watch::{Seen, Watch},
-};
-use crate::{binaries::Binaries, system::System};
+use super::figures::{Figure, Figures, Tally};
+use super::history::History;
+use super::inject::{Declared, Injector};
+use super::legs::{Durability, EVERY_SECOND, Leg};
+use super::load::{Load, Shops, Wishes};
+use super::plan::{Fault, PROCESSES};
+use super::report::{LegReport, Say};
+use super::resources::Peaks;
+use super::stores::Operators;
+use super::watch::{Seen, Watch};
+use super::{heal, load, plan};
+use crate::binaries::Binaries;
+use crate::system::System;
 
 mod judge;
 

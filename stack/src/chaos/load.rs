@@ -1,30 +1,22 @@
 //! The clients: they order, repeat themselves, cancel at the last moment, look, and keep the shop,
 //! and write down what they asked and were answered.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout_at},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use self::http::Answer;
-use super::{
-    figures::{Figure, Tally},
-    history::{History, Op, Outcome, SeenOrder},
-};
+use super::figures::{Figure, Tally};
+use super::history::{History, Op, Outcome, SeenOrder};
 
 pub(super) use draw::{Upkeep, Wish, Wishes, wishes};
 

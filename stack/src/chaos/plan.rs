@@ -4,14 +4,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{
-    figures::{Figure, Figures},
-    legs::Leg,
-};
-use crate::{
-    process::Reading,
-    redis::{Cut, Store},
-};
+use super::figures::{Figure, Figures};
+use super::legs::Leg;
+use crate::process::Reading;
+use crate::redis::{Cut, Store};
 
 pub(super) use what::{Crowd, Link, Poison, Tcp, What};
 

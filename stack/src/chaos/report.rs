@@ -1,11 +1,10 @@
 //! What is told about a run.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{
-    checker::Finding,
-    figures::{Figure, Figures},
-};
+use super::checker::Finding;
+use super::figures::{Figure, Figures};
 
 /// Gets each line.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;

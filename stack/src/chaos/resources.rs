@@ -1,17 +1,17 @@
 //! What a process uses, as the kernel tells it.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::Path,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::plan::PROCESSES;
-use crate::{memory, process::Process, system::System};
+use crate::memory;
+use crate::process::Process;
+use crate::system::System;
 
 /// Between two looks at what processes have used at most. The kernel keeps count until they end.
 const PEAK_INTERVAL: Duration = Duration::from_millis(100);

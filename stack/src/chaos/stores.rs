@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::{operator::Operator, redis::Store, system::System};
+use crate::operator::Operator;
+use crate::redis::Store;
+use crate::system::System;
 
 /// A field that only entries have which the harness planted to be set aside.
 pub(super) const POISON_MARK: &str = "chaos_mark";

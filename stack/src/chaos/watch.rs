@@ -3,11 +3,9 @@
 //! One look at a store is one script, so nothing changes during it. Only what is new since the last
 //! look is read.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use redis::Cmd;
 use tokio::time::{MissedTickBehavior, interval};

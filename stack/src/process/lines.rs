@@ -1,15 +1,11 @@
 //! The lines a process writes: the last of them are kept, all of them are handed on.
 
-use std::{
-    collections::VecDeque,
-    io::{BufRead, BufReader, Read},
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::lock;
 

@@ -1,21 +1,21 @@
 //! One connection through a proxy: two ways, each read only as fast as it is passed on.
 
-use std::{collections::VecDeque, io, sync::Mutex};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Mutex;
 
 use bytes::BytesMut;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpStream,
-        tcp::{ReadHalf, WriteHalf},
-    },
-    sync::watch,
-    task::yield_now,
-    time::sleep,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Faults, MAX_FRAME, Moment, Spring, State, lock, tally::add, trap::Sprung};
+use super::tally::add;
+use super::trap::Sprung;
+use super::{Faults, MAX_FRAME, Moment, Spring, State, lock};
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;

@@ -1,10 +1,9 @@
 //! What a proxy has done, for reports: a fault that never happened proves nothing.
 
-use std::{
-    iter::Sum,
-    ops::Add,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::iter::Sum;
+use std::ops::Add;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What a proxy has done since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

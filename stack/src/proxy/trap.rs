@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// When a trap springs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

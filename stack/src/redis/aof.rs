@@ -1,10 +1,9 @@
 //! What can happen to the append-only file of a store that is down: its tail is lost, or an old
 //! copy takes its place.
 
-use std::{
-    fs::{self, OpenOptions},
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 

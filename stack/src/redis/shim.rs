@@ -1,14 +1,13 @@
 //! A shim in C that is preloaded into a server, so that a test can move its clock and fill its
 //! disk while it runs. The source says how; here it is built and told.
 
-use std::{
-    fs::{self, OpenOptions},
-    hash::{DefaultHasher, Hash, Hasher},
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::fs;
+use std::fs::OpenOptions;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 

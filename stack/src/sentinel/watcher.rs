@@ -1,18 +1,18 @@
 //! One Sentinel.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shared::redis::{Command, Redis, Reply};
 
 use super::{LIMIT, Options, SENTINELS};
-use crate::{
-    credentials::write_private,
-    node::parse,
-    ports::{self, Port},
-    process::{Launch, Process},
-    wait::wait_for,
-};
+use crate::credentials::write_private;
+use crate::node::parse;
+use crate::ports;
+use crate::ports::Port;
+use crate::process::{Launch, Process};
+use crate::wait::wait_for;
 
 /// A server that is silent for this long counts as down, if enough Sentinels find so. Half of it is
 /// too short for a busy machine: a primary that has just sent a replica everything would be deposed.

@@ -6,18 +6,17 @@
 //! appears under its final name by one rename: a crash in between leaves a temporary folder, never
 //! half a server.
 
-use std::{
-    env, fs, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs, io};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Server, check};
-use crate::{lock, note::note, subprocess};
+use crate::note::note;
+use crate::{lock, subprocess};
 
 const VERSION: &str = "9.1.2.post2";
 

@@ -1,21 +1,18 @@
 //! How a system is described and started.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Mutex,
-};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
-use super::{Members, System, supervisor::Supervisor};
-use crate::{
-    binaries::{self, Binaries},
-    guard::{Farewell, Guard},
-    ports::{self, Port, Ports},
-    redis::{Overrides, RedisOptions, RedisServer, Store, shim},
-    role::Role,
-    server, users,
-};
+use super::supervisor::Supervisor;
+use super::{Members, System};
+use crate::binaries::Binaries;
+use crate::guard::{Farewell, Guard};
+use crate::ports::{Port, Ports};
+use crate::redis::{Overrides, RedisOptions, RedisServer, Store, shim};
+use crate::role::Role;
+use crate::{binaries, ports, server, users};
 
 /// Says how a [`System`] is to be started.
 #[derive(Clone, Debug, Default)]

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::{
-    credentials::User,
-    ports::Ports,
-    proxy::{Protocol, Proxy},
-    redis::Store,
-    role::{Role, Stores},
-};
+use crate::credentials::User;
+use crate::ports::Ports;
+use crate::proxy::{Protocol, Proxy};
+use crate::redis::Store;
+use crate::role::{Role, Stores};
 
 /// Every process has links of its own, so that one can be cut off while the others go on.
 #[derive(Clone)]

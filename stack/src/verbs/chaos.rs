@@ -1,16 +1,16 @@
 //! `stack chaos`: everything that can go wrong, under load, and then the question whether the
 //! promise held.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
-use stack::{
-    binaries::Build,
-    chaos::{self, Options, Scale},
-    note::note,
-    server,
-};
+use stack::binaries::Build;
+use stack::chaos::{Options, Scale};
+use stack::note::note;
+use stack::{chaos, server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::demo::screen::Screen;

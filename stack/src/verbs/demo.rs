@@ -6,11 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use screen::{Ink, Screen};
-use stack::{
-    binaries::{Binaries, Build},
-    note::note,
-    server,
-};
+use stack::binaries::{Binaries, Build};
+use stack::note::note;
+use stack::server;
 use stage::{COMPLETION_DELAY, Stage};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,6 +1,7 @@
 //! `stack exec-child`: see `stack::guard`.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};

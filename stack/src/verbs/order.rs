@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use reqwest::StatusCode;
-use shared::{config::Span, id::ProductId};
+use shared::config::Span;
+use shared::id::ProductId;
 use stack::ports::{Ports, offset_flag};
 
-use super::demo::{
-    api::{Answer, Api},
-    request::{Request, Service},
-    screen::{Ink, Screen},
-};
+use super::demo::api::{Answer, Api};
+use super::demo::request::{Request, Service};
+use super::demo::screen::{Ink, Screen};
 
 #[derive(Args)]
 pub(crate) struct Order {

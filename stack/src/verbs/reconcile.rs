@@ -1,24 +1,19 @@
 //! `stack reconcile`: `payments reconcile` on the running system.
 
-use std::{
-    convert::Infallible,
-    ffi::OsString,
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
-};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use stack::{
-    ports::{Ports, offset_flag},
-    role::SETTINGS,
-    running,
-};
+use stack::ports::{Ports, offset_flag};
+use stack::role::SETTINGS;
+use stack::running;
 
-use super::{
-    demo::screen::Screen,
-    order::{self, api},
-};
+use super::demo::screen::Screen;
+use super::order;
+use super::order::api;
 
 #[derive(Args)]
 pub(crate) struct Reconcile {

@@ -1,6 +1,8 @@
 //! `stack up`: the whole system in the foreground.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,17 +10,16 @@ use data::DataDir;
 use output::Output;
 use running::Running;
 use signals::Signals;
-use stack::{
-    binaries::{Binaries, Build},
-    guard::{Farewell, Guard},
-    health::Member,
-    note::note,
-    ports::{self, Ports},
-    process::Process,
-    role::Role,
-    running::Note,
-    server::Server,
-};
+use stack::binaries::{Binaries, Build};
+use stack::guard::{Farewell, Guard};
+use stack::health::Member;
+use stack::note::note;
+use stack::ports;
+use stack::ports::Ports;
+use stack::process::Process;
+use stack::role::Role;
+use stack::running::Note;
+use stack::server::Server;
 
 mod data;
 mod output;

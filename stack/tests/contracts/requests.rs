@@ -1,11 +1,17 @@
 //! The requests in the tree, run against a system of their own.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use reqwest::Client;
-use stack::{project, system::System};
+use stack::project;
+use stack::system::System;
 
-use crate::hurl::{self, File, run::Variables};
+use crate::hurl;
+use crate::hurl::File;
+use crate::hurl::run::Variables;
 
 /// Longest wait for one answer.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);

@@ -1,9 +1,7 @@
 //! Generated files of the tree.
 
-use std::{
-    fs,
-    io::{self, Write},
-};
+use std::io::Write;
+use std::{fs, io};
 
 use stack::project;
 

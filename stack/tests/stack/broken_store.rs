@@ -1,17 +1,16 @@
 //! What can happen to a store: lost tails, old copies, a full disk, a clock that jumps.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use stack::{
-    operator::Operator,
-    redis::{Cut, Overrides, RedisOptions, RedisServer, Store, shim},
-    server,
-    wait::wait_until,
-};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stack::operator::Operator;
+use stack::redis::{Cut, Overrides, RedisOptions, RedisServer, Store, shim};
+use stack::server;
+use stack::wait::wait_until;
 
 use crate::support::{LIMIT, guard};
 

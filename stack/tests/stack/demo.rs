@@ -1,14 +1,10 @@
 //! `stack demo`, the whole story on the real services.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Command, Stdio},
-};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use stack::binaries;
 
 use crate::support::{children_of, stack_binary, wait_dead};

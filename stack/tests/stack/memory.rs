@@ -2,12 +2,10 @@
 
 use std::fs;
 
-use stack::{
-    memory::{self, SERVICE_LIMIT},
-    process::{Launch, Process},
-    project,
-    wait::wait_until,
-};
+use stack::memory::SERVICE_LIMIT;
+use stack::process::{Launch, Process};
+use stack::wait::wait_until;
+use stack::{memory, project};
 
 use crate::support::{LIMIT, guard, shell, stack_binary};
 

@@ -1,17 +1,16 @@
 //! What others on the machine see of `stack up`, and what becomes of it when nobody looks.
 
-use std::{fs, io::pipe, process::Command};
+use std::fs;
+use std::io::pipe;
+use std::process::Command;
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use stack::{ports::Ports, wait::wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stack::ports::Ports;
+use stack::wait::wait_until;
 
-use crate::{
-    support::{LIMIT, children_of, free_offset, script, stand_ins, wait_dead},
-    up::{Up, command},
-};
+use crate::support::{LIMIT, children_of, free_offset, script, stand_ins, wait_dead};
+use crate::up::{Up, command};
 
 /// Everybody on a machine can read the arguments of its processes.
 #[tokio::test]

@@ -1,15 +1,12 @@
 //! `stack order` on a running system of the real services.
 
-use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Output, Stdio},
-};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use stack::{binaries, ports::Ports, project};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stack::ports::Ports;
+use stack::{binaries, project};
 use tempfile::TempDir;
 
 use crate::support::{

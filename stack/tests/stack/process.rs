@@ -1,13 +1,12 @@
 //! One child: signals, lines, and that it never outlives its parent.
 
-use std::{
-    io::{BufRead, BufReader},
-    os::unix::process::ExitStatusExt,
-    process::{Command, Stdio},
-    sync::{Arc, Mutex},
-};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use stack::{process::Process, wait::wait_until};
+use stack::process::Process;
+use stack::wait::wait_until;
 
 use crate::support::{LIMIT, guard, is_alive, shell, stack_binary, wait_dead};
 

@@ -1,20 +1,17 @@
 //! A link that fails in every way it can, between a client and a real store.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use stack::{
-    credentials::User,
-    proxy::{Block, Faults, Moment, Protocol, Proxy, Trap},
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    server,
-    wait::wait_until,
-};
+use stack::credentials::User;
+use stack::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
+use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::server;
+use stack::wait::wait_until;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    time::{Instant, timeout},
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
 
 use crate::support::{LIMIT, guard};
 

@@ -1,17 +1,13 @@
 //! One private store: durable over kills, closed to strangers, each user inside its bounds.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    os::unix::fs::PermissionsExt,
-    time::Duration,
-};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
-use stack::{
-    credentials::User,
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    server,
-};
+use stack::credentials::User;
+use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::server;
 
 use crate::support::guard;
 

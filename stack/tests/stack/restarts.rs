@@ -1,22 +1,18 @@
 //! What `stack up` does about a process that ends.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::fs;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use stack::{ports::Ports, wait::wait_for};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use stack::ports::Ports;
+use stack::wait::wait_for;
 
-use crate::{
-    support::{LIMIT, children_of, free_offset, is_alive, stand_ins, wait_dead},
-    up::{Up, command},
-};
+use crate::support::{LIMIT, children_of, free_offset, is_alive, stand_ins, wait_dead};
+use crate::up::{Up, command};
 
 /// Longer than the shortest pause before a start, and far shorter than the longest.
 const AT_ONCE: Duration = Duration::from_secs(5);

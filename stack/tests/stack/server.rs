@@ -1,11 +1,8 @@
 //! Which program is accepted as a server, and where it comes from.
 
-use std::{
-    ffi::OsString,
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{fs, thread};
 
 use stack::server::Finder;
 use tempfile::TempDir;

@@ -1,21 +1,19 @@
 //! Stand-ins for the services, and what several tests need.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::{sys::signal::kill, unistd::Pid};
-use stack::{
-    binaries::Binaries,
-    cluster::BUS,
-    guard::{Farewell, Guard},
-    ports::{self, Ports},
-    process::Launch,
-    wait::wait_until,
-};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use stack::binaries::Binaries;
+use stack::cluster::BUS;
+use stack::guard::{Farewell, Guard};
+use stack::ports;
+use stack::ports::Ports;
+use stack::process::Launch;
+use stack::wait::wait_until;
 use tempfile::TempDir;
 
 /// A service that is ready as soon as it listens. It ends with status 3 and a reason when something is

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use stack::{redis::Store, system::System, wait::wait_until};
+use stack::redis::Store;
+use stack::system::System;
+use stack::wait::wait_until;
 
 use crate::support::{LIMIT, is_alive, stand_in_binaries, stand_ins, wait_dead};
 

@@ -1,17 +1,14 @@
 //! A store that comes out of a backup while the other one is hours ahead.
 
-use shared::{
-    event::{Event, OrderCompleted, RefundOrder, RefundReason},
-    id::{OrderId, ProductId},
-    trace::{RequestId, TraceParent},
-};
-use stack::{role::Role, wait::wait_until};
+use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::id::{OrderId, ProductId};
+use shared::trace::{RequestId, TraceParent};
+use stack::role::Role;
+use stack::wait::wait_until;
 
-use crate::harness::{
-    Answer, LIMIT, Shop, Store, client, completed,
-    files::{back_up, length, lose_tail, put_back},
-    programs::text,
-};
+use crate::harness::files::{back_up, length, lose_tail, put_back};
+use crate::harness::programs::text;
+use crate::harness::{Answer, LIMIT, Shop, Store, client, completed};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 

@@ -2,10 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use stack::{
-    binaries,
-    chaos::{self, Options, Scale},
-};
+use stack::chaos::{Options, Scale};
+use stack::{binaries, chaos};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_promise_holds_through_a_quarter_of_a_minute_of_everything() {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::{
-    event::OrderCompleted,
-    id::{OrderId, ProductId},
-};
-use stack::{redis::Store as Owner, role::Role, wait::wait_until};
+use shared::event::OrderCompleted;
+use shared::id::{OrderId, ProductId};
+use stack::redis::Store as Owner;
+use stack::role::Role;
+use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, Shop, Store, completed, insist};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use stack::{redis::RedisServer, wait::wait_until};
+use stack::redis::RedisServer;
+use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, Shop};
 

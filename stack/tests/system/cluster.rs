@@ -3,15 +3,18 @@
 //! Slots move and primaries are lost while orders are placed; nothing that was durable is lost, and
 //! nothing is done twice.
 
-use std::{collections::HashSet, num::NonZeroU16, time::Instant};
+use std::collections::HashSet;
+use std::num::NonZeroU16;
+use std::time::Instant;
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use shared::{
-    event::{Event, OrderCompleted},
-    id::{OrderId, Partitions},
-};
-use stack::{clustered::ClusteredSystem, redis, role::Role, wait::wait_until};
+use shared::event::{Event, OrderCompleted};
+use shared::id::{OrderId, Partitions};
+use stack::clustered::ClusteredSystem;
+use stack::redis;
+use stack::role::Role;
+use stack::wait::wait_until;
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
 

@@ -10,15 +10,10 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use shared::{
-    event::{Event, RefundOrder},
-    id::{OrderId, ProductId},
-};
-use stack::{
-    project,
-    proxy::{Moment, Proxy, Trap},
-    redis,
-};
+use shared::event::{Event, RefundOrder};
+use shared::id::{OrderId, ProductId};
+use stack::proxy::{Moment, Proxy, Trap};
+use stack::{project, redis};
 
 use crate::harness::{Answer, LIMIT, Shop, insist};
 

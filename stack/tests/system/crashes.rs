@@ -1,18 +1,16 @@
 //! Processes killed in the middle of work.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use shared::{
-    event::{Event, OrderCompleted},
-    id::ProductId,
-};
-use stack::{role::Role, wait::wait_for};
+use shared::event::{Event, OrderCompleted};
+use shared::id::ProductId;
+use stack::role::Role;
+use stack::wait::wait_for;
 
-use crate::{
-    harness::{LIMIT, Shop, completed, count, millis},
-    outages::assert_orders_survive,
-};
+use crate::harness::{LIMIT, Shop, completed, count, millis};
+use crate::outages::assert_orders_survive;
 
 #[tokio::test]
 async fn no_order_is_lost_early_or_paid_twice_when_payments_is_killed_with_500_of_them_pending() {

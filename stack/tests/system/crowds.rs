@@ -2,21 +2,19 @@
 
 use std::fs;
 
-use futures_util::{
-    StreamExt,
-    future::join_all,
-    stream::{FuturesUnordered, iter},
-};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, iter};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reqwest::{Client, Method};
 use shared::id::{OrderId, ProductId};
-use stack::{events::Events, process::Process, wait::wait_until};
+use stack::events::Events;
+use stack::process::Process;
+use stack::wait::wait_until;
 use tokio::task::JoinSet;
 
-use crate::harness::{
-    Answer, LIMIT, Shop, Store, client,
-    live::{Told, next},
-};
+use crate::harness::live::{Told, next};
+use crate::harness::{Answer, LIMIT, Shop, Store, client};
 
 /// Live streams, and as many long polls.
 const CROWD: usize = 1_000;

@@ -2,9 +2,12 @@
 
 use reqwest::Method;
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use stack::{order_line, role::Role, wait::wait_until};
+use stack::order_line;
+use stack::role::Role;
+use stack::wait::wait_until;
 
-use crate::harness::{Answer, LIMIT, Shop, programs::text};
+use crate::harness::programs::text;
+use crate::harness::{Answer, LIMIT, Shop};
 
 #[tokio::test]
 async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_accepted() {

@@ -1,13 +1,12 @@
 //! Dead letters beyond the bounds leave the store for the log, and none is lost on the way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{Read, pipe},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, pipe};
+use std::time::Duration;
 
 use shared::event::{Event, OrderCompleted};
-use stack::{role::Role, wait::wait_until};
+use stack::role::Role;
+use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, Shop};
 use crate::logs::{PIPE_BYTES, Reader, STOP_LIMIT, Watched, full_pipe};

@@ -8,7 +8,8 @@ use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{OrderId, ProductId};
 use stack::wait::wait_until;
 
-use crate::harness::{Answer, LIMIT, Shop, live::steps};
+use crate::harness::live::steps;
+use crate::harness::{Answer, LIMIT, Shop};
 
 /// Like those of a balancer, and with every sign that an id may have.
 const REQUEST_ID: &str = "Root=1-67891233-abcdef012345678912345678;Self=!#$%&()*+./:?@[]^_{|}~";

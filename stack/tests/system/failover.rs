@@ -4,21 +4,18 @@
 //! saw accepted is gone if the replica had not received it; what stands in both stores afterwards
 //! still fits together.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use shared::{
-    event::{OrderCompleted, RefundOrder},
-    id::{OrderId, Partitions},
-};
-use stack::{
-    redis,
-    replicated::ReplicatedSystem,
-    role::Role,
-    sentinel::Replicated,
-    wait::{wait_for, wait_until},
-};
+use shared::event::{OrderCompleted, RefundOrder};
+use shared::id::{OrderId, Partitions};
+use stack::redis;
+use stack::replicated::ReplicatedSystem;
+use stack::role::Role;
+use stack::sentinel::Replicated;
+use stack::wait::{wait_for, wait_until};
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
 

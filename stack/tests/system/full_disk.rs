@@ -1,28 +1,20 @@
 //! The disk of the stores is full: reads go on, changes are refused, and all is well by itself once
 //! there is room.
 
-use std::{
-    io::{BufRead, BufReader, Read},
-    mem,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    thread,
-    time::Duration,
-};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{mem, thread};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
-use stack::{
-    binaries,
-    ports::{self, Ports},
-    project,
-    redis::shim,
-    wait::{wait_for, wait_until},
-};
+use stack::ports::Ports;
+use stack::redis::shim;
+use stack::wait::{wait_for, wait_until};
+use stack::{binaries, ports, project};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 

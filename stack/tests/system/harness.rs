@@ -1,20 +1,17 @@
 //! One running system, and the words in which tests speak to it.
 
-use std::{num::NonZeroU16, time::Duration};
+use std::num::NonZeroU16;
+use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use shared::{
-    event::{Event, OrderCompleted, RefundOrder},
-    id::{OrderId, Partitions, ProductId},
-    own_store::all,
-    time::Timestamp,
-};
-use stack::{
-    order_line,
-    system::{Builder, System},
-    wait::{wait_for, wait_until},
-};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::{OrderId, Partitions, ProductId};
+use shared::own_store::all;
+use shared::time::Timestamp;
+use stack::order_line;
+use stack::system::{Builder, System};
+use stack::wait::{wait_for, wait_until};
 
 pub(crate) use answer::Answer;
 pub(crate) use store::Store;

@@ -5,16 +5,12 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use shared::{
-    id::{OrderId, ProductId},
-    redis::Entry,
-};
+use shared::id::{OrderId, ProductId};
+use shared::redis::Entry;
 use stack::system::Builder;
 
-use crate::harness::{
-    Answer, Shop,
-    live::{Told, kinds_of, next, rest, take},
-};
+use crate::harness::live::{Told, kinds_of, next, rest, take};
+use crate::harness::{Answer, Shop};
 
 const PAID: [&str; 2] = ["order.created", "order.paid"];
 const REFUNDED: [&str; 3] = ["order.created", "order.paid", "order.refunded"];

@@ -1,30 +1,24 @@
 //! The reader of the logs may be slow, stop, or go away: the shop stays open, and lost lines are counted.
 
-use std::{
-    fs::OpenOptions,
-    io::{BufRead, BufReader, PipeReader, Write, pipe},
-    process::Stdio,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::Client;
 use serde_json::Value;
 use shared::line_writer::MAX_LINE_BYTES;
-use stack::{ports, role::Role, wait::wait_until};
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
-    time::timeout,
-};
+use stack::ports;
+use stack::role::Role;
+use stack::wait::wait_until;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use crate::harness::{LIMIT, Shop};
 

@@ -2,12 +2,11 @@
 //! failovers allow. Whatever one of the two stores still knows is done, once.
 
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use stack::{redis::RedisServer, wait::wait_until};
+use stack::redis::RedisServer;
+use stack::wait::wait_until;
 
-use crate::harness::{
-    LIMIT, Shop, completed, count,
-    files::{length, lose_tail},
-};
+use crate::harness::files::{length, lose_tail};
+use crate::harness::{LIMIT, Shop, completed, count};
 
 /// A delay that leaves time to do something while an order is pending.
 const DELAY: (&str, &str) = ("COMPLETION_DELAY", "2s");

@@ -1,16 +1,17 @@
 //! Both stores on one Redis server: two databases work, and one database for both ends at once with
 //! a sentence that says what to do.
 
-use shared::{id::Partitions, redis::Redis};
-use stack::{
-    credentials::User, process::Process, redis::Store as Owner, role::Role, system::Builder,
-    wait::wait_until,
-};
+use shared::id::Partitions;
+use shared::redis::Redis;
+use stack::credentials::User;
+use stack::process::Process;
+use stack::redis::Store as Owner;
+use stack::role::Role;
+use stack::system::Builder;
+use stack::wait::wait_until;
 
-use crate::harness::{
-    LIMIT, Shop, Store,
-    programs::{Lines, run, text},
-};
+use crate::harness::programs::{Lines, run, text};
+use crate::harness::{LIMIT, Shop, Store};
 
 /// A system of which only the servers run.
 fn servers() -> Builder {

@@ -1,18 +1,15 @@
 //! What people who run the programs rely on.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use serde_json::Value;
 use shared::event::{Event, OrderCompleted};
-use stack::{
-    redis::Store,
-    role::{Role, SETTINGS},
-};
+use stack::redis::Store;
+use stack::role::{Role, SETTINGS};
 
-use crate::harness::{
-    Shop, Traffic, count,
-    programs::{run, text},
-};
+use crate::harness::programs::{run, text};
+use crate::harness::{Shop, Traffic, count};
 
 const SERVICES: [Store; 2] = [Store::Inventory, Store::Payments];
 /// What `docker stop` and Kubernetes allow is longer.

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use shared::{
-    event::{Event, OrderCompleted},
-    id::ProductId,
-};
+use shared::event::{Event, OrderCompleted};
+use shared::id::ProductId;
 
 use crate::harness::{Answer, LIMIT, Shop, millis};
 

@@ -1,15 +1,15 @@
 //! The system goes on by itself when something it stands on fails.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use reqwest::Method;
-use shared::{
-    event::{Event, OrderCompleted, RefundOrder},
-    id::OrderId,
-};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::OrderId;
 use stack::wait::wait_until;
 
-use crate::harness::{Answer, LIMIT, Shop, Traffic, count, programs::freeze};
+use crate::harness::programs::freeze;
+use crate::harness::{Answer, LIMIT, Shop, Traffic, count};
 
 /// A client must not wait longer for "not now".
 const QUICKLY: Duration = Duration::from_secs(1);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, stream::iter};
+use futures_util::StreamExt;
+use futures_util::stream::iter;
 use reqwest::Method;
 use shared::id::{OrderId, ProductId};
 use stack::system::Builder;

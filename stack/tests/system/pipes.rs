@@ -1,13 +1,12 @@
 //! The reader of a program's output may stop at any time, as `head` does.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::pipe,
-    process::{Command, Stdio},
-};
+use std::fs::{File, OpenOptions};
+use std::io::pipe;
+use std::process::{Command, Stdio};
 
 use shared::event::{Event, OrderCompleted};
-use stack::{binaries, credentials::User, project};
+use stack::credentials::User;
+use stack::{binaries, project};
 
 use crate::harness::Shop;
 

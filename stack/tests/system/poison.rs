@@ -1,11 +1,10 @@
 //! Entries that cannot be acted on are set aside as they are, and hold up nobody.
 
 use bytes::Bytes;
-use shared::{
-    event::{Event, OrderCompleted, RawFields, RefundOrder},
-    id::ProductId,
-};
-use stack::{role::Role, wait::wait_until};
+use shared::event::{Event, OrderCompleted, RawFields, RefundOrder};
+use shared::id::ProductId;
+use stack::role::Role;
+use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, Shop, completed};
 

@@ -1,12 +1,12 @@
 //! What happens when several want the same thing at the same time.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
-use futures_util::{StreamExt, future::join_all, stream};
-use shared::{
-    event::{Event, OrderCompleted},
-    id::{OrderId, ProductId},
-};
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use shared::event::{Event, OrderCompleted};
+use shared::id::{OrderId, ProductId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::harness::{Shop, count};

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{OrderId, ProductId};
-use stack::{order_line, ports, redis, role::Role};
+use stack::role::Role;
+use stack::{order_line, ports, redis};
 
-use crate::harness::{
-    Shop, Traffic, completed,
-    programs::{run, text},
-};
+use crate::harness::programs::{run, text};
+use crate::harness::{Shop, Traffic, completed};
 
 /// What a run of `payments reconcile` ended with.
 #[derive(Debug)]

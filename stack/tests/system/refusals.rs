@@ -1,10 +1,8 @@
 //! A store may answer every question and refuse every change.
 
-use stack::{
-    credentials::User,
-    ports,
-    wait::{wait_for, wait_until},
-};
+use stack::credentials::User;
+use stack::ports;
+use stack::wait::{wait_for, wait_until};
 
 use crate::harness::{Answer, LIMIT, Shop};
 

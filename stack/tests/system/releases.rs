@@ -8,7 +8,8 @@ use shared::event::{Event, OrderCompleted, RefundOrder};
 use shared::id::{OrderId, ProductId};
 use stack::role::Role;
 
-use crate::harness::{Shop, programs::text};
+use crate::harness::Shop;
+use crate::harness::programs::text;
 
 /// Orders that take their stock twice: more than one run repairs unasked.
 const MANY: usize = 101;

@@ -1,9 +1,13 @@
 //! More than one process of the same kind.
 
 use shared::event::{Event, OrderCompleted, RefundOrder};
-use stack::{ports, process::Process, role::Role, wait::wait_until};
+use stack::ports;
+use stack::process::Process;
+use stack::role::Role;
+use stack::wait::wait_until;
 
-use crate::harness::{LIMIT, Shop, completed, count, programs::freeze};
+use crate::harness::programs::freeze;
+use crate::harness::{LIMIT, Shop, completed, count};
 
 #[tokio::test]
 async fn two_replicas_of_each_consumer_share_the_work_exactly() {

@@ -1,11 +1,12 @@
 //! Passwords stay where they belong.
 
-use stack::{credentials::User, redis::Store, role::Role, wait::wait_until};
+use stack::credentials::User;
+use stack::redis::Store;
+use stack::role::Role;
+use stack::wait::wait_until;
 
-use crate::harness::{
-    LIMIT, Shop,
-    programs::{run, text},
-};
+use crate::harness::programs::{run, text};
+use crate::harness::{LIMIT, Shop};
 
 #[tokio::test]
 async fn no_password_ever_stands_in_the_output_of_a_process() {

@@ -1,19 +1,18 @@
 //! Whatever stands in a setting, people are told what would be right, in the words of `--help`.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::Path,
-};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use stack::{ports, redis::Store, role::Role, wait::wait_until};
+use stack::ports;
+use stack::redis::Store;
+use stack::role::Role;
+use stack::wait::wait_until;
 
-use crate::harness::{
-    LIMIT, Shop,
-    programs::{run, run_with, text},
-};
+use crate::harness::programs::{run, run_with, text};
+use crate::harness::{LIMIT, Shop};
 
 const SERVICES: [Store; 2] = [Store::Inventory, Store::Payments];
 

@@ -1,30 +1,25 @@
 //! Crowds of clients that ask and do not read, and services that have the memory of their containers.
 
-use std::{
-    fs,
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use futures_util::{StreamExt, future::join_all, stream::iter};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::iter;
 use reqwest::Method;
 use serde_json::json;
-use shared::{id::ProductId, page::MAX_ANSWER_BYTES};
-use stack::{
-    events::Events,
-    memory::{SERVICE_LIMIT, peak},
-    wait::wait_until,
-};
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-    time::timeout,
-};
+use shared::id::ProductId;
+use shared::page::MAX_ANSWER_BYTES;
+use stack::events::Events;
+use stack::memory::{SERVICE_LIMIT, peak};
+use stack::wait::wait_until;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
-use crate::{
-    crowds::make_room,
-    harness::{Answer, LIMIT, Shop, client},
-};
+use crate::crowds::make_room;
+use crate::harness::{Answer, LIMIT, Shop, client};
 
 /// Nearly as many as a process takes (`MAX_CONNECTIONS`): a few are left to others.
 const CROWD: usize = 4_096 - 64;

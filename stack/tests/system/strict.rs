@@ -1,7 +1,8 @@
 //! Whatever a request says is acted on or refused: every operation of both documents is asked for more
 //! than it takes, and for less.
 
-use reqwest::{Method, RequestBuilder, header::HeaderValue};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::id::{OrderId, ProductId};
 

@@ -2,9 +2,11 @@
 //! one migrated is left alone.
 
 use shared::id::OrderId;
-use stack::{role::Role, wait::wait_for};
+use stack::role::Role;
+use stack::wait::wait_for;
 
-use crate::harness::{Answer, LIMIT, Shop, programs::text};
+use crate::harness::programs::text;
+use crate::harness::{Answer, LIMIT, Shop};
 
 const ORDERS: usize = 12;
 

@@ -2,7 +2,8 @@
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use stack::{project, system::System};
+use stack::project;
+use stack::system::System;
 use tokio::process::Command;
 
 use crate::program::{installed, run};

@@ -1,17 +1,15 @@
 //! A headless Chromium, spoken to in `WebDriver` (<https://www.w3.org/TR/webdriver2/>).
 
-use std::{process::Stdio, time::Duration};
+use std::process::Stdio;
+use std::time::Duration;
 
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use stack::{
-    ports::{self, Port},
-    wait::wait_until,
-};
+use stack::ports;
+use stack::ports::Port;
+use stack::wait::wait_until;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 

@@ -1,6 +1,7 @@
 //! The explorer at `/docs`, in a real browser that reaches nothing but this machine.
 
-use stack::{system::System, wait::wait_until};
+use stack::system::System;
+use stack::wait::wait_until;
 
 use crate::browser::{Browser, LIMIT};
 

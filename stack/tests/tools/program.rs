@@ -1,9 +1,13 @@
 //! Programs of other people.
 
-use std::{env, path::PathBuf, process::Stdio, time::Duration};
+use std::env;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
 use stack::project;
-use tokio::{process::Command, time::timeout};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 /// The slowest of them takes less than a minute.
 const LIMIT: Duration = Duration::from_mins(5);

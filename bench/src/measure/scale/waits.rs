@@ -1,13 +1,13 @@
 //! How long an order takes from its request to each of its steps.
 
-use std::{
-    collections::HashMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
-use crate::{goods::order_id, load::Answer, number::float};
+use crate::goods::order_id;
+use crate::load::Answer;
+use crate::number::float;
 
 /// When the request of each order was meant to be sent, in microseconds since the epoch.
 pub(super) fn sent_orders(kept: &[(u64, Answer)]) -> Result<HashMap<String, u64>> {

@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{
-    Evidence, Finding, Rule,
-    promises::Placed,
-    stores::{Event, Record},
-};
+use super::promises::Placed;
+use super::stores::{Event, Record};
+use super::{Evidence, Finding, Rule};
 
 /// K4: paid and taken, refunded and refused, cancelled and unknown: nothing else.
 pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail};
 
 use super::stores::{DeadLetter, Event, Movement, Order, Record};
-use crate::{chaos::stores::POISON_MARK, redis::Store};
+use crate::chaos::stores::POISON_MARK;
+use crate::redis::Store;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Characters of an order id that inventory records it under.

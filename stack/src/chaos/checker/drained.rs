@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Evidence, Finding, Rule, stores::Stream};
+use super::stores::Stream;
+use super::{Evidence, Finding, Rule};
 use crate::redis::Store;
 
 /// K10: nothing waits anywhere; set aside is what was planted, and nothing else.

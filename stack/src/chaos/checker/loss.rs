@@ -1,6 +1,7 @@
 //! K12: what is lost, and when it had been acknowledged.
 
-use super::{Evidence, Finding, Rule, promises::Placed};
+use super::promises::Placed;
+use super::{Evidence, Finding, Rule};
 
 /// K12: every order that is gone was acknowledged shortly before a crash that took a tail with it.
 pub(super) fn within_bound(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {

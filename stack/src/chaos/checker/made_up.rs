@@ -1,21 +1,16 @@
 //! A small history and the stores that belong to it, made up: everything holds, until a test
 //! changes something.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
+use std::time::Duration;
 
-use super::{
-    Evidence, Finding, Rule, check,
-    stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream},
-};
-use crate::{
-    chaos::{
-        history::{Call, Op, Outcome, SeenOrder},
-        inject::{Crash, Declared, Trimmed},
-        load::note,
-        watch::Seen,
-    },
-    redis::Store,
-};
+use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
+use super::{Evidence, Finding, Rule, check};
+use crate::chaos::history::{Call, Op, Outcome, SeenOrder};
+use crate::chaos::inject::{Crash, Declared, Trimmed};
+use crate::chaos::load::note;
+use crate::chaos::watch::Seen;
+use crate::redis::Store;
 
 /// Everything the checker looks at, owned.
 #[derive(Clone)]

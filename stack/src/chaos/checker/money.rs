@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{
-    Evidence, Finding, Rule,
-    stores::{Order, Stores},
-};
+use super::stores::{Order, Stores};
+use super::{Evidence, Finding, Rule};
 
 /// The fee of the services under test: a fifth, rounded half up to the cent.
 const FEE_DIVISOR: i64 = 5;

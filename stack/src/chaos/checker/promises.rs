@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Evidence, Finding, Rule};
-use crate::chaos::{
-    history::{Call, Op, Outcome},
-    load::note,
-};
+use crate::chaos::history::{Call, Op, Outcome};
+use crate::chaos::load::note;
 
 /// The calls that placed orders, by request and by intent.
 pub(super) struct Placed<'a> {

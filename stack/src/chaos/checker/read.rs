@@ -1,22 +1,16 @@
 //! Reads both stores as their operator, page by page.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use redis::{Cmd, FromRedisValue};
 
-use super::{
-    decode::{Fields, dead_letter, event, movement, order, record, recorded_order, word},
-    stores::{Product, Stores, Stream},
-};
-use crate::{
-    chaos::stores::{Operators, stream},
-    operator::Operator,
-    redis::Store,
-};
+use super::decode::{Fields, dead_letter, event, movement, order, record, recorded_order, word};
+use super::stores::{Product, Stores, Stream};
+use crate::chaos::stores::{Operators, stream};
+use crate::operator::Operator;
+use crate::redis::Store;
 
 /// What is read with one command.
 const PAGE: usize = 500;

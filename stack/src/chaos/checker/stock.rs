@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Evidence, Finding, Rule, stores::Product};
+use super::stores::Product;
+use super::{Evidence, Finding, Rule};
 
 /// K1: what the looks during the run found, and every ledger from its first movement.
 pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    Rule,
-    made_up::{CANCELLED, PAID, REFUNDED, THING, World, about},
-    stores::{DeadLetter, Event, Record},
-};
+use super::Rule;
+use super::made_up::{CANCELLED, PAID, REFUNDED, THING, World, about};
+use super::stores::{DeadLetter, Event, Record};
 use crate::chaos::history::{Op, Outcome};
 
 /// A world in which something was changed, and the rules that this breaks.

@@ -1,16 +1,16 @@
 //! What happens to the clocks of the stores.
 
-use std::{sync::PoisonError, time::Duration};
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::{sleep, timeout};
 
 use super::Injector;
-use crate::{
-    chaos::{figures::Figure, plan::Link},
-    proxy::Faults,
-    redis::Store,
-};
+use crate::chaos::figures::Figure;
+use crate::chaos::plan::Link;
+use crate::proxy::Faults;
+use crate::redis::Store;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at

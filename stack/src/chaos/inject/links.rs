@@ -7,13 +7,9 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::Injector;
-use crate::{
-    chaos::{
-        figures::Figure,
-        plan::{Link, Tcp},
-    },
-    proxy::{Block, Faults},
-};
+use crate::chaos::figures::Figure;
+use crate::chaos::plan::{Link, Tcp};
+use crate::proxy::{Block, Faults};
 
 impl Injector {
     pub(super) async fn harm(&self, link: Link, tcp: Tcp, time: Duration) -> Result<()> {

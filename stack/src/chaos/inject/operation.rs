@@ -8,15 +8,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{Injector, Trimmed};
-use crate::{
-    chaos::{
-        figures::Figure,
-        plan::{Poison, What},
-        stores::{POISON_MARK, stream},
-    },
-    redis::Store,
-    wait::{POLL, wait_until},
-};
+use crate::chaos::figures::Figure;
+use crate::chaos::plan::{Poison, What};
+use crate::chaos::stores::{POISON_MARK, stream};
+use crate::redis::Store;
+use crate::wait::{POLL, wait_until};
 
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);

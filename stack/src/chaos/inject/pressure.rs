@@ -1,29 +1,24 @@
 //! Logs that nobody reads, and crowds that take places.
 
-use std::{
-    fs::OpenOptions,
-    io::Write,
-    net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::OpenOptionsExt,
-    time::Duration,
-};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::fcntl::OFlag;
 use serde_json::json;
-use tokio::{
-    io::AsyncWriteExt,
-    net::{TcpSocket, TcpStream},
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::Injector;
-use crate::{
-    chaos::{figures::Figure, plan::Crowd},
-    process::{Process, Reading},
-    wait::wait_until,
-};
+use crate::chaos::figures::Figure;
+use crate::chaos::plan::Crowd;
+use crate::process::{Process, Reading};
+use crate::wait::wait_until;
 
 /// Where a crowd comes from; the clients of the load come from another address.
 const CROWD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);

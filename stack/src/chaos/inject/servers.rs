@@ -7,11 +7,9 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{Crash, Injector, PROCESS_LIMIT};
-use crate::{
-    chaos::figures::Figure,
-    redis::{Cut, Store},
-    wait::wait_until,
-};
+use crate::chaos::figures::Figure;
+use crate::redis::{Cut, Store};
+use crate::wait::wait_until;
 
 /// How long a store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);

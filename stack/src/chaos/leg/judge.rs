@@ -1,26 +1,24 @@
 //! What a leg is judged by, collected while it ends.
 
-use std::{collections::HashMap, sync::PoisonError, time::Duration};
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{DELAY, Running};
-use crate::{
-    chaos::{
-        checker::{self, Evidence, Finding, Rule, read},
-        figures::{Figure, Figures},
-        heal::{self, DRAIN_LIMIT, READY_LIMIT},
-        history::millis,
-        inject::Declared,
-        legs::Durability,
-        plan::PROCESSES,
-        reconcile,
-        resources::Usage,
-    },
-    memory::SERVICE_LIMIT,
-    system::System,
-    wait::wait_until,
-};
+use crate::chaos::checker::{Evidence, Finding, Rule, read};
+use crate::chaos::figures::{Figure, Figures};
+use crate::chaos::heal::{DRAIN_LIMIT, READY_LIMIT};
+use crate::chaos::history::millis;
+use crate::chaos::inject::Declared;
+use crate::chaos::legs::Durability;
+use crate::chaos::plan::PROCESSES;
+use crate::chaos::resources::Usage;
+use crate::chaos::{checker, heal, reconcile};
+use crate::memory::SERVICE_LIMIT;
+use crate::system::System;
+use crate::wait::wait_until;
 
 /// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
 const LOSS_WINDOW: Duration = Duration::from_secs(3);

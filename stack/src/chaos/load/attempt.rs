@@ -1,8 +1,11 @@
 //! One request of an intent, written down before it is sent and after it is answered.
 
-use std::{future::Future, sync::atomic::Ordering, time::Duration};
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::{CLIENTS, Intent, Load, http, http::Answer};
+use super::http::Answer;
+use super::{CLIENTS, Intent, Load, http};
 use crate::chaos::history::{Call, Op, Outcome};
 
 impl Load {

@@ -1,13 +1,12 @@
 //! What the clients want, drawn from the seed before anything runs.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
+use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::chaos::{
-    figures::{Figure, Figures},
-    legs::Leg,
-};
+use crate::chaos::figures::{Figure, Figures};
+use crate::chaos::legs::Leg;
 
 /// Buyers who want the same last piece.
 pub(crate) const BUYERS: u32 = 50;

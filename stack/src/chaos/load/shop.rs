@@ -1,9 +1,8 @@
 //! What the owner of the shop does.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
@@ -12,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Intent, Load, Upkeep, Wishes, note};
-use crate::chaos::{figures::Figure, history::Op};
+use crate::chaos::figures::Figure;
+use crate::chaos::history::Op;
 
 impl Load {
     /// Puts the products up for sale; their ids in the same order.

@@ -1,11 +1,10 @@
 //! What can happen to a system, and how it is told.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+use std::time::Duration;
 
-use crate::{
-    process::Reading,
-    redis::{Cut, Store},
-};
+use crate::process::Reading;
+use crate::redis::{Cut, Store};
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use shared::{idempotency::IDEMPOTENCY_KEY, trace::RequestId};
+use shared::idempotency::IDEMPOTENCY_KEY;
+use shared::trace::RequestId;
 
-use super::{
-    request::{Request, Service},
-    screen::{Ink, Screen, members},
-};
+use super::request::{Request, Service};
+use super::screen::{Ink, Screen, members};
 
 /// Nobody waits for an order for more than 30 s, and every other answer comes far sooner.
 const ANSWER_LIMIT: Duration = Duration::from_secs(45);

@@ -8,10 +8,8 @@ use serde_json::Value;
 use shared::time::Timestamp;
 use tokio::time::timeout;
 
-use super::{
-    api::{Answer, Api},
-    request::Request,
-};
+use super::api::{Answer, Api};
+use super::request::Request;
 
 /// An order at its end.
 pub(crate) struct Life {

@@ -5,12 +5,13 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use reqwest::StatusCode;
 use shared::redis::Command;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, interval, sleep},
-};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep};
 
-use super::{api::Api, request::Request, stage::Stage, streams::Pending};
+use super::api::Api;
+use super::request::Request;
+use super::stage::Stage;
+use super::streams::Pending;
 
 const ORDERS: u64 = 200;
 const STOCK: u64 = 1_000;

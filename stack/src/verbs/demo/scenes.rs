@@ -5,10 +5,8 @@ use reqwest::StatusCode;
 use shared::event::{OrderCompleted, RefundReason};
 use tokio::time::sleep;
 
-use super::{
-    request::Request,
-    stage::{COMPLETION_DELAY, Stage},
-};
+use super::request::Request;
+use super::stage::{COMPLETION_DELAY, Stage};
 
 /// An order that goes well.
 pub(super) async fn buy(stage: &Stage) -> Result<String> {

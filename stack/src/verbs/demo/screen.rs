@@ -1,10 +1,9 @@
 //! What people read: labelled lines on standard output, in colour where that is wanted and
 //! possible.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    time::Duration,
-};
+use std::io;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use stack::project;
 

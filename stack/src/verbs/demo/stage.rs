@@ -1,21 +1,23 @@
 //! A private system on which the story is played, and the means to look at it.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use reqwest::StatusCode;
 use shared::redis::Redis;
-use stack::{
-    binaries::Binaries, credentials::User, health, redis::RedisServer, role::Role, system::System,
-    wait::wait_for,
-};
+use stack::binaries::Binaries;
+use stack::credentials::User;
+use stack::health;
+use stack::redis::RedisServer;
+use stack::role::Role;
+use stack::system::System;
+use stack::wait::wait_for;
 
-use super::{
-    api::{Answer, Api},
-    life::Life,
-    request::Request,
-    screen::Screen,
-};
+use super::api::{Answer, Api};
+use super::life::Life;
+use super::request::Request;
+use super::screen::Screen;
 
 /// Long enough to cancel an order in it on a busy machine, short enough to watch.
 pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);

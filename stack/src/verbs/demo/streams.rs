@@ -1,12 +1,11 @@
 //! The streams, as an operator of the stores sees them.
 
 use anyhow::{Result, bail};
-use shared::{
-    event::{Event, OrderCompleted, RefundOrder},
-    redis::{Command, Entry, Redis},
-};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::redis::{Command, Entry, Redis};
 
-use super::{screen::Ink, stage::Stage};
+use super::screen::Ink;
+use super::stage::Stage;
 
 /// Attributes of the envelope, which are the same in every entry or repeat what its data says.
 const ENVELOPE: [&[u8]; 6] = [

@@ -1,19 +1,15 @@
 //! The folder in which the stores keep their data from run to run.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use stack::{
-    lock::{self, Lock},
-    project,
-    redis::Store,
-    server::{self, Server},
-};
+use stack::lock::Lock;
+use stack::redis::Store;
+use stack::server::Server;
+use stack::{lock, project, server};
 
 /// Marks a folder as ours. Only such a folder is ever written to or emptied.
 const MARKER: &str = ".pas-de-deux";

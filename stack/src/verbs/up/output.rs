@@ -1,18 +1,16 @@
 //! What people see: the log lines of all processes, each with the name of its process. Where nobody reads
 //! them they are lost and counted: the processes must not wait for the reader of a terminal or a pipe.
 
-use std::{
-    io::{self, IsTerminal},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::io;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shared::line_writer::{LineWriter, Rule, cut_text};
-use stack::{process::LineSink, project};
+use stack::process::LineSink;
+use stack::project;
 
 /// As wide as the longest name.
 const NAME_WIDTH: usize = 17;

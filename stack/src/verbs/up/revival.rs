@@ -1,13 +1,13 @@
 //! Starts processes again that have ended, with growing pauses, and says why each ended.
 
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::statvfs::statvfs;
-use stack::{
-    health::{QUOTED_LINES, obituary},
-    note::note,
-    process::Process,
-};
+use stack::health::{QUOTED_LINES, obituary};
+use stack::note::note;
+use stack::process::Process;
 use tokio::time::Instant;
 
 /// Between the end of a process and its first start again. Each further pause is twice as long.

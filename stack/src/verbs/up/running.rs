@@ -1,16 +1,13 @@
 //! The six processes of a run, and how they end.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
-use stack::{
-    health::{self, Member},
-    note::note,
-    redis::RedisServer,
-};
+use stack::health;
+use stack::health::Member;
+use stack::note::note;
+use stack::redis::RedisServer;
 use tokio::time::{Instant, sleep};
 
 use super::revival::Revival;

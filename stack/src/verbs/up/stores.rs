@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use stack::{
-    cluster::{self, Cluster},
-    credentials::User,
-    guard::Guard,
-    ports::Ports,
-    redis::{Overrides, RedisOptions, RedisServer, Store},
-    users,
-};
+use stack::cluster::Cluster;
+use stack::credentials::User;
+use stack::guard::Guard;
+use stack::ports::Ports;
+use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::{cluster, users};
 
-use super::{Plan, running::Running};
+use super::Plan;
+use super::running::Running;
 
 const PRIMARIES: u16 = 3;
 const REPLICAS: u16 = 1;

@@ -1,15 +1,11 @@
 //! The box of addresses that says the system is ready.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::env;
+use std::path::{Path, PathBuf};
 
-use stack::{
-    credentials::User,
-    ports::{Ports, offset_flag},
-    server::Server,
-};
+use stack::credentials::User;
+use stack::ports::{Ports, offset_flag};
+use stack::server::Server;
 
 use super::stores::Stores;
 

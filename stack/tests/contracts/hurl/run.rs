@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
-use reqwest::{Client, Method, Url, header::CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 use shared::id::OrderId;
 use tokio::time::{Instant, interval_at};

@@ -1,10 +1,10 @@
 //! What waits while the clock of a store is wrong, and what must not.
 
-use shared::{
-    event::{Event, OrderCompleted, RefundOrder},
-    id::OrderId,
-};
-use stack::{redis::Store as Owner, role::Role, wait::wait_until};
+use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::id::OrderId;
+use stack::redis::Store as Owner;
+use stack::role::Role;
+use stack::wait::wait_until;
 
 use super::{DAY_MS, INVENTORY, PAYMENTS, from_ahead, sell, set_clock, start_again, wait_told};
 use crate::harness::{LIMIT, Shop, Store, completed};

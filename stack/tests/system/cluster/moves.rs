@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use shared::id::{OrderId, Partition};
-use stack::{operator::Operator, redis, wait::wait_until};
+use stack::operator::Operator;
+use stack::redis;
+use stack::wait::wait_until;
 use tokio::task::JoinSet;
 
 use super::{Arena, STOCK};

@@ -1,12 +1,12 @@
 //! An answer of a service.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use reqwest::{RequestBuilder, header::HeaderMap};
-use serde_json::{Value, value::RawValue};
+use reqwest::RequestBuilder;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use stack::wait::wait_for;
 
 use super::LIMIT;

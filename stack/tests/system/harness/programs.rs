@@ -1,24 +1,21 @@
 //! The programs themselves, run for a moment with a verb, or started with somebody listening to
 //! every line.
 
-use std::{
-    ffi::OsString,
-    process::{Output, Stdio},
-    sync::{Arc, Mutex},
-};
+use std::ffi::OsString;
+use std::process::{Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use shared::id::Partitions;
-use stack::{
-    binaries::{self, Binaries},
-    guard::{Farewell, Guard},
-    memory,
-    ports::Ports,
-    process::{Launch, Process},
-    redis::Store,
-    role::{Role, SETTINGS, Stores},
-    wait::wait_until,
-};
-use tokio::{process::Command, time::timeout};
+use stack::binaries::Binaries;
+use stack::guard::{Farewell, Guard};
+use stack::ports::Ports;
+use stack::process::{Launch, Process};
+use stack::redis::Store;
+use stack::role::{Role, SETTINGS, Stores};
+use stack::wait::wait_until;
+use stack::{binaries, memory};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{LIMIT, Shop};
 

@@ -1,13 +1,13 @@
 //! One store, seen by its operator.
 
 use bytes::Bytes;
-use shared::{
-    config::RedisUrl,
-    event::{Event, RawFields},
-    id::Partitions,
-    redis::{Command, Entry, Redis, RedisError, Reply},
-};
-use stack::{credentials::User, redis::RedisServer, wait::wait_for};
+use shared::config::RedisUrl;
+use shared::event::{Event, RawFields};
+use shared::id::Partitions;
+use shared::redis::{Command, Entry, Redis, RedisError, Reply};
+use stack::credentials::User;
+use stack::redis::RedisServer;
+use stack::wait::wait_for;
 
 use super::LIMIT;
 

@@ -1,16 +1,12 @@
 //! Clients that go on ordering whatever happens to the system.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use reqwest::RequestBuilder;
 use shared::id::{OrderId, ProductId};
-use stack::{
-    process::Process,
-    wait::{wait_for, wait_until},
-};
+use stack::process::Process;
+use stack::wait::{wait_for, wait_until};
 use tokio::task::JoinSet;
 
 use super::{Answer, LIMIT, Shop};
