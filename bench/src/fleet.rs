@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use anyhow::{Context, Result, ensure};
-use shared::event::{OrderCompleted, RefundOrder};
-use shared::id::{Partitions, ProductId};
+use shared::contract::event::{OrderCompleted, RefundOrder};
+use shared::contract::id::{Partitions, ProductId};
 use stack::binaries::Binaries;
 use stack::clustered::ClusteredSystem;
 use stack::process::Process;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 
 use crate::load::{Answer, Load, Request, Until};
 

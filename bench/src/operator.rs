@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use redis::{Cmd, Connection, FromRedisValue, Value, cmd};
-use shared::event::{Event, OrderCompleted};
+use shared::contract::event::{Event, OrderCompleted};
 use stack::credentials::User;
 use stack::redis::RedisServer;
 

@@ -6,8 +6,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use shared::event::{OrderCompleted, RefundOrder};
-use shared::id::ProductId;
+use shared::contract::event::{OrderCompleted, RefundOrder};
+use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
 use stack::system::System;

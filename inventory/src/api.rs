@@ -2,18 +2,18 @@
 
 use poem::http::HeaderValue;
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
-use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
-use shared::id::ProductId;
-use shared::idempotency::{InFlight, KeyHeader};
-use shared::index::Scanned;
-use shared::json::{Body, BodyFields, Json};
-use shared::openapi;
-use shared::page::{Limit, Listing};
-use shared::parameter::{Path, Query};
-use shared::problem::{NOT_FOUND, Problem};
-use shared::public_url::PublicUrl;
-use shared::routes::Routes;
-use shared::sse::Live;
+use shared::contract::id::ProductId;
+use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::idempotency::{InFlight, KeyHeader};
+use shared::http::json::{Body, BodyFields, Json};
+use shared::http::openapi;
+use shared::http::page::{Limit, Listing};
+use shared::http::parameter::{Path, Query};
+use shared::http::problem::{NOT_FOUND, Problem};
+use shared::http::public_url::PublicUrl;
+use shared::http::routes::Routes;
+use shared::http::sse::Live;
+use shared::store::index::Scanned;
 
 mod admin;
 mod answer;

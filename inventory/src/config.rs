@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::config::{Configuration, Reader, Setting};
-use shared::settings::{Common, Defaults};
+use shared::base::config::{Configuration, Reader, Setting};
+use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
 /// Everything inventory can be told.
 #[derive(Debug)]
@@ -29,11 +29,13 @@ const DAY: Duration = Duration::from_hours(24);
 /// Longer than the longest delay of payments, or an order could be forgotten before it is paid.
 const MIN_DEDUPE_RETENTION: Duration = Duration::from_hours(8 * 24);
 
-impl Configuration for Config {
+impl ServiceConfiguration for Config {
     fn common(&self) -> &Common {
         &self.common
     }
+}
 
+impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);

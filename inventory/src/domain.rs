@@ -1,9 +1,9 @@
 //! Products and stock: what they are, and what they may be. No I/O.
 
-use shared::event::RefundReason;
-use shared::id::ProductId;
-use shared::money::Money;
-use shared::time::Timestamp;
+use shared::contract::event::RefundReason;
+use shared::contract::id::ProductId;
+use shared::contract::money::Money;
+use shared::contract::time::Timestamp;
 
 mod audit;
 mod characters;

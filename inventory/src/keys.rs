@@ -1,8 +1,8 @@
 //! Every key of the inventory store.
 
-use shared::feed::CHANGES;
-use shared::id::{Partition, ProductId};
-use shared::time::Timestamp;
+use shared::contract::id::{Partition, ProductId};
+use shared::contract::time::Timestamp;
+use shared::live::CHANGES;
 
 /// The reply stream, read by payments.
 pub(crate) const REFUND_ORDER: &str = "refund_order";

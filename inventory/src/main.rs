@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use inventory::app;
 use inventory::config::Config;
-use shared::cli::{self, Verb};
-use shared::config::Configuration;
+use shared::base::config::Configuration;
+use shared::service::cli::{self, Verb};
 
 /// What `--version` says.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SOURCE_COMMIT"), ")");

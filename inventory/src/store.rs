@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::conditional::Condition;
-use shared::event::OrderCompleted;
-use shared::function::{Call, Library};
-use shared::id::{Partition, Partitions, ProductId};
-use shared::idempotency::{Claim, Once};
-use shared::own_store::{OwnStore, by_partition};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::http::conditional::Condition;
 use shared::redis::{Redis, RedisError};
+use shared::store::claim::{Claim, Once};
+use shared::store::function::{Call, Library};
+use shared::store::{OwnStore, by_partition};
 
 mod apply;
 mod migration;

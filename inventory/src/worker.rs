@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::delivery::{Handler, Parking, Settlement};
-use shared::event::OrderCompleted;
+use shared::contract::event::OrderCompleted;
 use shared::redis::RedisError;
+use shared::stream::delivery::{Handler, Parking, Settlement};
 
 use crate::domain::{Decision, Outcome};
 use crate::store::Store;

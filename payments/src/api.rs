@@ -5,24 +5,25 @@ use std::time::Duration;
 
 use poem::web::Data;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
-use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
-use shared::id::{OrderId, ProductId};
-use shared::idempotency::{Claim, InFlight, KeyHeader, Once};
-use shared::index::Scanned;
-use shared::json::{Body, BodyFields, Json};
-use shared::money::FeeRate;
-use shared::openapi;
-use shared::page::{Limit, Listing};
-use shared::parameter::{Path, Query};
-use shared::problem::{
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::money::FeeRate;
+use shared::contract::time::{Ceiling, Timestamp};
+use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::idempotency::{InFlight, KeyHeader};
+use shared::http::json::{Body, BodyFields, Json};
+use shared::http::openapi;
+use shared::http::page::{Limit, Listing};
+use shared::http::parameter::{Path, Query};
+use shared::http::problem::{
     BAD_UPSTREAM, INSUFFICIENT_STOCK, INVENTORY_UNAVAILABLE, NOT_FOUND, ORDER_NOT_CANCELLABLE,
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
-use shared::public_url::PublicUrl;
-use shared::request::{RequestContext, Visit};
-use shared::routes::{NO_STORE, Routes};
-use shared::sse::Live;
-use shared::time::{Ceiling, Timestamp};
+use shared::http::public_url::PublicUrl;
+use shared::http::request::{RequestContext, Visit};
+use shared::http::routes::{NO_STORE, Routes};
+use shared::http::sse::Live;
+use shared::store::claim::{Claim, Once};
+use shared::store::index::Scanned;
 
 mod admin;
 mod answer;

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::consumer::Settings;
-use shared::dead_letter::{Bounds, REPORT_INTERVAL};
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::feed::Feed;
-use shared::idempotency::InFlight;
-use shared::opening::{OpenError, Witness};
-use shared::process::Process;
+use shared::base::shutdown::{self, Shutdown};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::http::idempotency::InFlight;
+use shared::http::sse::Live;
+use shared::live::Feed;
 use shared::redis::Redis;
-use shared::retention::{TRIM_INTERVAL, Trimmer};
-use shared::rewind::REWIND;
-use shared::shutdown::{self, Shutdown};
-use shared::sse::Live;
-use shared::sweep::ClockWatch;
+use shared::service::process::Process;
+use shared::store::open::{OpenError, Witness};
+use shared::store::sweep::ClockWatch;
+use shared::stream::consumer::Settings;
+use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
+use shared::stream::loss;
+use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
+use shared::stream::rewind::REWIND;
 
 use crate::api::{self, Api, Finals, ShowOrder, Terms};
 use crate::config::Config;
@@ -97,7 +98,10 @@ pub fn reconciler(config: &Config, options: Options) -> anyhow::Result<Reconcile
 
 /// The AsyncAPI document.
 pub fn asyncapi() -> anyhow::Result<String> {
-    shared::asyncapi::document::<OrderCompleted, RefundOrder>("Payments", env!("CARGO_PKG_VERSION"))
+    shared::http::asyncapi::document::<OrderCompleted, RefundOrder>(
+        "Payments",
+        env!("CARGO_PKG_VERSION"),
+    )
 }
 
 /// The OpenAPI document.
@@ -133,7 +137,7 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
 
 /// Takes the own store, and the stream it acts on, as they are.
 pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
-    store(config).own.accept_loss(&witness(config)).await
+    loss::accept_loss(&store(config).own, &witness(config)).await
 }
 
 fn witness(config: &Config) -> Witness {

@@ -4,10 +4,10 @@
 //! stock with its ledger, and the account with all orders. What does not agree is a [`Difference`].
 
 use serde::Serialize;
-use shared::entry_id::EntryId;
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
-use shared::time::{MAX_SKEW, Timestamp};
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::time::{MAX_SKEW, Timestamp};
 
 mod books;
 mod returns;

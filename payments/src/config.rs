@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use shared::config::{Configuration, Reader, Setting};
-use shared::money::FeeRate;
-use shared::settings::{Common, Defaults};
+use shared::base::config::{Configuration, Reader, Setting};
+use shared::contract::money::FeeRate;
+use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
 /// Everything payments can be told.
 #[derive(Debug)]
@@ -58,11 +58,13 @@ const EARLY_STOCK_CHECK: Setting = Setting {
 /// Below the shortest time for which inventory remembers what became of an order.
 const MAX_DELAY: Duration = Duration::from_hours(7 * 24);
 
-impl Configuration for Config {
+impl ServiceConfiguration for Config {
     fn common(&self) -> &Common {
         &self.common
     }
+}
 
+impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);

@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
-use shared::money::{FeeRate, Money};
-use shared::time::Timestamp;
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::money::{FeeRate, Money};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::{RequestId, TraceParent};
 
 /// Most pieces in one order.
 pub const MAX_QUANTITY: u32 = 1_000_000;

@@ -12,11 +12,11 @@ use moka::future::Cache;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
-use shared::id::{OrderId, ProductId};
-use shared::idempotency::IDEMPOTENCY_KEY;
-use shared::money::Money;
-use shared::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
-use shared::time::Timestamp;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::money::Money;
+use shared::contract::time::Timestamp;
+use shared::http::idempotency::IDEMPOTENCY_KEY;
+use shared::http::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
 use tokio::sync::Semaphore;
 
 mod answer;

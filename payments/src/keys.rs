@@ -1,7 +1,7 @@
 //! Every key of the payments store.
 
-use shared::feed::CHANGES;
-use shared::id::{OrderId, Partition};
+use shared::contract::id::{OrderId, Partition};
+use shared::live::CHANGES;
 
 /// The event stream, read by inventory.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";

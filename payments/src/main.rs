@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use payments::app;
 use payments::config::Config;
 use payments::reconcile::Options;
-use shared::cli::{self, Threads, Verb};
-use shared::config::Configuration;
+use shared::base::config::Configuration;
+use shared::service::cli::{self, Threads, Verb};
 
 /// What to run.
 #[derive(clap::Subcommand)]

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use shared::config::Span;
-use shared::own_store::all;
-use shared::request::RequestContext;
-use shared::time::{MAX_SKEW, Timestamp};
+use shared::base::config::Span;
+use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::http::request::RequestContext;
+use shared::store::all;
 
 mod findings;
 mod patience;
@@ -162,7 +162,7 @@ impl Reconciler {
         }
         let took = started.elapsed();
         let report = Report::new(&findings, found, accounts.as_ref(), held_back, took);
-        shared::cli::print(&report.text(self.options.json)?)?;
+        shared::service::cli::print(&report.text(self.options.json)?)?;
         Ok(if report.remain() {
             ExitCode::from(DIFFERENT)
         } else {

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::future::Cache;
-use shared::backoff::Backoff;
-use shared::entry_id::EntryId;
-use shared::event::{Event, OrderCompleted};
-use shared::health::Progress;
-use shared::id::Partition;
-use shared::own_store::OwnStore;
+use shared::base::backoff::Backoff;
+use shared::base::health::Progress;
+use shared::base::shutdown::{Shutdown, sleep_unless};
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::Partition;
 use shared::redis::RedisError;
-use shared::shutdown::{Shutdown, sleep_unless};
-use shared::standing::{GroupStanding, Standing};
+use shared::store::OwnStore;
+use shared::stream::standing::{GroupStanding, Standing};
 use tokio::sync::Notify;
 
 use crate::domain::Order;

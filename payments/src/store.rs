@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use shared::conditional::Condition;
-use shared::event::RefundOrder;
-use shared::function::{Call, Library};
-use shared::id::{OrderId, Partition, Partitions};
-use shared::idempotency::{Claim, Once};
-use shared::own_store::{OwnStore, by_partition};
+use shared::contract::event::RefundOrder;
+use shared::contract::id::{OrderId, Partition, Partitions};
+use shared::contract::time::Timestamp;
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
 use shared::redis::{Redis, RedisError, Reply};
-use shared::request::RequestContext;
-use shared::time::Timestamp;
+use shared::store::claim::{Claim, Once};
+use shared::store::function::{Call, Library};
+use shared::store::{OwnStore, by_partition};
 
 mod index;
 mod line;

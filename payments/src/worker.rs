@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use shared::backoff::Backoff;
-use shared::config::RedisUrl;
-use shared::delivery::{Handler, Parking, Settlement};
-use shared::event::{RefundOrder, RefundReason};
-use shared::feed::Tail;
-use shared::health::Progress;
-use shared::id::Partition;
+use shared::base::backoff::Backoff;
+use shared::base::health::Progress;
+use shared::base::shutdown::{Shutdown, sleep_unless};
+use shared::contract::event::{RefundOrder, RefundReason};
+use shared::contract::id::Partition;
+use shared::live::Tail;
 use shared::redis::RedisError;
-use shared::shutdown::{Shutdown, sleep_unless};
+use shared::redis::RedisUrl;
+use shared::stream::delivery::{Handler, Parking, Settlement};
 
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, Store};

@@ -15,19 +15,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, broadcast};
 
-use crate::backoff::Backoff;
-pub use crate::feed::notice::{Change, Notice, Show, Signal};
-use crate::feed::position::{History, parse_changes};
-pub use crate::feed::position::{Mark, Place};
-pub use crate::feed::tail::Tail;
-use crate::feed::tail::confirm_wait;
-pub use crate::feed::watches::Watch;
-use crate::feed::watches::Watches;
-use crate::health::Progress;
-use crate::id::Partition;
-use crate::own_store::{OwnStore, all};
+use crate::base::backoff::Backoff;
+use crate::base::health::Progress;
+use crate::base::shutdown::{Shutdown, sleep_unless};
+use crate::contract::id::Partition;
+pub use crate::live::notice::{Change, Notice, Show, Signal};
+use crate::live::position::{History, parse_changes};
+pub use crate::live::position::{Mark, Place};
+pub use crate::live::tail::Tail;
+use crate::live::tail::confirm_wait;
+pub use crate::live::watches::Watch;
+use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
-use crate::shutdown::{Shutdown, sleep_unless};
+use crate::store::{OwnStore, all};
 
 /// The stream of changes, before any partition tag.
 pub const CHANGES: &str = "changes";

@@ -30,6 +30,7 @@ mod reply;
 mod report;
 mod sentinel;
 mod slots;
+mod url;
 mod watchdog;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +39,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use fred::types::{ClusterHash, Value};
 
-use crate::config::RedisUrl;
 use crate::redis::connection::{Connection, route_of};
 use crate::redis::replica_gate::Place;
 use crate::redis::report::Report;
@@ -49,6 +49,7 @@ pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
 pub use crate::redis::error::RedisError;
 pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Reply, UnexpectedReply};
+pub use crate::redis::url::RedisUrl;
 pub use crate::redis::watchdog::STUCK_AFTER;
 
 /// Longest wait for an ordinary command.

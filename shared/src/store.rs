@@ -1,15 +1,24 @@
 //! The store that a service owns: its client, its functions, and how its keys are spread.
 
+pub mod batch;
+pub mod claim;
+pub mod function;
+pub mod index;
+pub mod layout;
+pub mod libraries;
+pub mod open;
+pub mod sweep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::batch::Batcher;
-use crate::function::{Call, IDENTITY, Library, belongs};
-use crate::id::{OrderId, Partition, Partitions};
-use crate::layout::Layout;
+use crate::contract::id::{OrderId, Partition, Partitions};
+use crate::contract::time::{MAX_SKEW, Timestamp};
 use crate::redis::{Command, Redis, RedisError, Reply};
-use crate::time::{MAX_SKEW, Timestamp};
+use crate::store::batch::Batcher;
+use crate::store::function::{Call, IDENTITY, Library, belongs};
+use crate::store::layout::Layout;
 
 /// Lines that one command reads at most.
 const LINES: usize = 100;

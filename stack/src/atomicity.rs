@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use shared::function::IDENTITY;
-use shared::id::Partition;
-use shared::own_store::{OwnStore, all};
+use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
+use shared::store::function::IDENTITY;
+use shared::store::{OwnStore, all};
 
 use crate::invocation::Invocation;
 use crate::private_store::PrivateStore;

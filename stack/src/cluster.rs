@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use shared::own_store::all;
 use shared::redis::Redis;
+use shared::store::all;
 
 use crate::credentials::{Credentials, User};
 use crate::guard::Guard;

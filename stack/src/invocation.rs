@@ -1,6 +1,6 @@
 //! A call of a function as plain texts, so that a test can damage it.
 
-use shared::function::Call;
+use shared::store::function::Call;
 
 /// The keys and arguments of one call of a function. The identity key comes first by itself.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ::redis::FromRedisValue;
 use anyhow::{Context, Result, anyhow};
-use shared::config::RedisUrl;
+use shared::redis::RedisUrl;
 
 use crate::credentials::{FILE, random_password};
 use crate::operator::Operator;

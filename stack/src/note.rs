@@ -2,5 +2,5 @@
 
 /// Says a line on standard error. Where nobody reads it, the line is lost after a moment.
 pub fn note(text: &str) {
-    shared::cli::note(&format_args!("stack: {text}"));
+    shared::service::cli::note(&format_args!("stack: {text}"));
 }

@@ -11,10 +11,10 @@ use std::io::Write;
 use std::time::Instant;
 
 pub use fastrand::Rng;
-use shared::function::IDENTITY;
-use shared::id::Partition;
-use shared::own_store::{OwnStore, all};
+use shared::contract::id::Partition;
 use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::store::function::IDENTITY;
+use shared::store::{OwnStore, all};
 
 use crate::invocation::Invocation;
 use crate::project::variable;

@@ -4,7 +4,7 @@
 //! revision, whatever these are.
 
 use anyhow::{Context, Result};
-use shared::event::{Event, OrderCompleted};
+use shared::contract::event::{Event, OrderCompleted};
 
 use super::template::{Order, Template};
 use crate::goods::order_id;

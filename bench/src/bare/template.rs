@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
 use redis::Cmd;
-use shared::digest::short_digest;
-use shared::id::OrderId;
+use shared::base::digest::short_digest;
+use shared::contract::id::OrderId;
 
 /// Letters of an id, of its end, which inventory records an order under, and of the hash of an
 /// idempotency key.

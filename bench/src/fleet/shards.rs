@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use shared::event::Event;
-use shared::id::Partition;
+use shared::contract::event::Event;
+use shared::contract::id::Partition;
 use stack::redis::{RedisServer, Store};
 
 use crate::monitor::{Monitor, Told};

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::feed::CHANGES;
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::ProductId;
+use shared::live::CHANGES;
 
 use super::CONNECTIONS;
 use crate::calls::{CALLS_SAMPLED, Habits};

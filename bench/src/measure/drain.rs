@@ -4,10 +4,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, ProductId};
-use shared::money::Money;
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::money::Money;
+use shared::contract::trace::{RequestId, TraceParent};
 
 use super::PRODUCTS;
 use crate::figure::Sheet;
@@ -87,7 +87,7 @@ pub(crate) fn pile_up(payments: &mut Operator, products: &[ProductId], pile: u64
         let order_id = OrderId::mint();
         let time = order_id
             .minted_at()
-            .unwrap_or(shared::time::Timestamp::EXAMPLE);
+            .unwrap_or(shared::contract::time::Timestamp::EXAMPLE);
         OrderCompleted {
             order_id,
             ordered_at: time,

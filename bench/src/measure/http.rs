@@ -2,7 +2,7 @@
 //! that gives the same answer.
 
 use anyhow::{Context, Result};
-use shared::id::ProductId;
+use shared::contract::id::ProductId;
 
 use super::CONNECTIONS;
 use crate::bare::Server;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::{Result, ensure};
-use shared::event::{Event, OrderCompleted};
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::ProductId;
 
 use crate::figure::Sheet;
 use crate::goods::order_id;

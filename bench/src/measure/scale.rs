@@ -9,8 +9,8 @@ use std::thread::sleep;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use shared::event::{Event, OrderCompleted};
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
 

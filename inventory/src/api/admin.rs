@@ -3,13 +3,13 @@
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
 use serde::Serialize;
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
-use shared::index::Scanned;
-use shared::json::Json;
-use shared::page::{Limit, Listing};
-use shared::parameter::Query;
-use shared::problem::Problem;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
+use shared::http::json::Json;
+use shared::http::page::{Limit, Listing};
+use shared::http::parameter::Query;
+use shared::http::problem::Problem;
+use shared::store::index::Scanned;
 use tokio::sync::Semaphore;
 
 use super::orders::Orders;

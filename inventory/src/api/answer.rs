@@ -1,8 +1,8 @@
 //! What the operations answer when all is well.
 
 use poem_openapi::ApiResponse;
-use shared::conditional::ETag;
-use shared::json::Json;
+use shared::http::conditional::ETag;
+use shared::http::json::Json;
 
 use super::body::{MovementBody, ProductBody};
 

@@ -1,11 +1,11 @@
 //! Products as they change.
 
 use poem_openapi::OpenApi;
-use shared::feed::{Change, Show};
-use shared::parameter::Query;
-use shared::problem::Problem;
+use shared::http::parameter::Query;
+use shared::http::problem::Problem;
+use shared::http::sse::{EventId, EventStream, LastEvent};
+use shared::live::{Change, Show};
 use shared::redis::RedisError;
-use shared::sse::{EventId, EventStream, LastEvent};
 
 use super::body::ProductBody;
 use super::{Api, Tag};

@@ -2,7 +2,7 @@
 
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 
 /// Orders that may be asked about at once.
 pub(super) const MAX_ORDERS: usize = 100;

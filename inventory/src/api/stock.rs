@@ -3,15 +3,15 @@
 use std::str::FromStr;
 
 use poem_openapi::OpenApi;
-use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
-use shared::entry_id::{EntryId, InvalidEntryId};
-use shared::id::{OrderId, ProductId};
-use shared::idempotency::KeyHeader;
-use shared::index::Scanned;
-use shared::json::{Body, Json};
-use shared::page::{Limit, Listing};
-use shared::parameter::{Path, Query};
-use shared::problem::Problem;
+use shared::contract::entry_id::{EntryId, InvalidEntryId};
+use shared::contract::id::{OrderId, ProductId};
+use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::idempotency::KeyHeader;
+use shared::http::json::{Body, Json};
+use shared::http::page::{Limit, Listing};
+use shared::http::parameter::{Path, Query};
+use shared::http::problem::Problem;
+use shared::store::index::Scanned;
 
 use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};
 use super::body::{Restock, Stocktake};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
-use shared::json::schema;
+use shared::http::json::schema;
 
 use crate::domain::{FORBIDDEN, INVISIBLE, MAX_TEXT_CHARS, NamePrefix};
 

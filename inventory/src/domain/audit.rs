@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use shared::entry_id::EntryId;
-use shared::event::RefundReason;
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::RefundReason;
 
 use super::{Movement, Product};
 
@@ -89,8 +89,8 @@ impl fmt::Display for Flaw {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shared::id::ProductId;
-    use shared::time::Timestamp;
+    use shared::contract::id::ProductId;
+    use shared::contract::time::Timestamp;
 
     use super::super::{MovementKind, NewProduct};
     use super::*;

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use shared::event::OrderCompleted;
-use shared::function::Call;
-use shared::id::{Partition, ProductId};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{Partition, ProductId};
+use shared::store::function::Call;
 
 use crate::keys;
 

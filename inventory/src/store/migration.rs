@@ -1,11 +1,11 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::function::Call;
-use shared::id::{Partition, ProductId};
-use shared::index::{Order, Range};
-use shared::layout::{Layout, Taken};
-use shared::own_store::{OwnStore, all};
+use shared::contract::id::{Partition, ProductId};
 use shared::redis::{Command, RedisError};
+use shared::store::function::Call;
+use shared::store::index::{Order, Range};
+use shared::store::layout::{Layout, Taken};
+use shared::store::{OwnStore, all};
 
 use super::reply;
 use crate::keys;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use shared::id::{OrderId, Partition, ProductId};
-use shared::index::Scanned;
-use shared::own_store::all;
+use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::time::Timestamp;
+use shared::store::all;
+use shared::store::index::Scanned;
 
 use super::{Store, reply};
 use crate::domain::{Filter, OrderRecord, Sort, Standing};

@@ -1,9 +1,9 @@
 //! What the store tells without changing anything.
 
-use shared::entry_id::EntryId;
-use shared::id::{OrderId, Partition, ProductId};
-use shared::index::{Order, Range, Scanned};
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::redis::{Command, RedisError};
+use shared::store::index::{Order, Range, Scanned};
 
 use super::{Store, reply};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};

@@ -1,11 +1,11 @@
 //! Stock that orders took, and that is given back.
 
-use shared::entry_id::EntryId;
-use shared::function::Call;
-use shared::id::{OrderId, ProductId};
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::request::RequestContext;
-use shared::time::{MAX_SKEW, Timestamp};
+use shared::store::function::Call;
 
 use super::{Store, reply};
 use crate::domain::{MAX_STOCK, Movement, MovementKind, Release};

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use shared::entry_id::EntryId;
-use shared::event::RefundReason;
-use shared::id::ProductId;
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::RefundReason;
+use shared::contract::id::ProductId;
+use shared::contract::time::Timestamp;
 use shared::redis::{Entry, RedisError, Reply};
-use shared::time::Timestamp;
 
 use crate::domain::{
     Change, Decision, Deletion, Movement, MovementKind, Note, OrderRecord, Outcome, Product,

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use shared::function::Call;
-use shared::id::Partition;
+use shared::contract::id::Partition;
+use shared::contract::time::{MAX_SKEW, Timestamp};
 use shared::redis::{Command, RedisError};
-use shared::sweep::{MIN_SPAN, Sweep, believed};
-use shared::time::{MAX_SKEW, Timestamp};
+use shared::store::function::Call;
+use shared::store::sweep::{MIN_SPAN, Sweep, believed};
 
 use super::Store;
 use crate::keys;

@@ -9,11 +9,11 @@ use inventory::domain::{
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
-use shared::conditional::Condition;
-use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{Partitions, ProductId};
-use shared::idempotency::Once;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::contract::id::{Partitions, ProductId};
+use shared::http::conditional::Condition;
 use shared::redis::Command;
+use shared::store::claim::Once;
 use tokio::runtime::Runtime;
 use unicode_normalization::UnicodeNormalization;
 

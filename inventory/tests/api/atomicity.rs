@@ -2,10 +2,10 @@
 //! arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
-use shared::conditional::Condition;
-use shared::event::OrderCompleted;
-use shared::id::{Partition, Partitions, ProductId};
-use shared::request::RequestContext;
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
 use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;

@@ -3,8 +3,8 @@
 
 use inventory::domain::{Decision, Outcome};
 use serde_json::{Value, json};
-use shared::event::{Event, RefundOrder, RefundReason};
-use shared::id::{Partition, Partitions, ProductId};
+use shared::contract::event::{Event, RefundOrder, RefundReason};
+use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::RedisError;
 use stack::invocation::Invocation;
 

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use inventory::domain::{Adjustment, Cause, Deletion, NewProduct, Outcome, ProductPatch};
-use shared::conditional::Condition;
-use shared::entry_id::EntryId;
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, Partitions, ProductId};
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::request::RequestContext;
 
 use crate::harness::{KEEP, TestStore, order};
 

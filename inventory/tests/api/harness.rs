@@ -8,12 +8,12 @@ use inventory::store::Store;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::idempotency::Once;
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::TraceParent;
 use shared::redis::Redis;
-use shared::time::Timestamp;
-use shared::trace::TraceParent;
+use shared::store::claim::Once;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Store as Owner;
@@ -254,6 +254,6 @@ fn order_with_id(order_id: OrderId, product_id: ProductId, quantity: u32) -> Ord
         total: "1.20".parse().unwrap(),
         time: Timestamp::from_millis(ordered_at.as_millis()),
         traceparent: TraceParent::mint(),
-        request_id: shared::trace::RequestId::mint(),
+        request_id: shared::contract::trace::RequestId::mint(),
     }
 }

@@ -2,7 +2,7 @@
 //! meanwhile.
 
 use reqwest::Method;
-use shared::own_store::all;
+use shared::store::all;
 
 use crate::harness::{Answer, Service};
 

@@ -5,9 +5,9 @@ use std::num::NonZeroU16;
 use inventory::domain::{Filter, NewProduct, Sort};
 use reqwest::Method;
 use serde_json::json;
-use shared::id::Partitions;
-use shared::index::SCAN_BUDGET;
-use shared::own_store::all;
+use shared::contract::id::Partitions;
+use shared::store::all;
+use shared::store::index::SCAN_BUDGET;
 
 use crate::harness::{Service, TestStore};
 

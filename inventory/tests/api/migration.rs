@@ -2,12 +2,12 @@
 
 use inventory::domain::{Filter, ProductPatch, Sort};
 use inventory::store::Store;
-use shared::conditional::Condition;
-use shared::id::Partitions;
-use shared::id::ProductId;
-use shared::opening::Witness;
+use shared::base::shutdown::Shutdown;
+use shared::contract::id::Partitions;
+use shared::contract::id::ProductId;
+use shared::http::conditional::Condition;
 use shared::redis::Command;
-use shared::shutdown::Shutdown;
+use shared::store::open::Witness;
 use stack::credentials::User;
 
 use crate::harness::{PRODUCT_NAME, TestStore};

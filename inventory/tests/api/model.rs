@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::{Decision, Outcome, decide};
-use shared::event::{OrderCompleted, RefundReason};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{OrderCompleted, RefundReason};
+use shared::contract::id::{OrderId, ProductId};
 
 /// What the store must know, kept by the rule of the domain.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
 
 use crate::harness::{KEEP, Service, order};
 use inventory::domain::{Decision, Outcome};

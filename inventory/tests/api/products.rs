@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use shared::own_store::all;
+use shared::store::all;
 
 use crate::harness::{Answer, Service};
 

@@ -3,10 +3,10 @@
 use std::num::NonZeroU16;
 
 use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
-use shared::conditional::{Condition, Versions};
-use shared::id::{Partitions, ProductId};
-use shared::idempotency::Once;
-use shared::own_store::all;
+use shared::contract::id::{Partitions, ProductId};
+use shared::http::conditional::{Condition, Versions};
+use shared::store::all;
+use shared::store::claim::Once;
 
 use crate::harness::{KEEP, TestStore, order};
 

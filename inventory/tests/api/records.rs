@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use inventory::domain::{Decision, Outcome};
-use shared::event::RefundOrder;
-use shared::event::{Event, OrderCompleted};
-use shared::id::{Partitions, ProductId};
+use shared::contract::event::RefundOrder;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::{Partitions, ProductId};
 use shared::redis::{Command, RedisError};
-use shared::sweep::Sweep;
+use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
 use serde_json::{Value, json};
-use shared::conditional::Condition;
-use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, Partition, Partitions, ProductId};
-use shared::idempotency::Once;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
 use shared::redis::Entry;
-use shared::request::RequestContext;
-use shared::sweep::Sweep;
+use shared::store::claim::Once;
+use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
 

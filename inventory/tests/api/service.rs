@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use shared::own_store::all;
-use shared::problem::KINDS;
-use shared::trace::TraceParent;
+use shared::contract::trace::TraceParent;
+use shared::http::problem::KINDS;
+use shared::store::all;
 use stack::operator::Operator;
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;

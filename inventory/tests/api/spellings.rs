@@ -3,7 +3,7 @@
 use inventory::domain::{NamePrefix, ProductName};
 use reqwest::Method;
 use serde_json::json;
-use shared::id::Partitions;
+use shared::contract::id::Partitions;
 use shared::redis::Command;
 
 use crate::harness::{Answer, Service, TestStore};

@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 
 use inventory::domain::{Decision, OrderRecord, Outcome, Release};
 use serde_json::json;
-use shared::conditional::Condition;
-use shared::entry_id::EntryId;
-use shared::event::{OrderCompleted, RefundReason};
-use shared::id::{Partitions, ProductId};
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::{OrderCompleted, RefundReason};
+use shared::contract::id::{Partitions, ProductId};
+use shared::http::conditional::Condition;
 
 use crate::harness::{KEEP, Service, TestStore, order};
 use crate::releases::{refunds, release, stock};

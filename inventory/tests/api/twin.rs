@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::{Cause, MAX_STOCK};
-use shared::conditional::{Condition, Versions};
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::request::RequestContext;
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::trace::{RequestId, TraceParent};
+use shared::http::conditional::{Condition, Versions};
+use shared::http::request::RequestContext;
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::{Kept, Snapshot};

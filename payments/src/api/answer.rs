@@ -1,8 +1,8 @@
 //! Answers of the API, status by status.
 
 use poem_openapi::ApiResponse;
-use shared::conditional::ETag;
-use shared::json::Json;
+use shared::http::conditional::ETag;
+use shared::http::json::Json;
 
 use super::body::OrderBody;
 

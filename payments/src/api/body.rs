@@ -4,11 +4,11 @@ use poem_openapi::types::Example;
 use poem_openapi::{Enum, Object};
 use serde::Serialize;
 use serde_json::json;
-use shared::id::{OrderId, ProductId};
-use shared::json::schema::{self, ObjectSchema};
-use shared::json::{BodyFields, FromFields};
-use shared::money::Money;
-use shared::time::Timestamp;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::money::Money;
+use shared::contract::time::Timestamp;
+use shared::http::json::schema::{self, ObjectSchema};
+use shared::http::json::{BodyFields, FromFields};
 
 use crate::domain::{MAX_QUANTITY, Order, OrderStatus, PlaceOrder, Quote};
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use poem::web::Data;
 use poem_openapi::{Enum, OpenApi};
-use shared::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
-use shared::id::OrderId;
-use shared::json::Json;
-use shared::parameter::{Path, Query};
-use shared::problem::Problem;
-use shared::request::Visit;
-use shared::sse::{EventId, EventStream, LastEvent};
+use shared::contract::id::OrderId;
+use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::json::Json;
+use shared::http::parameter::{Path, Query};
+use shared::http::problem::Problem;
+use shared::http::request::Visit;
+use shared::http::sse::{EventId, EventStream, LastEvent};
 
 use super::answer::GetResponse;
 use super::live::{Wait, Waited};

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::future::Cache;
-use shared::admission::Lease;
-use shared::entry_id::EntryId;
-use shared::feed::{Change, Feed, Show};
-use shared::id::OrderId;
-use shared::problem::{OVERLOADED, Problem};
+use shared::base::shutdown::Shutdown;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::OrderId;
+use shared::http::admission::Lease;
+use shared::http::problem::{OVERLOADED, Problem};
+use shared::http::request::RequestContext;
+use shared::live::{Change, Feed, Show};
 use shared::redis::RedisError;
-use shared::request::RequestContext;
-use shared::shutdown::Shutdown;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 

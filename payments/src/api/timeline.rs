@@ -3,12 +3,12 @@
 use poem_openapi::Object;
 use poem_openapi::types::Example;
 use serde::Serialize;
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::OrderId;
-use shared::request::RequestContext;
-use shared::standing::Standing;
-use shared::time::Timestamp;
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::OrderId;
+use shared::contract::time::Timestamp;
+use shared::contract::trace::{RequestId, TraceParent};
+use shared::http::request::RequestContext;
+use shared::stream::standing::Standing;
 
 use crate::api::body::StatusBody;
 use crate::domain::{Order, OrderStatus};
@@ -95,7 +95,7 @@ pub(super) struct StepMovement {
 pub(super) async fn timeline(
     order: &Order,
     settlements: &Settlements,
-    partition: shared::id::Partition,
+    partition: shared::contract::id::Partition,
     inventory: &InventoryClient,
     context: &RequestContext,
 ) -> TimelineBody {

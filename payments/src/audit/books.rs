@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::entry_id::EntryId;
-use shared::id::{Partition, ProductId};
-use shared::time::Timestamp;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::{Partition, ProductId};
+use shared::contract::time::Timestamp;
 
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
@@ -180,7 +180,7 @@ pub fn decimal(minor: u64) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shared::id::{OrderId, Partitions};
+    use shared::contract::id::{OrderId, Partitions};
 
     use super::*;
     use crate::domain::{PlaceOrder, Quote};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use shared::entry_id::EntryId;
-use shared::id::OrderId;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::OrderId;
 
 use super::{GivenBack, Outcome};
 

@@ -6,7 +6,7 @@ use std::io;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 
 use super::{MAX_ANSWER_BYTES, Movement, NoOffer, Offer};
 
@@ -91,7 +91,7 @@ pub(super) async fn read(response: Response) -> Result<Answered, NoOffer> {
                 cursor,
             })
         }
-        (StatusCode::NOT_FOUND, shared::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
+        (StatusCode::NOT_FOUND, shared::http::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
         (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
             Err(NoOffer::Unavailable(status.to_string()))
         }

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared::entry_id::EntryId;
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
-use shared::page::MAX_LIMIT;
-use shared::request::RequestContext;
+use shared::contract::entry_id::EntryId;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
+use shared::http::page::MAX_LIMIT;
+use shared::http::request::RequestContext;
 
 use super::answer::{Answered, nonsense};
 use super::{InventoryClient, NoOffer};

@@ -61,7 +61,7 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
-    use shared::id::OrderId;
+    use shared::contract::id::OrderId;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use shared::backoff::Backoff;
-use shared::cli;
+use shared::base::backoff::Backoff;
+use shared::service::cli;
 
 /// Attempts of one question before the run is given up: some ten seconds.
 const MAX_ATTEMPTS: u32 = 8;

@@ -1,8 +1,8 @@
 //! The second look, and what is done about what it shows.
 
 use anyhow::Context;
-use shared::id::OrderId;
-use shared::page::MAX_LIMIT;
+use shared::contract::id::OrderId;
+use shared::http::page::MAX_LIMIT;
 
 use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
@@ -134,8 +134,8 @@ fn now(before: &Difference, found: &Found, outcome: Outcome, times: Times) -> Op
 
 #[cfg(test)]
 mod tests {
-    use shared::id::OrderId;
-    use shared::time::Timestamp;
+    use shared::contract::id::OrderId;
+    use shared::contract::time::Timestamp;
 
     use super::*;
 

@@ -143,7 +143,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use shared::id::OrderId;
+    use shared::contract::id::OrderId;
 
     use super::*;
     use crate::audit::Kind;

@@ -2,9 +2,9 @@
 
 use anyhow::Context;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
-use shared::id::{OrderId, ProductId};
-use shared::index::Scanned;
-use shared::page::MAX_LIMIT;
+use shared::contract::id::{OrderId, ProductId};
+use shared::http::page::MAX_LIMIT;
+use shared::store::index::Scanned;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};

@@ -9,9 +9,9 @@ use std::future::Future;
 use std::ops::Range;
 use std::str::FromStr;
 
-use shared::id::{OrderId, Partition};
-use shared::index::{Order, Scanned};
+use shared::contract::id::{OrderId, Partition};
 use shared::redis::{Command, RedisError};
+use shared::store::index::{Order, Scanned};
 
 use super::Store;
 use crate::keys;
@@ -33,7 +33,7 @@ pub struct Position {
 
 impl Store {
     /// Reads the orders that were placed in these milliseconds, the newest first, behind
-    /// `position`, as [`shared::own_store::OwnStore::scan_lists`] does.
+    /// `position`, as [`shared::store::OwnStore::scan_lists`] does.
     pub(super) async fn scan_orders<T, F>(
         &self,
         placed: Range<u64>,

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::str::{FromStr, Split};
 
-use shared::entry_id::EntryId;
-use shared::id::OrderId;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::OrderId;
+use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
-use shared::time::Timestamp;
 
 use crate::domain::{Order, OrderStatus, PlaceOrder, Quote, Trail};
 

@@ -1,10 +1,10 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::id::{OrderId, Partition};
-use shared::layout::{Layout, Taken};
-use shared::own_store::{OwnStore, all};
+use shared::contract::id::{OrderId, Partition};
+use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::time::Timestamp;
+use shared::store::layout::{Layout, Taken};
+use shared::store::{OwnStore, all};
 
 use super::line;
 use crate::keys;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::batch::Batcher;
-use shared::function::Call;
-use shared::id::{OrderId, Partition};
-use shared::idempotency::{CLAIMS, Claim, Once};
-use shared::own_store::OwnStore;
+use shared::contract::id::{OrderId, Partition};
+use shared::contract::time::Timestamp;
+use shared::http::request::RequestContext;
 use shared::redis::{RedisError, Reply};
-use shared::request::RequestContext;
-use shared::time::Timestamp;
+use shared::store::OwnStore;
+use shared::store::batch::Batcher;
+use shared::store::claim::{CLAIMS, Claim, Once};
+use shared::store::function::Call;
 
 use super::{timestamp, unexpected};
 use crate::domain::{PlaceOrder, Quote};

@@ -1,10 +1,10 @@
 //! What the store tells without changing anything.
 
-use shared::id::OrderId;
-use shared::index::Scanned;
-use shared::own_store::all;
+use shared::contract::id::OrderId;
+use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
-use shared::time::Timestamp;
+use shared::store::all;
+use shared::store::index::Scanned;
 
 use super::{Position, Store, line};
 use crate::domain::{Found, Order, OrderFilter};

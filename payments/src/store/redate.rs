@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::id::{OrderId, Partition};
+use shared::contract::id::{OrderId, Partition};
+use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::sweep::ClockWatch;
-use shared::time::Timestamp;
+use shared::store::sweep::ClockWatch;
 
 use super::Store;
 use crate::keys;

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use payments::domain::{Order, PlaceOrder, Quote};
-use shared::conditional::{Condition, Versions};
-use shared::event::RefundReason;
-use shared::id::{OrderId, Partition, Partitions, ProductId};
-use shared::idempotency::Once;
-use shared::request::RequestContext;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
+use shared::http::conditional::{Condition, Versions};
+use shared::http::request::RequestContext;
+use shared::store::claim::Once;
 use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;

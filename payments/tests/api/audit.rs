@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use payments::domain::{Order, PlaceOrder, Quote};
 use serde_json::json;
-use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::idempotency::Once;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::{RequestId, TraceParent};
+use shared::http::request::RequestContext;
 use shared::redis::{Command, Redis, RedisError};
-use shared::request::RequestContext;
-use shared::time::Timestamp;
-use shared::trace::{RequestId, TraceParent};
+use shared::store::claim::Once;
 use stack::credentials::User;
 use stack::order_line;
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use payments::settlement::Settlements;
-use shared::entry_id::EntryId;
-use shared::health::Progress;
-use shared::id::Partitions;
-use shared::shutdown::Shutdown;
+use shared::base::health::Progress;
+use shared::base::shutdown::Shutdown;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::Partitions;
 use stack::wait::wait_until;
 
 use crate::fake_inventory::{Behaviour, movements, response};

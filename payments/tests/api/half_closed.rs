@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::own_store::all;
+use shared::store::all;
 use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -7,7 +7,7 @@ use payments::store::Store;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use shared::id::{Partition, Partitions, ProductId};
+use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::Redis;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use payments::domain::{PlaceOrder, Quote};
-use shared::id::{Partitions, ProductId};
-use shared::idempotency::{self, Claim, Once};
-use shared::own_store::all;
-use shared::request::RequestContext;
-use shared::sweep::Sweep;
+use shared::contract::id::{Partitions, ProductId};
+use shared::http::request::RequestContext;
+use shared::store::all;
+use shared::store::claim::{self, Claim, Once};
+use shared::store::sweep::Sweep;
 
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service, TestStore, only_partition};
@@ -315,9 +315,7 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     assert!(matches!(place("today").await, Once::Now(_)));
     let sweep = Sweep::new("claims", Duration::ZERO);
     for _ in 0..2 {
-        idempotency::sweep_claims(&test.store.own, &sweep)
-            .await
-            .unwrap();
+        claim::sweep_claims(&test.store.own, &sweep).await.unwrap();
     }
     let left: Vec<String> = test
         .dump()

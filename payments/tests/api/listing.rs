@@ -8,12 +8,12 @@ use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
 use payments::store::{Position, Store};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::idempotency::Once;
-use shared::own_store::all;
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::time::Timestamp;
+use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::request::RequestContext;
-use shared::time::Timestamp;
+use shared::store::all;
+use shared::store::claim::Once;
 use stack::credentials::User;
 use tokio::runtime::Runtime;
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use payments::domain::{Cancellation, OrderStatus, PlaceOrder, Quote, Refund};
-use shared::event::RefundReason;
-use shared::id::OrderId;
-use shared::request::RequestContext;
+use shared::contract::event::RefundReason;
+use shared::contract::id::OrderId;
+use shared::http::request::RequestContext;
 
 /// An order as the model knows it.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::id::ProductId;
+use shared::contract::id::ProductId;
 use stack::wait::wait_until;
 use tokio::time::Instant;
 

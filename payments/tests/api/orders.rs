@@ -1,7 +1,7 @@
 //! Orders over HTTP: what is accepted, what it costs, and what is refused.
 
 use reqwest::Method;
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 
 use crate::harness::{Answer, Service};
 
@@ -389,7 +389,7 @@ async fn a_page_without_a_match_leads_on_to_the_next() {
     );
     let rare = service.order(ink, 1).await.order_id();
     for _ in 0..12 {
-        shared::own_store::all((0..50).map(|_| service.order(tea, 1))).await;
+        shared::store::all((0..50).map(|_| service.order(tea, 1))).await;
     }
     let path = format!("/orders?product_id={ink}");
     let first = service.get(&path).await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::event::{Event, OrderCompleted};
-use shared::own_store::all;
+use shared::contract::event::{Event, OrderCompleted};
 use shared::redis::{Command, Redis};
+use shared::store::all;
 use stack::credentials::User;
 use stack::wait::wait_until;
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
-use shared::conditional::{Condition, Versions};
-use shared::event::RefundReason;
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::request::RequestContext;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::http::conditional::{Condition, Versions};
+use shared::http::request::RequestContext;
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::{Kept, Snapshot};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::Method;
 use serde_json::Value;
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 use shared::redis::Command;
 use stack::credentials::User;
 use stack::order_line;
@@ -125,7 +125,7 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     deliver(&service, false).await;
     let path = format!("/orders/{id}?wait=final&timeout=1");
     let before = calls(&service, "xinfo|groups").await;
-    let answers = shared::own_store::all((0..WAITS).map(|_| service.get(&path))).await;
+    let answers = shared::store::all((0..WAITS).map(|_| service.get(&path))).await;
     assert!(
         answers
             .iter()
@@ -210,7 +210,7 @@ async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final&timeout=30");
     let refused = AtomicUsize::new(0);
-    let waits = shared::own_store::all((0..5).map(|_| async {
+    let waits = shared::store::all((0..5).map(|_| async {
         let answer = service.get(&path).await;
         if answer.status == 503 {
             answer.problem(503, "overloaded");

@@ -1,7 +1,7 @@
 //! What watching costs the store.
 
-use shared::own_store::all;
 use shared::redis::Command;
+use shared::store::all;
 use stack::credentials::User;
 
 use crate::harness::Service;

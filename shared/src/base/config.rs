@@ -11,12 +11,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 mod address;
-mod store_url;
 mod value;
 
-use crate::settings::Common;
 pub use address::Address;
-pub use store_url::RedisUrl;
 pub use value::{Explain, Span};
 
 /// One setting: the environment variable that fills it, and what `--help` says about it.
@@ -49,9 +46,6 @@ pub trait Configuration: Sized {
     /// Reads the settings. `None` means that at least one is wrong. Every setting is read before
     /// the first wrong one may end this function, so that all mistakes are reported together.
     fn read(reader: &mut Reader) -> Option<Self>;
-
-    /// What both services are told.
-    fn common(&self) -> &Common;
 
     /// Reads the environment, or lists everything that is wrong with it.
     fn from_env() -> Result<Self, Mistakes> {
@@ -260,7 +254,7 @@ mod tests {
     };
     const STORE: Setting = Setting {
         name: "STORE",
-        default: "redis://127.0.0.1:6379",
+        default: "127.0.0.1:6379",
         help: "where",
     };
 
@@ -302,7 +296,7 @@ mod tests {
         ]);
         let config = delay(&mut reader)
             .zip(reader.optional::<u16>(COUNT))
-            .zip(reader.read::<RedisUrl>(STORE));
+            .zip(reader.read::<Address>(STORE));
         let Mistakes(lines) = reader.finish(config).unwrap_err();
         // `zip` evaluates each reading, so that none hides behind another.
         assert_eq!(lines.len(), 3, "{lines:?}");

@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 
-mod changes;
 mod verbose;
 
-pub use crate::health::verbose::Note;
+pub(crate) use crate::base::health::verbose::Look;
+pub use crate::base::health::verbose::Note;
 
-use crate::health::verbose::Notes;
+use futures_util::future::join_all;
 
-use crate::own_store::all;
-use crate::shutdown::Shutdown;
+use crate::base::health::verbose::Notes;
+use crate::base::shutdown::Shutdown;
 
 /// A consumer, or a background task, that got nowhere for this long is not ready.
 pub const STALLED_AFTER: Duration = Duration::from_secs(15);
@@ -34,7 +34,8 @@ pub struct Check {
 
 /// What failed, and when that was found out.
 type Last = Option<(Instant, Vec<String>)>;
-type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// Why a check fails, found out.
+pub(crate) type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// Answers whether a process is ready.
 #[derive(Clone)]
@@ -93,7 +94,7 @@ impl Readiness {
 
     async fn look(&self) -> Vec<String> {
         // All at the same time: each may have to wait for a store.
-        let answers = all(self.checks.iter().map(|check| (check.probe)())).await;
+        let answers = join_all(self.checks.iter().map(|check| (check.probe)())).await;
         let answers = self.checks.iter().zip(answers);
         let failures = answers.filter_map(|(check, answer)| {
             answer.err().map(|error| format!("{}: {error}", check.name))
@@ -106,16 +107,21 @@ impl Readiness {
 }
 
 impl Check {
+    /// A check that is told by `probe`.
+    pub fn new(name: &'static str, probe: impl Fn() -> Probe + Send + Sync + 'static) -> Self {
+        Self {
+            name,
+            probe: Box::new(probe),
+        }
+    }
+
     /// A loop gets on with its work.
     pub fn progress(name: &'static str, progress: Progress) -> Self {
         let probe = move || -> Probe {
             let stalled = progress.stalled();
             Box::pin(async move { stalled.map_or(Ok(()), Err) })
         };
-        Self {
-            name,
-            probe: Box::new(probe),
-        }
+        Self::new(name, probe)
     }
 }
 
@@ -220,6 +226,11 @@ impl Opened {
     /// The store is open.
     pub fn set(&self) {
         self.0.cancel();
+    }
+
+    /// Whether the store is open.
+    pub fn is_set(&self) -> bool {
+        self.0.is_cancelled()
     }
 
     /// Waits until the store is open, or the process is to stop.

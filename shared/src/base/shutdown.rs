@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 pub use tokio_util::sync::CancellationToken as Shutdown;
 
-use crate::telemetry;
+use crate::base::telemetry;
 
 /// How long a process may take to finish what it has in hand once it was told to stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::line_writer::{LineWriter, MAX_LINE_BYTES, Rule, cut_json, cut_text};
+use crate::base::line_writer::{LineWriter, MAX_LINE_BYTES, Rule, cut_json, cut_text};
 
 /// Longest wait at the end of a process for somebody to read its last lines.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);

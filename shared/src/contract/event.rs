@@ -13,10 +13,10 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::id::{OrderId, ProductId};
-use crate::money::Money;
-use crate::time::Timestamp;
-use crate::trace::{RequestId, TraceParent};
+use crate::contract::id::{OrderId, ProductId};
+use crate::contract::money::Money;
+use crate::contract::time::Timestamp;
+use crate::contract::trace::{RequestId, TraceParent};
 
 pub use decode::{DecodeError, Fields};
 pub use field::{Field, Form};
@@ -365,5 +365,4 @@ fn attributes<E: Event>(
 }
 
 #[cfg(test)]
-#[path = "event_tests.rs"]
 mod tests;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::time::Timestamp;
+use crate::contract::time::Timestamp;
 
 /// The text is not a UUID in its usual hyphenated form.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

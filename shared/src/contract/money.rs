@@ -4,11 +4,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::Explain;
+use crate::base::config::Explain;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::decimal::{self, Fault};
+use crate::contract::decimal::{self, Fault};
 
 /// An amount of money in minor units (cents), between `0.00` and `9999999999.99`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

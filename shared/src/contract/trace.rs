@@ -7,7 +7,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use crate::digest::hex;
+use crate::base::digest::hex;
 
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
 /// defines it. One of a later version is read as far as version 00 goes, and is sent on as 00.

@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::http::{Counted, Untaken};
-use crate::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
+use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
+use crate::http::server::{Counted, Untaken};
 
 /// The places for requests that are under way.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 
-use crate::delivery::MAX_ATTEMPTS;
-use crate::event::{Event, Field};
+use crate::contract::event::{Event, Field};
+use crate::stream::delivery::MAX_ATTEMPTS;
 
 /// What the body of an entry is: fields of text, flat.
 const ENTRY: &str = "application/x-redis-stream-entry";
@@ -65,7 +65,7 @@ fn channel<E: Event>() -> (String, Value) {
             "group": E::GROUP,
             "delivery": "at-least-once",
             "maxDeliveries": MAX_ATTEMPTS,
-            "deadLetters": crate::dead_letter::DEAD_LETTERS,
+            "deadLetters": crate::stream::dead_letter::DEAD_LETTERS,
             "trimming": "MINID, once acknowledged by every group and older than STREAM_RETENTION",
         },
     });

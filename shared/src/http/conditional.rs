@@ -14,7 +14,7 @@ use poem_openapi::types::ToHeader;
 mod param;
 
 pub use self::param::{IfMatch, IfNoneMatch};
-use crate::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
+use crate::http::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
 
 /// The strong entity tag of a version: `"7"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

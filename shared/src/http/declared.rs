@@ -15,7 +15,7 @@ use poem::Request;
 use poem::http::{HeaderName, header};
 use poem_openapi::registry::{MetaOperation, MetaParamIn};
 
-use crate::problem::{INVALID_PARAMETER, Problem, told};
+use crate::http::problem::{INVALID_PARAMETER, Problem, told};
 
 /// The parameters of an operation.
 #[derive(Default)]
@@ -127,7 +127,7 @@ mod tests {
     use poem::http::Method;
 
     use super::*;
-    use crate::problem::MAX_TOLD;
+    use crate::http::problem::MAX_TOLD;
 
     fn declared(query: &[&str], headers: &[HeaderName]) -> Declared {
         let query = query.iter().copied().map(str::to_owned).collect();

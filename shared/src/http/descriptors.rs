@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::http::PROBE_PLACES;
+use crate::http::server::PROBE_PLACES;
 
 /// What a process needs beside its connections: its listener, its stores, calls to other services.
 const RESERVE: u64 = 256;

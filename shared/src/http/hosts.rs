@@ -11,10 +11,10 @@ use std::str::FromStr;
 use poem::http::uri::Authority;
 use poem::http::{HeaderName, HeaderValue, header};
 
-use crate::cors::Origins;
-use crate::problem::{FORBIDDEN_ORIGIN, MISDIRECTED_REQUEST, Problem, quoted};
-use crate::public_url::PublicUrl;
-use crate::settings::HttpSettings;
+use crate::http::cors::Origins;
+use crate::http::problem::{FORBIDDEN_ORIGIN, MISDIRECTED_REQUEST, Problem, quoted};
+use crate::http::public_url::PublicUrl;
+use crate::http::settings::HttpSettings;
 
 /// Names that a service is told it has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use poem::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
-use crate::public_url::PublicUrl;
+use crate::http::public_url::PublicUrl;
 
 /// What holds for every page: whatever is not allowed below is forbidden, and no other page shows it
 /// in a frame.

@@ -14,14 +14,15 @@ use poem_openapi::types::{
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
 
-use crate::conditional::ETag;
-use crate::html;
-use crate::id::{OrderId, ProductId};
-use crate::idempotency::{IdempotencyKey, KEY_PATTERN};
-use crate::money::Money;
-use crate::public_url::PublicUrl;
-use crate::routes::Routes;
-use crate::time::{Ceiling, Timestamp};
+use crate::contract::id::{OrderId, ProductId};
+use crate::contract::money::Money;
+use crate::contract::time::{Ceiling, Timestamp};
+use crate::http::conditional::ETag;
+use crate::http::html;
+use crate::http::idempotency::KEY_PATTERN;
+use crate::http::public_url::PublicUrl;
+use crate::http::routes::Routes;
+use crate::store::claim::IdempotencyKey;
 
 mod example;
 mod page;

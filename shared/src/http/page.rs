@@ -11,8 +11,8 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::Value;
 
-use crate::digest::digest;
-use crate::problem::{INVALID_CURSOR, Problem};
+use crate::base::digest::digest;
+use crate::http::problem::{INVALID_CURSOR, Problem};
 
 /// A list as a client asked for it: its path, and the parameters that choose and sort what is on
 /// it. A cursor belongs to one such list; in another it would mean a wrong place, or none.

@@ -1,7 +1,7 @@
 //! Parameters of the path and of the query, as the framework describes and parses them, with these
 //! differences: one of the query is given at most once, because of two values one would be ignored;
 //! what is wrong with one is said for those who call the API; and those of the path come from our
-//! own [`crate::routes`]. Whatever is not declared, `declared` has refused before.
+//! own [`crate::http::routes`]. Whatever is not declared, `declared` has refused before.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use poem_openapi::types::{ParseFromParameter, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
-use crate::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
-use crate::request::Visit;
+use crate::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
+use crate::http::request::Visit;
 
 /// A parameter of the path: the id of something. There is nothing under one that is none.
 #[derive(Debug)]
@@ -194,8 +194,8 @@ mod tests {
     use poem_openapi::types::ParseError;
 
     use super::*;
-    use crate::id::OrderId;
-    use crate::page::Limit;
+    use crate::contract::id::OrderId;
+    use crate::http::page::Limit;
 
     #[test]
     fn a_message_of_ours_is_told_without_wrapping() {

@@ -22,8 +22,8 @@ pub use page::page;
 pub(crate) use told::MAX_TOLD;
 pub(crate) use told::{cut, quoted, told};
 
-use crate::id::OrderId;
-use crate::public_url::PublicUrl;
+use crate::contract::id::OrderId;
+use crate::http::public_url::PublicUrl;
 use crate::redis::RedisError;
 
 /// Media type of a problem.

@@ -10,7 +10,7 @@ use poem::http::header::{LINK, LOCATION};
 use poem::http::{HeaderMap, HeaderValue};
 use reqwest::Url;
 
-use crate::config::Explain;
+use crate::base::config::Explain;
 
 /// The URL under which clients see `/`, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]

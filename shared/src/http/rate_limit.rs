@@ -12,8 +12,8 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::Span;
-use crate::problem::{Problem, RATE_LIMITED};
+use crate::base::config::Span;
+use crate::http::problem::{Problem, RATE_LIMITED};
 
 /// So many requests in so long a time, written `100/60s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

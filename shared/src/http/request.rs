@@ -16,15 +16,15 @@ mod message;
 mod target;
 mod visit;
 
-use crate::admission::{Admission, RETRY_AFTER};
-use crate::cors::Origins;
-use crate::hosts::Hosts;
-use crate::idempotency::IDEMPOTENCY_KEY;
-use crate::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
-use crate::public_url::PublicUrl;
-use crate::rate_limit::{RateLimit, Standing};
-use crate::routes::{self, NO_STORE, Place, Routes};
-use crate::settings::HttpSettings;
+use crate::http::admission::{Admission, RETRY_AFTER};
+use crate::http::cors::Origins;
+use crate::http::hosts::Hosts;
+use crate::http::idempotency::IDEMPOTENCY_KEY;
+use crate::http::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
+use crate::http::public_url::PublicUrl;
+use crate::http::rate_limit::{RateLimit, Standing};
+use crate::http::routes::{self, NO_STORE, Place, Routes};
+use crate::http::settings::HttpSettings;
 
 pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;

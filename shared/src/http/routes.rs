@@ -15,7 +15,7 @@ use poem::http::{HeaderValue, Method};
 use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApi;
 
-use crate::declared::Declared;
+use crate::http::declared::Declared;
 
 /// The paths of a process.
 #[derive(Default)]

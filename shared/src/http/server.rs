@@ -36,16 +36,16 @@ pub(crate) use progress::{Progress, Stage};
 pub(crate) use untaken::{Counted, Untaken};
 pub(crate) use waits::Waits;
 
-use crate::health::Readiness;
-use crate::html;
-use crate::http::connection::Attendant;
-use crate::http::places::Places;
-use crate::json::Json;
-use crate::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
-use crate::request::Gate;
-use crate::routes::Routes;
-use crate::settings::HttpSettings;
-use crate::shutdown::{DRAIN_LIMIT, Shutdown};
+use crate::base::health::Readiness;
+use crate::base::shutdown::{DRAIN_LIMIT, Shutdown};
+use crate::http::html;
+use crate::http::json::Json;
+use crate::http::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
+use crate::http::request::Gate;
+use crate::http::routes::Routes;
+use crate::http::server::connection::Attendant;
+use crate::http::server::places::Places;
+use crate::http::settings::HttpSettings;
 
 /// Bytes of a request head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;

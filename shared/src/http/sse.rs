@@ -24,11 +24,11 @@ use tokio::time::timeout;
 
 mod last_event;
 
-use crate::feed::{Feed, Mark, Notice, Places, Show, Signal};
-use crate::problem::{OVERLOADED, Problem};
+use crate::base::shutdown::Shutdown;
+use crate::http::problem::{OVERLOADED, Problem};
+pub use crate::http::sse::last_event::{EventId, LastEvent};
+use crate::live::{Feed, Mark, Notice, Places, Show, Signal};
 use crate::redis::RedisError;
-use crate::shutdown::Shutdown;
-pub use crate::sse::last_event::{EventId, LastEvent};
 
 /// Media type of a live stream.
 const EVENT_STREAM: &str = "text/event-stream";

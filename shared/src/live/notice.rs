@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::feed::position::Mark;
+use crate::live::position::Mark;
 use crate::redis::RedisError;
 
 /// One change.

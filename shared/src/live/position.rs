@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::entry_id::{EntryId, InvalidEntryId};
-use crate::feed::{CHANGES, Change};
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::{EntryId, InvalidEntryId};
+use crate::contract::id::Partition;
+use crate::live::{CHANGES, Change};
 use crate::redis::{Command, Entry, RedisError, Reply};
+use crate::store::OwnStore;
 
 /// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
 /// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second
@@ -203,7 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::entry_id::extremes;
+    use crate::contract::entry_id::extremes;
 
     fn history(first: Option<u64>, last: u64, whole: bool) -> History {
         History {

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use crate::config::RedisUrl;
-use crate::entry_id::EntryId;
-use crate::feed::position::History;
-use crate::feed::{CHANGES, FEED_BLOCK};
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::EntryId;
+use crate::contract::id::Partition;
+use crate::live::position::History;
+use crate::live::{CHANGES, FEED_BLOCK};
+use crate::redis::RedisUrl;
 use crate::redis::{Command, Redis, RedisError};
+use crate::store::OwnStore;
 
 /// The end of the stream of changes of one partition.
 pub struct Tail {

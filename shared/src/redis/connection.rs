@@ -15,7 +15,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{Arg, Command, RedisError, Reply, reason};
-use crate::config::RedisUrl;
+use crate::redis::RedisUrl;
 use crate::redis::replica_gate::Gates;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::digest::digest_of;
-use crate::event::RawFields;
+use crate::base::digest::digest_of;
+use crate::contract::event::RawFields;
 
 /// The largest entry that is kept whole, in bytes as `Entry::weight` counts them. An event has
 /// less than 8 KiB.

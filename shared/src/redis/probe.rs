@@ -2,7 +2,7 @@
 
 use super::replica_gate::MARK;
 use super::{Command, Redis, RedisError, reason};
-use crate::id::Partition;
+use crate::contract::id::Partition;
 
 impl Redis {
     /// Writes an empty value that nobody reads, and answers why that is refused. A store may be full,

@@ -7,7 +7,7 @@ use fred::types::Resp3Frame as Frame;
 
 use super::RedisError;
 use super::entry::{Entry, detached, detached_whole};
-use crate::event::RawFields;
+use crate::contract::event::RawFields;
 
 /// A reply, as the library took it from the connection. Its accessors fail when the server answered
 /// something else than the command promises.

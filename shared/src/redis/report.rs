@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::RedisUrl;
+use crate::redis::RedisUrl;
 
 /// A reason that stays, or comes back, is said again after this long.
 const SAID_AGAIN_AFTER: Duration = Duration::from_mins(1);

@@ -11,7 +11,7 @@ use fred::types::config::{Config, Server, ServerConfig};
 
 use super::connection::Connection;
 use super::{COMMAND_TIMEOUT, Command, Inner, RedisError, Reply, reason};
-use crate::config::RedisUrl;
+use crate::redis::RedisUrl;
 
 /// Pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 
 use super::{Command, Redis, RedisError, Reply};
-use crate::backoff::Backoff;
+use crate::base::backoff::Backoff;
 
 /// How long a command waits for a slot that is on the move.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);

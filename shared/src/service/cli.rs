@@ -11,14 +11,14 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Configuration, Mistakes};
-use crate::dead_letter::{self, Dead};
-use crate::line_writer::{LineWriter, Rule};
-use crate::own_store::OwnStore;
-use crate::process::VERSION;
-use crate::settings::Common;
-use crate::shutdown::{self, Shutdown};
-use crate::telemetry;
+use crate::base::config::Mistakes;
+use crate::base::line_writer::{LineWriter, Rule};
+use crate::base::shutdown::{self, Shutdown};
+use crate::base::telemetry;
+use crate::service::process::VERSION;
+use crate::service::settings::{Common, ServiceConfiguration};
+use crate::store::OwnStore;
+use crate::stream::dead_letter::{self, Dead};
 
 /// What to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
@@ -109,7 +109,7 @@ impl Verb {
 
 /// Runs `start` with the configuration, and turns whatever is wrong into a message and an exit
 /// status.
-pub fn run<C: Configuration, T, F>(
+pub fn run<C: ServiceConfiguration, T, F>(
     threads: Threads,
     config: Result<C, Mistakes>,
     start: impl FnOnce(C) -> F,

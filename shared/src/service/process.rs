@@ -10,23 +10,26 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::config::{Address, RedisUrl};
-use crate::consumer::{Consumer, Settings};
-use crate::dead_letter::Caretaker;
-use crate::delivery::Handler;
-use crate::descriptors;
-use crate::feed::{FEED_BLOCK, Feed, Show};
-use crate::health::{Check, Note, Opened, Progress, Readiness};
-use crate::http::{self, About};
-use crate::idempotency::{SWEEP_INTERVAL, sweep_claims};
-use crate::libraries::LOOK_INTERVAL;
-use crate::opening::Witness;
-use crate::own_store::OwnStore;
+use crate::base::config::Address;
+use crate::base::health::{Check, Note, Opened, Progress, Readiness};
+use crate::base::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
+use crate::http::descriptors;
+use crate::http::routes::Routes;
+use crate::http::server::{self, About};
+use crate::http::settings::HttpSettings;
+use crate::live::{FEED_BLOCK, Feed, Show};
+use crate::redis::RedisUrl;
 use crate::redis::{Redis, RedisError};
-use crate::routes::Routes;
-use crate::settings::{Common, HttpSettings};
-use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
-use crate::sweep::Sweep;
+use crate::service::checks;
+use crate::service::settings::Common;
+use crate::store::OwnStore;
+use crate::store::claim::{SWEEP_INTERVAL, sweep_claims};
+use crate::store::libraries::LOOK_INTERVAL;
+use crate::store::open::Witness;
+use crate::store::sweep::Sweep;
+use crate::stream::consumer::{Consumer, Settings};
+use crate::stream::dead_letter::Caretaker;
+use crate::stream::delivery::Handler;
 
 /// Version of the workspace: its crates are released together.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -45,7 +48,7 @@ impl Process {
     /// that probes and clients are told what it waits for.
     pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
         let opened = Opened::default();
-        let checks = vec![Check::store(store.clone(), opened.clone())];
+        let checks = vec![checks::own_store(store.clone(), opened.clone())];
         let (tasks, notes) = (JoinSet::new(), Vec::new());
         let mut process = Self {
             tasks,
@@ -91,7 +94,7 @@ impl Process {
                 settings,
                 progress,
             );
-            self.checks.push(Check::stream_store(
+            self.checks.push(checks::stream_store(
                 consumer.stream_store(),
                 consumer.membership().clone(),
             ));
@@ -103,8 +106,9 @@ impl Process {
                 Ok(())
             });
         }
-        self.notes.push(Note::pending::<H::Event>(store, settings));
-        self.notes.push(Note::dead_letters(store.clone()));
+        self.notes
+            .push(checks::pending::<H::Event>(store, settings));
+        self.notes.push(checks::dead_letters(store.clone()));
         let interval = settings.report_interval;
         let caretaker = Arc::new(Caretaker::new(settings.dead_letters, interval / 2));
         let store = store.clone();
@@ -205,9 +209,9 @@ impl Process {
         let checks = std::mem::take(&mut self.checks);
         let readiness = Readiness::new(checks, self.shutdown.clone())
             .with_notes(std::mem::take(&mut self.notes));
-        let routes = http::with_pages(routes, readiness, about);
+        let routes = server::with_pages(routes, readiness, about);
         let (stop, grace) = (self.shutdown.clone(), settings.drain_delay + DRAIN_LIMIT);
-        self.spawn(async move { Ok(http::serve(listener, routes, settings, stop).await?) });
+        self.spawn(async move { Ok(server::serve(listener, routes, settings, stop).await?) });
         let finish = async {
             self.shutdown.cancelled().await;
             tokio::time::sleep(grace).await;
@@ -237,7 +241,7 @@ fn about(common: &Common, process: &'static str) -> About {
 
 async fn listen(address: &Address) -> anyhow::Result<TcpListener> {
     let found = address.resolve().await?;
-    http::listen(found).map_err(|error| {
+    server::listen(found).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another process listens there",
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",

@@ -4,15 +4,13 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
-mod http;
-
-pub use http::HttpSettings;
-
-use crate::config::{Address, Reader, RedisUrl, Setting};
-use crate::id::Partitions;
+use crate::base::config::{Address, Configuration, Reader, Setting};
+use crate::base::telemetry::{LogFilter, LogFormat};
+use crate::contract::id::Partitions;
+use crate::http::settings::HttpSettings;
+use crate::redis::RedisUrl;
 use crate::redis::{ReplicaAcks, is_same_store};
-use crate::rewind::REWIND;
-use crate::telemetry::{LogFilter, LogFormat};
+use crate::stream::rewind::REWIND;
 
 /// What every process of the system is told.
 #[derive(Debug)]
@@ -50,6 +48,12 @@ pub struct Common {
     pub log_in_color: bool,
     /// Threads of this process; `None`: what its work needs. Read from `TOKIO_WORKER_THREADS`.
     pub worker_threads: Option<usize>,
+}
+
+/// The configuration of a service.
+pub trait ServiceConfiguration: Configuration {
+    /// What both services are told.
+    fn common(&self) -> &Common;
 }
 
 /// What differs between the services.

@@ -15,7 +15,7 @@ use futures_util::poll;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::id::Partition;
+use crate::contract::id::Partition;
 use crate::redis::RedisError;
 
 /// Items that may wait in one partition; more are refused at once, so that a stalled store cannot
@@ -238,5 +238,4 @@ impl<Item, Answer> Default for Lane<Item, Answer> {
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::digest::digest;
-use crate::id::Partition;
-use crate::idempotency::{CLAIMS, Claim};
-use crate::layout::Layout;
+use crate::base::digest::digest;
+use crate::contract::id::Partition;
 use crate::redis::{Arg, Command, Redis, RedisError, Reply};
+use crate::store::layout::Layout;
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
 /// The functions that every library has.
 const COMMON: [&str; 2] = [
-    include_str!("lua/move_cursor.lua"),
+    include_str!("../stream/lua/move_cursor.lua"),
     include_str!("lua/set_identity.lua"),
 ];
 /// What stands before the name of each function in the code.
@@ -194,14 +193,6 @@ impl Call {
     pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
         self.args.push(arg.into());
         self
-    }
-
-    /// Adds the claim of a request: the last three arguments of a function that takes one.
-    #[must_use]
-    pub fn claim(self, partition: Partition, claim: Option<&Claim>) -> Self {
-        self.arg(partition.key_of(CLAIMS, ""))
-            .arg(claim.map_or("", |claim| claim.key().hash()))
-            .arg(claim.map_or("", Claim::fingerprint))
     }
 
     /// Adds the text of an argument.

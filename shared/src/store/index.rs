@@ -7,9 +7,9 @@
 use std::future::Future;
 use std::ops::Bound;
 
-use crate::id::Partition;
-use crate::own_store::{OwnStore, all};
+use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
+use crate::store::{OwnStore, all};
 
 /// Records that one scan reads at most, however few of them are wanted.
 pub const SCAN_BUDGET: usize = 500;

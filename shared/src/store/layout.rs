@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::id::Partition;
 use crate::redis::RedisError;
+use crate::store::OwnStore;
 
 /// Brings one partition of a store from one layout to the next. A step that was broken off is taken
 /// again from its beginning, and two processes may take it at the same time: it leaves the same.

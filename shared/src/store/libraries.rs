@@ -1,6 +1,6 @@
 //! The function libraries in a store: which builds are at work, and the end of those that are not.
 //!
-//! Each build has a library of its own (see [`crate::function`]), so each upgrade leaves one behind.
+//! Each build has a library of its own (see [`crate::store::function`]), so each upgrade leaves one behind.
 //! Every process says again and again that the library of its build is in use. One of which nobody
 //! has said so for [`UNUSED_AFTER`] is removed, also where a clock that jumped made it look so: the
 //! next call that misses a library loads it and is made again, so nothing is ever lost by it.
@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::function::HASH_DIGITS;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
+use crate::store::OwnStore;
+use crate::store::function::HASH_DIGITS;
 
 /// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
 /// clock of the store.

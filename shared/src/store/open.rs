@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::backoff::Backoff;
-use crate::cursor::{Fit, StreamState};
-use crate::function::IDENTITY;
-use crate::id::Partition;
-use crate::opening::identity::Standing;
-use crate::opening::server::Keeping;
-use crate::own_store::OwnStore;
+use crate::base::backoff::Backoff;
+use crate::base::shutdown::{Shutdown, sleep_unless};
+use crate::contract::id::Partition;
 use crate::redis::{Command, Redis, RedisError};
-use crate::shutdown::{Shutdown, sleep_unless};
+use crate::store::OwnStore;
+use crate::store::function::IDENTITY;
+use crate::store::open::identity::Standing;
+use crate::store::open::server::Keeping;
 
 mod identity;
 mod migration;
@@ -171,6 +170,11 @@ impl OwnStore {
         Ok(())
     }
 
+    /// Makes sure that nothing forbids this service to take the store.
+    pub(crate) async fn ensure_claimable(&self, witness: &Witness) -> Result<(), OpenError> {
+        self.claimable(witness).await.map(drop)
+    }
+
     /// How each partition stands, where nothing forbids this service to take it. The other service
     /// keeps the stream that this one reads, so a store without a name that has this stream is the
     /// other's.
@@ -221,23 +225,6 @@ impl OwnStore {
             self.run(set.arg(identity).arg("NX")).await?;
         }
         Ok(())
-    }
-
-    /// Accepts that something is lost: from here on, the store and the stream are taken as they are.
-    /// Where nothing is lost, nothing changes.
-    pub async fn accept_loss(&self, witness: &Witness) -> Result<(), OpenError> {
-        self.claimable(witness).await?;
-        for partition in self.partitions().all() {
-            let stream = partition.key(witness.stream);
-            let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
-            let cursor = self.cursor(&stream).await?;
-            if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
-                self.reset_cursor(&stream, state.cursor_at(state.delivered))
-                    .await?;
-                self.remember_life(partition, &self.life().await?).await?;
-            }
-        }
-        Ok(self.adopt().await?)
     }
 
     /// A store without identity is either new or has lost everything. The stream that this service

@@ -17,8 +17,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::id::Partition;
-use crate::time::Timestamp;
+use crate::contract::id::Partition;
+use crate::contract::time::Timestamp;
 
 /// How much more, or less, the clock of a store may advance between two looks than time passes.
 pub const MAX_STEP: Duration = Duration::from_mins(1);
@@ -26,7 +26,7 @@ pub const MAX_STEP: Duration = Duration::from_mins(1);
 /// closed for holidays.
 pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
 /// How far the clock of a store may be ahead of the newest thing it has recorded without being distrusted:
-/// no store records anything that is further away from its clock ([`crate::time::MAX_SKEW`]).
+/// no store records anything that is further away from its clock ([`crate::contract::time::MAX_SKEW`]).
 pub const MAX_GAP: Duration = Duration::from_hours(24);
 /// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`], or was
 /// ahead by more than [`MAX_GAP`].
@@ -213,5 +213,4 @@ impl Look {
 }
 
 #[cfg(test)]
-#[path = "sweep_tests.rs"]
 mod tests;

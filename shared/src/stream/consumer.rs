@@ -11,7 +11,7 @@
 //!   more, and change nothing.
 //! * *The own store forgets* what was acknowledged already, because it was restarted without its
 //!   last writes, failed over or put back from a backup. No redelivery would ever come: see
-//!   [`crate::rewind`]. Where that cannot help either, nothing is acted on: see `shared::cursor`.
+//!   [`crate::stream::rewind`]. Where that cannot help either, nothing is acted on: see `shared::stream::cursor`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -21,21 +21,21 @@ mod recovery;
 mod round;
 mod state;
 
-use crate::backoff::Backoff;
-use crate::config::RedisUrl;
-use crate::consumer::round::{Read, Round, has_waited};
-use crate::consumer::state::State;
-use crate::dead_letter::{Bounds, Keeper};
-use crate::delivery::{Delivery, Handler};
-use crate::event::Event;
-use crate::group::Membership;
-use crate::health::Progress;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::base::backoff::Backoff;
+use crate::base::health::Progress;
+use crate::base::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
+use crate::contract::event::Event;
+use crate::contract::id::Partition;
+use crate::redis::RedisUrl;
 use crate::redis::{Redis, RedisError, ReplicaAcks};
-use crate::rewind::Step;
-use crate::settle::Settler;
-use crate::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
+use crate::store::OwnStore;
+use crate::stream::consumer::round::{Read, Round, has_waited};
+use crate::stream::consumer::state::State;
+use crate::stream::dead_letter::{Bounds, Keeper};
+use crate::stream::delivery::{Delivery, Handler};
+use crate::stream::group::Membership;
+use crate::stream::rewind::Step;
+use crate::stream::settle::Settler;
 
 /// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
 /// are so many only where a pile is waiting.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 mod text;
 
-use crate::entry_id::{EntryId, InvalidEntryId};
-use crate::function::Call;
-use crate::own_store::{OwnStore, all};
+use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Command, Redis, RedisError, Reply};
-use crate::rewind::REWIND;
+use crate::store::function::Call;
+use crate::store::{OwnStore, all};
+use crate::stream::rewind::REWIND;
 
 /// Hash from stream to cursor.
 const CURSOR: &str = "cursor";
@@ -309,5 +309,4 @@ fn id_field(info: &Reply, name: &'static str) -> Result<EntryId, RedisError> {
 }
 
 #[cfg(test)]
-#[path = "cursor_tests.rs"]
 mod tests;

@@ -17,15 +17,15 @@ mod letter;
 mod log_copy;
 mod names;
 
-pub(crate) use crate::dead_letter::bounds::Keeper;
-pub use crate::dead_letter::caretaker::Caretaker;
-pub use crate::dead_letter::census::{Dead, list};
+pub(crate) use crate::stream::dead_letter::bounds::Keeper;
+pub use crate::stream::dead_letter::caretaker::Caretaker;
+pub use crate::stream::dead_letter::census::{Dead, list};
 
-use crate::delivery::{Delivery, Parking};
-use crate::group::Membership;
-use crate::id::Partition;
-use crate::own_store::{OwnStore, all};
+use crate::contract::id::Partition;
 use crate::redis::{Command, Entry, RedisError};
+use crate::store::{OwnStore, all};
+use crate::stream::delivery::{Delivery, Parking};
+use crate::stream::group::Membership;
 
 /// The stream of dead letters.
 pub(crate) const DEAD_LETTERS: &str = "dead_letters";
@@ -46,7 +46,7 @@ pub struct Bounds {
     /// Their bytes, as the store counts them.
     pub bytes: u64,
     /// How much older one may be than the newest one. The clock of the store alone makes none old:
-    /// see [`crate::sweep`].
+    /// see [`crate::store::sweep`].
     pub age: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use crate::event::Event;
+use crate::contract::event::Event;
 use crate::redis::{Entry, RedisError};
 
 /// Acts on events. Everything it does must be safe to do twice: delivery is at least once.

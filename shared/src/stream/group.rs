@@ -6,10 +6,10 @@ use std::time::Duration;
 
 mod pace;
 
-pub use crate::group::pace::Pace;
+pub use crate::stream::group::pace::Pace;
 
-use crate::group::pace::READ_BYTES;
 use crate::redis::{Command, Entry, Redis, RedisError};
+use crate::stream::group::pace::READ_BYTES;
 
 /// Where and as whom a consumer reads.
 #[derive(Clone, Debug)]

@@ -8,13 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::entry_id::EntryId;
-use crate::event::Event;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::EntryId;
+use crate::contract::event::Event;
+use crate::contract::id::Partition;
+use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError};
-use crate::rewind::REWIND;
-use crate::time::Timestamp;
+use crate::store::OwnStore;
+use crate::stream::rewind::REWIND;
 
 /// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);

@@ -6,14 +6,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cursor::{Cursor, Fit, StreamState, read_id};
-use crate::delivery::Handler;
-use crate::entry_id::EntryId;
-use crate::group::Pace;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::EntryId;
+use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
-use crate::settle::Settler;
+use crate::store::OwnStore;
+use crate::stream::cursor::{Cursor, Fit, StreamState, read_id};
+use crate::stream::delivery::Handler;
+use crate::stream::group::Pace;
+use crate::stream::settle::Settler;
 
 /// How much of the stream is acted on again. The owner of the stream keeps entries at least this
 /// long.

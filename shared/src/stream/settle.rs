@@ -8,16 +8,16 @@ use std::sync::Mutex;
 mod counts;
 mod position;
 
-use crate::cursor::{Known, STEP, as_ms, read_id};
-use crate::dead_letter::{DeadLetters, Keeper};
-use crate::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
-use crate::entry_id::EntryId;
-use crate::event::{DecodeError, Event, RawFields};
-use crate::group::Membership;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::EntryId;
+use crate::contract::event::{DecodeError, Event, RawFields};
+use crate::contract::id::Partition;
 use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
-use crate::settle::position::FORWARD;
+use crate::store::OwnStore;
+use crate::stream::cursor::{Known, STEP, as_ms, read_id};
+use crate::stream::dead_letter::{DeadLetters, Keeper};
+use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
+use crate::stream::group::Membership;
+use crate::stream::settle::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
 pub(crate) struct Settler<H> {

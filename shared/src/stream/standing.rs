@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::entry_id::EntryId;
-use crate::own_store::OwnStore;
+use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
+use crate::store::OwnStore;
 
 /// Entries under way that are looked at, at most. Behind them nothing is known.
 const MAX_PENDING: i64 = 1_000;

@@ -1,8 +1,8 @@
 //! The way of an entry through the consumer: handed over in bounded batches, settled, acknowledged
 //! last.
 
-use shared::consumer::BATCH;
 use shared::redis::Command;
+use shared::stream::consumer::BATCH;
 use stack::wait::wait_until;
 
 use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, field};

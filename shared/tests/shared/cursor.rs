@@ -1,8 +1,9 @@
 //! Up to where a store has acted on a stream.
 
-use shared::function::Call;
-use shared::opening::Witness;
 use shared::redis::{Command, RedisError};
+use shared::store::function::Call;
+use shared::store::open::Witness;
+use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 
 use crate::harness::{GROUP, LIMIT, STREAM, Stores, partition};
@@ -307,7 +308,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
         stream: STREAM,
         group: GROUP,
     };
-    stores.own_store().accept_loss(&witness).await.unwrap();
+    accept_loss(&stores.own_store(), &witness).await.unwrap();
     assert_eq!(cursor(&stores).await, before);
     // What is to be done again is not forgotten over it.
     wait_until("a second time", LIMIT, || async {

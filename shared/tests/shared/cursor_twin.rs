@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use shared::entry_id::EntryId;
-use shared::function::Library;
-use shared::id::{Partition, Partitions};
-use shared::own_store::OwnStore;
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::{Partition, Partitions};
 use shared::redis::Command;
+use shared::store::OwnStore;
+use shared::store::function::Library;
 use stack::atomicity::{Bench, Subject};
 use stack::credentials::User;
 use stack::cut::Reader;

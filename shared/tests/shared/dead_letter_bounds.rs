@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::dead_letter::{self, Bounds, Caretaker};
 use shared::redis::{Command, Entry};
+use shared::stream::dead_letter::{self, Bounds, Caretaker};
 use stack::redis::{Overrides, shim};
 use stack::wait::wait_until;
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use shared::config::Reader;
-use shared::consumer::Settings;
-use shared::dead_letter::{Bounds, Dead};
-use shared::own_store::all;
-use shared::process::Process;
+use shared::base::config::Reader;
+use shared::base::shutdown::Shutdown;
+use shared::base::telemetry::{self, LogFormat};
 use shared::redis::{Command, Entry};
-use shared::settings::{Common, Defaults};
-use shared::shutdown::Shutdown;
-use shared::telemetry::{self, LogFormat};
+use shared::service::process::Process;
+use shared::service::settings::{Common, Defaults};
+use shared::store::all;
+use shared::stream::consumer::Settings;
+use shared::stream::dead_letter::{Bounds, Dead};
 use stack::wait::wait_until;
 use tempfile::NamedTempFile;
 
@@ -188,7 +188,7 @@ impl Log {
         static LOG: OnceLock<Log> = OnceLock::new();
         LOG.get_or_init(|| {
             let file = NamedTempFile::new().unwrap();
-            let filter = "dead_letter=warn,shared::dead_letter::caretaker=error"
+            let filter = "dead_letter=warn,shared::stream::dead_letter::caretaker=error"
                 .parse()
                 .unwrap();
             telemetry::init_to(file.as_file(), LogFormat::Json, &filter, false).unwrap();

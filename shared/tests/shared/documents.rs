@@ -6,8 +6,8 @@ use std::sync::Arc;
 use flate2::read::GzDecoder;
 use poem_openapi::OpenApiService;
 use reqwest::{Client, Method};
-use shared::openapi;
-use shared::routes::Routes;
+use shared::http::openapi;
+use shared::http::routes::Routes;
 
 use crate::half_closed::Counter;
 use crate::http::Server;

@@ -10,8 +10,8 @@ use poem::handler;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::payload::PlainText;
-use shared::request::Visit;
-use shared::routes::{NO_STORE, Routes};
+use shared::http::request::Visit;
+use shared::http::routes::{NO_STORE, Routes};
 
 use crate::http::Server;
 use crate::raw::{Raw, Said};

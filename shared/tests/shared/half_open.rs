@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use shared::group::Pace;
-use shared::own_store::all;
 use shared::redis::{Command, Redis, RedisError, STUCK_AFTER};
+use shared::store::all;
+use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::wait_until;
 use tokio::runtime::Handle;

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use shared::config::RedisUrl;
-use shared::consumer::{Consumer, Settings};
-use shared::dead_letter::{Bounds, REPORT_INTERVAL};
-use shared::event::{Event, OrderCompleted};
-use shared::function::Library;
-use shared::group::{Membership, Pace};
-use shared::health::{Check, Progress, Readiness, STALLED_AFTER};
-use shared::id::{Partition, Partitions};
-use shared::layout::Layout;
-use shared::own_store::{OwnStore, all};
+use shared::base::health::{Check, Progress, Readiness, STALLED_AFTER};
+use shared::base::shutdown::Shutdown;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::{Partition, Partitions};
+use shared::redis::RedisUrl;
 use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
-use shared::shutdown::Shutdown;
+use shared::store::function::Library;
+use shared::store::layout::Layout;
+use shared::store::{OwnStore, all};
+use shared::stream::consumer::{Consumer, Settings};
+use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
+use shared::stream::group::{Membership, Pace};
 use stack::binaries;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};

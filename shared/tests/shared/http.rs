@@ -8,11 +8,11 @@ use poem::web::Data;
 use poem::{EndpointExt, handler};
 use reqwest::Client;
 use serde_json::Value;
-use shared::config::Reader;
-use shared::request::Visit;
-use shared::routes::Routes;
-use shared::settings::HttpSettings;
-use shared::shutdown::Shutdown;
+use shared::base::config::Reader;
+use shared::base::shutdown::Shutdown;
+use shared::http::request::Visit;
+use shared::http::routes::Routes;
+use shared::http::settings::HttpSettings;
 use stack::wait::wait_until;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -63,9 +63,9 @@ impl Server {
         });
         let settings = HttpSettings::read(&mut reader).unwrap();
         let routes = routes.page("/livez", alive).page("/alive", alive);
-        let listener = shared::http::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = shared::http::server::listen(([127, 0, 0, 1], 0).into()).unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
-        let server = shared::http::serve(listener, routes, settings, shutdown.clone());
+        let server = shared::http::server::serve(listener, routes, settings, shutdown.clone());
         let client = Client::builder().no_proxy().build().unwrap();
         let gate = Arc::default();
         Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::routes::Routes;
+use shared::http::routes::Routes;
 
 use crate::http::Server;
 use crate::raw::{Raw, Said};

@@ -1,13 +1,15 @@
 //! Whose store it is, and in which layout: what is migrated, and what is refused for good.
 
-use shared::function::{Call, Library};
-use shared::health::{Check, Opened, Readiness};
-use shared::id::{Partition, Partitions};
-use shared::layout::{Layout, Taken};
-use shared::opening::OpenError;
-use shared::own_store::OwnStore;
+use shared::base::health::{Opened, Readiness};
+use shared::base::shutdown::Shutdown;
+use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis, RedisError};
-use shared::shutdown::Shutdown;
+use shared::service::checks;
+use shared::store::OwnStore;
+use shared::store::function::{Call, Library};
+use shared::store::layout::{Layout, Taken};
+use shared::store::open::OpenError;
+use shared::stream::loss::accept_loss;
 use stack::credentials::User;
 use stack::wait::wait_until;
 
@@ -175,7 +177,7 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
         ),
         "{error:?}"
     );
-    assert!(older.accept_loss(&witness(&stores)).await.is_err());
+    assert!(accept_loss(&older, &witness(&stores)).await.is_err());
     older.adopt().await.unwrap();
     assert!(
         ask(&stores, "GET", &["identity"])
@@ -314,7 +316,7 @@ async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migr
     let shutdown = Shutdown::new();
     let witness = witness(&stores);
     let opened = store.open(&witness, &shutdown);
-    let check = Check::store(store.clone(), Opened::default());
+    let check = checks::own_store(store.clone(), Opened::default());
     let readiness = Readiness::new(vec![check], Shutdown::new());
     let told = async {
         let told = || async { readiness.failures().await.concat().contains("adopt-store") };

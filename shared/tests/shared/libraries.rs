@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
-use shared::function::{Call, Library};
-use shared::id::{Partition, Partitions};
-use shared::layout::{Layout, Taken};
-use shared::libraries::UNUSED_AFTER;
-use shared::own_store::OwnStore;
+use shared::base::shutdown::Shutdown;
+use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis};
-use shared::shutdown::Shutdown;
+use shared::store::OwnStore;
+use shared::store::function::{Call, Library};
+use shared::store::layout::{Layout, Taken};
+use shared::store::libraries::UNUSED_AFTER;
 use stack::credentials::User;
 
 use crate::harness::{Stores, partition, url};

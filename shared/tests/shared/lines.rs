@@ -1,8 +1,8 @@
 //! Lines of the own store, read together.
 
-use shared::function::IDENTITY;
-use shared::own_store::all;
 use shared::redis::{Command, RedisError};
+use shared::store::all;
+use shared::store::function::IDENTITY;
 
 use crate::harness::{Stores, partition};
 

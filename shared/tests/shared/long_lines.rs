@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use shared::line_writer::MAX_LINE_BYTES;
-use shared::telemetry::{self, LogFilter, LogFormat};
+use shared::base::line_writer::MAX_LINE_BYTES;
+use shared::base::telemetry::{self, LogFilter, LogFormat};
 
 /// Tells this program that it is the process whose log is read, and in which format it writes.
 const FORMAT: &str = "LONG_LINES_FORMAT";

@@ -1,6 +1,6 @@
 //! What is no request, or one that two servers would not read alike.
 
-use shared::routes::Routes;
+use shared::http::routes::Routes;
 
 use crate::http::Server;
 use crate::raw::{Raw, Said};

@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU16;
 
-use shared::event::{Event, OrderCompleted};
-use shared::function::Call;
-use shared::id::Partitions;
-use shared::opening::{OpenError, Witness};
+use shared::base::shutdown::Shutdown;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::Partitions;
 use shared::redis::Command;
-use shared::shutdown::Shutdown;
+use shared::store::function::Call;
+use shared::store::open::{OpenError, Witness};
+use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, STREAM, Stores, membership, partition};
@@ -113,7 +114,7 @@ async fn a_store_refuses_another_number_of_partitions_than_it_was_made_with() {
             };
             let expected = format!("made {}, not {}", says(made), says(other));
             assert!(error.to_string().contains(&expected), "{error}");
-            store.accept_loss(&witness(&stores)).await.unwrap_err();
+            accept_loss(&store, &witness(&stores)).await.unwrap_err();
         }
         assert_eq!(
             stores.operator.run(Command::new("DBSIZE")).await.unwrap(),

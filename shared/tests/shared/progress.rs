@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::feed::{Change, FEED_BLOCK, Feed, Show, Tail};
-use shared::health::{Check, Progress, Readiness};
+use shared::base::health::{Check, Progress, Readiness};
+use shared::base::shutdown::Shutdown;
+use shared::live::{Change, FEED_BLOCK, Feed, Show, Tail};
 use shared::redis::{Command, Redis, RedisError};
-use shared::shutdown::Shutdown;
 use stack::credentials::User;
 use stack::wait::wait_until;
 

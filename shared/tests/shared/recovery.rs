@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::consumer::BATCH;
-use shared::group::Pace;
 use shared::redis::Command;
+use shared::stream::consumer::BATCH;
+use shared::stream::group::Pace;
 use stack::wait::wait_until;
 
 use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, field, membership};

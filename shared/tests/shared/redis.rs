@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::group::Pace;
-use shared::own_store::all;
 use shared::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
+use shared::store::all;
+use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::{wait_for, wait_until};
 use tokio::time::Instant;

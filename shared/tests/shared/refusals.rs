@@ -1,6 +1,6 @@
 //! A store that refuses says why, and whether anything was done.
 
-use shared::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
+use shared::http::problem::{Problem, STORE_REFUSED, STORE_UNAVAILABLE};
 use shared::redis::{Command, Redis, RedisError, Reply};
 use stack::credentials::User;
 use stack::ports;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::group::Pace;
-use shared::own_store::all;
 use shared::redis::{Command, Redis, RedisError, ReplicaAcks};
+use shared::store::all;
+use shared::stream::group::Pace;
 use stack::binaries;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::event::OrderCompleted;
+use shared::contract::event::OrderCompleted;
 use shared::redis::Command;
-use shared::retention::Trimmer;
+use shared::stream::retention::Trimmer;
 
 use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, membership, partition};
 use crate::script::{DONE, Script};

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use shared::consumer::BATCH;
+use shared::stream::consumer::BATCH;
 
 use crate::harness::{Stores, field};
 use crate::script::{AWAY_TWICE, DONE, REFUSE, RETRY, RETRY_TWICE, Script};
 
 /// Hand-overs after which an entry is set aside.
-const MAX_ATTEMPTS: usize = shared::delivery::MAX_ATTEMPTS as usize;
+const MAX_ATTEMPTS: usize = shared::stream::delivery::MAX_ATTEMPTS as usize;
 
 #[tokio::test]
 async fn an_entry_that_never_works_is_tried_alone_ever_later_and_then_set_aside() {

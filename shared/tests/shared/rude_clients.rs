@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use poem::Body;
 use poem::endpoint::make_sync;
-use shared::routes::Routes;
+use shared::http::routes::Routes;
 use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use shared::delivery::{Handler, Parking, Settlement};
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::RedisError;
-use shared::time::Timestamp;
-use shared::trace::{RequestId, TraceParent};
+use shared::stream::delivery::{Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

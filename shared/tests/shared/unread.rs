@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::routes::{NO_STORE, Routes};
+use shared::http::routes::{NO_STORE, Routes};
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
 

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use shared::event::Event;
-use shared::time::Timestamp;
+use shared::contract::event::Event;
+use shared::contract::time::Timestamp;
 
 use super::snapshot::{Kept, Row, Snapshot};
 

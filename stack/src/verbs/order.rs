@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use reqwest::StatusCode;
-use shared::config::Span;
-use shared::id::ProductId;
+use shared::base::config::Span;
+use shared::contract::id::ProductId;
 use stack::ports::{Ports, offset_flag};
 
 use super::demo::api::{Answer, Api};

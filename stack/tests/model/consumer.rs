@@ -1,5 +1,5 @@
-//! The loop that both services consume with: `shared::consumer`, `shared::settle` and
-//! `shared::rewind`, one command at a time.
+//! The loop that both services consume with: `shared::stream::consumer`, `shared::stream::settle` and
+//! `shared::stream::rewind`, one command at a time.
 
 use crate::cursor::Cursor;
 use crate::gate::Gate;
@@ -13,7 +13,7 @@ use crate::store::Life;
 use crate::stream::{Entry, EntryId, Time};
 use crate::world::World;
 
-/// One member of a consumer group: `shared::consumer` with `shared::rewind`.
+/// One member of a consumer group: `shared::stream::consumer` with `shared::stream::rewind`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Consumer {
     pub(crate) role: Role,

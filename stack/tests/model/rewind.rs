@@ -1,4 +1,4 @@
-//! `shared::rewind`: acting once more on the recent past of a stream, after the own store began a
+//! `shared::stream::rewind`: acting once more on the recent past of a stream, after the own store began a
 //! new life. It may have forgotten what is acknowledged already, and no redelivery would come.
 
 use crate::consumer::{Consumer, Hand};

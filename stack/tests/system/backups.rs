@@ -1,8 +1,8 @@
 //! A store that comes out of a backup while the other one is hours ahead.
 
-use shared::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::id::{OrderId, ProductId};
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::{RequestId, TraceParent};
 use stack::role::Role;
 use stack::wait::wait_until;
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use shared::event::{Event, OrderCompleted};
-use shared::feed::FEED_BLOCK;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::live::FEED_BLOCK;
 use stack::wait::wait_until;
 
 use crate::harness::{LIMIT, Shop, Store, completed};
@@ -77,7 +77,7 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     shop.wait_drained().await;
     let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
     assert_eq!(shop.stock(product).await, 0);
-    let batches = u64::try_from(EVENTS.div_ceil(shared::consumer::BATCH)).unwrap();
+    let batches = u64::try_from(EVENTS.div_ceil(shared::stream::consumer::BATCH)).unwrap();
     // The cursor is moved by a call of its own every now and then, far less often than batches end.
     let calls = since(&before.0, &after.0, "fcall");
     assert!(

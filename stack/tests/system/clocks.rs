@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, ProductId};
 use stack::redis::Store as Owner;
 use stack::role::Role;
 use stack::wait::wait_until;

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use shared::event::{Event, OrderCompleted};
-use shared::id::{OrderId, Partitions};
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::{OrderId, Partitions};
 use stack::clustered::ClusteredSystem;
 use stack::redis;
 use stack::role::Role;

@@ -10,8 +10,8 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use shared::event::{Event, RefundOrder};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{Event, RefundOrder};
+use shared::contract::id::{OrderId, ProductId};
 use stack::proxy::{Moment, Proxy, Trap};
 use stack::{project, redis};
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use shared::event::{Event, OrderCompleted};
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::ProductId;
 use stack::role::Role;
 use stack::wait::wait_for;
 

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, iter};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use reqwest::{Client, Method};
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use stack::events::Events;
 use stack::process::Process;
 use stack::wait::wait_until;

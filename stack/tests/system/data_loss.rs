@@ -1,7 +1,7 @@
 //! A store that has lost some of its data, or all of it.
 
 use reqwest::Method;
-use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use stack::order_line;
 use stack::role::Role;
 use stack::wait::wait_until;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, pipe};
 use std::time::Duration;
 
-use shared::event::{Event, OrderCompleted};
+use shared::contract::event::{Event, OrderCompleted};
 use stack::role::Role;
 use stack::wait::wait_until;
 

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 
 use crate::harness::{Shop, completed};
 

@@ -4,8 +4,8 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::{OrderId, ProductId};
 use stack::wait::wait_until;
 
 use crate::harness::live::steps;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use shared::event::{OrderCompleted, RefundOrder};
-use shared::id::{OrderId, Partitions};
+use shared::contract::event::{OrderCompleted, RefundOrder};
+use shared::contract::id::{OrderId, Partitions};
 use stack::redis;
 use stack::replicated::ReplicatedSystem;
 use stack::role::Role;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::{OrderId, Partitions, ProductId};
-use shared::own_store::all;
-use shared::time::Timestamp;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::time::Timestamp;
+use shared::store::all;
 use stack::order_line;
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
@@ -287,8 +287,8 @@ pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted 
         fee: "0.50".parse().unwrap(),
         total: "3.00".parse().unwrap(),
         time: ordered_at,
-        traceparent: shared::trace::TraceParent::mint(),
-        request_id: shared::trace::RequestId::mint(),
+        traceparent: shared::contract::trace::TraceParent::mint(),
+        request_id: shared::contract::trace::RequestId::mint(),
     }
 }
 

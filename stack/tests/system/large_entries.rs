@@ -2,7 +2,7 @@
 //! cost a consumer its life.
 
 use bytes::Bytes;
-use shared::event::{Event, OrderCompleted, RawFields, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
 use stack::memory::{self, SERVICE_LIMIT};
 
 use crate::harness::{Shop, completed};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::redis::Entry;
 use stack::system::Builder;
 

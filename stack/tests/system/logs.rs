@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::Client;
 use serde_json::Value;
-use shared::line_writer::MAX_LINE_BYTES;
+use shared::base::line_writer::MAX_LINE_BYTES;
 use stack::ports;
 use stack::role::Role;
 use stack::wait::wait_until;

@@ -1,7 +1,7 @@
 //! A store that was restarted without its last writes, as weaker settings than the shipped ones and
 //! failovers allow. Whatever one of the two stores still knows is done, once.
 
-use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use stack::redis::RedisServer;
 use stack::wait::wait_until;
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use shared::id::ProductId;
+use shared::contract::id::ProductId;
 
 use crate::harness::{Answer, Shop, count};
 

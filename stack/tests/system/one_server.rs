@@ -1,7 +1,7 @@
 //! Both stores on one Redis server: two databases work, and one database for both ends at once with
 //! a sentence that says what to do.
 
-use shared::id::Partitions;
+use shared::contract::id::Partitions;
 use shared::redis::Redis;
 use stack::credentials::User;
 use stack::process::Process;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use reqwest::Method;
-use shared::event::{Event, OrderCompleted};
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::ProductId;
 
 use crate::harness::{Answer, LIMIT, Shop, millis};
 

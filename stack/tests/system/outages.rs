@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use reqwest::Method;
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::OrderId;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::OrderId;
 use stack::wait::wait_until;
 
 use crate::harness::programs::freeze;

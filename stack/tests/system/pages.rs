@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 use reqwest::Method;
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use stack::system::Builder;
 
 use crate::harness::{Answer, Shop, Traffic};

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::event::{Event, OrderCompleted};
+use shared::contract::event::{Event, OrderCompleted};
 
 use crate::harness::{Answer, Shop, count};
 

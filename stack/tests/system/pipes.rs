@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::pipe;
 use std::process::{Command, Stdio};
 
-use shared::event::{Event, OrderCompleted};
+use shared::contract::event::{Event, OrderCompleted};
 use stack::credentials::User;
 use stack::{binaries, project};
 

@@ -1,8 +1,8 @@
 //! Entries that cannot be acted on are set aside as they are, and hold up nobody.
 
 use bytes::Bytes;
-use shared::event::{Event, OrderCompleted, RawFields, RefundOrder};
-use shared::id::ProductId;
+use shared::contract::event::{Event, OrderCompleted, RawFields, RefundOrder};
+use shared::contract::id::ProductId;
 use stack::role::Role;
 use stack::wait::wait_until;
 

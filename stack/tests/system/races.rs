@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use shared::event::{Event, OrderCompleted};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{Event, OrderCompleted};
+use shared::contract::id::{OrderId, ProductId};
 use tokio::time::{Instant, sleep_until};
 
 use crate::harness::{Shop, count};

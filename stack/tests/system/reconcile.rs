@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::{OrderId, ProductId};
 use stack::role::Role;
 use stack::{order_line, ports, redis};
 

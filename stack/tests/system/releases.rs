@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::{OrderId, ProductId};
 use stack::role::Role;
 
 use crate::harness::Shop;

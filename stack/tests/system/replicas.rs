@@ -1,6 +1,6 @@
 //! More than one process of the same kind.
 
-use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use stack::ports;
 use stack::process::Process;
 use stack::role::Role;

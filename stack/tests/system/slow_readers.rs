@@ -9,8 +9,8 @@ use futures_util::future::join_all;
 use futures_util::stream::iter;
 use reqwest::Method;
 use serde_json::json;
-use shared::id::ProductId;
-use shared::page::MAX_ANSWER_BYTES;
+use shared::contract::id::ProductId;
+use shared::http::page::MAX_ANSWER_BYTES;
 use stack::events::Events;
 use stack::memory::{SERVICE_LIMIT, peak};
 use stack::wait::wait_until;
@@ -29,7 +29,7 @@ const FEW: usize = 1_024;
 const STREAMS: usize = 2_048 - 16;
 /// The smallest buffer that a socket can have.
 const SMALL_BUFFER: u32 = 2 * 1024;
-/// What the kernel may keep of answers for each connection: see `shared::http`.
+/// What the kernel may keep of answers for each connection: see `shared::http::server`.
 const MAX_KEPT: u64 = 24 * 1024;
 /// The same of requests: what it is told, and as much again.
 const MAX_UNREAD: u64 = 32 * 1024;

@@ -4,7 +4,7 @@
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 
 use crate::harness::{Answer, Shop};
 

@@ -3,7 +3,7 @@
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 
 use crate::harness::{Answer, Shop};
 

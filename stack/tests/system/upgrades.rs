@@ -1,7 +1,7 @@
 //! Stores of other builds: what an older one left is migrated before anybody looks, and what a newer
 //! one migrated is left alone.
 
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 use stack::role::Role;
 use stack::wait::wait_for;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::Decision;
-use shared::event::RefundReason;
-use shared::id::ProductId;
+use shared::contract::event::RefundReason;
+use shared::contract::id::ProductId;
 use stack::twin::pattern;
 use stack::twin::snapshot::{Kept, Snapshot};
 

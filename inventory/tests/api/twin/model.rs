@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
-use shared::event::{RefundOrder, RefundReason};
-use shared::id::{OrderId, ProductId};
-use shared::time::Timestamp;
+use shared::contract::event::{RefundOrder, RefundReason};
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::time::Timestamp;
 use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 

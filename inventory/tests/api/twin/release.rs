@@ -1,8 +1,8 @@
 //! How stock is given back that an order took.
 
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
-use shared::event::RefundReason;
-use shared::id::{OrderId, ProductId};
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, ProductId};
 use stack::twin::Answer;
 
 use super::model::{Model, Movement, refund};

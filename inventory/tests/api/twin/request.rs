@@ -2,12 +2,12 @@
 
 use inventory::domain::{Cause, ProductName};
 use serde_json::{Value, json};
-use shared::conditional::Condition;
-use shared::event::OrderCompleted;
-use shared::id::{OrderId, Partition, ProductId};
-use shared::idempotency::CLAIMS;
-use shared::request::RequestContext;
-use shared::trace::{RequestId, TraceParent};
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::trace::{RequestId, TraceParent};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
+use shared::store::claim::CLAIMS;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 

@@ -1,6 +1,6 @@
 //! How a migration sorts products anew.
 
-use shared::id::{Partition, ProductId};
+use shared::contract::id::{Partition, ProductId};
 use stack::invocation::Invocation;
 use stack::twin::Answer;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use shared::id::Partition;
+use shared::contract::id::Partition;
 use stack::invocation::Invocation;
 use stack::twin::Answer;
 

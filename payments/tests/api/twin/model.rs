@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use payments::domain::OrderStatus;
-use shared::event::{OrderCompleted, RefundReason};
-use shared::id::OrderId;
-use shared::time::Timestamp;
+use shared::contract::event::{OrderCompleted, RefundReason};
+use shared::contract::id::OrderId;
+use shared::contract::time::Timestamp;
 use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 

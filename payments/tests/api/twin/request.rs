@@ -1,11 +1,11 @@
 //! The calls of the functions of payments, as values: their keys and arguments in order.
 
 use payments::domain::{PlaceOrder, Quote};
-use shared::conditional::Condition;
-use shared::event::RefundReason;
-use shared::id::{OrderId, Partition, ProductId};
-use shared::idempotency::CLAIMS;
-use shared::request::RequestContext;
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
+use shared::store::claim::CLAIMS;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 

@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::event::RawFields;
-use crate::trace::{RequestId, TraceParent};
+use crate::contract::event::RawFields;
+use crate::contract::trace::{RequestId, TraceParent};
 
 /// Why an entry is no event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
-use crate::trace::REQUEST_ID_PATTERN;
+use crate::contract::trace::REQUEST_ID_PATTERN;
 
 /// One field of one entry: what it means, what it must look like, what it says.
 ///

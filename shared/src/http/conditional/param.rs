@@ -4,8 +4,8 @@ use poem::Request;
 use poem::http::{HeaderName, header};
 
 use super::{Tag, Tags, Unreadable, Versions};
-use crate::parameter::header_parameter;
-use crate::problem::{INVALID_PARAMETER, Problem};
+use crate::http::parameter::header_parameter;
+use crate::http::problem::{INVALID_PARAMETER, Problem};
 
 /// The versions of which a thing must have one. Weak tags match nothing.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as Turnstile, OwnedMutexGuard};
 
-use super::Claim;
-use crate::problem::{IDEMPOTENCY_IN_PROGRESS, Problem};
+use crate::http::problem::{IDEMPOTENCY_IN_PROGRESS, Problem};
+use crate::store::claim::Claim;
 
 /// The claims of the requests that this process is working on.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ impl InFlight {
         let Some(claim) = claim else {
             return Ok(None);
         };
-        let hash = claim.key.hash.clone();
+        let hash = claim.key().hash().to_owned();
         let turnstile = self.lock().entry(hash.clone()).or_default().clone();
         let mut turn = Turn {
             in_flight: self.clone(),

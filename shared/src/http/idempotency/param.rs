@@ -4,9 +4,10 @@ use std::fmt::Display;
 
 use poem::Request;
 
-use crate::idempotency::{Claim, IDEMPOTENCY_KEY, IdempotencyKey, InvalidKey};
-use crate::parameter::header_parameter;
-use crate::problem::{INVALID_PARAMETER, Problem};
+use crate::http::idempotency::IDEMPOTENCY_KEY;
+use crate::http::parameter::header_parameter;
+use crate::http::problem::{INVALID_PARAMETER, Problem};
+use crate::store::claim::{Claim, IdempotencyKey, InvalidKey};
 
 /// The key of a request, if it has one.
 #[derive(Debug)]

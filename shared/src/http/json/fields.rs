@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::FromFields;
 use super::text::{HALF_A_PAIR, object};
-use crate::decimal;
-use crate::problem::{FieldError, Problem, cut};
+use crate::contract::decimal;
+use crate::http::problem::{FieldError, Problem, cut};
 
 /// The fields of a JSON object, and what was found wrong with them.
 pub struct BodyFields<'a> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use poem::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use poem::http::{HeaderMap, HeaderName};
 
-use crate::problem::{Problem, UNSUPPORTED_MEDIA_TYPE, quoted};
+use crate::http::problem::{Problem, UNSUPPORTED_MEDIA_TYPE, quoted};
 
 /// The only content coding that is understood: none.
 const IDENTITY: &str = "identity";

@@ -4,7 +4,7 @@
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde_json::Value;
 
-use crate::money::Money;
+use crate::contract::money::Money;
 
 /// The schema of a JSON object. It is closed: a field it does not name is a mistake.
 #[derive(Debug)]
@@ -187,7 +187,7 @@ mod tests {
     use regex::Regex;
 
     use super::*;
-    use crate::decimal;
+    use crate::contract::decimal;
 
     fn pattern(schema: &MetaSchema) -> Regex {
         match &schema.one_of[1] {

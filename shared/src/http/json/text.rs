@@ -4,7 +4,7 @@ use serde_json::Error;
 use serde_json::error::Category;
 
 use super::fields::Fields;
-use crate::problem::{MALFORMED_BODY, Problem};
+use crate::http::problem::{MALFORMED_BODY, Problem};
 
 /// What is wrong with a text of valid syntax: JSON writes characters beyond U+FFFF as two escapes, and
 /// neither means anything alone.

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 /// The document with an example at every schema that has a name and at every body, and with
-/// closed request bodies, as [`crate::json`] reads them.
+/// closed request bodies, as [`crate::http::json`] reads them.
 ///
 /// Objects bring their examples along; those of words and lists follow from what they are made of.
 pub(super) fn complete(spec: &str) -> String {

@@ -11,8 +11,8 @@ use poem::endpoint::make_sync;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Endpoint, IntoResponse, Response};
 
-use crate::conditional;
-use crate::digest::digest;
+use crate::base::digest::digest;
+use crate::http::conditional;
 
 const GZIP: &str = "gzip";
 /// Its name in old clients.

@@ -11,8 +11,8 @@ use poem::http::{HeaderMap, header};
 use tokio::time::Instant;
 
 use super::Caller;
-use crate::http::Stage;
-use crate::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
+use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
+use crate::http::server::Stage;
 
 /// Why a body cannot be read.
 type BoxError = Box<dyn Error + Send + Sync>;

@@ -4,8 +4,8 @@ use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::http::StatusCode;
 use poem_openapi::error::{ParseParamError, ParseRequestPayloadError};
 
-use crate::parameter;
-use crate::problem::{
+use crate::http::parameter;
+use crate::http::problem::{
     BODY_TOO_LARGE, INTERNAL, INVALID_PARAMETER, MALFORMED_BODY, METHOD_NOT_ALLOWED, NOT_FOUND,
     Problem, UNSUPPORTED_MEDIA_TYPE,
 };

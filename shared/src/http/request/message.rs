@@ -3,7 +3,7 @@
 use hyper::Request;
 use poem::http::{HeaderMap, Method, Uri, Version, header};
 
-use crate::problem::{MALFORMED_REQUEST, Problem, UNKNOWN_TRANSFER_CODING};
+use crate::http::problem::{MALFORMED_REQUEST, Problem, UNKNOWN_TRANSFER_CODING};
 
 /// Refuses a request that another server, in front of this one, may have read differently.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {

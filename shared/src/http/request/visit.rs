@@ -13,10 +13,10 @@ use poem::{Body, Request, RequestParts};
 use tokio::time::Instant;
 
 use super::{TRACEPARENT, X_REQUEST_ID};
-use crate::admission::{Alarm, Held, Lease};
-use crate::http::{Progress, Untaken, Waits};
-use crate::routes::Place;
-use crate::trace::{RequestId, TraceParent};
+use crate::contract::trace::{RequestId, TraceParent};
+use crate::http::admission::{Alarm, Held, Lease};
+use crate::http::routes::Place;
+use crate::http::server::{Progress, Untaken, Waits};
 
 /// Bytes of a header that is replaced which the log shows.
 const MAX_LOGGED: usize = 200;

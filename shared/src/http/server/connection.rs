@@ -19,9 +19,9 @@ use tokio::sync::watch;
 use super::MAX_HEAD_BYTES;
 use super::progress::Stage;
 use super::wire::{Terms, Wire};
-use crate::request::{Caller, Gate};
-use crate::settings::HttpSettings;
-use crate::shutdown::Shutdown;
+use crate::base::shutdown::Shutdown;
+use crate::http::request::{Caller, Gate};
+use crate::http::settings::HttpSettings;
 
 /// An idle connection lives so much longer than its client is told, so that a request of the last
 /// moment still arrives.

@@ -13,11 +13,11 @@ use poem::http::{HeaderMap, HeaderValue};
 use super::MAX_HEAD_BYTES;
 use super::progress::Stage;
 use super::wire::Terms;
-use crate::problem::{
+use crate::http::problem::{
     HEAD_TOO_LARGE, MALFORMED_REQUEST, PROBLEM_JSON, Problem, REQUEST_TIMEOUT, TARGET_TOO_LONG,
 };
-use crate::public_url::PublicUrl;
-use crate::request::{RequestContext, TRACEPARENT, X_REQUEST_ID, too_large};
+use crate::http::public_url::PublicUrl;
+use crate::http::request::{RequestContext, TRACEPARENT, X_REQUEST_ID, too_large};
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
 /// because it tells a request id and a trace.

@@ -16,9 +16,9 @@ use stack::memory::SERVICE_LIMIT;
 
 use super::wire::{KEPT_HEAD, MAX_PIECE};
 use super::{MAX_HEAD_BYTES, MAX_UNREAD, MAX_UNSENT};
-use crate::page::MAX_ANSWER_BYTES;
-use crate::settings::HttpSettings;
-use crate::sse::MAX_HELD_PAGES;
+use crate::http::page::MAX_ANSWER_BYTES;
+use crate::http::settings::HttpSettings;
+use crate::http::sse::MAX_HELD_PAGES;
 
 /// The HTTP library's buffer for the head of an answer.
 const ANSWER_HEAD: usize = 8 * 1024;
@@ -43,7 +43,7 @@ fn most(settings: &HttpSettings) -> usize {
 
 #[test]
 fn what_all_clients_together_take_fits_into_a_container() {
-    let mut reader = crate::config::Reader::from_source(|_| None);
+    let mut reader = crate::base::config::Reader::from_source(|_| None);
     let mut settings = HttpSettings::read(&mut reader).unwrap();
     let fits = |bytes: usize| assert!(bytes as u64 <= SERVICE_LIMIT, "{} KiB", bytes / 1024);
     fits(most(&settings));

@@ -17,9 +17,9 @@ mod room;
 use room::Room;
 
 use super::waits::moment;
-use crate::rate_limit::network;
-use crate::request::Caller;
-use crate::settings::HttpSettings;
+use crate::http::rate_limit::network;
+use crate::http::request::Caller;
+use crate::http::settings::HttpSettings;
 
 /// Connections, beyond all others, that are answered probes and nothing else.
 pub(crate) const PROBE_PLACES: usize = 64;

@@ -18,9 +18,9 @@ use super::pace::{Pace, WRITE_TIMEOUT};
 use super::progress::Stage;
 use super::untaken::EXCESS_TIMEOUT;
 use super::{drain, malformed};
-use crate::admission::Admission;
-use crate::public_url::PublicUrl;
-use crate::request::Caller;
+use crate::http::admission::Admission;
+use crate::http::public_url::PublicUrl;
+use crate::http::request::Caller;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].

@@ -5,9 +5,9 @@ use poem::Request;
 use poem_openapi::registry::MetaSchema;
 use poem_openapi::types::{ParseError, ParseFromParameter, ParseResult};
 
-use crate::feed::Mark;
-use crate::parameter::{header_parameter, invalid};
-use crate::problem::Problem;
+use crate::http::parameter::{header_parameter, invalid};
+use crate::http::problem::Problem;
+use crate::live::Mark;
 
 /// The header `Last-Event-ID`.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the settings of both services take, and what they refuse.
 
 use super::*;
-use crate::config::Mistakes;
+use crate::base::config::Mistakes;
 
 const DEFAULTS: Defaults = Defaults {
     service: "payments",

@@ -3,7 +3,7 @@
   Check everything, then write. A Lua error does not undo the writes before it.
   Answer an integer, or an array led by one. The client would take certain texts in front for something else. ]]
 
--- What stands in the identity of a store that this library is for (see `shared::opening::identity`).
+-- What stands in the identity of a store that this library is for (see `shared::store::open::identity`).
 local BELONGS = ' ' .. SERVICE .. ' ' .. LAYOUT .. ' '
 
 -- The refusal of a store that this library must not act on; nil for its own.
@@ -37,7 +37,7 @@ local function register(name, callback, flags, any_layout)
           return redis.error_reply(refused)
         end
       end
-      -- In a partitioned store, which is told by its tag, the last key is there for the cluster (see `shared::function`).
+      -- In a partitioned store, which is told by its tag, the last key is there for the cluster (see `shared::store::function`).
       if string.find(keys[1], '{', 1, true) then
         keys[#keys] = nil
       end
@@ -53,7 +53,7 @@ local function now_ms()
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- How far the time inside an id may be from the time of the store (as `shared::time::MAX_SKEW`).
+-- How far the time inside an id may be from the time of the store (as `shared::contract::time::MAX_SKEW`).
 local MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 -- How a whole number is written: `%d` is the faster way, and exact on a server of 64 bits. Found out in the first call, because
@@ -166,13 +166,13 @@ local function add(account, sum, minor)
   end
 end
 
--- Changes that one entry tells at most (as in `shared::feed`).
+-- Changes that one entry tells at most (as in `shared::live`).
 local CHANGES_PER_ENTRY = 16
 -- Entries that are kept for a client that was cut off: in about 7 MB where all of them are full, ten times as many changes as it
 -- is told again where none has more than one.
 local ENTRIES_KEPT = 10000
 
--- Tells whoever watches what became of these ids (see `shared::feed`); one call is one step. Nothing depends on it: a stream of
+-- Tells whoever watches what became of these ids (see `shared::live`); one call is one step. Nothing depends on it: a stream of
 -- changes that cannot be written to keeps nobody from an order.
 local function announce(changes, kind, ids)
   for first = 1, #ids, CHANGES_PER_ENTRY do

@@ -5,11 +5,11 @@
 //! and the number of partitions: that is layout 0, and does not name the service.
 
 use super::OpenError;
-use crate::function::{IDENTITY, belongs};
-use crate::id::{Partition, Partitions};
-use crate::layout::Layout;
-use crate::own_store::OwnStore;
+use crate::contract::id::{Partition, Partitions};
 use crate::redis::{Command, RedisError};
+use crate::store::OwnStore;
+use crate::store::function::{IDENTITY, belongs};
+use crate::store::layout::Layout;
 
 /// What the server answers about a key of another type.
 const WRONG_TYPE: &str = "WRONGTYPE";

@@ -8,10 +8,10 @@ use std::mem::replace;
 
 use super::identity::{Identity, Standing};
 use super::{OpenError, Told};
-use crate::function::Call;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::id::Partition;
 use crate::redis::RedisError;
+use crate::store::OwnStore;
+use crate::store::function::Call;
 
 impl OwnStore {
     /// Takes the steps that a partition still lacks.

@@ -1,8 +1,8 @@
 //! Whether a server is fit to keep the data of a service.
 
 use super::OpenError;
-use crate::id::Partition;
-use crate::own_store::{OwnStore, info_field};
+use crate::contract::id::Partition;
+use crate::store::{OwnStore, info_field};
 
 /// The oldest server that has functions and stream lag, by the version it reports.
 const MIN_REDIS_VERSION: (u32, u32) = (7, 0);

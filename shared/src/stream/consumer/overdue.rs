@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::consumer::BLOCK;
-use crate::entry_id::EntryId;
+use crate::contract::entry_id::EntryId;
+use crate::stream::consumer::BLOCK;
 
 /// How long a consumer must look gone on this clock. One that lives asks for entries every [`BLOCK`].
 const CONFIRM: Duration = BLOCK.saturating_mul(5);

@@ -9,12 +9,12 @@
 use std::time::{Duration, Instant};
 
 use super::Consumer;
-use crate::consumer::overdue::Span;
-use crate::consumer::round::{Round, is_beyond};
-use crate::cursor::read_id;
-use crate::delivery::Handler;
-use crate::group::BEGINNING;
 use crate::redis::{Entry, RedisError};
+use crate::stream::consumer::overdue::Span;
+use crate::stream::consumer::round::{Round, is_beyond};
+use crate::stream::cursor::read_id;
+use crate::stream::delivery::Handler;
+use crate::stream::group::BEGINNING;
 
 /// How many times the idle time an entry may be the oldest pending one on the clock of this machine.
 const OVERDUE: u32 = 2;

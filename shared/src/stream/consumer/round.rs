@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::cursor::read_id;
 use crate::redis::RedisError;
+use crate::stream::cursor::read_id;
 
 /// What a round came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backoff::Backoff;
-use crate::consumer::overdue::{Gone, Overdue};
-use crate::consumer::{BATCH, BLOCK};
-use crate::delivery::Delivery;
-use crate::entry_id::EntryId;
-use crate::group::{BEGINNING, Pace};
-use crate::rewind::Rewind;
+use crate::base::backoff::Backoff;
+use crate::contract::entry_id::EntryId;
+use crate::stream::consumer::overdue::{Gone, Overdue};
+use crate::stream::consumer::{BATCH, BLOCK};
+use crate::stream::delivery::Delivery;
+use crate::stream::group::{BEGINNING, Pace};
+use crate::stream::rewind::Rewind;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.

@@ -1,14 +1,13 @@
 //! Random histories of two stores that lose their tails: nothing is taken for a loss that is none,
 //! and what was acted on is acted on in the end.
 
-#[path = "cursor_tests/world.rs"]
 mod world;
 
 use proptest::prelude::*;
 use world::World;
 
 use super::*;
-use crate::entry_id::extremes;
+use crate::contract::entry_id::extremes;
 
 const HISTORIES: u64 = 1_000;
 const STEPS: usize = 150;

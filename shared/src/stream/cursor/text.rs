@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Cursor;
-use crate::entry_id::InvalidEntryId;
+use crate::contract::entry_id::InvalidEntryId;
 
 impl FromStr for Cursor {
     type Err = InvalidEntryId;

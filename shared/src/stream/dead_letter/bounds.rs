@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
-use crate::cursor::read_id;
-use crate::dead_letter::census::Census;
-use crate::dead_letter::log_copy;
-use crate::group::Pace;
+use crate::base::telemetry::ONLY_COPY;
+use crate::contract::time::Timestamp;
 use crate::redis::{Command, Entry, RedisError};
-use crate::telemetry::ONLY_COPY;
-use crate::time::Timestamp;
+use crate::stream::cursor::read_id;
+use crate::stream::dead_letter::census::Census;
+use crate::stream::dead_letter::log_copy;
+use crate::stream::group::Pace;
 
 /// Dead letters that leave with one step.
 const PAGE: usize = 200;

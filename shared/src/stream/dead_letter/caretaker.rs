@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Bounds, Dead, DeadLetters, Keeper};
-use crate::dead_letter::census::Census;
-use crate::dead_letter::names::Scanned;
-use crate::id::Partition;
-use crate::own_store::OwnStore;
+use crate::contract::id::Partition;
+use crate::contract::time::Timestamp;
 use crate::redis::RedisError;
-use crate::sweep::Sweep;
-use crate::time::Timestamp;
+use crate::store::OwnStore;
+use crate::store::sweep::Sweep;
+use crate::stream::dead_letter::census::Census;
+use crate::stream::dead_letter::names::Scanned;
 
 /// Tells people of the dead letters of a store, and keeps those within bounds.
 pub struct Caretaker {

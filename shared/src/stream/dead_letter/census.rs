@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{DEAD_LETTERS, DeadLetters, letter};
-use crate::cursor::read_id;
-use crate::entry_id::EntryId;
-use crate::group::Pace;
-use crate::id::Partition;
-use crate::own_store::{OwnStore, all};
+use crate::contract::entry_id::EntryId;
+use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError, Reply};
+use crate::store::{OwnStore, all};
+use crate::stream::cursor::read_id;
+use crate::stream::group::Pace;
 
 /// Dead letters that one command reads.
 const PAGE: usize = 100;

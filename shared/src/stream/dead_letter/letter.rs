@@ -5,9 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::delivery::{Delivery, Parking};
-use crate::group::Membership;
 use crate::redis::{Command, Entry};
+use crate::stream::delivery::{Delivery, Parking};
+use crate::stream::group::Membership;
 
 /// What the fields begin with that were not in the entry.
 const OURS: &[u8] = b"dl_";
@@ -108,7 +108,7 @@ pub(super) fn as_json(fields: &[(Bytes, Bytes)]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::RawFields;
+    use crate::contract::event::RawFields;
 
     fn fields(fields: &[(&'static str, &'static str)]) -> RawFields {
         fields

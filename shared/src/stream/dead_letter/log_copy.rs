@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::letter;
+use crate::base::telemetry::{ONLY_COPY, confirmed};
 use crate::redis::Entry;
-use crate::telemetry::{ONLY_COPY, confirmed};
 
 /// Bytes of a dead letter in one line of the log, as the line shows them. Longer lines are cut there.
 const PIECE: usize = 7 * 1024;

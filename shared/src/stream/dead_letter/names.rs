@@ -1,10 +1,10 @@
 //! Names of dead letters that somebody has taken out of the store by hand.
 
 use super::{DEAD_LETTER_IDS, DeadLetters};
-use crate::cursor::read_id;
-use crate::dead_letter::census::Census;
-use crate::entry_id::EntryId;
+use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
+use crate::stream::cursor::read_id;
+use crate::stream::dead_letter::census::Census;
 
 /// Names that one command reads, about.
 const PAGE: i64 = 1_000;

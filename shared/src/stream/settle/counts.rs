@@ -1,9 +1,9 @@
 //! How often entries were handed over again after a crash.
 
 use super::Settler;
-use crate::cursor::{StreamState, read_id};
-use crate::delivery::Handler;
 use crate::redis::{Command, Entry, RedisError};
+use crate::stream::cursor::{StreamState, read_id};
+use crate::stream::delivery::Handler;
 
 /// Entry id -> how often it was handed over after a crash.
 const ATTEMPTS: &str = "attempts";

@@ -3,10 +3,10 @@
 use std::sync::{MutexGuard, PoisonError};
 
 use super::Settler;
-use crate::cursor::{Cursor, Fit, Known, StreamState};
-use crate::delivery::Handler;
-use crate::entry_id::EntryId;
+use crate::contract::entry_id::EntryId;
 use crate::redis::RedisError;
+use crate::stream::cursor::{Cursor, Fit, Known, StreamState};
+use crate::stream::delivery::Handler;
 
 /// Where a cursor may be moved to.
 pub(super) const FORWARD: &str = "forward";

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use shared::idempotency::IDEMPOTENCY_KEY;
-use shared::trace::RequestId;
+use shared::contract::trace::RequestId;
+use shared::http::idempotency::IDEMPOTENCY_KEY;
 
 use super::request::{Request, Service};
 use super::screen::{Ink, Screen, members};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use reqwest::StatusCode;
 use serde_json::Value;
-use shared::time::Timestamp;
+use shared::contract::time::Timestamp;
 use tokio::time::timeout;
 
 use super::api::{Answer, Api};

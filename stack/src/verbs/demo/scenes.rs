@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use reqwest::StatusCode;
-use shared::event::{OrderCompleted, RefundReason};
+use shared::contract::event::{OrderCompleted, RefundReason};
 use tokio::time::sleep;
 
 use super::request::Request;

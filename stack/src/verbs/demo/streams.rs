@@ -1,7 +1,7 @@
 //! The streams, as an operator of the stores sees them.
 
 use anyhow::{Result, bail};
-use shared::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::redis::{Command, Entry, Redis};
 
 use super::screen::Ink;

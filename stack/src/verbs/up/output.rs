@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use shared::line_writer::{LineWriter, Rule, cut_text};
+use shared::base::line_writer::{LineWriter, Rule, cut_text};
 use stack::process::LineSink;
 use stack::project;
 

@@ -6,7 +6,7 @@ use regex::Regex;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 use tokio::time::{Instant, interval_at};
 
 use super::{Check, Entry, File, Filter, Part, Predicate, Subject};

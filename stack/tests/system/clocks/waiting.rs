@@ -1,7 +1,7 @@
 //! What waits while the clock of a store is wrong, and what must not.
 
-use shared::event::{Event, OrderCompleted, RefundOrder};
-use shared::id::OrderId;
+use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use shared::contract::id::OrderId;
 use stack::redis::Store as Owner;
 use stack::role::Role;
 use stack::wait::wait_until;

@@ -1,7 +1,7 @@
 //! Slots that move while they are used.
 
 use serde_json::json;
-use shared::id::{OrderId, Partition};
+use shared::contract::id::{OrderId, Partition};
 use stack::operator::Operator;
 use stack::redis;
 use stack::wait::wait_until;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::Value;
-use shared::id::OrderId;
+use shared::contract::id::OrderId;
 use stack::events::{Events, ServerEvent};
 
 use super::{Answer, LIMIT, Shop};

@@ -1,9 +1,9 @@
 //! One store, seen by its operator.
 
 use bytes::Bytes;
-use shared::config::RedisUrl;
-use shared::event::{Event, RawFields};
-use shared::id::Partitions;
+use shared::contract::event::{Event, RawFields};
+use shared::contract::id::Partitions;
+use shared::redis::RedisUrl;
 use shared::redis::{Command, Entry, Redis, RedisError, Reply};
 use stack::credentials::User;
 use stack::redis::RedisServer;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use reqwest::RequestBuilder;
-use shared::id::{OrderId, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use stack::process::Process;
 use stack::wait::{wait_for, wait_until};
 use tokio::task::JoinSet;

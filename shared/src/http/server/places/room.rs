@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use crate::http::Untaken;
-use crate::request::Caller;
+use crate::http::request::Caller;
+use crate::http::server::Untaken;
 
 /// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
 const LOOKS: usize = 2;

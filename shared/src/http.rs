@@ -1,0 +1,23 @@
+//! The HTTP side: connections, requests, answers, documents.
+
+pub mod admission;
+pub mod asyncapi;
+pub mod conditional;
+pub mod cors;
+mod declared;
+pub(crate) mod descriptors;
+pub mod hosts;
+mod html;
+pub mod idempotency;
+pub mod json;
+pub mod openapi;
+pub mod page;
+pub mod parameter;
+pub mod problem;
+pub mod public_url;
+pub mod rate_limit;
+pub mod request;
+pub mod routes;
+pub mod server;
+pub mod settings;
+pub mod sse;

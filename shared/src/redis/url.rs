@@ -1,0 +1,140 @@
+//! Where a store is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::redis::{servers_of, url_mistake};
+
+/// The URL of a store, with a password that `Debug` and `Display` never show.
+#[derive(Clone)]
+pub struct RedisUrl {
+    url: String,
+    servers: Vec<String>,
+    /// The setting that it was read from; its name begins with that of the service.
+    setting: Option<&'static str>,
+}
+
+const SCHEMES: [&str; 3] = ["redis://", "redis-sentinel://", "redis-cluster://"];
+
+impl RedisUrl {
+    /// Whether it names a cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.url.starts_with("redis-cluster:")
+    }
+
+    /// The whole URL, password included: for the client, never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.url
+    }
+
+    /// The same, read from this setting: messages about the store then name the setting.
+    #[must_use]
+    pub(crate) fn read_from(self, setting: &'static str) -> Self {
+        Self {
+            setting: Some(setting),
+            ..self
+        }
+    }
+}
+
+impl FromStr for RedisUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(format!(
+                "expected a URL that begins with {}",
+                SCHEMES.join(" or ")
+            ));
+        }
+        if let Some(mistake) = url_mistake(text) {
+            return Err(mistake.to_owned());
+        }
+        let mut servers = servers_of(text);
+        // The library puts the one in front of the `?` anywhere.
+        servers.sort_by_key(|server| {
+            !["//", "@"]
+                .iter()
+                .any(|before| text.contains(&format!("{before}{server}")))
+        });
+        Ok(Self {
+            url: text.to_owned(),
+            servers,
+            setting: None,
+        })
+    }
+}
+
+impl PartialEq for RedisUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+}
+
+impl Eq for RedisUrl {}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.servers.first().map_or("", String::as_str);
+        let more = match self.servers.len() {
+            0 | 1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        match self
+            .setting
+            .and_then(|setting| Some((setting, setting.split_once('_')?.0)))
+        {
+            Some((setting, service)) => {
+                let service = service.to_lowercase();
+                write!(f, "the store of {service} at {first}{more} ({setting})")
+            }
+            None => write!(f, "the store at {first}{more}"),
+        }
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let shown = |url: &str| {
+            let url: RedisUrl = url.parse().unwrap();
+            assert_eq!(format!("{url}"), format!("{url:?}"));
+            (
+                url.to_string(),
+                url.read_from("PAYMENTS_REDIS_URL").to_string(),
+            )
+        };
+        let (plain, named) = shown("redis://payments:s3cret@127.0.0.1:6379");
+        assert_eq!(plain, "the store at 127.0.0.1:6379");
+        assert_eq!(
+            named,
+            "the store of payments at 127.0.0.1:6379 (PAYMENTS_REDIS_URL)"
+        );
+        let url = "redis-sentinel://payments:s3cret@a:26379?node=b:26379&sentinelServiceName=payments\
+                   &sentinelUsername=sentinel&sentinelPassword=s3cret";
+        assert_eq!(shown(url).0, "the store at a:26379 and 1 more");
+        for text in [
+            "redis-sentinel://:s3cret@a:26379",
+            "127.0.0.1:6379",
+            "http://127.0.0.1",
+            "redis://:s3cret@host:port",
+            "rediss://:s3cret@host:6379",
+            "redis://:s3cret@host:65536",
+        ] {
+            let error = text.parse::<RedisUrl>().unwrap_err();
+            assert!(
+                !error.contains("s3cret") && error.contains("redis"),
+                "{error}"
+            );
+        }
+    }
+}

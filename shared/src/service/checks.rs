@@ -1,0 +1,147 @@
+//! What a process that stands on a store checks and tells about it.
+//!
+//! A store is of use to a process that has to write while it takes changes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join;
+use tokio::sync::Mutex;
+
+use crate::base::health::{Check, Look, Note, Opened, Probe};
+use crate::contract::event::Event;
+use crate::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
+use crate::store::{OwnStore, all};
+use crate::stream::consumer::Settings;
+use crate::stream::dead_letter::Dead;
+use crate::stream::group::Membership;
+
+/// How long an answer stands. Probes come from many sides, and each answer costs a write.
+const STANDS_FOR: Duration = Duration::from_secs(1);
+/// Longest wait for an answer. A health check waits for 2 s.
+const PROBE_TIMEOUT: Duration = COMMAND_TIMEOUT.saturating_add(Duration::from_millis(500));
+
+/// The last answer, and when it was given. Who comes while it is looked for waits for the same one.
+type Last = Mutex<Option<(Instant, Result<(), String>)>>;
+
+/// The own store was opened, has its identity, and takes changes.
+pub fn own_store(store: OwnStore, opened: Opened) -> Check {
+    let last = Arc::new(Last::default());
+    let probe = move || -> Probe {
+        let (store, opened, last) = (store.clone(), opened.clone(), last.clone());
+        Box::pin(async move {
+            if !opened.is_set() {
+                let reason = store.obstacle();
+                return Err(reason.unwrap_or_else(|| "not opened yet".to_owned()));
+            }
+            let identity = async {
+                match store.has_identity().await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("it has lost its data".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            };
+            let changes = recent(&last, || try_changes(&store));
+            let (identity, changes) = join(identity, changes).await;
+            identity.and(changes)
+        })
+    };
+    Check::new("store", probe)
+}
+
+/// The store that has a stream takes changes: reading as a member of a group is one.
+pub(crate) fn stream_store(redis: Redis, membership: Membership) -> Check {
+    let last = Arc::new(Last::default());
+    let probe = move || -> Probe {
+        let (redis, membership, last) = (redis.clone(), membership.clone(), last.clone());
+        Box::pin(async move {
+            let Membership { stream, group, .. } = membership;
+            recent(&last, || redis.try_membership(&stream, group)).await
+        })
+    };
+    Check::new("stream", probe)
+}
+
+/// How many dead letters a store has.
+pub(crate) fn dead_letters(store: OwnStore) -> Note {
+    let look = move || -> Look {
+        let store = store.clone();
+        Box::pin(async move {
+            let dead = Dead::of(&store).await.map_err(|error| error.to_string())?;
+            Ok(match dead.count {
+                0 => "0".to_owned(),
+                count => format!("{count}, the oldest for {}", dead.age()),
+            })
+        })
+    };
+    Note::new("dead_letters", look)
+}
+
+/// How many entries of the streams of `E` the group was given and has not acknowledged, and how
+/// many it was not given yet.
+pub(crate) fn pending<E: Event>(store: &OwnStore, settings: &Settings) -> Note {
+    let (redis, partitions) = (Redis::worker(&settings.stream_store), store.partitions());
+    let look = move || -> Look {
+        let redis = redis.clone();
+        Box::pin(async move {
+            let redis = &redis;
+            let looks = partitions.all().map(|partition| async move {
+                backlog(redis, &partition.key(E::STREAM), E::GROUP).await
+            });
+            let (mut pending, mut waiting) = (0_u64, Some(0_u64));
+            for found in all(looks).await {
+                let (more, lag) = found.map_err(|error| error.to_string())?;
+                pending = pending.saturating_add(more);
+                waiting = waiting.zip(lag).map(|(sum, lag)| sum.saturating_add(lag));
+            }
+            let waiting = waiting.map_or("unknown".to_owned(), |count| count.to_string());
+            Ok(format!("{pending}, not read yet: {waiting}"))
+        })
+    };
+    Note::new("pending", look)
+}
+
+async fn try_changes(store: &OwnStore) -> Result<(), String> {
+    let changes = all(store
+        .partitions()
+        .all()
+        .map(|partition| store.try_change(partition)));
+    changes.await.into_iter().collect()
+}
+
+async fn recent<F>(last: &Last, look: impl FnOnce() -> F) -> Result<(), String>
+where
+    F: Future<Output = Result<(), String>>,
+{
+    let mut last = last.lock().await;
+    if let Some((at, answer)) = &*last
+        && at.elapsed() < STANDS_FOR
+    {
+        return answer.clone();
+    }
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, look()).await;
+    let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+    *last = Some((Instant::now(), answer.clone()));
+    answer
+}
+
+/// Entries that a group was given and has not acknowledged, and those it was not given yet, if
+/// that can be told.
+async fn backlog(
+    redis: &Redis,
+    stream: &str,
+    group: &str,
+) -> Result<(u64, Option<u64>), RedisError> {
+    let groups = Command::new("XINFO").arg("GROUPS").key(stream);
+    let groups = match redis.run(groups).await {
+        Err(error) if error.is_refusal("ERR no such key") => return Ok((0, Some(0))),
+        groups => groups?.list()?,
+    };
+    for info in groups {
+        if info.clone().field("name")?.text()? == group {
+            let pending = info.clone().field("pending")?.unsigned()?;
+            return Ok((pending, info.field("lag")?.unsigned().ok()));
+        }
+    }
+    Ok((0, None))
+}

@@ -1,0 +1,304 @@
+//! Claims: the record in a store of what an idempotency key was used for.
+//!
+//! The function that has the effect also writes the claim, so no moment exists at which one of the
+//! two exists without the other. A claim is kept for at least 24 hours. An explicit sweep removes it and not
+//! a TTL: a clock that jumps must not turn a repeated request into a second order.
+//!
+//! Only a request that had an effect leaves a claim. A request that was refused, or failed, may be repeated
+//! with the same key.
+//!
+//! A claim lies in the partition of what it is about. Where a store has several partitions, a key that is used
+//! again for another path is therefore noticed only where both fall into the same one.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::base::digest::short_digest;
+use crate::contract::id::Partition;
+use crate::contract::time::Timestamp;
+use crate::redis::{Command, RedisError, Reply};
+use crate::store::function::Call;
+use crate::store::sweep::{Sweep, believed};
+use crate::store::{OwnStore, all};
+
+/// A key, hashed: what clients choose never becomes part of a Redis key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    hash: String,
+    seed: u32,
+}
+
+/// The text is no idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must have between 1 and 255 visible ASCII characters")]
+pub struct InvalidKey;
+
+/// The claim of one request to its effect: its key, and what tells it from another request that
+/// uses the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    key: IdempotencyKey,
+    fingerprint: String,
+}
+
+/// The outcome of something that happens at most once for each key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Once<Now, Before = Now> {
+    /// It happened now.
+    Now(Now),
+    /// It happened before, for the same request with the same key; this is the answer of then.
+    Before(Before),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+/// What the keys of claims begin with; the day follows.
+pub const CLAIMS: &str = "idempotency";
+/// Most characters of a key.
+const MAX_KEY_LENGTH: usize = 255;
+/// Which days have claims; those of `place_orders` do not count (see `prelude.lua`).
+const DAYS: &str = "days";
+/// Days whose claims are kept: today and yesterday.
+const KEPT_DAYS: u64 = 2;
+/// How many days back a sweep looks for claims. A service that was off for longer leaves the rest.
+const LOOKED_BACK_DAYS: u64 = 366;
+/// Pause between two sweeps.
+pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+impl IdempotencyKey {
+    /// The name under which the key is stored.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Decides the partition of the key and of what it makes.
+    pub fn seed(&self) -> u32 {
+        self.seed
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidKey;
+
+    /// Takes the key bare or as a structured string in quotes, as the draft has it.
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let key = match text.strip_prefix('"') {
+            Some(rest) => rest.strip_suffix('"').ok_or(InvalidKey)?,
+            None => text,
+        };
+        let length = (1..=MAX_KEY_LENGTH).contains(&key.len());
+        if !length || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(InvalidKey);
+        }
+        let (hash, seed) = short_digest(key);
+        Ok(Self { hash, seed })
+    }
+}
+
+impl Claim {
+    /// The claim of `key` to `what`, which tells its request from every other: method, path and the
+    /// values that were read from the body.
+    pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
+        Self {
+            key,
+            fingerprint: short_digest(what.to_string()).0,
+        }
+    }
+
+    /// Looks in the store for what the request was answered before, without claiming anything. It may
+    /// not have been answered because replicas were missing, so this waits for them as well.
+    pub async fn find(
+        &self,
+        store: &OwnStore,
+        partition: Partition,
+    ) -> Result<Option<Once<(), String>>, RedisError> {
+        let today = store.now(partition).await?.as_millis() / DAY_MS;
+        for day in [today, today.saturating_sub(1)] {
+            let claims = Command::new("HGET").key(partition.key_of(CLAIMS, day));
+            let claim = store
+                .run_confirmed(claims.arg(self.key.hash.as_str()))
+                .await?;
+            if claim.is_null() {
+                continue;
+            }
+            return Ok(Some(match claim.text()?.split_once(' ') {
+                Some((fingerprint, answer)) if fingerprint == self.fingerprint => {
+                    Once::Before(answer.to_owned())
+                }
+                _ => Once::KeyReused,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &IdempotencyKey {
+        &self.key
+    }
+
+    /// What tells the request from others with the same key.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+}
+
+impl Call {
+    /// Adds the claim of a request: the last three arguments of a function that takes one.
+    #[must_use]
+    pub fn claim(self, partition: Partition, claim: Option<&Claim>) -> Self {
+        self.arg(partition.key_of(CLAIMS, ""))
+            .arg(claim.map_or("", |claim| claim.key().hash()))
+            .arg(claim.map_or("", Claim::fingerprint))
+    }
+}
+
+impl Once<Vec<Reply>, String> {
+    /// Reads the reply of a function that takes a claim: `{1, ...}`, `{2, answer}` or `{3}`.
+    pub fn read(reply: Reply) -> Result<Self, RedisError> {
+        let mut parts = reply.list()?.into_iter();
+        let code = parts.next().map_or(Ok(0), |code| code.int())?;
+        match (code, parts.next()) {
+            (1, first) => Ok(Self::Now(first.into_iter().chain(parts).collect())),
+            (2, Some(answer)) => Ok(Self::Before(answer.text()?)),
+            (3, _) => Ok(Self::KeyReused),
+            (other, _) => Err(RedisError::Refused(format!("a claim was answered {other}"))),
+        }
+    }
+}
+
+/// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the store.
+/// Functions look further back only among the days that are listed.
+pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisError> {
+    for partition in store.partitions().all() {
+        let clock = store.now(partition).await?;
+        let days = claimed_days(store, partition, clock).await?;
+        let Some(newest) = newest_claims(&days) else {
+            continue;
+        };
+        let Some(until) = sweep.look(partition, clock, newest) else {
+            continue;
+        };
+        let today = until.as_millis() / DAY_MS;
+        let old: Vec<u64> = days
+            .into_iter()
+            .filter(|day| day.saturating_add(KEPT_DAYS) <= today)
+            .collect();
+        if !old.is_empty() {
+            let forget = Command::new("ZREM").key(partition.key_of(CLAIMS, DAYS));
+            store
+                .run(forget.args(old.iter().map(u64::to_string)))
+                .await?;
+            let unlink = Command::new("UNLINK");
+            let keys = old.into_iter().map(|day| partition.key_of(CLAIMS, day));
+            store.run(keys.fold(unlink, Command::key)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The end of the newest day that has claims and is to be believed. The end is still of that day: at the
+/// first instant of the next one yesterday's claims would go.
+fn newest_claims(days: &[u64]) -> Option<Timestamp> {
+    let newest = *days.iter().max()?;
+    let old = |day: &&u64| day.saturating_add(KEPT_DAYS) <= newest;
+    let older = days.iter().filter(old).max();
+    Some(older.map_or(day_end(newest), |older| {
+        believed(day_end(newest), day_end(*older))
+    }))
+}
+
+/// The last millisecond of a day, counted from the epoch.
+fn day_end(day: u64) -> Timestamp {
+    Timestamp::from_millis(
+        day.saturating_add(1)
+            .saturating_mul(DAY_MS)
+            .saturating_sub(1),
+    )
+}
+
+/// The days of which there are claims, as far as a sweep looks.
+async fn claimed_days(
+    store: &OwnStore,
+    partition: Partition,
+    clock: Timestamp,
+) -> Result<Vec<u64>, RedisError> {
+    let today = clock.as_millis() / DAY_MS;
+    let days: Vec<u64> = (today.saturating_sub(LOOKED_BACK_DAYS)..=today).collect();
+    let found = all(days.iter().map(|&day| {
+        let exists = Command::new("EXISTS").key(partition.key_of(CLAIMS, day));
+        async move {
+            store
+                .run(exists)
+                .await?
+                .unsigned()
+                .map_err(RedisError::from)
+        }
+    }));
+    let found: Vec<u64> = found.await.into_iter().collect::<Result<_, _>>()?;
+    Ok(days
+        .into_iter()
+        .zip(found)
+        .filter(|(_, exists)| *exists == 1)
+        .map(|(day, _)| day)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_be_quoted_or_bare() {
+        let bare: IdempotencyKey = "8e03978e-40d5-43e8-bc93-6894a57f9324".parse().unwrap();
+        assert_eq!(
+            "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"".parse(),
+            Ok(bare.clone())
+        );
+        assert_ne!("another".parse(), Ok(bare));
+    }
+
+    #[test]
+    fn yesterday_is_never_the_day_before_the_newest_claim() {
+        let day_of = |time: Timestamp| time.as_millis() / DAY_MS;
+        for newest in [2, 20_777, 1_000_000] {
+            let days = [newest - 2, newest - 1, newest];
+            assert_eq!(newest_claims(&days).map(day_of), Some(newest));
+            assert_eq!(newest_claims(&days[1..]).map(day_of), Some(newest));
+        }
+        assert_eq!(newest_claims(&[]), None);
+        assert!(newest_claims(&[0, u64::MAX]).is_some(), "no overflow");
+    }
+
+    #[test]
+    fn claims_of_a_time_to_come_make_no_other_old() {
+        let days = [20_776, 20_777, 21_177];
+        assert_eq!(newest_claims(&days), Some(day_end(20_777)));
+        assert_eq!(
+            newest_claims(&[20_776, 20_777, 21_177, 21_178]),
+            Some(day_end(20_777))
+        );
+        let believed = [20_776, 20_777, 21_177, 21_178, 21_179];
+        assert_eq!(
+            newest_claims(&believed),
+            Some(day_end(21_179)),
+            "after two days"
+        );
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii_of_bounded_length() {
+        for text in [
+            "",
+            "\"\"",
+            "a b",
+            "ключ",
+            "a\u{7f}",
+            &"x".repeat(MAX_KEY_LENGTH + 1),
+        ] {
+            assert_eq!(text.parse::<IdempotencyKey>(), Err(InvalidKey), "{text:?}");
+        }
+        assert!("x".repeat(MAX_KEY_LENGTH).parse::<IdempotencyKey>().is_ok());
+    }
+}

@@ -1,0 +1,22 @@
+//! What a person may accept: that a store, or the stream that it acts on, has lost something for good.
+
+use crate::store::OwnStore;
+use crate::store::open::{OpenError, Witness};
+use crate::stream::cursor::{Fit, StreamState};
+
+/// Takes the store and the stream as they are from here on. Where nothing is lost, nothing changes.
+pub async fn accept_loss(store: &OwnStore, witness: &Witness) -> Result<(), OpenError> {
+    store.ensure_claimable(witness).await?;
+    for partition in store.partitions().all() {
+        let stream = partition.key(witness.stream);
+        let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
+        let cursor = store.cursor(&stream).await?;
+        if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
+            store
+                .reset_cursor(&stream, state.cursor_at(state.delivered))
+                .await?;
+            store.remember_life(partition, &store.life().await?).await?;
+        }
+    }
+    Ok(store.adopt().await?)
+}
