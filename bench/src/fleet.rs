@@ -10,7 +10,7 @@ use shared::contract::id::{Partitions, ProductId};
 use stack::binaries::Binaries;
 use stack::clustered::ClusteredSystem;
 use stack::process::Process;
-use stack::redis::{RedisServer, Store};
+use stack::redis::{Owner, RedisServer};
 use stack::replicated::ReplicatedSystem;
 use stack::role::Role;
 use stack::system::System;
@@ -117,7 +117,7 @@ impl Fleet {
         let env: Vec<(&str, &str)> = env.chain(more).collect();
         let running = runtime.block_on(Running::start(shape, binaries, &env))?;
         let shards = |store| runtime.block_on(running.shards(store, shape.partitions()));
-        let (inventory, payments) = (shards(Store::Inventory)?, shards(Store::Payments)?);
+        let (inventory, payments) = (shards(Owner::Inventory)?, shards(Owner::Payments)?);
         let replicas = shape.replicas;
         let mut fleet = Self {
             running,
@@ -256,10 +256,10 @@ impl Running {
     }
 
     /// The nodes of a store, and where each partition is.
-    async fn shards(&self, store: Store, partitions: Partitions) -> Result<Shards> {
+    async fn shards(&self, store: Owner, partitions: Partitions) -> Result<Shards> {
         let nodes: Vec<&RedisServer> = match (self, store) {
-            (Self::Single(system), Store::Inventory) => vec![system.inventory_redis()],
-            (Self::Single(system), Store::Payments) => vec![system.payments_redis()],
+            (Self::Single(system), Owner::Inventory) => vec![system.inventory_redis()],
+            (Self::Single(system), Owner::Payments) => vec![system.payments_redis()],
             (Self::Replicated(system), _) => (0..2)
                 .map(|number| system.store(store).node(number))
                 .collect(),

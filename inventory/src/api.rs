@@ -35,13 +35,13 @@ use crate::api::stock::StockApi;
 use crate::domain::{
     Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
 };
-use crate::store::Store;
+use crate::store::ProductStore;
 
 /// Handlers, and what they need.
 #[derive(Clone)]
 pub struct Api {
     /// Where products are kept.
-    pub store: Store,
+    pub store: ProductStore,
     /// The requests with an idempotency key that are under way.
     pub in_flight: InFlight,
     /// Opens live streams.

@@ -20,7 +20,7 @@ use shared::stream::rewind::REWIND;
 
 use crate::api::{self, Api, ShowProduct};
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::ProductStore;
 use crate::worker::OrderHandler;
 
 /// Pause between two sweeps of the record of applied orders.
@@ -71,9 +71,9 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 }
 
 /// The store that inventory owns.
-pub fn store(config: &Config) -> Store {
+pub fn store(config: &Config) -> ProductStore {
     let redis = Redis::worker(&config.common.inventory_store).with_acks(config.common.replica_acks);
-    Store::new(redis, config.common.partitions)
+    ProductStore::new(redis, config.common.partitions)
 }
 
 /// The AsyncAPI document.

@@ -8,7 +8,7 @@ use shared::http::conditional::Condition;
 use shared::redis::{Redis, RedisError};
 use shared::store::claim::{Claim, Once};
 use shared::store::function::{Call, Library};
-use shared::store::{OwnStore, by_partition};
+use shared::store::{Store, by_partition};
 
 mod apply;
 mod migration;
@@ -32,12 +32,12 @@ const REFUND: &str = include_str!("lua/common/refund.lua");
 
 /// What inventory knows. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {
+pub struct ProductStore {
     /// The store itself, for what both services do alike.
-    pub own: OwnStore,
+    pub own: Store,
 }
 
-impl Store {
+impl ProductStore {
     /// The store behind `redis`.
     pub fn new(redis: Redis, partitions: Partitions) -> Self {
         let files = [
@@ -54,7 +54,7 @@ impl Store {
         let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{REFUND}{file}"));
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self {
-            own: OwnStore::new(redis, library, partitions),
+            own: Store::new(redis, library, partitions),
         }
     }
 

@@ -7,13 +7,13 @@ use shared::redis::RedisError;
 use shared::stream::delivery::{Handler, Parking, Settlement};
 
 use crate::domain::{Decision, Outcome};
-use crate::store::Store;
+use crate::store::ProductStore;
 
 /// Takes the stock of paid orders.
 #[derive(Clone)]
 pub struct OrderHandler {
     /// Where products are kept.
-    pub store: Store,
+    pub store: ProductStore,
     /// How long it is remembered what became of an order.
     pub dedupe_retention: Duration,
 }

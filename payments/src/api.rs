@@ -43,13 +43,13 @@ use crate::api::statuses::Statuses;
 use crate::breaker::OPEN_FOR;
 use crate::domain::{Cancellation, Order, OrderFilter, PlaceOrder, Quote};
 use crate::inventory_client::{InventoryClient, NoOffer, Offer};
-use crate::store::Store;
+use crate::store::OrderStore;
 
 /// Handlers, and what they need.
 #[derive(Clone)]
 pub struct Api {
     /// Where orders are kept.
-    pub store: Store,
+    pub store: OrderStore,
     /// Who knows prices.
     pub inventory: InventoryClient,
     /// How orders are priced and paid.

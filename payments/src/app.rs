@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::{Options, Reconciler};
 use crate::settlement::Settlements;
-use crate::store::Store;
+use crate::store::OrderStore;
 use crate::worker::{Completer, RefundHandler};
 
 /// Pause between two looks for orders that a clock which was ahead made due too late. Two have to agree.
@@ -85,9 +85,9 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 }
 
 /// The store that payments owns.
-pub fn store(config: &Config) -> Store {
+pub fn store(config: &Config) -> OrderStore {
     let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
-    Store::new(redis, config.common.partitions)
+    OrderStore::new(redis, config.common.partitions)
 }
 
 /// What compares the orders with what inventory knows of them.

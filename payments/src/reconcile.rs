@@ -28,7 +28,7 @@ use crate::reconcile::patience::patiently;
 use crate::reconcile::repair::{may_pass, remedy};
 use crate::reconcile::report::Report;
 use crate::settlement::SHORTEST_MEMORY;
-use crate::store::Store;
+use crate::store::OrderStore;
 
 /// Differences that are listed and looked at again in one run, unless more are to be repaired. The
 /// others are counted.
@@ -92,7 +92,7 @@ impl Options {
 
 /// Compares the records of both services.
 pub struct Reconciler {
-    store: Store,
+    store: OrderStore,
     inventory: InventoryClient,
     context: RequestContext,
     options: Options,
@@ -114,7 +114,7 @@ struct Times {
 
 impl Reconciler {
     /// One that asks this store and this inventory.
-    pub fn new(store: Store, inventory: InventoryClient, options: Options) -> Self {
+    pub fn new(store: OrderStore, inventory: InventoryClient, options: Options) -> Self {
         Self {
             store,
             inventory,

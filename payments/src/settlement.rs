@@ -16,7 +16,7 @@ use shared::contract::entry_id::EntryId;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::Partition;
 use shared::redis::RedisError;
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::stream::standing::{GroupStanding, Standing};
 use tokio::sync::Notify;
 
@@ -37,7 +37,7 @@ const OUTAGE: Backoff = Backoff {
 pub struct Settlements(Arc<Inner>);
 
 struct Inner {
-    store: OwnStore,
+    store: Store,
     /// How far the group was in each partition at the last look of those whose time is up.
     looked_at: Cache<Partition, Arc<GroupStanding>>,
     waiting: Mutex<Waiting>,
@@ -56,7 +56,7 @@ type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
 
 impl Settlements {
     /// Those of the orders in `store`.
-    pub fn new(store: OwnStore) -> Self {
+    pub fn new(store: Store) -> Self {
         let looked_at = Cache::builder().time_to_live(LOOK_INTERVAL).build();
         let (waiting, arrived) = (Mutex::default(), Notify::new());
         Self(Arc::new(Inner {

@@ -10,7 +10,7 @@ use shared::http::request::RequestContext;
 use shared::redis::{Redis, RedisError, Reply};
 use shared::store::claim::{Claim, Once};
 use shared::store::function::{Call, Library};
-use shared::store::{OwnStore, by_partition};
+use shared::store::{Store, by_partition};
 
 mod index;
 mod line;
@@ -35,13 +35,13 @@ pub const COMPLETION_BATCH: usize = 100;
 
 /// What payments knows. Cheap to clone.
 #[derive(Clone)]
-pub struct Store {
+pub struct OrderStore {
     /// The store itself, for what both services do alike.
-    pub own: OwnStore,
+    pub own: Store,
     placements: Placements,
 }
 
-impl Store {
+impl OrderStore {
     /// The store behind `redis`.
     pub fn new(redis: Redis, partitions: Partitions) -> Self {
         let files = [
@@ -55,7 +55,7 @@ impl Store {
         let files = files.map(|file| format!("{ORDER_LINE}{file}"));
         let files = files.each_ref().map(String::as_str);
         let library = Library::new(migration::LAYOUT, &files);
-        let own = OwnStore::new(redis, library, partitions);
+        let own = Store::new(redis, library, partitions);
         Self {
             placements: place::batcher(own.clone()),
             own,

@@ -14,7 +14,7 @@ use shared::redis::RedisUrl;
 use shared::stream::delivery::{Handler, Parking, Settlement};
 
 use crate::domain::{Completion, Refund};
-use crate::store::{COMPLETION_BATCH, Store};
+use crate::store::{COMPLETION_BATCH, OrderStore};
 
 /// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
 /// this much longer.
@@ -33,7 +33,7 @@ const OUTAGE: Backoff = Backoff {
 /// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
 /// goes on with it.
 pub struct Completer {
-    store: Store,
+    store: OrderStore,
     partition: Partition,
     delay: Duration,
     /// Where the next order is noticed while none waits; `None` where orders wait longer than the
@@ -43,7 +43,7 @@ pub struct Completer {
 
 impl Completer {
     /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
-    pub fn new(store: Store, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
+    pub fn new(store: OrderStore, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
         let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
         Self {
             store,
@@ -143,7 +143,7 @@ fn log(completion: &Completion) {
 #[derive(Clone)]
 pub struct RefundHandler {
     /// Where orders are kept.
-    pub store: Store,
+    pub store: OrderStore,
 }
 
 impl Handler for RefundHandler {

@@ -27,7 +27,7 @@ use crate::live::tail::confirm_wait;
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 
 /// The stream of changes, before any partition tag.
 pub const CHANGES: &str = "changes";
@@ -60,7 +60,7 @@ pub type Places = BTreeMap<Partition, Place>;
 pub struct Feed<S>(Arc<Inner<S>>);
 
 struct Inner<S> {
-    store: OwnStore,
+    store: Store,
     show: S,
     signals: broadcast::Sender<Signal>,
     watches: Watches,
@@ -74,7 +74,7 @@ struct Inner<S> {
 
 impl<S: Show> Feed<S> {
     /// The changes of `store`, as `show` shows them.
-    pub fn new(store: OwnStore, show: S) -> Self {
+    pub fn new(store: Store, show: S) -> Self {
         let signals = broadcast::Sender::new(BACKLOG);
         let (watches, positions) = (Watches::default(), Mutex::default());
         let (interest, awake) = (Notify::new(), Notify::new());

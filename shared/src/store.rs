@@ -25,7 +25,7 @@ const LINES: usize = 100;
 
 /// A service's own store. Cheap to clone.
 #[derive(Clone)]
-pub struct OwnStore {
+pub struct Store {
     redis: Redis,
     library: Arc<Library>,
     partitions: Partitions,
@@ -34,7 +34,7 @@ pub struct OwnStore {
     obstacle: Arc<Mutex<Option<String>>>,
 }
 
-impl OwnStore {
+impl Store {
     /// The store behind `redis`, changed only through `library`.
     pub fn new(redis: Redis, library: Library, partitions: Partitions) -> Self {
         let reader = redis.clone();

@@ -10,7 +10,7 @@ use std::io::Write;
 use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
 use shared::store::function::IDENTITY;
-use shared::store::{OwnStore, all};
+use shared::store::{Store, all};
 
 use crate::invocation::Invocation;
 use crate::private_store::PrivateStore;
@@ -43,7 +43,7 @@ pub struct Bench<'a> {
     /// The server.
     pub private: &'a PrivateStore,
     /// The same server as the service sees it.
-    pub store: &'a OwnStore,
+    pub store: &'a Store,
     /// What is in the store.
     pub baseline: BTreeMap<String, Vec<u8>>,
     /// The type that a key has.

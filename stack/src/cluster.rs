@@ -20,7 +20,7 @@ use crate::operator::Operator;
 use crate::ports;
 use crate::ports::Port;
 use crate::process::LineSink;
-use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
 use view::View;
@@ -53,7 +53,7 @@ const MEETING: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Options {
     /// Whose store.
-    pub store: Store,
+    pub store: Owner,
     /// Its folder; made if missing, reused with its data if not and the ports are the same.
     pub dir: PathBuf,
     /// The program of all servers.
@@ -72,7 +72,7 @@ pub struct Options {
 
 /// A running cluster. Killed when dropped; its folder stays.
 pub struct Cluster {
-    store: Store,
+    store: Owner,
     nodes: Vec<Node>,
     primaries: usize,
     credentials: Credentials,

@@ -13,7 +13,7 @@ use crate::guard::{Farewell, Guard};
 use crate::health::Member;
 use crate::ports::Port;
 use crate::process::Process;
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::role::Role;
 use crate::{binaries, health, ports, server};
 
@@ -56,7 +56,7 @@ impl ClusteredSystem {
             farewell: Farewell::Kill,
         };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
-        let store = |store: Store| {
+        let store = |store: Owner| {
             let options = Options {
                 store,
                 dir: data.path().join(store.name()),
@@ -70,7 +70,7 @@ impl ClusteredSystem {
             Box::pin(Cluster::start(options))
         };
         let (inventory, payments) =
-            tokio::try_join!(store(Store::Inventory), store(Store::Payments))?;
+            tokio::try_join!(store(Owner::Inventory), store(Owner::Payments))?;
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let system = Self {
             members: Mutex::default(),
@@ -90,10 +90,10 @@ impl ClusteredSystem {
     }
 
     /// One of the stores.
-    pub fn store(&self, store: Store) -> &Cluster {
+    pub fn store(&self, store: Owner) -> &Cluster {
         match store {
-            Store::Inventory => &self.inventory,
-            Store::Payments => &self.payments,
+            Owner::Inventory => &self.inventory,
+            Owner::Payments => &self.payments,
         }
     }
 

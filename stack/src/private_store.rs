@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::credentials::User;
 use crate::guard::{Farewell, Guard};
-use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use crate::{binaries, server};
 
 /// A Redis server of its own with the users of one store, gone with everything in it when this is
@@ -29,7 +29,7 @@ pub struct PrivateStore {
 
 impl PrivateStore {
     /// Starts the server of `store`.
-    pub async fn start(store: Store) -> Result<Self> {
+    pub async fn start(store: Owner) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         // Both may take a while the first time: a download, a build.
         let found = tokio::task::spawn_blocking(|| (server::shared(), binaries::shared()));

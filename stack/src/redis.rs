@@ -42,7 +42,7 @@ const PORT_ATTEMPTS: usize = 5;
 
 /// Whose store it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Store {
+pub enum Owner {
     /// Products, stock, `refund_order`.
     Inventory,
     /// Orders, `order_completed`.
@@ -53,7 +53,7 @@ pub enum Store {
 #[derive(Clone)]
 pub struct RedisOptions {
     /// Whose store.
-    pub store: Store,
+    pub store: Owner,
     /// Its data folder; made if missing, reused with its data and passwords if not.
     pub dir: PathBuf,
     /// The program.
@@ -85,7 +85,7 @@ pub struct RedisServer {
     _reservation: Option<Port>,
 }
 
-impl Store {
+impl Owner {
     /// `inventory` or `payments`.
     pub fn name(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use crate::guard::{Farewell, Guard};
 use crate::health::Member;
 use crate::ports::Port;
 use crate::process::Process;
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::role::Role;
 use crate::sentinel::{Options, Replicated};
 use crate::{binaries, health, ports, server};
@@ -49,7 +49,7 @@ impl ReplicatedSystem {
             farewell: Farewell::Kill,
         };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
-        let store = |store: Store| {
+        let store = |store: Owner| {
             let dir = data.path().join(store.name());
             let (server, guard) = (server.clone(), guard.clone());
             Box::pin(Replicated::start(Options {
@@ -61,7 +61,7 @@ impl ReplicatedSystem {
             }))
         };
         let (inventory, payments) =
-            tokio::try_join!(store(Store::Inventory), store(Store::Payments))?;
+            tokio::try_join!(store(Owner::Inventory), store(Owner::Payments))?;
         let ports = Role::ALL
             .map(|_| ports::free())
             .into_iter()
@@ -92,10 +92,10 @@ impl ReplicatedSystem {
     }
 
     /// One of the stores.
-    pub fn store(&self, store: Store) -> &Replicated {
+    pub fn store(&self, store: Owner) -> &Replicated {
         match store {
-            Store::Inventory => &self.inventory,
-            Store::Payments => &self.payments,
+            Owner::Inventory => &self.inventory,
+            Owner::Payments => &self.payments,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::binaries::Binaries;
 use crate::credentials::User;
 use crate::ports::Ports;
 use crate::process::Launch;
-use crate::redis::{RedisServer, Store};
+use crate::redis::{Owner, RedisServer};
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
@@ -96,10 +96,10 @@ impl Role {
     }
 
     /// The service it belongs to.
-    pub fn service(self) -> Store {
+    pub fn service(self) -> Owner {
         match self {
-            Self::InventoryServe | Self::InventoryConsume => Store::Inventory,
-            Self::PaymentsServe | Self::PaymentsConsume => Store::Payments,
+            Self::InventoryServe | Self::InventoryConsume => Owner::Inventory,
+            Self::PaymentsServe | Self::PaymentsConsume => Owner::Payments,
         }
     }
 
@@ -126,8 +126,8 @@ impl Role {
     /// The user that it is in both stores.
     pub fn user(self) -> User {
         match self.service() {
-            Store::Inventory => User::Inventory,
-            Store::Payments => User::Payments,
+            Owner::Inventory => User::Inventory,
+            Owner::Payments => User::Payments,
         }
     }
 
@@ -165,8 +165,8 @@ impl Role {
 
     fn program(self, binaries: &Binaries) -> PathBuf {
         match self.service() {
-            Store::Inventory => binaries.inventory.clone(),
-            Store::Payments => binaries.payments.clone(),
+            Owner::Inventory => binaries.inventory.clone(),
+            Owner::Payments => binaries.payments.clone(),
         }
     }
 
@@ -188,8 +188,8 @@ impl Role {
         [inventory, payments]: [String; 2],
     ) -> Launch {
         let (http, consumer) = match self.service() {
-            Store::Inventory => (ports.inventory_http, ports.inventory_consumer),
-            Store::Payments => (ports.payments_http, ports.payments_consumer),
+            Owner::Inventory => (ports.inventory_http, ports.inventory_consumer),
+            Owner::Payments => (ports.payments_http, ports.payments_consumer),
         };
         let env: Vec<(String, String)> = [
             ("INVENTORY_REDIS_URL", inventory),

@@ -15,7 +15,7 @@ use crate::credentials::{Credentials, User, random_password};
 use crate::guard::Guard;
 use crate::node::{Node, Secrets, parse};
 use crate::operator::Operator;
-use crate::redis::{Overrides, RedisOptions, RedisServer, Store};
+use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
 use watcher::Watcher;
@@ -31,7 +31,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub struct Options {
     /// Whose store.
-    pub store: Store,
+    pub store: Owner,
     /// Its folder; made if missing.
     pub dir: PathBuf,
     /// The program of all servers and Sentinels.
@@ -44,7 +44,7 @@ pub struct Options {
 
 /// A running store with its replicas and Sentinels. Killed when dropped; its folder stays.
 pub struct Replicated {
-    store: Store,
+    store: Owner,
     nodes: Vec<Node>,
     sentinels: Vec<Watcher>,
     credentials: Credentials,

@@ -16,7 +16,7 @@ use crate::health::{Member, QUOTED_LINES};
 use crate::ports::{Port, Ports};
 use crate::process::{Launch, LineSink, Process};
 use crate::proxy::Proxy;
-use crate::redis::{RedisServer, Store};
+use crate::redis::{Owner, RedisServer};
 use crate::role::{Role, SETTINGS, Stores};
 use crate::{health, memory, ports};
 
@@ -149,7 +149,7 @@ impl System {
     ///
     /// When there is no process of that name, or the system was not started
     /// [proxied](Builder::proxied).
-    pub fn proxy(&self, process: &str, store: Store) -> Arc<Proxy> {
+    pub fn proxy(&self, process: &str, store: Owner) -> Arc<Proxy> {
         self.links(process).to(store)
     }
 

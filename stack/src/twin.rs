@@ -14,7 +14,7 @@ pub use fastrand::Rng;
 use shared::contract::id::Partition;
 use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::store::function::IDENTITY;
-use shared::store::{OwnStore, all};
+use shared::store::{Store, all};
 
 use crate::invocation::Invocation;
 use crate::project::variable;
@@ -95,7 +95,7 @@ enum Sent<'a> {
 /// # Panics
 ///
 /// When a function did something else than its twin says, with the seed to play it again.
-pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &OwnStore) {
+pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &Store) {
     // What is tested here is not the disk.
     run(
         operator,
@@ -138,7 +138,7 @@ pub async fn play<T: Twin>(suite: &str, operator: &Redis, store: &OwnStore) {
 }
 
 /// Plays the same history with fewer steps, for the shortest that goes wrong.
-async fn shortest<T: Twin>(operator: &Redis, store: &OwnStore, found: Mismatch) -> String {
+async fn shortest<T: Twin>(operator: &Redis, store: &Store, found: Mismatch) -> String {
     let mut worst = found;
     for steps in 1..=MAX_STEPS {
         if let Err(mismatch) = play_history::<T>(operator, store, worst.seed, steps).await {
@@ -155,7 +155,7 @@ async fn shortest<T: Twin>(operator: &Redis, store: &OwnStore, found: Mismatch) 
 /// Plays one history and answers how many calls it made.
 async fn play_history<T: Twin>(
     operator: &Redis,
-    store: &OwnStore,
+    store: &Store,
     seed: u64,
     limit: usize,
 ) -> Result<usize, Mismatch> {
@@ -237,7 +237,7 @@ async fn play_history<T: Twin>(
 }
 
 /// Requests share a connection and are sent in their order.
-async fn send(store: &OwnStore, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
+async fn send(store: &Store, partition: Partition, sent: Sent<'_>) -> Result<Reply, RedisError> {
     match sent {
         Sent::Call(call) => store.call(partition, &call.call()).await,
         Sent::Read(key, Kept::Text(_)) => store.run(Command::new("GET").key(key)).await,
@@ -281,7 +281,7 @@ fn answer(
     }
 }
 
-async fn now(store: &OwnStore, partition: Partition) -> u64 {
+async fn now(store: &Store, partition: Partition) -> u64 {
     store
         .now(partition)
         .await

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use shared::contract::event::Event;
 use shared::contract::id::Partition;
-use stack::redis::{RedisServer, Store};
+use stack::redis::{Owner, RedisServer};
 
 use crate::monitor::{Monitor, Told};
 use crate::operator::Operator;
 
 /// A store: at least one node, and the node of each partition.
 pub(crate) struct Shards {
-    store: Store,
+    store: Owner,
     nodes: Vec<Node>,
     homes: Vec<(Partition, usize)>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Usage {
 impl Shards {
     /// Connects to all nodes. `homes` says the number of the node of each partition.
     pub(super) fn connect(
-        store: Store,
+        store: Owner,
         nodes: &[&RedisServer],
         homes: Vec<(Partition, usize)>,
     ) -> Result<Self> {

@@ -9,13 +9,13 @@ use shared::redis::RedisError;
 
 use super::body::ProductBody;
 use super::{Api, Tag};
-use crate::store::Store;
+use crate::store::ProductStore;
 
 /// Shows products as they are when a change is told, which may be after a later change as well.
 #[derive(Clone)]
 pub struct ShowProduct {
     /// Where products are kept.
-    pub store: Store,
+    pub store: ProductStore,
 }
 
 /// The operation that follows products.

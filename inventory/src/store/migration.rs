@@ -5,7 +5,7 @@ use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
 use shared::store::index::{Order, Range};
 use shared::store::layout::{Layout, Taken};
-use shared::store::{OwnStore, all};
+use shared::store::{Store, all};
 
 use super::reply;
 use crate::keys;
@@ -21,7 +21,7 @@ const PAGE: usize = 100;
 
 /// To layout 1: names that look alike are sorted alike, whichever characters they are typed with.
 /// The text to sort by is made anew for each product. The product is written where it is another.
-fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
+fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let (mut sorted, mut last) = (0, None);
         loop {
@@ -52,7 +52,7 @@ fn sort_names_anew(own: OwnStore, partition: Partition) -> Taken {
 
 /// Sorts one product, and answers whether it was sorted by another text before. One that was deleted
 /// or renamed meanwhile is left alone. A damaged one is told of when somebody asks for it.
-async fn sort_anew(own: &OwnStore, partition: Partition, member: &str) -> Result<bool, RedisError> {
+async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bool, RedisError> {
     let Ok(id) = member.parse::<ProductId>() else {
         return Ok(false);
     };

@@ -8,14 +8,14 @@ use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::index::Scanned;
 
-use super::{Store, reply};
+use super::{ProductStore, reply};
 use crate::domain::{Filter, OrderRecord, Sort, Standing};
 use crate::keys;
 
 /// How often a product that sells while it is read is read again.
 const MAX_LOOKS: usize = 5;
 
-impl Store {
+impl ProductStore {
     /// What became of each of these orders, whatever product they are for; in one round trip,
     /// because all questions are sent before the first answer is waited for.
     pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {

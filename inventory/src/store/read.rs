@@ -5,11 +5,11 @@ use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Range, Scanned};
 
-use super::{Store, reply};
+use super::{ProductStore, reply};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
 use crate::keys;
 
-impl Store {
+impl ProductStore {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
         let partition = self.own.partitions().of_product(id);

@@ -7,7 +7,7 @@ use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
 
-use super::{Store, reply};
+use super::{ProductStore, reply};
 use crate::domain::{MAX_STOCK, Movement, MovementKind, Release};
 use crate::keys;
 
@@ -16,7 +16,7 @@ use crate::keys;
 const LEDGER_PAGE: i64 = 1_000;
 const LEDGER_PAGES: usize = 100;
 
-impl Store {
+impl ProductStore {
     /// Gives back the stock that an order took, once, and asks payments to refund the order. The
     /// request of `context` stands in the event.
     pub async fn release_order(

@@ -8,13 +8,13 @@ use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
 use shared::store::sweep::{MIN_SPAN, Sweep, believed};
 
-use super::Store;
+use super::ProductStore;
 use crate::keys;
 
 /// Buckets of records that one sweep removes at most, in each partition.
 const SWEEP_LIMIT: u64 = 1_000;
 
-impl Store {
+impl ProductStore {
     /// Removes the records of orders minted more than `keep` before the newest order on record, as
     /// soon as `sweep` trusts the clock of the store. Answers how many buckets it removed.
     ///

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use inventory::domain::NewProduct;
-use inventory::store::Store;
+use inventory::store::ProductStore;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use shared::redis::Redis;
 use shared::store::claim::Once;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 use stack::system::System;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 
 /// A private store of inventory: as the service sees it, and as its operator does.
 pub(crate) struct TestStore {
-    pub(crate) store: Store,
+    pub(crate) store: ProductStore,
     private: PrivateStore,
 }
 
@@ -118,9 +118,9 @@ impl Service {
     }
 
     /// The store of the service, as its consumer has it.
-    pub(crate) fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> ProductStore {
         let url = self.system.inventory_redis().url(User::Inventory);
-        Store::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE)
+        ProductStore::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE)
     }
 
     /// Creates a product and answers its id.
@@ -202,7 +202,7 @@ impl Answer {
 impl TestStore {
     pub(crate) async fn start(partitions: Partitions) -> Self {
         let private = PrivateStore::start(Owner::Inventory).await.unwrap();
-        let store = Store::new(private.client(User::Inventory).unwrap(), partitions);
+        let store = ProductStore::new(private.client(User::Inventory).unwrap(), partitions);
         store.own.adopt().await.unwrap();
         Self { store, private }
     }

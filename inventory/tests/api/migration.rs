@@ -1,7 +1,7 @@
 //! A store of layout 0 becomes one of today.
 
 use inventory::domain::{Filter, ProductPatch, Sort};
-use inventory::store::Store;
+use inventory::store::ProductStore;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::Partitions;
 use shared::contract::id::ProductId;
@@ -45,7 +45,7 @@ async fn sort_by(test: &TestStore, id: ProductId, other: &str) {
 /// Makes the identity one of layout 0, and opens the store as a process of this build does.
 async fn migrate(test: &TestStore) {
     test.operate("SET", "identity an-id").await;
-    let store = Store::new(test.client(User::Inventory).unwrap(), Partitions::NONE);
+    let store = ProductStore::new(test.client(User::Inventory).unwrap(), Partitions::NONE);
     let redis = test.operator.clone();
     let witness = Witness {
         redis,

@@ -19,7 +19,7 @@ use crate::api::body::OrderBody;
 use crate::domain::{Order, OrderStatus};
 use crate::inventory_client::InventoryClient;
 use crate::settlement::Settlements;
-use crate::store::Store;
+use crate::store::OrderStore;
 
 /// Pause after the store did not answer a request that waits already.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -38,7 +38,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct ShowOrder {
     /// Where orders are kept.
-    pub store: Store,
+    pub store: OrderStore,
 }
 
 /// Waits for orders to be final. Cheap to clone.
@@ -65,7 +65,7 @@ enum NotTaken {
 /// Where a wait looks, and what it may hold meanwhile.
 pub struct Wait<'a> {
     /// Where orders are kept.
-    pub store: &'a Store,
+    pub store: &'a OrderStore,
     /// Who knows whether the stock is taken.
     pub inventory: &'a InventoryClient,
     /// Who asks.

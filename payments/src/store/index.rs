@@ -13,7 +13,7 @@ use shared::contract::id::{OrderId, Partition};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Scanned};
 
-use super::Store;
+use super::OrderStore;
 use crate::keys;
 
 /// Members that are read of a partition before it is known how many ids they have. It may be one,
@@ -31,9 +31,9 @@ pub struct Position {
     id: OrderId,
 }
 
-impl Store {
+impl OrderStore {
     /// Reads the orders that were placed in these milliseconds, the newest first, behind
-    /// `position`, as [`shared::store::OwnStore::scan_lists`] does.
+    /// `position`, as [`shared::store::Store::scan_lists`] does.
     pub(super) async fn scan_orders<T, F>(
         &self,
         placed: Range<u64>,

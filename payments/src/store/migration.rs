@@ -4,7 +4,7 @@ use shared::contract::id::{OrderId, Partition};
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::layout::{Layout, Taken};
-use shared::store::{OwnStore, all};
+use shared::store::{Store, all};
 
 use super::line;
 use crate::keys;
@@ -23,7 +23,7 @@ const UNTIMED: u64 = 0;
 /// To layout 1: the index of orders tells when each was placed. Layout 0 has a member for each
 /// order, and the same score for all of them. A member that has its time is not looked at again, so
 /// the step goes on where it was broken off.
-fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
+fn index_by_time(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let index = keys::orders(partition);
         // Members that are no orders stay as they are. The list of orders tells of them.
@@ -75,7 +75,7 @@ fn index_by_time(own: OwnStore, partition: Partition) -> Taken {
 /// When the order of a member was placed, in milliseconds. The line says so; where there is no line
 /// that can be read, the id tells it to within a day, and the audit finds the order there.
 async fn placed_at(
-    own: &OwnStore,
+    own: &Store,
     partition: Partition,
     member: &str,
 ) -> Result<Option<u64>, RedisError> {

@@ -7,7 +7,7 @@ use shared::contract::id::{OrderId, Partition};
 use shared::contract::time::Timestamp;
 use shared::http::request::RequestContext;
 use shared::redis::{RedisError, Reply};
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::store::batch::Batcher;
 use shared::store::claim::{CLAIMS, Claim, Once};
 use shared::store::function::Call;
@@ -77,7 +77,7 @@ impl Placement {
 }
 
 /// What places orders in `own`.
-pub(super) fn batcher(own: OwnStore) -> Placements {
+pub(super) fn batcher(own: Store) -> Placements {
     Batcher::new(PLACEMENT_BATCH, move |partition, placements| {
         let own = own.clone();
         async move { Ok(place_orders(&own, partition, &placements).await) }
@@ -88,7 +88,7 @@ pub(super) fn batcher(own: OwnStore) -> Placements {
 /// while the setting is being changed; what one of several calls is answered says nothing of the
 /// others.
 async fn place_orders(
-    own: &OwnStore,
+    own: &Store,
     partition: Partition,
     placements: &[Placement],
 ) -> Vec<Result<Placed, RedisError>> {

@@ -6,11 +6,11 @@ use shared::redis::RedisError;
 use shared::store::all;
 use shared::store::index::Scanned;
 
-use super::{Position, Store, line};
+use super::{OrderStore, Position, line};
 use crate::domain::{Found, Order, OrderFilter};
 use crate::keys;
 
-impl Store {
+impl OrderStore {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
         let partition = self.own.partitions().of_order(id);

@@ -7,7 +7,7 @@ use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::sweep::ClockWatch;
 
-use super::Store;
+use super::OrderStore;
 use crate::keys;
 
 /// How far ahead an order must have been placed. A clock that is set back by less makes it wait no
@@ -17,7 +17,7 @@ const MIN_AHEAD: Duration = Duration::from_mins(1);
 const PAGE: usize = 100;
 const MAX_PAGES: usize = 100;
 
-impl Store {
+impl OrderStore {
     /// Makes orders due anew that were placed at a time which is still to come: the clock was ahead
     /// then. Each waits for its delay from now on, and not until the clock gets there. Answers how
     /// many members of `due` that were. Nothing that is due within `delay`, the one of new orders, is

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use payments::store::Store;
+use payments::store::OrderStore;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::Redis;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 use stack::system::System;
 
 use crate::fake_inventory::FakeInventory;
@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 
 /// A private store of payments: as the service sees it, and as its operator does.
 pub(crate) struct TestStore {
-    pub(crate) store: Store,
+    pub(crate) store: OrderStore,
     private: PrivateStore,
 }
 
@@ -113,7 +113,7 @@ impl Service {
     /// Pays what is due, as the consumer process would.
     pub(crate) async fn complete(&self) -> usize {
         let url = self.system.payments_redis().url(User::Payments);
-        let store = Store::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE);
+        let store = OrderStore::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE);
         store
             .complete_due(only_partition())
             .await
@@ -178,7 +178,7 @@ impl Answer {
 impl TestStore {
     pub(crate) async fn start(partitions: Partitions) -> Self {
         let private = PrivateStore::start(Owner::Payments).await.unwrap();
-        let store = Store::new(private.client(User::Payments).unwrap(), partitions);
+        let store = OrderStore::new(private.client(User::Payments).unwrap(), partitions);
         store.own.adopt().await.unwrap();
         Self { store, private }
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
-use payments::store::{Position, Store};
+use payments::store::{OrderStore, Position};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::id::{OrderId, Partitions, ProductId};
@@ -50,7 +50,7 @@ fn between(after: Option<u64>, before: Option<u64>) -> OrderFilter {
 
 /// What stands on all pages of a list. Every page but the last one is full: nothing is read that
 /// the filter leaves out.
-async fn walk(store: &Store, filter: &OrderFilter, limit: usize) -> Vec<Place> {
+async fn walk(store: &OrderStore, filter: &OrderFilter, limit: usize) -> Vec<Place> {
     let (mut walked, mut position): (_, Option<Position>) = (Vec::new(), None);
     loop {
         let page = store.list_orders(filter, position, limit).await.unwrap();
@@ -157,7 +157,7 @@ fn pages_of_any_size_and_time_have_each_order_once_whoever_placed_it_when() {
 async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_store() {
     for partitions in [Partitions::NONE, partitions(3)] {
         let test = TestStore::start(partitions).await;
-        let other = Store::new(test.client(User::Payments).unwrap(), partitions);
+        let other = OrderStore::new(test.client(User::Payments).unwrap(), partitions);
         let stores = [&test.store, &other].into_iter().cycle().take(250);
         let mut placed = all(stores.map(place)).await;
         placed.sort_unstable();
@@ -197,7 +197,7 @@ async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_sto
     }
 }
 
-async fn place(store: &Store) -> Place {
+async fn place(store: &OrderStore) -> Place {
     let wanted = PlaceOrder {
         product_id: ProductId::EXAMPLE,
         quantity: 1,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use payments::store::Store;
+use payments::store::OrderStore;
 use reqwest::Method;
 use serde_json::Value;
 use shared::contract::event::{RefundOrder, RefundReason};
@@ -66,7 +66,7 @@ pub(crate) fn redis(service: &Service, user: User) -> Redis {
 
 pub(crate) async fn refund(service: &Service, id: &str) {
     let order_id: OrderId = id.parse().unwrap();
-    let store = Store::new(redis(service, User::Payments), Partitions::NONE);
+    let store = OrderStore::new(redis(service, User::Payments), Partitions::NONE);
     let order = store.find_order(order_id).await.unwrap().unwrap();
     let refund = RefundOrder {
         order_id,

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use payments::domain::OrderFilter;
-use payments::store::Store;
+use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
@@ -13,7 +13,7 @@ use shared::store::all;
 use shared::store::open::Witness;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 
 /// More than a migration reads at once.
 const ORDERS: u64 = 250;
@@ -74,8 +74,8 @@ impl OldStore {
     }
 
     /// Opens it as a process of this build does.
-    async fn open(&self) -> Store {
-        let store = Store::new(
+    async fn open(&self) -> OrderStore {
+        let store = OrderStore::new(
             self.private.client(User::Payments).unwrap(),
             self.partitions,
         );
@@ -92,7 +92,7 @@ impl OldStore {
 }
 
 /// Every order that was placed at or after a time, the newest first.
-async fn listed(store: &Store, since_ms: u64) -> Vec<OrderId> {
+async fn listed(store: &OrderStore, since_ms: u64) -> Vec<OrderId> {
     let created_after = Some(Timestamp::from_millis(since_ms - 1));
     let filter = OrderFilter {
         created_after,

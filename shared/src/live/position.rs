@@ -7,7 +7,7 @@ use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::contract::id::Partition;
 use crate::live::{CHANGES, Change};
 use crate::redis::{Command, Entry, RedisError, Reply};
-use crate::store::OwnStore;
+use crate::store::Store;
 
 /// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
 /// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second
@@ -79,7 +79,7 @@ impl Place {
 }
 
 impl History {
-    pub(super) async fn read(store: &OwnStore, partition: Partition) -> Result<Self, RedisError> {
+    pub(super) async fn read(store: &Store, partition: Partition) -> Result<Self, RedisError> {
         let info = Command::new("XINFO")
             .arg("STREAM")
             .key(partition.key(CHANGES));

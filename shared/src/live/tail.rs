@@ -8,11 +8,11 @@ use crate::live::position::History;
 use crate::live::{CHANGES, FEED_BLOCK};
 use crate::redis::RedisUrl;
 use crate::redis::{Command, Redis, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 
 /// The end of the stream of changes of one partition.
 pub struct Tail {
-    store: OwnStore,
+    store: Store,
     reader: Redis,
     partition: Partition,
     end: Option<EntryId>,
@@ -21,7 +21,7 @@ pub struct Tail {
 impl Tail {
     /// That of `partition` in the store at `url`, which is read by a client of its own, because the
     /// reads block.
-    pub fn new(store: OwnStore, url: &RedisUrl, partition: Partition) -> Self {
+    pub fn new(store: Store, url: &RedisUrl, partition: Partition) -> Self {
         Self {
             store,
             reader: Redis::reader(url, FEED_BLOCK),

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::base::health::{Check, Look, Note, Opened, Probe};
 use crate::contract::event::Event;
 use crate::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 use crate::stream::consumer::Settings;
 use crate::stream::dead_letter::Dead;
 use crate::stream::group::Membership;
@@ -25,7 +25,7 @@ const PROBE_TIMEOUT: Duration = COMMAND_TIMEOUT.saturating_add(Duration::from_mi
 type Last = Mutex<Option<(Instant, Result<(), String>)>>;
 
 /// The own store was opened, has its identity, and takes changes.
-pub fn own_store(store: OwnStore, opened: Opened) -> Check {
+pub fn own_store(store: Store, opened: Opened) -> Check {
     let last = Arc::new(Last::default());
     let probe = move || -> Probe {
         let (store, opened, last) = (store.clone(), opened.clone(), last.clone());
@@ -63,7 +63,7 @@ pub(crate) fn stream_store(redis: Redis, membership: Membership) -> Check {
 }
 
 /// How many dead letters a store has.
-pub(crate) fn dead_letters(store: OwnStore) -> Note {
+pub(crate) fn dead_letters(store: Store) -> Note {
     let look = move || -> Look {
         let store = store.clone();
         Box::pin(async move {
@@ -79,7 +79,7 @@ pub(crate) fn dead_letters(store: OwnStore) -> Note {
 
 /// How many entries of the streams of `E` the group was given and has not acknowledged, and how
 /// many it was not given yet.
-pub(crate) fn pending<E: Event>(store: &OwnStore, settings: &Settings) -> Note {
+pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
     let (redis, partitions) = (Redis::worker(&settings.stream_store), store.partitions());
     let look = move || -> Look {
         let redis = redis.clone();
@@ -101,7 +101,7 @@ pub(crate) fn pending<E: Event>(store: &OwnStore, settings: &Settings) -> Note {
     Note::new("pending", look)
 }
 
-async fn try_changes(store: &OwnStore) -> Result<(), String> {
+async fn try_changes(store: &Store) -> Result<(), String> {
     let changes = all(store
         .partitions()
         .all()

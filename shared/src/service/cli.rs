@@ -17,7 +17,7 @@ use crate::base::shutdown::{self, Shutdown};
 use crate::base::telemetry;
 use crate::service::process::VERSION;
 use crate::service::settings::{Common, ServiceConfiguration};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::stream::dead_letter::{self, Dead};
 
 /// What to run.
@@ -189,7 +189,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 }
 
 /// Prints the dead letters of a store, and beside them how many there are.
-pub async fn dead_letters(store: &OwnStore, limit: usize) -> anyhow::Result<()> {
+pub async fn dead_letters(store: &Store, limit: usize) -> anyhow::Result<()> {
     let dead = Dead::of(store).await?;
     dead_letter::list(store, limit, |line| print(&line)).await?;
     match dead.count {

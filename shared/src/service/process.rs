@@ -22,7 +22,7 @@ use crate::redis::RedisUrl;
 use crate::redis::{Redis, RedisError};
 use crate::service::checks;
 use crate::service::settings::Common;
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::claim::{SWEEP_INTERVAL, sweep_claims};
 use crate::store::libraries::LOOK_INTERVAL;
 use crate::store::open::Witness;
@@ -46,7 +46,7 @@ pub struct Process {
 impl Process {
     /// A process that opens `store` in the background. It listens before the store is there, so
     /// that probes and clients are told what it waits for.
-    pub fn new(store: OwnStore, witness: Witness, shutdown: Shutdown) -> Self {
+    pub fn new(store: Store, witness: Witness, shutdown: Shutdown) -> Self {
         let opened = Opened::default();
         let checks = vec![checks::own_store(store.clone(), opened.clone())];
         let (tasks, notes) = (JoinSet::new(), Vec::new());
@@ -77,12 +77,7 @@ impl Process {
 
     /// Adds consumers of one event type: one for each partition, because a blocking read needs a
     /// connection of its own.
-    pub fn consume<H: Handler + Clone>(
-        &mut self,
-        handler: &H,
-        store: &OwnStore,
-        settings: &Settings,
-    ) {
+    pub fn consume<H: Handler + Clone>(&mut self, handler: &H, store: &Store, settings: &Settings) {
         for partition in store.partitions().all() {
             let progress = Progress::new();
             self.checks
@@ -148,7 +143,7 @@ impl Process {
     }
 
     /// Adds the task that removes claims of days long ago.
-    pub fn sweep_claims(&mut self, store: OwnStore) {
+    pub fn sweep_claims(&mut self, store: Store) {
         let sweep = Arc::new(Sweep::new("idempotency keys", SWEEP_INTERVAL / 2));
         self.repeat("sweep claims", SWEEP_INTERVAL, move || {
             let (store, sweep) = (store.clone(), Arc::clone(&sweep));
@@ -174,7 +169,7 @@ impl Process {
 
     /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
     /// reads block.
-    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &OwnStore, url: &RedisUrl) {
+    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &Store, url: &RedisUrl) {
         for partition in store.partitions().all() {
             let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
             self.run_loop("feed", |progress, stop| {

@@ -20,7 +20,7 @@ use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError, Reply};
 use crate::store::function::Call;
 use crate::store::sweep::{Sweep, believed};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Claim {
     /// not have been answered because replicas were missing, so this waits for them as well.
     pub async fn find(
         &self,
-        store: &OwnStore,
+        store: &Store,
         partition: Partition,
     ) -> Result<Option<Once<(), String>>, RedisError> {
         let today = store.now(partition).await?.as_millis() / DAY_MS;
@@ -170,7 +170,7 @@ impl Once<Vec<Reply>, String> {
 
 /// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the store.
 /// Functions look further back only among the days that are listed.
-pub async fn sweep_claims(store: &OwnStore, sweep: &Sweep) -> Result<(), RedisError> {
+pub async fn sweep_claims(store: &Store, sweep: &Sweep) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         let clock = store.now(partition).await?;
         let days = claimed_days(store, partition, clock).await?;
@@ -220,7 +220,7 @@ fn day_end(day: u64) -> Timestamp {
 
 /// The days of which there are claims, as far as a sweep looks.
 async fn claimed_days(
-    store: &OwnStore,
+    store: &Store,
     partition: Partition,
     clock: Timestamp,
 ) -> Result<Vec<u64>, RedisError> {

@@ -2,14 +2,14 @@
 //! reads them as if they were one.
 //!
 //! The members of a [`Range`] are compared byte by byte, as Redis does where all scores are equal.
-//! What is sorted in another way is read by its owner: see [`OwnStore::scan_lists`].
+//! What is sorted in another way is read by its owner: see [`Store::scan_lists`].
 
 use std::future::Future;
 use std::ops::Bound;
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 
 /// Records that one scan reads at most, however few of them are wanted.
 pub const SCAN_BUDGET: usize = 500;
@@ -123,7 +123,7 @@ impl Range {
     }
 }
 
-impl OwnStore {
+impl Store {
     /// Reads records in the order of an index until `limit` of them are found, or [`SCAN_BUDGET`]
     /// were read. `find` reads the record of a member, and answers `None` where it is gone, or not
     /// wanted.

@@ -5,11 +5,11 @@ use std::pin::Pin;
 
 use crate::contract::id::Partition;
 use crate::redis::RedisError;
-use crate::store::OwnStore;
+use crate::store::Store;
 
 /// Brings one partition of a store from one layout to the next. A step that was broken off is taken
 /// again from its beginning, and two processes may take it at the same time: it leaves the same.
-pub type Step = fn(OwnStore, Partition) -> Taken;
+pub type Step = fn(Store, Partition) -> Taken;
 
 /// The end of a step.
 pub type Taken = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;

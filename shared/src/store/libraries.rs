@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::function::HASH_DIGITS;
 
 /// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
@@ -23,7 +23,7 @@ pub const UNUSED_AFTER: Duration = Duration::from_hours(1);
 /// Libraries of other builds that one look acts on, for each partition.
 const MAX_OTHERS: usize = 100;
 
-impl OwnStore {
+impl Store {
     /// Says that the library of this build is in use, and removes those of builds that are gone.
     /// What a build without layouts wrote meanwhile is migrated.
     pub async fn tend_libraries(&self) -> Result<(), RedisError> {

@@ -10,7 +10,7 @@ use crate::base::backoff::Backoff;
 use crate::base::shutdown::{Shutdown, sleep_unless};
 use crate::contract::id::Partition;
 use crate::redis::{Command, Redis, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::function::IDENTITY;
 use crate::store::open::identity::Standing;
 use crate::store::open::server::Keeping;
@@ -111,7 +111,7 @@ const OPEN_BACKOFF: Backoff = Backoff {
     max: Duration::from_secs(2),
 };
 
-impl OwnStore {
+impl Store {
     /// Tries until the store is fit for use; gives up only where trying again is of no use, or when
     /// the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {

@@ -28,7 +28,7 @@ use crate::contract::event::Event;
 use crate::contract::id::Partition;
 use crate::redis::RedisUrl;
 use crate::redis::{Redis, RedisError, ReplicaAcks};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::stream::consumer::round::{Read, Round, has_waited};
 use crate::stream::consumer::state::State;
 use crate::stream::dead_letter::{Bounds, Keeper};
@@ -94,7 +94,7 @@ impl<H: Handler> Consumer<H> {
     /// one the handler writes.
     pub fn new(
         handler: H,
-        own_store: OwnStore,
+        own_store: Store,
         partition: Partition,
         settings: &Settings,
         progress: Progress,

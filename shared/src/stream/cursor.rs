@@ -12,7 +12,7 @@ mod text;
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::function::Call;
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 use crate::stream::rewind::REWIND;
 
 /// Hash from stream to cursor.
@@ -86,7 +86,7 @@ impl Cursor {
     }
 }
 
-impl OwnStore {
+impl Store {
     /// The cursor of a stream: the least far one of all partitions.
     pub(crate) async fn cursor(&self, stream: &str) -> Result<Cursor, RedisError> {
         let cursors = all(self.partitions().all().map(|partition| async move {

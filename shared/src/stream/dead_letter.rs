@@ -23,7 +23,7 @@ pub use crate::stream::dead_letter::census::{Dead, list};
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, Entry, RedisError};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
@@ -61,7 +61,7 @@ impl Bounds {
 
 /// The dead letters of one partition.
 pub(crate) struct DeadLetters<'a> {
-    pub(crate) store: &'a OwnStore,
+    pub(crate) store: &'a Store,
     pub(crate) partition: Partition,
 }
 

@@ -1,11 +1,11 @@
 //! What a person may accept: that a store, or the stream that it acts on, has lost something for good.
 
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::open::{OpenError, Witness};
 use crate::stream::cursor::{Fit, StreamState};
 
 /// Takes the store and the stream as they are from here on. Where nothing is lost, nothing changes.
-pub async fn accept_loss(store: &OwnStore, witness: &Witness) -> Result<(), OpenError> {
+pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenError> {
     store.ensure_claimable(witness).await?;
     for partition in store.partitions().all() {
         let stream = partition.key(witness.stream);

@@ -13,7 +13,7 @@ use crate::contract::event::Event;
 use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::stream::rewind::REWIND;
 
 /// Pause between two trims. Far longer than a store may forget.
@@ -33,7 +33,7 @@ const MAX_LOOKS: usize = 64;
 /// What was still needed at the last trims is kept for a while. A reader that has acknowledged it since
 /// may not yet have its effect on the disk, or on the replicas, of its own store.
 pub struct Trimmer {
-    store: OwnStore,
+    store: Store,
     retention: Duration,
     /// How long ago an entry must have been acknowledged.
     settled: Duration,
@@ -46,7 +46,7 @@ struct Looks(VecDeque<(Instant, EntryId)>);
 
 impl Trimmer {
     /// A trimmer of a stream in `store`, which removes what has been acknowledged for `settled`.
-    pub fn new(store: OwnStore, retention: Duration, settled: Duration) -> Self {
+    pub fn new(store: Store, retention: Duration, settled: Duration) -> Self {
         Self {
             store,
             retention,
@@ -119,7 +119,7 @@ fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Dura
     EntryId::first_of(ms).min(settled)
 }
 
-async fn trim_stream(store: &OwnStore, key: &str, first: EntryId) -> Result<(), RedisError> {
+async fn trim_stream(store: &Store, key: &str, first: EntryId) -> Result<(), RedisError> {
     let mut removed = 0_u64;
     for _ in 0..MAX_CALLS {
         let trim = Command::new("XTRIM").key(key).arg("MINID").arg("~");
@@ -141,7 +141,7 @@ async fn trim_stream(store: &OwnStore, key: &str, first: EntryId) -> Result<(), 
 /// The oldest entry that some group has not acknowledged, or would be given next. `None` when that
 /// cannot be told.
 async fn oldest_needed(
-    store: &OwnStore,
+    store: &Store,
     key: &str,
     group: &str,
 ) -> Result<Option<EntryId>, RedisError> {

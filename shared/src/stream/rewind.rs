@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::stream::cursor::{Cursor, Fit, StreamState, read_id};
 use crate::stream::delivery::Handler;
 use crate::stream::group::Pace;
@@ -66,7 +66,7 @@ struct Pass {
     life: String,
 }
 
-impl OwnStore {
+impl Store {
     /// Remembers that everything was acted on up to this life.
     pub(crate) async fn remember_life(
         &self,

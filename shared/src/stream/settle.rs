@@ -12,7 +12,7 @@ use crate::contract::entry_id::EntryId;
 use crate::contract::event::{DecodeError, Event, RawFields};
 use crate::contract::id::Partition;
 use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::stream::cursor::{Known, STEP, as_ms, read_id};
 use crate::stream::dead_letter::{DeadLetters, Keeper};
 use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
@@ -26,7 +26,7 @@ pub(crate) struct Settler<H> {
     /// The store that has the stream: acknowledgements go there.
     pub(crate) stream_store: Redis,
     /// The store that the handler writes to: parked entries and attempt counts go there.
-    pub(crate) own_store: OwnStore,
+    pub(crate) own_store: Store,
     /// The partition of the stream, and of everything kept about it in the own store.
     pub(crate) partition: Partition,
     /// Bounds what the own store keeps of parked entries.

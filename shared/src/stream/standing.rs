@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 
 /// Entries under way that are looked at, at most. Behind them nothing is known.
 const MAX_PENDING: i64 = 1_000;
@@ -38,7 +38,7 @@ pub enum Standing {
 
 impl GroupStanding {
     /// Asks the store that has the stream.
-    pub async fn read(store: &OwnStore, stream: &str, group: &str) -> Result<Self, RedisError> {
+    pub async fn read(store: &Store, stream: &str, group: &str) -> Result<Self, RedisError> {
         let groups = match store
             .run(Command::new("XINFO").arg("GROUPS").key(stream))
             .await

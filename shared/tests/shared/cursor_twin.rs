@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{Partition, Partitions};
 use shared::redis::Command;
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::store::function::Library;
 use stack::atomicity::{Bench, Subject};
 use stack::credentials::User;
 use stack::cut::Reader;
 use stack::invocation::Invocation;
 use stack::private_store::PrivateStore;
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::twin::snapshot::{Kept, Snapshot};
 use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
@@ -259,17 +259,17 @@ async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
         .unwrap();
 }
 
-async fn start() -> (PrivateStore, OwnStore) {
-    let private = PrivateStore::start(Store::Inventory).await.unwrap();
+async fn start() -> (PrivateStore, Store) {
+    let private = PrivateStore::start(Owner::Inventory).await.unwrap();
     let redis = private.client(User::Inventory).unwrap();
-    let store = OwnStore::new(redis, Library::new(LAYOUT, &[]), Partitions::NONE);
+    let store = Store::new(redis, Library::new(LAYOUT, &[]), Partitions::NONE);
     store.load_functions(partition()).await.unwrap();
     LIFE.set(store.epoch(partition()).await.unwrap());
     (private, store)
 }
 
 /// A store that has acted on a part of the stream.
-async fn bench<'a>(private: &'a PrivateStore, store: &'a OwnStore) -> Bench<'a> {
+async fn bench<'a>(private: &'a PrivateStore, store: &'a Store) -> Bench<'a> {
     let identity = Command::new("SET")
         .arg("identity")
         .arg(store.identity_text("test"));

@@ -11,14 +11,14 @@ use shared::redis::RedisUrl;
 use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
 use shared::store::function::Library;
 use shared::store::layout::Layout;
-use shared::store::{OwnStore, all};
+use shared::store::{Store, all};
 use shared::stream::consumer::{Consumer, Settings};
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::group::{Membership, Pace};
 use stack::binaries;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::wait::{wait_for, wait_until};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -79,7 +79,7 @@ impl Stores {
         })
         .await
         .unwrap();
-        let start = |store: Store| {
+        let start = |store: Owner| {
             RedisServer::start(RedisOptions {
                 store,
                 dir: dir.path().join(store.name()),
@@ -92,7 +92,7 @@ impl Stores {
                 overrides: overrides.clone(),
             })
         };
-        let (streams, own) = tokio::join!(start(Store::Payments), start(Store::Inventory));
+        let (streams, own) = tokio::join!(start(Owner::Payments), start(Owner::Inventory));
         let (streams, own) = (streams.unwrap(), own.unwrap());
         let stores = Self {
             emitter: Redis::worker(&url(&streams, User::Operator)),
@@ -112,20 +112,20 @@ impl Stores {
     }
 
     /// The own store as the service sees it.
-    pub(crate) fn own_store(&self) -> OwnStore {
+    pub(crate) fn own_store(&self) -> Store {
         self.own_store_of(Partitions::NONE)
     }
 
     /// The same, with its keys spread in this way.
-    pub(crate) fn own_store_of(&self, partitions: Partitions) -> OwnStore {
+    pub(crate) fn own_store_of(&self, partitions: Partitions) -> Store {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
-        OwnStore::new(redis, Library::new(LAYOUT, &[LUA]), partitions)
+        Store::new(redis, Library::new(LAYOUT, &[LUA]), partitions)
     }
 
     /// The store of the stream as its owner sees it.
-    pub(crate) fn owner_of_stream(&self) -> OwnStore {
+    pub(crate) fn owner_of_stream(&self) -> Store {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
-        OwnStore::new(redis, Library::new(LAYOUT, &[LUA]), Partitions::NONE)
+        Store::new(redis, Library::new(LAYOUT, &[LUA]), Partitions::NONE)
     }
 
     /// Starts a consumer of that name, which takes nothing over while a test runs.

@@ -5,7 +5,7 @@ use shared::base::shutdown::Shutdown;
 use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis, RedisError};
 use shared::service::checks;
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::store::function::{Call, Library};
 use shared::store::layout::{Layout, Taken};
 use shared::store::open::OpenError;
@@ -27,11 +27,11 @@ const TWO_STEPS: Layout = Layout {
     steps: &[first, second],
 };
 
-fn first(own: OwnStore, _: Partition) -> Taken {
+fn first(own: Store, _: Partition) -> Taken {
     Box::pin(async move { count(&own, STEPS[0]).await })
 }
 
-fn second(own: OwnStore, _: Partition) -> Taken {
+fn second(own: Store, _: Partition) -> Taken {
     Box::pin(async move {
         count(&own, STEPS[1]).await?;
         match own.run(Command::new("EXISTS").key(GATE)).await?.int()? {
@@ -41,18 +41,18 @@ fn second(own: OwnStore, _: Partition) -> Taken {
     })
 }
 
-async fn count(own: &OwnStore, step: &'static str) -> Result<(), RedisError> {
+async fn count(own: &Store, step: &'static str) -> Result<(), RedisError> {
     own.run(Command::new("HSET").key(step).arg("taken").arg("yes"))
         .await
         .map(drop)
 }
 
-fn store_of(stores: &Stores, layout: Layout, lua: &str) -> OwnStore {
+fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    OwnStore::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
+    Store::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
 }
 
-async fn open(stores: &Stores, store: &OwnStore) -> Result<(), OpenError> {
+async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
     store.open(&witness(stores), &Shutdown::new()).await
 }
 
@@ -70,7 +70,7 @@ async fn taken(stores: &Stores) -> [bool; 2] {
     [taken(STEPS[0]).await, taken(STEPS[1]).await]
 }
 
-async fn answer(store: &OwnStore) -> Result<i64, RedisError> {
+async fn answer(store: &Store) -> Result<i64, RedisError> {
     store
         .call(partition(), &Call::new("answer"))
         .await
@@ -241,7 +241,7 @@ async fn a_store_of_an_older_build_that_has_the_stream_of_the_other_service_is_t
     ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
     let library = Library::new(LAYOUT, &[LUA]);
     // A user with all rights, as where nobody was told apart.
-    let store = OwnStore::new(stores.operator.clone(), library, Partitions::NONE);
+    let store = Store::new(stores.operator.clone(), library, Partitions::NONE);
     let error = open(&stores, &store).await.unwrap_err();
     assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
     assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one");
@@ -312,7 +312,7 @@ async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migr
     }
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let partitions = Partitions::new(2.try_into().unwrap());
-    let store = OwnStore::new(redis, Library::new(TWO_STEPS, &[LUA]), partitions);
+    let store = Store::new(redis, Library::new(TWO_STEPS, &[LUA]), partitions);
     let shutdown = Shutdown::new();
     let witness = witness(&stores);
     let opened = store.open(&witness, &shutdown);

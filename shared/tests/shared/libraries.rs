@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis};
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::store::function::{Call, Library};
 use shared::store::layout::{Layout, Taken};
 use shared::store::libraries::UNUSED_AFTER;
@@ -128,7 +128,7 @@ async fn a_clock_that_went_back_makes_no_library_look_unused() {
 }
 
 /// A step that leaves a mark in its partition.
-fn mark(own: OwnStore, partition: Partition) -> Taken {
+fn mark(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let mark = Command::new("HSET").key(partition.key("attempts"));
         own.run(mark.arg("taken").arg("yes")).await.map(drop)
@@ -159,7 +159,7 @@ async fn what_a_build_without_layouts_wrote_last_is_migrated_in_every_partition(
     };
     let library = Library::new(layout, &["register('answer', function() return 42 end)"]);
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    let store = OwnStore::new(redis, library, Partitions::new(NonZeroU16::new(2).unwrap()));
+    let store = Store::new(redis, library, Partitions::new(NonZeroU16::new(2).unwrap()));
     store
         .open(&witness(&stores), &Shutdown::new())
         .await

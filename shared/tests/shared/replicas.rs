@@ -8,7 +8,7 @@ use shared::stream::group::Pace;
 use stack::binaries;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::wait::wait_until;
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ impl Replica {
     async fn of(primary: &RedisServer) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let server = RedisServer::start(RedisOptions {
-            store: Store::Payments,
+            store: Owner::Payments,
             dir: dir.path().to_owned(),
             server: stack::server::shared().unwrap(),
             guard: Guard {

@@ -10,7 +10,7 @@ use super::checker::read::standing;
 use super::plan::PROCESSES;
 use super::stores::{Operators, stream};
 use crate::operator::Operator;
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::system::System;
 use crate::wait::wait_until;
 
@@ -81,7 +81,7 @@ async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
     if due > 0 {
         return Ok(Some(format!("{due} orders are due")));
     }
-    for store in [Store::Payments, Store::Inventory] {
+    for store in [Owner::Payments, Owner::Inventory] {
         if let Some(left) = unread(operators.to(store), store).await? {
             return Ok(Some(left));
         }
@@ -95,7 +95,7 @@ async fn left_to_do(operators: &Operators) -> Result<Option<String>> {
     Ok(None)
 }
 
-async fn unread(operator: &Operator, store: Store) -> Result<Option<String>> {
+async fn unread(operator: &Operator, store: Owner) -> Result<Option<String>> {
     let stream = stream(store);
     let info = standing(operator, stream.key).await?;
     let Some((pending, given)) = info.groups.get(stream.group) else {

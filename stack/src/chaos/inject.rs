@@ -16,7 +16,7 @@ use super::plan::{Fault, Link, STORES, What};
 use super::stores::Operators;
 use crate::process::Process;
 use crate::proxy::{Faults, Proxy};
-use crate::redis::{RedisServer, Store};
+use crate::redis::{Owner, RedisServer};
 use crate::system::System;
 use crate::wait::wait_for;
 
@@ -210,15 +210,15 @@ impl Injector {
 
     fn proxy(&self, link: Link) -> Arc<Proxy> {
         match link {
-            Link::Store(process, store) => self.system.proxy(process, store),
+            Link::Owner(process, store) => self.system.proxy(process, store),
             Link::Inventory(process) => self.system.inventory_http_proxy(process),
         }
     }
 
-    fn server(&self, store: Store) -> &RedisServer {
+    fn server(&self, store: Owner) -> &RedisServer {
         match store {
-            Store::Inventory => self.system.inventory_redis(),
-            Store::Payments => self.system.payments_redis(),
+            Owner::Inventory => self.system.inventory_redis(),
+            Owner::Payments => self.system.payments_redis(),
         }
     }
 

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::figures::{Figure, Figures};
 use super::legs::Leg;
 use crate::process::Reading;
-use crate::redis::{Cut, Store};
+use crate::redis::{Cut, Owner};
 
 pub(super) use what::{Crowd, Link, Poison, Tcp, What};
 
@@ -31,7 +31,7 @@ const SERVERS: [&str; 4] = [
     "payments serve",
     "payments serve 2",
 ];
-pub(super) const STORES: [Store; 2] = [Store::Inventory, Store::Payments];
+pub(super) const STORES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 
 /// Something that happens to the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,7 +215,7 @@ fn poison(rng: &mut Rng) -> Poison {
 pub(super) fn links() -> Vec<Link> {
     let to_stores = PROCESSES.iter().flat_map(|process| {
         // `inventory serve` looks at payments' store only when it opens its own.
-        STORES.map(|store| Link::Store(process, store))
+        STORES.map(|store| Link::Owner(process, store))
     });
     let to_inventory = PROCESSES
         .iter()

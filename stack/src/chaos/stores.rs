@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::operator::Operator;
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::system::System;
 
 /// A field that only entries have which the harness planted to be set aside.
@@ -34,23 +34,23 @@ impl Operators {
         })
     }
 
-    pub(super) fn to(&self, store: Store) -> &Operator {
+    pub(super) fn to(&self, store: Owner) -> &Operator {
         match store {
-            Store::Inventory => &self.inventory,
-            Store::Payments => &self.payments,
+            Owner::Inventory => &self.inventory,
+            Owner::Payments => &self.payments,
         }
     }
 }
 
 /// The stream that lies in a store.
-pub(super) fn stream(store: Store) -> Stream {
+pub(super) fn stream(store: Owner) -> Stream {
     match store {
-        Store::Inventory => Stream {
+        Owner::Inventory => Stream {
             key: "refund_order",
             group: "payment-group",
             consumers: ["payments consume", "payments consume 2"],
         },
-        Store::Payments => Stream {
+        Owner::Payments => Stream {
             key: "order_completed",
             group: "inventory-group",
             consumers: ["inventory consume", "inventory consume 2"],

@@ -10,7 +10,7 @@ use super::{Members, System};
 use crate::binaries::Binaries;
 use crate::guard::{Farewell, Guard};
 use crate::ports::{Port, Ports};
-use crate::redis::{Overrides, RedisOptions, RedisServer, Store, shim};
+use crate::redis::{Overrides, Owner, RedisOptions, RedisServer, shim};
 use crate::role::Role;
 use crate::{binaries, ports, server, users};
 
@@ -128,7 +128,7 @@ impl Builder {
             farewell: Farewell::Kill,
         };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
-        let redis = |store: Store| {
+        let redis = |store: Owner| {
             let dir = data.path().join(store.name());
             RedisServer::start(RedisOptions {
                 store,
@@ -140,7 +140,7 @@ impl Builder {
             })
         };
         let (inventory_redis, payments_redis) =
-            tokio::try_join!(redis(Store::Inventory), redis(Store::Payments))?;
+            tokio::try_join!(redis(Owner::Inventory), redis(Owner::Payments))?;
         if self.env.iter().any(|(name, _)| name == "PARTITIONS") {
             for store in [&inventory_redis, &payments_redis] {
                 users::allow_partitions(store).await?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::credentials::User;
 use crate::ports::Ports;
 use crate::proxy::{Protocol, Proxy};
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::role::{Role, Stores};
 
 /// Every process has links of its own, so that one can be cut off while the others go on.
@@ -37,8 +37,8 @@ impl Links {
             start(Protocol::Redis, stores.payments.port())?,
         );
         let inventory_http = match role.service() {
-            Store::Inventory => None,
-            Store::Payments => Some(start(Protocol::Http, ports.inventory_http)?),
+            Owner::Inventory => None,
+            Owner::Payments => Some(start(Protocol::Http, ports.inventory_http)?),
         };
         Ok(Self {
             inventory,
@@ -50,8 +50,8 @@ impl Links {
     /// What the process is told instead of the addresses themselves.
     pub(super) fn env(&self, role: Role, stores: Stores<'_>) -> Vec<(&'static str, String)> {
         let user = match role.service() {
-            Store::Inventory => User::Inventory,
-            Store::Payments => User::Payments,
+            Owner::Inventory => User::Inventory,
+            Owner::Payments => User::Payments,
         };
         let mut env = vec![
             (
@@ -73,10 +73,10 @@ impl Links {
     }
 
     /// The link to a store.
-    pub(super) fn to(&self, store: Store) -> Arc<Proxy> {
+    pub(super) fn to(&self, store: Owner) -> Arc<Proxy> {
         match store {
-            Store::Inventory => self.inventory.clone(),
-            Store::Payments => self.payments.clone(),
+            Owner::Inventory => self.inventory.clone(),
+            Owner::Payments => self.payments.clone(),
         }
     }
 

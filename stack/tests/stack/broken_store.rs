@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stack::operator::Operator;
-use stack::redis::{Cut, Overrides, RedisOptions, RedisServer, Store, shim};
+use stack::redis::{Cut, Overrides, Owner, RedisOptions, RedisServer, shim};
 use stack::server;
 use stack::wait::wait_until;
 
@@ -20,7 +20,7 @@ async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
         .unwrap()
         .unwrap();
     let redis = RedisServer::start(RedisOptions {
-        store: Store::Inventory,
+        store: Owner::Inventory,
         dir: dir.join("store"),
         server,
         guard: guard(),

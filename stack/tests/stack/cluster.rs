@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis};
-use shared::store::OwnStore;
+use shared::store::Store;
 use shared::store::function::{Call, IDENTITY, Library};
 use shared::store::layout::Layout;
 use shared::store::open::Witness;
 use stack::cluster::{Cluster, Options};
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::wait::{wait_for, wait_until};
 use stack::{binaries, server};
 
@@ -29,7 +29,7 @@ async fn cluster(dir: &std::path::Path) -> Cluster {
     .await
     .unwrap();
     let options = Options {
-        store: Store::Inventory,
+        store: Owner::Inventory,
         dir: dir.to_owned(),
         server,
         guard: Guard {
@@ -174,7 +174,7 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
 }
 
 /// The life of each partition, in their order.
-async fn lives(store: &OwnStore) -> Vec<String> {
+async fn lives(store: &Store) -> Vec<String> {
     let mut lives = Vec::new();
     for partition in store.partitions().all() {
         lives.push(store.epoch(partition).await.unwrap());
@@ -183,7 +183,7 @@ async fn lives(store: &OwnStore) -> Vec<String> {
 }
 
 /// Moves a cursor as somebody who has seen these lives of the store.
-async fn move_cursor(store: &OwnStore, partition: Partition, lives: &[String], to: &str) -> i64 {
+async fn move_cursor(store: &Store, partition: Partition, lives: &[String], to: &str) -> i64 {
     let call = Call::new("move_cursor")
         .key(partition.key("cursor"))
         .arg("stream")
@@ -255,12 +255,12 @@ async fn functions_of_builds_that_are_gone_are_removed_from_every_primary() {
     );
 }
 
-fn own_store(url: &str, partitions: Partitions) -> OwnStore {
+fn own_store(url: &str, partitions: Partitions) -> Store {
     let layout = Layout {
         service: "test",
         steps: &[],
     };
-    OwnStore::new(
+    Store::new(
         Redis::worker(&url.parse().unwrap()),
         Library::new(layout, &[]),
         partitions,

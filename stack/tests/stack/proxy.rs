@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use stack::credentials::User;
 use stack::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
-use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 use stack::wait::wait_until;
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ impl Link {
             .unwrap()
             .unwrap();
         let redis = RedisServer::start(RedisOptions {
-            store: Store::Inventory,
+            store: Owner::Inventory,
             dir: dir.path().join("store"),
             server,
             guard: guard(),

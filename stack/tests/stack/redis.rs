@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use stack::credentials::User;
-use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 
 use crate::support::guard;
 
-async fn start(store: Store, dir: &std::path::Path) -> RedisServer {
+async fn start(store: Owner, dir: &std::path::Path) -> RedisServer {
     let server = tokio::task::spawn_blocking(server::shared)
         .await
         .unwrap()
@@ -49,7 +49,7 @@ fn ask(redis: &RedisServer, user: User, commands: &[&str]) -> String {
 #[tokio::test]
 async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Inventory, dir.path()).await;
+    let redis = start(Owner::Inventory, dir.path()).await;
     let (url, pid) = (redis.url(User::Operator), redis.pid());
     assert!(ask(&redis, User::Operator, &["SET product:1 kept"]).contains("+OK"));
     redis.kill();
@@ -65,7 +65,7 @@ async fn data_passwords_and_port_survive_a_kill_and_a_stop() {
 #[tokio::test]
 async fn what_was_written_together_survives_a_restart_though_nobody_may_come_without_a_name() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Payments, dir.path()).await;
+    let redis = start(Owner::Payments, dir.path()).await;
     let together = ["MULTI", "SET order:1 kept", "SET order:2 kept", "EXEC"];
     assert!(ask(&redis, User::Operator, &together).contains("*2\r\n+OK\r\n+OK"));
     redis.stop().await.unwrap();
@@ -76,7 +76,7 @@ async fn what_was_written_together_survives_a_restart_though_nobody_may_come_wit
 #[tokio::test]
 async fn the_shipped_configuration_is_in_force() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Payments, dir.path()).await;
+    let redis = start(Owner::Payments, dir.path()).await;
     let questions = [
         "appendonly",
         "appendfsync",
@@ -108,7 +108,7 @@ async fn the_shipped_configuration_is_in_force() {
 #[tokio::test]
 async fn each_user_stays_inside_its_bounds() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Payments, dir.path()).await;
+    let redis = start(Owner::Payments, dir.path()).await;
     let stranger = {
         let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
         stream.write_all(b"GET order:1\r\nQUIT\r\n").unwrap();
@@ -149,13 +149,13 @@ async fn each_user_stays_inside_its_bounds() {
 async fn a_reader_writes_nothing_and_makes_no_key() {
     let cases = [
         (
-            Store::Payments,
+            Owner::Payments,
             User::Inventory,
             "order_completed",
             "inventory-group",
         ),
         (
-            Store::Inventory,
+            Owner::Inventory,
             User::Payments,
             "refund_order",
             "payment-group",
@@ -221,7 +221,7 @@ async fn a_reader_writes_nothing_and_makes_no_key() {
 #[tokio::test]
 async fn a_paused_store_answers_again_when_resumed() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Inventory, dir.path()).await;
+    let redis = start(Owner::Inventory, dir.path()).await;
     redis.pause();
     let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
     stream
@@ -239,11 +239,11 @@ async fn a_paused_store_answers_again_when_resumed() {
 #[tokio::test]
 async fn a_server_that_cannot_start_shows_why() {
     let dir = tempfile::tempdir().unwrap();
-    let redis = start(Store::Inventory, dir.path()).await;
+    let redis = start(Owner::Inventory, dir.path()).await;
     let server = server::shared().unwrap();
     let other = dir.path().join("other");
     let options = RedisOptions {
-        store: Store::Payments,
+        store: Owner::Payments,
         dir: other,
         server,
         guard: guard(),

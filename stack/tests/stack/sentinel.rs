@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::redis::{Command, Redis};
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::sentinel::{Options, Replicated};
 use stack::wait::wait_until;
 use stack::{binaries, server};
@@ -35,7 +35,7 @@ async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
         stack,
         farewell: Farewell::Kill,
     };
-    let (store, dir) = (Store::Inventory, dir.to_owned());
+    let (store, dir) = (Owner::Inventory, dir.to_owned());
     Replicated::start(Options {
         store,
         dir,

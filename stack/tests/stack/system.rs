@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::system::System;
 use stack::wait::wait_until;
 
@@ -114,7 +114,7 @@ async fn every_process_has_links_of_its_own() {
     assert_eq!(ports.len(), proxies.len());
     let (name, last) = proxies.last().unwrap();
     assert_eq!(name, "inventory consume 2 -> payments store");
-    let same = system.proxy("inventory consume 2", Store::Payments);
+    let same = system.proxy("inventory consume 2", Owner::Payments);
     assert_eq!(same.port(), last.port());
 }
 

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;
 

@@ -47,8 +47,8 @@ impl Arena {
         let partitions = Partitions::new(PARTITIONS);
         let store = |store| Store::of(system.store(store).operator().unwrap(), partitions);
         let (inventory, payments) = (
-            store(redis::Store::Inventory),
-            store(redis::Store::Payments),
+            store(redis::Owner::Inventory),
+            store(redis::Owner::Payments),
         );
         let http = client();
         let (thing, scarce) = (String::new(), String::new());
@@ -216,7 +216,7 @@ async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_
     let arena = Arena::open(&acks).await;
     let traffic = arena.traffic();
     traffic[0].more(100).await;
-    for store in [redis::Store::Payments, redis::Store::Inventory] {
+    for store in [redis::Owner::Payments, redis::Owner::Inventory] {
         let cluster = arena.system.store(store);
         let slot = cluster.slot_of("{3}").await.unwrap();
         let old = cluster.primary_of(slot).await.unwrap();

@@ -32,7 +32,7 @@ const ORDERS: usize = 2;
 
 /// Where a link leads.
 enum To {
-    OwnStore,
+    Store,
     OtherStore,
     Inventory,
 }
@@ -57,27 +57,27 @@ const fn point(process: &'static str, to: To, command: &'static str) -> Point {
 
 const POINTS: [Point; 12] = [
     point("payments serve", To::Inventory, "GET /products/"),
-    point("payments serve", To::OwnStore, "FCALL place_orders"),
-    point("payments serve", To::OwnStore, "FCALL cancel_order"),
+    point("payments serve", To::Store, "FCALL place_orders"),
+    point("payments serve", To::Store, "FCALL cancel_order"),
     // A bulk string of the length of an id: an order was paid.
     Point {
         telling: "$36\r\n",
-        ..point("payments consume", To::OwnStore, "FCALL complete_due")
+        ..point("payments consume", To::Store, "FCALL complete_due")
     },
     Point {
         telling: "order_id",
         ..point("inventory consume", To::OtherStore, "XREADGROUP")
     },
-    point("inventory consume", To::OwnStore, "FCALL apply_orders"),
+    point("inventory consume", To::Store, "FCALL apply_orders"),
     point("inventory consume", To::OtherStore, "XACK"),
     Point {
         telling: "order_id",
         ..point("payments consume", To::OtherStore, "XREADGROUP")
     },
-    point("payments consume", To::OwnStore, "FCALL refund_orders"),
+    point("payments consume", To::Store, "FCALL refund_orders"),
     point("payments consume", To::OtherStore, "XACK"),
-    point("inventory serve", To::OwnStore, "FCALL adjust_stock"),
-    point("inventory serve", To::OwnStore, "FCALL create_product"),
+    point("inventory serve", To::Store, "FCALL adjust_stock"),
+    point("inventory serve", To::Store, "FCALL create_product"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,12 +169,12 @@ impl<'a> Run<'a> {
     fn link(&self, point: &Point) -> std::sync::Arc<Proxy> {
         let system = &self.shop.system;
         let (own, other) = if point.process.starts_with("payments") {
-            (redis::Store::Payments, redis::Store::Inventory)
+            (redis::Owner::Payments, redis::Owner::Inventory)
         } else {
-            (redis::Store::Inventory, redis::Store::Payments)
+            (redis::Owner::Inventory, redis::Owner::Payments)
         };
         match point.to {
-            To::OwnStore => system.proxy(point.process, own),
+            To::Store => system.proxy(point.process, own),
             To::OtherStore => system.proxy(point.process, other),
             To::Inventory => system.inventory_http_proxy(point.process),
         }

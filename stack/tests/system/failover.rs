@@ -44,8 +44,8 @@ impl Theatre {
         let system = ReplicatedSystem::start(replicas, &env).await.unwrap();
         let store = |store| Store::of(system.store(store).operator().unwrap(), Partitions::NONE);
         let (inventory, payments) = (
-            store(redis::Store::Inventory),
-            store(redis::Store::Payments),
+            store(redis::Owner::Inventory),
+            store(redis::Owner::Payments),
         );
         let http = client();
         let url = format!(
@@ -81,7 +81,7 @@ impl Theatre {
     }
 
     /// Loses the primary of a store while orders are placed. It comes back as a replica.
-    async fn lose_primary(&self, store: redis::Store, traffic: &Traffic) {
+    async fn lose_primary(&self, store: redis::Owner, traffic: &Traffic) {
         let servers = self.system.store(store);
         let old = servers.kill_primary().await.unwrap();
         servers.wait_failover(old).await.unwrap();
@@ -134,7 +134,7 @@ impl Theatre {
 
     /// What the Sentinels did, for a test that fails.
     fn history(&self) -> Vec<String> {
-        self.system.store(redis::Store::Payments).history()
+        self.system.store(redis::Owner::Payments).history()
     }
 
     async fn stock(&self) -> u64 {
@@ -168,7 +168,7 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
     let traffic = theatre.traffic();
     traffic.more(50).await;
     let before = epoch(&theatre).await;
-    for store in [redis::Store::Payments, redis::Store::Inventory] {
+    for store in [redis::Owner::Payments, redis::Owner::Inventory] {
         theatre.lose_primary(store, &traffic).await;
     }
     let accepted = traffic.stop().await;
@@ -215,7 +215,7 @@ async fn epoch(theatre: &Theatre) -> String {
 async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() {
     let theatre = Theatre::open(1, "1").await;
     Answer::patiently(theatre.order_request()).await.expect(201);
-    let servers = theatre.system.store(redis::Store::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments);
     let primary = servers.primary().await.unwrap();
     let replica = 1 - primary;
     servers.node(replica).pause();
@@ -259,7 +259,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
     let theatre = Theatre::open(2, "0").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
-    let servers = theatre.system.store(redis::Store::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments);
     let (old, replicas) = leave_behind(servers).await;
     traffic.more(50).await;
     servers.node(old).kill();
@@ -299,7 +299,7 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
-    let servers = theatre.system.store(redis::Store::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments);
     let (old, replicas) = leave_behind(servers).await;
     let answer = Answer::to(theatre.order_request()).await;
     answer.assert_unavailable("store-unavailable");

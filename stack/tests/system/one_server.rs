@@ -5,7 +5,7 @@ use shared::contract::id::Partitions;
 use shared::redis::Redis;
 use stack::credentials::User;
 use stack::process::Process;
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::system::Builder;
 use stack::wait::wait_until;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use shared::contract::event::{Event, OrderCompleted};
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::role::{Role, SETTINGS};
 
 use crate::harness::programs::{run, text};
 use crate::harness::{Shop, Traffic, count};
 
-const SERVICES: [Store; 2] = [Store::Inventory, Store::Payments];
+const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 /// What `docker stop` and Kubernetes allow is longer.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 

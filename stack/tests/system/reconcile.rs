@@ -312,7 +312,7 @@ async fn a_comparison_that_reaches_nothing_ends_at_once_and_names_both_settings(
         ("INVENTORY_URL", &inventory_url),
     ];
     let began = Instant::now();
-    let output = run(redis::Store::Payments, &["reconcile"], &env).await;
+    let output = run(redis::Owner::Payments, &["reconcile"], &env).await;
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",

@@ -1,7 +1,7 @@
 //! Passwords stay where they belong.
 
 use stack::credentials::User;
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;
 
@@ -61,7 +61,7 @@ async fn a_wrong_address_is_reported_without_its_password() {
     for scheme in ["rediss", "redis-sentinel", "http", "redis:"] {
         let url = format!("{scheme}://inventory:{secret}@127.0.0.1:1");
         let env = [("INVENTORY_REDIS_URL", url.as_str())];
-        for service in [Store::Inventory, Store::Payments] {
+        for service in [Owner::Inventory, Owner::Payments] {
             let output = run(service, &["serve"], &env).await;
             assert_eq!(output.status.code(), Some(2));
             assert_silent_about(&[secret.to_owned()], &text(&output));

@@ -7,14 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use stack::ports;
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;
 
 use crate::harness::programs::{run, run_with, text};
 use crate::harness::{LIMIT, Shop};
 
-const SERVICES: [Store; 2] = [Store::Inventory, Store::Payments];
+const SERVICES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 
 /// How the standard library, and others', would say it.
 const FOREIGN: [&str; 12] = [
@@ -33,7 +33,7 @@ const FOREIGN: [&str; 12] = [
 ];
 
 /// Each setting of a service and what `--help` says about it.
-async fn settings(service: Store) -> BTreeMap<String, String> {
+async fn settings(service: Owner) -> BTreeMap<String, String> {
     let help = text(&run(service, &["--help"], &[]).await);
     let (_, environment) = help.split_once("Environment").unwrap();
     let settings = environment
@@ -51,7 +51,7 @@ async fn settings(service: Store) -> BTreeMap<String, String> {
 }
 
 /// Sets everything to the same value, and answers what is said about each.
-async fn mistakes(service: Store, value: &OsStr) -> BTreeMap<String, String> {
+async fn mistakes(service: Owner, value: &OsStr) -> BTreeMap<String, String> {
     let names = settings(service).await.into_keys();
     let env: Vec<(String, OsString)> = names.map(|name| (name, value.to_owned())).collect();
     let output = run_with(service, &["asyncapi"], &env).await;
@@ -157,7 +157,7 @@ async fn a_file_that_gives_no_value_says_what_is_wrong_with_it() {
     ] {
         let path = path.to_str().unwrap();
         let output = run(
-            Store::Payments,
+            Owner::Payments,
             &["asyncapi"],
             &[("COMPLETION_DELAY_FILE", path)],
         )
@@ -170,13 +170,13 @@ async fn a_file_that_gives_no_value_says_what_is_wrong_with_it() {
     let good = good.to_str().unwrap();
     let one = [("COMPLETION_DELAY_FILE", good), ("COMPLETION_DELAY", " ")];
     assert!(
-        run(Store::Payments, &["asyncapi"], &one)
+        run(Owner::Payments, &["asyncapi"], &one)
             .await
             .status
             .success()
     );
     let both = [("COMPLETION_DELAY_FILE", good), ("COMPLETION_DELAY", "5s")];
-    let told = text(&run(Store::Payments, &["asyncapi"], &both).await);
+    let told = text(&run(Owner::Payments, &["asyncapi"], &both).await);
     let expected = "COMPLETION_DELAY: COMPLETION_DELAY_FILE is set as well: unset one of them";
     assert!(told.contains(expected), "{told}");
 }
@@ -189,7 +189,7 @@ async fn a_process_listens_where_a_name_leads() {
     let env = [("HTTP_ADDR", address.as_str())];
     let (_process, _) = shop.start_overheard(Role::InventoryServe, &env);
     wait_until("an answer", LIMIT, || async {
-        run(Store::Inventory, &["healthcheck"], &env)
+        run(Owner::Inventory, &["healthcheck"], &env)
             .await
             .status
             .success()
@@ -210,7 +210,7 @@ async fn an_address_that_cannot_be_had_is_told_in_words() {
             "nobody knows the host no-such-host.invalid",
         ),
     ] {
-        let output = run(Store::Inventory, &["serve"], &[("HTTP_ADDR", address)]).await;
+        let output = run(Owner::Inventory, &["serve"], &[("HTTP_ADDR", address)]).await;
         assert_eq!(output.status.code(), Some(1), "{address}");
         let told = text(&output);
         assert!(told.contains(address) && told.contains(said), "{told}");

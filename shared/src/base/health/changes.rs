@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{Check, Opened, Probe};
 use crate::group::Membership;
-use crate::own_store::{OwnStore, all};
+use crate::own_store::{Store, all};
 use crate::redis::{COMMAND_TIMEOUT, Redis};
 
 /// How long an answer stands. Probes come from many sides, and each answer costs a write.
@@ -21,7 +21,7 @@ type Last = Mutex<Option<(Instant, Result<(), String>)>>;
 
 impl Check {
     /// The own store was opened, has its identity, and takes changes.
-    pub fn store(store: OwnStore, opened: Opened) -> Self {
+    pub fn store(store: Store, opened: Opened) -> Self {
         let last = Arc::new(Last::default());
         let probe = move || -> Probe {
             let (store, opened, last) = (store.clone(), opened.clone(), last.clone());
@@ -65,7 +65,7 @@ impl Check {
     }
 }
 
-async fn try_changes(store: &OwnStore) -> Result<(), String> {
+async fn try_changes(store: &Store) -> Result<(), String> {
     let changes = all(store
         .partitions()
         .all()

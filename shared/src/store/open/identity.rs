@@ -7,7 +7,7 @@
 use super::OpenError;
 use crate::contract::id::{Partition, Partitions};
 use crate::redis::{Command, RedisError};
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::function::{IDENTITY, belongs};
 use crate::store::layout::Layout;
 
@@ -77,7 +77,7 @@ impl Identity {
     }
 }
 
-impl OwnStore {
+impl Store {
     /// The identity of this id, as this build writes it.
     pub fn identity_text(&self, id: &str) -> String {
         let layout = self.layout();

@@ -10,10 +10,10 @@ use super::identity::{Identity, Standing};
 use super::{OpenError, Told};
 use crate::contract::id::Partition;
 use crate::redis::RedisError;
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::function::Call;
 
-impl OwnStore {
+impl Store {
     /// Takes the steps that a partition still lacks.
     pub(super) async fn migrate(
         &self,

@@ -2,7 +2,7 @@
 
 use super::OpenError;
 use crate::contract::id::Partition;
-use crate::store::{OwnStore, info_field};
+use crate::store::{Store, info_field};
 
 /// The oldest server that has functions and stream lag, by the version it reports.
 const MIN_REDIS_VERSION: (u32, u32) = (7, 0);
@@ -18,7 +18,7 @@ pub(super) enum Keeping {
     Nothing,
 }
 
-impl OwnStore {
+impl Store {
     /// Checks the server that owns `partition`.
     pub(super) async fn check_server(&self, partition: Partition) -> Result<Keeping, OpenError> {
         let info = self.info(partition, "everything").await?;

@@ -8,7 +8,7 @@ use super::{Bounds, Dead, DeadLetters, Keeper};
 use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::RedisError;
-use crate::store::OwnStore;
+use crate::store::Store;
 use crate::store::sweep::Sweep;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::names::Scanned;
@@ -34,7 +34,7 @@ impl Caretaker {
 
     /// One round: says in the log that there are dead letters, and how to see them. Forgets the names
     /// of those that somebody took out of the store, and moves those beyond the bounds into the log.
-    pub async fn tend(&self, store: &OwnStore) -> Result<(), RedisError> {
+    pub async fn tend(&self, store: &Store) -> Result<(), RedisError> {
         let dead = Dead::of(store).await?;
         if dead.count > 0 {
             let service = store.layout().service;

@@ -6,7 +6,7 @@ use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError, Reply};
-use crate::store::{OwnStore, all};
+use crate::store::{Store, all};
 use crate::stream::cursor::read_id;
 use crate::stream::group::Pace;
 
@@ -31,7 +31,7 @@ pub struct Dead {
 }
 
 impl Census {
-    pub(super) async fn of(store: &OwnStore, partition: Partition) -> Result<Self, RedisError> {
+    pub(super) async fn of(store: &Store, partition: Partition) -> Result<Self, RedisError> {
         let info = Command::new("XINFO")
             .arg("STREAM")
             .key(partition.key(DEAD_LETTERS));
@@ -58,7 +58,7 @@ impl Census {
 
 impl Dead {
     /// Counts those of all partitions.
-    pub async fn of(store: &OwnStore) -> Result<Self, RedisError> {
+    pub async fn of(store: &Store) -> Result<Self, RedisError> {
         let looks = store.partitions().all().map(|partition| async move {
             let census = Census::of(store, partition).await?;
             let now = store.now(partition).await?;
@@ -87,7 +87,7 @@ impl Dead {
 
 /// Shows up to `limit` dead letters, oldest first in each partition, one line of JSON each.
 pub async fn list(
-    store: &OwnStore,
+    store: &Store,
     limit: usize,
     mut show: impl FnMut(String) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::stores::{DeadLetter, Event, Movement, Order, Record};
 use crate::chaos::stores::POISON_MARK;
-use crate::redis::Store;
+use crate::redis::Owner;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Characters of an order id that inventory records it under.
@@ -124,7 +124,7 @@ pub(super) fn event((entry, mut fields): (String, Fields)) -> Result<Event> {
     })
 }
 
-pub(super) fn dead_letter(from: Store, (_, mut fields): (String, Fields)) -> DeadLetter {
+pub(super) fn dead_letter(from: Owner, (_, mut fields): (String, Fields)) -> DeadLetter {
     let poison = fields.contains_key(POISON_MARK);
     let mut text = |name: &str| fields.remove(name).unwrap_or_default();
     let (entry, reason, order) = (text("dl_entry_id"), text("dl_reason"), text("order_id"));

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::stores::Stream;
 use super::{Evidence, Finding, Rule};
-use crate::redis::Store;
+use crate::redis::Owner;
 
 /// K10: nothing waits anywhere; set aside is what was planted, and nothing else.
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
@@ -41,7 +41,7 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     let mut set_aside = HashSet::new();
     let (completed, refunds) = (&evidence.stores.completed, &evidence.stores.refunds);
     for letter in &evidence.stores.dead_letters {
-        let stream = if letter.from == Store::Payments {
+        let stream = if letter.from == Owner::Payments {
             completed
         } else {
             refunds
@@ -63,7 +63,7 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
             format!("set aside without need: {letter:?}")
         });
     }
-    for (from, stream) in [(Store::Payments, completed), (Store::Inventory, refunds)] {
+    for (from, stream) in [(Owner::Payments, completed), (Owner::Inventory, refunds)] {
         for poison in stream.entries.iter().filter(|event| event.poison) {
             let found = set_aside.contains(&(from.name(), poison.entry.as_str()));
             finding.expect(found, || {
@@ -80,9 +80,9 @@ pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
         (
             "order_completed",
             &evidence.stores.completed,
-            Store::Payments,
+            Owner::Payments,
         ),
-        ("refund_order", &evidence.stores.refunds, Store::Inventory),
+        ("refund_order", &evidence.stores.refunds, Owner::Inventory),
     ] {
         let removed = evidence
             .declared

@@ -10,7 +10,7 @@ use crate::chaos::history::{Call, Op, Outcome, SeenOrder};
 use crate::chaos::inject::{Crash, Declared, Trimmed};
 use crate::chaos::load::note;
 use crate::chaos::watch::Seen;
-use crate::redis::Store;
+use crate::redis::Owner;
 
 /// Everything the checker looks at, owned.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl World {
                 (REFUNDED.to_owned(), vec![Record::Refused]),
             ]),
             dead_letters: vec![DeadLetter {
-                from: Store::Payments,
+                from: Owner::Payments,
                 entry: "3-0".to_owned(),
                 reason: "undecodable".to_owned(),
                 order: String::new(),
@@ -135,7 +135,7 @@ impl World {
     pub(super) fn crash(&mut self, at_ms: u64) {
         let at = Duration::from_millis(at_ms);
         self.declared.crashes.push(Crash {
-            store: Store::Payments,
+            store: Owner::Payments,
             at,
             over: at,
         });
@@ -148,7 +148,7 @@ impl World {
             .retain(|event| event.order != id);
         let order = id.to_owned();
         self.declared.trimmed.push(Trimmed {
-            store: Store::Payments,
+            store: Owner::Payments,
             order,
             unread,
         });

@@ -10,7 +10,7 @@ use super::decode::{Fields, dead_letter, event, movement, order, record, recorde
 use super::stores::{Product, Stores, Stream};
 use crate::chaos::stores::{Operators, stream};
 use crate::operator::Operator;
-use crate::redis::Store;
+use crate::redis::Owner;
 
 /// What is read with one command.
 const PAGE: usize = 500;
@@ -38,8 +38,8 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
             .insist(&["ZRANGE", "due", "0", "-1"], LIMIT)
             .await?,
         account: account(payments).await?,
-        completed: read_stream(payments, Store::Payments).await?,
-        refunds: read_stream(inventory, Store::Inventory).await?,
+        completed: read_stream(payments, Owner::Payments).await?,
+        refunds: read_stream(inventory, Owner::Inventory).await?,
         ..Stores::default()
     };
     for (id, line) in lines(inventory, "product:").await? {
@@ -73,7 +73,7 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
                 .push(record(&value)?);
         }
     }
-    for (operator, from) in [(inventory, Store::Payments), (payments, Store::Inventory)] {
+    for (operator, from) in [(inventory, Owner::Payments), (payments, Owner::Inventory)] {
         let letters = entries(operator, "dead_letters").await?;
         stores
             .dead_letters
@@ -174,7 +174,7 @@ async fn entries(operator: &Operator, key: &str) -> Result<Vec<(String, Fields)>
     }
 }
 
-async fn read_stream(operator: &Operator, store: Store) -> Result<Stream> {
+async fn read_stream(operator: &Operator, store: Owner) -> Result<Stream> {
     let key = stream(store).key;
     let entries = entries(operator, key)
         .await?

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::redis::Store;
+use crate::redis::Owner;
 
 /// Both stores at rest.
 #[derive(Clone, Debug, Default)]
@@ -96,7 +96,7 @@ pub(crate) struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DeadLetter {
     /// The store whose stream it comes from.
-    pub(crate) from: Store,
+    pub(crate) from: Owner,
     pub(crate) entry: String,
     pub(crate) reason: String,
     pub(crate) order: String,

@@ -10,7 +10,7 @@ use super::Injector;
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::Link;
 use crate::proxy::Faults;
-use crate::redis::Store;
+use crate::redis::Owner;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at
@@ -20,7 +20,7 @@ const STAY: Duration = Duration::from_millis(500);
 const READY_LIMIT: Duration = Duration::from_secs(5);
 
 impl Injector {
-    pub(super) fn jump_clock(&self, store: Store, by: i64) -> Result<()> {
+    pub(super) fn jump_clock(&self, store: Owner, by: i64) -> Result<()> {
         self.move_clock(store, by)?;
         self.tally.count(Figure::ClockJumps);
         Ok(())
@@ -28,7 +28,7 @@ impl Injector {
 
     /// The consumers of the store start while its clock is days away, and once more when it is right again.
     /// Then the store restarts, so that the recent past is acted on again.
-    pub(super) async fn long_jump(&self, store: Store, days: i64) -> Result<()> {
+    pub(super) async fn long_jump(&self, store: Owner, days: i64) -> Result<()> {
         self.move_clock(store, days * DAY_MS)?;
         let restarted = self.restart_consumers(store).await;
         self.move_clock(store, -days * DAY_MS)?;
@@ -39,22 +39,22 @@ impl Injector {
         Ok(())
     }
 
-    fn move_clock(&self, store: Store, by: i64) -> Result<()> {
+    fn move_clock(&self, store: Owner, by: i64) -> Result<()> {
         let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        let offset = &mut offsets[usize::from(store == Store::Payments)];
+        let offset = &mut offsets[usize::from(store == Owner::Payments)];
         *offset += by;
         self.server(store).offset_clock(*offset)
     }
 
     /// No answer of the store is dropped meanwhile. A consumer sends hundreds of requests at its start, all
     /// over one connection: hardly ever would a sweep get through, and the next one comes minutes later.
-    async fn restart_consumers(&self, store: Store) -> Result<()> {
+    async fn restart_consumers(&self, store: Owner) -> Result<()> {
         let consumers = match store {
-            Store::Inventory => ["inventory consume", "inventory consume 2"],
-            Store::Payments => ["payments consume", "payments consume 2"],
+            Owner::Inventory => ["inventory consume", "inventory consume 2"],
+            Owner::Payments => ["payments consume", "payments consume 2"],
         };
         for name in consumers {
-            let link = Link::Store(name, store);
+            let link = Link::Owner(name, store);
             let _link_turn = self.turn(&link.to_string()).await;
             self.proxy(link).set(Faults::default());
             let restarted = self.restart_consumer(name).await;

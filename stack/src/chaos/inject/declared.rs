@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::redis::Store;
+use crate::redis::Owner;
 
 /// Everything that is allowed to be missing.
 #[derive(Clone, Debug, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Declared {
 /// An entry that was removed by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trimmed {
-    pub(crate) store: Store,
+    pub(crate) store: Owner,
     pub(crate) order: String,
     /// Nobody had been given it, or nobody had acknowledged it.
     pub(crate) unread: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Trimmed {
 /// A crash that lost the newest data of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
-    pub(crate) store: Store,
+    pub(crate) store: Owner,
     /// Just before it, on the clock of the history.
     pub(crate) at: Duration,
     /// Just after it.

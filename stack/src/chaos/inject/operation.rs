@@ -11,7 +11,7 @@ use super::{Injector, Trimmed};
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::{Poison, What};
 use crate::chaos::stores::{POISON_MARK, stream};
-use crate::redis::Store;
+use crate::redis::Owner;
 use crate::wait::{POLL, wait_until};
 
 /// How long a store may be away, or a stream empty.
@@ -103,10 +103,10 @@ impl Injector {
     }
 
     /// While its readers are frozen, everything is trimmed off a stream.
-    async fn trim_unread(&self, store: Store) -> Result<()> {
+    async fn trim_unread(&self, store: Owner) -> Result<()> {
         let (first, second) = (
-            stream(Store::Payments).consumers,
-            stream(Store::Inventory).consumers,
+            stream(Owner::Payments).consumers,
+            stream(Owner::Inventory).consumers,
         );
         let mut turns = Vec::new();
         for name in [first, second].concat() {
@@ -129,12 +129,12 @@ impl Injector {
         Ok(())
     }
 
-    async fn freeze_and_trim(&self, store: Store) -> Result<Vec<Trimmed>> {
+    async fn freeze_and_trim(&self, store: Owner) -> Result<Vec<Trimmed>> {
         let (readers, mut writers) = (stream(store).consumers, Vec::new());
-        if store == Store::Inventory {
+        if store == Owner::Inventory {
             // Who reads refunds also pays orders: there would be no refunds. So orders are let
             // wait first, and acted on while nobody reads what comes of it.
-            for name in stream(Store::Payments).consumers {
+            for name in stream(Owner::Payments).consumers {
                 writers.push(self.running(name).await?);
                 self.system.process(name).pause();
             }
@@ -147,7 +147,7 @@ impl Injector {
         for reader in &readers {
             reader.pause();
         }
-        if store == Store::Inventory {
+        if store == Owner::Inventory {
             // What a reader waits for in the store is given to it even while it is frozen.
             sleep(LONGEST_BLOCK).await;
         }
@@ -162,7 +162,7 @@ impl Injector {
     }
 
     /// What was trimmed; nothing, if there was nothing unread for a while.
-    async fn until_trimmed(&self, store: Store) -> Result<Vec<Trimmed>> {
+    async fn until_trimmed(&self, store: Owner) -> Result<Vec<Trimmed>> {
         let stream = stream(store);
         let mut script = Cmd::new();
         script
@@ -188,7 +188,7 @@ impl Injector {
         Ok(Vec::new())
     }
 
-    async fn poison(&self, store: Store, shape: Poison) -> Result<()> {
+    async fn poison(&self, store: Owner, shape: Poison) -> Result<()> {
         let fields: &[&str] = match shape {
             Poison::Rubbish => &["rubbish", "from an operator"],
             Poison::UnknownType => &["ce_specversion", "1.0", "ce_type", "order.exploded.v9"],
@@ -209,7 +209,7 @@ impl Injector {
     }
 
     /// What a producer does that cannot tell whether it was heard.
-    async fn duplicate(&self, store: Store, choice: u64) -> Result<()> {
+    async fn duplicate(&self, store: Owner, choice: u64) -> Result<()> {
         let stream = stream(store);
         let newest = NEWEST.to_string();
         let words = ["XREVRANGE", stream.key, "+", "-", "COUNT", &newest];
@@ -237,7 +237,7 @@ impl Injector {
     }
 
     /// Adds an entry; twice, where nobody knows about the first.
-    async fn add(&self, store: Store, fields: &[&str]) -> Result<()> {
+    async fn add(&self, store: Owner, fields: &[&str]) -> Result<()> {
         let words = [&["XADD", stream(store).key, "*"], fields].concat();
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -249,14 +249,14 @@ impl Injector {
         }
     }
 
-    async fn insist<T: FromRedisValue>(&self, store: Store, words: &[&str]) -> Result<T> {
+    async fn insist<T: FromRedisValue>(&self, store: Owner, words: &[&str]) -> Result<T> {
         self.operators.to(store).insist(words, LIMIT).await
     }
 }
 
-fn event_type(store: Store) -> &'static str {
+fn event_type(store: Owner) -> &'static str {
     match store {
-        Store::Inventory => "order.refund_requested.v1",
-        Store::Payments => "order.completed.v1",
+        Owner::Inventory => "order.refund_requested.v1",
+        Owner::Payments => "order.completed.v1",
     }
 }

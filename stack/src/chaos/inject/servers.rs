@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::{Crash, Injector, PROCESS_LIMIT};
 use crate::chaos::figures::Figure;
-use crate::redis::{Cut, Store};
+use crate::redis::{Cut, Owner};
 use crate::wait::wait_until;
 
 /// How long a store stays down.
@@ -18,7 +18,7 @@ const STORE_PAUSE: Duration = Duration::from_millis(50);
 const PROBE: &str = "confirm:probe";
 
 impl Injector {
-    pub(super) async fn kill_store(&self, store: Store, cut: Option<Cut>) -> Result<()> {
+    pub(super) async fn kill_store(&self, store: Owner, cut: Option<Cut>) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
         let at = self.history.now();
@@ -40,7 +40,7 @@ impl Injector {
     }
 
     /// A store that may not lose anything ends at the first write it cannot keep.
-    pub(super) async fn fill_disk(&self, store: Store, time: Duration) -> Result<()> {
+    pub(super) async fn fill_disk(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
         self.history.note(
@@ -59,7 +59,7 @@ impl Injector {
 
     /// It is started while its disk is still full, as `run-all` does, and takes changes by
     /// itself once there is room.
-    pub(super) async fn end_store(&self, store: Store, time: Duration) -> Result<()> {
+    pub(super) async fn end_store(&self, store: Owner, time: Duration) -> Result<()> {
         let _turn = self.turn(store.name()).await;
         let server = self.server(store);
         self.history.note(
@@ -86,7 +86,7 @@ impl Injector {
     }
 
     /// Whether the store ended.
-    async fn fill_until_end(&self, store: Store) -> Result<bool> {
+    async fn fill_until_end(&self, store: Owner) -> Result<bool> {
         let server = self.server(store);
         server.fill_disk(true)?;
         let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {

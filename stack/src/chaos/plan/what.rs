@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::process::Reading;
-use crate::redis::{Cut, Store};
+use crate::redis::{Cut, Owner};
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub(in crate::chaos) enum What {
     Kill(&'static str),
     Terminate(&'static str),
     Freeze(&'static str, Duration),
-    KillStore(Store),
+    KillStore(Owner),
     /// Killed, and the tail of its file cut off.
-    CutTail(Store, Cut),
+    CutTail(Owner, Cut),
     Tcp(Link, Tcp, Duration),
     /// The links are stopped one by one, and released in another order.
     Partition {
@@ -23,23 +23,23 @@ pub(in crate::chaos) enum What {
         pause: Duration,
     },
     /// In milliseconds, forward or back.
-    JumpClock(Store, i64),
+    JumpClock(Owner, i64),
     /// So many days forward or back, and there again, while the consumers and the store restart.
-    LongJump(Store, i64),
-    OutOfMemory(Store, Duration),
-    DiskFull(Store, Duration),
+    LongJump(Owner, i64),
+    OutOfMemory(Owner, Duration),
+    DiskFull(Owner, Duration),
     /// It ends by itself, and is started while its disk is still full.
-    StoreExit(Store, Duration),
+    StoreExit(Owner, Duration),
     /// Nobody reads its log, or somebody does so slowly.
     UnreadLog(&'static str, Reading, Duration),
     /// Connections to a process that only take its places.
     Flood(&'static str, Crowd, Duration),
-    FlushFunctions(Store),
-    DestroyGroup(Store),
-    TrimUnread(Store),
-    Poison(Store, Poison),
-    LargeEntry(Store),
-    Duplicate(Store, u64),
+    FlushFunctions(Owner),
+    DestroyGroup(Owner),
+    TrimUnread(Owner),
+    Poison(Owner, Poison),
+    LargeEntry(Owner),
+    Duplicate(Owner, u64),
 }
 
 /// Who floods a process.
@@ -55,7 +55,7 @@ pub(in crate::chaos) enum Crowd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Link {
     /// From a process to a store.
-    Store(&'static str, Store),
+    Owner(&'static str, Owner),
     /// From a process of payments to inventory's API.
     Inventory(&'static str),
 }
@@ -144,7 +144,7 @@ impl fmt::Display for What {
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(process, store) => write!(f, "{process} -> {} store", store.name()),
+            Self::Owner(process, store) => write!(f, "{process} -> {} store", store.name()),
             Self::Inventory(process) => write!(f, "{process} -> inventory"),
         }
     }

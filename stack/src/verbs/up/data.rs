@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use stack::lock::Lock;
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::server::Server;
 use stack::{lock, project, server};
 
@@ -45,7 +45,7 @@ impl DataDir {
     }
 
     /// The folder of one store.
-    pub(super) fn store(&self, store: Store) -> PathBuf {
+    pub(super) fn store(&self, store: Owner) -> PathBuf {
         self.path.join(store.name())
     }
 
@@ -92,7 +92,7 @@ impl DataDir {
     /// Removes the two store folders, the record of who wrote them, and nothing else, whatever else
     /// lies there.
     fn clear(&self) -> Result<()> {
-        for store in [Store::Inventory, Store::Payments] {
+        for store in [Owner::Inventory, Owner::Payments] {
             let dir = self.store(store);
             match fs::remove_dir_all(&dir) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {

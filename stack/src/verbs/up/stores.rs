@@ -7,7 +7,7 @@ use stack::cluster::Cluster;
 use stack::credentials::User;
 use stack::guard::Guard;
 use stack::ports::Ports;
-use stack::redis::{Overrides, RedisOptions, RedisServer, Store};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::{cluster, users};
 
 use super::Plan;
@@ -29,16 +29,16 @@ pub(super) async fn start(plan: &Plan, guard: &Guard, running: &Running) -> Resu
     let (inventory, payments) = (plan.ports.inventory_redis, plan.ports.payments_redis);
     if plan.cluster {
         let (inventory, payments) = tokio::try_join!(
-            start_cluster(plan, Store::Inventory, inventory, guard, running),
-            start_cluster(plan, Store::Payments, payments, guard, running),
+            start_cluster(plan, Owner::Inventory, inventory, guard, running),
+            start_cluster(plan, Owner::Payments, payments, guard, running),
         )?;
         return Ok(Stores([
             OneStore::Cluster(inventory),
             OneStore::Cluster(payments),
         ]));
     }
-    let inventory = start_single(plan, Store::Inventory, inventory, guard, running)?;
-    let payments = start_single(plan, Store::Payments, payments, guard, running)?;
+    let inventory = start_single(plan, Owner::Inventory, inventory, guard, running)?;
+    let payments = start_single(plan, Owner::Payments, payments, guard, running)?;
     inventory.wait_ready().await?;
     payments.wait_ready().await?;
     if has_partitions() {
@@ -99,7 +99,7 @@ impl Stores {
 
 fn start_single(
     plan: &Plan,
-    store: Store,
+    store: Owner,
     port: u16,
     guard: &Guard,
     running: &Running,
@@ -122,7 +122,7 @@ fn start_single(
 
 async fn start_cluster(
     plan: &Plan,
-    store: Store,
+    store: Owner,
     first_port: u16,
     guard: &Guard,
     running: &Running,

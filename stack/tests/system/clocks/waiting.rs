@@ -2,7 +2,7 @@
 
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::OrderId;
-use stack::redis::Store as Owner;
+use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;
 

@@ -10,7 +10,7 @@ use stack::binaries::Binaries;
 use stack::guard::{Farewell, Guard};
 use stack::ports::Ports;
 use stack::process::{Launch, Process};
-use stack::redis::Store;
+use stack::redis::Owner;
 use stack::role::{Role, SETTINGS, Stores};
 use stack::wait::wait_until;
 use stack::{binaries, memory};
@@ -23,7 +23,7 @@ use super::{LIMIT, Shop};
 pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
 /// Runs a program with these arguments and nothing but these variables, to its end.
-pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> Output {
+pub(crate) async fn run(service: Owner, args: &[&str], env: &[(&str, &str)]) -> Output {
     let env = env
         .iter()
         .map(|(name, value)| ((*name).to_owned(), value.into()));
@@ -31,11 +31,11 @@ pub(crate) async fn run(service: Store, args: &[&str], env: &[(&str, &str)]) -> 
 }
 
 /// The same, where a value may be no text.
-pub(crate) async fn run_with(service: Store, args: &[&str], env: &[(String, OsString)]) -> Output {
+pub(crate) async fn run_with(service: Owner, args: &[&str], env: &[(String, OsString)]) -> Output {
     let binaries = binaries();
     let program = match service {
-        Store::Inventory => binaries.inventory,
-        Store::Payments => binaries.payments,
+        Owner::Inventory => binaries.inventory,
+        Owner::Payments => binaries.payments,
     };
     let mut command = Command::new(program);
     command
