@@ -62,6 +62,7 @@ pub(crate) fn build(revision: &str, ours: &Binaries) -> Result<(String, Binaries
         inventory: kept.join("inventory"),
         payments: kept.join("payments"),
         stack,
+        acl: Some(tree.join("deploy/acl")),
     };
     Ok((short, binaries))
 }

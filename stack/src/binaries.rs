@@ -27,6 +27,8 @@ pub struct Binaries {
     /// This crate's own binary, which starts children that cannot outlive it (see
     /// [`crate::guard`]).
     pub stack: PathBuf,
+    /// The folder with the ACL files of the services, where they are of another revision.
+    pub acl: Option<PathBuf>,
 }
 
 /// How the build is done.
@@ -114,6 +116,7 @@ impl Build {
             inventory: take("inventory")?,
             payments: take("payments")?,
             stack: take("stack")?,
+            acl: None,
         })
     }
 }
@@ -140,6 +143,7 @@ fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
         inventory: existing(dir.join("inventory"))?,
         payments: existing(dir.join("payments"))?,
         stack: existing(if in_dir.is_file() { in_dir } else { stack })?,
+        acl: None,
     })
 }
 

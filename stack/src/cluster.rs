@@ -323,7 +323,7 @@ fn redis_options(options: &Options, number: usize, bus: u16) -> RedisOptions {
         sink: options.sink.clone(),
         overrides: Overrides {
             settings: settings.chain([bus]).collect(),
-            shim: None,
+            ..Overrides::default()
         },
     }
 }

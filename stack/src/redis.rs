@@ -73,6 +73,8 @@ pub struct Overrides {
     pub settings: Vec<(String, String)>,
     /// The shim to start the server with, see [`shim`].
     pub shim: Option<PathBuf>,
+    /// The folder with the ACL files of another revision.
+    pub acl: Option<PathBuf>,
 }
 
 /// A running store. Killed when dropped; its folder stays.
@@ -94,11 +96,19 @@ impl Owner {
         }
     }
 
-    fn acl(self) -> &'static str {
-        match self {
-            Self::Inventory => INVENTORY_ACL,
-            Self::Payments => PAYMENTS_ACL,
-        }
+    /// The users of the store: of this revision, or of the one whose ACL files are in `folder`.
+    fn acl(self, folder: Option<&Path>) -> Result<String> {
+        let (name, shipped) = match self {
+            Self::Inventory => ("inventory-store.acl", INVENTORY_ACL),
+            Self::Payments => ("payments-store.acl", PAYMENTS_ACL),
+        };
+        folder.map_or_else(
+            || Ok(shipped.to_owned()),
+            |folder| {
+                let path = folder.join(name);
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+            },
+        )
     }
 }
 
@@ -235,7 +245,10 @@ impl RedisServer {
         let credentials = Credentials::load_or_create(&dir)?;
         let (config, users) = (dir.join("redis.conf"), dir.join("users.acl"));
         write_private(&config, CONFIG)?;
-        write_private(&users, &credentials.render(store.acl()))?;
+        write_private(
+            &users,
+            &credentials.render(&store.acl(overrides.acl.as_deref())?),
+        )?;
 
         let args = ["-c", START, "start-store.sh"]
             .into_iter()

@@ -122,6 +122,7 @@ impl Builder {
         let overrides = Overrides {
             settings: self.redis,
             shim,
+            acl: binaries.acl.clone(),
         };
         let guard = Guard {
             stack: binaries.stack.clone(),

@@ -183,7 +183,7 @@ async fn settings_of_a_test_replace_the_shipped_ones() {
         dir.path(),
         Overrides {
             settings,
-            shim: None,
+            ..Overrides::default()
         },
     )
     .await;

@@ -87,6 +87,7 @@ pub(crate) fn stand_in_binaries(dir: &Path) -> Binaries {
         inventory: dir.join("inventory"),
         payments: dir.join("payments"),
         stack: stack_binary(),
+        acl: None,
     }
 }
 
