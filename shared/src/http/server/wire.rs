@@ -27,6 +27,9 @@ use crate::http::request::Caller;
 pub(super) const MAX_PIECE: usize = 16 * 1024;
 /// Buffers that are handed to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
+/// A head and a body of no more bytes are copied together. The kernel takes one buffer for less than
+/// two, and most answers are this short.
+const SHORT: usize = 1024;
 /// Bytes of a head that are kept, to tell what is wrong with it.
 pub(super) const KEPT_HEAD: usize = 4 * 1024;
 
@@ -244,7 +247,7 @@ impl AsyncWrite for Wire {
         self.keep_pace(written, context)
     }
 
-    /// A head and its body in one piece, without a copy of the body.
+    /// A head and its body in one piece. A long body is not copied.
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -257,7 +260,12 @@ impl AsyncWrite for Wire {
             {
                 return Poll::Ready(Ok(only.len()));
             }
-            let written = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+            let written = if total <= SHORT {
+                let mut room = [0; SHORT];
+                Pin::new(&mut self.stream).poll_write(context, joined(buffers, &mut room))
+            } else {
+                Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+            };
             return self.keep_pace(written, context);
         }
         let mut pieces = [IoSlice::new(&[]); MAX_BUFFERS];
@@ -280,6 +288,16 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// The bytes of all buffers, copied into `room`, which they must fit.
+fn joined<'a>(buffers: &[IoSlice<'_>], room: &'a mut [u8; SHORT]) -> &'a [u8] {
+    let mut end = 0;
+    for buffer in buffers {
+        room[end..end + buffer.len()].copy_from_slice(buffer);
+        end += buffer.len();
+    }
+    &room[..end]
 }
 
 /// The first [`MAX_PIECE`] bytes of what there is to write, and in how many buffers.
