@@ -15,8 +15,8 @@ use shared::store::sweep::Sweep;
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::loss;
+use shared::stream::replay::REWIND;
 use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
-use shared::stream::rewind::REWIND;
 
 use crate::api::{self, Api, ShowProduct};
 use crate::config::Config;

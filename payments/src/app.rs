@@ -15,8 +15,8 @@ use shared::store::sweep::ClockWatch;
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::loss;
+use shared::stream::replay::REWIND;
 use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
-use shared::stream::rewind::REWIND;
 
 use crate::api::{self, Api, Finals, ShowOrder, Terms};
 use crate::config::Config;

@@ -17,7 +17,7 @@ use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::Partition;
 use shared::redis::RedisError;
 use shared::store::Store;
-use shared::stream::standing::{GroupStanding, Standing};
+use shared::stream::entry_state::{GroupStanding, Standing};
 use tokio::sync::Notify;
 
 use crate::domain::Order;

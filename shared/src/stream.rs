@@ -1,12 +1,12 @@
 //! Consumer groups: reading, acting, acknowledging, and what happens after a loss.
 
+mod checkpoint;
 pub mod consumer;
-mod cursor;
 pub mod dead_letter;
 pub mod delivery;
+pub mod entry_state;
 pub mod group;
 pub mod loss;
+pub mod replay;
 pub mod retention;
-pub mod rewind;
-mod settle;
-pub mod standing;
+mod settler;

@@ -8,7 +8,7 @@ use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::http::request::RequestContext;
-use shared::stream::standing::Standing;
+use shared::stream::entry_state::Standing;
 
 use crate::api::body::StatusBody;
 use crate::domain::{Order, OrderStatus};

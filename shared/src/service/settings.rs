@@ -10,7 +10,7 @@ use crate::contract::id::Partitions;
 use crate::http::settings::HttpSettings;
 use crate::redis::RedisUrl;
 use crate::redis::{ReplicaAcks, is_same_store};
-use crate::stream::rewind::REWIND;
+use crate::stream::replay::REWIND;
 
 /// What every process of the system is told.
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 //!   more, and change nothing.
 //! * *The own store forgets* what was acknowledged already, because it was restarted without its
 //!   last writes, failed over or put back from a backup. No redelivery would ever come: see
-//!   [`crate::stream::rewind`]. Where that cannot help either, nothing is acted on: see `shared::stream::cursor`.
+//!   [`crate::stream::replay`]. Where that cannot help either, nothing is acted on: see `shared::stream::checkpoint`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -34,8 +34,8 @@ use crate::stream::consumer::state::State;
 use crate::stream::dead_letter::{Bounds, Keeper};
 use crate::stream::delivery::{Delivery, Handler};
 use crate::stream::group::Membership;
-use crate::stream::rewind::Step;
-use crate::stream::settle::Settler;
+use crate::stream::replay::Step;
+use crate::stream::settler::Settler;
 
 /// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
 /// are so many only where a pile is waiting.

@@ -2,7 +2,7 @@
 
 use crate::store::Store;
 use crate::store::open::{OpenError, Witness};
-use crate::stream::cursor::{Fit, StreamState};
+use crate::stream::checkpoint::{Fit, StreamState};
 
 /// Takes the store and the stream as they are from here on. Where nothing is lost, nothing changes.
 pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenError> {

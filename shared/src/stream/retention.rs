@@ -14,7 +14,7 @@ use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
-use crate::stream::rewind::REWIND;
+use crate::stream::replay::REWIND;
 
 /// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);

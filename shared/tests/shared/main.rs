@@ -22,9 +22,9 @@ mod redis;
 mod refusals;
 mod replicas;
 
+mod checkpoint;
+mod checkpoint_twin;
 mod consumer;
-mod cursor;
-mod cursor_twin;
 mod dead_letter_bounds;
 mod dead_letters;
 mod large_entries;

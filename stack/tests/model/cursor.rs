@@ -1,4 +1,4 @@
-//! `shared::stream::cursor`: up to where a store has acted on the stream of the other, and whether the two
+//! `shared::stream::checkpoint`: up to where a store has acted on the stream of the other, and whether the two
 //! stores still fit together.
 
 use crate::stream::{EntryId, State, Stream, Time};

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::Consumer;
 use crate::redis::{Entry, RedisError};
+use crate::stream::checkpoint::read_id;
 use crate::stream::consumer::overdue::Span;
 use crate::stream::consumer::round::{Round, is_beyond};
-use crate::stream::cursor::read_id;
 use crate::stream::delivery::Handler;
 use crate::stream::group::BEGINNING;
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::redis::RedisError;
-use crate::stream::cursor::read_id;
+use crate::stream::checkpoint::read_id;
 
 /// What a round came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::stream::consumer::overdue::{Gone, Overdue};
 use crate::stream::consumer::{BATCH, BLOCK};
 use crate::stream::delivery::Delivery;
 use crate::stream::group::{BEGINNING, Pace};
-use crate::stream::rewind::Rewind;
+use crate::stream::replay::Rewind;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.

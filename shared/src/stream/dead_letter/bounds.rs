@@ -8,7 +8,7 @@ use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
 use crate::base::telemetry::ONLY_COPY;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, Entry, RedisError};
-use crate::stream::cursor::read_id;
+use crate::stream::checkpoint::read_id;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::log_copy;
 use crate::stream::group::Pace;

@@ -7,7 +7,7 @@ use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError, Reply};
 use crate::store::{Store, all};
-use crate::stream::cursor::read_id;
+use crate::stream::checkpoint::read_id;
 use crate::stream::group::Pace;
 
 /// Dead letters that one command reads.

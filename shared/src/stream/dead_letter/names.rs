@@ -3,7 +3,7 @@
 use super::{DEAD_LETTER_IDS, DeadLetters};
 use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
-use crate::stream::cursor::read_id;
+use crate::stream::checkpoint::read_id;
 use crate::stream::dead_letter::census::Census;
 
 /// Names that one command reads, about.

@@ -2,7 +2,7 @@
 
 use super::Settler;
 use crate::redis::{Command, Entry, RedisError};
-use crate::stream::cursor::{StreamState, read_id};
+use crate::stream::checkpoint::{StreamState, read_id};
 use crate::stream::delivery::Handler;
 
 /// Entry id -> how often it was handed over after a crash.

@@ -10,10 +10,10 @@ use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
-use crate::stream::cursor::{Cursor, Fit, StreamState, read_id};
+use crate::stream::checkpoint::{Cursor, Fit, StreamState, read_id};
 use crate::stream::delivery::Handler;
 use crate::stream::group::Pace;
-use crate::stream::settle::Settler;
+use crate::stream::settler::Settler;
 
 /// How much of the stream is acted on again. The owner of the stream keeps entries at least this
 /// long.

@@ -1,4 +1,4 @@
---[[ move_cursor: remember up to where a stream was acted on (see `shared::stream::cursor`). Every library has this function.
+--[[ move_cursor: remember up to where a stream was acted on (see `shared::stream::checkpoint`). Every library has this function.
   It runs after the effects and in their store, so a store that still has the cursor has the effects before it as well.
 
   KEYS  1 identity   2 cursor

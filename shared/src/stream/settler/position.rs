@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::Settler;
 use crate::contract::entry_id::EntryId;
 use crate::redis::RedisError;
-use crate::stream::cursor::{Cursor, Fit, Known, StreamState};
+use crate::stream::checkpoint::{Cursor, Fit, Known, StreamState};
 use crate::stream::delivery::Handler;
 
 /// Where a cursor may be moved to.

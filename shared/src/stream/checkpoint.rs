@@ -13,7 +13,7 @@ use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::function::Call;
 use crate::store::{Store, all};
-use crate::stream::rewind::REWIND;
+use crate::stream::replay::REWIND;
 
 /// Hash from stream to cursor.
 const CURSOR: &str = "cursor";

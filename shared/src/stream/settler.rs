@@ -13,11 +13,11 @@ use crate::contract::event::{DecodeError, Event, RawFields};
 use crate::contract::id::Partition;
 use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
 use crate::store::Store;
-use crate::stream::cursor::{Known, STEP, as_ms, read_id};
+use crate::stream::checkpoint::{Known, STEP, as_ms, read_id};
 use crate::stream::dead_letter::{DeadLetters, Keeper};
 use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
 use crate::stream::group::Membership;
-use crate::stream::settle::position::FORWARD;
+use crate::stream::settler::position::FORWARD;
 
 /// Settles the deliveries of one consumer.
 pub(crate) struct Settler<H> {
