@@ -198,22 +198,23 @@ impl Store {
         Ok(now <= here.later_by(MAX_SKEW) && here <= now.later_by(MAX_SKEW))
     }
 
-    /// Identifies one life of the data that `partition` is part of: another one after each restart
-    /// and failover, also where a former primary takes over again without having been restarted.
-    pub async fn epoch(&self, partition: Partition) -> Result<String, RedisError> {
+    /// The replication id of the server that owns `partition`. A server has another one after each
+    /// restart and each failover, also where a former primary takes over again without a restart.
+    pub async fn replication_id(&self, partition: Partition) -> Result<String, RedisError> {
         let info = self.info(partition, "replication").await?;
         Ok(info_field(&info, "master_replid")
             .unwrap_or_default()
             .to_owned())
     }
 
-    /// Identifies the lives of all servers that keep a part of this store.
-    pub(crate) async fn life(&self) -> Result<String, RedisError> {
-        let epochs = all(self.partitions.all().map(|partition| self.epoch(partition))).await;
-        let epochs = epochs
+    /// The incarnation of this store: the replication ids of all servers that keep a part of it.
+    pub(crate) async fn incarnation(&self) -> Result<String, RedisError> {
+        let partitions = self.partitions.all();
+        let ids = all(partitions.map(|partition| self.replication_id(partition))).await;
+        let ids = ids
             .into_iter()
             .collect::<Result<BTreeSet<String>, RedisError>>()?;
-        Ok(epochs.into_iter().collect::<Vec<_>>().join(" "))
+        Ok(ids.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     /// A section of what the node that owns `partition` says about itself.

@@ -220,7 +220,8 @@ impl Store {
             if !identity.is_null() {
                 continue;
             }
-            self.remember_life(partition, &self.life().await?).await?;
+            self.remember_incarnation(partition, &self.incarnation().await?)
+                .await?;
             let identity = self.identity_text(&Uuid::now_v7().to_string());
             self.run(set.arg(identity).arg("NX")).await?;
         }

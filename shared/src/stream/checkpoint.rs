@@ -39,8 +39,8 @@ pub(crate) struct Cursor {
 pub(crate) struct Known {
     /// It remembers the stream up to there.
     pub(crate) id: EntryId,
-    /// The life of it in which everything is acted on that may have been forgotten before.
-    pub(crate) life: String,
+    /// The incarnation of it in which everything is acted on that may have been forgotten before.
+    pub(crate) incarnation: String,
 }
 
 /// What a stream says about itself, at one instant.
@@ -108,7 +108,7 @@ impl Store {
 
     /// Moves the cursor of a stream, in every partition, because the orders of one stream touch
     /// products of all. Answers `false` when some partition is behind what is `known` of it, or
-    /// in another life than that in which this was found to be right.
+    /// in another incarnation than that in which this was found to be right.
     pub(crate) async fn move_cursor(
         &self,
         stream: &str,
@@ -125,7 +125,7 @@ impl Store {
                 .text(to.count)
                 .text(to.open)
                 .text(REWIND.as_millis())
-                .arg(known.life.as_str())
+                .arg(known.incarnation.as_str())
                 .arg(direction);
             Ok(self.call(partition, &call).await?.int()? == 1)
         }));

@@ -15,7 +15,9 @@ pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenErr
             store
                 .reset_cursor(&stream, state.cursor_at(state.delivered))
                 .await?;
-            store.remember_life(partition, &store.life().await?).await?;
+            store
+                .remember_incarnation(partition, &store.incarnation().await?)
+                .await?;
         }
     }
     Ok(store.adopt().await?)

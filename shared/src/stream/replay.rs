@@ -1,4 +1,4 @@
-//! Acting once more on the recent past of a stream, after the own store began a new life.
+//! Acting once more on the recent past of a stream, after the own store began a new incarnation.
 //!
 //! A store that was restarted without its last writes, or failed over, or put back from a backup,
 //! may have forgotten effects that are acknowledged already. No redelivery would ever bring them
@@ -26,17 +26,17 @@ const CHECKED_PARTITIONS: u32 = 16;
 /// Passes in a row that count as progress. One more comes of a store that is restarted again; many
 /// come of one that seems new each time.
 const PASSES: u32 = 5;
-/// Where it is kept up to which life of the own store everything was acted on.
-const EPOCH: &str = "epoch";
+/// Where it is kept up to which incarnation of the own store everything was acted on.
+const INCARNATION: &str = "incarnation";
 
-/// Watches over the lives of the own store.
+/// Watches over the incarnations of the own store.
 #[derive(Debug)]
 pub(crate) struct Rewind {
     check_at: Instant,
     pass: Option<Pass>,
     /// Passes that began since all was as it was left.
     passes: u32,
-    /// The life for which a pass was finished; the store may have had no room to remember it.
+    /// The incarnation for which a pass was finished; the store may have had no room to remember it.
     done: Option<String>,
 }
 
@@ -62,26 +62,32 @@ pub(crate) enum Step {
 struct Pass {
     next: EntryId,
     last: EntryId,
-    /// The life of the store in which it is made.
-    life: String,
+    /// The incarnation of the store in which it is made.
+    incarnation: String,
 }
 
 impl Store {
-    /// Remembers that everything was acted on up to this life.
-    pub(crate) async fn remember_life(
+    /// Remembers that everything was acted on up to this incarnation.
+    pub(crate) async fn remember_incarnation(
         &self,
         partition: Partition,
-        life: &str,
+        incarnation: &str,
     ) -> Result<(), RedisError> {
-        let set = Command::new("SET").key(partition.key(EPOCH)).arg(life);
+        let set = Command::new("SET")
+            .key(partition.key(INCARNATION))
+            .arg(incarnation);
         self.run(set).await.map(drop)
     }
 
-    async fn remembers_life(&self, partition: Partition, life: &str) -> Result<bool, RedisError> {
+    async fn remembers_incarnation(
+        &self,
+        partition: Partition,
+        incarnation: &str,
+    ) -> Result<bool, RedisError> {
         let stored = self
-            .run(Command::new("GET").key(partition.key(EPOCH)))
+            .run(Command::new("GET").key(partition.key(INCARNATION)))
             .await?;
-        Ok(!stored.is_null() && stored.text()? == life)
+        Ok(!stored.is_null() && stored.text()? == incarnation)
     }
 }
 
@@ -100,7 +106,7 @@ impl Rewind {
         self.check_at = Instant::now();
     }
 
-    /// Looks at the stores when it is time to, begins a pass where the own one has a new life, or
+    /// Looks at the stores when it is time to, begins a pass where the own one has a new incarnation, or
     /// goes on with one, a batch each time.
     pub(crate) async fn step<H: Handler>(
         &mut self,
@@ -132,12 +138,12 @@ impl Rewind {
             partition,
             ..
         } = settler;
-        // In this order: a cursor that was read before the life was seen is that of this life, or
-        // the life is seen to be new.
+        // In this order: a cursor that was read before the incarnation was seen is that of this incarnation, or
+        // the incarnation is seen to be new.
         let known = settler.known_id();
         let mut cursor = settler.read_cursor().await?;
-        let life = own_store.life().await?;
-        if self.done.as_ref() != Some(&life) {
+        let incarnation = own_store.incarnation().await?;
+        if self.done.as_ref() != Some(&incarnation) {
             cursor = settler.read_cursor().await?;
         }
         // Data may be put back under a server that goes on.
@@ -152,15 +158,17 @@ impl Rewind {
                     acted_on = %cursor.id,
                     "the stream has lost its last entries: going on without them"
                 );
-                settler.take_back_cursor(&stream, &life).await?;
+                settler.take_back_cursor(&stream, &incarnation).await?;
             }
             Fit::Good => {}
         }
-        let was_done = self.done.as_ref() == Some(&life)
-            || own_store.remembers_life(*partition, &life).await?;
+        let was_done = self.done.as_ref() == Some(&incarnation)
+            || own_store
+                .remembers_incarnation(*partition, &incarnation)
+                .await?;
         if was_done && !is_older {
-            settler.set_life(&life);
-            self.done = Some(life);
+            settler.set_incarnation(&incarnation);
+            self.done = Some(incarnation);
             settler.catch_up(&stream).await?;
             settler.forget_stale_counts(&stream).await?;
             return Ok(Step::GoOn);
@@ -169,7 +177,7 @@ impl Rewind {
             // A pass over nothing would be none.
             return Ok(Step::GoOn);
         }
-        self.begin_at(cursor, &stream, life, settler);
+        self.begin_at(cursor, &stream, incarnation, settler);
         Ok(Step::Begun)
     }
 
@@ -180,7 +188,7 @@ impl Rewind {
         settler: &Settler<H>,
     ) -> Result<(), RedisError> {
         let (cursor, stream) = (settler.read_cursor().await?, settler.read_stream().await?);
-        self.begin_at(cursor, &stream, settler.known().life, settler);
+        self.begin_at(cursor, &stream, settler.known().incarnation, settler);
         Ok(())
     }
 
@@ -190,7 +198,7 @@ impl Rewind {
         &mut self,
         cursor: Cursor,
         stream: &StreamState,
-        life: String,
+        incarnation: String,
         settler: &Settler<H>,
     ) {
         let last = stream.delivered;
@@ -203,7 +211,7 @@ impl Rewind {
         self.pass = Some(Pass {
             next: from,
             last,
-            life,
+            incarnation,
         });
     }
 
@@ -234,22 +242,24 @@ impl Rewind {
                 });
             }
         }
-        let Pass { last, life, .. } = pass;
-        let (last, life) = (*last, std::mem::take(life));
+        let Pass {
+            last, incarnation, ..
+        } = pass;
+        let (last, incarnation) = (*last, std::mem::take(incarnation));
         // Whatever fails from here on, the next look decides whether to begin anew.
         self.pass = None;
         self.check_soon();
-        settler.catch_up_to(last, &life).await?;
-        // The life is remembered only now, and it is the one in which the pass began: a crash of
+        settler.catch_up_to(last, &incarnation).await?;
+        // The incarnation is remembered only now, and it is the one in which the pass began: a crash of
         // this process, or another restart of the store, begins it anew.
         match settler
             .own_store
-            .remember_life(settler.partition, &life)
+            .remember_incarnation(settler.partition, &incarnation)
             .await
         {
             // Without room to remember it, the next start makes one pass more than it needs.
             Err(error) if !error.is_full() => return Err(error),
-            _ => self.done = Some(life),
+            _ => self.done = Some(incarnation),
         }
         Ok(Step::Ended)
     }

@@ -31,7 +31,7 @@ pub(crate) struct Settler<H> {
     pub(crate) partition: Partition,
     /// Bounds what the own store keeps of parked entries.
     pub(crate) keeper: Keeper,
-    /// Up to where the own store is known to remember the stream, and in which life.
+    /// Up to where the own store is known to remember the stream, and in which incarnation.
     pub(crate) known: Mutex<Known>,
 }
 

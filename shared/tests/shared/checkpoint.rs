@@ -13,13 +13,17 @@ const MINUTE_MS: u64 = 60_000;
 
 /// Calls the function as a consumer does.
 async fn advance(stores: &Stores, known: &str, to: &str) -> Result<i64, RedisError> {
-    let life = stores.own_store().epoch(partition()).await.unwrap();
-    call_for(stores, &life, known, to, "forward").await
+    let incarnation = stores
+        .own_store()
+        .replication_id(partition())
+        .await
+        .unwrap();
+    call_for(stores, &incarnation, known, to, "forward").await
 }
 
 async fn call_for(
     stores: &Stores,
-    life: &str,
+    incarnation: &str,
     known: &str,
     to: &str,
     direction: &'static str,
@@ -32,7 +36,7 @@ async fn call_for(
         .arg(7)
         .arg("4-4")
         .text(10 * MINUTE_MS);
-    let call = call.text(life).arg(direction);
+    let call = call.text(incarnation).arg(direction);
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
@@ -124,14 +128,18 @@ async fn a_cursor_that_has_gone_back_is_not_moved() {
 
 /// What was seen before a restart says nothing of what the store remembers after it.
 #[tokio::test]
-async fn a_cursor_is_not_moved_in_another_life() {
+async fn a_cursor_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;
     identify(&stores).await;
-    let life = stores.own_store().epoch(partition()).await.unwrap();
+    let incarnation = stores
+        .own_store()
+        .replication_id(partition())
+        .await
+        .unwrap();
     stores.own.kill();
     stores.own.restart().await.unwrap();
     wait_until("the store", LIMIT, || async {
-        call_for(&stores, &life, "0-0", "5-0", "forward")
+        call_for(&stores, &incarnation, "0-0", "5-0", "forward")
             .await
             .is_ok_and(|moved| moved == 0)
     })
@@ -147,9 +155,13 @@ async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
     identify(&stores).await;
     let set = Command::new("HSET").args(["cursor", STREAM, "9-0 9 3-0 8-0 7-0"]);
     operate(&stores, set).await;
-    let life = stores.own_store().epoch(partition()).await.unwrap();
+    let incarnation = stores
+        .own_store()
+        .replication_id(partition())
+        .await
+        .unwrap();
     assert_eq!(
-        call_for(&stores, &life, "9-0", "6-0", "back")
+        call_for(&stores, &incarnation, "9-0", "6-0", "back")
             .await
             .unwrap(),
         1

@@ -38,8 +38,8 @@ const FAR_TIMES: [u64; 4] = [
 const COUNTS: [u64; 3] = [1 << 53, u64::MAX - 1, u64::MAX];
 
 thread_local! {
-    /// The life of the store of this test, which runs on a thread of its own.
-    static LIFE: RefCell<String> = const { RefCell::new(String::new()) };
+    /// The replication id of the store of this test, which runs on a thread of its own.
+    static REPLICATION_ID: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Up to where a stream was acted on, as the function remembers it.
@@ -61,8 +61,8 @@ struct Move {
     count: u64,
     open: EntryId,
     distance: u64,
-    /// Whether the caller means the life that the store is in.
-    in_this_life: bool,
+    /// Whether the caller means the incarnation that the store is in.
+    in_this_incarnation: bool,
     /// Whether it means it although a later entry is remembered.
     back: bool,
 }
@@ -108,7 +108,7 @@ impl Twin for Cursors {
             },
             open: near(entry, random).min(entry),
             distance: one(random, &DISTANCES),
-            in_this_life: random.u32(..8) > 0,
+            in_this_incarnation: random.u32(..8) > 0,
             back: random.u32(..4) == 0,
         };
         let answer = Answer::Number(self.move_cursor(&request));
@@ -135,7 +135,7 @@ impl Cursors {
             .get(request.stream)
             .copied()
             .unwrap_or_default();
-        if there.entry < request.known || !request.in_this_life {
+        if there.entry < request.known || !request.in_this_incarnation {
             return 0;
         }
         let Move {
@@ -217,15 +217,15 @@ impl Move {
             .arg(self.count)
             .arg(self.open)
             .arg(self.distance)
-            .arg(self.lives())
+            .arg(self.incarnation())
             .arg(if self.back { "back" } else { "forward" })
     }
 
-    /// A cluster has a life for each of its nodes.
-    fn lives(&self) -> String {
-        let life = LIFE.with_borrow(Clone::clone);
-        if self.in_this_life {
-            format!("another {life}")
+    /// A cluster has a replication id for each of its nodes; one that this store is not in stands first.
+    fn incarnation(&self) -> String {
+        let id = REPLICATION_ID.with_borrow(Clone::clone);
+        if self.in_this_incarnation {
+            format!("another {id}")
         } else {
             "another".to_owned()
         }
@@ -264,7 +264,7 @@ async fn start() -> (PrivateStore, Store) {
     let redis = private.client(User::Inventory).unwrap();
     let store = Store::new(redis, Library::new(LAYOUT, &[]), Partitions::NONE);
     store.load_functions(partition()).await.unwrap();
-    LIFE.set(store.epoch(partition()).await.unwrap());
+    REPLICATION_ID.set(store.replication_id(partition()).await.unwrap());
     (private, store)
 }
 
@@ -301,7 +301,7 @@ fn subject() -> Subject {
             sequence: 0,
         },
         distance: 10,
-        in_this_life: true,
+        in_this_incarnation: true,
         back: false,
     };
     // How much older an entry has to be; and the count, which may have more digits than Lua knows.

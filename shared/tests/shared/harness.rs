@@ -105,8 +105,12 @@ impl Stores {
         };
         // As if everything had been acted on up to now, so that no test sees events twice without
         // asking for it.
-        let life = stores.own_store().epoch(partition()).await.unwrap();
-        let set = Command::new("SET").key("epoch").arg(life);
+        let incarnation = stores
+            .own_store()
+            .replication_id(partition())
+            .await
+            .unwrap();
+        let set = Command::new("SET").key("incarnation").arg(incarnation);
         stores.operator.run(set).await.unwrap();
         stores
     }

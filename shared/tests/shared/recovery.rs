@@ -232,7 +232,7 @@ async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
 }
 
 #[tokio::test]
-async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_life() {
+async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarnation() {
     let stores = Stores::start().await;
     let script = Script::default();
     stores.emit([DONE; 250]).await;
@@ -248,7 +248,7 @@ async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_life()
     .unwrap();
     stores.emit([PARK]).await;
     stores.wait_parked(1).await;
-    assert_eq!(script.times(DONE), [2; 250], "once for each life");
+    assert_eq!(script.times(DONE), [2; 250], "once for each incarnation");
 }
 
 #[tokio::test]

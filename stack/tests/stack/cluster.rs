@@ -138,7 +138,7 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
             .await
             .unwrap();
     }
-    let before = lives(&store).await;
+    let before = replication_ids(&store).await;
     assert_eq!(
         before.iter().collect::<BTreeSet<_>>().len(),
         3,
@@ -159,7 +159,7 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
         store.has_identity().await.unwrap_or(false)
     });
     client.await.unwrap();
-    let after = lives(&store).await;
+    let after = replication_ids(&store).await;
     for (number, partition) in partitions.all().enumerate() {
         let went = owners[number] == old;
         assert_eq!(before[number] != after[number], went, "{partition:?}");
@@ -173,17 +173,22 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
     }
 }
 
-/// The life of each partition, in their order.
-async fn lives(store: &Store) -> Vec<String> {
-    let mut lives = Vec::new();
+/// The replication id of each partition, in their order.
+async fn replication_ids(store: &Store) -> Vec<String> {
+    let mut replication_ids = Vec::new();
     for partition in store.partitions().all() {
-        lives.push(store.epoch(partition).await.unwrap());
+        replication_ids.push(store.replication_id(partition).await.unwrap());
     }
-    lives
+    replication_ids
 }
 
-/// Moves a cursor as somebody who has seen these lives of the store.
-async fn move_cursor(store: &Store, partition: Partition, lives: &[String], to: &str) -> i64 {
+/// Moves a cursor as somebody who has seen these replication ids of the store.
+async fn move_cursor(
+    store: &Store,
+    partition: Partition,
+    replication_ids: &[String],
+    to: &str,
+) -> i64 {
     let call = Call::new("move_cursor")
         .key(partition.key("cursor"))
         .arg("stream")
@@ -193,7 +198,7 @@ async fn move_cursor(store: &Store, partition: Partition, lives: &[String], to: 
         .arg("7")
         .arg(to)
         .arg("600000")
-        .arg(lives.join(" "))
+        .arg(replication_ids.join(" "))
         .arg("forward");
     store.call(partition, &call).await.unwrap().int().unwrap()
 }

@@ -167,7 +167,7 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
-    let before = epoch(&theatre).await;
+    let before = incarnation(&theatre).await;
     for store in [redis::Owner::Payments, redis::Owner::Inventory] {
         theatre.lose_primary(store, &traffic).await;
     }
@@ -193,19 +193,19 @@ async fn with_replicas_waited_for_no_order_is_lost_or_doubled_when_primaries_are
         1 + orders.len() as u64,
         "one for each sale"
     );
-    // The consumer has noticed that its store began a new life, and acted on the recent past. That
+    // The consumer has noticed that its store began a new incarnation, and acted on the recent past. That
     // of payments has no past: nothing was ever refunded.
     let noticed = wait_until("the failovers to be noticed", LIMIT, || async {
-        epoch(&theatre).await != before
+        incarnation(&theatre).await != before
     });
     noticed.await.unwrap();
 }
 
-/// Up to which life of inventory's store everything was acted on.
-async fn epoch(theatre: &Theatre) -> String {
+/// Up to which incarnation of inventory's store everything was acted on.
+async fn incarnation(theatre: &Theatre) -> String {
     let store = &theatre.inventory;
-    wait_for("the epoch", LIMIT, || async {
-        store.ask("GET", &["epoch"]).await.text().ok()
+    wait_for("the incarnation", LIMIT, || async {
+        store.ask("GET", &["incarnation"]).await.text().ok()
     })
     .await
     .unwrap()

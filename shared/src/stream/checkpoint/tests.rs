@@ -68,7 +68,7 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
             }
         }
         world.own = backup.unwrap();
-        world.life += 1;
+        world.incarnation += 1;
         world.crash(0);
         let is_lost = world.look(0).is_err();
         assert!(is_lost || !world.has_real_loss(), "seed {seed}");

@@ -5,8 +5,8 @@
   ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
         5 the oldest entry that is still under way, or the entry itself
         6 how much older an earlier entry has to be to be remembered too, in ms
-        7 the lives of the store for which the caller means this   8 `back` to remember it although a later one is remembered
-  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows, or is in another life: it may
+        7 the incarnation of the store for which the caller means this   8 `back` to remember it although a later one is remembered
+  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows, or is in another incarnation: it may
         have gone back, and what the caller saw of it says nothing any more ]]
 local function parts(id)
   return string.match(id, '^(%d+)-(%d+)$')
@@ -34,9 +34,10 @@ local function is_older(a, b, by)
   return (b_high - a_high) * 1e10 + (b_low - a_low) >= by
 end
 
-local function is_in(lives)
-  local life = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-  return life and string.find(lives, life, 1, true)
+-- An incarnation is the replication ids of all servers that keep a part of the store.
+local function is_in(incarnation)
+  local id = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return id and string.find(incarnation, id, 1, true)
 end
 
 local function earliest(a, b)

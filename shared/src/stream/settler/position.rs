@@ -48,10 +48,14 @@ impl<H: Handler> Settler<H> {
         Ok(())
     }
 
-    /// Moves the cursor there, after all up to there was acted on again in this life.
-    pub(crate) async fn catch_up_to(&self, id: EntryId, life: &str) -> Result<(), RedisError> {
+    /// Moves the cursor there, after all up to there was acted on again in this incarnation.
+    pub(crate) async fn catch_up_to(
+        &self,
+        id: EntryId,
+        incarnation: &str,
+    ) -> Result<(), RedisError> {
         let known = Known {
-            life: life.to_owned(),
+            incarnation: incarnation.to_owned(),
             ..self.known()
         };
         let stream = self.read_stream().await?;
@@ -71,12 +75,12 @@ impl<H: Handler> Settler<H> {
     pub(crate) async fn take_back_cursor(
         &self,
         stream: &StreamState,
-        life: &str,
+        incarnation: &str,
     ) -> Result<(), RedisError> {
         let (known, to) = (self.known(), stream.cursor_at(stream.delivered));
         self.move_cursor(
             Known {
-                life: life.to_owned(),
+                incarnation: incarnation.to_owned(),
                 ..known
             },
             to,
@@ -90,7 +94,7 @@ impl<H: Handler> Settler<H> {
     /// Remembers that the stream was acted on up to there.
     ///
     /// A store that remembers less than this process knows was put back in its files a moment ago;
-    /// moving its cursor would hide that. One in another life may have lost its tail: what was seen
+    /// moving its cursor would hide that. One in another incarnation may have lost its tail: what was seen
     /// before says nothing of what it remembers.
     pub(super) async fn move_cursor(
         &self,
@@ -121,9 +125,9 @@ impl<H: Handler> Settler<H> {
         self.lock().clone()
     }
 
-    /// In this life of the own store everything is acted on that it may have forgotten before.
-    pub(crate) fn set_life(&self, life: &str) {
-        life.clone_into(&mut self.lock().life);
+    /// In this incarnation of the own store everything is acted on that it may have forgotten before.
+    pub(crate) fn set_incarnation(&self, incarnation: &str) {
+        incarnation.clone_into(&mut self.lock().incarnation);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -28,7 +28,7 @@ pub(super) struct Own {
     cursor: Cursor,
     middle: EntryId,
     pub(super) acted: BTreeSet<EntryId>,
-    life_done: u64,
+    incarnation_done: u64,
 }
 
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) stream: Stream,
     pub(super) own: Own,
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     readers: [Reader; 2],
     stream_past: Vec<(u64, Stream)>,
     own_past: Vec<(u64, Own)>,
@@ -94,7 +94,7 @@ impl World {
             now: 100 * DAY_MS,
             stream: Stream::default(),
             own: Own::default(),
-            life: 0,
+            incarnation: 0,
             readers: [Reader::default(), Reader::default()],
             stream_past: Vec::new(),
             own_past: Vec::new(),
@@ -133,7 +133,7 @@ impl World {
             94..97 => {
                 let tail = Self::before(&mut self.own_past, self.now);
                 self.own = tail.unwrap_or_default();
-                self.life += 1;
+                self.incarnation += 1;
                 (0..2).for_each(|reader| self.crash(reader));
             }
             _ => {
@@ -236,11 +236,11 @@ impl World {
             Fit::Good => {}
         }
         self.readers[reader].must_look = false;
-        if self.own.life_done != self.life || is_older {
+        if self.own.incarnation_done != self.incarnation || is_older {
             let from = cursor.rewind_from(state.delivered);
             let past = self.stream.entries.range(from..=state.delivered);
             self.own.acted.extend(past);
-            self.own.life_done = self.life;
+            self.own.incarnation_done = self.incarnation;
             let known = self.readers[reader].known;
             if state.delivered > known {
                 assert!(
