@@ -105,7 +105,7 @@ async fn every_lua_file_is_a_function_of_the_store() {
         Some(name.strip_suffix(".lua")?.to_owned())
     });
     // And those that every library has.
-    let common = ["move_cursor", "set_identity"].map(str::to_owned);
+    let common = ["move_checkpoint", "set_identity"].map(str::to_owned);
     let library = test.store.own.library();
     let expected: BTreeSet<String> = files
         .chain(common)

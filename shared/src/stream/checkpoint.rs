@@ -1,7 +1,7 @@
 //! How far the own store has come in the stream of the other service, and whether the two stores
 //! still fit together.
 //!
-//! The cursor is written into the store that has the effects, after them. So it goes back when they
+//! The checkpoint is written into the store that has the effects, after them. So it goes back when they
 //! do, and a store that comes out of a backup tells how old it is. It is moved at each look at the
 //! stores, and before entries are acknowledged that are more than [`STEP`] ahead of it.
 
@@ -15,15 +15,15 @@ use crate::store::function::Call;
 use crate::store::{Store, all};
 use crate::stream::replay::REWIND;
 
-/// Hash from stream to cursor.
-const CURSOR: &str = "cursor";
-/// How far an acknowledged entry may be ahead of the cursor, by the time in their ids: moving it
+/// Hash from stream to checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+/// How far an acknowledged entry may be ahead of the checkpoint, by the time in their ids: moving it
 /// costs a call. Far less than [`REWIND`].
 pub(crate) const STEP: Duration = Duration::from_mins(1);
 
 /// Up to where the own store has acted on a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cursor {
+pub(crate) struct Checkpoint {
     /// The last entry that was given out.
     pub(crate) id: EntryId,
     /// About how many entries the stream had been given up to there, never fewer.
@@ -77,7 +77,7 @@ pub(crate) enum Fit {
     Lost(String),
 }
 
-impl Cursor {
+impl Checkpoint {
     /// Where to begin to repeat what this store may have forgotten of a stream that was given out
     /// up to `delivered`: [`REWIND`] before all that was under way.
     pub(crate) fn rewind_from(self, delivered: EntryId) -> EntryId {
@@ -87,38 +87,40 @@ impl Cursor {
 }
 
 impl Store {
-    /// The cursor of a stream: the least far one of all partitions.
-    pub(crate) async fn cursor(&self, stream: &str) -> Result<Cursor, RedisError> {
-        let cursors = all(self.partitions().all().map(|partition| async move {
-            let get = Command::new("HGET").key(partition.key(CURSOR)).arg(stream);
+    /// The checkpoint of a stream: the least far one of all partitions.
+    pub(crate) async fn checkpoint(&self, stream: &str) -> Result<Checkpoint, RedisError> {
+        let checkpoints = all(self.partitions().all().map(|partition| async move {
+            let get = Command::new("HGET")
+                .key(partition.key(CHECKPOINT))
+                .arg(stream);
             let found = self.run(get).await?;
             if found.is_null() {
-                return Ok(Cursor::default());
+                return Ok(Checkpoint::default());
             }
             let text = found.text()?;
             text.parse()
                 .map_err(|error| RedisError::Refused(format!("{text}: {error}")))
         }));
-        let cursors: Vec<Cursor> = cursors
+        let checkpoints: Vec<Checkpoint> = checkpoints
             .await
             .into_iter()
             .collect::<Result<_, RedisError>>()?;
-        Ok(cursors.into_iter().min().unwrap_or_default())
+        Ok(checkpoints.into_iter().min().unwrap_or_default())
     }
 
-    /// Moves the cursor of a stream, in every partition, because the orders of one stream touch
+    /// Moves the checkpoint of a stream, in every partition, because the orders of one stream touch
     /// products of all. Answers `false` when some partition is behind what is `known` of it, or
     /// in another incarnation than that in which this was found to be right.
-    pub(crate) async fn move_cursor(
+    pub(crate) async fn move_checkpoint(
         &self,
         stream: &str,
         known: &Known,
-        to: Cursor,
+        to: Checkpoint,
         direction: &'static str,
     ) -> Result<bool, RedisError> {
         let moved = all(self.partitions().all().map(|partition| async move {
-            let call = Call::new("move_cursor")
-                .key(partition.key(CURSOR))
+            let call = Call::new("move_checkpoint")
+                .key(partition.key(CHECKPOINT))
                 .arg(stream)
                 .text(known.id)
                 .text(to.id)
@@ -133,15 +135,17 @@ impl Store {
         Ok(moved.into_iter().all(|moved| moved))
     }
 
-    /// Puts the cursor there, whatever was acted on.
-    pub(crate) async fn reset_cursor(
+    /// Puts the checkpoint there, whatever was acted on.
+    pub(crate) async fn reset_checkpoint(
         &self,
         stream: &str,
-        cursor: Cursor,
+        checkpoint: Checkpoint,
     ) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
-            let set = Command::new("HSET").key(partition.key(CURSOR)).arg(stream);
-            self.run(set.arg(cursor.to_string())).await?;
+            let set = Command::new("HSET")
+                .key(partition.key(CHECKPOINT))
+                .arg(stream);
+            self.run(set.arg(checkpoint.to_string())).await?;
         }
         Ok(())
     }
@@ -179,10 +183,10 @@ impl StreamState {
         Ok(state)
     }
 
-    /// The cursor of a store that has acted on the stream up to `id`.
-    pub(crate) fn cursor_at(&self, id: EntryId) -> Cursor {
+    /// The checkpoint of a store that has acted on the stream up to `id`.
+    pub(crate) fn checkpoint_at(&self, id: EntryId) -> Checkpoint {
         let open = self.oldest_pending.unwrap_or(id).min(id);
-        Cursor {
+        Checkpoint {
             id,
             count: self.count(),
             open,
@@ -191,7 +195,7 @@ impl StreamState {
     }
 
     /// Whether there is nothing, and perhaps nothing any more: what there was to repeat may come
-    /// back with the files of its store. The own cursor, which may be lost too, does not tell.
+    /// back with the files of its store. The own checkpoint, which may be lost too, does not tell.
     pub(crate) fn is_empty(&self) -> bool {
         self.added == 0
     }
@@ -211,7 +215,7 @@ impl StreamState {
         &self,
         redis: &Redis,
         stream: &str,
-        own: Cursor,
+        own: Checkpoint,
     ) -> Result<Fit, RedisError> {
         let mut found = Vec::new();
         for id in [own.earlier, own.id] {
@@ -234,7 +238,7 @@ impl StreamState {
         Ok(self.judge(stream, own, |id| found.contains(&id.to_string())))
     }
 
-    fn judge(&self, stream: &str, own: Cursor, has: impl Fn(EntryId) -> bool) -> Fit {
+    fn judge(&self, stream: &str, own: Checkpoint, has: impl Fn(EntryId) -> bool) -> Fit {
         if let Some(gone) = self.gone_behind(own) {
             return Fit::Lost(format!(
                 "this store is older than what was acted on: it remembers {stream} up to {}, the \
@@ -263,9 +267,9 @@ impl StreamState {
         }
     }
 
-    /// How many entries behind the cursor no rewind can bring back, because the stream has none of
+    /// How many entries behind the checkpoint no rewind can bring back, because the stream has none of
     /// them any more. An own store that lost only its tail is never that far behind.
-    fn gone_behind(&self, own: Cursor) -> Option<u64> {
+    fn gone_behind(&self, own: Checkpoint) -> Option<u64> {
         let is_far = self.delivered.ms.saturating_sub(own.id.ms) > as_ms(REWIND);
         let begins_later = self.first.is_none_or(|first| first > own.id);
         let gone = self

@@ -10,10 +10,10 @@ pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenErr
     for partition in store.partitions().all() {
         let stream = partition.key(witness.stream);
         let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
-        let cursor = store.cursor(&stream).await?;
-        if let Fit::Lost(_) = state.fit(&witness.redis, &stream, cursor).await? {
+        let checkpoint = store.checkpoint(&stream).await?;
+        if let Fit::Lost(_) = state.fit(&witness.redis, &stream, checkpoint).await? {
             store
-                .reset_cursor(&stream, state.cursor_at(state.delivered))
+                .reset_checkpoint(&stream, state.checkpoint_at(state.delivered))
                 .await?;
             store
                 .remember_incarnation(partition, &store.incarnation().await?)

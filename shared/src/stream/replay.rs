@@ -10,7 +10,7 @@ use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
-use crate::stream::checkpoint::{Cursor, Fit, StreamState, read_id};
+use crate::stream::checkpoint::{Checkpoint, Fit, StreamState, read_id};
 use crate::stream::delivery::Handler;
 use crate::stream::group::Pace;
 use crate::stream::settler::Settler;
@@ -138,27 +138,27 @@ impl Rewind {
             partition,
             ..
         } = settler;
-        // In this order: a cursor that was read before the incarnation was seen is that of this incarnation, or
+        // In this order: a checkpoint that was read before the incarnation was seen is that of this incarnation, or
         // the incarnation is seen to be new.
         let known = settler.known_id();
-        let mut cursor = settler.read_cursor().await?;
+        let mut checkpoint = settler.read_checkpoint().await?;
         let incarnation = own_store.incarnation().await?;
         if self.done.as_ref() != Some(&incarnation) {
-            cursor = settler.read_cursor().await?;
+            checkpoint = settler.read_checkpoint().await?;
         }
         // Data may be put back under a server that goes on.
-        let is_older = cursor.id < known;
+        let is_older = checkpoint.id < known;
         let stream = settler.read_stream().await?;
-        match settler.fit(&stream, cursor).await? {
+        match settler.fit(&stream, checkpoint).await? {
             Fit::Lost(reason) => return Ok(Step::Halt(reason)),
             Fit::LostTail => {
                 tracing::warn!(
                     stream = settler.membership.stream,
                     delivered = %stream.delivered,
-                    acted_on = %cursor.id,
+                    acted_on = %checkpoint.id,
                     "the stream has lost its last entries: going on without them"
                 );
-                settler.take_back_cursor(&stream, &incarnation).await?;
+                settler.take_back_checkpoint(&stream, &incarnation).await?;
             }
             Fit::Good => {}
         }
@@ -177,7 +177,7 @@ impl Rewind {
             // A pass over nothing would be none.
             return Ok(Step::GoOn);
         }
-        self.begin_at(cursor, &stream, incarnation, settler);
+        self.begin_at(checkpoint, &stream, incarnation, settler);
         Ok(Step::Begun)
     }
 
@@ -187,8 +187,11 @@ impl Rewind {
         &mut self,
         settler: &Settler<H>,
     ) -> Result<(), RedisError> {
-        let (cursor, stream) = (settler.read_cursor().await?, settler.read_stream().await?);
-        self.begin_at(cursor, &stream, settler.known().incarnation, settler);
+        let (checkpoint, stream) = (
+            settler.read_checkpoint().await?,
+            settler.read_stream().await?,
+        );
+        self.begin_at(checkpoint, &stream, settler.known().incarnation, settler);
         Ok(())
     }
 
@@ -196,13 +199,13 @@ impl Rewind {
     /// before it. What the group was not given yet is still to come by itself.
     fn begin_at<H: Handler>(
         &mut self,
-        cursor: Cursor,
+        checkpoint: Checkpoint,
         stream: &StreamState,
         incarnation: String,
         settler: &Settler<H>,
     ) {
         let last = stream.delivered;
-        let from = cursor.rewind_from(last);
+        let from = checkpoint.rewind_from(last);
         if last != EntryId::default() {
             let stream = &settler.membership.stream;
             tracing::info!(stream, %from, "acting on recent events again");

@@ -180,7 +180,7 @@ impl<H: Handler> Settler<H> {
         }
         if newest.ms > self.known_id().ms.saturating_add(as_ms(STEP)) {
             let stream = self.read_stream().await?;
-            self.move_cursor(self.known(), stream.cursor_at(newest), FORWARD)
+            self.move_checkpoint(self.known(), stream.checkpoint_at(newest), FORWARD)
                 .await?;
         }
         self.membership

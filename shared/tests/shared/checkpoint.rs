@@ -28,7 +28,7 @@ async fn call_for(
     to: &str,
     direction: &'static str,
 ) -> Result<i64, RedisError> {
-    let call = Call::new("move_cursor").key("cursor".to_owned());
+    let call = Call::new("move_checkpoint").key("checkpoint".to_owned());
     let call = call
         .arg(STREAM)
         .text(known)
@@ -40,8 +40,8 @@ async fn call_for(
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
-async fn cursor(stores: &Stores) -> Option<String> {
-    let get = Command::new("HGET").key("cursor").arg(STREAM);
+async fn checkpoint(stores: &Stores) -> Option<String> {
+    let get = Command::new("HGET").key("checkpoint").arg(STREAM);
     stores.operator.run(get).await.unwrap().text().ok()
 }
 
@@ -71,7 +71,7 @@ async fn identify(stores: &Stores) {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_forward_only() {
+async fn a_checkpoint_moves_forward_only() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "0-0", "9-10").await.unwrap(), 1);
@@ -81,22 +81,22 @@ async fn a_cursor_moves_forward_only() {
             1,
             "{earlier}"
         );
-        assert_eq!(cursor(&stores).await.unwrap(), "9-10 7 4-4 0-0 0-0");
+        assert_eq!(checkpoint(&stores).await.unwrap(), "9-10 7 4-4 0-0 0-0");
     }
     assert_eq!(advance(&stores, "9-10", "10-2").await.unwrap(), 1);
-    assert_eq!(cursor(&stores).await.unwrap(), "10-2 7 4-4 0-0 0-0");
+    assert_eq!(checkpoint(&stores).await.unwrap(), "10-2 7 4-4 0-0 0-0");
 }
 
 #[tokio::test]
-async fn a_cursor_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
+async fn a_checkpoint_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
     let stores = Stores::start().await;
     identify(&stores).await;
     // It moves once a minute.
     for minute in 1..=60 {
         let id = format!("{}-0", minute * MINUTE_MS);
         assert_eq!(advance(&stores, "0-0", &id).await.unwrap(), 1);
-        let cursor = cursor(&stores).await.unwrap();
-        let earlier = cursor
+        let checkpoint = checkpoint(&stores).await.unwrap();
+        let earlier = checkpoint
             .rsplit(' ')
             .next()
             .unwrap()
@@ -106,29 +106,29 @@ async fn a_cursor_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
         let age = minute - earlier.parse::<u64>().unwrap() / MINUTE_MS;
         assert!(
             (10..20).contains(&age) || minute < 20 && earlier == "0",
-            "{minute}: {cursor}"
+            "{minute}: {checkpoint}"
         );
     }
     let much_later = format!("{}-0", 600 * MINUTE_MS);
     assert_eq!(advance(&stores, "0-0", &much_later).await.unwrap(), 1);
     let earlier = format!(" {}-0", 60 * MINUTE_MS);
-    assert!(cursor(&stores).await.unwrap().ends_with(&earlier));
+    assert!(checkpoint(&stores).await.unwrap().ends_with(&earlier));
 }
 
 #[tokio::test]
-async fn a_cursor_that_has_gone_back_is_not_moved() {
+async fn a_checkpoint_that_has_gone_back_is_not_moved() {
     let stores = Stores::start().await;
     identify(&stores).await;
     assert_eq!(advance(&stores, "5-1", "9-0").await.unwrap(), 0);
-    assert_eq!(cursor(&stores).await, None);
+    assert_eq!(checkpoint(&stores).await, None);
     assert_eq!(advance(&stores, "0-0", "5-0").await.unwrap(), 1);
     assert_eq!(advance(&stores, "5-1", "9-0").await.unwrap(), 0);
-    assert_eq!(cursor(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
+    assert_eq!(checkpoint(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
 }
 
 /// What was seen before a restart says nothing of what the store remembers after it.
 #[tokio::test]
-async fn a_cursor_is_not_moved_in_another_incarnation() {
+async fn a_checkpoint_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;
     identify(&stores).await;
     let incarnation = stores
@@ -145,15 +145,15 @@ async fn a_cursor_is_not_moved_in_another_incarnation() {
     })
     .await
     .unwrap();
-    assert_eq!(cursor(&stores).await, None);
+    assert_eq!(checkpoint(&stores).await, None);
     assert_eq!(advance(&stores, "0-0", "5-0").await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
+async fn a_checkpoint_that_is_taken_back_keeps_what_was_still_under_way() {
     let stores = Stores::start().await;
     identify(&stores).await;
-    let set = Command::new("HSET").args(["cursor", STREAM, "9-0 9 3-0 8-0 7-0"]);
+    let set = Command::new("HSET").args(["checkpoint", STREAM, "9-0 9 3-0 8-0 7-0"]);
     operate(&stores, set).await;
     let incarnation = stores
         .own_store()
@@ -166,7 +166,7 @@ async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
             .unwrap(),
         1
     );
-    assert_eq!(cursor(&stores).await.unwrap(), "6-0 7 3-0 6-0 6-0");
+    assert_eq!(checkpoint(&stores).await.unwrap(), "6-0 7 3-0 6-0 6-0");
     assert_eq!(
         call_for(&stores, "another", "6-0", "5-0", "back")
             .await
@@ -176,32 +176,35 @@ async fn a_cursor_that_is_taken_back_keeps_what_was_still_under_way() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_cursor_is_left_alone() {
+async fn what_cannot_be_a_checkpoint_is_left_alone() {
     let stores = Stores::start().await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
         "a store without identity"
     );
     identify(&stores).await;
-    operate(&stores, Command::new("SET").args(["cursor", "text"])).await;
+    operate(&stores, Command::new("SET").args(["checkpoint", "text"])).await;
     assert!(
         advance(&stores, "0-0", "1-0").await.is_err(),
         "a key of another type"
     );
     let get = stores
         .operator
-        .run(Command::new("GET").key("cursor"))
+        .run(Command::new("GET").key("checkpoint"))
         .await
         .unwrap();
     assert_eq!(get.text().unwrap(), "text");
-    operate(&stores, Command::new("DEL").key("cursor")).await;
+    operate(&stores, Command::new("DEL").key("checkpoint")).await;
     operate(
         &stores,
-        Command::new("HSET").args(["cursor", STREAM, "garbage"]),
+        Command::new("HSET").args(["checkpoint", STREAM, "garbage"]),
     )
     .await;
-    assert!(advance(&stores, "0-0", "1-0").await.is_err(), "no cursor");
-    assert_eq!(cursor(&stores).await.unwrap(), "garbage");
+    assert!(
+        advance(&stores, "0-0", "1-0").await.is_err(),
+        "no checkpoint"
+    );
+    assert_eq!(checkpoint(&stores).await.unwrap(), "garbage");
 }
 
 #[tokio::test]
@@ -218,13 +221,13 @@ async fn a_store_without_room_still_remembers_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn entries_that_are_set_aside_move_the_cursor_too() {
+async fn entries_that_are_set_aside_move_the_checkpoint_too() {
     let stores = Stores::start().await;
     let script = Script::default();
     let ids = stores.emit([PARK; 3]).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    wait_cursor(&stores, &ids[2]).await;
+    wait_checkpoint(&stores, &ids[2]).await;
 }
 
 #[tokio::test]
@@ -260,7 +263,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     let ids = stores.emit([DONE; 3]).await;
     let running = stores.consume("one", &script);
     stores.wait_settled().await;
-    wait_cursor(&stores, &ids[2]).await;
+    wait_checkpoint(&stores, &ids[2]).await;
     running.stop().await;
     let rename = |from, to| stores.emitter.run(Command::new("RENAME").key(from).key(to));
     rename(STREAM, "backup").await.unwrap();
@@ -294,14 +297,14 @@ async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
     let ids = stores.emit([DONE; 150]).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    wait_cursor(&stores, &ids[149]).await;
-    operate(&stores, Command::new("DEL").key("cursor")).await;
+    wait_checkpoint(&stores, &ids[149]).await;
+    operate(&stores, Command::new("DEL").key("checkpoint")).await;
     wait_until("a second time", LIMIT, || async {
         script.times(DONE) == [2; 150]
     })
     .await
     .unwrap();
-    wait_cursor(&stores, &ids[149]).await;
+    wait_checkpoint(&stores, &ids[149]).await;
 }
 
 #[tokio::test]
@@ -311,8 +314,8 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     let ids = stores.emit([DONE; 5]).await;
     let _running = stores.consume("one", &script);
     stores.wait_settled().await;
-    wait_cursor(&stores, &ids[4]).await;
-    let before = cursor(&stores).await;
+    wait_checkpoint(&stores, &ids[4]).await;
+    let before = checkpoint(&stores).await;
     stores.own.kill();
     stores.own.restart().await.unwrap();
     let witness = Witness {
@@ -321,7 +324,7 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
         group: GROUP,
     };
     accept_loss(&stores.own_store(), &witness).await.unwrap();
-    assert_eq!(cursor(&stores).await, before);
+    assert_eq!(checkpoint(&stores).await, before);
     // What is to be done again is not forgotten over it.
     wait_until("a second time", LIMIT, || async {
         script.times(DONE) == [2; 5]
@@ -330,11 +333,11 @@ async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
     .unwrap();
 }
 
-async fn wait_cursor(stores: &Stores, id: &str) {
-    let there = wait_until("the cursor to be there", LIMIT, || async {
-        cursor(stores)
+async fn wait_checkpoint(stores: &Stores, id: &str) {
+    let there = wait_until("the checkpoint to be there", LIMIT, || async {
+        checkpoint(stores)
             .await
-            .is_some_and(|cursor| cursor.starts_with(id))
+            .is_some_and(|checkpoint| checkpoint.starts_with(id))
     });
     there.await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! The function that moves a cursor against its statement in Rust, on random histories; and that it
+//! The function that moves a checkpoint against its statement in Rust, on random histories; and that it
 //! does all it has to or nothing.
 
 use std::cell::RefCell;
@@ -22,7 +22,7 @@ use crate::harness::{LAYOUT, STREAM, partition};
 
 /// Two streams, as a consumer of partitions has them.
 const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
-/// How far apart the two earlier entries are, and how far a cursor moves at once: less and more.
+/// How far apart the two earlier entries are, and how far a checkpoint moves at once: less and more.
 const DISTANCES: [u64; 3] = [0, 10, 600_000];
 const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
 /// Lua knows the large ones only as texts.
@@ -67,12 +67,12 @@ struct Move {
     back: bool,
 }
 
-struct Cursors {
+struct Checkpoints {
     partition: Partition,
     remembered: BTreeMap<&'static str, Remembered>,
 }
 
-impl Twin for Cursors {
+impl Twin for Checkpoints {
     fn begin(beginning: Beginning, _: &mut Rng) -> Self {
         Self {
             partition: beginning.partition,
@@ -111,7 +111,7 @@ impl Twin for Cursors {
             in_this_incarnation: random.u32(..8) > 0,
             back: random.u32(..4) == 0,
         };
-        let answer = Answer::Number(self.move_cursor(&request));
+        let answer = Answer::Number(self.move_checkpoint(&request));
         let left = self
             .remembered
             .get(stream)
@@ -128,8 +128,8 @@ impl Twin for Cursors {
     }
 }
 
-impl Cursors {
-    fn move_cursor(&mut self, request: &Move) -> i64 {
+impl Checkpoints {
+    fn move_checkpoint(&mut self, request: &Move) -> i64 {
         let there = self
             .remembered
             .get(request.stream)
@@ -186,7 +186,7 @@ impl Cursors {
     }
 
     fn key(&self) -> String {
-        self.partition.key("cursor")
+        self.partition.key("checkpoint")
     }
 
     fn fields(&self) -> BTreeMap<String, String> {
@@ -209,8 +209,8 @@ impl Cursors {
 
 impl Move {
     fn invocation(&self, partition: Partition) -> Invocation {
-        Invocation::new("move_cursor")
-            .key(partition.key("cursor"))
+        Invocation::new("move_checkpoint")
+            .key(partition.key("checkpoint"))
             .arg(self.stream)
             .arg(self.known)
             .arg(self.entry)
@@ -233,17 +233,17 @@ impl Move {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_as_its_twin_says() {
+async fn a_checkpoint_moves_as_its_twin_says() {
     let (private, store) = start().await;
-    play::<Cursors>("cursor", &private.operator, &store).await;
+    play::<Checkpoints>("checkpoint", &private.operator, &store).await;
 }
 
 #[tokio::test]
-async fn a_key_of_a_wrong_type_or_an_odd_argument_moves_no_cursor() {
+async fn a_key_of_a_wrong_type_or_an_odd_argument_moves_no_checkpoint() {
     let (private, store) = start().await;
     let (types, _) = bench(&private, &store)
         .await
-        .spoil_everything("cursor", &[subject()])
+        .spoil_everything("checkpoint", &[subject()])
         .await;
     assert!(types.cases >= 10, "{types:?}");
 }
@@ -254,7 +254,7 @@ async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
     let bench = bench(&private, &store).await;
     let mut reader = Reader::start(&private).await.unwrap();
     reader
-        .cut_all(&bench, "cursor", &[subject()])
+        .cut_all(&bench, "checkpoint", &[subject()])
         .await
         .unwrap();
 }
@@ -275,10 +275,16 @@ async fn bench<'a>(private: &'a PrivateStore, store: &'a Store) -> Bench<'a> {
         .arg(store.identity_text("test"));
     private.operator.run(identity).await.unwrap();
     let set = Command::new("HSET")
-        .key("cursor")
+        .key("checkpoint")
         .args([STREAM, "9-1 5 8-0 7-0 6-0"]);
     private.operator.run(set).await.unwrap();
-    let type_of = |key: &str| if key == "cursor" { "hash" } else { "string" };
+    let type_of = |key: &str| {
+        if key == "checkpoint" {
+            "hash"
+        } else {
+            "string"
+        }
+    };
     Bench {
         private,
         store,

@@ -107,7 +107,7 @@ async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
     stores.wait_settled().await;
     let forgetting = async {
         loop {
-            let forget = Command::new("HDEL").key("cursor").arg(STREAM);
+            let forget = Command::new("HDEL").key("checkpoint").arg(STREAM);
             stores.operator.run(forget).await.unwrap();
         }
     };

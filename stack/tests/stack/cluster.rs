@@ -114,7 +114,8 @@ async fn a_client_goes_on_when_a_primary_is_killed_and_its_replica_takes_over() 
 }
 
 #[tokio::test]
-async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_one() {
+async fn a_partition_tells_the_replication_id_of_its_node_and_moves_no_checkpoint_for_another_one()
+{
     let dir = tempfile::tempdir().unwrap();
     let cluster = cluster(dir.path()).await;
     let partitions = Partitions::new(NonZeroU16::new(16).unwrap());
@@ -145,7 +146,7 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
         "{before:?}"
     );
     for partition in partitions.all() {
-        assert_eq!(move_cursor(&store, partition, &before, "1-1").await, 1);
+        assert_eq!(move_checkpoint(&store, partition, &before, "1-1").await, 1);
     }
     let slot = cluster
         .slot_of(&partitions.all().next().unwrap().key(IDENTITY))
@@ -163,10 +164,10 @@ async fn a_partition_tells_the_life_of_its_node_and_moves_no_cursor_for_another_
     for (number, partition) in partitions.all().enumerate() {
         let went = owners[number] == old;
         assert_eq!(before[number] != after[number], went, "{partition:?}");
-        let moved = move_cursor(&store, partition, &before, "2-1").await;
+        let moved = move_checkpoint(&store, partition, &before, "2-1").await;
         assert_eq!(moved, i64::from(!went), "{partition:?}");
         assert_eq!(
-            move_cursor(&store, partition, &after, "2-1").await,
+            move_checkpoint(&store, partition, &after, "2-1").await,
             1,
             "{partition:?}"
         );
@@ -182,15 +183,15 @@ async fn replication_ids(store: &Store) -> Vec<String> {
     replication_ids
 }
 
-/// Moves a cursor as somebody who has seen these replication ids of the store.
-async fn move_cursor(
+/// Moves a checkpoint as somebody who has seen these replication ids of the store.
+async fn move_checkpoint(
     store: &Store,
     partition: Partition,
     replication_ids: &[String],
     to: &str,
 ) -> i64 {
-    let call = Call::new("move_cursor")
-        .key(partition.key("cursor"))
+    let call = Call::new("move_checkpoint")
+        .key(partition.key("checkpoint"))
         .arg("stream")
         .arg("0-0");
     let call = call

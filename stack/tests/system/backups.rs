@@ -211,7 +211,7 @@ async fn open() -> Shop {
 async fn sell(shop: &Shop, product: ProductId, hours_ago: u32) {
     let fields = completed(product, 1).encode();
     let id = emit(&shop.payments, OrderCompleted::STREAM, &fields, hours_ago).await;
-    wait_cursor(&shop.inventory, OrderCompleted::STREAM, &id).await;
+    wait_checkpoint(&shop.inventory, OrderCompleted::STREAM, &id).await;
 }
 
 /// Refunds an order at some time in the past, and waits until payments remembers it.
@@ -232,7 +232,7 @@ async fn refund(shop: &Shop, order_id: OrderId, product_id: ProductId, hours_ago
         hours_ago,
     )
     .await;
-    wait_cursor(&shop.payments, RefundOrder::STREAM, &id).await;
+    wait_checkpoint(&shop.payments, RefundOrder::STREAM, &id).await;
 }
 
 /// Adds an entry with the id it would have had then.
@@ -254,10 +254,12 @@ async fn emit(
 }
 
 /// Waits until a store remembers that an entry was acted on.
-async fn wait_cursor(store: &Store, stream: &str, id: &str) {
-    let there = wait_until("the cursor to be there", LIMIT, || async {
-        let cursor = store.ask("HGET", &["cursor", stream]).await;
-        cursor.text().is_ok_and(|cursor| cursor.starts_with(id))
+async fn wait_checkpoint(store: &Store, stream: &str, id: &str) {
+    let there = wait_until("the checkpoint to be there", LIMIT, || async {
+        let checkpoint = store.ask("HGET", &["checkpoint", stream]).await;
+        checkpoint
+            .text()
+            .is_ok_and(|checkpoint| checkpoint.starts_with(id))
     });
     there.await.unwrap();
 }

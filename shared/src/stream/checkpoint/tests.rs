@@ -73,7 +73,7 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
         let is_lost = world.look(0).is_err();
         assert!(is_lost || !world.has_real_loss(), "seed {seed}");
         noticed += u64::from(is_lost);
-        // The cursor is a minute behind at most, so what was acted on in that minute may be blamed.
+        // The checkpoint is a minute behind at most, so what was acted on in that minute may be blamed.
         in_vain += u64::from(is_lost && !world.has_real_loss());
     }
     assert!(
@@ -89,8 +89,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn cursors()(id in ids(), count in extremes(), open in ids(), earlier in ids()) -> Cursor {
-        Cursor { id, count, open, earlier }
+    fn checkpoints()(id in ids(), count in extremes(), open in ids(), earlier in ids()) -> Checkpoint {
+        Checkpoint { id, count, open, earlier }
     }
 }
 
@@ -110,16 +110,16 @@ prop_compose! {
 proptest! {
     #[test]
     fn numbers_of_a_damaged_store_are_compared_and_never_overflow(
-        state in states(), cursor in cursors(), has in any::<bool>(), id in ids(),
+        state in states(), checkpoint in checkpoints(), has in any::<bool>(), id in ids(),
     ) {
-        prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        let from = cursor.rewind_from(state.delivered);
-        prop_assert!(from <= cursor.id.min(cursor.open).min(state.delivered));
-        let there = state.cursor_at(id);
+        prop_assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
+        let from = checkpoint.rewind_from(state.delivered);
+        prop_assert!(from <= checkpoint.id.min(checkpoint.open).min(state.delivered));
+        let there = state.checkpoint_at(id);
         prop_assert!(there.id == id && there.open <= id);
         // A store that is not behind has lost nothing.
-        let fit = state.judge("order_completed", cursor, |_| has);
-        if cursor.id == state.delivered {
+        let fit = state.judge("order_completed", checkpoint, |_| has);
+        if checkpoint.id == state.delivered {
             prop_assert_eq!(fit, Fit::Good);
         }
     }

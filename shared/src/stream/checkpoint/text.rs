@@ -1,12 +1,12 @@
-//! A cursor as the function `move_cursor` writes it.
+//! A checkpoint as the function `move_checkpoint` writes it.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::Cursor;
+use super::Checkpoint;
 use crate::contract::entry_id::InvalidEntryId;
 
-impl FromStr for Cursor {
+impl FromStr for Checkpoint {
     type Err = InvalidEntryId;
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
@@ -26,7 +26,7 @@ impl FromStr for Cursor {
     }
 }
 
-impl fmt::Display for Cursor {
+impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             id,

@@ -1,7 +1,7 @@
---[[ move_cursor: remember up to where a stream was acted on (see `shared::stream::checkpoint`). Every library has this function.
-  It runs after the effects and in their store, so a store that still has the cursor has the effects before it as well.
+--[[ move_checkpoint: remember up to where a stream was acted on (see `shared::stream::checkpoint`). Every library has this function.
+  It runs after the effects and in their store, so a store that still has the checkpoint has the effects before it as well.
 
-  KEYS  1 identity   2 cursor
+  KEYS  1 identity   2 checkpoint
   ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
         5 the oldest entry that is still under way, or the entry itself
         6 how much older an earlier entry has to be to be remembered too, in ms
@@ -44,7 +44,7 @@ local function earliest(a, b)
   return is_before(a, b) and a or b
 end
 
-local function move_cursor(keys, args)
+local function move_checkpoint(keys, args)
   local stream, known, entry, count, open = args[1], args[2], args[3], args[4], args[5]
   local distance = whole(args[6], 'how much older an entry has to be')
   assert(#count <= 20 and string.find(count, '^%d+$'), 'the number of entries is no whole number')
@@ -71,4 +71,4 @@ local function move_cursor(keys, args)
   return 1
 end
 
-register('move_cursor', move_cursor, {'allow-oom'})
+register('move_checkpoint', move_checkpoint, {'allow-oom'})

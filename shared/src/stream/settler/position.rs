@@ -5,19 +5,19 @@ use std::sync::{MutexGuard, PoisonError};
 use super::Settler;
 use crate::contract::entry_id::EntryId;
 use crate::redis::RedisError;
-use crate::stream::checkpoint::{Cursor, Fit, Known, StreamState};
+use crate::stream::checkpoint::{Checkpoint, Fit, Known, StreamState};
 use crate::stream::delivery::Handler;
 
-/// Where a cursor may be moved to.
+/// Where a checkpoint may be moved to.
 pub(super) const FORWARD: &str = "forward";
 const BACK: &str = "back";
 
 impl<H: Handler> Settler<H> {
     /// What the own store remembers.
-    pub(crate) async fn read_cursor(&self) -> Result<Cursor, RedisError> {
-        let cursor = self.own_store.cursor(&self.membership.stream).await?;
-        self.lock().id = cursor.id;
-        Ok(cursor)
+    pub(crate) async fn read_checkpoint(&self) -> Result<Checkpoint, RedisError> {
+        let checkpoint = self.own_store.checkpoint(&self.membership.stream).await?;
+        self.lock().id = checkpoint.id;
+        Ok(checkpoint)
     }
 
     /// What the stream says about itself.
@@ -30,25 +30,25 @@ impl<H: Handler> Settler<H> {
     pub(crate) async fn fit(
         &self,
         stream: &StreamState,
-        cursor: Cursor,
+        checkpoint: Checkpoint,
     ) -> Result<Fit, RedisError> {
         stream
-            .fit(&self.stream_store, &self.membership.stream, cursor)
+            .fit(&self.stream_store, &self.membership.stream, checkpoint)
             .await
     }
 
-    /// Moves the cursor to the end of what the group was given. It says itself what of that is
+    /// Moves the checkpoint to the end of what the group was given. It says itself what of that is
     /// still under way.
     pub(crate) async fn catch_up(&self, stream: &StreamState) -> Result<(), RedisError> {
         let known = self.known();
         if stream.delivered > known.id {
-            self.move_cursor(known, stream.cursor_at(stream.delivered), FORWARD)
+            self.move_checkpoint(known, stream.checkpoint_at(stream.delivered), FORWARD)
                 .await?;
         }
         Ok(())
     }
 
-    /// Moves the cursor there, after all up to there was acted on again in this incarnation.
+    /// Moves the checkpoint there, after all up to there was acted on again in this incarnation.
     pub(crate) async fn catch_up_to(
         &self,
         id: EntryId,
@@ -65,20 +65,20 @@ impl<H: Handler> Settler<H> {
             return Err(RedisError::Unavailable(error));
         }
         if id > known.id {
-            self.move_cursor(known, stream.cursor_at(id), FORWARD)
+            self.move_checkpoint(known, stream.checkpoint_at(id), FORWARD)
                 .await?;
         }
         Ok(())
     }
 
-    /// Takes the cursor back to where a stream is that has lost its last entries.
-    pub(crate) async fn take_back_cursor(
+    /// Takes the checkpoint back to where a stream is that has lost its last entries.
+    pub(crate) async fn take_back_checkpoint(
         &self,
         stream: &StreamState,
         incarnation: &str,
     ) -> Result<(), RedisError> {
-        let (known, to) = (self.known(), stream.cursor_at(stream.delivered));
-        self.move_cursor(
+        let (known, to) = (self.known(), stream.checkpoint_at(stream.delivered));
+        self.move_checkpoint(
             Known {
                 incarnation: incarnation.to_owned(),
                 ..known
@@ -94,18 +94,18 @@ impl<H: Handler> Settler<H> {
     /// Remembers that the stream was acted on up to there.
     ///
     /// A store that remembers less than this process knows was put back in its files a moment ago;
-    /// moving its cursor would hide that. One in another incarnation may have lost its tail: what was seen
+    /// moving its checkpoint would hide that. One in another incarnation may have lost its tail: what was seen
     /// before says nothing of what it remembers.
-    pub(super) async fn move_cursor(
+    pub(super) async fn move_checkpoint(
         &self,
         known: Known,
-        to: Cursor,
+        to: Checkpoint,
         direction: &'static str,
     ) -> Result<(), RedisError> {
         let stream = &self.membership.stream;
         if !self
             .own_store
-            .move_cursor(stream, &known, to, direction)
+            .move_checkpoint(stream, &known, to, direction)
             .await?
         {
             let error = format!("the own store may have forgotten that {stream} was acted on");

@@ -25,7 +25,7 @@ pub(super) struct Stream {
 
 #[derive(Clone, Default)]
 pub(super) struct Own {
-    cursor: Cursor,
+    checkpoint: Checkpoint,
     middle: EntryId,
     pub(super) acted: BTreeSet<EntryId>,
     incarnation_done: u64,
@@ -69,19 +69,19 @@ impl Stream {
 
 impl Own {
     /// What the function of that name does.
-    fn move_cursor(&mut self, known: EntryId, to: Cursor) -> bool {
-        let (at, distance) = (self.cursor.id, as_ms(REWIND));
+    fn move_checkpoint(&mut self, known: EntryId, to: Checkpoint) -> bool {
+        let (at, distance) = (self.checkpoint.id, as_ms(REWIND));
         if at < known {
             return false;
         }
         if at < to.id {
-            let mut earlier = self.cursor.earlier;
+            let mut earlier = self.checkpoint.earlier;
             if at.ms + distance <= to.id.ms {
                 (self.middle, earlier) = (to.id, at);
             } else if self.middle.ms + distance <= to.id.ms {
                 (self.middle, earlier) = (at, self.middle);
             }
-            self.cursor = Cursor { earlier, ..to };
+            self.checkpoint = Checkpoint { earlier, ..to };
         }
         true
     }
@@ -204,7 +204,7 @@ impl World {
         if newest.ms > known.ms + as_ms(STEP) {
             if !self
                 .own
-                .move_cursor(known, self.stream.state().cursor_at(newest))
+                .move_checkpoint(known, self.stream.state().checkpoint_at(newest))
             {
                 return self.crash(reader);
             }
@@ -216,16 +216,16 @@ impl World {
     }
 
     pub(super) fn look(&mut self, reader: usize) -> Result<(), String> {
-        let is_older = self.own.cursor.id < self.readers[reader].known;
-        let (state, cursor) = (self.stream.state(), self.own.cursor);
-        self.readers[reader].known = cursor.id;
-        match state.judge("s", cursor, |id| self.stream.entries.contains(&id)) {
-            Fit::Lost(reason) => return Err(format!("{reason}: {cursor:?} {state:?}")),
+        let is_older = self.own.checkpoint.id < self.readers[reader].known;
+        let (state, checkpoint) = (self.stream.state(), self.own.checkpoint);
+        self.readers[reader].known = checkpoint.id;
+        match state.judge("s", checkpoint, |id| self.stream.entries.contains(&id)) {
+            Fit::Lost(reason) => return Err(format!("{reason}: {checkpoint:?} {state:?}")),
             Fit::LostTail => {
-                let earlier = cursor.earlier.min(state.delivered);
-                self.own.cursor = Cursor {
+                let earlier = checkpoint.earlier.min(state.delivered);
+                self.own.checkpoint = Checkpoint {
                     earlier,
-                    ..state.cursor_at(state.delivered)
+                    ..state.checkpoint_at(state.delivered)
                 };
                 self.own.middle = state.delivered;
                 self.readers[reader].known = state.delivered;
@@ -237,7 +237,7 @@ impl World {
         }
         self.readers[reader].must_look = false;
         if self.own.incarnation_done != self.incarnation || is_older {
-            let from = cursor.rewind_from(state.delivered);
+            let from = checkpoint.rewind_from(state.delivered);
             let past = self.stream.entries.range(from..=state.delivered);
             self.own.acted.extend(past);
             self.own.incarnation_done = self.incarnation;
@@ -245,7 +245,7 @@ impl World {
             if state.delivered > known {
                 assert!(
                     self.own
-                        .move_cursor(known, state.cursor_at(state.delivered))
+                        .move_checkpoint(known, state.checkpoint_at(state.delivered))
                 );
                 self.readers[reader].known = state.delivered;
             }
@@ -253,7 +253,7 @@ impl World {
             let known = self.readers[reader].known;
             assert!(
                 self.own
-                    .move_cursor(known, state.cursor_at(state.delivered))
+                    .move_checkpoint(known, state.checkpoint_at(state.delivered))
             );
             self.readers[reader].known = state.delivered;
         }
