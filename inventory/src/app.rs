@@ -15,7 +15,7 @@ use shared::store::sweep::Sweep;
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::loss;
-use shared::stream::replay::REWIND;
+use shared::stream::replay::REPLAY_WINDOW;
 use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
 
 use crate::api::{self, Api, ShowProduct};
@@ -54,7 +54,11 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     };
     process.consume(&handler, &store.own, &consumer_settings(&config));
 
-    let trimmer = Trimmer::new(store.own.clone(), config.common.stream_retention, REWIND);
+    let trimmer = Trimmer::new(
+        store.own.clone(),
+        config.common.stream_retention,
+        REPLAY_WINDOW,
+    );
     let trimmer = Arc::new(trimmer);
     process.repeat("trim", TRIM_INTERVAL, move || {
         let trimmer = Arc::clone(&trimmer);

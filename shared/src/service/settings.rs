@@ -10,7 +10,7 @@ use crate::contract::id::Partitions;
 use crate::http::settings::HttpSettings;
 use crate::redis::RedisUrl;
 use crate::redis::{ReplicaAcks, is_same_store};
-use crate::stream::replay::REWIND;
+use crate::stream::replay::REPLAY_WINDOW;
 
 /// What every process of the system is told.
 #[derive(Debug)]
@@ -168,8 +168,8 @@ impl Common {
         let http = HttpSettings::read(reader);
         let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
-        // Shorter, and a rewind after a restart would not find what it looks for.
-        let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
+        // Shorter, and a replay after a restart would not find what it looks for.
+        let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
         let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
         let reclaim_idle = reader.span(
             RECLAIM_IDLE,

@@ -13,12 +13,12 @@ use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::function::Call;
 use crate::store::{Store, all};
-use crate::stream::replay::REWIND;
+use crate::stream::replay::REPLAY_WINDOW;
 
 /// Hash from stream to checkpoint.
 const CHECKPOINT: &str = "checkpoint";
 /// How far an acknowledged entry may be ahead of the checkpoint, by the time in their ids: moving it
-/// costs a call. Far less than [`REWIND`].
+/// costs a call. Far less than [`REPLAY_WINDOW`].
 pub(crate) const STEP: Duration = Duration::from_mins(1);
 
 /// Up to where the own store has acted on a stream.
@@ -30,7 +30,7 @@ pub(crate) struct Checkpoint {
     pub(crate) count: u64,
     /// The oldest entry that was still under way then; all before it were acted on.
     pub(crate) open: EntryId,
-    /// An entry acted on that is at least [`REWIND`] older than the last one.
+    /// An entry acted on that is at least [`REPLAY_WINDOW`] older than the last one.
     pub(crate) earlier: EntryId,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct StreamState {
 /// Whether the own store and the stream fit together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// They do, or a rewind makes them fit.
+    /// They do, or a replay makes them fit.
     Good,
     /// The stream has lost its last entries; none of them is much older than the newest.
     LostTail,
@@ -79,10 +79,10 @@ pub(crate) enum Fit {
 
 impl Checkpoint {
     /// Where to begin to repeat what this store may have forgotten of a stream that was given out
-    /// up to `delivered`: [`REWIND`] before all that was under way.
-    pub(crate) fn rewind_from(self, delivered: EntryId) -> EntryId {
+    /// up to `delivered`: [`REPLAY_WINDOW`] before all that was under way.
+    pub(crate) fn replay_from(self, delivered: EntryId) -> EntryId {
         let oldest = self.id.min(self.open).min(delivered);
-        EntryId::first_of(oldest.ms.saturating_sub(as_ms(REWIND)))
+        EntryId::first_of(oldest.ms.saturating_sub(as_ms(REPLAY_WINDOW)))
     }
 }
 
@@ -126,7 +126,7 @@ impl Store {
                 .text(to.id)
                 .text(to.count)
                 .text(to.open)
-                .text(REWIND.as_millis())
+                .text(REPLAY_WINDOW.as_millis())
                 .arg(known.incarnation.as_str())
                 .arg(direction);
             Ok(self.call(partition, &call).await?.int()? == 1)
@@ -267,10 +267,10 @@ impl StreamState {
         }
     }
 
-    /// How many entries behind the checkpoint no rewind can bring back, because the stream has none of
+    /// How many entries behind the checkpoint no replay can bring back, because the stream has none of
     /// them any more. An own store that lost only its tail is never that far behind.
     fn gone_behind(&self, own: Checkpoint) -> Option<u64> {
-        let is_far = self.delivered.ms.saturating_sub(own.id.ms) > as_ms(REWIND);
+        let is_far = self.delivered.ms.saturating_sub(own.id.ms) > as_ms(REPLAY_WINDOW);
         let begins_later = self.first.is_none_or(|first| first > own.id);
         let gone = self
             .added

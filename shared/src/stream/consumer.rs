@@ -174,7 +174,7 @@ impl<H: Handler> Consumer<H> {
         }
         match self
             .state
-            .rewind
+            .replay
             .step(&self.settler, &mut self.state.past_pace)
             .await?
         {

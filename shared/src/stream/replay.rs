@@ -17,7 +17,7 @@ use crate::stream::settler::Settler;
 
 /// How much of the stream is acted on again. The owner of the stream keeps entries at least this
 /// long.
-pub const REWIND: Duration = Duration::from_mins(10);
+pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
 /// Pause between two looks at whether the own store was restarted.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Partitions up to which that pause holds. Each consumer looks at all of them, so beyond it grows
@@ -31,7 +31,7 @@ const INCARNATION: &str = "incarnation";
 
 /// Watches over the incarnations of the own store.
 #[derive(Debug)]
-pub(crate) struct Rewind {
+pub(crate) struct Replay {
     check_at: Instant,
     pass: Option<Pass>,
     /// Passes that began since all was as it was left.
@@ -91,7 +91,7 @@ impl Store {
     }
 }
 
-impl Rewind {
+impl Replay {
     pub(crate) fn new() -> Self {
         Self {
             check_at: Instant::now(),
@@ -195,7 +195,7 @@ impl Rewind {
         Ok(())
     }
 
-    /// Begins a pass over everything that the own store does not remember, and the last [`REWIND`]
+    /// Begins a pass over everything that the own store does not remember, and the last [`REPLAY_WINDOW`]
     /// before it. What the group was not given yet is still to come by itself.
     fn begin_at<H: Handler>(
         &mut self,
@@ -205,7 +205,7 @@ impl Rewind {
         settler: &Settler<H>,
     ) {
         let last = stream.delivered;
-        let from = checkpoint.rewind_from(last);
+        let from = checkpoint.replay_from(last);
         if last != EntryId::default() {
             let stream = &settler.membership.stream;
             tracing::info!(stream, %from, "acting on recent events again");

@@ -14,7 +14,7 @@ use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
-use crate::stream::replay::REWIND;
+use crate::stream::replay::REPLAY_WINDOW;
 
 /// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
@@ -109,7 +109,7 @@ impl Looks {
 /// The first entry that is kept. It counts from the oldest entry that is needed, not from now: a reader
 /// that was behind keeps the past it may have to repeat.
 fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Duration) -> EntryId {
-    if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REWIND {
+    if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REPLAY_WINDOW {
         // The clock was set back, so new entries follow under ids of a time to come. Only how long ago
         // they were acknowledged tells how old they are.
         return settled;
@@ -224,17 +224,20 @@ mod tests {
         let day = Duration::from_millis(DAY_MS);
         // All is well: the retention counts from what is needed.
         let first = EntryId::first_of(now.as_millis() - 60_000 - 600_000);
-        assert_eq!(first_kept(ago(60_000), ago(90_000), now, REWIND), first);
+        assert_eq!(
+            first_kept(ago(60_000), ago(90_000), now, REPLAY_WINDOW),
+            first
+        );
         // The clock is ahead: what was settled before it jumped is all that goes.
         let later = now.later_by(31 * day);
         let (jumped, settled) = (id(later.as_millis()), ago(60_000));
-        assert_eq!(first_kept(jumped, settled, later, REWIND), settled);
+        assert_eq!(first_kept(jumped, settled, later, REPLAY_WINDOW), settled);
         // It is set back: ids go on from there, and the stream must not grow for a month.
         let settled = EntryId {
             ms: later.as_millis(),
             sequence: 3,
         };
-        assert_eq!(first_kept(jumped, settled, now, REWIND), settled);
+        assert_eq!(first_kept(jumped, settled, now, REPLAY_WINDOW), settled);
         // A longer retention is kept to, whatever that takes.
         let first = EntryId::first_of(now.as_millis() - DAY_MS);
         assert_eq!(first_kept(jumped, settled, now, day), first);

@@ -113,7 +113,7 @@ proptest! {
         state in states(), checkpoint in checkpoints(), has in any::<bool>(), id in ids(),
     ) {
         prop_assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
-        let from = checkpoint.rewind_from(state.delivered);
+        let from = checkpoint.replay_from(state.delivered);
         prop_assert!(from <= checkpoint.id.min(checkpoint.open).min(state.delivered));
         let there = state.checkpoint_at(id);
         prop_assert!(there.id == id && there.open <= id);

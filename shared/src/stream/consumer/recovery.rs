@@ -124,7 +124,7 @@ impl<H: Handler> Consumer<H> {
             .await?
             > 0
         {
-            self.state.rewind.begin(&self.settler).await?;
+            self.state.replay.begin(&self.settler).await?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::stream::consumer::overdue::{Gone, Overdue};
 use crate::stream::consumer::{BATCH, BLOCK};
 use crate::stream::delivery::Delivery;
 use crate::stream::group::{BEGINNING, Pace};
-use crate::stream::replay::Rewind;
+use crate::stream::replay::Replay;
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.
@@ -42,7 +42,7 @@ pub(super) struct State {
     pub(super) gone: Gone,
     pub(super) in_hand: Vec<Delivery>,
     pub(super) retries: Vec<(Instant, Delivery)>,
-    pub(super) rewind: Rewind,
+    pub(super) replay: Replay,
     /// How fast new entries are read.
     pub(super) pace: Pace,
     /// How fast those are read that were read before, here or by others.
@@ -72,7 +72,7 @@ impl State {
             gone: Gone::default(),
             in_hand: Vec::new(),
             retries: Vec::new(),
-            rewind: Rewind::new(),
+            replay: Replay::new(),
             pace: Pace::cautious(),
             past_pace: Pace::cautious(),
             course: Course::Unknown,
@@ -85,7 +85,7 @@ impl State {
         self.in_hand.clear();
         self.retries.clear();
         self.own_pending_after = Some(BEGINNING.to_owned());
-        self.rewind.check_soon();
+        self.replay.check_soon();
         self.overdue.forget();
         self.pace = Pace::cautious();
         self.past_pace = Pace::cautious();

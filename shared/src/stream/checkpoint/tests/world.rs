@@ -70,7 +70,7 @@ impl Stream {
 impl Own {
     /// What the function of that name does.
     fn move_checkpoint(&mut self, known: EntryId, to: Checkpoint) -> bool {
-        let (at, distance) = (self.checkpoint.id, as_ms(REWIND));
+        let (at, distance) = (self.checkpoint.id, as_ms(REPLAY_WINDOW));
         if at < known {
             return false;
         }
@@ -237,7 +237,7 @@ impl World {
         }
         self.readers[reader].must_look = false;
         if self.own.incarnation_done != self.incarnation || is_older {
-            let from = checkpoint.rewind_from(state.delivered);
+            let from = checkpoint.replay_from(state.delivered);
             let past = self.stream.entries.range(from..=state.delivered);
             self.own.acted.extend(past);
             self.own.incarnation_done = self.incarnation;
@@ -267,7 +267,7 @@ impl World {
             .pending
             .first()
             .map_or(self.stream.delivered, |&oldest| oldest);
-        let ms = needed.ms.min(self.now).saturating_sub(as_ms(REWIND));
+        let ms = needed.ms.min(self.now).saturating_sub(as_ms(REPLAY_WINDOW));
         let kept = self.stream.entries.split_off(&EntryId::first_of(ms));
         self.removed.append(&mut self.stream.entries);
         self.stream.entries = kept;
