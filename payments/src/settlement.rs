@@ -17,7 +17,7 @@ use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::Partition;
 use shared::redis::RedisError;
 use shared::store::Store;
-use shared::stream::entry_state::{GroupStanding, Standing};
+use shared::stream::entry_state::{EntryState, GroupState};
 use tokio::sync::Notify;
 
 use crate::domain::Order;
@@ -39,7 +39,7 @@ pub struct Settlements(Arc<Inner>);
 struct Inner {
     store: Store,
     /// How far the group was in each partition at the last look of those whose time is up.
-    looked_at: Cache<Partition, Arc<GroupStanding>>,
+    looked_at: Cache<Partition, Arc<GroupState>>,
     waiting: Mutex<Waiting>,
     arrived: Notify,
 }
@@ -76,11 +76,11 @@ impl Settlements {
     }
 
     /// Where one entry stands in the group.
-    pub async fn standing(
+    pub async fn entry_state(
         &self,
         partition: Partition,
         entry: EntryId,
-    ) -> Result<Standing, RedisError> {
+    ) -> Result<EntryState, RedisError> {
         Ok(self.group(partition).await?.of(entry))
     }
 
@@ -89,7 +89,7 @@ impl Settlements {
     pub async fn is_acknowledged_lately(&self, partition: Partition, entry: EntryId) -> bool {
         let look = async { self.group(partition).await.map(Arc::new) };
         let group = self.0.looked_at.try_get_with(partition, look).await;
-        group.is_ok_and(|group| group.of(entry) == Standing::Acknowledged)
+        group.is_ok_and(|group| group.of(entry) == EntryState::Acknowledged)
     }
 
     /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would have
@@ -144,9 +144,9 @@ impl Settlements {
         looked
     }
 
-    async fn group(&self, partition: Partition) -> Result<GroupStanding, RedisError> {
+    async fn group(&self, partition: Partition) -> Result<GroupState, RedisError> {
         let stream = partition.key(OrderCompleted::STREAM);
-        GroupStanding::read(&self.0.store, &stream, OrderCompleted::GROUP).await
+        GroupState::read(&self.0.store, &stream, OrderCompleted::GROUP).await
     }
 
     /// The partitions of entries that somebody still waits for. Others are forgotten here.
@@ -159,9 +159,9 @@ impl Settlements {
         partitions
     }
 
-    fn release(&self, partition: Partition, group: &GroupStanding) {
+    fn release(&self, partition: Partition, group: &GroupState) {
         let settled = |&(of, entry): &(Partition, EntryId)| {
-            of == partition && group.of(entry) == Standing::Acknowledged
+            of == partition && group.of(entry) == EntryState::Acknowledged
         };
         let mut waiting = self.lock();
         let keys: Vec<_> = waiting.keys().copied().filter(settled).collect();

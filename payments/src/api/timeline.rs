@@ -8,7 +8,7 @@ use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::http::request::RequestContext;
-use shared::stream::entry_state::Standing;
+use shared::stream::entry_state::EntryState;
 
 use crate::api::body::StatusBody;
 use crate::domain::{Order, OrderStatus};
@@ -105,15 +105,15 @@ pub(super) async fn timeline(
         .completed_entry
         .as_ref()
         .and_then(|entry| entry.parse().ok());
-    let standing = match entry {
-        None => Standing::Unknown,
+    let state = match entry {
+        None => EntryState::Unknown,
         Some(entry) => settlements
-            .standing(partition, entry)
+            .entry_state(partition, entry)
             .await
             .unwrap_or_else(|error| {
                 tracing::warn!(%error, "cannot tell how far an event is");
                 degraded.push("store".to_owned());
-                Standing::Unknown
+                EntryState::Unknown
             }),
     };
     // Before it is paid, inventory knows nothing of it.
@@ -141,22 +141,22 @@ pub(super) async fn timeline(
             .traceparent
             .as_ref()
             .map(|trace| trace.trace_id().to_owned()),
-        steps: steps(order, standing, movement),
+        steps: steps(order, state, movement),
         degraded,
     }
 }
 
-fn steps(order: &Order, standing: Standing, movement: Option<Movement>) -> Vec<StepBody> {
+fn steps(order: &Order, state: EntryState, movement: Option<Movement>) -> Vec<StepBody> {
     let completed = event::<OrderCompleted>(
         order.trail.completed_entry.as_deref(),
         format!("{}:completed", order.id),
-        standing,
+        state,
     );
     // It was acted on, or the order would not be refunded.
     let refund = event::<RefundOrder>(
         order.trail.refund_entry.as_deref(),
         format!("{}:refund", order.id),
-        Standing::Acknowledged,
+        EntryState::Acknowledged,
     );
     let paid = order.paid_at.map(|at| StepBody {
         event: completed,
@@ -196,12 +196,12 @@ fn step(kind: &str, at: Timestamp) -> StepBody {
     }
 }
 
-fn event<E: Event>(entry_id: Option<&str>, id: String, standing: Standing) -> Option<EventBody> {
-    let (delivery, deliveries) = match standing {
-        Standing::Waiting => ("waiting", Some(0)),
-        Standing::Pending { deliveries } => ("pending", Some(deliveries)),
-        Standing::Acknowledged => ("acknowledged", None),
-        Standing::Unknown => ("unknown", None),
+fn event<E: Event>(entry_id: Option<&str>, id: String, state: EntryState) -> Option<EventBody> {
+    let (delivery, deliveries) = match state {
+        EntryState::Waiting => ("waiting", Some(0)),
+        EntryState::Pending { deliveries } => ("pending", Some(deliveries)),
+        EntryState::Acknowledged => ("acknowledged", None),
+        EntryState::Unknown => ("unknown", None),
     };
     Some(EventBody {
         id,

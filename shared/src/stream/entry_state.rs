@@ -1,4 +1,4 @@
-//! Where an entry stands in a consumer group.
+//! The state of an entry in a consumer group.
 
 use std::collections::BTreeMap;
 
@@ -6,37 +6,38 @@ use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
 
-/// Entries under way that are looked at, at most. Behind them nothing is known.
+/// The most pending entries of a group that are read. The state of an entry behind the last of them
+/// is unknown.
 const MAX_PENDING: i64 = 1_000;
 
-/// How far a group has come in a stream.
+/// What a group has been given of a stream, and has not acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupStanding {
+pub struct GroupState {
     /// The last entry that was given to a consumer; `None` while there is no group.
     last_delivered: Option<EntryId>,
-    /// The entries under way, and how often each was given to a consumer.
+    /// The oldest pending entries, and how often each was given to a consumer.
     pending: BTreeMap<EntryId, u64>,
-    /// Whether there are more of them than that.
+    /// Whether the group may have more pending entries than those.
     more_pending: bool,
 }
 
-/// Where one entry stands.
+/// The state of one entry in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum EntryState {
     /// No consumer has been given it yet.
     Waiting,
     /// A consumer has it, and has not acknowledged it.
     Pending {
-        /// How often it was given to one.
+        /// How often the entry was given to a consumer.
         deliveries: u64,
     },
-    /// It was acted on.
+    /// A consumer has acted on it.
     Acknowledged,
-    /// It cannot be told.
+    /// There is no group, or the entry is behind the pending entries that were read.
     Unknown,
 }
 
-impl GroupStanding {
+impl GroupState {
     /// Asks the store that has the stream.
     pub async fn read(store: &Store, stream: &str, group: &str) -> Result<Self, RedisError> {
         let groups = match store
@@ -55,7 +56,7 @@ impl GroupStanding {
         if last_delivered.is_none() {
             return Ok(Self::default());
         }
-        // Read after the group: what was given to a consumer in between is only in this list.
+        // Read after the group: an entry that a consumer is given in between is only in this list.
         let list = Command::new("XPENDING").key(stream).arg(group);
         let list = store
             .run(list.arg("-").arg("+").arg(MAX_PENDING))
@@ -76,13 +77,13 @@ impl GroupStanding {
         })
     }
 
-    /// Where an entry stands.
-    pub fn of(&self, entry: EntryId) -> Standing {
+    /// The state of an entry.
+    pub fn of(&self, entry: EntryId) -> EntryState {
         let Some(last_delivered) = self.last_delivered else {
-            return Standing::Unknown;
+            return EntryState::Unknown;
         };
         if let Some(&deliveries) = self.pending.get(&entry) {
-            return Standing::Pending { deliveries };
+            return EntryState::Pending { deliveries };
         }
         let seen_to = if self.more_pending {
             self.pending.keys().next_back()
@@ -90,9 +91,9 @@ impl GroupStanding {
             None
         };
         match entry {
-            entry if entry > last_delivered => Standing::Waiting,
-            entry if seen_to.is_some_and(|&seen_to| entry > seen_to) => Standing::Unknown,
-            _ => Standing::Acknowledged,
+            entry if entry > last_delivered => EntryState::Waiting,
+            entry if seen_to.is_some_and(|&seen_to| entry > seen_to) => EntryState::Unknown,
+            _ => EntryState::Acknowledged,
         }
     }
 }
@@ -101,12 +102,12 @@ impl GroupStanding {
 mod tests {
     use super::*;
 
-    fn standing(last: Option<u64>, pending: &[u64], more_pending: bool) -> GroupStanding {
+    fn state(last: Option<u64>, pending: &[u64], more_pending: bool) -> GroupState {
         let pending = pending
             .iter()
             .map(|&ms| (EntryId::first_of(ms), 2))
             .collect();
-        GroupStanding {
+        GroupState {
             last_delivered: last.map(EntryId::first_of),
             pending,
             more_pending,
@@ -116,14 +117,14 @@ mod tests {
     #[test]
     fn an_entry_is_acknowledged_when_it_was_delivered_and_nobody_has_it() {
         let at = EntryId::first_of;
-        let some = standing(Some(9), &[3, 5], false);
-        assert_eq!(some.of(at(10)), Standing::Waiting);
-        assert_eq!(some.of(at(5)), Standing::Pending { deliveries: 2 });
-        assert_eq!(some.of(at(4)), Standing::Acknowledged);
-        assert_eq!(some.of(at(9)), Standing::Acknowledged);
-        let many = standing(Some(9), &[3, 5], true);
-        assert_eq!(many.of(at(4)), Standing::Acknowledged);
-        assert_eq!(many.of(at(6)), Standing::Unknown);
-        assert_eq!(standing(None, &[], false).of(at(1)), Standing::Unknown);
+        let some = state(Some(9), &[3, 5], false);
+        assert_eq!(some.of(at(10)), EntryState::Waiting);
+        assert_eq!(some.of(at(5)), EntryState::Pending { deliveries: 2 });
+        assert_eq!(some.of(at(4)), EntryState::Acknowledged);
+        assert_eq!(some.of(at(9)), EntryState::Acknowledged);
+        let many = state(Some(9), &[3, 5], true);
+        assert_eq!(many.of(at(4)), EntryState::Acknowledged);
+        assert_eq!(many.of(at(6)), EntryState::Unknown);
+        assert_eq!(state(None, &[], false).of(at(1)), EntryState::Unknown);
     }
 }
