@@ -1,5 +1,6 @@
 //! The inventory store: one method for each function in `lua/`; the reads are in `read`.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
@@ -157,18 +158,18 @@ impl ProductStore {
 
     /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
     /// partition they touch, where they are not very many.
-    pub async fn apply_orders(
+    pub async fn apply_orders<O: Borrow<OrderCompleted>>(
         &self,
-        orders: &[OrderCompleted],
+        orders: &[O],
         keep: Duration,
     ) -> Result<Vec<Outcome>, RedisError> {
         let partitions = self.own.partitions();
         let mut outcomes = vec![Outcome::TooOld; orders.len()];
-        for (partition, places) in
-            by_partition(orders, |order| partitions.of_product(order.product_id))
-        {
+        for (partition, places) in by_partition(orders, |order| {
+            partitions.of_product(order.borrow().product_id)
+        }) {
             for places in places.chunks(apply::MAX_BATCH) {
-                let batch = places.iter().map(|&place| &orders[place]);
+                let batch = places.iter().map(|&place| orders[place].borrow());
                 let call = apply::with_orders(Call::new("apply_orders"), partition, batch, keep);
                 let replies = self
                     .own
@@ -184,10 +185,14 @@ impl ProductStore {
     }
 
     /// Whether the clocks of all stores that these orders are for agree with the clock of this process.
-    pub async fn agrees_on_time(&self, orders: &[OrderCompleted]) -> Result<bool, RedisError> {
+    pub async fn agrees_on_time<O: Borrow<OrderCompleted>>(
+        &self,
+        orders: &[O],
+    ) -> Result<bool, RedisError> {
         let partitions = self.own.partitions();
-        for (partition, _) in by_partition(orders, |order| partitions.of_product(order.product_id))
-        {
+        for (partition, _) in by_partition(orders, |order| {
+            partitions.of_product(order.borrow().product_id)
+        }) {
             if !self.own.agrees_on_time(partition).await? {
                 return Ok(false);
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
 use shared::redis::RedisError;
-use shared::stream::delivery::{Handler, Parking, Settlement};
+use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{Decision, Outcome};
 use crate::store::ProductStore;
@@ -23,8 +23,7 @@ impl Handler for OrderHandler {
 
     async fn handle(
         &self,
-        orders: &[OrderCompleted],
-        _entry_ids: &[&str],
+        orders: &[Delivered<'_, OrderCompleted>],
     ) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = match self.store.apply_orders(orders, self.dedupe_retention).await {
             Err(refusal) if refusal.doubts_clock() => self.apply_alone(orders, refusal).await?,
@@ -33,7 +32,7 @@ impl Handler for OrderHandler {
         Ok(orders
             .iter()
             .zip(outcomes)
-            .map(|(order, outcome)| settle(order, outcome))
+            .map(|(order, outcome)| settle(&order.event, outcome))
             .collect())
     }
 }
@@ -44,7 +43,7 @@ impl OrderHandler {
     /// both agree, it is the order that is wrong, and the others must not wait for it.
     async fn apply_alone(
         &self,
-        orders: &[OrderCompleted],
+        orders: &[Delivered<'_, OrderCompleted>],
         refusal: RedisError,
     ) -> Result<Vec<Outcome>, RedisError> {
         if !self.store.agrees_on_time(orders).await? {

@@ -1,5 +1,6 @@
 //! The payments store: one method for each function in `lua/`, and the reads.
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use shared::contract::event::RefundOrder;
@@ -151,21 +152,21 @@ impl OrderStore {
 
     /// Marks orders refunded that inventory rejected; all of them in one call for each partition
     /// they touch. `entry_ids` are those of the entries that asked for it.
-    pub async fn refund_orders(
+    pub async fn refund_orders<R: Borrow<RefundOrder>>(
         &self,
-        refunds: &[RefundOrder],
+        refunds: &[R],
         entry_ids: &[&str],
     ) -> Result<Vec<Refund>, RedisError> {
         let partitions = self.own.partitions();
         let mut outcomes = vec![Refund::NotFound; refunds.len()];
-        for (partition, places) in
-            by_partition(refunds, |refund| partitions.of_order(refund.order_id))
-        {
+        for (partition, places) in by_partition(refunds, |refund| {
+            partitions.of_order(refund.borrow().order_id)
+        }) {
             let mut call = Call::new("refund_orders")
                 .key(keys::changes(partition))
                 .key(keys::account(partition));
             for &place in &places {
-                let refund = &refunds[place];
+                let refund = refunds[place].borrow();
                 call = call
                     .key(keys::order(partition, refund.order_id))
                     .text(refund.order_id)

@@ -11,7 +11,7 @@ use shared::contract::id::Partition;
 use shared::live::Tail;
 use shared::redis::RedisError;
 use shared::redis::RedisUrl;
-use shared::stream::delivery::{Handler, Parking, Settlement};
+use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, OrderStore};
@@ -151,14 +151,14 @@ impl Handler for RefundHandler {
 
     async fn handle(
         &self,
-        refunds: &[RefundOrder],
-        entry_ids: &[&str],
+        refunds: &[Delivered<'_, RefundOrder>],
     ) -> Result<Vec<Settlement>, RedisError> {
-        let outcomes = self.store.refund_orders(refunds, entry_ids).await?;
+        let entry_ids: Vec<&str> = refunds.iter().map(|refund| refund.entry_id).collect();
+        let outcomes = self.store.refund_orders(refunds, &entry_ids).await?;
         Ok(refunds
             .iter()
             .zip(outcomes)
-            .map(|(refund, outcome)| settle(refund, outcome))
+            .map(|(refund, outcome)| settle(&refund.event, outcome))
             .collect())
     }
 }

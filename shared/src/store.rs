@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod claim;
 pub mod function;
+pub(crate) mod incarnation;
 pub mod index;
 pub mod layout;
 pub mod libraries;

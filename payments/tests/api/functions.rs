@@ -16,7 +16,7 @@ use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::claim::{Claim, Once};
-use shared::stream::delivery::{Handler, Parking, Settlement};
+use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use stack::order_line;
 
 use crate::harness::{TestStore, only_partition};
@@ -305,7 +305,7 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
         let handler = RefundHandler {
             store: test.store.clone(),
         };
-        handler.handle(&[refund], &[ENTRY]).await.unwrap().remove(0)
+        handler.handle(&delivered(refund)).await.unwrap().remove(0)
     };
     let is_mismatch = |settlement: &Settlement| {
         matches!(
@@ -347,6 +347,13 @@ async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_
     }
 }
 
+fn delivered(event: RefundOrder) -> [Delivered<'static, RefundOrder>; 1] {
+    [Delivered {
+        entry_id: ENTRY,
+        event,
+    }]
+}
+
 #[tokio::test]
 async fn a_release_of_an_order_that_payments_does_not_know_has_nobody_to_refund() {
     let test = TestStore::start(Partitions::NONE).await;
@@ -364,7 +371,7 @@ async fn a_release_of_an_order_that_payments_does_not_know_has_nobody_to_refund(
             reason,
             ..unknown.clone()
         };
-        let settled = handler.handle(&[refund], &[ENTRY]).await.unwrap();
+        let settled = handler.handle(&delivered(refund)).await.unwrap();
         assert_eq!(
             matches!(settled[0], Settlement::Park(_)),
             parked,

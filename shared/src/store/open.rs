@@ -12,6 +12,7 @@ use crate::contract::id::Partition;
 use crate::redis::{Command, Redis, RedisError};
 use crate::store::Store;
 use crate::store::function::IDENTITY;
+use crate::store::incarnation;
 use crate::store::open::identity::Standing;
 use crate::store::open::server::Keeping;
 
@@ -220,8 +221,7 @@ impl Store {
             if !identity.is_null() {
                 continue;
             }
-            self.remember_incarnation(partition, &self.incarnation().await?)
-                .await?;
+            incarnation::record(self, partition, &self.incarnation().await?).await?;
             let identity = self.identity_text(&Uuid::now_v7().to_string());
             self.run(set.arg(identity).arg("NX")).await?;
         }

@@ -1,315 +1,284 @@
-//! How far the own store has come in the stream of the other service, and whether the two stores
-//! still fit together.
+//! The checkpoint: up to where the own store has acted on the stream of the other service.
 //!
-//! The checkpoint is written into the store that has the effects, after them. So it goes back when they
-//! do, and a store that comes out of a backup tells how old it is. It is moved at each look at the
-//! stores, and before entries are acknowledged that are more than [`STEP`] ahead of it.
+//! It is written into the store that has the effects, after the effects. So it goes back when they
+//! do, and a store that comes out of a backup tells how old it is. It moves at each look at the two
+//! stores, and before entries are acknowledged that are more than [`MAX_UNRECORDED`] ahead of it.
 
 use std::time::Duration;
 
-mod text;
+use futures_util::future::join_all;
 
-use crate::contract::entry_id::{EntryId, InvalidEntryId};
-use crate::redis::{Command, Redis, RedisError, Reply};
+mod agreement;
+mod recorded;
+
+pub(crate) use crate::stream::checkpoint::agreement::{Agreement, compare};
+pub(crate) use crate::stream::checkpoint::recorded::Recorded;
+
+use crate::contract::entry_id::EntryId;
+use crate::contract::id::Partition;
+use crate::redis::{Command, Redis, RedisError};
+use crate::store::Store;
 use crate::store::function::Call;
-use crate::store::{Store, all};
+use crate::store::incarnation;
+use crate::stream::checkpoint::recorded::as_ms;
+use crate::stream::group::Membership;
 use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::stream_state::StreamState;
+
+/// What a consumer knows about the checkpoint of its stream.
+pub(crate) struct Checkpoint {
+    /// The own store, which has the effects and the checkpoint.
+    store: Store,
+    partition: Partition,
+    /// The store that has the stream.
+    stream_store: Redis,
+    membership: Membership,
+    /// The entry that the own store had recorded when it was last asked or told.
+    remembered: EntryId,
+    /// The incarnation of the own store in which all is acted on that may have been forgotten before.
+    /// `None` until the first look.
+    incarnation: Option<String>,
+}
+
+/// What a look at both stores found.
+pub(crate) struct Look {
+    /// What the own store has recorded.
+    pub(crate) recorded: Recorded,
+    /// The stream.
+    pub(crate) stream: StreamState,
+    /// The incarnation of the own store.
+    pub(crate) incarnation: String,
+    /// Whether the two stores agree.
+    pub(crate) agreement: Agreement,
+    /// Whether the own store may have forgotten effects since it was last looked at.
+    pub(crate) may_have_forgotten: bool,
+}
+
+/// The direction in which a checkpoint may move.
+#[derive(Clone, Copy)]
+enum Move {
+    /// To a later entry only.
+    Forward,
+    /// To an earlier entry as well, because the stream has lost its last entries.
+    Back,
+}
 
 /// Hash from stream to checkpoint.
 const CHECKPOINT: &str = "checkpoint";
-/// How far an acknowledged entry may be ahead of the checkpoint, by the time in their ids: moving it
-/// costs a call. Far less than [`REPLAY_WINDOW`].
-pub(crate) const STEP: Duration = Duration::from_mins(1);
+/// How far an acknowledged entry may be ahead of the recorded checkpoint, by the time in their ids:
+/// each move costs a call. Far less than [`REPLAY_WINDOW`].
+const MAX_UNRECORDED: Duration = Duration::from_mins(1);
+/// Pause between two looks at whether the own store was restarted.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Partitions up to which that pause holds. Each consumer looks at all of them, so beyond this number
+/// the pause grows with the partitions.
+const LOOKED_AT_PARTITIONS: u32 = 16;
 
-/// Up to where the own store has acted on a stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Checkpoint {
-    /// The last entry that was given out.
-    pub(crate) id: EntryId,
-    /// About how many entries the stream had been given up to there, never fewer.
-    pub(crate) count: u64,
-    /// The oldest entry that was still under way then; all before it were acted on.
-    pub(crate) open: EntryId,
-    /// An entry acted on that is at least [`REPLAY_WINDOW`] older than the last one.
-    pub(crate) earlier: EntryId,
-}
-
-/// What a consumer knows of its own store.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
-    /// It remembers the stream up to there.
-    pub(crate) id: EntryId,
-    /// The incarnation of it in which everything is acted on that may have been forgotten before.
-    pub(crate) incarnation: String,
-}
-
-/// What a stream says about itself, at one instant.
-#[derive(Debug, Default)]
-pub(crate) struct StreamState {
-    length: u64,
-    /// Entries it was ever given.
-    added: u64,
-    /// The first entry it still has.
-    first: Option<EntryId>,
-    /// The last entry it was given.
-    pub(crate) last: EntryId,
-    /// The last entry that was given to the group.
-    pub(crate) delivered: EntryId,
-    /// How many entries there were up to that one; `None` when Redis cannot tell.
-    read: Option<u64>,
-    /// Entries that the group was given and has not acknowledged.
-    pending: u64,
-    /// The oldest of them.
-    pub(crate) oldest_pending: Option<EntryId>,
-    /// The last entry that somebody removed from the middle.
-    removed: EntryId,
-}
-
-/// Whether the own store and the stream fit together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// They do, or a replay makes them fit.
-    Good,
-    /// The stream has lost its last entries; none of them is much older than the newest.
-    LostTail,
-    /// One of the stores is much older than the other knows it. Only a person can decide what is
-    /// right.
-    Lost(String),
+impl Move {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Back => "back",
+        }
+    }
 }
 
 impl Checkpoint {
-    /// Where to begin to repeat what this store may have forgotten of a stream that was given out
-    /// up to `delivered`: [`REPLAY_WINDOW`] before all that was under way.
-    pub(crate) fn replay_from(self, delivered: EntryId) -> EntryId {
-        let oldest = self.id.min(self.open).min(delivered);
-        EntryId::first_of(oldest.ms.saturating_sub(as_ms(REPLAY_WINDOW)))
-    }
-}
-
-impl Store {
-    /// The checkpoint of a stream: the least far one of all partitions.
-    pub(crate) async fn checkpoint(&self, stream: &str) -> Result<Checkpoint, RedisError> {
-        let checkpoints = all(self.partitions().all().map(|partition| async move {
-            let get = Command::new("HGET")
-                .key(partition.key(CHECKPOINT))
-                .arg(stream);
-            let found = self.run(get).await?;
-            if found.is_null() {
-                return Ok(Checkpoint::default());
-            }
-            let text = found.text()?;
-            text.parse()
-                .map_err(|error| RedisError::Refused(format!("{text}: {error}")))
-        }));
-        let checkpoints: Vec<Checkpoint> = checkpoints
-            .await
-            .into_iter()
-            .collect::<Result<_, RedisError>>()?;
-        Ok(checkpoints.into_iter().min().unwrap_or_default())
+    /// The checkpoint in `store` of the stream that `membership` reads in `stream_store`.
+    pub(crate) fn new(
+        store: Store,
+        partition: Partition,
+        stream_store: Redis,
+        membership: Membership,
+    ) -> Self {
+        Self {
+            store,
+            partition,
+            stream_store,
+            membership,
+            remembered: EntryId::default(),
+            incarnation: None,
+        }
     }
 
-    /// Moves the checkpoint of a stream, in every partition, because the orders of one stream touch
-    /// products of all. Answers `false` when some partition is behind what is `known` of it, or
-    /// in another incarnation than that in which this was found to be right.
-    pub(crate) async fn move_checkpoint(
-        &self,
-        stream: &str,
-        known: &Known,
-        to: Checkpoint,
-        direction: &'static str,
-    ) -> Result<bool, RedisError> {
-        let moved = all(self.partitions().all().map(|partition| async move {
+    /// Asks both stores how far the stream was acted on, and whether they agree.
+    pub(crate) async fn look(&mut self) -> Result<Look, RedisError> {
+        // In this order: either the checkpoint that was read first is of this incarnation, or the
+        // incarnation turns out to be new and the checkpoint is read again.
+        let before = self.remembered;
+        let mut recorded = self.read().await?;
+        let incarnation = self.store.incarnation().await?;
+        let is_known = self.incarnation.as_ref() == Some(&incarnation);
+        if !is_known {
+            recorded = self.read().await?;
+        }
+        // Somebody may put older data back under a server that goes on running.
+        let is_older = recorded.id < before;
+        let stream = self.read_stream().await?;
+        let name = &self.membership.stream;
+        let agreement = compare(&stream, &self.stream_store, name, recorded).await?;
+        let was_replayed =
+            is_known || incarnation::is_recorded(&self.store, self.partition, &incarnation).await?;
+        Ok(Look {
+            recorded,
+            stream,
+            incarnation,
+            agreement,
+            may_have_forgotten: is_older || !was_replayed,
+        })
+    }
+
+    /// Takes the checkpoint back to where a stream is that has lost its last entries.
+    pub(crate) async fn take_back(&mut self, look: &Look) -> Result<(), RedisError> {
+        let to = Recorded::at(look.stream.delivered, &look.stream);
+        self.move_to(to, &look.incarnation, Move::Back).await?;
+        self.remembered = to.id;
+        Ok(())
+    }
+
+    /// Moves the checkpoint to the end of what the group was given, after a look that found nothing
+    /// forgotten. The checkpoint itself says what of that is still pending.
+    pub(crate) async fn catch_up(&mut self, look: &Look) -> Result<(), RedisError> {
+        self.incarnation = Some(look.incarnation.clone());
+        if look.stream.delivered > self.remembered {
+            let to = Recorded::at(look.stream.delivered, &look.stream);
+            self.move_to(to, &look.incarnation, Move::Forward).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the checkpoint to the end of a replay, and records the incarnation in which the replay
+    /// began. The incarnation comes last: if this process crashes before, or the store restarts once
+    /// more, the next look begins the replay anew.
+    pub(crate) async fn complete_replay(
+        &mut self,
+        last: EntryId,
+        incarnation: String,
+    ) -> Result<(), RedisError> {
+        let stream = self.read_stream().await?;
+        // A stream that lost entries during the replay may get them back, not acted on.
+        if stream.last < last {
+            let error = format!("the stream {} has gone back", self.membership.stream);
+            return Err(RedisError::Unavailable(error));
+        }
+        if last > self.remembered {
+            let to = Recorded::at(last, &stream);
+            self.move_to(to, &incarnation, Move::Forward).await?;
+        }
+        match incarnation::record(&self.store, self.partition, &incarnation).await {
+            // A store without room for it costs one more replay at the next start.
+            Err(error) if !error.is_full() => return Err(error),
+            _ => self.incarnation = Some(incarnation),
+        }
+        Ok(())
+    }
+
+    /// Makes sure that an entry may be acknowledged: moves the checkpoint there if the entry is more
+    /// than [`MAX_UNRECORDED`] ahead of it.
+    pub(crate) async fn cover(&mut self, entry: EntryId) -> Result<(), RedisError> {
+        if entry.ms <= self.remembered.ms.saturating_add(as_ms(MAX_UNRECORDED)) {
+            return Ok(());
+        }
+        let to = Recorded::at(entry, &self.read_stream().await?);
+        let incarnation = self.known_incarnation();
+        self.move_to(to, &incarnation, Move::Forward).await
+    }
+
+    /// What the own store has recorded.
+    pub(crate) async fn read(&mut self) -> Result<Recorded, RedisError> {
+        let recorded = read(&self.store, &self.membership.stream).await?;
+        self.remembered = recorded.id;
+        Ok(recorded)
+    }
+
+    /// The stream, as it is now.
+    pub(crate) async fn read_stream(&self) -> Result<StreamState, RedisError> {
+        let Membership { stream, group, .. } = &self.membership;
+        StreamState::read(&self.stream_store, stream, group).await
+    }
+
+    /// The incarnation of the own store in which nothing was found forgotten; empty before the first
+    /// look.
+    pub(crate) fn known_incarnation(&self) -> String {
+        self.incarnation.clone().unwrap_or_default()
+    }
+
+    /// Pause between two looks at both stores.
+    pub(crate) fn look_interval(&self) -> Duration {
+        let partitions = self.store.partitions().all().count();
+        let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
+        LOOK_INTERVAL * partitions.max(LOOKED_AT_PARTITIONS) / LOOKED_AT_PARTITIONS
+    }
+
+    /// Moves the checkpoint in every partition, because the orders of one stream touch products of
+    /// all partitions.
+    ///
+    /// The store refuses where it remembers less than this process knows: its files were put back a
+    /// moment ago, and a move would hide that. It refuses in another incarnation as well, because it
+    /// may have lost its tail: what was seen before says nothing about what it remembers.
+    async fn move_to(
+        &mut self,
+        to: Recorded,
+        incarnation: &str,
+        direction: Move,
+    ) -> Result<(), RedisError> {
+        let (store, stream, known) = (&self.store, &self.membership.stream, self.remembered);
+        let moves = store.partitions().all().map(|partition| async move {
             let call = Call::new("move_checkpoint")
                 .key(partition.key(CHECKPOINT))
-                .arg(stream)
-                .text(known.id)
+                .arg(stream.as_str())
+                .text(known)
                 .text(to.id)
                 .text(to.count)
                 .text(to.open)
                 .text(REPLAY_WINDOW.as_millis())
-                .arg(known.incarnation.as_str())
-                .arg(direction);
-            Ok(self.call(partition, &call).await?.int()? == 1)
-        }));
-        let moved: Vec<bool> = moved.await.into_iter().collect::<Result<_, RedisError>>()?;
-        Ok(moved.into_iter().all(|moved| moved))
-    }
-
-    /// Puts the checkpoint there, whatever was acted on.
-    pub(crate) async fn reset_checkpoint(
-        &self,
-        stream: &str,
-        checkpoint: Checkpoint,
-    ) -> Result<(), RedisError> {
-        for partition in self.partitions().all() {
-            let set = Command::new("HSET")
-                .key(partition.key(CHECKPOINT))
-                .arg(stream);
-            self.run(set.arg(checkpoint.to_string())).await?;
+                .arg(incarnation)
+                .arg(direction.as_str());
+            Ok(store.call(partition, &call).await?.int()? == 1)
+        });
+        let moved: Vec<bool> = join_all(moves)
+            .await
+            .into_iter()
+            .collect::<Result<_, RedisError>>()?;
+        if moved.contains(&false) {
+            let error = format!("the own store may have forgotten that {stream} was acted on");
+            return Err(RedisError::Unavailable(error));
         }
+        self.remembered = to.id.max(known);
         Ok(())
     }
 }
 
-impl StreamState {
-    /// Asks the store that has the stream. A stream that does not exist has nothing.
-    pub(crate) async fn read(redis: &Redis, stream: &str, group: &str) -> Result<Self, RedisError> {
-        let info = Command::new("XINFO")
-            .arg("STREAM")
-            .key(stream)
-            .args(["FULL", "COUNT", "1"]);
-        let info = match redis.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
-            info => info?,
-        };
-        let first = info.clone().field("entries")?.entries()?.into_iter().next();
-        let mut state = Self {
-            length: info.clone().field("length")?.unsigned()?,
-            added: info.clone().field("entries-added")?.unsigned()?,
-            first: first.map(|entry| read_id(&entry.id)).transpose()?,
-            last: id_field(&info, "last-generated-id")?,
-            removed: id_field(&info, "max-deleted-entry-id")?,
-            ..Self::default()
-        };
-        for found in info.field("groups")?.list()? {
-            if found.clone().field("name")?.text()? == group {
-                state.delivered = id_field(&found, "last-delivered-id")?;
-                state.read = found.clone().field("entries-read")?.unsigned().ok();
-                state.pending = found.clone().field("pel-count")?.unsigned()?;
-                let oldest = found.field("pending")?.list()?.into_iter().next();
-                state.oldest_pending = oldest.map(read_pending).transpose()?;
-            }
+/// What a store has recorded of a stream. Its partitions may differ, and then the earliest counts.
+pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisError> {
+    let reads = store.partitions().all().map(|partition| async move {
+        let get = Command::new("HGET")
+            .key(partition.key(CHECKPOINT))
+            .arg(stream);
+        let found = store.run(get).await?;
+        if found.is_null() {
+            return Ok(Recorded::default());
         }
-        Ok(state)
-    }
-
-    /// The checkpoint of a store that has acted on the stream up to `id`.
-    pub(crate) fn checkpoint_at(&self, id: EntryId) -> Checkpoint {
-        let open = self.oldest_pending.unwrap_or(id).min(id);
-        Checkpoint {
-            id,
-            count: self.count(),
-            open,
-            earlier: EntryId::default(),
-        }
-    }
-
-    /// Whether there is nothing, and perhaps nothing any more: what there was to repeat may come
-    /// back with the files of its store. The own checkpoint, which may be lost too, does not tell.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.added == 0
-    }
-
-    /// Whether an entry that was pending once is so no longer.
-    pub(crate) fn is_settled(&self, entry: EntryId) -> bool {
-        self.oldest_pending.is_none_or(|oldest| entry < oldest)
-    }
-
-    /// How many entries there were up to the last one that the group was given, or more.
-    fn count(&self) -> u64 {
-        self.read.unwrap_or(self.added)
-    }
-
-    /// Compares the stream with what the own store remembers of it.
-    pub(crate) async fn fit(
-        &self,
-        redis: &Redis,
-        stream: &str,
-        own: Checkpoint,
-    ) -> Result<Fit, RedisError> {
-        let mut found = Vec::new();
-        for id in [own.earlier, own.id] {
-            if self.has_to_have(id) && own.id > self.delivered {
-                let id = id.to_string();
-                let find = Command::new("XRANGE")
-                    .key(stream)
-                    .arg(id.as_str())
-                    .arg(id.as_str());
-                found.extend(
-                    redis
-                        .run(find)
-                        .await?
-                        .entries()?
-                        .into_iter()
-                        .map(|entry| entry.id),
-                );
-            }
-        }
-        Ok(self.judge(stream, own, |id| found.contains(&id.to_string())))
-    }
-
-    fn judge(&self, stream: &str, own: Checkpoint, has: impl Fn(EntryId) -> bool) -> Fit {
-        if let Some(gone) = self.gone_behind(own) {
-            return Fit::Lost(format!(
-                "this store is older than what was acted on: it remembers {stream} up to {}, the \
-                 stream was acted on up to {}, and {gone} entries in between are gone. {REMEDY}",
-                own.id, self.delivered,
-            ));
-        }
-        // A group that was lost and made again begins anew in a stream that has lost nothing. A
-        // stream that was never given anything was lost with its whole store, which that store has
-        // to be asked about.
-        if own.id <= self.delivered || self.added == 0 {
-            return Fit::Good;
-        }
-        let has_forgotten = |id| id > self.last || self.has_to_have(id) && !has(id);
-        if has_forgotten(own.earlier) {
-            return Fit::Lost(format!(
-                "the stream {stream} is older than what was acted on: it is given out up to {}, \
-                 and was acted on up to {}. {REMEDY}",
-                self.delivered, own.id,
-            ));
-        }
-        if has_forgotten(own.id) {
-            Fit::LostTail
-        } else {
-            Fit::Good
-        }
-    }
-
-    /// How many entries behind the checkpoint no replay can bring back, because the stream has none of
-    /// them any more. An own store that lost only its tail is never that far behind.
-    fn gone_behind(&self, own: Checkpoint) -> Option<u64> {
-        let is_far = self.delivered.ms.saturating_sub(own.id.ms) > as_ms(REPLAY_WINDOW);
-        let begins_later = self.first.is_none_or(|first| first > own.id);
-        let gone = self
-            .added
-            .saturating_sub(self.length)
-            .saturating_sub(own.count);
-        // What is only under way is not behind, even where somebody removed it from the stream.
-        let acted_on = self.count().saturating_sub(own.count) > self.pending;
-        (is_far && begins_later && acted_on && gone > 0).then_some(gone)
-    }
-
-    /// Whether an entry with this id, if there ever was one, cannot have been trimmed or removed.
-    fn has_to_have(&self, entry: EntryId) -> bool {
-        let is_within = entry <= self.last && self.first.is_some_and(|first| first <= entry);
-        is_within && entry > self.removed
-    }
+        let text = found.text()?;
+        text.parse()
+            .map_err(|error| RedisError::Refused(format!("{text}: {error}")))
+    });
+    let recorded: Vec<Recorded> = join_all(reads)
+        .await
+        .into_iter()
+        .collect::<Result<_, RedisError>>()?;
+    Ok(recorded.into_iter().min().unwrap_or_default())
 }
 
-/// What a person has to do.
-const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
-     `payments reconcile --apply` and then the verb adopt-store of this service";
-
-/// The same length of time in milliseconds, as ids count it.
-pub(crate) fn as_ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// An id that the server wrote.
-pub(crate) fn read_id(text: &str) -> Result<EntryId, RedisError> {
-    text.parse()
-        .map_err(|error: InvalidEntryId| RedisError::Refused(format!("{text}: {error}")))
-}
-
-fn read_pending(entry: Reply) -> Result<EntryId, RedisError> {
-    let [id, _consumer, _time, _deliveries] = entry.exactly("a pending entry")?;
-    read_id(&id.text()?)
-}
-
-fn id_field(info: &Reply, name: &'static str) -> Result<EntryId, RedisError> {
-    read_id(&info.clone().field(name)?.text()?)
+/// Records `to` in every partition, whatever was acted on.
+pub(crate) async fn reset(store: &Store, stream: &str, to: Recorded) -> Result<(), RedisError> {
+    for partition in store.partitions().all() {
+        let set = Command::new("HSET")
+            .key(partition.key(CHECKPOINT))
+            .arg(stream);
+        store.run(set.arg(to.to_string())).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

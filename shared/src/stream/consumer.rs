@@ -1,23 +1,24 @@
 //! The consumer loop, the only one in the workspace.
 //!
-//! In this order: what this consumer held when it died, what other dead consumers held, what is to
-//! be tried again, and then new entries. The next batch is read while the last one is settled, and
-//! left a moment to fill where there is much to do.
+//! In this order: the entries that this consumer held when it died, those that other dead consumers
+//! held, those that are due for another attempt, and then new entries. The next batch is read while
+//! the last one is settled. Where there is much to do, it is given a moment to fill.
 //!
 //! Two races are known, and answered:
 //!
-//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Every path answers `NOGROUP` by
-//!   creating it again at the beginning. Entries that were acknowledged are then delivered once
-//!   more, and change nothing.
-//! * *The own store forgets* what was acknowledged already, because it was restarted without its
-//!   last writes, failed over or put back from a backup. No redelivery would ever come: see
-//!   [`crate::stream::replay`]. Where that cannot help either, nothing is acted on: see `shared::stream::checkpoint`.
+//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Each command then answers `NOGROUP`,
+//!   and the consumer creates the group again at the beginning of the stream. Entries that were
+//!   acknowledged are delivered once more, and change nothing.
+//! * *The own store forgets* effects whose entries are acknowledged, because it was restarted without
+//!   its last writes, failed over, or was put back from a backup. Redis would never deliver those
+//!   entries again, so the consumer reads them again: see [`crate::stream::replay`]. Where a replay
+//!   cannot help, the consumer acts on nothing: see `shared::stream::checkpoint`.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 mod overdue;
 mod recovery;
+mod replaying;
 mod round;
 mod state;
 
@@ -29,38 +30,32 @@ use crate::contract::id::Partition;
 use crate::redis::RedisUrl;
 use crate::redis::{Redis, RedisError, ReplicaAcks};
 use crate::store::Store;
+use crate::stream::attempts::Attempts;
+use crate::stream::checkpoint::Checkpoint;
+use crate::stream::consumer::replaying::Step;
 use crate::stream::consumer::round::{Read, Round, has_waited};
 use crate::stream::consumer::state::State;
 use crate::stream::dead_letter::{Bounds, Keeper};
 use crate::stream::delivery::{Delivery, Handler};
-use crate::stream::group::Membership;
-use crate::stream::replay::Step;
+use crate::stream::group::{BATCH, BLOCK, Membership};
+use crate::stream::replay::Replay;
 use crate::stream::settler::Settler;
-
-/// Entries handed over at once; also the most a consumer holds. A read answers what is there, so they
-/// are so many only where a pile is waiting.
-pub const BATCH: usize = 500;
-/// How long a read waits for the first new entry. Never for ever: a reader must notice that its
-/// stream is gone.
-pub const BLOCK: Duration = Duration::from_secs(2);
-/// Wait after a failure of one of the stores.
-const OUTAGE: Backoff = Backoff {
-    first: Duration::from_millis(50),
-    max: Duration::from_secs(1),
-};
 
 /// Reads one stream as one member of its group and hands what it reads to a handler.
 pub struct Consumer<H> {
     settler: Settler<H>,
+    attempts: Attempts,
+    checkpoint: Checkpoint,
+    replay: Replay,
     reader: Redis,
     reclaim_idle: Duration,
     progress: Progress,
     state: State,
 }
 
-/// Why a round came to no good end.
+/// Why a round failed.
 enum Trouble {
-    /// A store was in the way.
+    /// A store failed.
     Redis(RedisError),
     /// Acting on anything might be wrong, for this reason.
     Halt(String),
@@ -82,6 +77,12 @@ pub struct Settings {
     /// Pause between two lines of the log that say how many dead letters there are.
     pub report_interval: Duration,
 }
+
+/// Wait after a failure of one of the stores.
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
 
 impl From<RedisError> for Trouble {
     fn from(error: RedisError) -> Self {
@@ -106,6 +107,14 @@ impl<H: Handler> Consumer<H> {
         };
         let stream_store = Redis::worker(&settings.stream_store).with_acks(settings.acks);
         Self {
+            attempts: Attempts::new(own_store.clone(), partition),
+            checkpoint: Checkpoint::new(
+                own_store.clone(),
+                partition,
+                stream_store.clone(),
+                membership.clone(),
+            ),
+            replay: Replay::default(),
             settler: Settler {
                 handler,
                 membership,
@@ -113,7 +122,6 @@ impl<H: Handler> Consumer<H> {
                 own_store,
                 partition,
                 keeper: Keeper::new(settings.dead_letters),
-                known: Mutex::default(),
             },
             reader: Redis::reader(&settings.stream_store, BLOCK).with_acks(settings.acks),
             reclaim_idle: settings.reclaim_idle,
@@ -122,8 +130,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// Reads until the process is to stop, then finishes what it has in hand. Never gives up: a
-    /// store that is away is waited for.
+    /// Reads until the process is to stop, then settles the batch in hand. Never gives up: it waits
+    /// for a store that is away.
     pub async fn run(mut self, shutdown: Shutdown) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
@@ -133,18 +141,18 @@ impl<H: Handler> Consumer<H> {
                         tracing::info!(stream = self.stream(), failures, "reading again");
                     }
                     failures = 0;
-                    self.state.got_on();
+                    self.state.set_progress();
                     self.progress.mark();
                     continue;
                 }
                 Ok(Round::Underway) => continue,
-                Ok(Round::Nowhere(reason)) => {
-                    // Once in a while that happens to every consumer.
-                    if self.state.is_first_nowhere() {
+                Ok(Round::Stuck(reason)) => {
+                    // Every consumer has one such round once in a while.
+                    if self.state.is_first_stuck() {
                         continue;
                     }
                     failures += 1;
-                    self.tell_nowhere(reason, failures);
+                    self.log_stuck(reason, failures);
                 }
                 Err(trouble) => {
                     failures += 1;
@@ -154,7 +162,8 @@ impl<H: Handler> Consumer<H> {
             sleep_unless(&shutdown, OUTAGE.wait(failures)).await;
         }
         let in_hand = std::mem::take(&mut self.state.in_hand);
-        let drained = tokio::time::timeout(DRAIN_LIMIT, self.settler.settle(in_hand)).await;
+        let drain = self.settler.settle(in_hand, &mut self.checkpoint);
+        let drained = tokio::time::timeout(DRAIN_LIMIT, drain).await;
         if !matches!(drained, Ok(Ok(_))) {
             tracing::warn!(
                 stream = self.stream(),
@@ -172,16 +181,9 @@ impl<H: Handler> Consumer<H> {
                 .await?;
             self.state.group_exists = true;
         }
-        match self
-            .state
-            .replay
-            .step(&self.settler, &mut self.state.past_pace)
-            .await?
-        {
-            Step::GoOn => {}
-            Step::Begun => return Ok(Round::Nowhere("it acts on the same recent events again")),
-            Step::Repeated => return Ok(Round::Progress),
-            Step::RepeatedAgain | Step::Ended => return Ok(Round::Underway),
+        match self.replay_step().await? {
+            Step::Proceed => {}
+            Step::Replaying(round) => return Ok(round),
             Step::Halt(reason) => return Err(Trouble::Halt(reason)),
         }
         if let Some(after) = self.state.own_pending_after.take() {
@@ -222,39 +224,40 @@ impl<H: Handler> Consumer<H> {
             };
             Ok((entries, read))
         };
-        // What is in hand goes first.
-        let (again, found) = tokio::join!(self.settler.settle(in_hand), read);
+        // The batch in hand goes first.
+        let settle = self.settler.settle(in_hand, &mut self.checkpoint);
+        let (again, found) = tokio::join!(settle, read);
         *settled += self.state.retry_later(count, again?);
         let (entries, read) = found?;
         self.state.in_hand = entries.into_iter().map(Delivery::first).collect();
         Ok(read)
     }
 
-    /// A round that failed nowhere and came nowhere either.
-    fn tell_nowhere(&self, reason: &'static str, failures: u32) {
+    /// A round without a failure and without progress.
+    fn log_stuck(&self, reason: &'static str, failures: u32) {
         self.progress.failed(&reason);
         if failures.is_power_of_two() {
             tracing::warn!(stream = self.stream(), failures, "no progress: {reason}");
         }
     }
 
-    /// After a failure nothing in memory counts: whatever was read is pending in this name and is
-    /// read again.
+    /// After a failure nothing in memory counts: the entries that were read are pending under this
+    /// name, and are read again.
     fn start_over(&mut self, trouble: &Trouble, failures: u32) {
-        let told = failures.is_power_of_two();
+        let is_logged = failures.is_power_of_two();
         match trouble {
             Trouble::Halt(reason) => {
                 self.progress.halt(reason);
-                if told {
+                if is_logged {
                     tracing::error!(stream = self.stream(), failures, "halted: {reason}");
                 }
             }
             Trouble::Redis(error) => {
                 self.progress.failed(error);
-                if told {
+                if is_logged {
                     tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
                 }
-                // Looking at a stream that is gone says so in its own way.
+                // `XINFO` answers "no such key" for a stream that is gone, the other commands `NOGROUP`.
                 if error.is_refusal("NOGROUP") || error.is_refusal("ERR no such key") {
                     self.state.group_exists = false;
                 }

@@ -1,12 +1,12 @@
-//! Dead letters: entries set aside, so that those after them flow.
+//! Dead letters: entries that are set aside, so that the entries after them flow.
 //!
-//! They are kept in the consumer's own store, oldest first, with the fields as they came and what
-//! is known about the failure. This is not a function, as other changes are: an entry may have more
-//! fields than Lua can pass on. A crash between the writes leaves dead letters twice rather than not
-//! at all.
+//! The consumer's own store keeps them, oldest first. A dead letter has the fields of its entry as they
+//! came, and what is known about the failure. Other changes are Redis Functions and this one is not: an
+//! entry may have more fields than Lua can pass on. A crash between the writes leaves a dead letter
+//! twice rather than not at all.
 //!
 //! The store keeps as many as [`Bounds`] allow. The oldest ones beyond that go into the log, whole,
-//! and then out of the store. Where the log is not written, they stay.
+//! and then leave the store. Where the log is not written, they stay.
 
 use std::time::Duration;
 
@@ -29,9 +29,9 @@ use crate::stream::group::Membership;
 
 /// The stream of dead letters.
 pub(crate) const DEAD_LETTERS: &str = "dead_letters";
-/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. An
-/// entry is known by its id and a digest of its fields, because a stream that lost its tail may
-/// give the same id again to another event.
+/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. The
+/// name of an entry is its id and a digest of its fields, because a stream that lost its tail may
+/// give the same id to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Pause between two lines of the log that say how many dead letters there are.
 pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
@@ -45,8 +45,8 @@ pub struct Bounds {
     pub count: u64,
     /// Their bytes, as the store counts them.
     pub bytes: u64,
-    /// How much older one may be than the newest one. The clock of the store alone makes none old:
-    /// see [`crate::store::sweep`].
+    /// How much older a dead letter may be than the newest one. The clock of the store alone does not
+    /// make it old: see [`crate::store::sweep`].
     pub age: Duration,
 }
 
@@ -101,14 +101,14 @@ impl DeadLetters<'_> {
                 remember = remember.arg(name.as_str()).arg(id.as_str());
             }
         }
-        // Those that were added are not added again, even where others failed.
+        // The dead letters that were added are not added again, even where others failed.
         if ids.iter().any(Option::is_some) {
             self.store.run_confirmed(remember).await?;
         }
         if let Some(error) = failure {
             return Err(error);
         }
-        tell(membership, &news);
+        log_parked(membership, &news);
         self.keep_within(keeper).await;
         Ok(())
     }
@@ -125,7 +125,7 @@ impl DeadLetters<'_> {
         Ok(self.store.run(page).await?.whole_entries()?)
     }
 
-    /// Those that are not set aside yet, and the names by which they are known.
+    /// The entries that are not set aside yet, with their names.
     async fn unknown<'p>(
         &self,
         parked: &'p [(Delivery, Parking)],
@@ -148,8 +148,8 @@ impl DeadLetters<'_> {
     }
 }
 
-/// One line for all of them: they may come in thousands.
-fn tell(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
+/// One line for all of them: thousands may be set aside together.
+fn log_parked(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
     let mut reasons: Vec<&str> = news.iter().map(|(_, parking, _)| parking.reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
@@ -165,7 +165,7 @@ fn tell(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
         reasons = reasons.join(", "),
         entries = entries.join(", "),
         detail,
-        "parked: somebody has to look at these entries"
+        "parked: a person has to look at these entries"
     );
 }
 

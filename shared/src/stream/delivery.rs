@@ -1,36 +1,46 @@
-//! What passes between the consumer loop and the code that acts on events.
+//! What the consumer loop and the code that acts on events hand to each other.
 
+use std::borrow::Borrow;
 use std::future::Future;
 
 use crate::contract::event::Event;
 use crate::redis::{Entry, RedisError};
 
-/// Acts on events. Everything it does must be safe to do twice: delivery is at least once.
+/// Acts on events. Delivery is at least once, so acting on the same event twice must change nothing
+/// the second time.
 pub trait Handler: Send + Sync + 'static {
     /// The event it acts on.
     type Event: Event;
 
-    /// Acts on a batch and answers one settlement per event, in the same order. `entry_ids` tells
-    /// which stream entry brought which event.
+    /// Acts on a batch and answers one settlement for each event, in the same order.
     ///
     /// An [`RedisError::Unavailable`] says that nothing is known about any of them, and a
     /// [`RedisError::NotNow`] that nothing was done about any. After either, the loop waits and hands
     /// them over again, without counting. A [`RedisError::Refused`] is a retry of each, alone.
     fn handle(
         &self,
-        events: &[Self::Event],
-        entry_ids: &[&str],
+        batch: &[Delivered<'_, Self::Event>],
     ) -> impl Future<Output = Result<Vec<Settlement>, RedisError>> + Send;
 }
 
-/// What becomes of a delivery.
+/// An event, and the stream entry that brought it.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered<'a, E> {
+    /// The id of the stream entry.
+    pub entry_id: &'a str,
+    /// The event.
+    pub event: E,
+}
+
+/// How a delivery ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// The effect is in the store: acknowledge.
+    /// The effect is in the store: acknowledge the entry.
     Done,
-    /// It did not work, but may: hand it over again, alone, after a pause.
+    /// The handler failed, and another attempt may succeed: hand the entry over again, alone, after
+    /// a pause.
     Retry(String),
-    /// It will never work: set it aside for a person.
+    /// No attempt will ever succeed: set the entry aside for a person.
     Park(Parking),
 }
 
@@ -48,16 +58,33 @@ pub struct Parking {
 pub struct Delivery {
     /// The entry.
     pub entry: Entry,
-    /// How often it reached the handler before.
+    /// How often the handler was given the entry before.
     pub attempts: u32,
 }
 
 /// An entry that reached the handler this often without success is set aside.
 pub const MAX_ATTEMPTS: u32 = 5;
 
+/// A store that needs only the events takes a batch as it is.
+impl<E> Borrow<E> for Delivered<'_, E> {
+    fn borrow(&self) -> &E {
+        &self.event
+    }
+}
+
 impl Delivery {
     /// The first delivery of an entry.
     pub fn first(entry: Entry) -> Self {
         Self { entry, attempts: 0 }
+    }
+}
+
+impl Parking {
+    /// The handler failed on the entry [`MAX_ATTEMPTS`] times.
+    pub(crate) fn too_often(detail: String) -> Self {
+        Self {
+            reason: "max_deliveries",
+            detail,
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! A consumer group on one stream: the commands of Redis behind it, each in one place.
+//! A consumer group on one stream, and the Redis commands behind it.
 //!
-//! Entries are read confirmed: nobody may act on one that a failover takes back.
+//! Entries are read confirmed: a consumer must not act on an entry that a failover takes back.
 
 use std::time::Duration;
 
@@ -18,34 +18,40 @@ pub struct Membership {
     pub stream: String,
     /// The consumer group.
     pub group: &'static str,
-    /// The name of this consumer in the group: another one for each process, the same after a
-    /// restart.
+    /// The name of this consumer in the group. Each process has a name of its own, and keeps it over
+    /// a restart.
     pub consumer: String,
 }
 
 /// What a scan for abandoned entries found.
 #[derive(Debug)]
 pub struct Reclaimed {
-    /// Where the next scan goes on; `0-0` when this one came to the end.
+    /// Where the next scan goes on; `0-0` when this scan came to the end.
     pub cursor: String,
-    /// Entries that are now ours.
+    /// Entries that now belong to this consumer.
     pub entries: Vec<Entry>,
 }
 
-/// The id before all others: a group created there misses nothing, a scan started there sees
-/// everything.
+/// The id before all others. A group that is created there misses no entry, and a scan that starts
+/// there sees every entry.
 pub const BEGINNING: &str = "0-0";
 
-/// Entries that one command reads. A longer answer arrives in more pieces, and with each of them it
-/// is taken apart from its beginning again.
+/// Entries handed over at once; also the most that a consumer holds. A read answers the entries that
+/// are there, so a batch is this large only where a pile waits.
+pub const BATCH: usize = 500;
+/// How long a read waits for the first new entry. Never for ever: a reader must notice that its
+/// stream is gone.
+pub const BLOCK: Duration = Duration::from_secs(2);
+/// Entries that one command reads. A longer answer arrives in more pieces, and the client parses it
+/// from its beginning again with each piece.
 const READ: usize = 100;
-/// Entries that one command reads again: there may be many, and each page is settled before the next
-/// one is read.
+/// Entries that one command reads again. There may be many, and each page is settled before the next
+/// page is read.
 const AGAIN: usize = 500;
 
 impl Membership {
-    /// Creates the group, and the stream if need be. It starts at the beginning, so that nothing
-    /// emitted before is missed.
+    /// Creates the group, and the stream where it does not exist. The group starts at the beginning of
+    /// the stream, so that it misses no entry that was emitted before.
     pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
         let create = Command::new("XGROUP")
             .arg("CREATE")
@@ -59,7 +65,7 @@ impl Membership {
         }
     }
 
-    /// Waits up to `block` for entries that nobody was given yet, and reads up to `room` of them.
+    /// Waits up to `block` for entries that no consumer was given yet, and reads up to `room` of them.
     pub async fn read_new(
         &self,
         reader: &Redis,
@@ -77,7 +83,7 @@ impl Membership {
         while is_full && entries.len() < room && weight(&entries) < READ_BYTES {
             let count = pace.count(READ.min(room - entries.len()));
             let more = self.read_undelivered(reader, self.read(count)).await?;
-            // What comes after a pile is no new pile.
+            // An empty answer only says that the pile has been read.
             if !more.is_empty() {
                 pace.learn(count, &more);
             }
@@ -96,7 +102,7 @@ impl Membership {
         Ok(bounded(reader.run_confirmed(read).await?.read_entries()?))
     }
 
-    /// Reads again what was given to this consumer after `after` and is not acknowledged.
+    /// Reads again the entries after `after` that this consumer was given and has not acknowledged.
     pub async fn read_own_pending(
         &self,
         redis: &Redis,
@@ -134,7 +140,7 @@ impl Membership {
         let [cursor, entries, removed] = redis.run_confirmed(claim).await?.exactly("a scan")?;
         let mut entries = bounded(entries.entries()?);
         pace.learn(count, &entries);
-        // Redis has taken these off the list by itself; nobody else will ever hear of them.
+        // Redis has taken these off the pending list by itself, and never delivers them again.
         entries.extend(removed.texts()?.into_iter().map(|id| Entry {
             id,
             ..Entry::default()
@@ -145,7 +151,7 @@ impl Membership {
         })
     }
 
-    /// Acknowledges entries: they are settled, whoever is asked.
+    /// Acknowledges entries.
     pub async fn acknowledge(&self, redis: &Redis, ids: Vec<String>) -> Result<(), RedisError> {
         if ids.is_empty() {
             return Ok(());
@@ -175,7 +181,7 @@ impl Membership {
         Ok(entries)
     }
 
-    /// The other consumers that have nothing pending and have not been heard of for `idle`, on the clock
+    /// The other consumers that have nothing pending and have asked for nothing for `idle`, on the clock
     /// of the store.
     pub async fn idle_consumers(
         &self,
@@ -198,8 +204,8 @@ impl Membership {
         Ok(names)
     }
 
-    /// Removes consumers. Answers how many pending entries went with them after all: not 0 if one came
-    /// back to life between the look and the removal, and then somebody has to read them again.
+    /// Removes consumers. Answers how many pending entries went with them. That is not 0 where a
+    /// consumer was given entries between the look and the removal; they have to be read again.
     pub async fn remove_consumers(
         &self,
         redis: &Redis,
@@ -231,7 +237,7 @@ impl Membership {
     }
 }
 
-/// What no event is as large as is kept only in part.
+/// Keeps only a part of entries that are larger than any event.
 fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.iter_mut().for_each(Entry::cut);
     entries

@@ -1,8 +1,10 @@
 //! What a person may accept: that a store, or the stream that it acts on, has lost something for good.
 
 use crate::store::Store;
+use crate::store::incarnation;
 use crate::store::open::{OpenError, Witness};
-use crate::stream::checkpoint::{Fit, StreamState};
+use crate::stream::checkpoint::{self, Agreement, Recorded, compare};
+use crate::stream::stream_state::StreamState;
 
 /// Takes the store and the stream as they are from here on. Where nothing is lost, nothing changes.
 pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenError> {
@@ -10,14 +12,12 @@ pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenErr
     for partition in store.partitions().all() {
         let stream = partition.key(witness.stream);
         let state = StreamState::read(&witness.redis, &stream, witness.group).await?;
-        let checkpoint = store.checkpoint(&stream).await?;
-        if let Fit::Lost(_) = state.fit(&witness.redis, &stream, checkpoint).await? {
-            store
-                .reset_checkpoint(&stream, state.checkpoint_at(state.delivered))
-                .await?;
-            store
-                .remember_incarnation(partition, &store.incarnation().await?)
-                .await?;
+        let recorded = checkpoint::read(store, &stream).await?;
+        let agreement = compare(&state, &witness.redis, &stream, recorded).await?;
+        if let Agreement::Diverged(_) = agreement {
+            let recorded = Recorded::at(state.delivered, &state);
+            checkpoint::reset(store, &stream, recorded).await?;
+            incarnation::record(store, partition, &store.incarnation().await?).await?;
         }
     }
     Ok(store.adopt().await?)

@@ -1,8 +1,8 @@
-//! Trimming: a stream keeps what some group still needs, and what is younger than its retention.
-//! Nothing else.
+//! Trimming: a stream keeps the entries that some group still needs, and those younger than its
+//! retention. It keeps no others.
 //!
-//! The ids of entries carry the clock of the store, which may be wrong for a while. So nothing is trimmed
-//! that was not acknowledged some time ago on the clock of the machine that never jumps.
+//! The ids of entries carry the clock of the store, which may be wrong for a while. So an entry is trimmed
+//! only when it was acknowledged some time ago on the monotonic clock of this machine.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -18,20 +18,20 @@ use crate::stream::replay::REPLAY_WINDOW;
 
 /// Pause between two trims. Far longer than a store may forget.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
-/// Calls per trim. Redis removes at most 100 nodes of 100 entries with one call, so that no call
-/// takes long.
+/// The most calls of one trim. Redis removes at most 100 nodes of 100 entries with one call, so no
+/// call takes long.
 const MAX_CALLS: usize = 1_000;
 
-/// How far the ids of a stream may be ahead of the clock of its store. Beyond it the clock was set back,
-/// and ids no longer tell how old an entry is.
+/// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the clock
+/// was set back, and ids do not tell how old an entry is.
 const MAX_AHEAD: Duration = Duration::from_mins(1);
-/// Looks that are remembered for each partition.
+/// The most looks that are remembered for each partition.
 const MAX_LOOKS: usize = 64;
 
 /// Trims one stream, time and again.
 ///
-/// What was still needed at the last trims is kept for a while. A reader that has acknowledged it since
-/// may not yet have its effect on the disk, or on the replicas, of its own store.
+/// Entries that were still needed at the last trims are kept for a while. A reader that has acknowledged
+/// them since may not have their effects on the disk, or on the replicas, of its own store yet.
 pub struct Trimmer {
     store: Store,
     retention: Duration,
@@ -45,7 +45,7 @@ pub struct Trimmer {
 struct Looks(VecDeque<(Instant, EntryId)>);
 
 impl Trimmer {
-    /// A trimmer of a stream in `store`, which removes what has been acknowledged for `settled`.
+    /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for `settled`.
     pub fn new(store: Store, retention: Duration, settled: Duration) -> Self {
         Self {
             store,
@@ -55,12 +55,11 @@ impl Trimmer {
         }
     }
 
-    /// Removes from the stream of `E`, in every partition, what every group had acknowledged some
-    /// time ago already, and what is older by the retention than the oldest entry that some group
-    /// still needed.
+    /// Removes entries from the stream of `E`, in every partition. Every group had acknowledged them some
+    /// time ago, and they are older by the retention than the oldest entry that some group needed.
     ///
-    /// While the group of `E` does not exist, nothing is removed: it is created again at the
-    /// beginning of the stream, and must find there whatever it had not acknowledged.
+    /// While the group of `E` does not exist, nothing is removed. The group is created again at the
+    /// beginning of the stream, and must find there all entries that it had not acknowledged.
     pub async fn trim<E: Event>(&self) -> Result<(), RedisError> {
         for partition in self.store.partitions().all() {
             let key = partition.key(E::STREAM);
@@ -76,7 +75,7 @@ impl Trimmer {
         Ok(())
     }
 
-    /// Remembers what is needed now, and answers what was needed long enough ago.
+    /// Remembers the oldest entry needed now. Answers the one that was needed long enough ago.
     fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         looks
@@ -87,7 +86,7 @@ impl Trimmer {
 }
 
 impl Looks {
-    /// What was needed at the last look that is at least `settled` ago; the looks before that one are
+    /// The entry that was needed at the last look at least `settled` ago. The looks before that one are
     /// forgotten.
     fn remember(&mut self, now: Instant, needed: EntryId, settled: Duration) -> Option<EntryId> {
         let is_settled = |at: Instant| now.saturating_duration_since(at) >= settled;
@@ -106,12 +105,12 @@ impl Looks {
     }
 }
 
-/// The first entry that is kept. It counts from the oldest entry that is needed, not from now: a reader
-/// that was behind keeps the past it may have to repeat.
+/// The first entry that is kept. The retention counts from the oldest entry that is needed, not from now:
+/// a reader that was behind keeps the past that it may have to replay.
 fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Duration) -> EntryId {
     if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REPLAY_WINDOW {
-        // The clock was set back, so new entries follow under ids of a time to come. Only how long ago
-        // they were acknowledged tells how old they are.
+        // The clock was set back, so new entries get ids of a future time. Only the time since their
+        // acknowledgement tells how old they are.
         return settled;
     }
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
@@ -138,8 +137,8 @@ async fn trim_stream(store: &Store, key: &str, first: EntryId) -> Result<(), Red
     Ok(())
 }
 
-/// The oldest entry that some group has not acknowledged, or would be given next. `None` when that
-/// cannot be told.
+/// The oldest entry that some group has not acknowledged, or would be given next. `None` where the
+/// stream or the group does not exist.
 async fn oldest_needed(
     store: &Store,
     key: &str,
@@ -163,7 +162,7 @@ async fn oldest_needed(
                 .run(summary)
                 .await?
                 .exactly("a summary of what is pending")?;
-            // It was acknowledged in between if there is none; the next trim will see.
+            // The last pending entry was acknowledged in between; the next trim will see.
             needed = if smallest.is_null() {
                 EntryId::default()
             } else {
@@ -176,7 +175,7 @@ async fn oldest_needed(
     Ok(oldest.filter(|_| found))
 }
 
-/// An id that does not read as one keeps everything.
+/// A malformed id counts as 0-0, and keeps everything.
 fn parse_id(id: &str) -> EntryId {
     id.parse().unwrap_or_default()
 }

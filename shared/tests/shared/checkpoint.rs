@@ -1,13 +1,11 @@
-//! Up to where a store has acted on a stream.
+//! The checkpoint of a store: up to where it has acted on a stream.
 
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
-use shared::store::open::Witness;
-use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 
-use crate::harness::{GROUP, LIMIT, STREAM, Stores, partition};
-use crate::script::{DONE, PARK, Script};
+use crate::harness::{LIMIT, STREAM, Stores, partition};
+use crate::script::{PARK, Script};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -40,24 +38,15 @@ async fn call_for(
     Ok(stores.own_store().call(partition(), &call).await?.int()?)
 }
 
-async fn checkpoint(stores: &Stores) -> Option<String> {
+/// The checkpoint, as the own store has recorded it.
+pub(crate) async fn checkpoint(stores: &Stores) -> Option<String> {
     let get = Command::new("HGET").key("checkpoint").arg(STREAM);
     stores.operator.run(get).await.unwrap().text().ok()
 }
 
-async fn operate(stores: &Stores, command: Command) {
+/// Sends a command to the own store, with all rights.
+pub(crate) async fn operate(stores: &Stores, command: Command) {
     stores.operator.run(command).await.unwrap();
-}
-
-/// How often the stream was looked at, by anybody.
-async fn looks(stores: &Stores) -> u64 {
-    let info = Command::new("INFO").arg("commandstats");
-    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
-    line.and_then(|line| line.split(',').next()?.parse().ok())
-        .unwrap_or_default()
 }
 
 async fn identify(stores: &Stores) {
@@ -230,110 +219,8 @@ async fn entries_that_are_set_aside_move_the_checkpoint_too() {
     wait_checkpoint(&stores, &ids[2]).await;
 }
 
-#[tokio::test]
-async fn what_is_new_waits_until_the_past_was_acted_on_again() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    stores.emit([DONE; 450]).await;
-    let running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    running.stop().await;
-    stores.own.kill();
-    stores.own.restart().await.unwrap();
-    stores.emit([PARK]).await;
-    let _running = stores.consume("two", &script);
-    stores.wait_parked(1).await;
-    assert_eq!(script.times(DONE), [2; 450]);
-    let last = script.calls().pop().unwrap();
-    assert_eq!(
-        last.orders
-            .iter()
-            .map(|(_, kind)| *kind)
-            .collect::<Vec<_>>(),
-        [PARK]
-    );
-}
-
-/// Both forget: the own store its tail, and then the other store everything. What there is to
-/// repeat comes back with the files of the other.
-#[tokio::test]
-async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    let ids = stores.emit([DONE; 3]).await;
-    let running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    wait_checkpoint(&stores, &ids[2]).await;
-    running.stop().await;
-    let rename = |from, to| stores.emitter.run(Command::new("RENAME").key(from).key(to));
-    rename(STREAM, "backup").await.unwrap();
-    stores.own.kill();
-    stores.own.restart().await.unwrap();
-    let _running = stores.consume("two", &script);
-    wait_until("its group", LIMIT, || async {
-        stores.pending().await == Some(0)
-    })
-    .await
-    .unwrap();
-    // One look may have begun before; the second has found nothing.
-    let before = looks(&stores).await;
-    wait_until("two looks", LIMIT, || async {
-        looks(&stores).await >= before + 2
-    })
-    .await
-    .unwrap();
-    rename("backup", STREAM).await.unwrap();
-    wait_until("a second time", LIMIT, || async {
-        script.times(DONE) == [2; 3]
-    })
-    .await
-    .unwrap();
-}
-
-#[tokio::test]
-async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    let ids = stores.emit([DONE; 150]).await;
-    let _running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    wait_checkpoint(&stores, &ids[149]).await;
-    operate(&stores, Command::new("DEL").key("checkpoint")).await;
-    wait_until("a second time", LIMIT, || async {
-        script.times(DONE) == [2; 150]
-    })
-    .await
-    .unwrap();
-    wait_checkpoint(&stores, &ids[149]).await;
-}
-
-#[tokio::test]
-async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    let ids = stores.emit([DONE; 5]).await;
-    let _running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    wait_checkpoint(&stores, &ids[4]).await;
-    let before = checkpoint(&stores).await;
-    stores.own.kill();
-    stores.own.restart().await.unwrap();
-    let witness = Witness {
-        redis: stores.emitter.clone(),
-        stream: STREAM,
-        group: GROUP,
-    };
-    accept_loss(&stores.own_store(), &witness).await.unwrap();
-    assert_eq!(checkpoint(&stores).await, before);
-    // What is to be done again is not forgotten over it.
-    wait_until("a second time", LIMIT, || async {
-        script.times(DONE) == [2; 5]
-    })
-    .await
-    .unwrap();
-}
-
-async fn wait_checkpoint(stores: &Stores, id: &str) {
+/// Waits until the checkpoint is there.
+pub(crate) async fn wait_checkpoint(stores: &Stores, id: &str) {
     let there = wait_until("the checkpoint to be there", LIMIT, || async {
         checkpoint(stores)
             .await

@@ -2,7 +2,7 @@
 //! last.
 
 use shared::redis::Command;
-use shared::stream::consumer::BATCH;
+use shared::stream::group::BATCH;
 use stack::wait::wait_until;
 
 use crate::harness::{GROUP, LIMIT, STREAM, Stores, entries, field};

@@ -31,6 +31,7 @@ mod large_entries;
 mod progress;
 mod raw;
 mod recovery;
+mod replay;
 mod retention;
 mod retries;
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use shared::redis::Command;
-use shared::stream::consumer::BATCH;
-use shared::stream::group::Pace;
+use shared::stream::group::{BATCH, Pace};
 use stack::wait::wait_until;
 
 use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, field, membership};
@@ -229,26 +228,6 @@ async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
         }
     }
     panic!("it kills for ever");
-}
-
-#[tokio::test]
-async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarnation() {
-    let stores = Stores::start().await;
-    let script = Script::default();
-    stores.emit([DONE; 250]).await;
-    let _running = stores.consume("one", &script);
-    stores.wait_settled().await;
-    assert_eq!(script.times(DONE), [1; 250]);
-    stores.own.kill();
-    stores.own.restart().await.unwrap();
-    wait_until("a second time", LIMIT, || async {
-        script.times(DONE) == [2; 250]
-    })
-    .await
-    .unwrap();
-    stores.emit([PARK]).await;
-    stores.wait_parked(1).await;
-    assert_eq!(script.times(DONE), [2; 250], "once for each incarnation");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::stream::consumer::BATCH;
+use shared::stream::group::BATCH;
 
 use crate::harness::{Stores, field};
 use crate::script::{AWAY_TWICE, DONE, REFUSE, RETRY, RETRY_TWICE, Script};

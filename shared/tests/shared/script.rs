@@ -8,7 +8,7 @@ use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::RedisError;
-use shared::stream::delivery::{Handler, Parking, Settlement};
+use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -100,9 +100,9 @@ impl Handler for Script {
 
     async fn handle(
         &self,
-        events: &[OrderCompleted],
-        _: &[&str],
+        batch: &[Delivered<'_, OrderCompleted>],
     ) -> Result<Vec<Settlement>, RedisError> {
+        let events: Vec<&OrderCompleted> = batch.iter().map(|delivered| &delivered.event).collect();
         let orders = events
             .iter()
             .map(|event| (event.order_id, event.quantity))
@@ -118,7 +118,7 @@ impl Handler for Script {
         if events.iter().any(|event| event.quantity == REFUSE) {
             return Err(RedisError::Refused("WRONGTYPE a key".to_owned()));
         }
-        let away = |event: &&OrderCompleted| event.quantity == AWAY_TWICE;
+        let away = |event: &&&OrderCompleted| event.quantity == AWAY_TWICE;
         if let Some(event) = events.iter().find(away)
             && self.times_of(event.order_id) <= 2
         {

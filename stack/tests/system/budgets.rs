@@ -77,7 +77,7 @@ async fn a_batch_of_events_takes_one_function_call_and_one_acknowledgement() {
     shop.wait_drained().await;
     let after = (calls(&shop.inventory).await, calls(&shop.payments).await);
     assert_eq!(shop.stock(product).await, 0);
-    let batches = u64::try_from(EVENTS.div_ceil(shared::stream::consumer::BATCH)).unwrap();
+    let batches = u64::try_from(EVENTS.div_ceil(shared::stream::group::BATCH)).unwrap();
     // The checkpoint is moved by a call of its own every now and then, far less often than batches end.
     let calls = since(&before.0, &after.0, "fcall");
     assert!(

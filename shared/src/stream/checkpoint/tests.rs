@@ -6,6 +6,7 @@ mod world;
 use proptest::prelude::*;
 use world::World;
 
+use super::agreement::judge;
 use super::*;
 use crate::contract::entry_id::extremes;
 
@@ -89,8 +90,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn checkpoints()(id in ids(), count in extremes(), open in ids(), earlier in ids()) -> Checkpoint {
-        Checkpoint { id, count, open, earlier }
+    fn recorded()(id in ids(), count in extremes(), open in ids(), earlier in ids()) -> Recorded {
+        Recorded { id, count, open, earlier }
     }
 }
 
@@ -110,17 +111,17 @@ prop_compose! {
 proptest! {
     #[test]
     fn numbers_of_a_damaged_store_are_compared_and_never_overflow(
-        state in states(), checkpoint in checkpoints(), has in any::<bool>(), id in ids(),
+        state in states(), recorded in recorded(), has in any::<bool>(), id in ids(),
     ) {
-        prop_assert_eq!(checkpoint.to_string().parse(), Ok(checkpoint));
-        let from = checkpoint.replay_from(state.delivered);
-        prop_assert!(from <= checkpoint.id.min(checkpoint.open).min(state.delivered));
-        let there = state.checkpoint_at(id);
+        prop_assert_eq!(recorded.to_string().parse(), Ok(recorded));
+        let from = recorded.replay_from(state.delivered);
+        prop_assert!(from <= recorded.id.min(recorded.open).min(state.delivered));
+        let there = Recorded::at(id, &state);
         prop_assert!(there.id == id && there.open <= id);
         // A store that is not behind has lost nothing.
-        let fit = state.judge("order_completed", checkpoint, |_| has);
-        if checkpoint.id == state.delivered {
-            prop_assert_eq!(fit, Fit::Good);
+        let agreement = judge(&state, "order_completed", recorded, |_| has);
+        if recorded.id == state.delivered {
+            prop_assert_eq!(agreement, Agreement::Consistent);
         }
     }
 }

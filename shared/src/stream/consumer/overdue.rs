@@ -1,19 +1,15 @@
-//! What stays as it is for longer than the clock of the store says.
+//! Counts what the clock of the store may count wrongly.
 //!
-//! The store counts on its own clock how long an entry is pending, and how long a consumer was not heard
-//! of. A clock that was set back by days says of an entry from before that it was given out just now,
-//! until the clock is there again: nobody would take it over for so long. A clock that was set ahead says
-//! of each consumer that it is gone. So both are counted here too, on the clock of this machine that
-//! never jumps.
+//! The store counts on its own clock how long an entry is pending, and how long a consumer has asked
+//! for nothing. A clock that was set back by days says of older entries that they were given out just
+//! now. For days no consumer would take them over. A clock that was set ahead says of each consumer
+//! that it is gone. So both are counted here too, on the monotonic clock of this machine.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
-use crate::stream::consumer::BLOCK;
-
-/// How long a consumer must look gone on this clock. One that lives asks for entries every [`BLOCK`].
-const CONFIRM: Duration = BLOCK.saturating_mul(5);
+use crate::stream::group::BLOCK;
 
 /// The oldest pending entry, as it was found at one look after the other.
 #[derive(Debug, Default)]
@@ -37,9 +33,13 @@ struct Look {
     span: Span,
 }
 
+/// How long a consumer must look gone on this clock. A live consumer asks for entries every
+/// [`BLOCK`].
+const CONFIRM: Duration = BLOCK.saturating_mul(5);
+
 impl Overdue {
-    /// Takes what is pending now. Answers the entries that were given out before the same entry was found
-    /// to be the oldest pending one, if that was at least `limit` ago. Then it counts anew.
+    /// Takes what is pending now. If the same entry has been the oldest pending one for at least
+    /// `limit`, answers the entries that were pending at the first of those looks, and counts anew.
     pub(super) fn look(
         &mut self,
         pending: Option<Span>,
@@ -58,15 +58,15 @@ impl Overdue {
         overdue.map(|look| look.span)
     }
 
-    /// Counts anew: nobody acted on anything meanwhile.
+    /// Counts anew, because this consumer acted on nothing in the meantime.
     pub(super) fn forget(&mut self) {
         self.0 = None;
     }
 }
 
 impl Gone {
-    /// Takes the names of the consumers that look gone now. Answers those that have looked so at every
-    /// look for [`CONFIRM`].
+    /// Takes the names of the consumers that look gone now. Answers those that looked gone at every
+    /// look for at least [`CONFIRM`].
     pub(super) fn confirm(&mut self, names: Vec<String>, now: Instant) -> Vec<String> {
         let before = std::mem::take(&mut self.0);
         let since = |name: String| (before.get(&name).copied().unwrap_or(now), name);

@@ -1,28 +1,30 @@
-//! What comes before new entries: what was left pending, here and by others, and what is to be tried
-//! again.
+//! What comes before new entries: pending entries of this consumer and of others, and the entries that
+//! are due for another attempt.
 //!
-//! A clock of the store that was set ahead makes entries of consumers that live look abandoned, and
-//! these consumers idle. What is taken over from one that lives changes nothing the second time. Its name
-//! is removed only after several looks (see `overdue`). If it was given entries in the same moment, the
-//! pass over the recent past acts on them.
+//! A clock of the store that was set ahead makes the entries of live consumers look abandoned, and these
+//! consumers idle. An entry that is taken over from a live consumer changes nothing the second time. The
+//! name of a consumer is removed only after several looks (see `overdue`). If that consumer was given
+//! entries in the same moment, a replay acts on them.
 
 use std::time::{Duration, Instant};
 
 use super::Consumer;
 use crate::redis::{Entry, RedisError};
-use crate::stream::checkpoint::read_id;
 use crate::stream::consumer::overdue::Span;
 use crate::stream::consumer::round::{Round, is_beyond};
-use crate::stream::delivery::Handler;
+use crate::stream::delivery::{Delivery, Handler, MAX_ATTEMPTS, Parking};
 use crate::stream::group::BEGINNING;
+use crate::stream::settler::Acted;
+use crate::stream::stream_state::read_id;
 
-/// How many times the idle time an entry may be the oldest pending one on the clock of this machine.
+/// An entry is overdue that is the oldest pending one for this many times the idle time, on the clock of
+/// this machine.
 const OVERDUE: u32 = 2;
-/// A consumer with nothing pending that was not heard of for this long is removed from the group.
+/// A consumer with nothing pending that has asked for nothing for this long is removed from the group.
 const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 
 impl<H: Handler> Consumer<H> {
-    /// Settles a page of what this consumer was given before.
+    /// Settles a page of the entries that this consumer was given before.
     pub(super) async fn recover_own(&mut self, after: &str) -> Result<Round, RedisError> {
         let (store, pace) = (&self.settler.stream_store, &mut self.state.past_pace);
         let entries = self
@@ -42,9 +44,9 @@ impl<H: Handler> Consumer<H> {
             "settling what was left pending"
         );
         let again = if self.state.after_crash {
-            self.settler.settle_recovered(entries).await?
+            self.settle_recovered(entries).await?
         } else {
-            self.settler.settle_again(entries).await?
+            self.settle_again(entries).await?
         };
         self.state.own_pending_after = Some(last);
         let settled = self.state.retry_later(count, again);
@@ -55,8 +57,9 @@ impl<H: Handler> Consumer<H> {
         })
     }
 
-    /// Takes over what dead consumers left, and answers how much of it is settled. The cursor is
-    /// kept between rounds: starting over each time would never get past a long list.
+    /// Takes over what dead consumers left, and answers how much of it is settled. The scan goes on in
+    /// the next round where it ended in this one: from the beginning it would never get past a long
+    /// list.
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
         let (store, cursor) = (&self.settler.stream_store, &self.state.reclaim_cursor);
         let takes_all = self.state.reclaim_all_to.is_some();
@@ -74,8 +77,8 @@ impl<H: Handler> Consumer<H> {
         if found.cursor != BEGINNING {
             is_beyond(&found.cursor, cursor)?;
         }
-        // What is in hand here is pending in this name too; its turn comes in this very round, or
-        // in `retry_due`.
+        // What is in hand is pending under this name too. Its turn comes in this very round, or in
+        // `retry_due`.
         let entries = found
             .entries
             .into_iter()
@@ -89,7 +92,7 @@ impl<H: Handler> Consumer<H> {
                 "taking over from a consumer that is gone"
             );
         }
-        let again = self.settler.settle_recovered(entries).await?;
+        let again = self.settle_recovered(entries).await?;
         let settled = self.state.retry_later(count, again);
         let beyond = read_id(&found.cursor)?;
         let is_past = self.state.reclaim_all_to.is_some_and(|last| beyond > last);
@@ -104,34 +107,26 @@ impl<H: Handler> Consumer<H> {
         Ok(settled)
     }
 
-    /// The scan came to its end. The next one takes all, if the same entry is pending for too long.
+    /// The scan came to its end. The next scan takes over all entries, if the same entry is pending for
+    /// too long.
     async fn end_scan(&mut self) -> Result<(), RedisError> {
         self.state.reclaim_at = Instant::now() + self.reclaim_idle / 2;
         if self.state.reclaim_all_to.take().is_none() {
             self.find_overdue().await?;
         }
         let (now, store) = (Instant::now(), &self.settler.stream_store);
-        let idle = self
-            .settler
-            .membership
-            .idle_consumers(store, IDLE_CONSUMER)
-            .await?;
+        let membership = &self.settler.membership;
+        let idle = membership.idle_consumers(store, IDLE_CONSUMER).await?;
         let gone = self.state.gone.confirm(idle, now);
-        if self
-            .settler
-            .membership
-            .remove_consumers(store, gone)
-            .await?
-            > 0
-        {
-            self.state.replay.begin(&self.settler).await?;
+        if membership.remove_consumers(store, gone).await? > 0 {
+            self.begin_replay().await?;
         }
         Ok(())
     }
 
     async fn find_overdue(&mut self) -> Result<(), RedisError> {
         let limit = self.reclaim_idle.saturating_mul(OVERDUE);
-        let stream = self.settler.read_stream().await?;
+        let stream = self.checkpoint.read_stream().await?;
         let newest = stream.delivered;
         let pending = stream.oldest_pending.map(|oldest| Span { oldest, newest });
         let Some(span) = self.state.overdue.look(pending, Instant::now(), limit) else {
@@ -155,14 +150,93 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Hands over what is due, each alone, and answers how much of it is settled: a batch fails as a
-    /// whole, and only one of it may be to blame.
+    /// Hands over the entries that are due, each alone, and answers how many are settled. A batch fails
+    /// as a whole, and only one entry of it may be to blame.
     pub(super) async fn retry_due(&mut self) -> Result<usize, RedisError> {
         let mut settled = 0;
         for delivery in self.state.take_due() {
-            let again = self.settler.settle(vec![delivery]).await?;
+            let again = self
+                .settler
+                .settle(vec![delivery], &mut self.checkpoint)
+                .await?;
             settled += self.state.retry_later(1, again);
         }
         Ok(settled)
+    }
+
+    /// Settles entries that this consumer held when its process died, or that belonged to a dead
+    /// consumer.
+    ///
+    /// One of them may have killed the process. So each entry that was recovered before is handed over
+    /// alone, and counted before its turn: the one that kills reaches its limit, and its neighbours do
+    /// not.
+    async fn settle_recovered(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
+        let counts = self.attempts.read(&entries).await?;
+        let recovered = entries.into_iter().zip(counts);
+        let (suspects, fresh): (Vec<_>, Vec<_>) = recovered
+            .map(|(entry, attempts)| Delivery { entry, attempts })
+            .partition(|delivery| delivery.attempts > 0);
+        let mut again = Vec::new();
+        for batch in std::iter::once(fresh).chain(suspects.into_iter().map(|suspect| vec![suspect]))
+        {
+            again.extend(self.settle_counted(batch).await?);
+        }
+        Ok(again)
+    }
+
+    /// Settles a batch of equal counts. While the batch is in hand, its count is one higher.
+    ///
+    /// The count is forgotten before the entry is acknowledged. An acknowledged entry is never delivered
+    /// again, so a count that a crash left behind would stay for ever.
+    async fn settle_counted(&mut self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
+        let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
+            return Ok(Vec::new());
+        };
+        let ids: Vec<String> = batch
+            .iter()
+            .map(|delivery| delivery.entry.id.clone())
+            .collect();
+        let Acted { settled, again } = if attempts >= MAX_ATTEMPTS {
+            self.park_killers(batch).await?
+        } else {
+            self.attempts.set(&ids, attempts + 1).await?;
+            let acted = self.settler.act(batch).await;
+            if acted.is_err() {
+                // A store failed, and no process died. If this call fails too, the count is one too
+                // high.
+                let _ = self.attempts.set(&ids, attempts).await;
+            }
+            acted?
+        };
+        self.attempts.forget(ids).await?;
+        self.settler
+            .acknowledge(settled, &mut self.checkpoint)
+            .await?;
+        Ok(again)
+    }
+
+    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
+        let detail = "handed over again and again, and the process died each time";
+        let parked = batch.into_iter().map(|delivery| {
+            let parking = Parking::too_often(detail.to_owned());
+            (delivery, parking)
+        });
+        Ok(Acted {
+            settled: self.settler.park(parked.collect()).await?,
+            again: Vec::new(),
+        })
+    }
+
+    /// Settles entries that this consumer has read before and could not settle, because a store was
+    /// away. They killed no process, so any counts of them are forgotten.
+    async fn settle_again(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
+        let ids = entries.iter().map(|entry| entry.id.clone()).collect();
+        let batch = entries.into_iter().map(Delivery::first).collect();
+        let Acted { settled, again } = self.settler.act(batch).await?;
+        self.attempts.forget(ids).await?;
+        self.settler
+            .acknowledge(settled, &mut self.checkpoint)
+            .await?;
+        Ok(again)
     }
 }

@@ -1,33 +1,33 @@
-//! Whether a round of the consumer came anywhere.
+//! Whether a round of the consumer made progress.
 //!
 //! Progress is an entry that was settled, or a wait for new entries that ended without one. A round
-//! that is neither may be repeated for ever: it backs off, and the process is not ready.
+//! without progress may repeat for ever: the consumer backs off, and the process is not ready.
 
 use std::time::Duration;
 
 use crate::redis::RedisError;
-use crate::stream::checkpoint::read_id;
+use crate::stream::stream_state::read_id;
 
-/// What a round came to.
+/// How a round ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Round {
-    /// An entry was settled, or none was there.
+    /// An entry was settled, or there was no entry.
     Progress,
-    /// It prepared a round that will tell, or went on with a pass over the past, which ends.
+    /// The round prepared another one that will tell, or went on with a replay, which ends.
     Underway,
-    /// It may be repeated for ever, for this reason.
-    Nowhere(&'static str),
+    /// The round may repeat for ever, for this reason.
+    Stuck(&'static str),
 }
 
 /// What a read of new entries found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Read {
     Entries,
-    /// Nothing, after it had waited.
+    /// No entry, after the read had waited.
     Nothing,
-    /// Nothing, although it was to wait.
+    /// No entry, and the read did not wait as it was told to.
     NothingAtOnce,
-    /// It was not made.
+    /// The read was not made, because the consumer holds as many entries as it may.
     NoRoom,
 }
 
@@ -37,19 +37,19 @@ impl Round {
             _ if settled > 0 => Self::Progress,
             Read::Nothing => Self::Progress,
             Read::Entries => Self::Underway,
-            Read::NothingAtOnce => Self::Nowhere("the store ends each wait for entries at once"),
-            Read::NoRoom => Self::Nowhere("all entries in hand wait for another attempt"),
+            Read::NothingAtOnce => Self::Stuck("the store ends each wait for entries at once"),
+            Read::NoRoom => Self::Stuck("all entries in hand wait for another attempt"),
         }
     }
 }
 
-/// Whether a read took about as long as it was to wait. The store measures that on its own clock,
-/// which may go faster.
+/// Whether a read took about as long as it was told to wait. The store measures that on its own
+/// clock, which may go faster.
 pub(super) fn has_waited(took: Duration, block: Duration) -> bool {
     took >= block / 2
 }
 
-/// A list that is read in pages must go on: behind `before`, or the same page comes for ever.
+/// Refuses a page that does not lie behind `before`: the same page would come for ever.
 pub(super) fn is_beyond(id: &str, before: &str) -> Result<(), RedisError> {
     if read_id(id)? > read_id(before)? {
         return Ok(());
@@ -76,8 +76,8 @@ mod tests {
         }
         assert_eq!(round(0, Read::Nothing), Round::Progress);
         assert_eq!(round(0, Read::Entries), Round::Underway);
-        assert!(matches!(round(0, Read::NothingAtOnce), Round::Nowhere(_)));
-        assert!(matches!(round(0, Read::NoRoom), Round::Nowhere(_)));
+        assert!(matches!(round(0, Read::NothingAtOnce), Round::Stuck(_)));
+        assert!(matches!(round(0, Read::NoRoom), Round::Stuck(_)));
     }
 
     #[test]

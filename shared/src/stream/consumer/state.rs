@@ -1,14 +1,46 @@
-//! What a consumer has in memory. None of it matters: whatever is lost here is pending in Redis.
+//! What a consumer has in memory. A crash loses nothing with it: every entry here is pending in Redis.
 
 use std::time::{Duration, Instant};
 
 use crate::base::backoff::Backoff;
 use crate::contract::entry_id::EntryId;
 use crate::stream::consumer::overdue::{Gone, Overdue};
-use crate::stream::consumer::{BATCH, BLOCK};
 use crate::stream::delivery::Delivery;
-use crate::stream::group::{BEGINNING, Pace};
-use crate::stream::replay::Replay;
+use crate::stream::group::{BATCH, BEGINNING, BLOCK, Pace};
+
+pub(super) struct State {
+    pub(super) group_exists: bool,
+    /// The own pending entries up to this one were read again; `None` once all of them were.
+    pub(super) own_pending_after: Option<String>,
+    /// The own pending entries are from before this process began: one of them may have killed the
+    /// process before it.
+    pub(super) after_crash: bool,
+    pub(super) reclaim_cursor: String,
+    pub(super) reclaim_at: Instant,
+    /// The scan for abandoned entries takes over all up to this one, even where the clock of the store
+    /// says that they are not abandoned.
+    pub(super) reclaim_all_to: Option<EntryId>,
+    pub(super) overdue: Overdue,
+    pub(super) gone: Gone,
+    pub(super) in_hand: Vec<Delivery>,
+    pub(super) retries: Vec<(Instant, Delivery)>,
+    /// When both stores are looked at again.
+    pub(super) look_at: Instant,
+    /// How fast new entries are read.
+    pub(super) pace: Pace,
+    /// How fast entries are read that this consumer or another one has read before.
+    pub(super) past_pace: Pace,
+    course: Course,
+}
+
+/// Whether the consumer makes progress, as far as the last rounds tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// No round has told since the process began, or since the last failure.
+    Unknown,
+    Progress,
+    Stuck,
+}
 
 /// Wait before an entry is handed over again. All waits together stay far below the time after
 /// which another consumer takes the entry over.
@@ -17,47 +49,18 @@ const RETRY: Backoff = Backoff {
     max: Duration::from_secs(2),
 };
 
-/// How long the first read waits, and the first one after a failure: whether the consumer gets on
-/// is known after it.
+/// How long the first read waits, and the first read after a failure. Its end tells whether the
+/// consumer makes progress.
 const FIRST_BLOCK: Duration = Duration::from_millis(20);
 
-/// A batch of so many entries says that others are on their way.
+/// A batch of this many entries says that others are on their way.
 const BUSY: usize = 16;
-/// How long they are left to come together. A batch costs a store about as much as one entry does
-/// for each product in it, so that a few large ones are far cheaper than many small ones. Where they
-/// become too large, one of them keeps a processor for milliseconds, and requests wait for it.
+/// How long the next batch is left to fill.
+///
+/// A batch costs a store about as much as one entry costs for each product in it, so a few large
+/// batches are far cheaper than many small ones. A batch that is too large keeps a processor busy for
+/// milliseconds, and requests wait for it.
 const LINGER: Duration = Duration::from_millis(10);
-
-pub(super) struct State {
-    pub(super) group_exists: bool,
-    /// Where the reading of own pending entries goes on; `None` once they are all read.
-    pub(super) own_pending_after: Option<String>,
-    /// The own pending entries are from before this process: one of them may have killed it.
-    pub(super) after_crash: bool,
-    pub(super) reclaim_cursor: String,
-    pub(super) reclaim_at: Instant,
-    /// The scan for abandoned entries takes all up to this one, whatever the clock of the store says.
-    pub(super) reclaim_all_to: Option<EntryId>,
-    pub(super) overdue: Overdue,
-    pub(super) gone: Gone,
-    pub(super) in_hand: Vec<Delivery>,
-    pub(super) retries: Vec<(Instant, Delivery)>,
-    pub(super) replay: Replay,
-    /// How fast new entries are read.
-    pub(super) pace: Pace,
-    /// How fast those are read that were read before, here or by others.
-    pub(super) past_pace: Pace,
-    course: Course,
-}
-
-/// What the last round was that told anything.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Course {
-    /// None since the process began, or since the last failure.
-    Unknown,
-    GetsOn,
-    Nowhere,
-}
 
 impl State {
     pub(super) fn new() -> Self {
@@ -72,32 +75,37 @@ impl State {
             gone: Gone::default(),
             in_hand: Vec::new(),
             retries: Vec::new(),
-            replay: Replay::new(),
+            look_at: Instant::now(),
             pace: Pace::cautious(),
             past_pace: Pace::cautious(),
             course: Course::Unknown,
         }
     }
 
-    /// After a failure nothing here counts: whatever was read is pending, and is read again. It is
-    /// read one by one, because it may have been too much.
+    /// After a failure nothing here counts: the entries that were read are pending, and are read again.
+    /// They are read one by one, because their size may have caused the failure.
     pub(super) fn start_over(&mut self) {
         self.in_hand.clear();
         self.retries.clear();
         self.own_pending_after = Some(BEGINNING.to_owned());
-        self.replay.check_soon();
+        self.look_soon();
         self.overdue.forget();
         self.pace = Pace::cautious();
         self.past_pace = Pace::cautious();
         self.course = Course::Unknown;
     }
 
-    pub(super) fn got_on(&mut self) {
-        self.course = Course::GetsOn;
+    /// Looks at both stores in the next round.
+    pub(super) fn look_soon(&mut self) {
+        self.look_at = Instant::now();
     }
 
-    pub(super) fn is_first_nowhere(&mut self) -> bool {
-        std::mem::replace(&mut self.course, Course::Nowhere) != Course::Nowhere
+    pub(super) fn set_progress(&mut self) {
+        self.course = Course::Progress;
+    }
+
+    pub(super) fn is_first_stuck(&mut self) -> bool {
+        std::mem::replace(&mut self.course, Course::Stuck) != Course::Stuck
     }
 
     /// The entries whose time has come for another attempt.
@@ -110,7 +118,7 @@ impl State {
         due.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
-    /// Keeps what is to be tried again, out of `count` deliveries. Answers how many are settled.
+    /// Keeps the deliveries that are to be tried again, out of `count`. Answers how many are settled.
     pub(super) fn retry_later(&mut self, count: usize, deliveries: Vec<Delivery>) -> usize {
         let settled = count.saturating_sub(deliveries.len());
         let now = Instant::now();
@@ -131,15 +139,17 @@ impl State {
             .any(|delivery| delivery.entry.id == id)
     }
 
-    /// How long the next batch is left to fill while the one in hand is settled. A few entries are
-    /// followed at once, because nobody would join them; a full batch too, because a pile waits.
+    /// How long the next batch is left to fill while the one in hand is settled. After a few entries
+    /// the consumer reads at once, because no others are on their way. After a full batch it reads at
+    /// once too, because a pile waits.
     pub(super) fn linger(&self) -> Option<Duration> {
         (BUSY..BATCH)
             .contains(&self.in_hand.len())
             .then_some(LINGER)
     }
 
-    /// A read must not outlast the next retry, nor hold up a scan for abandoned entries.
+    /// How long a read may wait: not beyond the next retry, and hardly at all during a scan for
+    /// abandoned entries.
     pub(super) fn longest_block(&self) -> Duration {
         if self.reclaim_cursor != BEGINNING {
             return Duration::from_millis(1);

@@ -1,5 +1,5 @@
-//! The oldest dead letters leave the store where there are too many. The log is then the only copy, so
-//! none leaves before its lines are written.
+//! The oldest dead letters leave the store where there are too many. The log is then the only copy, so a
+//! dead letter leaves only after its lines are written.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,20 +8,20 @@ use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
 use crate::base::telemetry::ONLY_COPY;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, Entry, RedisError};
-use crate::stream::checkpoint::read_id;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::log_copy;
 use crate::stream::group::Pace;
+use crate::stream::stream_state::read_id;
 
 /// Dead letters that leave with one step.
 const PAGE: usize = 200;
-/// Steps behind each batch that is set aside: more leave than come, so that a smaller bound is
-/// reached in the end.
+/// Steps after each batch that is set aside. More dead letters leave than come, so that a store gets
+/// within a smaller bound in the end.
 const STEPS: u64 = 20;
 /// Pause after dead letters could not leave.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Keeps dead letters within bounds, as far as the log takes those beyond them.
+/// Keeps dead letters within bounds, as far as the log takes the ones beyond.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(super) bounds: Bounds,
@@ -30,19 +30,19 @@ pub(crate) struct Keeper {
 
 #[derive(Debug)]
 struct State {
-    /// Dead letters could not leave, and nothing is tried again before this.
+    /// Dead letters could not leave, and the next attempt comes after this.
     not_before: Option<Instant>,
-    /// How many the next step reads: those of older builds may have megabytes.
+    /// How many the next step reads: a dead letter of an older build may have megabytes.
     pace: Pace,
 }
 
 /// Dead letters that have to leave.
 enum Excess {
-    /// So many of the oldest ones.
+    /// This many of the oldest ones.
     Count(u64),
-    /// So many bytes of the oldest ones.
+    /// The oldest ones, up to this many bytes.
     Bytes(u64),
-    /// All that were set aside before this.
+    /// All that were set aside before this time.
     Before(Timestamp),
 }
 
@@ -67,7 +67,7 @@ impl Keeper {
             .is_some_and(|not_before| Instant::now() < not_before)
     }
 
-    /// Tries nothing for a while, and then begins with one dead letter.
+    /// Makes no attempt for [`PAUSE`], and then begins with one dead letter.
     fn pause(&self) {
         let not_before = Some(Instant::now() + PAUSE);
         *self.state() = State {
@@ -79,14 +79,14 @@ impl Keeper {
 
 impl DeadLetters<'_> {
     /// Moves the oldest dead letters out of the store and into the log, until the others are within
-    /// the bounds of number and bytes. A crash in between leaves some of them in the log twice. Those
-    /// that the log does not take stay in the store, however many there are. A failure is told and
-    /// tried again later: whatever called has done its own work.
+    /// the bounds of number and bytes. A crash in between leaves some of them in the log twice. Dead
+    /// letters that the log does not take stay in the store. A failure is logged, and the next call
+    /// tries again: the caller has done its own work.
     pub(super) async fn keep_within(&self, keeper: &Keeper) {
         self.let_leave(keeper, None).await;
     }
 
-    /// The same for those that were set aside before `oldest`.
+    /// The same for the dead letters that were set aside before `oldest`.
     pub(super) async fn keep_since(&self, keeper: &Keeper, oldest: Timestamp) {
         self.let_leave(keeper, Some(oldest)).await;
     }
@@ -116,7 +116,7 @@ impl DeadLetters<'_> {
         }
     }
 
-    /// Moves a page of them. Answers whether there may be more.
+    /// Moves a page of dead letters. Answers whether more may have to leave.
     async fn step(
         &self,
         keeper: &Keeper,
@@ -131,17 +131,17 @@ impl DeadLetters<'_> {
             return Ok(false);
         };
         let page = self.read_excess(keeper, &excess).await?;
-        let told = log_copy::tell(&page).await;
-        self.remove(&page[..told]).await?;
-        *moved += told;
-        if told < page.len() {
+        let written = log_copy::write(&page).await;
+        self.remove(&page[..written]).await?;
+        *moved += written;
+        if written < page.len() {
             keeper.pause();
             tracing::error!(
                 "dead letters beyond the bounds stay in the store: the log was not written in time, or \
                  RUST_LOG drops the warnings of {ONLY_COPY}"
             );
         }
-        Ok(told > 0 && told == page.len())
+        Ok(written > 0 && written == page.len())
     }
 
     /// The next of the dead letters that have to leave, oldest first.
@@ -173,7 +173,7 @@ impl DeadLetters<'_> {
 
     /// Which dead letters are too many.
     async fn excess(&self, bounds: &Bounds) -> Result<Option<Excess>, RedisError> {
-        // Asked of every part of the stream: a few of them say little where sizes differ.
+        // `SAMPLES 0` measures every node of the stream: a few nodes say little where sizes differ.
         let usage = Command::new("MEMORY")
             .arg("USAGE")
             .key(self.partition.key(DEAD_LETTERS));
@@ -185,7 +185,7 @@ impl DeadLetters<'_> {
         let bytes = match usage {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
-            // Users of an older build may not ask. Then only the number counts.
+            // The Redis user of an older build has no right to ask. Then only the number counts.
             Err(error) if error.is_forbidden() => 0,
             Err(error) => return Err(error),
         };

@@ -13,7 +13,7 @@ use crate::store::sweep::Sweep;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::names::Scanned;
 
-/// Tells people of the dead letters of a store, and keeps those within bounds.
+/// Tells people about the dead letters of a store, and keeps them within bounds.
 pub struct Caretaker {
     keeper: Keeper,
     /// Decides which ones are too old.
@@ -22,7 +22,7 @@ pub struct Caretaker {
 }
 
 impl Caretaker {
-    /// A dead letter leaves because of its age where two rounds agree that are at least `pause` apart.
+    /// A dead letter leaves because of its age when two rounds agree that are at least `pause` apart.
     pub fn new(bounds: Bounds, pause: Duration) -> Self {
         let sweep = Sweep::new("dead letters", pause);
         Self {
@@ -32,8 +32,9 @@ impl Caretaker {
         }
     }
 
-    /// One round: says in the log that there are dead letters, and how to see them. Forgets the names
-    /// of those that somebody took out of the store, and moves those beyond the bounds into the log.
+    /// One round. Says in the log that there are dead letters, and how to see them. Forgets the names
+    /// of dead letters that a person took out of the store. Moves the ones beyond the bounds into the
+    /// log.
     pub async fn tend(&self, store: &Store) -> Result<(), RedisError> {
         let dead = Dead::of(store).await?;
         if dead.count > 0 {
@@ -41,14 +42,14 @@ impl Caretaker {
             tracing::error!(
                 dead_letters = dead.count,
                 oldest_for = dead.age(),
-                "dead letters wait for somebody to look at them: `{service} dead-letters` lists them"
+                "dead letters wait for a person to look at them: `{service} dead-letters` lists them"
             );
         }
         let mut failure = None;
         for partition in store.partitions().all() {
             let dead_letters = DeadLetters { store, partition };
             dead_letters.keep_within(&self.keeper).await;
-            // One partition that fails holds up no other, and no name holds up a dead letter.
+            // A failure in one partition does not hold up the others, nor names the dead letters.
             let sweep = self.sweep_old(&dead_letters).await;
             let names = self.forget_names(&dead_letters).await;
             failure = failure.or(sweep.and(names).err());
@@ -56,7 +57,7 @@ impl Caretaker {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Lets those leave that are too old, by the clock and by the newest one.
+    /// Moves the dead letters that are too old, by the clock and by the newest dead letter.
     async fn sweep_old(&self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
         let DeadLetters { store, partition } = *dead_letters;
         let census = Census::of(store, partition).await?;
@@ -86,7 +87,7 @@ impl Caretaker {
                 scanned().extend(now.map(|now| (partition, now)));
                 Ok(())
             }
-            // Users of an older build may not look for them.
+            // The Redis user of an older build has no right to scan them.
             Err(error) if error.is_forbidden() => Ok(()),
             Err(error) => Err(error),
         }

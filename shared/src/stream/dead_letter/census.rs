@@ -7,8 +7,8 @@ use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError, Reply};
 use crate::store::{Store, all};
-use crate::stream::checkpoint::read_id;
 use crate::stream::group::Pace;
+use crate::stream::stream_state::read_id;
 
 /// Dead letters that one command reads.
 const PAGE: usize = 100;
@@ -26,7 +26,7 @@ pub(super) struct Census {
 pub struct Dead {
     /// How many there are.
     pub count: u64,
-    /// How long the oldest one is there, by the clock of the store.
+    /// The age of the oldest dead letter, by the clock of the store.
     pub oldest_for: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Census {
 }
 
 impl Dead {
-    /// Counts those of all partitions.
+    /// Counts the dead letters of all partitions.
     pub async fn of(store: &Store) -> Result<Self, RedisError> {
         let looks = store.partitions().all().map(|partition| async move {
             let census = Census::of(store, partition).await?;
@@ -79,7 +79,7 @@ impl Dead {
         }))
     }
 
-    /// The age of the oldest one, in words.
+    /// The age of the oldest dead letter, in words.
     pub fn age(&self) -> String {
         humantime::format_duration(Duration::from_secs(self.oldest_for.as_secs())).to_string()
     }

@@ -1,4 +1,4 @@
-//! A dead letter as it is written, and read again.
+//! The fields of a dead letter: how they are written, and read again.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,13 +9,13 @@ use crate::redis::{Command, Entry};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
-/// What the fields begin with that were not in the entry.
+/// The prefix of the fields that were not in the entry.
 const OURS: &[u8] = b"dl_";
-/// Bytes of the text that says what is wrong.
+/// The most bytes of the text that says what is wrong.
 const MAX_DETAIL: usize = 1024;
 
 /// Adds the fields of a dead letter to `add`: what is known about the failure, then the fields of
-/// the entry as they came. Of an entry that was cut, the length and the digest tell the rest.
+/// the entry as they came. An entry that was cut has its length and digest instead of the rest.
 pub(super) fn write(
     add: Command,
     membership: &Membership,
@@ -59,7 +59,7 @@ pub(super) fn write(
     add
 }
 
-/// The name by which the entry of a dead letter is known.
+/// The name of the entry of a dead letter.
 pub(super) fn name_of(letter: &Entry) -> Option<String> {
     let ours = letter
         .fields
@@ -75,7 +75,7 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
     if let Some(digest) = text("dl_digest") {
         return Some(format!("{id} {digest}"));
     }
-    // Builds that wrote no digest kept all fields.
+    // A build that wrote no digest kept all fields.
     let fields = letter
         .fields
         .clone()?
@@ -92,8 +92,8 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
 /// Fields of our own in a dead letter of builds that wrote no digest.
 const BEFORE_DIGESTS: usize = 7;
 
-/// All fields of a dead letter as JSON: pairs of texts. What is no text is an object with its bytes
-/// in base64.
+/// All fields of a dead letter as JSON: pairs of texts. Bytes that are not UTF-8 become an object with
+/// the bytes in base64.
 pub(super) fn as_json(fields: &[(Bytes, Bytes)]) -> Value {
     let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),

@@ -8,25 +8,25 @@ use crate::redis::Entry;
 
 /// Bytes of a dead letter in one line of the log, as the line shows them. Longer lines are cut there.
 const PIECE: usize = 7 * 1024;
-/// Bytes of dead letters that are handed to the log before it has to be written. Its queue takes four
-/// times as many.
+/// Bytes of dead letters that are handed to the log before it has to be written. The queue of the log
+/// takes four times as many.
 const CONFIRMED_BYTES: usize = 256 * 1024;
 /// How long the log may take to be written.
 const CONFIRM_LIMIT: Duration = Duration::from_millis(500);
 
-/// Tells dead letters to the log, oldest first, and answers how many of them are written there.
-pub(super) async fn tell(page: &[Entry]) -> usize {
-    let (mut lines, mut bytes, mut ended, mut told) = (Vec::new(), 0, 0, 0);
+/// Writes dead letters to the log, oldest first. Answers how many of them the log has written.
+pub(super) async fn write(page: &[Entry]) -> usize {
+    let (mut lines, mut bytes, mut ended, mut written) = (Vec::new(), 0, 0, 0);
     for letter in page {
         let fields = letter::as_json(letter.fields.as_deref().unwrap_or_default()).to_string();
         let pieces = pieces(&fields);
         for (piece, fields) in (1..).zip(&pieces) {
             let more = shown_bytes(fields);
             if bytes + more > CONFIRMED_BYTES {
-                if !write(std::mem::take(&mut lines)).await {
-                    return told;
+                if !write_lines(std::mem::take(&mut lines)).await {
+                    return written;
                 }
-                (bytes, told) = (0, ended);
+                (bytes, written) = (0, ended);
             }
             bytes += more;
             let (letter, fields) = (letter.id.as_str(), (*fields).to_owned());
@@ -39,7 +39,11 @@ pub(super) async fn tell(page: &[Entry]) -> usize {
         }
         ended += 1;
     }
-    if write(lines).await { ended } else { told }
+    if write_lines(lines).await {
+        ended
+    } else {
+        written
+    }
 }
 
 /// One line of the log.
@@ -51,7 +55,7 @@ struct Line<'a> {
 }
 
 /// Answers whether all lines are written.
-async fn write(lines: Vec<Line<'_>>) -> bool {
+async fn write_lines(lines: Vec<Line<'_>>) -> bool {
     let say = || {
         for Line {
             letter: dead_letter,
@@ -69,7 +73,7 @@ async fn write(lines: Vec<Line<'_>>) -> bool {
     confirmed(CONFIRM_LIMIT, say).await
 }
 
-/// Parts of a text of which none takes more than [`PIECE`] bytes of a line.
+/// Cuts a text into parts. Each takes at most [`PIECE`] bytes of a line.
 fn pieces(text: &str) -> Vec<&str> {
     let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (at, character) in text.char_indices() {

@@ -1,29 +1,29 @@
-//! Names of dead letters that somebody has taken out of the store by hand.
+//! Names of dead letters that a person has taken out of the store.
 
 use super::{DEAD_LETTER_IDS, DeadLetters};
 use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
-use crate::stream::checkpoint::read_id;
 use crate::stream::dead_letter::census::Census;
+use crate::stream::stream_state::read_id;
 
-/// Names that one command reads, about.
+/// About how many names one command reads.
 const PAGE: i64 = 1_000;
-/// Commands of one scan at most; the next scan begins anew, and finds fewer.
+/// The most commands of one scan. The next scan begins anew, and finds fewer names.
 const PAGES: usize = 1_000;
 
 /// What a whole scan of the names left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scanned {
-    /// Names beyond the number of dead letters, of some that were removed from among the others.
+    /// Names beyond the number of dead letters. Their dead letters were removed from the middle.
     surplus: u64,
-    /// The oldest dead letter of then.
+    /// The oldest dead letter at the time of the scan.
     oldest: EntryId,
 }
 
 impl DeadLetters<'_> {
-    /// Forgets the names of dead letters that are older than the oldest one there is. Otherwise they
-    /// would stay for ever. Does nothing where a scan would find what it found `before`. Answers what
-    /// a whole scan left.
+    /// Forgets the names of dead letters that are older than the oldest dead letter in the store.
+    /// Otherwise they would stay for ever. Does nothing where a scan would find what it found `before`.
+    /// Answers what a whole scan left.
     pub(super) async fn forget_names(
         &self,
         before: Option<Scanned>,
@@ -36,7 +36,7 @@ impl DeadLetters<'_> {
             surplus: count.saturating_sub(census.count),
             oldest: census.oldest,
         };
-        // Where there is no dead letter, the next one will tell.
+        // Without a dead letter nothing tells which names are old: the next dead letter will.
         if census.count == 0 || scanned.surplus == 0 || before == Some(scanned) {
             return Ok(None);
         }

@@ -1,14 +1,14 @@
 //! How many entries one command reads.
 //!
-//! Redis limits a read by a number of entries only, and sends each of them whole. So the number
-//! follows what was found: it begins small, doubles while entries are small, and is one behind a
-//! large one.
+//! Redis limits a read only by the number of entries, and sends each of them whole. So the number
+//! follows what was found: it begins small, doubles while entries are small, and is 1 behind a large
+//! entry.
 
 use crate::redis::Entry;
 
-/// Entries of the first read of a pile at most, however large they are.
+/// The most entries of the first read of a pile, whatever their size.
 const FIRST: usize = 8;
-/// Entries of one read at most.
+/// The most entries of one read.
 const MOST: usize = 500;
 /// A read of several commands ends behind the command that brings it beyond this many bytes.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -18,7 +18,7 @@ pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 pub struct Pace(usize);
 
 impl Pace {
-    /// One by one at first: what is read now may have killed its reader before.
+    /// Begins with one entry: an entry that is read now may have killed its reader before.
     pub fn cautious() -> Self {
         Self(1)
     }
@@ -31,7 +31,7 @@ impl Pace {
     /// Learns from what a read of `count` entries has found.
     pub(crate) fn learn(&mut self, count: usize, found: &[Entry]) {
         self.0 = if found.is_empty() {
-            // Not more: what comes next may be as large as what came last.
+            // Not more than that: the next entry may be as large as the last one.
             self.0.min(FIRST)
         } else if found.iter().any(Entry::is_large) {
             1

@@ -1,18 +1,25 @@
---[[ move_checkpoint: remember up to where a stream was acted on (see `shared::stream::checkpoint`). Every library has this function.
-  It runs after the effects and in their store, so a store that still has the checkpoint has the effects before it as well.
+--[[ move_checkpoint: record up to which entry a stream was acted on.
+
+  Every library has this function, and `shared::stream::checkpoint` calls it. It runs after the
+  effects and in their store. So a store that has the checkpoint also has the effects before it.
 
   KEYS  1 identity   2 checkpoint
-  ARGV  1 stream   2 entry that the caller knows to be remembered   3 entry to remember   4 entries of the stream up to there
-        5 the oldest entry that is still under way, or the entry itself
-        6 how much older an earlier entry has to be to be remembered too, in ms
-        7 the incarnation of the store for which the caller means this   8 `back` to remember it although a later one is remembered
-  Reply 1 it is remembered, or a later one   0 the store remembers less than the caller knows, or is in another incarnation: it may
-        have gone back, and what the caller saw of it says nothing any more ]]
+  ARGV  1 stream
+        2 entry that the caller knows to be recorded
+        3 entry to record
+        4 number of entries that the stream was given up to that entry
+        5 oldest entry that is still pending, or the entry itself
+        6 how much older an earlier entry has to be to be kept, in ms
+        7 incarnation of the store for which the caller means this
+        8 `back` to record the entry although a later one is recorded
+  Reply 1 the entry is recorded, or a later one
+        0 the store has recorded less than the caller knows, or is in another incarnation. It may
+          have gone back, so what the caller saw of it before does not count any more. ]]
 local function parts(id)
   return string.match(id, '^(%d+)-(%d+)$')
 end
 
--- As texts: the numbers of an id have up to 20 digits, and Lua knows 15 of them exactly.
+-- Compares numbers as texts: those of an id have up to 20 digits, and Lua knows 15 digits exactly.
 local function is_less(a, b)
   return #a < #b or #a == #b and a < b
 end
@@ -23,7 +30,7 @@ local function is_before(a, b)
   return is_less(a_ms, b_ms) or a_ms == b_ms and is_less(a_sequence, b_sequence)
 end
 
--- The digits of a time but for the last ten, and those: each half is exact.
+-- The last ten digits of a time, and the digits before them: Lua knows each half exactly.
 local function halves(ms)
   return tonumber(string.sub(ms, 1, -11)) or 0, tonumber(string.sub(ms, -10))
 end
@@ -47,21 +54,21 @@ end
 local function move_checkpoint(keys, args)
   local stream, known, entry, count, open = args[1], args[2], args[3], args[4], args[5]
   local distance = whole(args[6], 'how much older an entry has to be')
-  assert(#count <= 20 and string.find(count, '^%d+$'), 'the number of entries is no whole number')
-  assert(parts(open), 'the oldest entry under way is no entry')
+  assert(#count <= 20 and string.find(count, '^%d+$'), 'malformed number of entries')
+  assert(parts(open), 'malformed id of the oldest pending entry')
   local found = redis.call('HGET', keys[2], stream) or '0-0 0 0-0 0-0 0-0'
   local at, still_open, middle, earlier = string.match(found, '^(%S+) %S+ (%S+) (%S+) (%S+)$')
   if is_before(at, known) or not is_in(args[7]) then
     return 0
   elseif is_before(entry, at) and args[8] == 'back' then
-    -- What was still under way when it was last moved may be so even now.
+    -- An entry that was pending at the last move may still be pending.
     local back = {entry, count, earliest(still_open, open), entry, earliest(earlier, entry)}
     redis.call('HSET', keys[2], stream, table.concat(back, ' '))
     return 1
   elseif not is_before(at, entry) then
     return 1
   end
-  -- Of the earlier entries one is kept that is old enough, and one that will be.
+  -- Of the earlier entries, one that is old enough is kept, and one that will be old enough.
   if is_older(at, entry, distance) then
     middle, earlier = entry, at
   elseif is_older(middle, entry, distance) then

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
+use super::super::agreement::judge;
 use super::super::*;
 
 /// How much of a tail may be lost.
@@ -25,7 +26,7 @@ pub(super) struct Stream {
 
 #[derive(Clone, Default)]
 pub(super) struct Own {
-    checkpoint: Checkpoint,
+    recorded: Recorded,
     middle: EntryId,
     pub(super) acted: BTreeSet<EntryId>,
     incarnation_done: u64,
@@ -69,19 +70,19 @@ impl Stream {
 
 impl Own {
     /// What the function of that name does.
-    fn move_checkpoint(&mut self, known: EntryId, to: Checkpoint) -> bool {
-        let (at, distance) = (self.checkpoint.id, as_ms(REPLAY_WINDOW));
+    fn move_checkpoint(&mut self, known: EntryId, to: Recorded) -> bool {
+        let (at, distance) = (self.recorded.id, as_ms(REPLAY_WINDOW));
         if at < known {
             return false;
         }
         if at < to.id {
-            let mut earlier = self.checkpoint.earlier;
+            let mut earlier = self.recorded.earlier;
             if at.ms + distance <= to.id.ms {
                 (self.middle, earlier) = (to.id, at);
             } else if self.middle.ms + distance <= to.id.ms {
                 (self.middle, earlier) = (at, self.middle);
             }
-            self.checkpoint = Checkpoint { earlier, ..to };
+            self.recorded = Recorded { earlier, ..to };
         }
         true
     }
@@ -201,10 +202,10 @@ impl World {
             return;
         }
         let known = self.readers[reader].known;
-        if newest.ms > known.ms + as_ms(STEP) {
+        if newest.ms > known.ms + as_ms(MAX_UNRECORDED) {
             if !self
                 .own
-                .move_checkpoint(known, self.stream.state().checkpoint_at(newest))
+                .move_checkpoint(known, Recorded::at(newest, &self.stream.state()))
             {
                 return self.crash(reader);
             }
@@ -216,16 +217,18 @@ impl World {
     }
 
     pub(super) fn look(&mut self, reader: usize) -> Result<(), String> {
-        let is_older = self.own.checkpoint.id < self.readers[reader].known;
-        let (state, checkpoint) = (self.stream.state(), self.own.checkpoint);
-        self.readers[reader].known = checkpoint.id;
-        match state.judge("s", checkpoint, |id| self.stream.entries.contains(&id)) {
-            Fit::Lost(reason) => return Err(format!("{reason}: {checkpoint:?} {state:?}")),
-            Fit::LostTail => {
-                let earlier = checkpoint.earlier.min(state.delivered);
-                self.own.checkpoint = Checkpoint {
+        let is_older = self.own.recorded.id < self.readers[reader].known;
+        let (state, recorded) = (self.stream.state(), self.own.recorded);
+        self.readers[reader].known = recorded.id;
+        match judge(&state, "s", recorded, |id| {
+            self.stream.entries.contains(&id)
+        }) {
+            Agreement::Diverged(reason) => return Err(format!("{reason}: {recorded:?} {state:?}")),
+            Agreement::TailLost => {
+                let earlier = recorded.earlier.min(state.delivered);
+                self.own.recorded = Recorded {
                     earlier,
-                    ..state.checkpoint_at(state.delivered)
+                    ..Recorded::at(state.delivered, &state)
                 };
                 self.own.middle = state.delivered;
                 self.readers[reader].known = state.delivered;
@@ -233,11 +236,11 @@ impl World {
                 self.own_past.clear();
                 self.own_past.push((0, self.own.clone()));
             }
-            Fit::Good => {}
+            Agreement::Consistent => {}
         }
         self.readers[reader].must_look = false;
         if self.own.incarnation_done != self.incarnation || is_older {
-            let from = checkpoint.replay_from(state.delivered);
+            let from = recorded.replay_from(state.delivered);
             let past = self.stream.entries.range(from..=state.delivered);
             self.own.acted.extend(past);
             self.own.incarnation_done = self.incarnation;
@@ -245,7 +248,7 @@ impl World {
             if state.delivered > known {
                 assert!(
                     self.own
-                        .move_checkpoint(known, state.checkpoint_at(state.delivered))
+                        .move_checkpoint(known, Recorded::at(state.delivered, &state))
                 );
                 self.readers[reader].known = state.delivered;
             }
@@ -253,7 +256,7 @@ impl World {
             let known = self.readers[reader].known;
             assert!(
                 self.own
-                    .move_checkpoint(known, state.checkpoint_at(state.delivered))
+                    .move_checkpoint(known, Recorded::at(state.delivered, &state))
             );
             self.readers[reader].known = state.delivered;
         }

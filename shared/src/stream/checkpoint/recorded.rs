@@ -1,0 +1,80 @@
+//! What a store has recorded of a stream, as the function `move_checkpoint` writes it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::contract::entry_id::{EntryId, InvalidEntryId};
+use crate::stream::replay::REPLAY_WINDOW;
+use crate::stream::stream_state::StreamState;
+
+/// Up to where a store has acted on a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Recorded {
+    /// The last entry that the group had been given.
+    pub(crate) id: EntryId,
+    /// About how many entries the stream had been given up to that one, never fewer.
+    pub(crate) count: u64,
+    /// The oldest entry that was still pending then. All entries before it had been acted on.
+    pub(crate) open: EntryId,
+    /// An entry that was acted on, and is at least [`REPLAY_WINDOW`] older than `id`.
+    pub(crate) earlier: EntryId,
+}
+
+impl Recorded {
+    /// What a store records that has acted on the stream up to `id`.
+    pub(crate) fn at(id: EntryId, stream: &StreamState) -> Self {
+        let open = stream.oldest_pending.unwrap_or(id).min(id);
+        Self {
+            id,
+            count: stream.count(),
+            open,
+            earlier: EntryId::default(),
+        }
+    }
+
+    /// The first entry of a replay. It lies [`REPLAY_WINDOW`] before all that was pending, because the
+    /// store may have forgotten what it did since then. The group has been given the stream up to
+    /// `delivered`.
+    pub(crate) fn replay_from(self, delivered: EntryId) -> EntryId {
+        let oldest = self.id.min(self.open).min(delivered);
+        EntryId::first_of(oldest.ms.saturating_sub(as_ms(REPLAY_WINDOW)))
+    }
+}
+
+impl FromStr for Recorded {
+    type Err = InvalidEntryId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().ok_or(InvalidEntryId);
+        let (id, count) = (
+            word()?.parse()?,
+            word()?.parse().map_err(|_| InvalidEntryId)?,
+        );
+        let (open, _middle, earlier) = (word()?.parse()?, word()?, word()?.parse()?);
+        Ok(Self {
+            id,
+            count,
+            open,
+            earlier,
+        })
+    }
+}
+
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            count,
+            open,
+            earlier,
+        } = self;
+        write!(f, "{id} {count} {open} {id} {earlier}")
+    }
+}
+
+/// A length of time in milliseconds, as entry ids count it.
+pub(crate) fn as_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Before anything new: do both stores agree, and may the own one have forgotten something?
+//!
+//! The past is acted on again first, a page each round. Where the two stores have diverged, the
+//! consumer acts on nothing.
+
+use std::time::Instant;
+
+use super::Consumer;
+use crate::contract::entry_id::EntryId;
+use crate::redis::RedisError;
+use crate::stream::checkpoint::{Agreement, Look, Recorded};
+use crate::stream::consumer::round::Round;
+use crate::stream::delivery::Handler;
+use crate::stream::stream_state::StreamState;
+
+/// What a round of the consumer may do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing was forgotten: act on what comes.
+    Proceed,
+    /// The past comes first, and the round ended like this.
+    Replaying(Round),
+    /// Act on nothing, for this reason.
+    Halt(String),
+}
+
+impl<H: Handler> Consumer<H> {
+    /// Goes on with a replay, or looks at both stores when it is time to, and begins a replay where
+    /// the own store may have forgotten something.
+    pub(super) async fn replay_step(&mut self) -> Result<Step, RedisError> {
+        if self.replay.is_under_way() {
+            return self.replay_page().await.map(Step::Replaying);
+        }
+        if Instant::now() < self.state.look_at {
+            return Ok(Step::Proceed);
+        }
+        let step = self.look().await?;
+        // While something is wrong, each round looks again.
+        if step == Step::Proceed {
+            self.replay.rest();
+            self.state.look_at = Instant::now() + self.checkpoint.look_interval();
+        }
+        Ok(step)
+    }
+
+    async fn look(&mut self) -> Result<Step, RedisError> {
+        let look = self.checkpoint.look().await?;
+        match &look.agreement {
+            Agreement::Diverged(reason) => return Ok(Step::Halt(reason.clone())),
+            Agreement::TailLost => self.go_on_without_tail(&look).await?,
+            Agreement::Consistent => {}
+        }
+        if !look.may_have_forgotten {
+            self.checkpoint.catch_up(&look).await?;
+            self.attempts.forget_stale(&look.stream).await?;
+            return Ok(Step::Proceed);
+        }
+        // An empty stream has nothing to replay.
+        if look.stream.is_empty() {
+            return Ok(Step::Proceed);
+        }
+        self.begin_pass(look.recorded, &look.stream, look.incarnation);
+        let reason = "it acts on the same recent events again";
+        Ok(Step::Replaying(Round::Stuck(reason)))
+    }
+
+    async fn go_on_without_tail(&mut self, look: &Look) -> Result<(), RedisError> {
+        tracing::warn!(
+            stream = self.stream(),
+            delivered = %look.stream.delivered,
+            acted_on = %look.recorded.id,
+            "the stream has lost its last entries: going on without them"
+        );
+        self.checkpoint.take_back(look).await
+    }
+
+    /// Begins a replay because entries may have been taken off the pending list without being acted
+    /// on.
+    pub(super) async fn begin_replay(&mut self) -> Result<(), RedisError> {
+        let recorded = self.checkpoint.read().await?;
+        let stream = self.checkpoint.read_stream().await?;
+        self.begin_pass(recorded, &stream, self.checkpoint.known_incarnation());
+        Ok(())
+    }
+
+    /// The pass ends at the last entry that the group was given: Redis delivers the others by itself.
+    fn begin_pass(&mut self, recorded: Recorded, stream: &StreamState, incarnation: String) {
+        let last = stream.delivered;
+        let from = recorded.replay_from(last);
+        if last != EntryId::default() {
+            let stream = self.stream();
+            tracing::info!(stream, %from, "acting on recent events again");
+        }
+        self.replay.begin(from, last, incarnation);
+    }
+
+    async fn replay_page(&mut self) -> Result<Round, RedisError> {
+        let (settler, pace) = (&self.settler, &mut self.state.past_pace);
+        let page = self
+            .replay
+            .read(&settler.stream_store, &settler.membership, pace)
+            .await?;
+        settler.repeat(page.entries).await?;
+        if let Some(next) = page.next {
+            self.replay.go_on_from(next);
+            return Ok(if self.replay.is_progress() {
+                Round::Progress
+            } else {
+                Round::Underway
+            });
+        }
+        // If the completion fails, the next look decides whether to begin another pass.
+        self.state.look_soon();
+        if let Some(pass) = self.replay.end() {
+            self.checkpoint
+                .complete_replay(pass.last, pass.incarnation)
+                .await?;
+        }
+        Ok(Round::Underway)
+    }
+}

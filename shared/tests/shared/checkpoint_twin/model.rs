@@ -1,0 +1,237 @@
+//! What `move_checkpoint` does, in Rust, and random calls of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::Partition;
+use stack::invocation::Invocation;
+use stack::twin::snapshot::{Kept, Snapshot};
+use stack::twin::{Answer, Beginning, Rng, Step, Twin};
+
+/// What the function has recorded of a stream.
+#[derive(Clone, Copy, Default)]
+struct Recorded {
+    entry: EntryId,
+    count: u64,
+    open: EntryId,
+    /// The earlier entry that will be old enough one day, and the one that is.
+    middle: EntryId,
+    earlier: EntryId,
+}
+
+/// One call.
+pub(crate) struct Move {
+    pub(crate) stream: &'static str,
+    pub(crate) known: EntryId,
+    pub(crate) entry: EntryId,
+    pub(crate) count: u64,
+    pub(crate) open: EntryId,
+    pub(crate) distance: u64,
+    /// Whether the caller means the incarnation that the store is in.
+    pub(crate) in_this_incarnation: bool,
+    /// Whether the caller means the move although a later entry is recorded.
+    pub(crate) back: bool,
+}
+
+/// The checkpoints of one partition.
+pub(crate) struct Checkpoints {
+    partition: Partition,
+    recorded: BTreeMap<&'static str, Recorded>,
+}
+
+/// Two streams, as a consumer of partitions has them.
+const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
+/// How far apart the two earlier entries are, and how far a checkpoint moves at once: less and more.
+const DISTANCES: [u64; 3] = [0, 10, 600_000];
+const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
+/// Lua knows the large ones only as texts.
+const SEQUENCES: [u64; 5] = [0, 1, 2, u64::MAX - 1, u64::MAX];
+/// Times that Lua knows only as texts: behind the last whole number that it can tell from its neighbours.
+const FAR_TIMES: [u64; 4] = [
+    1 << 53,
+    10_000_000_000_000_000_000,
+    1 << 63,
+    u64::MAX - 1_000_000,
+];
+/// Counts that a damaged stream may have.
+const COUNTS: [u64; 3] = [1 << 53, u64::MAX - 1, u64::MAX];
+
+thread_local! {
+    /// The replication id of the store of this test, which runs on a thread of its own.
+    pub(crate) static REPLICATION_ID: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl Twin for Checkpoints {
+    fn begin(beginning: Beginning, _: &mut Rng) -> Self {
+        Self {
+            partition: beginning.partition,
+            recorded: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, _: usize, random: &mut Rng) -> Step {
+        let stream = one(random, &STREAMS);
+        let at = self.recorded.get(stream).copied().unwrap_or_default().entry;
+        let mut entry = near(at, random);
+        if random.u32(..4) > 0 {
+            entry = entry.max(at);
+        }
+        let request = Move {
+            stream,
+            // Mostly what there is: less, after another consumer moved it; more, after a loss.
+            known: if random.u32(..4) > 0 {
+                at
+            } else {
+                near(at, random)
+            },
+            entry,
+            count: if random.u32(..8) > 0 {
+                random.u64(..1_000)
+            } else {
+                one(random, &COUNTS)
+            },
+            open: near(entry, random).min(entry),
+            distance: one(random, &DISTANCES),
+            in_this_incarnation: random.u32(..8) > 0,
+            back: random.u32(..4) == 0,
+        };
+        let answer = Answer::Number(self.move_checkpoint(&request));
+        let left = self
+            .recorded
+            .get(stream)
+            .map(|_| (self.key(), Kept::Hash(self.fields())));
+        Step {
+            call: request.invocation(self.partition),
+            answer,
+            left,
+        }
+    }
+
+    fn expected(&self) -> Snapshot {
+        Snapshot::from([(self.key(), Kept::Hash(self.fields()))])
+    }
+}
+
+impl Checkpoints {
+    fn move_checkpoint(&mut self, request: &Move) -> i64 {
+        let there = self
+            .recorded
+            .get(request.stream)
+            .copied()
+            .unwrap_or_default();
+        if there.entry < request.known || !request.in_this_incarnation {
+            return 0;
+        }
+        let Move {
+            stream,
+            entry,
+            count,
+            open,
+            ..
+        } = *request;
+        if there.entry > entry && request.back {
+            let (open, earlier) = (there.open.min(open), there.earlier.min(entry));
+            let back = Recorded {
+                entry,
+                count,
+                open,
+                middle: entry,
+                earlier,
+            };
+            self.recorded.insert(stream, back);
+            return 1;
+        }
+        if there.entry >= request.entry {
+            return 1;
+        }
+        let is_old = |earlier: EntryId| {
+            request
+                .entry
+                .ms
+                .checked_sub(earlier.ms)
+                .is_some_and(|age| age >= request.distance)
+        };
+        let (middle, earlier) = match (is_old(there.entry), is_old(there.middle)) {
+            (true, _) => (request.entry, there.entry),
+            (false, true) => (there.entry, there.middle),
+            (false, false) => (there.middle, there.earlier),
+        };
+        self.recorded.insert(
+            stream,
+            Recorded {
+                entry,
+                count,
+                open,
+                middle,
+                earlier,
+            },
+        );
+        1
+    }
+
+    fn key(&self) -> String {
+        self.partition.key("checkpoint")
+    }
+
+    fn fields(&self) -> BTreeMap<String, String> {
+        let fields = self.recorded.iter().map(|(stream, recorded)| {
+            let Recorded {
+                entry,
+                count,
+                open,
+                middle,
+                earlier,
+            } = recorded;
+            (
+                (*stream).to_owned(),
+                format!("{entry} {count} {open} {middle} {earlier}"),
+            )
+        });
+        fields.collect()
+    }
+}
+
+impl Move {
+    /// The call as the store is given it.
+    pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
+        Invocation::new("move_checkpoint")
+            .key(partition.key("checkpoint"))
+            .arg(self.stream)
+            .arg(self.known)
+            .arg(self.entry)
+            .arg(self.count)
+            .arg(self.open)
+            .arg(self.distance)
+            .arg(self.incarnation())
+            .arg(if self.back { "back" } else { "forward" })
+    }
+
+    /// A cluster has a replication id for each of its nodes; one that this store is not in stands first.
+    fn incarnation(&self) -> String {
+        let id = REPLICATION_ID.with_borrow(Clone::clone);
+        if self.in_this_incarnation {
+            format!("another {id}")
+        } else {
+            "another".to_owned()
+        }
+    }
+}
+
+/// An entry some way before or behind another one.
+fn near(entry: EntryId, random: &mut Rng) -> EntryId {
+    let stride = one(random, &STRIDES);
+    let ms = match random.u32(..80) {
+        0 => one(random, &FAR_TIMES).saturating_add(stride),
+        1..60 => entry.ms.saturating_add(stride),
+        _ => entry.ms.saturating_sub(stride),
+    };
+    EntryId {
+        ms,
+        sequence: one(random, &SEQUENCES),
+    }
+}
+
+fn one<T: Copy>(random: &mut Rng, items: &[T]) -> T {
+    items[random.usize(..items.len())]
+}

@@ -1,0 +1,144 @@
+//! The recent past is acted on again where the own store may have forgotten it.
+
+use shared::redis::Command;
+use shared::store::open::Witness;
+use shared::stream::loss::accept_loss;
+use stack::wait::wait_until;
+
+use crate::checkpoint::{checkpoint, operate, wait_checkpoint};
+use crate::harness::{GROUP, LIMIT, STREAM, Stores};
+use crate::script::{DONE, PARK, Script};
+
+#[tokio::test]
+async fn recent_events_are_acted_on_again_when_the_own_store_begins_a_new_incarnation() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 250]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    assert_eq!(script.times(DONE), [1; 250]);
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 250]
+    })
+    .await
+    .unwrap();
+    stores.emit([PARK]).await;
+    stores.wait_parked(1).await;
+    assert_eq!(script.times(DONE), [2; 250], "once for each incarnation");
+}
+
+#[tokio::test]
+async fn what_is_new_waits_until_the_past_was_acted_on_again() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    stores.emit([DONE; 450]).await;
+    let running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    running.stop().await;
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    stores.emit([PARK]).await;
+    let _running = stores.consume("two", &script);
+    stores.wait_parked(1).await;
+    assert_eq!(script.times(DONE), [2; 450]);
+    let last = script.calls().pop().unwrap();
+    assert_eq!(
+        last.orders
+            .iter()
+            .map(|(_, kind)| *kind)
+            .collect::<Vec<_>>(),
+        [PARK]
+    );
+}
+
+/// The own store forgets its tail, and then the store of the stream forgets everything. The events to
+/// replay come back with the files of that store.
+#[tokio::test]
+async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 3]).await;
+    let running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_checkpoint(&stores, &ids[2]).await;
+    running.stop().await;
+    let rename = |from, to| stores.emitter.run(Command::new("RENAME").key(from).key(to));
+    rename(STREAM, "backup").await.unwrap();
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    let _running = stores.consume("two", &script);
+    wait_until("its group", LIMIT, || async {
+        stores.pending().await == Some(0)
+    })
+    .await
+    .unwrap();
+    // One look may have begun before; the second has found nothing.
+    let before = looks(&stores).await;
+    wait_until("two looks", LIMIT, || async {
+        looks(&stores).await >= before + 2
+    })
+    .await
+    .unwrap();
+    rename("backup", STREAM).await.unwrap();
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 3]
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_store_whose_data_was_put_back_under_it_is_noticed() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 150]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_checkpoint(&stores, &ids[149]).await;
+    operate(&stores, Command::new("DEL").key("checkpoint")).await;
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 150]
+    })
+    .await
+    .unwrap();
+    wait_checkpoint(&stores, &ids[149]).await;
+}
+
+#[tokio::test]
+async fn accepting_a_loss_changes_nothing_where_nothing_is_lost() {
+    let stores = Stores::start().await;
+    let script = Script::default();
+    let ids = stores.emit([DONE; 5]).await;
+    let _running = stores.consume("one", &script);
+    stores.wait_settled().await;
+    wait_checkpoint(&stores, &ids[4]).await;
+    let before = checkpoint(&stores).await;
+    stores.own.kill();
+    stores.own.restart().await.unwrap();
+    let witness = Witness {
+        redis: stores.emitter.clone(),
+        stream: STREAM,
+        group: GROUP,
+    };
+    accept_loss(&stores.own_store(), &witness).await.unwrap();
+    assert_eq!(checkpoint(&stores).await, before);
+    // The replay that is due is not forgotten over it.
+    wait_until("a second time", LIMIT, || async {
+        script.times(DONE) == [2; 5]
+    })
+    .await
+    .unwrap();
+}
+
+/// How often any client has looked at the stream.
+async fn looks(stores: &Stores) -> u64 {
+    let info = Command::new("INFO").arg("commandstats");
+    let info = stores.emitter.run(info).await.unwrap().text().unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_xinfo|stream:calls="));
+    line.and_then(|line| line.split(',').next()?.parse().ok())
+        .unwrap_or_default()
+}
