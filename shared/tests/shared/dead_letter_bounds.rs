@@ -22,16 +22,7 @@ const LARGE_COUNT: usize = 36;
 async fn dead_letters_leave_when_two_looks_find_them_much_older_than_the_newest_one() {
     let stores = Stores::start().await;
     Log::start();
-    let old = [
-        "dl_reason",
-        "old",
-        "dl_entry_id",
-        "1-0",
-        "dl_digest",
-        "d",
-        "x",
-        "y",
-    ];
+    let old = "dl_reason old dl_entry_id 1-0 dl_digest d x y".split(' ');
     let add = Command::new("XADD")
         .key("dead_letters")
         .arg("1000-0")
@@ -276,30 +267,12 @@ async fn a_name_that_stays_is_looked_for_once() {
 
 /// Adds a dead letter as builds wrote it that kept all of an entry, and no digest.
 async fn add(stores: &Stores, value: &str) -> String {
-    let known = [
-        "dl_reason",
-        "r",
-        "dl_error",
-        "e",
-        "dl_stream",
-        "s",
-        "dl_entry_id",
-        "7-0",
-    ];
+    let known = "dl_reason r dl_error e dl_stream s dl_entry_id 7-0 dl_group g dl_consumer c";
     let add = Command::new("XADD")
         .key("dead_letters")
         .arg("*")
-        .args(known);
-    let add = add.args([
-        "dl_group",
-        "g",
-        "dl_consumer",
-        "c",
-        "dl_attempts",
-        "1",
-        "value",
-        value,
-    ]);
+        .args(known.split(' '))
+        .args(["dl_attempts", "1", "value", value]);
     stores.operator.run(add).await.unwrap().text().unwrap()
 }
 
