@@ -1,6 +1,7 @@
 //! Random histories of two stores that lose their tails: nothing is taken for a loss that is none,
 //! and what was acted on is acted on in the end.
 
+mod stores;
 mod world;
 
 use proptest::prelude::*;

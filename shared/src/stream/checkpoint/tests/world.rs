@@ -1,4 +1,4 @@
-//! Two stores, two readers and whatever may happen to them, in a model of what Redis does.
+//! Two stores, two readers, and all that may happen to them.
 
 use std::collections::BTreeSet;
 
@@ -6,31 +6,13 @@ use fastrand::Rng;
 
 use super::super::agreement::judge;
 use super::super::*;
+use super::stores::{Own, Stream};
 
 /// How much of a tail may be lost.
 const TAIL_MS: u64 = 3_000;
 /// Pause between two trims: longer than any tail.
 const TRIM_MS: u64 = 10 * TAIL_MS;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-
-#[derive(Clone, Default)]
-pub(super) struct Stream {
-    pub(super) entries: BTreeSet<EntryId>,
-    added: u64,
-    last: EntryId,
-    delivered: EntryId,
-    read: Option<u64>,
-    pub(super) pending: BTreeSet<EntryId>,
-    removed: EntryId,
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Own {
-    recorded: Recorded,
-    middle: EntryId,
-    pub(super) acted: BTreeSet<EntryId>,
-    incarnation_done: u64,
-}
 
 #[derive(Clone, Default)]
 struct Reader {
@@ -50,42 +32,6 @@ pub(super) struct World {
     own_past: Vec<(u64, Own)>,
     removed: BTreeSet<EntryId>,
     trim_at: u64,
-}
-
-impl Stream {
-    fn state(&self) -> StreamState {
-        StreamState {
-            length: self.entries.len() as u64,
-            added: self.added,
-            first: self.entries.first().copied(),
-            last: self.last,
-            delivered: self.delivered,
-            read: self.read,
-            pending: self.pending.len() as u64,
-            oldest_pending: self.pending.first().copied(),
-            removed: self.removed,
-        }
-    }
-}
-
-impl Own {
-    /// What the function of that name does.
-    fn move_checkpoint(&mut self, known: EntryId, to: Recorded) -> bool {
-        let (at, distance) = (self.recorded.id, as_ms(REPLAY_WINDOW));
-        if at < known {
-            return false;
-        }
-        if at < to.id {
-            let mut earlier = self.recorded.earlier;
-            if at.ms + distance <= to.id.ms {
-                (self.middle, earlier) = (to.id, at);
-            } else if self.middle.ms + distance <= to.id.ms {
-                (self.middle, earlier) = (at, self.middle);
-            }
-            self.recorded = Recorded { earlier, ..to };
-        }
-        true
-    }
 }
 
 impl World {
@@ -117,7 +63,7 @@ impl World {
             80..86 if self.now >= self.trim_at => self.trim(),
             80..86 => {}
             86..88 => {
-                // Whoever is alive looks every few seconds.
+                // A live reader looks every few seconds.
                 self.look(reader)?;
                 self.now += self.rng.u64(0..DAY_MS);
                 self.trim_at = self.now + TRIM_MS;
@@ -244,20 +190,11 @@ impl World {
             let past = self.stream.entries.range(from..=state.delivered);
             self.own.acted.extend(past);
             self.own.incarnation_done = self.incarnation;
-            let known = self.readers[reader].known;
-            if state.delivered > known {
-                assert!(
-                    self.own
-                        .move_checkpoint(known, Recorded::at(state.delivered, &state))
-                );
-                self.readers[reader].known = state.delivered;
-            }
-        } else if state.delivered > self.readers[reader].known {
-            let known = self.readers[reader].known;
-            assert!(
-                self.own
-                    .move_checkpoint(known, Recorded::at(state.delivered, &state))
-            );
+        }
+        let known = self.readers[reader].known;
+        if state.delivered > known {
+            let to = Recorded::at(state.delivered, &state);
+            assert!(self.own.move_checkpoint(known, to));
             self.readers[reader].known = state.delivered;
         }
         Ok(())
