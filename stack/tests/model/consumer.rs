@@ -1,19 +1,19 @@
-//! The loop that both services consume with: `shared::stream::consumer`, `shared::stream::settle` and
-//! `shared::stream::rewind`, one command at a time.
+//! The loop that both services consume with: `shared::stream::consumer`, `shared::stream::settler` and
+//! `shared::stream::replay`, one command at a time.
 
-use crate::cursor::Cursor;
+use crate::checkpoint::Checkpoint;
 use crate::gate::Gate;
 use crate::inventory::{Decision, Outcome};
 use crate::payments::Refund;
 use crate::planted::Planted;
-use crate::rewind::{Move, Pass};
+use crate::replay::{Move, Pass};
 use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
-use crate::store::Life;
+use crate::store::Incarnation;
 use crate::stream::{Entry, EntryId, Time};
 use crate::world::World;
 
-/// One member of a consumer group: `shared::stream::consumer` with `shared::stream::rewind`.
+/// One member of a consumer group: `shared::stream::consumer` with `shared::stream::replay`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Consumer {
     pub(crate) role: Role,
@@ -21,12 +21,12 @@ pub(crate) struct Consumer {
     pub(crate) gone: bool,
     /// It reads what it was given before, not new entries.
     recovering: bool,
-    /// The life of the own store for which the recent past was acted on again.
-    pub(crate) done: Option<Life>,
+    /// The incarnation of the own store for which the recent past was acted on again.
+    pub(crate) done: Option<Incarnation>,
     pub(crate) pass: Option<Pass>,
-    /// The cursor is to be moved there, next of all.
+    /// The checkpoint is to be moved there, next of all.
     pub(crate) moving: Option<Move>,
-    /// What the cursor of the own store is known to be, at least.
+    /// What the checkpoint of the own store is known to be, at least.
     pub(crate) known: EntryId,
     /// It has to look at the stores before it reads anything, or did so that many ticks ago.
     pub(crate) must_look: bool,
@@ -39,8 +39,8 @@ pub(crate) struct Consumer {
 pub(crate) struct Hand {
     entry: Entry,
     stage: Stage,
-    /// The life of the store that the stage depends on: an answer of `WAIT` is about one life.
-    life: Life,
+    /// The incarnation of the store that the stage depends on: `WAIT` answers about one incarnation.
+    incarnation: Incarnation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ impl World {
     /// The next command of a consumer.
     pub(crate) fn step(&mut self, consumer: usize, rules: &Rules) -> bool {
         if let Some(to) = self.consumers[consumer].moving {
-            return self.move_cursor(consumer, to, rules);
+            return self.move_checkpoint(consumer, to, rules);
         }
         let Some(hand) = self.consumers[consumer].hand else {
             return self.read(consumer, rules);
@@ -111,7 +111,7 @@ impl World {
             Stage::Read if rules.has(Planted::WaitWithoutPing) => {
                 self.turn(consumer, hand, Stage::Known)
             }
-            Stage::Read => match self.gate(role.stream_side(), hand.life, rules) {
+            Stage::Read => match self.gate(role.stream_side(), hand.incarnation, rules) {
                 Gate::Open => self.turn(consumer, hand, Stage::Known),
                 Gate::Closed => false,
                 Gate::Broken => self.start_over(consumer),
@@ -132,13 +132,13 @@ impl World {
     }
 
     fn turn(&mut self, consumer: usize, hand: Hand, stage: Stage) -> bool {
-        let life = match stage {
-            Stage::Acted => self.life(self.consumers[consumer].role.own_side()),
-            _ => hand.life,
+        let incarnation = match stage {
+            Stage::Acted => self.incarnation(self.consumers[consumer].role.own_side()),
+            _ => hand.incarnation,
         };
         self.consumers[consumer].hand = Some(Hand {
             stage,
-            life,
+            incarnation,
             ..hand
         });
         true
@@ -215,21 +215,21 @@ impl World {
     }
 
     /// The acknowledgement comes last. It runs while the next batch is read. Nothing is
-    /// acknowledged that is far ahead of the cursor.
+    /// acknowledged that is far ahead of the checkpoint.
     fn acknowledge(&mut self, consumer: usize, hand: Hand, rules: &Rules) -> bool {
         let Consumer {
             role, known, done, ..
         } = self.consumers[consumer];
         let id = hand.entry.id;
         if id.time > known.time + rules.step {
-            let Some(life) = done else {
+            let Some(incarnation) = done else {
                 return self.start_over(consumer);
             };
-            let to = Cursor::at(&self.stream(role).state(), id);
-            self.consumers[consumer].moving = Some(Move { to, life });
+            let to = Checkpoint::at(&self.stream(role).state(), id);
+            self.consumers[consumer].moving = Some(Move { to, incarnation });
             return true;
         }
-        match self.gate(role.own_side(), hand.life, rules) {
+        match self.gate(role.own_side(), hand.incarnation, rules) {
             Gate::Open => {}
             Gate::Closed => return false,
             Gate::Broken => return self.start_over(consumer),
@@ -284,8 +284,12 @@ impl World {
     fn receive(&mut self, consumer: usize, entry: Entry, rules: &Rules) -> bool {
         let gated = rules.profile == Profile::Gated;
         let stage = if gated { Stage::Read } else { Stage::Known };
-        let life = self.life(self.consumers[consumer].role.stream_side());
-        self.consumers[consumer].hand = Some(Hand { entry, stage, life });
+        let incarnation = self.incarnation(self.consumers[consumer].role.stream_side());
+        self.consumers[consumer].hand = Some(Hand {
+            entry,
+            stage,
+            incarnation,
+        });
         true
     }
 

@@ -46,7 +46,7 @@ pub(crate) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Loss {
     Nothing,
-    /// A store forgot its last changes, within the window for which there is the rewind.
+    /// A store forgot its last changes, within the window for which there is the replay.
     Tail,
     /// Somebody removed events that were not acted on, or accepted a loss.
     Beyond,
@@ -119,7 +119,7 @@ impl World {
         if !forgot {
             return;
         }
-        rules.seen.count(Sight::LostTail);
+        rules.seen.count(Sight::TailLost);
         // Behind a gate, what a failover forgets is what nobody was told of.
         if rules.profile == Profile::Lossy {
             self.loss = self.loss.max(Loss::Tail);

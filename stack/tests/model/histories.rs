@@ -16,8 +16,8 @@ const CLIENTS: usize = 30;
 /// Products, and most pieces of each at the beginning.
 const PRODUCTS: usize = 3;
 const PIECES: i32 = 12;
-/// How far the rewind reaches back: further than a store may forget.
-const REWINDS: std::ops::RangeInclusive<u32> = 4..=12;
+/// How far the replay reaches back: further than a store may forget.
+const REPLAY_WINDOWS: std::ops::RangeInclusive<u32> = 4..=12;
 /// Actions without a fault, for each fault, in a quiet history and in a wild one.
 const FAULT_RATES: std::ops::RangeInclusive<u32> = 5..=40;
 /// Actions for each crash of a store whose copy is behind.
@@ -38,12 +38,12 @@ pub(crate) struct History {
 pub(crate) fn run(seed: u64, length: usize, planted: Option<Planted>) -> History {
     let mut rng = Rng::with_seed(seed);
     let profile = [Profile::Durable, Profile::Lossy, Profile::Gated][rng.usize(0..3)];
-    // Where the rewind reaches less far, more is out of its reach.
-    let rewind = rng.u32(REWINDS);
+    // Where the replay reaches less far, more is out of its reach.
+    let replay = rng.u32(REPLAY_WINDOWS);
     let rules = Rules {
         planted,
-        rewind,
-        retention: rewind,
+        replay,
+        retention: replay,
         ..Rules::new(profile)
     };
     let size = Size {

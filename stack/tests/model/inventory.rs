@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::cursor::Cursor;
+use crate::checkpoint::Checkpoint;
 use crate::planted::Planted;
-use crate::store::{Life, Records};
+use crate::store::{Incarnation, Records};
 use crate::stream::{Entry, EntryId, Event, OrderId, ProductId, Stream, Time};
 
 /// What became of an order, remembered for its duplicates.
@@ -36,9 +36,9 @@ pub(crate) struct Product {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Inventory {
     pub(crate) identity: bool,
-    pub(crate) epoch: Option<Life>,
+    pub(crate) replayed: Option<Incarnation>,
     /// Up to where the other's stream was acted on.
-    pub(crate) cursor: Cursor,
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) products: Vec<Product>,
     pub(crate) records: BTreeMap<Fact, (OrderId, Decision)>,
     /// The ledger: each sale that stands.
@@ -69,7 +69,7 @@ impl Inventory {
         let products = stock.iter().map(product).collect();
         Self {
             identity: true,
-            epoch: Some(0),
+            replayed: Some(0),
             products,
             ..Self::default()
         }

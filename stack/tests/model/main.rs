@@ -3,7 +3,7 @@
 //!
 //! Two stores, each with a copy that may be behind ([`store`]); a stream in each, with its group
 //! ([`stream`]); the functions that change them ([`payments`], [`inventory`]); the processes that
-//! call those, and the clients ([`clients`], [`consumer`], [`cursor`], [`rewind`], [`role`]); and all that may go wrong
+//! call those, and the clients ([`clients`], [`consumer`], [`checkpoint`], [`replay`], [`role`]); and all that may go wrong
 //! at any instant ([`faults`]). What must hold is in [`properties`], and how a history has to end
 //! once it is left in peace in [`peace`], with what `reconcile` repairs.
 //!
@@ -21,9 +21,9 @@
 
 #![expect(clippy::print_stdout, reason = "the figures of a run are its result")]
 
+mod checkpoint;
 mod clients;
 mod consumer;
-mod cursor;
 mod exhaustive;
 mod faults;
 mod gate;
@@ -33,7 +33,7 @@ mod payments;
 mod peace;
 mod planted;
 mod properties;
-mod rewind;
+mod replay;
 mod role;
 mod rules;
 mod small;

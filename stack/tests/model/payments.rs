@@ -1,8 +1,8 @@
 //! The store of payments, and its functions: each one step, all or nothing.
 
-use crate::cursor::Cursor;
+use crate::checkpoint::Checkpoint;
 use crate::planted::Planted;
-use crate::store::{Life, Records};
+use crate::store::{Incarnation, Records};
 use crate::stream::{Event, OrderId, ProductId, Stream, Time};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,9 +42,9 @@ pub(crate) struct Account {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Payments {
     pub(crate) identity: bool,
-    pub(crate) epoch: Option<Life>,
+    pub(crate) replayed: Option<Incarnation>,
     /// Up to where the other's stream was acted on.
-    pub(crate) cursor: Cursor,
+    pub(crate) checkpoint: Checkpoint,
     /// Orders by id; an id whose order was lost, or never written, has none.
     pub(crate) orders: Vec<Option<Order>>,
     /// What each idempotency key was answered.
@@ -104,8 +104,8 @@ impl Default for Payments {
     fn default() -> Self {
         Self {
             identity: false,
-            epoch: None,
-            cursor: Cursor::default(),
+            replayed: None,
+            checkpoint: Checkpoint::default(),
             orders: Vec::new(),
             claims: Vec::new(),
             due: Vec::new(),
@@ -126,7 +126,7 @@ impl Payments {
     pub(crate) fn opened(clients: usize, planted: Option<Planted>) -> Self {
         let mut store = Self {
             identity: true,
-            epoch: Some(0),
+            replayed: Some(0),
             claims: vec![None; clients],
             ..Self::default()
         };

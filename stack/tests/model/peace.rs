@@ -23,7 +23,7 @@ pub(crate) fn verdict(mut world: World, rules: &Rules) -> Option<&'static str> {
     let found = broken(&world, rules).or_else(|| disagreement(&world));
     match (world.loss, found) {
         (Loss::Nothing, Some(found)) => return Some(found),
-        // What one store forgot, the rewind does again. Only stock of orders that are not paid any
+        // What one store forgot, the replay does again. Only stock of orders that are not paid any
         // more is left to `reconcile`.
         (Loss::Tail, Some(found)) if found != SPARE => return Some(found),
         _ => {}

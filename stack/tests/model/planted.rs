@@ -31,7 +31,7 @@ pub(crate) enum Planted {
     MoneyAsFloat,
     /// A duplicate is skipped instead of answered again.
     SkipInsteadOfReplay,
-    /// A rewind of a stream that has lost everything counts as one.
+    /// A replay of a stream that has lost everything counts as one.
     PassOverNothing,
 }
 

@@ -39,7 +39,7 @@ pub(crate) const ALWAYS: [Property; 10] = [
         no_identity_no_effect,
     ),
     (
-        "nobody halts while a rewind can make everything good",
+        "nobody halts while a replay can make everything good",
         nobody_halts_in_vain,
     ),
     (

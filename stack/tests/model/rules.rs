@@ -24,13 +24,13 @@ pub(crate) struct Rules {
     pub(crate) delay: Time,
     /// `RECLAIM_IDLE`.
     pub(crate) reclaim_idle: Time,
-    /// `REWIND`.
-    pub(crate) rewind: Time,
-    /// How far what is acknowledged may be ahead of the cursor without moving it.
+    /// `REPLAY_WINDOW`.
+    pub(crate) replay: Time,
+    /// How far what is acknowledged may be ahead of the checkpoint without moving it.
     pub(crate) step: Time,
     /// `STREAM_RETENTION`.
     pub(crate) retention: Time,
-    /// How long a copy may be behind. Less than `rewind`, or the rewind would be in vain.
+    /// How long a copy may be behind. Less than `replay`, or the replay would be in vain.
     pub(crate) window: Time,
     pub(crate) planted: Option<Planted>,
     pub(crate) seen: Sightings,
@@ -41,12 +41,12 @@ pub(crate) struct Rules {
 pub(crate) enum Sight {
     Crash,
     Restart,
-    LostTail,
+    TailLost,
     LostAnswer,
     Duplicate,
     ReplayedRefund,
     Takeover,
-    Rewind,
+    Replay,
     Refund,
     Cancellation,
     TooLate,
@@ -63,12 +63,12 @@ pub(crate) enum Sight {
 pub(crate) const SIGHTS: [Sight; 19] = [
     Sight::Crash,
     Sight::Restart,
-    Sight::LostTail,
+    Sight::TailLost,
     Sight::LostAnswer,
     Sight::Duplicate,
     Sight::ReplayedRefund,
     Sight::Takeover,
-    Sight::Rewind,
+    Sight::Replay,
     Sight::Refund,
     Sight::Cancellation,
     Sight::TooLate,
@@ -108,7 +108,7 @@ impl Rules {
             profile,
             delay: 2,
             reclaim_idle: 3,
-            rewind: 12,
+            replay: 12,
             step: 1,
             retention: 12,
             window: 3,

@@ -211,7 +211,7 @@ fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -
     }
 }
 
-/// Where no store forgets anything, cursors say nothing: they are left where they are.
+/// Where no store forgets anything, checkpoints say nothing: they are left where they are.
 fn quick(profile: Profile, delay: Time) -> Rules {
     let rules = Rules::new(profile);
     let step = if profile == Profile::Durable {

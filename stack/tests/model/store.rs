@@ -7,8 +7,8 @@
 
 use crate::stream::Time;
 
-/// One life of a server: a restart and a failover begin another one (`master_replid`).
-pub(crate) type Life = u32;
+/// One incarnation of a server: a restart and a failover begin another one (`master_replid`).
+pub(crate) type Incarnation = u32;
 
 /// Whose store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +27,8 @@ pub(crate) trait Records: Clone + Default + PartialEq {
 pub(crate) struct Store<R> {
     pub(crate) memory: R,
     pub(crate) clock: Time,
-    pub(crate) life: Life,
-    /// When that life began.
+    pub(crate) incarnation: Incarnation,
+    /// When that incarnation began.
     pub(crate) born: Time,
     /// The copy and since when it is behind; `None` while it has everything.
     behind: Option<Box<(R, Time)>>,
@@ -41,7 +41,7 @@ impl<R: Records> Store<R> {
         Self {
             memory,
             clock,
-            life: 0,
+            incarnation: 0,
             born: clock,
             behind: None,
             backup: None,
@@ -94,7 +94,7 @@ impl<R: Records> Store<R> {
     /// The server dies and comes back, or its replica takes over. Answers whether it forgot
     /// anything.
     pub(crate) fn restart(&mut self) -> bool {
-        self.life += 1;
+        self.incarnation += 1;
         self.born = self.clock;
         let forgot = !self.is_replicated();
         if let Some(copy) = self.behind.take() {
@@ -119,7 +119,7 @@ impl<R: Records> Store<R> {
             return false;
         };
         self.memory = *backup;
-        self.life += 1;
+        self.incarnation += 1;
         self.born = self.clock;
         true
     }

@@ -1,14 +1,14 @@
 //! The whole system at one instant, and everything that can happen next.
 
+use crate::checkpoint::Checkpoint;
 use crate::clients::{Client, Worker};
 use crate::consumer::Consumer;
-use crate::cursor::Cursor;
 use crate::faults::{Fault, Loss};
 use crate::inventory::Inventory;
 use crate::payments::Payments;
 use crate::role::Role;
 use crate::rules::{Profile, Rules, Sight};
-use crate::store::{Life, Side, Store};
+use crate::store::{Incarnation, Side, Store};
 use crate::stream::{ProductId, Stream, Time};
 
 /// Where the clocks begin: late enough to be set back.
@@ -61,11 +61,11 @@ pub(crate) enum Action {
     Step {
         consumer: usize,
     },
-    /// A consumer looks at which life its own store is in.
+    /// A consumer looks at which incarnation its own store is in.
     Look {
         consumer: usize,
     },
-    /// A consumer goes on with its rewind.
+    /// A consumer goes on with its replay.
     Advance {
         consumer: usize,
     },
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// Trims what is older by `retention` than all that was needed, now and a trim ago: whoever
-    /// acknowledged what comes after it remembers that by now. A rewind that is late all the same
+    /// acknowledged what comes after it remembers that by now. A replay that is late all the same
     /// may find too little.
     fn trim(&mut self, role: Role, rules: &Rules) -> bool {
         let now = self.stream_clock(role);
@@ -153,8 +153,8 @@ impl World {
         };
         let oldest = needed.min(before).saturating_sub(rules.retention);
         let trimmed = self.stream(role).trim(oldest);
-        let life = self.life(role.own_side());
-        let is_late = *self.epoch(role.own_side()) != Some(life);
+        let incarnation = self.incarnation(role.own_side());
+        let is_late = *self.replayed(role.own_side()) != Some(incarnation);
         if trimmed && is_late && rules.profile == Profile::Lossy {
             self.loss = Loss::Beyond;
         }
@@ -174,7 +174,7 @@ impl World {
         // Behind a gate nobody goes on before the copy has caught up. A replica that takes longer
         // than this is not promoted.
         let window = match rules.profile {
-            Profile::Gated => rules.rewind / 2,
+            Profile::Gated => rules.replay / 2,
             Profile::Durable | Profile::Lossy => rules.window,
         };
         self.payments.tick(window);
@@ -189,26 +189,26 @@ impl World {
         }
     }
 
-    /// Up to which life of the store its recent past was acted on again.
-    pub(crate) fn epoch(&mut self, side: Side) -> &mut Option<Life> {
+    /// Up to which incarnation of the store its recent past was acted on again.
+    pub(crate) fn replayed(&mut self, side: Side) -> &mut Option<Incarnation> {
         match side {
-            Side::Payments => &mut self.payments.memory.epoch,
-            Side::Inventory => &mut self.inventory.memory.epoch,
+            Side::Payments => &mut self.payments.memory.replayed,
+            Side::Inventory => &mut self.inventory.memory.replayed,
         }
     }
 
     /// Up to where a store has acted on the other's stream.
-    pub(crate) fn cursor(&mut self, side: Side) -> &mut Cursor {
+    pub(crate) fn checkpoint(&mut self, side: Side) -> &mut Checkpoint {
         match side {
-            Side::Payments => &mut self.payments.memory.cursor,
-            Side::Inventory => &mut self.inventory.memory.cursor,
+            Side::Payments => &mut self.payments.memory.checkpoint,
+            Side::Inventory => &mut self.inventory.memory.checkpoint,
         }
     }
 
-    pub(crate) fn life(&self, side: Side) -> Life {
+    pub(crate) fn incarnation(&self, side: Side) -> Incarnation {
         match side {
-            Side::Payments => self.payments.life,
-            Side::Inventory => self.inventory.life,
+            Side::Payments => self.payments.incarnation,
+            Side::Inventory => self.inventory.incarnation,
         }
     }
 
@@ -226,17 +226,21 @@ impl World {
         }
     }
 
-    /// Whether a consumer that acted in life `done` of its own store has to look again by now.
-    pub(crate) fn is_look_due(&self, side: Side, done: Option<Life>) -> bool {
-        let (life, born, now) = match side {
-            Side::Payments => (self.payments.life, self.payments.born, self.payments.clock),
+    /// Whether a consumer that acted in incarnation `done` of its own store has to look again by now.
+    pub(crate) fn is_look_due(&self, side: Side, done: Option<Incarnation>) -> bool {
+        let (incarnation, born, now) = match side {
+            Side::Payments => (
+                self.payments.incarnation,
+                self.payments.born,
+                self.payments.clock,
+            ),
             Side::Inventory => (
-                self.inventory.life,
+                self.inventory.incarnation,
                 self.inventory.born,
                 self.inventory.clock,
             ),
         };
-        done != Some(life) && now != born
+        done != Some(incarnation) && now != born
     }
 
     /// What `WAIT` would say.

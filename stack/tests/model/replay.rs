@@ -1,14 +1,15 @@
-//! `shared::stream::rewind`: acting once more on the recent past of a stream, after the own store began a
-//! new life. It may have forgotten what is acknowledged already, and no redelivery would come.
+//! `shared::stream::replay`: acting once more on the recent past of a stream, after the own store began
+//! a new incarnation. The store may have forgotten effects whose entries are acknowledged, and Redis
+//! never delivers those entries again.
 
+use crate::checkpoint::{Agreement, Checkpoint};
 use crate::consumer::{Consumer, Hand};
-use crate::cursor::{Cursor, Fit};
 use crate::faults::Loss;
 use crate::gate::Gate;
 use crate::planted::Planted;
 use crate::role::Role;
 use crate::rules::{Rules, Sight};
-use crate::store::Life;
+use crate::store::Incarnation;
 use crate::stream::EntryId;
 use crate::world::World;
 
@@ -17,19 +18,19 @@ use crate::world::World;
 pub(crate) struct Pass {
     after: EntryId,
     last: EntryId,
-    life: Life,
+    incarnation: Incarnation,
 }
 
-/// A cursor on its way to the own store, for what was seen in one life of it.
+/// A checkpoint on its way to the own store, for what was seen in one incarnation of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Move {
-    pub(crate) to: Cursor,
-    pub(crate) life: Life,
+    pub(crate) to: Checkpoint,
+    pub(crate) incarnation: Incarnation,
 }
 
 impl World {
-    /// Looks at both stores. Begins a rewind where the own one has a new life, or is older than
-    /// this consumer knows it.
+    /// Looks at both stores. Begins a replay where the own store has a new incarnation, or is older
+    /// than this consumer knows it to be.
     pub(crate) fn look(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,
@@ -44,40 +45,42 @@ impl World {
         if gone || pass.is_some() || is_busy {
             return false;
         }
-        let (side, life) = (role.own_side(), self.life(role.own_side()));
-        let cursor = *self.cursor(side);
+        let (side, incarnation) = (role.own_side(), self.incarnation(role.own_side()));
+        let checkpoint = *self.checkpoint(side);
         let (before, age) = (self.consumers[consumer].clone(), self.age);
         let state = self.stream(role).state();
-        match cursor.fit(self.stream(role), rules.rewind) {
-            Fit::Lost => return self.halt(consumer),
-            Fit::LostTail if self.has_identity(side) => self.cursor(side).take_back(&state),
-            Fit::LostTail | Fit::Good => {}
+        match checkpoint.compare(self.stream(role), rules.replay) {
+            Agreement::Diverged => return self.halt(consumer),
+            Agreement::TailLost if self.has_identity(side) => {
+                self.checkpoint(side).take_back(&state)
+            }
+            Agreement::TailLost | Agreement::Consistent => {}
         }
-        let remembered = *self.epoch(side) == Some(life);
-        let known_now = self.cursor(side).id;
+        let remembered = *self.replayed(side) == Some(incarnation);
+        let known_now = self.checkpoint(side).id;
         let of = &mut self.consumers[consumer];
         of.known = known_now;
         (of.must_look, of.looked) = (false, age);
-        if (of.done == Some(life) || remembered) && cursor.id >= known {
-            of.done = Some(life);
+        if (of.done == Some(incarnation) || remembered) && checkpoint.id >= known {
+            of.done = Some(incarnation);
             if state.delivered > of.known {
                 of.moving = Some(Move {
-                    to: Cursor::at(&state, state.delivered),
-                    life,
+                    to: Checkpoint::at(&state, state.delivered),
+                    incarnation,
                 });
             }
         } else if state.added == 0 && !rules.has(Planted::PassOverNothing) {
             // The stream may have lost everything. A pass over nothing would be none.
             of.done = None;
         } else {
-            let after = cursor.rewind_after(state.delivered, rules.rewind);
+            let after = checkpoint.replay_after(state.delivered, rules.replay);
             of.pass = Some(Pass {
                 after,
                 last: state.delivered,
-                life,
+                incarnation,
             });
         }
-        *of != before || known_now != cursor.id
+        *of != before || known_now != checkpoint.id
     }
 
     /// Acts on nothing until a person has decided.
@@ -92,18 +95,18 @@ impl World {
     /// `adopt-store`: where nobody acts any more, a person says to go on.
     pub(crate) fn accept_loss(&mut self, rules: &Rules) {
         for role in [Role::Orders, Role::Refunds] {
-            let (side, cursor) = (role.own_side(), *self.cursor(role.own_side()));
-            if cursor.fit(self.stream(role), rules.rewind) == Fit::Lost {
+            let (side, checkpoint) = (role.own_side(), *self.checkpoint(role.own_side()));
+            if checkpoint.compare(self.stream(role), rules.replay) == Agreement::Diverged {
                 let state = self.stream(role).state();
-                *self.cursor(side) = Cursor::at(&state, state.delivered);
-                *self.epoch(side) = Some(self.life(side));
+                *self.checkpoint(side) = Checkpoint::at(&state, state.delivered);
+                *self.replayed(side) = Some(self.incarnation(side));
                 self.loss = Loss::Beyond;
             }
         }
     }
 
-    /// Acts once more on the next entry of the recent past; nothing is acknowledged. The life is
-    /// remembered last: a crash on the way begins the pass anew.
+    /// Acts once more on the next entry of the recent past; nothing is acknowledged. The incarnation
+    /// is remembered last: a crash on the way begins the pass anew.
     pub(crate) fn advance(&mut self, consumer: usize, rules: &Rules) -> bool {
         let Consumer {
             role,
@@ -117,11 +120,15 @@ impl World {
             return false;
         };
         if let Some(entry) = self.stream(role).next_in(pass.after, pass.last) {
-            let gate = self.gate(role.stream_side(), self.life(role.stream_side()), rules);
+            let gate = self.gate(
+                role.stream_side(),
+                self.incarnation(role.stream_side()),
+                rules,
+            );
             if !matches!(gate, Gate::Open) || !self.act(role, entry, rules) {
                 return false;
             }
-            rules.seen.count(Sight::Rewind);
+            rules.seen.count(Sight::Replay);
             self.consumers[consumer].pass = Some(Pass {
                 after: entry.id,
                 ..pass
@@ -133,32 +140,32 @@ impl World {
             return self.start_over(consumer);
         }
         if pass.last > known {
-            let to = Cursor::at(&self.stream(role).state(), pass.last);
+            let to = Checkpoint::at(&self.stream(role).state(), pass.last);
             self.consumers[consumer].moving = Some(Move {
                 to,
-                life: pass.life,
+                incarnation: pass.incarnation,
             });
             return true;
         }
-        *self.epoch(role.own_side()) = Some(pass.life);
+        *self.replayed(role.own_side()) = Some(pass.incarnation);
         let of = &mut self.consumers[consumer];
-        (of.pass, of.done) = (None, Some(pass.life));
+        (of.pass, of.done) = (None, Some(pass.incarnation));
         true
     }
 
-    /// `move_cursor`. It refuses where the store has gone back, or is not in the life any more for
-    /// which this was meant: what was seen then may be forgotten.
-    pub(crate) fn move_cursor(&mut self, consumer: usize, to: Move, rules: &Rules) -> bool {
+    /// `move_checkpoint`. It refuses where the store has gone back, or is in another incarnation than
+    /// the caller means: the store may have forgotten what the caller saw.
+    pub(crate) fn move_checkpoint(&mut self, consumer: usize, to: Move, rules: &Rules) -> bool {
         let Consumer { role, known, .. } = self.consumers[consumer];
-        let is_of_this_life = self.life(role.own_side()) == to.life;
+        let is_of_this_incarnation = self.incarnation(role.own_side()) == to.incarnation;
         if !self.has_identity(role.own_side()) {
             return self.start_over(consumer);
         }
-        let cursor = self.cursor(role.own_side());
-        if cursor.id < known || !is_of_this_life {
+        let checkpoint = self.checkpoint(role.own_side());
+        if checkpoint.id < known || !is_of_this_incarnation {
             return self.start_over(consumer);
         }
-        cursor.advance(to.to, rules.rewind);
+        checkpoint.advance(to.to, rules.replay);
         let of = &mut self.consumers[consumer];
         of.known = to.to.id.max(known);
         of.moving = None;

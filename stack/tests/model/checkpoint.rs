@@ -1,11 +1,11 @@
-//! `shared::stream::checkpoint`: up to where a store has acted on the stream of the other, and whether the two
-//! stores still fit together.
+//! `shared::stream::checkpoint`: up to where a store has acted on the stream of the other store, and
+//! whether the two stores agree.
 
 use crate::stream::{EntryId, State, Stream, Time};
 
 /// What a store remembers of the other's stream. It goes back when the effects do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Cursor {
+pub(crate) struct Checkpoint {
     /// The last entry that was given out.
     pub(crate) id: EntryId,
     /// How many entries there were up to it.
@@ -18,19 +18,19 @@ pub(crate) struct Cursor {
     earlier: EntryId,
 }
 
-/// Whether a store and the other's stream fit together.
+/// Whether a store and the stream of the other store agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// They do, or a rewind makes them fit.
-    Good,
+pub(crate) enum Agreement {
+    /// They agree, or a replay makes them agree.
+    Consistent,
     /// The stream has lost its last entries.
-    LostTail,
+    TailLost,
     /// One of them is much older than the other knows it: only a person can decide.
-    Lost,
+    Diverged,
 }
 
-impl Cursor {
-    /// The cursor of a store that has acted on a stream up to `id`, but for what is pending.
+impl Checkpoint {
+    /// The checkpoint of a store that has acted on a stream up to `id`, but for what is pending.
     pub(crate) fn at(state: &State, id: EntryId) -> Self {
         let open = state.oldest_pending.unwrap_or(id).min(id);
         Self {
@@ -41,13 +41,13 @@ impl Cursor {
         }
     }
 
-    /// `move_cursor`: only forward.
-    pub(crate) fn advance(&mut self, to: Self, rewind: Time) {
+    /// `move_checkpoint`: only forward.
+    pub(crate) fn advance(&mut self, to: Self, replay: Time) {
         let before = *self;
         if before.id >= to.id {
             return;
         }
-        let is_older = |entry: EntryId| entry.time + rewind <= to.id.time;
+        let is_older = |entry: EntryId| entry.time + replay <= to.id.time;
         let (middle, earlier) = if is_older(before.id) {
             (to.id, before.id)
         } else if is_older(before.middle) {
@@ -74,10 +74,10 @@ impl Cursor {
         };
     }
 
-    /// The last entry that a rewind leaves alone: it begins `rewind` before all that was under way.
-    pub(crate) fn rewind_after(self, delivered: EntryId, rewind: Time) -> EntryId {
+    /// The last entry that a replay leaves alone: it begins `replay` before all that was under way.
+    pub(crate) fn replay_after(self, delivered: EntryId, replay: Time) -> EntryId {
         let oldest = self.id.min(self.open).min(delivered);
-        let before = oldest.time.saturating_sub(rewind).checked_sub(1);
+        let before = oldest.time.saturating_sub(replay).checked_sub(1);
         before.map_or(EntryId::default(), |time| EntryId {
             time,
             sequence: u32::MAX,
@@ -85,27 +85,28 @@ impl Cursor {
     }
 
     /// Compares a stream with what the own store remembers of it.
-    pub(crate) fn fit(self, stream: &Stream, rewind: Time) -> Fit {
+    pub(crate) fn compare(self, stream: &Stream, replay: Time) -> Agreement {
         let state = stream.state();
-        if self.is_behind_what_is_gone(&state, rewind) {
-            return Fit::Lost;
+        if self.is_behind_what_is_gone(&state, replay) {
+            return Agreement::Diverged;
         }
         if self.id <= state.delivered || state.added == 0 {
-            return Fit::Good;
+            return Agreement::Consistent;
         }
-        let has_to_have = |id| id <= state.last && state.first.is_some_and(|first| first <= id);
-        let has_forgotten = |id| id > state.last || has_to_have(id) && !stream.has(id);
+        let cannot_be_trimmed =
+            |id| id <= state.last && state.first.is_some_and(|first| first <= id);
+        let has_forgotten = |id| id > state.last || cannot_be_trimmed(id) && !stream.has(id);
         match (has_forgotten(self.earlier), has_forgotten(self.id)) {
-            (true, _) => Fit::Lost,
-            (false, true) => Fit::LostTail,
-            (false, false) => Fit::Good,
+            (true, _) => Agreement::Diverged,
+            (false, true) => Agreement::TailLost,
+            (false, false) => Agreement::Consistent,
         }
     }
 
     /// Whether there are entries that this store has not acted on, and that were acted on and
-    /// trimmed: no rewind can bring them back.
-    fn is_behind_what_is_gone(self, state: &State, rewind: Time) -> bool {
-        let is_far = state.delivered.time.saturating_sub(self.id.time) > rewind;
+    /// trimmed: no replay can bring them back.
+    fn is_behind_what_is_gone(self, state: &State, replay: Time) -> bool {
+        let is_far = state.delivered.time.saturating_sub(self.id.time) > replay;
         let begins_later = state.first.is_none_or(|first| first > self.id);
         let acted_on = state.read.saturating_sub(self.count) > state.pending;
         let gone = state.added.saturating_sub(state.length) > self.count;
