@@ -223,7 +223,7 @@ impl Checkpoint {
         direction: Move,
     ) -> Result<(), RedisError> {
         let (store, stream, known) = (&self.store, &self.membership.stream, self.remembered);
-        let moves = store.partitions().all().map(|partition| async move {
+        let calls = store.partitions().all().map(|partition| async move {
             let call = Call::new("move_checkpoint")
                 .key(partition.key(CHECKPOINT))
                 .arg(stream.as_str())
@@ -236,7 +236,7 @@ impl Checkpoint {
                 .arg(direction.as_str());
             Ok(store.call(partition, &call).await?.int()? == 1)
         });
-        let moved: Vec<bool> = join_all(moves)
+        let moved: Vec<bool> = join_all(calls)
             .await
             .into_iter()
             .collect::<Result<_, RedisError>>()?;

@@ -11,6 +11,7 @@ use crate::redis::RedisError;
 use crate::stream::checkpoint::{Agreement, Look, Recorded};
 use crate::stream::consumer::round::Round;
 use crate::stream::delivery::Handler;
+use crate::stream::settler::Settler;
 use crate::stream::stream_state::StreamState;
 
 /// What a round of the consumer may do.
@@ -95,12 +96,16 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn replay_page(&mut self) -> Result<Round, RedisError> {
-        let (settler, pace) = (&self.settler, &mut self.state.past_pace);
+        let Settler {
+            stream_store,
+            membership,
+            ..
+        } = &self.settler;
         let page = self
             .replay
-            .read(&settler.stream_store, &settler.membership, pace)
+            .read(stream_store, membership, &mut self.state.past_pace)
             .await?;
-        settler.repeat(page.entries).await?;
+        self.settler.repeat(page.entries).await?;
         if let Some(next) = page.next {
             self.replay.go_on_from(next);
             return Ok(if self.replay.is_progress() {
