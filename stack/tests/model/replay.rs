@@ -52,7 +52,7 @@ impl World {
         match checkpoint.compare(self.stream(role), rules.replay) {
             Agreement::Diverged => return self.halt(consumer),
             Agreement::TailLost if self.has_identity(side) => {
-                self.checkpoint(side).take_back(&state)
+                self.checkpoint(side).take_back(&state);
             }
             Agreement::TailLost | Agreement::Consistent => {}
         }
