@@ -1,8 +1,8 @@
 //! Consumer groups: reading, acting, acknowledging, and what happens after a loss.
 //!
-//! [`consumer`] is the loop. It acts on entries and acknowledges them through `settler`. In the own
+//! `consumer` is the loop. It acts on entries and acknowledges them through `settler`. In the own
 //! store it keeps `attempts`, the counts of entries that may have killed a process, and `checkpoint`,
-//! up to where it has acted on the stream. [`replay`] acts on the recent past again after a loss.
+//! up to where it has acted on the stream. `replay` acts on the recent past again after a loss.
 
 mod attempts;
 mod checkpoint;

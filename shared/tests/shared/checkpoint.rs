@@ -80,7 +80,7 @@ async fn a_checkpoint_moves_forward_only() {
 async fn a_checkpoint_keeps_an_entry_that_is_older_by_ten_minutes_at_least() {
     let stores = Stores::start().await;
     identify(&stores).await;
-    // It moves once a minute.
+    // The checkpoint moves once a minute.
     for minute in 1..=60 {
         let id = format!("{}-0", minute * MINUTE_MS);
         assert_eq!(advance(&stores, "0-0", &id).await.unwrap(), 1);
@@ -115,7 +115,7 @@ async fn a_checkpoint_that_has_gone_back_is_not_moved() {
     assert_eq!(checkpoint(&stores).await.unwrap(), "5-0 7 4-4 0-0 0-0");
 }
 
-/// What was seen before a restart says nothing of what the store remembers after it.
+/// What was seen before a restart does not tell what the store remembers after it.
 #[tokio::test]
 async fn a_checkpoint_is_not_moved_in_another_incarnation() {
     let stores = Stores::start().await;

@@ -106,7 +106,7 @@ async fn a_group_that_is_destroyed_comes_back_and_misses_nothing() {
     stores.emit([RETRY_TWICE]).await;
     stores.wait_settled().await;
     assert_eq!(script.times(RETRY_TWICE), [3]);
-    // What was acknowledged before is delivered again: at least once, never less.
+    // Acknowledged entries are delivered again: at least once, never less.
     assert!(script.times(DONE).iter().all(|times| *times >= 1));
 }
 

@@ -1,4 +1,4 @@
-//! Which dead letters leave the store, and that none leaves for a wrong reason.
+//! Which dead letters leave the store, and which must not leave it.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::script::Script;
 
 const HOUR: Duration = Duration::from_hours(1);
 const MONTH: Duration = Duration::from_hours(31 * 24);
-/// Of a letter that an older build kept whole.
+/// Bytes of a dead letter that an older build kept whole.
 const LARGE: usize = 2_000_000;
-/// So many of them that no connection takes them in one answer.
+/// Too many of them for one answer on a connection.
 const LARGE_COUNT: usize = 36;
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn a_name_that_stays_is_looked_for_once() {
         stores.operator.run(remove).await.unwrap();
     };
     let caretaker = Caretaker::new(Bounds::SHIPPED, HOUR);
-    // One from the middle, then the oldest one: names that are older than all others go.
+    // One from the middle, then the oldest one: names older than all dead letters go.
     for (number, scans, kept) in [(4, 1, 10), (0, 2, 9)] {
         remove(number).await;
         for _ in 0..3 {
@@ -265,7 +265,7 @@ async fn a_name_that_stays_is_looked_for_once() {
     }
 }
 
-/// Adds a dead letter as builds wrote it that kept all of an entry, and no digest.
+/// Adds a dead letter of a build that kept the whole entry, and no digest.
 async fn add(stores: &Stores, value: &str) -> String {
     let known = "dl_reason r dl_error e dl_stream s dl_entry_id 7-0 dl_group g dl_consumer c";
     let add = Command::new("XADD")

@@ -20,7 +20,7 @@ use crate::harness::{LIMIT, STREAM, Stores, calls, entries, field};
 use crate::opening::witness;
 use crate::script::{DONE, Script};
 
-/// Unreadable entries of a flood.
+/// How many unreadable entries a flood has.
 const FLOOD: usize = 20_000;
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn a_flood_of_unreadable_entries_is_set_aside_in_batches_and_the_good_one_
         FLOOD as u64
     );
     assert_eq!(names(&stores).await, FLOOD);
-    // What takes time is to ask a store and wait, on any machine. Reads are of 100 entries, all else
-    // is for up to 500; while the last ones are settled, reads wait in vain.
+    // On any machine the time goes into asking a store and waiting. A read has up to 100 entries, other
+    // commands up to 500. While the last entries are settled, reads wait in vain.
     let flood = FLOOD as u64;
     for (command, most) in [
         ("xreadgroup", flood / 100 + 30),
@@ -137,7 +137,7 @@ async fn dead_letters_are_bounded_in_bytes_too() {
     assert!((1..60).contains(&names(&stores).await));
 }
 
-/// A name would stay for ever where somebody takes the dead letter out of the store.
+/// Without it the name of a dead letter that a person takes out of the store would stay for ever.
 #[tokio::test]
 async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_forgotten() {
     const LETTERS: usize = 7;
@@ -180,7 +180,7 @@ async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_for
     served.unwrap();
 }
 
-/// The log of this process, which takes what leaves the stores.
+/// The log of this process, which takes the dead letters that leave the stores.
 pub(crate) struct Log(NamedTempFile);
 
 impl Log {
@@ -200,7 +200,7 @@ impl Log {
         std::fs::read_to_string(self.0.path()).unwrap()
     }
 
-    /// The fields of all dead letters that it has.
+    /// The fields of all dead letters in the log.
     pub(crate) fn letters(&self) -> Vec<String> {
         let mut letters: BTreeMap<String, BTreeMap<u64, String>> = BTreeMap::new();
         for line in self.text().lines() {
@@ -231,7 +231,7 @@ fn common() -> Common {
     Common::read(&mut Reader::from_source(|_| None), defaults).unwrap()
 }
 
-/// Adds entries that are no events, and answers their ids.
+/// Adds malformed entries, and answers their ids.
 pub(crate) async fn flood(stores: &Stores, count: usize) -> Vec<String> {
     let mut ids = Vec::with_capacity(count);
     while ids.len() < count {

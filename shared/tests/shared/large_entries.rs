@@ -46,7 +46,7 @@ async fn an_entry_with_very_many_fields_is_set_aside_too() {
     assert_eq!((field(&letter, "0"), field(&letter, "19999")), ("x", ""));
 }
 
-/// It is no event, but of a size that is read, so nothing of it is lost.
+/// It is not an event, but small enough to be read whole, so none of it is lost.
 #[tokio::test]
 async fn an_entry_up_to_the_limit_is_set_aside_whole() {
     let stores = Stores::start().await;

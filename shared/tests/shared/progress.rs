@@ -1,4 +1,4 @@
-//! Steps that are repeated without end are no progress: the consumer backs off, and is not ready.
+//! Rounds that repeat without end are not progress: the consumer backs off, and is not ready.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use stack::wait::wait_until;
 use crate::harness::{LIMIT, STREAM, Stores, calls, partition, url};
 use crate::script::{AWAY, DONE, Script};
 
-/// How long is looked at what a consumer asks.
+/// How long the test counts the commands of a consumer.
 const WATCHED: Duration = Duration::from_secs(4);
-/// When those that get nowhere count as stalled.
+/// When a consumer without progress counts as stalled.
 const SOON: Duration = Duration::from_secs(1);
-/// Reads in that time, at most: one each half second, once the back-off is at its end.
+/// The most reads in that time. At its end the back-off allows about one read each half second.
 const FEW: u64 = 16;
 
 /// Each round reads the own pending entries without trouble, before it fails.
@@ -53,7 +53,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     });
     ready.await.unwrap();
     let watched = async {
-        // The back-off comes to its longest pause first.
+        // The back-off has to reach its longest pause first.
         tokio::time::sleep(WATCHED).await;
         assert_few(&stores).await;
         let failure = running.failure().await;
@@ -75,7 +75,7 @@ async fn a_consumer_whose_waits_end_at_once_backs_off_and_is_not_ready() {
     ready.await.unwrap();
 }
 
-/// Its store is asked well each time, and the entry is acted on in vain.
+/// The store of the stream answers each time, and the handler acts on the entry in vain.
 #[tokio::test]
 async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_ready() {
     let mut stores = Stores::start().await;
@@ -96,7 +96,7 @@ async fn a_consumer_whose_entry_comes_to_nothing_each_time_backs_off_and_is_not_
     assert_eq!(stores.pending().await, Some(1));
 }
 
-/// Whatever was acted on again is forgotten again, so that the past has to be repeated each time.
+/// The own store forgets each time what was acted on again, so that each look begins a replay.
 #[tokio::test]
 async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
     let mut stores = Stores::start().await;
@@ -128,7 +128,7 @@ async fn a_consumer_whose_store_forgets_each_time_backs_off_and_is_not_ready() {
     stores.wait_settled().await;
 }
 
-/// Nobody is shown anything.
+/// Shows no change to any client.
 #[derive(Clone)]
 struct Nothing;
 
@@ -183,7 +183,7 @@ async fn a_wait_for_changes_that_ends_at_once_is_an_error() {
     assert!(!tail.is_found(), "the end has to be found anew");
 }
 
-/// Ends the waits of all who wait at a store, as if their time were up, again and again.
+/// Ends the blocking reads of all clients of a store, as if their time were up, again and again.
 async fn end_all_waits(store: &Redis) {
     loop {
         let list = Command::new("CLIENT").args(["LIST", "TYPE", "normal"]);

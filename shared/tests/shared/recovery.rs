@@ -1,4 +1,4 @@
-//! What a crash leaves behind is settled by whoever comes next.
+//! The next consumer settles what a crash leaves behind.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use stack::wait::wait_until;
 use crate::harness::{GROUP, LIMIT, NEVER, STREAM, Stores, field, membership};
 use crate::script::{DIE, DONE, HELD, PARK, Script};
 
-/// Takes over almost at once.
+/// An idle time after which a consumer takes over almost at once.
 const HASTY: Duration = Duration::from_millis(200);
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn own_pending_entries_are_settled_on_start() {
     assert_eq!(counts, 0, "no count is left behind");
 }
 
-/// Nobody hears again of an entry that is acknowledged, so its count has to be gone by then.
+/// An acknowledged entry is never delivered again, so its count has to be gone before.
 #[tokio::test]
 async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     let stores = Stores::start().await;
@@ -52,7 +52,8 @@ async fn an_entry_is_not_acknowledged_before_its_count_is_forgotten() {
     assert_eq!(stores.operator.run(counts).await.unwrap().int().unwrap(), 0);
 }
 
-/// As a consumer leaves it that froze before it counted, and woke up when another one was done.
+/// A consumer leaves such a count that froze before it counted, and woke up after another consumer had
+/// acknowledged the entry.
 #[tokio::test]
 async fn the_count_of_an_entry_that_nobody_holds_is_forgotten() {
     let stores = Stores::start().await;
@@ -93,8 +94,8 @@ async fn entries_of_a_dead_consumer_are_taken_over_and_those_of_a_living_one_are
     drop(patient);
 }
 
-/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never
-/// get past the others.
+/// One scan looks at ten times as many entries as it takes over. Without its cursor it would never get
+/// past the entries of the living consumer.
 #[tokio::test]
 async fn what_a_dead_consumer_left_is_found_behind_much_that_is_not_to_be_taken_over() {
     let stores = Stores::start().await;
@@ -127,13 +128,13 @@ async fn a_long_list_of_a_dead_consumer_is_taken_over_in_several_scans() {
     let started = tokio::time::Instant::now();
     stores.wait_settled().await;
     assert_eq!(script.times(DONE), vec![1; 3_000]);
-    // Each of 15 scans would wait 2 s for new entries otherwise.
+    // Otherwise each of 15 scans would wait 2 s for new entries.
     let took = started.elapsed();
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
-/// The next batch is read while one is settled, and then waits for its turn in the hands of a
-/// consumer that is alive.
+/// The next batch is read while one is settled. It then waits for its turn in the hands of a live
+/// consumer.
 #[tokio::test]
 async fn what_a_consumer_has_in_hand_is_not_taken_over_by_itself() {
     let stores = Stores::start().await;
@@ -205,7 +206,8 @@ async fn an_entry_that_was_trimmed_while_a_dead_consumer_held_it_does_not_wedge_
     stores.wait_parked(2).await;
 }
 
-/// The handler dies of one entry each time. It is set aside in the end, and its neighbours are not.
+/// The process dies of one entry each time. In the end that entry is set aside, and its neighbours are
+/// not.
 #[tokio::test]
 async fn an_entry_that_kills_its_consumer_is_set_aside_in_the_end() {
     let stores = Stores::start().await;

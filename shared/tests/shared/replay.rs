@@ -74,7 +74,7 @@ async fn a_stream_that_is_gone_is_repeated_once_it_is_back() {
     })
     .await
     .unwrap();
-    // One look may have begun before; the second has found nothing.
+    // The first look may have begun before; the second one found nothing.
     let before = looks(&stores).await;
     wait_until("two looks", LIMIT, || async {
         looks(&stores).await >= before + 2

@@ -1,4 +1,4 @@
-//! Trimming a stream: what somebody may still need stays.
+//! Trimming a stream: entries that a reader may still need stay.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ async fn trim_all(stores: &Stores, retention: Duration) -> Vec<String> {
         .collect()
 }
 
-/// Everything from `needed` on is there, and of what is older by a millisecond at most one node of
-/// the stream.
+/// Everything from `needed` on is there. Of the older entries, at most one node of the stream is
+/// there.
 fn assert_trimmed_to(left: &[String], ids: &[String], needed: usize) {
     assert!(
         left.ends_with(&ids[needed..]),
@@ -47,7 +47,7 @@ async fn what_is_unread_or_pending_is_never_removed() {
         .acknowledge(&stores.emitter, ids[..300].to_vec())
         .await
         .unwrap();
-    // What is pending begins at 300; one in the middle is acknowledged already.
+    // The pending entries begin at 300; one in the middle is acknowledged already.
     member
         .acknowledge(&stores.emitter, vec![ids[400].clone()])
         .await
@@ -81,7 +81,7 @@ async fn without_its_group_a_stream_is_left_alone() {
     );
     let ids = stores.emit([DONE; 500]).await;
     assert_eq!(trim_all(&stores, Duration::ZERO).await, ids);
-    // Another group is no substitute, even if it has read everything.
+    // Another group does not replace this one, even if it has read everything.
     let create = Command::new("XGROUP")
         .arg("CREATE")
         .key(STREAM)
@@ -102,7 +102,7 @@ async fn without_its_group_a_stream_is_left_alone() {
     assert!(trim_all(&stores, Duration::ZERO).await.ends_with(&ids));
 }
 
-/// Its reader may forget in a moment what it did about it.
+/// The reader of the entry may forget its effect a moment later.
 #[tokio::test]
 async fn what_was_needed_at_the_last_trim_is_kept_for_one_more() {
     let stores = Stores::start().await;
@@ -161,7 +161,7 @@ async fn a_reader_that_was_behind_keeps_the_past_it_may_have_to_repeat() {
         .acknowledge(&stores.emitter, ids[..600].to_vec())
         .await
         .unwrap();
-    // It has come as far as three hours ago: what is at most two hours older than that stays.
+    // The group has come as far as three hours ago: entries at most two hours older than that stay.
     let left = trim_all(&stores, Duration::from_hours(2)).await;
     assert_trimmed_to(&left, &ids, 300);
 }

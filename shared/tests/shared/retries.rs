@@ -1,4 +1,4 @@
-//! What happens to an entry that does not work at once, and to its neighbours.
+//! What happens to an entry on which the handler fails, and to its neighbours.
 
 use std::time::Duration;
 

@@ -12,26 +12,26 @@ use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// It works.
+/// The handler succeeds.
 pub(crate) const DONE: u32 = 1;
-/// It never works, but might.
+/// The handler fails each time, and says that another attempt may succeed.
 pub(crate) const RETRY: u32 = 2;
-/// It will never work.
+/// The handler says that no attempt will ever succeed.
 pub(crate) const PARK: u32 = 3;
-/// It works the third time.
+/// The handler succeeds at the third attempt.
 pub(crate) const RETRY_TWICE: u32 = 4;
 /// The store refuses the whole batch that it is in.
 pub(crate) const REFUSE: u32 = 5;
-/// The store is away the first two times.
+/// The store is away at the first two attempts.
 pub(crate) const AWAY_TWICE: u32 = 6;
 /// The handler never answers, as if the process had died of it.
 pub(crate) const DIE: u32 = 7;
-/// It works once it is let go.
+/// The handler succeeds once [`Script::let_go`] is called.
 pub(crate) const HELD: u32 = 8;
-/// The store is away each time.
+/// The store is away at each attempt.
 pub(crate) const AWAY: u32 = 9;
 
-/// The handler. Clones share what they remember.
+/// The handler. Clones share one list of calls.
 #[derive(Clone, Default)]
 pub(crate) struct Script {
     calls: Arc<Mutex<Vec<Call>>>,

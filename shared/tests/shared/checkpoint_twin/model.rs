@@ -15,8 +15,9 @@ struct Recorded {
     entry: EntryId,
     count: u64,
     open: EntryId,
-    /// The earlier entry that will be old enough one day, and the one that is.
+    /// The earlier entry that will be old enough later.
     middle: EntryId,
+    /// The earlier entry that is old enough.
     earlier: EntryId,
 }
 
@@ -42,12 +43,13 @@ pub(crate) struct Checkpoints {
 
 /// Two streams, as a consumer of partitions has them.
 const STREAMS: [&str; 2] = ["order_completed:{0}", "order_completed:{1}"];
-/// How far apart the two earlier entries are, and how far a checkpoint moves at once: less and more.
+/// How much older an earlier entry has to be.
 const DISTANCES: [u64; 3] = [0, 10, 600_000];
+/// How far a checkpoint moves at once: less than a distance, and more.
 const STRIDES: [u64; 5] = [0, 1, 9, 10, 400_000];
-/// Lua knows the large ones only as texts.
+/// Lua holds the large ones only as texts.
 const SEQUENCES: [u64; 5] = [0, 1, 2, u64::MAX - 1, u64::MAX];
-/// Times that Lua knows only as texts: behind the last whole number that it can tell from its neighbours.
+/// Times that Lua holds only as texts: it cannot tell numbers from 2^53 on from their neighbours.
 const FAR_TIMES: [u64; 4] = [
     1 << 53,
     10_000_000_000_000_000_000,
@@ -79,7 +81,7 @@ impl Twin for Checkpoints {
         }
         let request = Move {
             stream,
-            // Mostly what there is: less, after another consumer moved it; more, after a loss.
+            // Mostly the recorded entry. Less after another consumer moved it, more after a loss.
             known: if random.u32(..4) > 0 {
                 at
             } else {
