@@ -5,15 +5,15 @@ use crate::redis::{Command, Entry, RedisError};
 use crate::store::Store;
 use crate::stream::stream_state::{StreamState, read_id};
 
-/// Hash from entry id to the number of times that the entry was handed over after a crash.
-const ATTEMPTS: &str = "attempts";
-
 /// The counts of the entries of one stream. They are in the consumer's own store, because an entry
 /// may kill the process that counts.
 pub(crate) struct Attempts {
     store: Store,
     key: String,
 }
+
+/// Hash from entry id to the number of times that the entry was handed over after a crash.
+const ATTEMPTS: &str = "attempts";
 
 impl Attempts {
     /// The counts that `store` keeps in `partition`.

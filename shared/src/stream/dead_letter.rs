@@ -27,17 +27,6 @@ use crate::store::{Store, all};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
-/// The stream of dead letters.
-pub(crate) const DEAD_LETTERS: &str = "dead_letters";
-/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. The
-/// name of an entry is its id and a digest of its fields, because a stream that lost its tail may
-/// give the same id to another event.
-const DEAD_LETTER_IDS: &str = "dead_letter_ids";
-/// Pause between two lines of the log that say how many dead letters there are.
-pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// Entries that a line of the log names.
-const NAMED: usize = 3;
-
 /// How many dead letters a partition of a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -50,6 +39,23 @@ pub struct Bounds {
     pub age: Duration,
 }
 
+/// The dead letters of one partition.
+pub(crate) struct DeadLetters<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) partition: Partition,
+}
+
+/// The stream of dead letters.
+pub(crate) const DEAD_LETTERS: &str = "dead_letters";
+/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. The
+/// name of an entry is its id and a digest of its fields, because a stream that lost its tail may
+/// give the same id to another event.
+const DEAD_LETTER_IDS: &str = "dead_letter_ids";
+/// Pause between two lines of the log that say how many dead letters there are.
+pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
+/// Entries that a line of the log names.
+const NAMED: usize = 3;
+
 impl Bounds {
     /// What the services keep.
     pub const SHIPPED: Self = Self {
@@ -57,12 +63,6 @@ impl Bounds {
         bytes: 64 * 1024 * 1024,
         age: Duration::from_hours(30 * 24),
     };
-}
-
-/// The dead letters of one partition.
-pub(crate) struct DeadLetters<'a> {
-    pub(crate) store: &'a Store,
-    pub(crate) partition: Partition,
 }
 
 impl DeadLetters<'_> {

@@ -6,10 +6,6 @@ use crate::contract::entry_id::EntryId;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
 
-/// The most pending entries of a group that are read. The state of an entry behind the last of them
-/// is unknown.
-const MAX_PENDING: i64 = 1_000;
-
 /// What a group has been given of a stream, and has not acknowledged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
@@ -36,6 +32,10 @@ pub enum EntryState {
     /// There is no group, or the entry is behind the pending entries that were read.
     Unknown,
 }
+
+/// The most pending entries of a group that are read. The state of an entry behind the last of them
+/// is unknown.
+const MAX_PENDING: i64 = 1_000;
 
 impl GroupState {
     /// Asks the store that has the stream.

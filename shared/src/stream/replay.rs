@@ -11,13 +11,6 @@ use crate::redis::{Entry, Redis, RedisError};
 use crate::stream::group::{Membership, Pace};
 use crate::stream::stream_state::read_id;
 
-/// How much of the stream is acted on again. The owner of the stream keeps entries at least this
-/// long.
-pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
-/// Passes in a row that count as progress. One more comes of a store that is restarted again; many
-/// come of a store that seems new at each look.
-const PASSES: u32 = 5;
-
 /// Reads the recent past again, a page at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
@@ -44,6 +37,13 @@ pub(crate) struct Pass {
     /// The incarnation of the own store in which the pass began.
     pub(crate) incarnation: String,
 }
+
+/// How much of the stream is acted on again. The owner of the stream keeps entries at least this
+/// long.
+pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
+/// Passes in a row that count as progress. One more comes of a store that is restarted again; many
+/// come of a store that seems new at each look.
+const PASSES: u32 = 5;
 
 impl Replay {
     /// Begins a pass over the entries between `from` and `last`.

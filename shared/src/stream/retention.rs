@@ -16,18 +16,6 @@ use crate::redis::{Command, RedisError};
 use crate::store::Store;
 use crate::stream::replay::REPLAY_WINDOW;
 
-/// Pause between two trims. Far longer than a store may forget.
-pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
-/// The most calls of one trim. Redis removes at most 100 nodes of 100 entries with one call, so no
-/// call takes long.
-const MAX_CALLS: usize = 1_000;
-
-/// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the clock
-/// was set back, and ids do not tell how old an entry is.
-const MAX_AHEAD: Duration = Duration::from_mins(1);
-/// The most looks that are remembered for each partition.
-const MAX_LOOKS: usize = 64;
-
 /// Trims one stream, time and again.
 ///
 /// Entries that were still needed at the last trims are kept for a while. A reader that has acknowledged
@@ -43,6 +31,18 @@ pub struct Trimmer {
 /// The oldest entry that was needed at each of the last looks, and when that was.
 #[derive(Default)]
 struct Looks(VecDeque<(Instant, EntryId)>);
+
+/// Pause between two trims. Far longer than a store may forget.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
+/// The most calls of one trim. Redis removes at most 100 nodes of 100 entries with one call, so no
+/// call takes long.
+const MAX_CALLS: usize = 1_000;
+
+/// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the clock
+/// was set back, and ids do not tell how old an entry is.
+const MAX_AHEAD: Duration = Duration::from_mins(1);
+/// The most looks that are remembered for each partition.
+const MAX_LOOKS: usize = 64;
 
 impl Trimmer {
     /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for `settled`.

@@ -12,6 +12,20 @@ use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+/// The handler. Clones share one list of calls.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    calls: Arc<Mutex<Vec<Call>>>,
+    let_go: Arc<Notify>,
+}
+
+/// One batch that was handed over.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) at: Instant,
+    pub(crate) orders: Vec<(OrderId, u32)>,
+}
+
 /// The handler succeeds.
 pub(crate) const DONE: u32 = 1;
 /// The handler fails each time, and says that another attempt may succeed.
@@ -30,20 +44,6 @@ pub(crate) const DIE: u32 = 7;
 pub(crate) const HELD: u32 = 8;
 /// The store is away at each attempt.
 pub(crate) const AWAY: u32 = 9;
-
-/// The handler. Clones share one list of calls.
-#[derive(Clone, Default)]
-pub(crate) struct Script {
-    calls: Arc<Mutex<Vec<Call>>>,
-    let_go: Arc<Notify>,
-}
-
-/// One batch that was handed over.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) at: Instant,
-    pub(crate) orders: Vec<(OrderId, u32)>,
-}
 
 impl Script {
     /// Everything that was handed over so far.

@@ -6,10 +6,6 @@ use crate::stream::checkpoint::recorded::{Recorded, as_ms};
 use crate::stream::replay::REPLAY_WINDOW;
 use crate::stream::stream_state::StreamState;
 
-/// What a person has to do about two stores that have diverged.
-const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
-     `payments reconcile --apply` and then the verb adopt-store of this service";
-
 /// What the two stores say of each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
@@ -21,6 +17,10 @@ pub(crate) enum Agreement {
     /// is right.
     Diverged(String),
 }
+
+/// What a person has to do about two stores that have diverged.
+const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
+     `payments reconcile --apply` and then the verb adopt-store of this service";
 
 /// Compares a stream with what the own store has recorded of it.
 pub(crate) async fn compare(

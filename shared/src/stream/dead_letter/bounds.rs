@@ -13,14 +13,6 @@ use crate::stream::dead_letter::log_copy;
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
-/// Dead letters that leave with one step.
-const PAGE: usize = 200;
-/// Steps after each batch that is set aside. More dead letters leave than come, so that a store gets
-/// within a smaller bound in the end.
-const STEPS: u64 = 20;
-/// Pause after dead letters could not leave.
-const PAUSE: Duration = Duration::from_secs(10);
-
 /// Keeps dead letters within bounds, as far as the log takes the ones beyond.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -45,6 +37,14 @@ enum Excess {
     /// All that were set aside before this time.
     Before(Timestamp),
 }
+
+/// Dead letters that leave with one step.
+const PAGE: usize = 200;
+/// Steps after each batch that is set aside. More dead letters leave than come, so that a store gets
+/// within a smaller bound in the end.
+const STEPS: u64 = 20;
+/// Pause after dead letters could not leave.
+const PAUSE: Duration = Duration::from_secs(10);
 
 impl Keeper {
     pub(crate) fn new(bounds: Bounds) -> Self {

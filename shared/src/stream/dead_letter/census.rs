@@ -10,9 +10,6 @@ use crate::store::{Store, all};
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
-/// Dead letters that one command reads.
-const PAGE: usize = 100;
-
 /// The dead letters of one partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Census {
@@ -29,6 +26,9 @@ pub struct Dead {
     /// The age of the oldest dead letter, by the clock of the store.
     pub oldest_for: Duration,
 }
+
+/// Dead letters that one command reads.
+const PAGE: usize = 100;
 
 impl Census {
     pub(super) async fn of(store: &Store, partition: Partition) -> Result<Self, RedisError> {

@@ -14,6 +14,9 @@ const OURS: &[u8] = b"dl_";
 /// The most bytes of the text that says what is wrong.
 const MAX_DETAIL: usize = 1024;
 
+/// Fields of our own in a dead letter of builds that wrote no digest.
+const BEFORE_DIGESTS: usize = 7;
+
 /// Adds the fields of a dead letter to `add`: what is known about the failure, then the fields of
 /// the entry as they came. An entry that was cut has its length and digest instead of the rest.
 pub(super) fn write(
@@ -88,9 +91,6 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
         cut: None,
     }))
 }
-
-/// Fields of our own in a dead letter of builds that wrote no digest.
-const BEFORE_DIGESTS: usize = 7;
 
 /// All fields of a dead letter as JSON: pairs of texts. Bytes that are not UTF-8 become an object with
 /// the bytes in base64.

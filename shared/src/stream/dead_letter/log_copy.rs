@@ -6,6 +6,14 @@ use super::letter;
 use crate::base::telemetry::{ONLY_COPY, confirmed};
 use crate::redis::Entry;
 
+/// One line of the log.
+struct Line<'a> {
+    letter: &'a str,
+    piece: usize,
+    pieces: usize,
+    fields: String,
+}
+
 /// Bytes of a dead letter in one line of the log, as the line shows them. Longer lines are cut there.
 const PIECE: usize = 7 * 1024;
 /// Bytes of dead letters that are handed to the log before it has to be written. The queue of the log
@@ -44,14 +52,6 @@ pub(super) async fn write(page: &[Entry]) -> usize {
     } else {
         written
     }
-}
-
-/// One line of the log.
-struct Line<'a> {
-    letter: &'a str,
-    piece: usize,
-    pieces: usize,
-    fields: String,
 }
 
 /// Answers whether all lines are written.

@@ -6,11 +6,6 @@ use crate::redis::{Command, RedisError};
 use crate::stream::dead_letter::census::Census;
 use crate::stream::stream_state::read_id;
 
-/// About how many names one command reads.
-const PAGE: i64 = 1_000;
-/// The most commands of one scan. The next scan begins anew, and finds fewer names.
-const PAGES: usize = 1_000;
-
 /// What a whole scan of the names left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scanned {
@@ -19,6 +14,11 @@ pub(super) struct Scanned {
     /// The oldest dead letter at the time of the scan.
     oldest: EntryId,
 }
+
+/// About how many names one command reads.
+const PAGE: i64 = 1_000;
+/// The most commands of one scan. The next scan begins anew, and finds fewer names.
+const PAGES: usize = 1_000;
 
 impl DeadLetters<'_> {
     /// Forgets the names of dead letters that are older than the oldest dead letter in the store.

@@ -6,16 +6,16 @@
 
 use crate::redis::Entry;
 
+/// How many entries the next command reads.
+#[derive(Debug)]
+pub struct Pace(usize);
+
 /// The most entries of the first read of a pile, whatever their size.
 const FIRST: usize = 8;
 /// The most entries of one read.
 const MOST: usize = 500;
 /// A read of several commands ends behind the command that brings it beyond this many bytes.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
-
-/// How many entries the next command reads.
-#[derive(Debug)]
-pub struct Pace(usize);
 
 impl Pace {
     /// Begins with one entry: an entry that is read now may have killed its reader before.

@@ -8,12 +8,6 @@ use super::super::agreement::judge;
 use super::super::*;
 use super::stores::{Own, Stream};
 
-/// How much of a tail may be lost.
-const TAIL_MS: u64 = 3_000;
-/// Pause between two trims: longer than any tail.
-const TRIM_MS: u64 = 10 * TAIL_MS;
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-
 #[derive(Clone, Default)]
 struct Reader {
     in_hand: BTreeSet<EntryId>,
@@ -33,6 +27,12 @@ pub(super) struct World {
     removed: BTreeSet<EntryId>,
     trim_at: u64,
 }
+
+/// How much of a tail may be lost.
+const TAIL_MS: u64 = 3_000;
+/// Pause between two trims: longer than any tail.
+const TRIM_MS: u64 = 10 * TAIL_MS;
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
