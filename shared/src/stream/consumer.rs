@@ -35,7 +35,7 @@ use crate::stream::checkpoint::Checkpoint;
 use crate::stream::consumer::replaying::Step;
 use crate::stream::consumer::round::{Read, Round, has_waited};
 use crate::stream::consumer::state::State;
-use crate::stream::dead_letter::{Bounds, Keeper};
+use crate::stream::dead_letter::Bounds;
 use crate::stream::delivery::{Delivery, Handler};
 use crate::stream::group::{BATCH, BLOCK, Membership};
 use crate::stream::replay::Replay;
@@ -47,6 +47,10 @@ pub struct Consumer<H> {
     attempts: Attempts,
     checkpoint: Checkpoint,
     replay: Replay,
+    membership: Membership,
+    /// The store that has the stream.
+    stream_store: Redis,
+    /// The same store, on a connection for reads that wait.
     reader: Redis,
     reclaim_idle: Duration,
     progress: Progress,
@@ -115,14 +119,16 @@ impl<H: Handler> Consumer<H> {
                 membership.clone(),
             ),
             replay: Replay::default(),
-            settler: Settler {
+            settler: Settler::new(
                 handler,
-                membership,
-                stream_store,
+                membership.clone(),
+                stream_store.clone(),
                 own_store,
                 partition,
-                keeper: Keeper::new(settings.dead_letters),
-            },
+                settings.dead_letters,
+            ),
+            membership,
+            stream_store,
             reader: Redis::reader(&settings.stream_store, BLOCK).with_acks(settings.acks),
             reclaim_idle: settings.reclaim_idle,
             progress,
@@ -176,9 +182,7 @@ impl<H: Handler> Consumer<H> {
     /// again.
     async fn step(&mut self) -> Result<Round, Trouble> {
         if !self.state.group_exists {
-            self.membership()
-                .ensure_group(&self.settler.stream_store)
-                .await?;
+            self.membership.ensure_group(&self.stream_store).await?;
             self.state.group_exists = true;
         }
         match self.replay_step().await? {
@@ -205,7 +209,7 @@ impl<H: Handler> Consumer<H> {
         let count = in_hand.len();
         let room = BATCH.saturating_sub(self.state.retries.len());
         let block = self.state.longest_block();
-        let (membership, reader) = (&self.settler.membership, &self.reader);
+        let (membership, reader) = (&self.membership, &self.reader);
         let pace = &mut self.state.pace;
         let read = async {
             if let Some(linger) = linger {
@@ -268,14 +272,14 @@ impl<H: Handler> Consumer<H> {
 
     /// The client of the store that has the stream.
     pub(crate) fn stream_store(&self) -> Redis {
-        self.settler.stream_store.clone()
+        self.stream_store.clone()
     }
 
     pub(crate) fn membership(&self) -> &Membership {
-        &self.settler.membership
+        &self.membership
     }
 
     fn stream(&self) -> &str {
-        &self.settler.membership.stream
+        &self.membership.stream
     }
 }

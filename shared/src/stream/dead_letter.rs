@@ -71,7 +71,7 @@ impl DeadLetters<'_> {
         &self,
         membership: &Membership,
         parked: &[(Delivery, Parking)],
-        keeper: &Keeper,
+        keeper: &mut Keeper,
     ) -> Result<(), RedisError> {
         let news = self.unknown(parked).await?;
         if news.is_empty() {

@@ -9,23 +9,23 @@ use crate::contract::id::Partition;
 use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
 use crate::store::Store;
 use crate::stream::checkpoint::Checkpoint;
-use crate::stream::dead_letter::{DeadLetters, Keeper};
+use crate::stream::dead_letter::{Bounds, DeadLetters, Keeper};
 use crate::stream::delivery::{Delivered, Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
 use crate::stream::group::Membership;
 use crate::stream::stream_state::read_id;
 
 /// Acts on the deliveries of one consumer, and acknowledges them.
 pub(crate) struct Settler<H> {
-    pub(crate) handler: H,
-    pub(crate) membership: Membership,
+    handler: H,
+    membership: Membership,
     /// The store that has the stream: acknowledgements go there.
-    pub(crate) stream_store: Redis,
+    stream_store: Redis,
     /// The store that the handler writes to: parked entries go there.
-    pub(crate) own_store: Store,
+    own_store: Store,
     /// The partition of the stream, and of everything kept about it in the own store.
-    pub(crate) partition: Partition,
+    partition: Partition,
     /// Bounds what the own store keeps of parked entries.
-    pub(crate) keeper: Keeper,
+    keeper: Keeper,
 }
 
 /// A batch that was acted on.
@@ -37,9 +37,29 @@ pub(crate) struct Acted {
 }
 
 impl<H: Handler> Settler<H> {
+    /// Acts with `handler` on what `membership` reads in `stream_store`. Parked entries go to
+    /// `own_store`, within `bounds`.
+    pub(crate) fn new(
+        handler: H,
+        membership: Membership,
+        stream_store: Redis,
+        own_store: Store,
+        partition: Partition,
+        bounds: Bounds,
+    ) -> Self {
+        Self {
+            handler,
+            membership,
+            stream_store,
+            own_store,
+            partition,
+            keeper: Keeper::new(bounds),
+        }
+    }
+
     /// Settles a batch. Answers what is to be handed over again.
     pub(crate) async fn settle(
-        &self,
+        &mut self,
         batch: Vec<Delivery>,
         checkpoint: &mut Checkpoint,
     ) -> Result<Vec<Delivery>, RedisError> {
@@ -49,7 +69,7 @@ impl<H: Handler> Settler<H> {
     }
 
     /// Acts on a batch without acknowledging anything.
-    pub(crate) async fn act(&self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
+    pub(crate) async fn act(&mut self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
         let settlements = self.judge(&batch).await?;
         let mut settled = Vec::with_capacity(batch.len());
         let (mut parked, mut again) = (Vec::new(), Vec::new());
@@ -76,7 +96,7 @@ impl<H: Handler> Settler<H> {
     /// Acts on entries that were read again without the group, because the own store may have
     /// forgotten them. Nothing is acknowledged. An entry that cannot be acted on is set aside, unless
     /// it was set aside before.
-    pub(crate) async fn repeat(&self, entries: Vec<Entry>) -> Result<(), RedisError> {
+    pub(crate) async fn repeat(&mut self, entries: Vec<Entry>) -> Result<(), RedisError> {
         let batch: Vec<Delivery> = entries.into_iter().map(Delivery::first).collect();
         let settlements = self.judge(&batch).await?;
         let mut parked = Vec::new();
@@ -115,7 +135,7 @@ impl<H: Handler> Settler<H> {
 
     /// Sets entries aside. Answers their ids: they may be acknowledged.
     pub(crate) async fn park(
-        &self,
+        &mut self,
         parked: Vec<(Delivery, Parking)>,
     ) -> Result<Vec<String>, RedisError> {
         let dead_letters = DeadLetters {
@@ -123,7 +143,7 @@ impl<H: Handler> Settler<H> {
             partition: self.partition,
         };
         dead_letters
-            .park(&self.membership, &parked, &self.keeper)
+            .park(&self.membership, &parked, &mut self.keeper)
             .await?;
         let ids = parked.into_iter().map(|(delivery, _)| delivery.entry.id);
         Ok(ids.collect())

@@ -26,12 +26,8 @@ const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 impl<H: Handler> Consumer<H> {
     /// Settles a page of the entries that this consumer was given before.
     pub(super) async fn recover_own(&mut self, after: &str) -> Result<Round, RedisError> {
-        let (store, pace) = (&self.settler.stream_store, &mut self.state.past_pace);
-        let entries = self
-            .settler
-            .membership
-            .read_own_pending(store, pace, after)
-            .await?;
+        let (store, pace) = (&self.stream_store, &mut self.state.past_pace);
+        let entries = self.membership.read_own_pending(store, pace, after).await?;
         let Some(last) = entries.last().map(|entry| entry.id.clone()) else {
             self.state.after_crash = false;
             return Ok(Round::Underway);
@@ -61,7 +57,7 @@ impl<H: Handler> Consumer<H> {
     /// the next round where it ended in this one: from the beginning it would never get past a long
     /// list.
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
-        let (store, cursor) = (&self.settler.stream_store, &self.state.reclaim_cursor);
+        let (store, cursor) = (&self.stream_store, &self.state.reclaim_cursor);
         let takes_all = self.state.reclaim_all_to.is_some();
         let idle = if takes_all {
             Duration::ZERO
@@ -69,11 +65,7 @@ impl<H: Handler> Consumer<H> {
             self.reclaim_idle
         };
         let pace = &mut self.state.past_pace;
-        let found = self
-            .settler
-            .membership
-            .reclaim(store, pace, idle, cursor)
-            .await?;
+        let found = self.membership.reclaim(store, pace, idle, cursor).await?;
         if found.cursor != BEGINNING {
             is_beyond(&found.cursor, cursor)?;
         }
@@ -114,8 +106,8 @@ impl<H: Handler> Consumer<H> {
         if self.state.reclaim_all_to.take().is_none() {
             self.find_overdue().await?;
         }
-        let (now, store) = (Instant::now(), &self.settler.stream_store);
-        let membership = &self.settler.membership;
+        let (now, store) = (Instant::now(), &self.stream_store);
+        let membership = &self.membership;
         let idle = membership.idle_consumers(store, IDLE_CONSUMER).await?;
         let gone = self.state.gone.confirm(idle, now);
         if membership.remove_consumers(store, gone).await? > 0 {
@@ -215,7 +207,7 @@ impl<H: Handler> Consumer<H> {
         Ok(again)
     }
 
-    async fn park_killers(&self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
+    async fn park_killers(&mut self, batch: Vec<Delivery>) -> Result<Acted, RedisError> {
         let detail = "handed over again and again, and the process died each time";
         let parked = batch.into_iter().map(|delivery| {
             let parking = Parking::too_often(detail.to_owned());

@@ -11,7 +11,6 @@ use crate::redis::RedisError;
 use crate::stream::checkpoint::{Agreement, Look, Recorded};
 use crate::stream::consumer::round::Round;
 use crate::stream::delivery::Handler;
-use crate::stream::settler::Settler;
 use crate::stream::stream_state::StreamState;
 
 /// What a round of the consumer may do.
@@ -96,14 +95,10 @@ impl<H: Handler> Consumer<H> {
     }
 
     async fn replay_page(&mut self) -> Result<Round, RedisError> {
-        let Settler {
-            stream_store,
-            membership,
-            ..
-        } = &self.settler;
+        let (store, membership) = (&self.stream_store, &self.membership);
         let page = self
             .replay
-            .read(stream_store, membership, &mut self.state.past_pace)
+            .read(store, membership, &mut self.state.past_pace)
             .await?;
         self.settler.repeat(page.entries).await?;
         if let Some(next) = page.next {

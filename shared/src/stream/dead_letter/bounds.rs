@@ -1,7 +1,6 @@
 //! The oldest dead letters leave the store where there are too many. The log is then the only copy, so a
 //! dead letter leaves only after its lines are written.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
@@ -17,11 +16,6 @@ use crate::stream::stream_state::read_id;
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(super) bounds: Bounds,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
     /// Dead letters could not leave, and the next attempt comes after this.
     not_before: Option<Instant>,
     /// How many the next step reads: a dead letter of an older build may have megabytes.
@@ -50,30 +44,20 @@ impl Keeper {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            state: Mutex::new(State {
-                not_before: None,
-                pace: Pace::cautious(),
-            }),
+            not_before: None,
+            pace: Pace::cautious(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn pauses(&self) -> bool {
-        self.state()
-            .not_before
+        self.not_before
             .is_some_and(|not_before| Instant::now() < not_before)
     }
 
     /// Makes no attempt for [`PAUSE`], and then begins with one dead letter.
-    fn pause(&self) {
-        let not_before = Some(Instant::now() + PAUSE);
-        *self.state() = State {
-            not_before,
-            pace: Pace::cautious(),
-        };
+    fn pause(&mut self) {
+        self.not_before = Some(Instant::now() + PAUSE);
+        self.pace = Pace::cautious();
     }
 }
 
@@ -82,16 +66,16 @@ impl DeadLetters<'_> {
     /// the bounds of number and bytes. A crash in between leaves some of them in the log twice. Dead
     /// letters that the log does not take stay in the store. A failure is logged, and the next call
     /// tries again: the caller has done its own work.
-    pub(super) async fn keep_within(&self, keeper: &Keeper) {
+    pub(super) async fn keep_within(&self, keeper: &mut Keeper) {
         self.let_leave(keeper, None).await;
     }
 
     /// The same for the dead letters that were set aside before `oldest`.
-    pub(super) async fn keep_since(&self, keeper: &Keeper, oldest: Timestamp) {
+    pub(super) async fn keep_since(&self, keeper: &mut Keeper, oldest: Timestamp) {
         self.let_leave(keeper, Some(oldest)).await;
     }
 
-    async fn let_leave(&self, keeper: &Keeper, oldest: Option<Timestamp>) {
+    async fn let_leave(&self, keeper: &mut Keeper, oldest: Option<Timestamp>) {
         if keeper.pauses() {
             return;
         }
@@ -119,7 +103,7 @@ impl DeadLetters<'_> {
     /// Moves a page of dead letters. Answers whether more may have to leave.
     async fn step(
         &self,
-        keeper: &Keeper,
+        keeper: &mut Keeper,
         oldest: Option<Timestamp>,
         moved: &mut usize,
     ) -> Result<bool, RedisError> {
@@ -147,7 +131,7 @@ impl DeadLetters<'_> {
     /// The next of the dead letters that have to leave, oldest first.
     async fn read_excess(
         &self,
-        keeper: &Keeper,
+        keeper: &mut Keeper,
         excess: &Excess,
     ) -> Result<Vec<Entry>, RedisError> {
         let (last, room) = match excess {
@@ -155,9 +139,9 @@ impl DeadLetters<'_> {
             Excess::Bytes(_) => ("+".to_owned(), PAGE),
             Excess::Before(oldest) => (format!("({}-0", oldest.as_millis()), PAGE),
         };
-        let count = keeper.state().pace.count(room.min(PAGE));
+        let count = keeper.pace.count(room.min(PAGE));
         let mut page = self.read("-", &last, count).await?;
-        keeper.state().pace.learn(count, &page);
+        keeper.pace.learn(count, &page);
         if let Excess::Bytes(excess) = excess {
             let mut bytes = 0;
             let before = |letter: &&Entry| {

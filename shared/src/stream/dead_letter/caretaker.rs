@@ -1,8 +1,9 @@
 //! The task that tends the dead letters of a store once a minute.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Mutex;
 
 use super::{Bounds, Dead, DeadLetters, Keeper};
 use crate::contract::id::Partition;
@@ -15,10 +16,16 @@ use crate::stream::dead_letter::names::Scanned;
 
 /// Tells people about the dead letters of a store, and keeps them within bounds.
 pub struct Caretaker {
-    keeper: Keeper,
     /// Decides which ones are too old.
     sweep: Sweep,
-    scanned: Mutex<HashMap<Partition, Scanned>>,
+    /// One round holds it from its beginning to its end.
+    memory: Mutex<Memory>,
+}
+
+/// What one round leaves for the next.
+struct Memory {
+    keeper: Keeper,
+    scanned: HashMap<Partition, Scanned>,
 }
 
 impl Caretaker {
@@ -26,9 +33,11 @@ impl Caretaker {
     pub fn new(bounds: Bounds, pause: Duration) -> Self {
         let sweep = Sweep::new("dead letters", pause);
         Self {
-            keeper: Keeper::new(bounds),
             sweep,
-            scanned: Mutex::default(),
+            memory: Mutex::new(Memory {
+                keeper: Keeper::new(bounds),
+                scanned: HashMap::new(),
+            }),
         }
     }
 
@@ -46,19 +55,24 @@ impl Caretaker {
             );
         }
         let mut failure = None;
+        let memory = &mut *self.memory.lock().await;
         for partition in store.partitions().all() {
             let dead_letters = DeadLetters { store, partition };
-            dead_letters.keep_within(&self.keeper).await;
+            dead_letters.keep_within(&mut memory.keeper).await;
             // A failure in one partition does not hold up the others, nor names the dead letters.
-            let sweep = self.sweep_old(&dead_letters).await;
-            let names = self.forget_names(&dead_letters).await;
+            let sweep = self.sweep_old(&dead_letters, &mut memory.keeper).await;
+            let names = memory.forget_names(&dead_letters).await;
             failure = failure.or(sweep.and(names).err());
         }
         failure.map_or(Ok(()), Err)
     }
 
     /// Moves the dead letters that are too old, by the clock and by the newest dead letter.
-    async fn sweep_old(&self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
+    async fn sweep_old(
+        &self,
+        dead_letters: &DeadLetters<'_>,
+        keeper: &mut Keeper,
+    ) -> Result<(), RedisError> {
         let DeadLetters { store, partition } = *dead_letters;
         let census = Census::of(store, partition).await?;
         if census.count == 0 {
@@ -71,20 +85,21 @@ impl Caretaker {
         let Some(reference) = self.sweep.look(partition, now, newest) else {
             return Ok(());
         };
-        let oldest = reference.earlier_by(self.keeper.bounds.age);
+        let oldest = reference.earlier_by(keeper.bounds.age);
         if census.oldest.ms < oldest.as_millis() {
-            dead_letters.keep_since(&self.keeper, oldest).await;
+            dead_letters.keep_since(keeper, oldest).await;
         }
         Ok(())
     }
+}
 
-    async fn forget_names(&self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
+impl Memory {
+    async fn forget_names(&mut self, dead_letters: &DeadLetters<'_>) -> Result<(), RedisError> {
         let partition = dead_letters.partition;
-        let scanned = || self.scanned.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = scanned().get(&partition).copied();
+        let before = self.scanned.get(&partition).copied();
         match dead_letters.forget_names(before).await {
             Ok(now) => {
-                scanned().extend(now.map(|now| (partition, now)));
+                self.scanned.extend(now.map(|now| (partition, now)));
                 Ok(())
             }
             // The Redis user of an older build has no right to scan them.
