@@ -54,12 +54,12 @@ check:
 # break a private system in every way under load and check the promise: --nightly, --quick, --seed N
 [group('check')]
 chaos *args:
-    cargo run -q --bin stack -- chaos {{ args }}
+    cargo run -q --bin chaos -- {{ args }}
 
 # plant known bugs in a copy of the code, and see that chaos finds each
 [group('check')]
 planted *names:
-    stack/planted/show {{ names }}
+    proof/planted/show {{ names }}
 
 # format the code
 [group('check')]

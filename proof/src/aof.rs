@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::RedisServer;
+use stack::redis::RedisServer;
+
 use crate::proxy::Protocol;
 
 /// Where Redis keeps the parts of the file.
@@ -19,12 +20,11 @@ const MARK: &str = "#TS:";
 /// How much of the tail is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
-    /// The last so many bytes.
+    /// This number of bytes at the end.
     Bytes(u64),
     /// Everything from this byte of the newest part on.
     At(u64),
-    /// Everything of the last so many seconds before the last mark of time, and what came behind
-    /// it.
+    /// What was written in this number of seconds before the last mark of time, and after the mark.
     Seconds(u64),
 }
 
@@ -37,59 +37,55 @@ pub struct Lost {
     pub bytes: u64,
 }
 
-impl RedisServer {
-    /// Cuts the tail off the newest part of the append-only file, as a crash of the machine does
-    /// with weaker settings than the shipped ones. The server must be down.
-    pub fn cut_tail(&self, cut: Cut) -> Result<Lost> {
-        ensure!(
-            !self.process().is_running(),
-            "`{}` still runs",
-            self.process().name()
-        );
-        let path = self.newest_part()?;
-        let len = fs::metadata(&path)?.len();
-        let kept = match cut {
-            Cut::Bytes(bytes) => len.saturating_sub(bytes),
-            Cut::At(offset) => offset.min(len),
-            Cut::Seconds(seconds) => end_before(&fs::read(&path)?, seconds),
-        };
-        OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
-        Ok(Lost {
-            kept,
-            bytes: len - kept,
-        })
-    }
+/// Cuts the tail off the newest part of the append-only file. A crash of the machine does so with
+/// weaker settings than the shipped ones. The server must be down.
+pub fn cut_tail(store: &RedisServer, cut: Cut) -> Result<Lost> {
+    ensure_down(store)?;
+    let path = newest_part(store)?;
+    let len = fs::metadata(&path)?.len();
+    let kept = match cut {
+        Cut::Bytes(bytes) => len.saturating_sub(bytes),
+        Cut::At(offset) => offset.min(len),
+        Cut::Seconds(seconds) => end_before(&fs::read(&path)?, seconds),
+    };
+    OpenOptions::new().write(true).open(&path)?.set_len(kept)?;
+    Ok(Lost {
+        kept,
+        bytes: len - kept,
+    })
+}
 
-    /// The part of the append-only file that is written now.
-    pub fn newest_part(&self) -> Result<PathBuf> {
-        let folder = self.dir().join(FOLDER);
-        let manifest = folder.join(MANIFEST);
-        let text = fs::read_to_string(&manifest)
-            .with_context(|| format!("cannot read {}", manifest.display()))?;
-        let newest = text
-            .lines()
-            .filter_map(increment)
-            .max()
-            .context("no part is written now")?;
-        Ok(folder.join(newest.1))
-    }
+/// The part of the append-only file that the server writes now.
+pub fn newest_part(store: &RedisServer) -> Result<PathBuf> {
+    let folder = store.dir().join(FOLDER);
+    let manifest = folder.join(MANIFEST);
+    let text = fs::read_to_string(&manifest)
+        .with_context(|| format!("cannot read {}", manifest.display()))?;
+    let newest = text
+        .lines()
+        .filter_map(increment)
+        .max()
+        .context("the manifest names no part that is written now")?;
+    Ok(folder.join(newest.1))
+}
 
-    /// Copies the data into a folder, which is made: a backup, taken while the store runs or not.
-    pub fn back_up(&self, into: &Path) -> Result<()> {
-        copy(&self.dir().join(FOLDER), into)
-    }
+/// Copies the data of a store, which may run, into the new folder `into`: a backup.
+pub fn back_up(store: &RedisServer, into: &Path) -> Result<()> {
+    copy(&store.dir().join(FOLDER), into)
+}
 
-    /// Puts the data of a backup in the place of what is there. The server must be down.
-    pub fn restore(&self, from: &Path) -> Result<()> {
-        ensure!(
-            !self.process().is_running(),
-            "`{}` still runs",
-            self.process().name()
-        );
-        let folder = self.dir().join(FOLDER);
-        fs::remove_dir_all(&folder).with_context(|| format!("no data in {}", folder.display()))?;
-        copy(from, &folder)
-    }
+/// Replaces the data of a store by a backup. The server must be down.
+pub fn restore(store: &RedisServer, from: &Path) -> Result<()> {
+    ensure_down(store)?;
+    let folder = store.dir().join(FOLDER);
+    fs::remove_dir_all(&folder).with_context(|| format!("no data in {}", folder.display()))?;
+    copy(from, &folder)
+}
+
+fn ensure_down(store: &RedisServer) -> Result<()> {
+    let process = store.process();
+    ensure!(!process.is_running(), "`{}` still runs", process.name());
+    Ok(())
 }
 
 /// Number and name of an increment, by its line in the manifest.
@@ -103,7 +99,7 @@ fn increment(line: &str) -> Option<(u64, String)> {
     }
 }
 
-/// The place of the first mark of time in the last `seconds`. A mark that is farther from the last
+/// The offset of the first mark of time in the last `seconds`. A mark that is farther from the last
 /// one than that ends the search, also when a clock that jumped has put it into the future.
 fn end_before(bytes: &[u8], seconds: u64) -> u64 {
     let (mut at, mut marks) = (0, Vec::new());

@@ -4,6 +4,7 @@
 //! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
 
+use odd::{NUMBERS, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
@@ -11,12 +12,10 @@ use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
 use shared::store::function::IDENTITY;
 use shared::store::{Store, all};
+use stack::private_store::PrivateStore;
 
 use crate::invocation::Invocation;
-use crate::private_store::PrivateStore;
 use crate::twin::snapshot::{Kept, read_all};
-
-use odd::{NUMBERS, TYPES};
 pub use subject::{Subject, Tally};
 
 mod odd;

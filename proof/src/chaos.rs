@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 
-use crate::binaries::Binaries;
+use stack::binaries::Binaries;
 
 pub use figures::{Figure, Figures};
 pub use legs::Scale;

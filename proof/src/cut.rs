@@ -12,18 +12,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use shared::redis::{Command, Redis};
+use stack::guard::{Farewell, Guard};
+use stack::ports::{self, Port};
+use stack::private_store::PrivateStore;
+use stack::process::{Launch, Process};
+use stack::project::variable;
+use stack::wait::wait_until;
+use stack::{binaries, server};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::atomicity::{Bench, Subject};
-use crate::guard::{Farewell, Guard};
-use crate::ports::{self, Port};
-use crate::private_store::PrivateStore;
-use crate::process::{Launch, Process};
-use crate::project::variable;
 use crate::twin::snapshot::{Snapshot, read_all};
-use crate::wait::wait_until;
-use crate::{binaries, server};
 
 /// Up to so many bytes are cut at each one of them, where `CUT_EVERYWHERE` does not say otherwise.
 const CUT_EVERYWHERE: usize = 1_200;

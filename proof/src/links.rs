@@ -1,104 +1,108 @@
-//! The proxies in front of what one process talks to.
+//! A proxy in front of everything that each process of a system connects to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use fastrand::Rng;
+use stack::redis::Owner;
+use stack::system::{Builder, Endpoint, Hop};
 
-use crate::credentials::User;
-use crate::ports::Ports;
 use crate::proxy::{Protocol, Proxy};
-use crate::redis::Owner;
-use crate::role::{Role, Stores};
 
-/// Every process has links of its own, so that one can be cut off while the others go on.
+/// The proxies of one system. Every process has proxies of its own, so that a test can cut off one
+/// process while the others go on.
 #[derive(Clone)]
-pub(super) struct Links {
-    inventory: Arc<Proxy>,
-    payments: Arc<Proxy>,
-    inventory_http: Option<Arc<Proxy>>,
+pub struct Links(Arc<Mutex<State>>);
+
+struct State {
+    links: Vec<Link>,
+    /// Each proxy draws from a seed of its own, which is drawn here.
+    seeds: Rng,
+}
+
+struct Link {
+    process: String,
+    to: Endpoint,
+    proxy: Arc<Proxy>,
 }
 
 impl Links {
-    /// Puts a proxy on every link of a process. Each draws from a seed of its own, which follows
-    /// from `seed` and the place of the process among all (`index`).
-    pub(super) fn start(
-        role: Role,
-        ports: &Ports,
-        stores: Stores<'_>,
-        seed: u64,
-        index: usize,
-    ) -> Result<Self> {
-        let mut seeds = fastrand::Rng::with_seed(seed.wrapping_add(index as u64));
-        let mut start = |protocol, upstream| {
-            anyhow::Ok(Arc::new(Proxy::start(protocol, upstream, seeds.u64(..))?))
+    /// Puts proxies on all links of the system that `builder` describes: from each process, replicas
+    /// included, to each store, and from payments to inventory's HTTP API. What the proxies do by
+    /// chance follows from the seed.
+    pub fn put_into(builder: Builder, seed: u64) -> (Builder, Self) {
+        let state = State {
+            links: Vec::new(),
+            seeds: Rng::with_seed(seed),
         };
-        let (inventory, payments) = (
-            start(Protocol::Redis, stores.inventory.port())?,
-            start(Protocol::Redis, stores.payments.port())?,
-        );
-        let inventory_http = match role.service() {
-            Owner::Inventory => None,
-            Owner::Payments => Some(start(Protocol::Http, ports.inventory_http)?),
+        let links = Self(Arc::new(Mutex::new(state)));
+        let route = links.clone();
+        let builder = builder.route(Arc::new(move |hop| route.with(|state| state.open(hop))));
+        (builder, links)
+    }
+
+    /// The link of a process to a store.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no process of that name.
+    pub fn to_store(&self, process: &str, store: Owner) -> Arc<Proxy> {
+        self.find(process, Endpoint::Store(store))
+    }
+
+    /// The link of a process of payments to inventory's HTTP API.
+    ///
+    /// # Panics
+    ///
+    /// When the system has no process of that name, or it is one of inventory.
+    pub fn to_inventory_http(&self, process: &str) -> Arc<Proxy> {
+        self.find(process, Endpoint::InventoryHttp)
+    }
+
+    /// All links, by names such as `payments serve -> inventory store`.
+    pub fn all(&self) -> Vec<(String, Arc<Proxy>)> {
+        self.with(|state| state.links.iter().map(Link::named).collect())
+    }
+
+    fn find(&self, process: &str, to: Endpoint) -> Arc<Proxy> {
+        let found = self.with(|state| {
+            let mut links = state.links.iter();
+            let link = links.find(|link| link.process == process && link.to == to);
+            link.map(|link| link.proxy.clone())
+        });
+        found.unwrap_or_else(|| panic!("`{process}` has no link to {to:?}"))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    /// Starts a proxy for a hop, and answers the port on which it listens.
+    fn open(&mut self, hop: Hop<'_>) -> Result<u16> {
+        let protocol = match hop.to {
+            Endpoint::Store(_) => Protocol::Redis,
+            Endpoint::InventoryHttp => Protocol::Http,
         };
-        Ok(Self {
-            inventory,
-            payments,
-            inventory_http,
-        })
+        let proxy = Proxy::start(protocol, hop.port, self.seeds.u64(..))?;
+        let port = proxy.port();
+        self.links.push(Link {
+            process: hop.process.to_owned(),
+            to: hop.to,
+            proxy: Arc::new(proxy),
+        });
+        Ok(port)
     }
+}
 
-    /// What the process is told instead of the addresses themselves.
-    pub(super) fn env(&self, role: Role, stores: Stores<'_>) -> Vec<(&'static str, String)> {
-        let user = match role.service() {
-            Owner::Inventory => User::Inventory,
-            Owner::Payments => User::Payments,
+impl Link {
+    fn named(&self) -> (String, Arc<Proxy>) {
+        let to = match self.to {
+            Endpoint::Store(Owner::Inventory) => "inventory store",
+            Endpoint::Store(Owner::Payments) => "payments store",
+            Endpoint::InventoryHttp => "inventory http",
         };
-        let mut env = vec![
-            (
-                "INVENTORY_REDIS_URL",
-                stores.inventory.url_through(user, self.inventory.port()),
-            ),
-            (
-                "PAYMENTS_REDIS_URL",
-                stores.payments.url_through(user, self.payments.port()),
-            ),
-        ];
-        if let Some(proxy) = &self.inventory_http {
-            env.push((
-                "INVENTORY_URL",
-                format!("http://127.0.0.1:{}", proxy.port()),
-            ));
-        }
-        env
-    }
-
-    /// The link to a store.
-    pub(super) fn to(&self, store: Owner) -> Arc<Proxy> {
-        match store {
-            Owner::Inventory => self.inventory.clone(),
-            Owner::Payments => self.payments.clone(),
-        }
-    }
-
-    /// The link to inventory's HTTP API, which only payments has.
-    pub(super) fn to_inventory_http(&self) -> Option<Arc<Proxy>> {
-        self.inventory_http.clone()
-    }
-
-    /// All of them, with what they lead to.
-    pub(super) fn all(&self) -> Vec<(&'static str, Arc<Proxy>)> {
-        let stores = [
-            ("inventory store", &self.inventory),
-            ("payments store", &self.payments),
-        ];
-        let http = self
-            .inventory_http
-            .iter()
-            .map(|proxy| ("inventory http", proxy));
-        stores
-            .into_iter()
-            .chain(http)
-            .map(|(name, proxy)| (name, proxy.clone()))
-            .collect()
+        (format!("{} -> {to}", self.process), self.proxy.clone())
     }
 }

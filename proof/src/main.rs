@@ -1,6 +1,7 @@
-//! `stack chaos`: everything that can go wrong, under load, and then the question whether the
-//! promise held.
+//! `chaos`: breaks a private system in every way under load, and checks that the promise held.
 
+use std::io;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,18 +9,20 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 use stack::binaries::Build;
-use stack::chaos::{Options, Scale};
+use proof::chaos::{Options, Scale};
 use stack::note::note;
 use stack::{chaos, server};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::demo::screen::Screen;
-
 /// What a shell reports for a program that ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-#[derive(Args)]
-pub(crate) struct Chaos {
+#[derive(Parser)]
+#[command(
+    name = "chaos",
+    about = "Breaks a private system in every way under load, and checks that the promise held"
+)]
+struct Chaos {
     #[command(flatten)]
     size: Size,
     /// Draw the same load and the same faults again [default: a new one, which is shown first].
@@ -51,22 +54,28 @@ struct Size {
     smoke: bool,
 }
 
+fn main() -> ExitCode {
+    Chaos::parse().run().unwrap_or_else(|error| {
+        note(&format_args!("chaos: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
 impl Chaos {
-    pub(crate) fn run(self) -> Result<ExitCode> {
+    fn run(self) -> Result<ExitCode> {
         server::shared()?;
         let binaries = Build {
             release: self.release,
             progress: true,
         }
         .run()?;
-        let screen = Screen::new(true);
         let options = Options {
             seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             scale: self.size.scale(),
             only: self.leg,
             keep_in: self.history,
             binaries,
-            say: Arc::new(move |line: &str| screen.line(line)),
+            say: Arc::new(print),
         };
         stack::runtime()?.block_on(until_interrupted(options))
     }
@@ -94,6 +103,12 @@ async fn until_interrupted(options: Options) -> Result<ExitCode> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    note("interrupted; the private system is stopped");
+    note(&"chaos: interrupted; the private system is stopped");
     Ok(ExitCode::from(INTERRUPTED))
+}
+
+/// Prints a line. A run goes on when its reader is gone.
+fn print(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }

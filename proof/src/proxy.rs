@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::ports::{self, Port};
+use stack::ports::{self, Port};
 use tally::Tally;
 use trap::Traps;
 

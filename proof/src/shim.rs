@@ -7,14 +7,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::RedisServer;
-use crate::{project, subprocess};
+use stack::redis::Environment;
+use stack::{project, subprocess};
 
-const SOURCE: &str = include_str!("../../shim/store_faults.c");
+const SOURCE: &str = include_str!("../shim/store_faults.c");
 /// The shared file in the store's folder, and the variable by which the shim finds it.
 const FILE: &str = "faults";
 const VARIABLE: &str = "STORE_FAULTS_FILE";
@@ -23,6 +24,11 @@ const CLOCK_AT: u64 = 0;
 const DISK_AT: u64 = 8;
 const SIZE: usize = 16;
 const COMPILE_LIMIT: Duration = Duration::from_mins(1);
+
+/// Starts a store with the shim.
+pub fn environment() -> Environment {
+    Arc::new(|dir| prepare(&build()?, dir))
+}
 
 /// Builds the shim with the C compiler that rustc links with, unless it was built before.
 pub fn build() -> Result<PathBuf> {
@@ -34,7 +40,7 @@ pub fn build() -> Result<PathBuf> {
         return Ok(path);
     }
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    // Others may be at it as well: each builds its own, and the last one put in place is as good.
+    // Several processes may build the shim at once. Each builds a file of its own; the last rename wins.
     let place = tempfile::tempdir_in(&dir)?;
     let (source, library) = (
         place.path().join("store_faults.c"),
@@ -56,8 +62,8 @@ pub fn build() -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The environment of a program with the shim, whose faults are none for now. They are told by a
-/// file in `dir`, also to all that the program starts.
+/// The environment of a program with the shim, at first without faults. A file in `dir` tells the
+/// faults to the program and to all that it starts.
 pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     let file = dir.join(FILE);
     fs::write(&file, [0; SIZE]).with_context(|| format!("cannot write {}", file.display()))?;
@@ -72,8 +78,20 @@ pub fn prepare(shim: &Path, dir: &Path) -> Result<Vec<(String, String)>> {
     ])
 }
 
-/// Makes every write to a file fail as on a full disk, or ends that, for what was
-/// [prepared](prepare) with `dir`.
+/// Sets the wall clock of a program with the shim this far from the real one; 0 sets it right. `dir`
+/// is what it was [prepared](prepare) with: of a store, its data folder.
+///
+/// A server remembers the time for a tenth of a second. It keeps the offset over a restart.
+pub fn offset_clock(dir: &Path, millis: i64) -> Result<()> {
+    set_fault(dir, CLOCK_AT, millis)
+}
+
+/// Makes every write to a file fail as on a full disk, or ends that. `dir` is what the program was
+/// [prepared](prepare) with: of a store, its data folder.
+///
+/// A server with `appendfsync always` ends at the first write that it cannot keep, without an answer.
+/// One with `everysec` refuses writes (`MISCONF`) until there is room. One that is started meanwhile
+/// answers reads and refuses writes (`NOREPLICAS`) until there is room.
 pub fn fill_disk(dir: &Path, full: bool) -> Result<()> {
     set_fault(dir, DISK_AT, i64::from(full))
 }
@@ -82,22 +100,4 @@ fn set_fault(dir: &Path, at: u64, value: i64) -> Result<()> {
     let file = OpenOptions::new().write(true).open(dir.join(FILE));
     let file = file.context("this was started without the shim")?;
     Ok(file.write_all_at(&value.to_ne_bytes(), at)?)
-}
-
-impl RedisServer {
-    /// Sets the wall clock of the server this far from the real one; 0 sets it right. The server
-    /// notices within the tenth of a second for which it remembers the time, and also after a
-    /// restart. Needs the shim.
-    pub fn offset_clock(&self, millis: i64) -> Result<()> {
-        set_fault(self.dir(), CLOCK_AT, millis)
-    }
-
-    /// Makes every write to the data folder fail as on a full disk, or ends that. Needs the shim.
-    ///
-    /// A server with `appendfsync always` ends by itself at the first write it cannot keep, without
-    /// having answered it; one with `everysec` refuses writes (`MISCONF`) until there is room. One
-    /// that is started meanwhile answers reads and refuses writes (`NOREPLICAS`) until then.
-    pub fn fill_disk(&self, full: bool) -> Result<()> {
-        fill_disk(self.dir(), full)
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::Members;
+use stack::system::Members;
 
 /// Between the end of a process and its next start, however it ended: a service manager's pause,
 /// made short for tests.
@@ -17,8 +17,9 @@ pub const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Watches the service processes of a system. The stores are left to whoever broke them.
-pub(super) struct Supervisor {
+/// Watches the service processes of a system until it is dropped. The stores are left to the test
+/// that broke them. Drop it before the system, or a process could be started behind the system's end.
+pub struct Supervisor {
     task: JoinHandle<()>,
     state: Arc<State>,
 }
@@ -26,29 +27,32 @@ pub(super) struct Supervisor {
 #[derive(Default)]
 struct State {
     restarts: AtomicU64,
-    /// Held while a process is started, so that none is started behind the back of the end.
+    /// Held while a process is started, so that no process starts after the supervisor has stopped.
     stopped: Mutex<bool>,
 }
 
 impl Supervisor {
-    pub(super) fn start(members: Members) -> Self {
+    /// Starts each service process again that ends, after [`RESTART_PAUSE`].
+    pub fn start(members: Members) -> Self {
         let state = Arc::new(State::default());
         let task = tokio::spawn(watch(members, state.clone()));
         Self { task, state }
     }
 
-    /// How many processes were started again.
-    pub(super) fn restarts(&self) -> u64 {
+    /// The number of restarts so far.
+    pub fn restarts(&self) -> u64 {
         self.state.restarts.load(Relaxed)
     }
+}
 
-    /// Nothing is started any more from now on.
-    pub(super) fn stop(&self) {
-        *self
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let mut stopped = self
             .state
             .stopped
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = true;
+            .unwrap_or_else(PoisonError::into_inner);
+        *stopped = true;
         self.task.abort();
     }
 }
@@ -69,7 +73,7 @@ async fn watch(members: Members, state: Arc<State>) {
                 continue;
             }
             let stopped = state.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-            // One that could not be started is tried again at the next look.
+            // A process that could not be started is tried again at the next look.
             if !*stopped && process.revive().unwrap_or(false) {
                 state.restarts.fetch_add(1, Relaxed);
                 ended.remove(process.name());

@@ -17,7 +17,7 @@ use shared::store::function::IDENTITY;
 use shared::store::{Store, all};
 
 use crate::invocation::Invocation;
-use crate::project::variable;
+use stack::project::variable;
 use pattern::{Instants, Matcher};
 use snapshot::{Kept, Snapshot, read_all};
 

@@ -4,56 +4,45 @@
 //! tests prove is what people run. In reading order:
 //!
 //! - [`server`] finds a Redis or Valkey server, or fetches a pinned one; [`binaries`] builds the
-//!   services.
+//!   services, and [`subprocess`] runs such a helper with a time limit.
 //! - [`process`] runs one child that never outlives its parent; [`guard`] is how; [`memory`] limits what it may use.
 //! - [`redis`] is one private store, [`operator`] who may do everything there; [`credentials`] are its users' passwords.
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
 //! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] writes messages for the person at the terminal.
-//! - [`proxy`] is a link between two of them that can be made to fail.
 //! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
 //!   [`replicated`] the whole system on two of them.
 //! - [`cluster`] is a store that several servers share, [`clustered`] the whole system on two of them.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
-//! - [`twin`] plays a function against its statement in Rust, on a [`private_store`];
-//!   [`atomicity`] spoils what it works on, and [`cut`] what is left of it on disk.
-//! - [`chaos`] breaks it in every way it can, and asks whether the promise held.
+//! - [`private_store`] is one store without the rest of the system; [`events`] reads live events.
 
-pub mod server;
-
-pub mod atomicity;
 pub mod binaries;
-pub mod chaos;
 pub mod cluster;
 pub mod clustered;
 pub mod credentials;
-pub mod cut;
 pub mod events;
 pub mod guard;
 pub mod health;
-pub mod invocation;
 pub mod lock;
 pub mod memory;
 pub mod note;
 pub mod operator;
-pub mod order_line;
 pub mod ports;
 pub mod private_store;
 pub mod process;
 pub mod project;
-pub mod proxy;
 pub mod redis;
 pub mod replicated;
 pub mod role;
 pub mod running;
 pub mod sentinel;
+pub mod server;
+pub mod subprocess;
 pub mod system;
-pub mod twin;
 pub mod users;
 pub mod wait;
 
 mod node;
-mod subprocess;
 
 /// A runtime with a thread for each core. `TOKIO_WORKER_THREADS` is for the services alone.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

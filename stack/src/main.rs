@@ -25,8 +25,6 @@ enum Verb {
     Reconcile(verbs::reconcile::Reconcile),
     /// Tell a story on a private system: paid, refunded, cancelled, recovered.
     Demo(verbs::demo::Demo),
-    /// Break a private system in every way under load, and check that the promise held.
-    Chaos(verbs::chaos::Chaos),
     /// Become another program that dies with its parent (used by this program itself).
     #[command(hide = true)]
     ExecChild(verbs::exec_child::ExecChild),
@@ -41,7 +39,6 @@ fn main() -> ExitCode {
         Verb::Order(order) => order.run(),
         Verb::Reconcile(reconcile) => reconcile.run(),
         Verb::Demo(demo) => demo.run(),
-        Verb::Chaos(chaos) => chaos.run(),
         Verb::ExecChild(child) => child.run(),
         Verb::ExecLimited(limited) => limited.run(),
     };

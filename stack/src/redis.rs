@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,11 +20,6 @@ use crate::ports::Port;
 use crate::process::{Launch, LineSink, Process};
 use crate::server::Server;
 use crate::wait::wait_for;
-
-mod aof;
-pub mod shim;
-
-pub use aof::{Cut, Lost};
 
 /// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
 const CONFIG: &str = include_str!("../../deploy/redis.conf");
@@ -66,13 +62,16 @@ pub struct RedisOptions {
     pub overrides: Overrides,
 }
 
+/// Variables for the environment of a server. They may depend on its data folder.
+pub type Environment = Arc<dyn Fn(&Path) -> Result<Vec<(String, String)>> + Send + Sync>;
+
 /// What a test changes about a store. The default is nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Overrides {
     /// Settings of the server, such as `appendfsync`, that replace the shipped ones.
     pub settings: Vec<(String, String)>,
-    /// The shim to start the server with, see [`shim`].
-    pub shim: Option<PathBuf>,
+    /// More variables for the server, if any.
+    pub environment: Option<Environment>,
     /// The folder with the ACL files of another revision.
     pub acl: Option<PathBuf>,
 }
@@ -269,8 +268,8 @@ impl RedisServer {
             )
             .collect();
         let env = overrides
-            .shim
-            .map(|shim| shim::prepare(&shim, &dir))
+            .environment
+            .map(|environment| environment(&dir))
             .transpose()?;
         let launch = Launch {
             name: format!("{} redis", store.name()),

@@ -8,23 +8,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// How often a running helper is looked at.
+/// The pause between two looks at a running helper.
 const POLL: Duration = Duration::from_millis(5);
 
 /// How long the last output may take to arrive after the helper has ended. A grandchild that holds
 /// the pipe is not waited for.
 const OUTPUT_GRACE: Duration = Duration::from_secs(2);
 
-/// What a helper said.
-pub(crate) struct Output {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+/// How a helper ended, and what it wrote.
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
 }
 
 /// Runs `command` and collects its output. Fails when it cannot be started or runs longer than
 /// `limit`, in which case it is killed.
-pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Output> {
+pub fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     run_with_stderr(command, limit, Stdio::piped())
 }
 
@@ -76,7 +79,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
             // A pipe that breaks half-way still leaves what was read before.
             let _ = pipe.read_to_end(&mut bytes);
         }
-        // Nobody listens any more when the helper was too slow.
+        // The receiver is gone when the helper was too slow.
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receiver

@@ -15,20 +15,15 @@ use crate::guard::Guard;
 use crate::health::{Member, QUOTED_LINES};
 use crate::ports::{Port, Ports};
 use crate::process::{Launch, LineSink, Process};
-use crate::proxy::Proxy;
 use crate::redis::{Owner, RedisServer};
 use crate::role::{Role, SETTINGS, Stores};
 use crate::{health, memory, ports};
 
-use links::Links;
-use supervisor::Supervisor;
-
 pub use builder::Builder;
-pub use supervisor::RESTART_PAUSE;
+pub use route::{Endpoint, Hop, Route};
 
 mod builder;
-mod links;
-mod supervisor;
+mod route;
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -38,14 +33,13 @@ pub struct System {
     // Fields are dropped in this order: the services first, then the stores, then their data and
     // the ports.
     members: Members,
-    supervisor: Option<Supervisor>,
     inventory_redis: RedisServer,
     payments_redis: RedisServer,
     binaries: Binaries,
     guard: Guard,
     env: Vec<(String, String)>,
-    /// The seed of the proxies, where there are any.
-    proxied: Option<u64>,
+    /// Says what processes connect to in place of stores and services, if a test wants that.
+    route: Option<Route>,
     /// Where what the services say is written, if anywhere.
     logs: Option<PathBuf>,
     /// Whether they have the memory of their containers and no more.
@@ -55,14 +49,13 @@ pub struct System {
     _data: TempDir,
 }
 
-/// The service processes, in the order in which they were described.
+/// The service processes of a system, in the order in which they were described.
 #[derive(Clone, Default)]
-struct Members(Arc<Mutex<Vec<Named>>>);
+pub struct Members(Arc<Mutex<Vec<Named>>>);
 
 struct Named {
     name: String,
     member: Member,
-    links: Option<Links>,
 }
 
 impl System {
@@ -143,40 +136,9 @@ impl System {
         health::wait_ready(&[self.member(name)], READY_LIMIT).await
     }
 
-    /// The link of a process to a store, such as `payments serve` to its own.
-    ///
-    /// # Panics
-    ///
-    /// When there is no process of that name, or the system was not started
-    /// [proxied](Builder::proxied).
-    pub fn proxy(&self, process: &str, store: Owner) -> Arc<Proxy> {
-        self.links(process).to(store)
-    }
-
-    /// The link of a process of payments to inventory's HTTP API.
-    ///
-    /// # Panics
-    ///
-    /// When there is none.
-    pub fn inventory_http_proxy(&self, process: &str) -> Arc<Proxy> {
-        let proxy = self.links(process).to_inventory_http();
-        proxy.unwrap_or_else(|| panic!("`{process}` does not call inventory"))
-    }
-
-    /// All links there are, by names such as `payments serve -> inventory store`.
-    pub fn proxies(&self) -> Vec<(String, Arc<Proxy>)> {
-        let of = |named: &Named| {
-            let links = named.links.iter().flat_map(Links::all);
-            let name = |(to, proxy)| (format!("{} -> {to}", named.name), proxy);
-            links.map(name).collect::<Vec<_>>()
-        };
-        self.members
-            .with(|members| members.iter().flat_map(of).collect())
-    }
-
-    /// How many processes the supervisor has started again; 0 without one.
-    pub fn restarts(&self) -> u64 {
-        self.supervisor.as_ref().map_or(0, Supervisor::restarts)
+    /// All service processes, also those that are added later.
+    pub fn members(&self) -> Members {
+        self.members.clone()
     }
 
     fn add(
@@ -194,12 +156,9 @@ impl System {
         if self.limited {
             launch = memory::limited(launch, &self.binaries.stack);
         }
-        let index = self.members.with(|members| members.len());
-        let links = self
-            .proxied
-            .map(|seed| Links::start(role, ports, stores, seed, index));
-        let links = links.transpose()?;
-        extra.extend(links.iter().flat_map(|links| links.env(role, stores)));
+        if let Some(route) = &self.route {
+            extra.extend(route::variables(route, &name, role, ports, stores)?);
+        }
         isolate(&mut launch, &self.env, extra);
         launch.name.clone_from(&name);
         let log = self
@@ -213,22 +172,9 @@ impl System {
             process: process.clone(),
             url,
         };
-        self.members.with(|members| {
-            members.push(Named {
-                name,
-                member,
-                links,
-            })
-        });
+        self.members
+            .with(|members| members.push(Named { name, member }));
         Ok(process)
-    }
-
-    fn links(&self, name: &str) -> Links {
-        let links = self
-            .members
-            .find(name, |named| named.links.clone())
-            .flatten();
-        links.unwrap_or_else(|| panic!("there are no proxies for `{name}`"))
     }
 
     fn member(&self, name: &str) -> Member {
@@ -239,7 +185,7 @@ impl System {
 
 impl Members {
     /// The processes that were ever started.
-    fn processes(&self) -> Vec<Arc<Process>> {
+    pub fn processes(&self) -> Vec<Arc<Process>> {
         self.started()
             .into_iter()
             .map(|member| member.process)
@@ -268,9 +214,6 @@ impl Drop for System {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.show_last_lines();
-        }
-        if let Some(supervisor) = &self.supervisor {
-            supervisor.stop();
         }
         // The test may still hold one of them; its store and its data go now all the same.
         self.members

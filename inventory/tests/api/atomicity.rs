@@ -6,10 +6,10 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
-use stack::atomicity::{Bench, Subject};
-use stack::cut::Reader;
-use stack::invocation::Invocation;
-use stack::twin::claim::Claim;
+use proof::atomicity::{Bench, Subject};
+use proof::cut::Reader;
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;

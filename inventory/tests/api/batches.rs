@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
 use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::RedisError;
-use stack::invocation::Invocation;
+use proof::invocation::Invocation;
 
 use crate::atomicity::bench;
 use crate::harness::{KEEP, TestStore, order, order_minted_at};

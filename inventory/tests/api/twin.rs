@@ -7,10 +7,10 @@ use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::http::conditional::{Condition, Versions};
 use shared::http::request::RequestContext;
-use stack::invocation::Invocation;
-use stack::twin::claim::{Claim, Claims};
-use stack::twin::snapshot::{Kept, Snapshot};
-use stack::twin::{Answer, Beginning, Rng, Step, Twin, play};
+use proof::invocation::Invocation;
+use proof::twin::claim::{Claim, Claims};
+use proof::twin::snapshot::{Kept, Snapshot};
+use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
 
 use crate::harness::TestStore;
 use model::Model;

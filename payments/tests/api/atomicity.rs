@@ -9,10 +9,10 @@ use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
 use shared::http::conditional::{Condition, Versions};
 use shared::http::request::RequestContext;
 use shared::store::claim::Once;
-use stack::atomicity::{Bench, Subject};
-use stack::cut::Reader;
-use stack::invocation::Invocation;
-use stack::twin::claim::Claim;
+use proof::atomicity::{Bench, Subject};
+use proof::cut::Reader;
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 
 use crate::harness::{TestStore, only_partition};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};

@@ -12,7 +12,7 @@ use shared::http::request::RequestContext;
 use shared::redis::{Command, Redis, RedisError};
 use shared::store::claim::Once;
 use stack::credentials::User;
-use stack::order_line;
+use proof::order_line;
 
 use crate::fake_inventory::{Behaviour, outcome, response};
 use crate::harness::{Service, TestStore, only_partition};

@@ -17,7 +17,7 @@ use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::claim::{Claim, Once};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
-use stack::order_line;
+use proof::order_line;
 
 use crate::harness::{TestStore, only_partition};
 

@@ -13,7 +13,7 @@ use shared::redis::{Command, Redis};
 use shared::store::all;
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
-use stack::order_line;
+use proof::order_line;
 
 use crate::harness::{LIMIT, Service};
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::contract::id::OrderId;
 use shared::redis::Command;
 use stack::credentials::User;
-use stack::order_line;
+use proof::order_line;
 use stack::wait::wait_until;
 
 use crate::fake_inventory::{Behaviour, movements, response};

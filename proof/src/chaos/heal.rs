@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use reqwest::Client;
+use stack::operator::Operator;
+use stack::redis::Owner;
+use stack::system::System;
+use stack::wait::wait_until;
 use tokio::time::sleep;
 
 use super::checker::read::standing;
 use super::plan::PROCESSES;
 use super::stores::{Operators, stream};
-use crate::operator::Operator;
-use crate::redis::Owner;
-use crate::system::System;
-use crate::wait::wait_until;
 
 /// How soon after the last fault every process must be ready, restarts by the supervisor included.
 pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);

@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use stack::process::Process;
+use stack::redis::{Owner, RedisServer};
+use stack::system::System;
+use stack::wait::wait_for;
 use tokio::sync::Mutex as Turn;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::links::Links;
+use crate::proxy::{Faults, Proxy};
+use crate::supervisor::Supervisor;
 use super::figures::{Figure, Tally};
 use super::history::History;
 use super::plan::{Fault, Link, STORES, What};
 use super::stores::Operators;
-use crate::process::Process;
-use crate::proxy::{Faults, Proxy};
-use crate::redis::{Owner, RedisServer};
-use crate::system::System;
-use crate::wait::wait_for;
 
 pub(super) use declared::{Crash, Declared, Trimmed};
 
@@ -36,6 +38,8 @@ const OVERTIME: Duration = Duration::from_mins(1);
 
 /// Who harms the system of one leg.
 pub(super) struct Injector {
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) links: Links,
     pub(super) system: Arc<System>,
     pub(super) operators: Operators,
     pub(super) history: Arc<History>,
@@ -83,7 +87,7 @@ impl Injector {
 
     /// Makes answers be dropped from now on.
     pub(super) fn begin(&self) {
-        for (_, proxy) in self.system.proxies() {
+        for (_, proxy) in self.links.all() {
             proxy.set(self.usual());
         }
     }
@@ -92,7 +96,7 @@ impl Injector {
     /// back.
     pub(super) fn heal(&self) {
         let mut dropped = 0;
-        for (_, proxy) in self.system.proxies() {
+        for (_, proxy) in self.links.all() {
             proxy.heal();
             dropped += proxy.counts().dropped_answers;
         }
@@ -100,7 +104,7 @@ impl Injector {
             Figure::DroppedAnswers,
             u32::try_from(dropped).unwrap_or(u32::MAX),
         );
-        let restarts = u32::try_from(self.system.restarts()).unwrap_or(u32::MAX);
+        let restarts = u32::try_from(self.supervisor.restarts()).unwrap_or(u32::MAX);
         self.tally.add(Figure::Restarts, restarts);
         let seen = self.tally.seen();
         let ends = seen.get(Figure::ServiceKills) + seen.get(Figure::Terminations);
@@ -210,8 +214,8 @@ impl Injector {
 
     fn proxy(&self, link: Link) -> Arc<Proxy> {
         match link {
-            Link::Owner(process, store) => self.system.proxy(process, store),
-            Link::Inventory(process) => self.system.inventory_http_proxy(process),
+            Link::Owner(process, store) => self.links.to_store(process, store),
+            Link::Inventory(process) => self.links.to_inventory_http(process),
         }
     }
 

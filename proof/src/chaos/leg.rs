@@ -7,9 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use judge::Judge;
+use stack::binaries::Binaries;
+use stack::system::System;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::links::Links;
+use crate::shim;
+use crate::supervisor::Supervisor;
 use super::figures::{Figure, Figures, Tally};
 use super::history::History;
 use super::inject::{Declared, Injector};
@@ -21,8 +26,6 @@ use super::resources::Peaks;
 use super::stores::Operators;
 use super::watch::{Seen, Watch};
 use super::{heal, load, plan};
-use crate::binaries::Binaries;
-use crate::system::System;
 
 mod judge;
 
@@ -33,8 +36,11 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A running leg.
 struct Running {
-    leg: Leg,
+    // Dropped in this order: no process may start again once the system ends.
+    supervisor: Arc<Supervisor>,
+    links: Links,
     system: Arc<System>,
+    leg: Leg,
     operators: Operators,
     history: Arc<History>,
     tally: Arc<Tally>,
@@ -67,8 +73,11 @@ pub(super) async fn run(
         leg.name,
         faults.len()
     ));
-    let system = Arc::new(start(leg, random.u64(..), binaries, folder).await?);
+    let (system, links) = start(leg, random.u64(..), binaries, folder).await?;
+    let system = Arc::new(system);
     let running = Running {
+        supervisor: Arc::new(Supervisor::start(system.members())),
+        links,
         leg: leg.clone(),
         operators: Operators::of(&system)?,
         history: Arc::new(History::create(&folder.join("history.jsonl"))?),
@@ -94,7 +103,12 @@ pub(super) async fn run(
     })
 }
 
-async fn start(leg: &Leg, seed: u64, binaries: Binaries, folder: &Path) -> Result<System> {
+async fn start(
+    leg: &Leg,
+    seed: u64,
+    binaries: Binaries,
+    folder: &Path,
+) -> Result<(System, Links)> {
     let mut builder = System::builder()
         .binaries(binaries)
         .env("COMPLETION_DELAY", &format!("{}ms", DELAY.as_millis()))
@@ -103,18 +117,17 @@ async fn start(leg: &Leg, seed: u64, binaries: Binaries, folder: &Path) -> Resul
         .env("STREAM_RETENTION", "30d")
         .env("RUST_LOG", "info,http=warn")
         .logs(folder)
-        .proxied(seed)
-        .supervised()
         .limited()
-        .shimmed();
+        .store_environment(shim::environment());
     if leg.durability == Durability::EverySecond {
         builder = builder.redis(EVERY_SECOND.0, EVERY_SECOND.1);
     }
+    let (builder, links) = Links::put_into(builder, seed);
     let system = builder.start().await?;
     for replica in PROCESSES.iter().filter_map(|name| name.strip_suffix(" 2")) {
         system.start_replica(replica, 2).await?;
     }
-    Ok(system)
+    Ok((system, links))
 }
 
 /// The supervisor has as much to do as there are kills and ends.
@@ -176,6 +189,8 @@ impl Running {
 
     fn injector(&self) -> Injector {
         Injector {
+            supervisor: self.supervisor.clone(),
+            links: self.links.clone(),
             system: self.system.clone(),
             operators: self.operators.clone(),
             history: self.history.clone(),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use stack::process::Reading;
+use stack::redis::Owner;
 
+use crate::aof::Cut;
 use super::figures::{Figure, Figures};
 use super::legs::Leg;
-use crate::process::Reading;
-use crate::redis::{Cut, Owner};
 
 pub(super) use what::{Crowd, Link, Poison, Tcp, What};
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::system::System;
+use stack::system::System;
 
 /// A comparison of a hundred thousand orders, and the repair of a thousand of them.
 const LIMIT: Duration = Duration::from_mins(3);

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use stack::memory;
+use stack::process::Process;
+use stack::system::System;
 use tokio::time::sleep;
 
 use super::plan::PROCESSES;
-use crate::memory;
-use crate::process::Process;
-use crate::system::System;
 
 /// Between two looks at what processes have used at most. The kernel keeps count until they end.
 const PEAK_INTERVAL: Duration = Duration::from_millis(100);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::operator::Operator;
-use crate::redis::Owner;
-use crate::system::System;
+use stack::operator::Operator;
+use stack::redis::Owner;
+use stack::system::System;
 
 /// A field that only entries have which the harness planted to be set aside.
 pub(super) const POISON_MARK: &str = "chaos_mark";

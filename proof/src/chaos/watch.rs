@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::Cmd;
+use stack::operator::Operator;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::history::History;
-use crate::operator::Operator;
 
 /// Pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);

@@ -8,7 +8,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stack::operator::Operator;
-use stack::redis::{Cut, Overrides, Owner, RedisOptions, RedisServer, shim};
+use proof::aof::Cut;
+use proof::{aof, shim};
+use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 use stack::wait::wait_until;
 
@@ -23,7 +25,7 @@ async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
         store: Owner::Inventory,
         dir: dir.join("store"),
         server,
-        guard: guard(),
+        guard: guard().await,
         sink: None,
         overrides,
     });
@@ -32,13 +34,9 @@ async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
     (redis, operator)
 }
 
-async fn shimmed() -> Overrides {
-    let shim = tokio::task::spawn_blocking(shim::build)
-        .await
-        .unwrap()
-        .unwrap();
+fn shimmed() -> Overrides {
     Overrides {
-        shim: Some(shim),
+        environment: Some(shim::environment()),
         ..Overrides::default()
     }
 }
@@ -58,22 +56,22 @@ async fn a_lost_tail_takes_the_last_commands_with_it() {
     for _ in 0..3 {
         count(&operator).await;
     }
-    assert!(redis.cut_tail(Cut::Bytes(1)).is_err(), "it runs");
+    assert!(aof::cut_tail(&redis, Cut::Bytes(1)).is_err(), "it runs");
     redis.kill();
     // The last command is torn, and is cut off as a whole at the next start.
-    let lost = redis.cut_tail(Cut::Bytes(1)).unwrap();
+    let lost = aof::cut_tail(&redis, Cut::Bytes(1)).unwrap();
     assert_eq!(lost.bytes, 1);
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, Some(2));
 
     redis.kill();
-    let lost = redis.cut_tail(Cut::Seconds(60)).unwrap();
+    let lost = aof::cut_tail(&redis, Cut::Seconds(60)).unwrap();
     assert!(lost.bytes > 0);
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, None);
 
     redis.kill();
-    assert_eq!(redis.cut_tail(Cut::At(0)).unwrap().kept, 0);
+    assert_eq!(aof::cut_tail(&redis, Cut::At(0)).unwrap().kept, 0);
     redis.restart().await.unwrap();
 }
 
@@ -93,7 +91,7 @@ async fn half_a_transaction_does_not_come_back_with_the_next_one() {
     for missing in [1, exec, exec + 3] {
         count_twice().await;
         redis.kill();
-        redis.cut_tail(Cut::Bytes(missing)).unwrap();
+        aof::cut_tail(&redis, Cut::Bytes(missing)).unwrap();
         redis.restart().await.unwrap();
         let before = counter(&operator).await.unwrap_or(0);
         count_twice().await;
@@ -166,11 +164,11 @@ async fn a_backup_puts_the_store_back_to_where_it_was() {
     let (redis, operator) = start(dir.path(), Overrides::default()).await;
     count(&operator).await;
     let backup = dir.path().join("backup");
-    redis.back_up(&backup).unwrap();
+    aof::back_up(&redis, &backup).unwrap();
     count(&operator).await;
-    assert!(redis.restore(&backup).is_err(), "it runs");
+    assert!(aof::restore(&redis, &backup).is_err(), "it runs");
     redis.kill();
-    redis.restore(&backup).unwrap();
+    aof::restore(&redis, &backup).unwrap();
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, Some(1));
 }
@@ -201,11 +199,11 @@ async fn settings_of_a_test_replace_the_shipped_ones() {
 #[tokio::test]
 async fn the_clock_of_a_store_jumps_while_it_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    let (redis, operator) = start(dir.path(), shimmed()).await;
     let now = async || operator.ask::<(i64, i64)>(&["TIME"]).await.unwrap().0;
     let right = now().await;
     for seconds in [3_600, -30, 0] {
-        redis.offset_clock(seconds * 1_000).unwrap();
+        shim::offset_clock(redis.dir(), seconds * 1_000).unwrap();
         let jumped = wait_until("the clock to jump", LIMIT, || async {
             (0..30).contains(&(now().await - right - seconds))
         });
@@ -216,9 +214,9 @@ async fn the_clock_of_a_store_jumps_while_it_runs() {
 #[tokio::test]
 async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    let (redis, operator) = start(dir.path(), shimmed()).await;
     count(&operator).await;
-    redis.fill_disk(true).unwrap();
+    shim::fill_disk(redis.dir(), true).unwrap();
     assert!(
         operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
         "it answered"
@@ -228,7 +226,7 @@ async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
     })
     .await
     .unwrap();
-    redis.fill_disk(false).unwrap();
+    shim::fill_disk(redis.dir(), false).unwrap();
     redis.restart().await.unwrap();
     assert_eq!(counter(&operator).await, Some(1));
 }
@@ -241,12 +239,12 @@ async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_i
         dir.path(),
         Overrides {
             settings,
-            ..shimmed().await
+            ..shimmed()
         },
     )
     .await;
     count(&operator).await;
-    redis.fill_disk(true).unwrap();
+    shim::fill_disk(redis.dir(), true).unwrap();
     wait_until("a refusal", LIMIT, || async {
         let refused = operator.ask::<u64>(&["INCR", "counter"]).await.err();
         refused.is_some_and(|error| error.code() == Some("MISCONF"))
@@ -254,7 +252,7 @@ async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_i
     .await
     .unwrap();
     assert!(counter(&operator).await.is_some(), "reads are answered");
-    redis.fill_disk(false).unwrap();
+    shim::fill_disk(redis.dir(), false).unwrap();
     let soon = LIMIT.min(Duration::from_secs(10));
     wait_until("room", soon, || async {
         operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
@@ -272,19 +270,19 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
             dir.path(),
             Overrides {
                 settings,
-                ..shimmed().await
+                ..shimmed()
             },
         )
         .await;
         count(&operator).await;
-        redis.fill_disk(true).unwrap();
+        shim::fill_disk(redis.dir(), true).unwrap();
         redis.restart().await.unwrap();
         assert_eq!(counter(&operator).await, Some(1), "{policy}");
         for _ in 0..3 {
             let refused = operator.ask::<u64>(&["INCR", "counter"]).await.unwrap_err();
             assert_eq!(refused.code(), Some("NOREPLICAS"), "{policy}");
         }
-        redis.fill_disk(false).unwrap();
+        shim::fill_disk(redis.dir(), false).unwrap();
         wait_until("room", LIMIT, || async {
             operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
         })
@@ -298,9 +296,9 @@ async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_i
 #[tokio::test]
 async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_dies() {
     let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed().await).await;
+    let (redis, operator) = start(dir.path(), shimmed()).await;
     count(&operator).await;
-    redis.fill_disk(true).unwrap();
+    shim::fill_disk(redis.dir(), true).unwrap();
     redis.restart().await.unwrap();
     assert!(redis.process().stop(LIMIT).await.unwrap().success());
     redis.restart().await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stack::credentials::User;
-use stack::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
+use proof::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 use stack::wait::wait_until;
@@ -37,7 +37,7 @@ impl Link {
             store: Owner::Inventory,
             dir: dir.path().join("store"),
             server,
-            guard: guard(),
+            guard: guard().await,
             sink: None,
             overrides: Overrides::default(),
         });

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use stack::chaos::{Options, Scale};
+use proof::chaos::{Options, Scale};
 use stack::{binaries, chaos};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
+use proof::shim;
 use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;
@@ -36,7 +37,7 @@ async fn set_clock(shop: &Shop, owner: Owner, off_ms: i64) {
             &shop.inventory,
         ),
     };
-    server.offset_clock(off_ms).unwrap();
+    shim::offset_clock(server.dir(), off_ms).unwrap();
     let set = wait_until("the clock to be set", LIMIT, || async {
         (seconds(store).await - seconds(other).await - off_ms / 1_000).abs() < 60
     });
@@ -120,19 +121,19 @@ async fn jump_there_and_back(shop: &Shop, days: &[i64]) {
 
 #[tokio::test]
 async fn a_clock_that_was_months_ahead_or_behind_takes_no_stock_twice() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     jump_there_and_back(&shop, &[31, 90, -31, 400, -400]).await;
 }
 
 #[tokio::test]
 async fn nor_does_it_in_any_partition() {
-    let shop = Shop::start_partitioned(Shop::builder().shimmed(), 4).await;
+    let shop = Shop::start_partitioned(Shop::shimmed(), 4).await;
     jump_there_and_back(&shop, &[31, -90]).await;
 }
 
 #[tokio::test]
 async fn a_key_stands_for_one_order_after_the_clock_of_payments_was_months_ahead() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     let request = shop.order_request(product, 1);
     let first = insist(&request, "only-once").await.expect(201);
@@ -155,7 +156,7 @@ async fn a_key_stands_for_one_order_after_the_clock_of_payments_was_months_ahead
 
 #[tokio::test]
 async fn an_order_that_was_placed_while_the_clock_was_ahead_does_not_wait_for_it() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     shop.system.process(PAYMENTS).stop(LIMIT).await.unwrap();
     set_clock(&shop, Owner::Payments, 20 * HOUR_MS).await;
@@ -170,7 +171,7 @@ async fn an_order_that_was_placed_while_the_clock_was_ahead_does_not_wait_for_it
 
 #[tokio::test]
 async fn three_seconds_of_a_clock_a_month_ahead_leave_nothing_to_repair() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let (product, mut left) = (shop.create_product("Tea", 1_000).await, 1_000);
     sell(&shop, product, 20, &mut left).await;
     let server = shop.system.inventory_redis();
@@ -193,7 +194,7 @@ async fn three_seconds_of_a_clock_a_month_ahead_leave_nothing_to_repair() {
 
 #[tokio::test]
 async fn a_restock_that_is_repeated_while_the_clock_is_days_away_adds_nothing() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 1).await;
     let path = format!("/products/{product}/restock");
     let restock = async |key: &str| {

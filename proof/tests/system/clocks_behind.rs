@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proof::shim;
 use stack::redis::RedisServer;
 use stack::wait::wait_until;
 
@@ -20,7 +21,7 @@ async fn seconds(store: &crate::harness::Store) -> i64 {
 /// Sets the clock of payments' store, and waits until the server has noticed.
 async fn set_clock(shop: &Shop, off_ms: i64) {
     let server: &RedisServer = shop.system.payments_redis();
-    server.offset_clock(off_ms).unwrap();
+    shim::offset_clock(server.dir(), off_ms).unwrap();
     let set = wait_until("the clock to be set", LIMIT, || async {
         let off = seconds(&shop.payments).await - seconds(&shop.inventory).await;
         (off - off_ms / 1_000).abs() < 60
@@ -31,7 +32,7 @@ async fn set_clock(shop: &Shop, off_ms: i64) {
 /// Nobody is charged before the delay: an order only looks as if it had been placed in a month.
 #[tokio::test]
 async fn an_order_is_not_paid_early_because_the_clock_was_behind_while_it_waited() {
-    let shop = Shop::start(Shop::builder().shimmed().env("COMPLETION_DELAY", "1h")).await;
+    let shop = Shop::start(Shop::shimmed().env("COMPLETION_DELAY", "1h")).await;
     let product = shop.create_product("Tea", 10).await;
     let (order, placed) = shop.place_order(product, 1).await;
     let due = shop

@@ -12,11 +12,14 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use shared::contract::event::{Event, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
-use stack::proxy::{Moment, Proxy, Trap};
+use proof::links::Links;
+use proof::proxy::{Moment, Proxy, Trap};
 use stack::{project, redis};
 
 use crate::harness::{Answer, LIMIT, Shop, insist};
 
+/// Nothing is left to chance here, so any seed will do.
+const SEED: u64 = 1;
 const DEFAULT_REPEATS: usize = 2;
 /// Long enough for a cancellation to come in time, if nobody is killed.
 const DELAY: &str = "150ms";
@@ -85,7 +88,9 @@ async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
     let repeats = project::variable("CRASH_REPEATS").map_or(DEFAULT_REPEATS, |text| {
         text.to_str().unwrap().parse().unwrap()
     });
-    let shop = Shop::start(Shop::builder().env("COMPLETION_DELAY", DELAY).proxied(1)).await;
+    let builder = Shop::builder().env("COMPLETION_DELAY", DELAY);
+    let (builder, links) = Links::put_into(builder, SEED);
+    let shop = Shop::start(builder).await;
     let started = Instant::now();
     let (mut kills, mut orders) = (0, 0);
     for _ in 0..repeats {
@@ -95,6 +100,7 @@ async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
         {
             let run = Run::new(
                 &shop,
+                &links,
                 format!("{}: {moment:?} {}", point.process, point.command),
             );
             orders += run.go(point, moment).await;
@@ -119,6 +125,7 @@ async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {
 /// One kill.
 struct Run<'a> {
     shop: &'a Shop,
+    links: &'a Links,
     name: String,
     /// What the keys of its requests begin with.
     key: String,
@@ -135,9 +142,10 @@ struct Outcome {
 }
 
 impl<'a> Run<'a> {
-    fn new(shop: &'a Shop, name: String) -> Self {
+    fn new(shop: &'a Shop, links: &'a Links, name: String) -> Self {
         Self {
             shop,
+            links,
             name,
             key: OrderId::mint().to_string(),
         }
@@ -167,16 +175,16 @@ impl<'a> Run<'a> {
     }
 
     fn link(&self, point: &Point) -> std::sync::Arc<Proxy> {
-        let system = &self.shop.system;
+        let links = self.links;
         let (own, other) = if point.process.starts_with("payments") {
             (redis::Owner::Payments, redis::Owner::Inventory)
         } else {
             (redis::Owner::Inventory, redis::Owner::Payments)
         };
         match point.to {
-            To::Store => system.proxy(point.process, own),
-            To::OtherStore => system.proxy(point.process, other),
-            To::Inventory => system.inventory_http_proxy(point.process),
+            To::Store => links.to_store(point.process, own),
+            To::OtherStore => links.to_store(point.process, other),
+            To::Inventory => links.to_inventory_http(point.process),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
-use stack::order_line;
+use proof::order_line;
 use stack::role::Role;
 use stack::wait::wait_until;
 

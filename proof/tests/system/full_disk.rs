@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use stack::ports::Ports;
-use stack::redis::shim;
+use proof::shim;
 use stack::wait::{wait_for, wait_until};
 use stack::{binaries, ports, project};
 use tempfile::TempDir;
@@ -274,14 +274,14 @@ async fn run_all_ends_and_starts_while_the_disk_is_full_and_goes_on_once_there_i
 
 #[tokio::test]
 async fn stores_that_write_every_second_read_on_and_take_changes_again_once_there_is_room() {
-    let shop = Shop::start(Shop::builder().redis("appendfsync", "everysec").shimmed()).await;
+    let shop = Shop::start(Shop::shimmed().redis("appendfsync", "everysec")).await;
     let product = shop.create_product("thing", 100).await;
     let (first, _) = shop.place_order(product, 1).await;
     shop.wait_status(first, "paid").await;
     shop.wait_drained().await;
     let stores = [shop.system.inventory_redis(), shop.system.payments_redis()];
     for store in stores {
-        store.fill_disk(true).unwrap();
+        shim::fill_disk(store.dir(), true).unwrap();
     }
     // What is accepted before the server has tried to write is written once there is room.
     let refused = wait_for("a refusal", LIMIT, || async {
@@ -297,7 +297,7 @@ async fn stores_that_write_every_second_read_on_and_take_changes_again_once_ther
     ])
     .await;
     for store in stores {
-        store.fill_disk(false).unwrap();
+        shim::fill_disk(store.dir(), false).unwrap();
     }
     shop.system.wait_ready().await.unwrap();
     shop.place_order(product, 1).await;

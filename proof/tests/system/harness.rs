@@ -9,7 +9,7 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
 use shared::store::all;
-use stack::order_line;
+use proof::{order_line, shim};
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
 
@@ -49,6 +49,11 @@ impl Shop {
             .env("COMPLETION_DELAY", "100ms")
             .env("PRODUCT_CACHE_TTL", "0")
             .env("RECLAIM_IDLE", "1s")
+    }
+
+    /// The same with stores whose clocks can be moved and whose disks can be full.
+    pub(crate) fn shimmed() -> Builder {
+        Self::builder().store_environment(shim::environment())
     }
 
     pub(crate) async fn open() -> Self {

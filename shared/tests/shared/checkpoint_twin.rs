@@ -9,12 +9,12 @@ use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::Store;
 use shared::store::function::Library;
-use stack::atomicity::{Bench, Subject};
+use proof::atomicity::{Bench, Subject};
 use stack::credentials::User;
-use stack::cut::Reader;
+use proof::cut::Reader;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
-use stack::twin::play;
+use proof::twin::play;
 
 use crate::harness::{LAYOUT, STREAM, partition};
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use proof::shim;
 use shared::redis::{Command, Entry};
 use shared::stream::dead_letter::{self, Bounds, Caretaker};
-use stack::redis::{Overrides, shim};
+use stack::redis::Overrides;
 use stack::wait::wait_until;
 
 use crate::dead_letters::{Log, flood, letters, names};
@@ -58,22 +59,16 @@ async fn dead_letters_leave_when_two_looks_find_them_much_older_than_the_newest_
 
 #[tokio::test]
 async fn a_clock_that_was_a_month_ahead_for_a_moment_removes_no_dead_letter() {
-    let shim = tokio::task::spawn_blocking(shim::build)
-        .await
-        .unwrap()
-        .unwrap();
     let shimmed = Overrides {
-        shim: Some(shim),
+        environment: Some(shim::environment()),
         ..Overrides::default()
     };
     let stores = Stores::start_with(shimmed).await;
     Log::start();
     let own = stores.own_store();
     let set_clock = async |offset: Duration| {
-        stores
-            .own
-            .offset_clock(i64::try_from(offset.as_millis()).unwrap())
-            .unwrap();
+        let millis = i64::try_from(offset.as_millis()).unwrap();
+        shim::offset_clock(stores.own.dir(), millis).unwrap();
         let real = stores.owner_of_stream();
         wait_until("the other clock", LIMIT, || async {
             let now = own.now(partition()).await.unwrap();

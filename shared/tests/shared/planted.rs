@@ -12,7 +12,7 @@ fn root() -> &'static Path {
 }
 
 fn planted() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("stack/planted")).unwrap();
+    let folder = fs::read_dir(root().join("proof/planted")).unwrap();
     let files = folder.map(|entry| entry.unwrap().path());
     let mut patches: Vec<PathBuf> = files
         .filter(|path| path.extension().is_some_and(|ending| ending == "patch"))

@@ -5,25 +5,23 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
-use super::supervisor::Supervisor;
+use super::route::Route;
 use super::{Members, System};
 use crate::binaries::Binaries;
 use crate::guard::{Farewell, Guard};
 use crate::ports::{Port, Ports};
-use crate::redis::{Overrides, Owner, RedisOptions, RedisServer, shim};
+use crate::redis::{Environment, Overrides, Owner, RedisOptions, RedisServer};
 use crate::role::Role;
 use crate::{binaries, ports, server, users};
 
 /// Says how a [`System`] is to be started.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Builder {
     env: Vec<(String, String)>,
     without: Vec<String>,
     binaries: Option<Binaries>,
-    proxied: Option<u64>,
-    supervised: bool,
-    redis: Vec<(String, String)>,
-    shimmed: bool,
+    route: Option<Route>,
+    stores: Overrides,
     logs: Option<PathBuf>,
     limited: bool,
 }
@@ -56,34 +54,25 @@ impl Builder {
         self
     }
 
-    /// Puts a proxy on every link: from each process, replicas included, to each store, and from
-    /// payments to inventory's HTTP API. What they do by chance follows from the seed.
+    /// Asks `route` for the port of every connection of every process, replicas included.
     #[must_use]
-    pub fn proxied(mut self, seed: u64) -> Self {
-        self.proxied = Some(seed);
-        self
-    }
-
-    /// Starts each service process again that ends, however it ends, after
-    /// [`RESTART_PAUSE`](super::RESTART_PAUSE), for as long as the system lives.
-    #[must_use]
-    pub fn supervised(mut self) -> Self {
-        self.supervised = true;
+    pub fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
         self
     }
 
     /// Starts both stores with this setting instead of the shipped one, such as `appendfsync`.
     #[must_use]
     pub fn redis(mut self, setting: &str, value: &str) -> Self {
-        self.redis.push((setting.to_owned(), value.to_owned()));
+        let setting = (setting.to_owned(), value.to_owned());
+        self.stores.settings.push(setting);
         self
     }
 
-    /// Starts both stores so that their clocks can be moved and their disks be full, see
-    /// [`RedisServer::offset_clock`] and [`RedisServer::fill_disk`].
+    /// Starts both stores with these variables in their environment.
     #[must_use]
-    pub fn shimmed(mut self) -> Self {
-        self.shimmed = true;
+    pub fn store_environment(mut self, environment: Environment) -> Self {
+        self.stores.environment = Some(environment);
         self
     }
 
@@ -109,20 +98,13 @@ impl Builder {
         }
         // Both may take minutes the first time, so they must not hold up a thread of the runtime.
         let given = self.binaries.clone();
-        let shimmed = self.shimmed;
-        let (server, binaries, shim) = tokio::task::spawn_blocking(move || {
-            let shim = shimmed.then(shim::build).transpose()?;
-            anyhow::Ok((
-                server::shared()?,
-                given.map_or_else(binaries::shared, Ok)?,
-                shim,
-            ))
+        let (server, binaries) = tokio::task::spawn_blocking(move || {
+            anyhow::Ok((server::shared()?, given.map_or_else(binaries::shared, Ok)?))
         })
         .await??;
         let overrides = Overrides {
-            settings: self.redis,
-            shim,
             acl: binaries.acl.clone(),
+            ..self.stores
         };
         let guard = Guard {
             stack: binaries.stack.clone(),
@@ -149,15 +131,14 @@ impl Builder {
         }
         let mut reservations = Vec::new();
         let ports = free_ports(&inventory_redis, &payments_redis, &mut reservations)?;
-        let mut system = System {
+        let system = System {
             members: Members::default(),
-            supervisor: None,
             inventory_redis,
             payments_redis,
             binaries,
             guard,
             env: self.env,
-            proxied: self.proxied,
+            route: self.route,
             logs: self.logs,
             limited: self.limited,
             ports,
@@ -171,10 +152,6 @@ impl Builder {
             }
         }
         system.wait_ready().await?;
-        // Not earlier: a process that cannot start is an error, and is not tried for ever.
-        system.supervisor = self
-            .supervised
-            .then(|| Supervisor::start(system.members.clone()));
         Ok(system)
     }
 }

@@ -5,19 +5,19 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use screen::{Ink, Screen};
 use stack::binaries::{Binaries, Build};
 use stack::note::note;
 use stack::server;
-use stage::{COMPLETION_DELAY, Stage};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::verbs::screen::{Ink, Screen};
+use stage::{COMPLETION_DELAY, Stage};
 
 pub(crate) mod api;
 mod life;
 mod recovery;
 pub(crate) mod request;
 mod scenes;
-pub(crate) mod screen;
 mod stage;
 mod streams;
 

@@ -11,7 +11,7 @@ use stack::ports::{Ports, offset_flag};
 
 use super::demo::api::{Answer, Api};
 use super::demo::request::{Request, Service};
-use super::demo::screen::{Ink, Screen};
+use crate::verbs::screen::{Ink, Screen};
 
 #[derive(Args)]
 pub(crate) struct Order {

@@ -11,7 +11,7 @@ use stack::ports::{Ports, offset_flag};
 use stack::role::SETTINGS;
 use stack::running;
 
-use super::demo::screen::Screen;
+use crate::verbs::screen::Screen;
 use super::order;
 use super::order::api;
 

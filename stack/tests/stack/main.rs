@@ -5,14 +5,12 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
-mod broken_store;
 mod cluster;
 mod demo;
 mod memory;
 mod onlookers;
 mod order;
 mod process;
-mod proxy;
 mod redis;
 mod restarts;
 mod sentinel;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use inventory::domain::Decision;
 use shared::contract::event::RefundReason;
 use shared::contract::id::ProductId;
-use stack::twin::pattern;
-use stack::twin::snapshot::{Kept, Snapshot};
+use proof::twin::pattern;
+use proof::twin::snapshot::{Kept, Snapshot};
 
 use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
 use super::request::RECORD_FROM;

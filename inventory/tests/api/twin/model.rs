@@ -8,8 +8,8 @@ use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
 use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
-use stack::twin::claim::Claims;
-use stack::twin::{Answer, Beginning, pattern};
+use proof::twin::claim::Claims;
+use proof::twin::{Answer, Beginning, pattern};
 
 use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 

@@ -3,7 +3,7 @@
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
-use stack::twin::Answer;
+use proof::twin::Answer;
 
 use super::model::{Model, Movement, refund};
 use super::request::{Paid, Release};

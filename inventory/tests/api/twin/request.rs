@@ -8,8 +8,8 @@ use shared::contract::trace::{RequestId, TraceParent};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
-use stack::invocation::Invocation;
-use stack::twin::claim::Claim;
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 
 /// Milliseconds of order ids whose records share a bucket.
 pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;

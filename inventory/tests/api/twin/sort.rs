@@ -1,8 +1,8 @@
 //! How a migration sorts products anew.
 
 use shared::contract::id::{Partition, ProductId};
-use stack::invocation::Invocation;
-use stack::twin::Answer;
+use proof::invocation::Invocation;
+use proof::twin::Answer;
 
 use super::model::Model;
 

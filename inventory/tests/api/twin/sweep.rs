@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use shared::contract::id::Partition;
-use stack::invocation::Invocation;
-use stack::twin::Answer;
+use proof::invocation::Invocation;
+use proof::twin::Answer;
 
 use super::model::Model;
 use super::request::{Apply, BUCKET_MS, Paid, bucket};

@@ -1,7 +1,7 @@
 //! How payments lies in its store.
 
-use stack::twin::pattern;
-use stack::twin::snapshot::{Kept, Snapshot};
+use proof::twin::pattern;
+use proof::twin::snapshot::{Kept, Snapshot};
 
 use super::model::{Model, Order, Refunded};
 

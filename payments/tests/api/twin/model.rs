@@ -7,8 +7,8 @@ use payments::domain::OrderStatus;
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
-use stack::twin::claim::Claims;
-use stack::twin::{Answer, Beginning, pattern};
+use proof::twin::claim::Claims;
+use proof::twin::{Answer, Beginning, pattern};
 
 use super::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 

@@ -6,8 +6,8 @@ use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
-use stack::invocation::Invocation;
-use stack::twin::claim::Claim;
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Place {

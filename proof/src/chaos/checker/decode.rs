@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
+use stack::redis::Owner;
 
-use super::stores::{DeadLetter, Event, Movement, Order, Record};
 use crate::chaos::stores::POISON_MARK;
-use crate::redis::Owner;
+use super::stores::{DeadLetter, Event, Movement, Order, Record};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Characters of an order id that inventory records it under.

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use stack::redis::Owner;
+
 use super::stores::Stream;
 use super::{Evidence, Finding, Rule};
-use crate::redis::Owner;
 
 /// K10: nothing waits anywhere; set aside is what was planted, and nothing else.
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
-use super::{Evidence, Finding, Rule, check};
+use stack::redis::Owner;
+
 use crate::chaos::history::{Call, Op, Outcome, SeenOrder};
 use crate::chaos::inject::{Crash, Declared, Trimmed};
 use crate::chaos::load::note;
 use crate::chaos::watch::Seen;
-use crate::redis::Owner;
+use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
+use super::{Evidence, Finding, Rule, check};
 
 /// Everything the checker looks at, owned.
 #[derive(Clone)]

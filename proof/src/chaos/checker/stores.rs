@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::redis::Owner;
+use stack::redis::Owner;
 
 /// Both stores at rest.
 #[derive(Clone, Debug, Default)]

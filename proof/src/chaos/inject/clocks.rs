@@ -4,13 +4,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Result;
+use stack::redis::Owner;
 use tokio::time::{sleep, timeout};
 
-use super::Injector;
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::Link;
 use crate::proxy::Faults;
-use crate::redis::Owner;
+use crate::shim;
+use super::Injector;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at
@@ -43,7 +44,7 @@ impl Injector {
         let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
         let offset = &mut offsets[usize::from(store == Owner::Payments)];
         *offset += by;
-        self.server(store).offset_clock(*offset)
+        shim::offset_clock(self.server(store).dir(), *offset)
     }
 
     /// No answer of the store is dropped meanwhile. A consumer sends hundreds of requests at its start, all

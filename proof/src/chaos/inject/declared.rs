@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::redis::Owner;
+use stack::redis::Owner;
 
 /// Everything that is allowed to be missing.
 #[derive(Clone, Debug, Default)]

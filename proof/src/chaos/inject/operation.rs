@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use redis::{Cmd, FromRedisValue};
 use serde_json::json;
+use stack::redis::Owner;
+use stack::wait::{POLL, wait_until};
 use tokio::time::{Instant, sleep};
 
-use super::{Injector, Trimmed};
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::{Poison, What};
 use crate::chaos::stores::{POISON_MARK, stream};
-use crate::redis::Owner;
-use crate::wait::{POLL, wait_until};
+use super::{Injector, Trimmed};
 
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);

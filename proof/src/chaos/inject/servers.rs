@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
+use stack::redis::Owner;
+use stack::wait::wait_until;
 use tokio::time::sleep;
 
-use super::{Crash, Injector, PROCESS_LIMIT};
+use crate::aof::Cut;
 use crate::chaos::figures::Figure;
-use crate::redis::{Cut, Owner};
-use crate::wait::wait_until;
+use crate::{aof, shim};
+use super::{Crash, Injector, PROCESS_LIMIT};
 
 /// How long a store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);
@@ -27,7 +29,7 @@ impl Injector {
         server.kill();
         let over = self.history.now();
         if let Some(cut) = cut {
-            let lost = server.cut_tail(cut)?;
+            let lost = aof::cut_tail(server, cut)?;
             self.tally.count(Figure::TailCuts);
             self.declare(|declared| declared.crashes.push(Crash { store, at, over }));
             self.history
@@ -49,7 +51,7 @@ impl Injector {
         );
         let ended = self.fill_until_end(store).await;
         sleep(time).await;
-        server.fill_disk(false)?;
+        shim::fill_disk(server.dir(), false)?;
         if ended? {
             self.tally.count(Figure::DiskFull);
             server.restart().await?;
@@ -69,7 +71,7 @@ impl Injector {
         let ended = self.fill_until_end(store).await;
         let restarted = server.restart().await;
         sleep(time).await;
-        server.fill_disk(false)?;
+        shim::fill_disk(server.dir(), false)?;
         restarted?;
         let changed = wait_until("the store to take changes again", PROCESS_LIMIT, || async {
             self.operators
@@ -88,7 +90,7 @@ impl Injector {
     /// Whether the store ended.
     async fn fill_until_end(&self, store: Owner) -> Result<bool> {
         let server = self.server(store);
-        server.fill_disk(true)?;
+        shim::fill_disk(server.dir(), true)?;
         let ended = wait_until("the end of the store", PROCESS_LIMIT, || async {
             server.process().exit().is_some()
         });

@@ -5,8 +5,10 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::Result;
+use stack::memory::SERVICE_LIMIT;
+use stack::system::System;
+use stack::wait::wait_until;
 
-use super::{DELAY, Running};
 use crate::chaos::checker::{Evidence, Finding, Rule, read};
 use crate::chaos::figures::{Figure, Figures};
 use crate::chaos::heal::{DRAIN_LIMIT, READY_LIMIT};
@@ -16,9 +18,7 @@ use crate::chaos::legs::Durability;
 use crate::chaos::plan::PROCESSES;
 use crate::chaos::resources::Usage;
 use crate::chaos::{checker, heal, reconcile};
-use crate::memory::SERVICE_LIMIT;
-use crate::system::System;
-use crate::wait::wait_until;
+use super::{DELAY, Running};
 
 /// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
 const LOSS_WINDOW: Duration = Duration::from_secs(3);

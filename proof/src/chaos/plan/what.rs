@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::process::Reading;
-use crate::redis::{Cut, Owner};
+use stack::process::Reading;
+use stack::redis::Owner;
+
+use crate::aof::Cut;
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]

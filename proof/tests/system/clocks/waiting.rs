@@ -32,7 +32,7 @@ async fn give_to_ghost<E: Event>(store: &Store) -> usize {
 #[tokio::test]
 async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_back() {
     const ORDERS: usize = 30;
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     shop.system.process(INVENTORY).stop(LIMIT).await.unwrap();
     for _ in 0..ORDERS {
@@ -57,7 +57,7 @@ async fn orders_of_a_dead_consumer_are_taken_over_although_the_clock_was_set_bac
 
 #[tokio::test]
 async fn so_are_refunds() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 1).await;
     shop.system.process(INVENTORY).stop(LIMIT).await.unwrap();
     let (id, _) = shop.place_order(product, 5).await;
@@ -77,7 +77,7 @@ async fn so_are_refunds() {
 
 #[tokio::test]
 async fn one_event_from_far_ahead_holds_nothing_up_where_orders_from_ahead_are_on_record() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let (product, mut left) = (shop.create_product("Tea", 100).await, 100);
     set_clock(&shop, Owner::Inventory, 31 * DAY_MS).await;
     shop.emit(&[from_ahead(product, 31)]).await;
@@ -104,7 +104,7 @@ async fn one_event_from_far_ahead_holds_nothing_up_where_orders_from_ahead_are_o
 #[tokio::test]
 async fn orders_wait_while_the_clock_is_behind_its_records_and_go_on_by_themselves() {
     const BEHIND: &str = "more than a day behind the orders that it has recorded";
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     shop.emit(&[from_ahead(product, -3)]).await;
     shop.wait_drained().await;
@@ -129,7 +129,7 @@ async fn orders_wait_while_the_clock_is_behind_its_records_and_go_on_by_themselv
 /// Nothing is on record, so inventory cannot know that it is its own clock which is wrong.
 #[tokio::test]
 async fn orders_that_a_clock_behind_set_aside_are_acted_on_once_it_is_right() {
-    let shop = Shop::start(Shop::builder().shimmed()).await;
+    let shop = Shop::start(Shop::shimmed()).await;
     let product = shop.create_product("Tea", 100).await;
     set_clock(&shop, Owner::Inventory, -31 * DAY_MS).await;
     let mut orders: Vec<OrderId> = Vec::new();

@@ -2,19 +2,21 @@
 
 use std::fs;
 
-use stack::redis::{Cut, RedisServer};
+use proof::aof;
+use proof::aof::Cut;
+use stack::redis::RedisServer;
 use tempfile::TempDir;
 
 /// How long the append-only file is now. None is as large as to be written anew while a test runs.
 pub(crate) fn length(redis: &RedisServer) -> u64 {
-    fs::metadata(redis.newest_part().unwrap()).unwrap().len()
+    fs::metadata(aof::newest_part(redis).unwrap()).unwrap().len()
 }
 
 /// Kills a store and starts it again as if nothing that was written behind `length` had reached
 /// the disk but a piece of the first command.
 pub(crate) async fn lose_tail(redis: &RedisServer, length: u64) {
     redis.kill();
-    let lost = redis.cut_tail(Cut::At(length + 1)).unwrap();
+    let lost = aof::cut_tail(redis, Cut::At(length + 1)).unwrap();
     assert!(lost.bytes > 0, "nothing was written since");
     redis.restart().await.unwrap();
 }
@@ -22,13 +24,13 @@ pub(crate) async fn lose_tail(redis: &RedisServer, length: u64) {
 /// A copy of what a store has on disk.
 pub(crate) fn back_up(redis: &RedisServer) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    redis.back_up(copy.path()).unwrap();
+    aof::back_up(redis, copy.path()).unwrap();
     copy
 }
 
 /// Kills a store and starts it again with what it had when it was copied.
 pub(crate) async fn put_back(redis: &RedisServer, copy: &TempDir) {
     redis.kill();
-    redis.restore(copy.path()).unwrap();
+    aof::restore(redis, copy.path()).unwrap();
     redis.restart().await.unwrap();
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::Partition;
-use stack::invocation::Invocation;
-use stack::twin::snapshot::{Kept, Snapshot};
-use stack::twin::{Answer, Beginning, Rng, Step, Twin};
+use proof::invocation::Invocation;
+use proof::twin::snapshot::{Kept, Snapshot};
+use proof::twin::{Answer, Beginning, Rng, Step, Twin};
 
 /// What the function has recorded of a stream.
 #[derive(Clone, Copy, Default)]

@@ -10,7 +10,7 @@ use shared::contract::trace::RequestId;
 use shared::http::idempotency::IDEMPOTENCY_KEY;
 
 use super::request::{Request, Service};
-use super::screen::{Ink, Screen, members};
+use crate::verbs::screen::{Ink, Screen, members};
 
 /// Nobody waits for an order for more than 30 s, and every other answer comes far sooner.
 const ANSWER_LIMIT: Duration = Duration::from_secs(45);

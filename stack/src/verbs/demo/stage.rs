@@ -17,7 +17,7 @@ use stack::wait::wait_for;
 use super::api::{Answer, Api};
 use super::life::Life;
 use super::request::Request;
-use super::screen::Screen;
+use crate::verbs::screen::Screen;
 
 /// Long enough to cancel an order in it on a busy machine, short enough to watch.
 pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);

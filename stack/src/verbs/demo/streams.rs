@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::redis::{Command, Entry, Redis};
 
-use super::screen::Ink;
+use crate::verbs::screen::Ink;
 use super::stage::Stage;
 
 /// Attributes of the envelope, which are the same in every entry or repeat what its data says.

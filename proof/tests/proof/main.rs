@@ -1,0 +1,11 @@
+//! What the tools of this crate promise, shown on real servers and services.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test, like the test itself"
+)]
+
+mod broken_store;
+mod proxy;
+mod support;
+mod system;

@@ -1,0 +1,70 @@
+//! A whole system with proxies on its links, or with a supervisor.
+
+use std::collections::HashSet;
+
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use proof::links::Links;
+use proof::supervisor::Supervisor;
+use stack::redis::Owner;
+use stack::system::System;
+use stack::wait::wait_until;
+
+use crate::support::LIMIT;
+
+#[tokio::test]
+async fn every_process_has_links_of_its_own() {
+    let (builder, links) = Links::put_into(System::builder(), 1);
+    let system = builder.start().await.unwrap();
+    let payments = system.process("payments serve");
+    let told = payments.launch().env.iter().rev();
+    let url = told
+        .clone()
+        .find_map(|(name, url)| (name == "INVENTORY_URL").then_some(url));
+    let port = links.to_inventory_http("payments serve").port();
+    assert_eq!(url.unwrap(), &format!("http://127.0.0.1:{port}"));
+
+    system.start_replica("inventory consume", 2).await.unwrap();
+    let all = links.all();
+    assert_eq!(all.len(), 2 + 2 + 3 + 3 + 2);
+    let ports: HashSet<u16> = all.iter().map(|(_, proxy)| proxy.port()).collect();
+    assert_eq!(ports.len(), all.len());
+    let (name, last) = all.last().unwrap();
+    assert_eq!(name, "inventory consume 2 -> payments store");
+    let same = links.to_store("inventory consume 2", Owner::Payments);
+    assert_eq!(same.port(), last.port());
+    let counts = last.counts();
+    assert!(counts.connections > 0, "the process went past its link");
+}
+
+#[tokio::test]
+async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does() {
+    let builder = System::builder().without("inventory serve");
+    let system = builder.start().await.unwrap();
+    let supervisor = Supervisor::start(system.members());
+    let process = system.process("payments serve");
+    let first = process.pid();
+    process.kill();
+    let back = || async { supervisor.restarts() == 1 && process.is_running() };
+    wait_until("the first restart", LIMIT, back).await.unwrap();
+    assert_ne!(process.pid(), first);
+    system.wait_ready().await.unwrap();
+    process.stop(LIMIT).await.unwrap();
+    wait_until("the second restart", LIMIT, || async {
+        supervisor.restarts() == 2
+    })
+    .await
+    .unwrap();
+    assert!(
+        !system.process("inventory serve").is_running(),
+        "it was never started"
+    );
+
+    let last = process.pid();
+    drop((supervisor, system));
+    let pid = Pid::from_raw(last.cast_signed());
+    wait_until("its end", LIMIT, || async { kill(pid, None).is_err() })
+        .await
+        .unwrap();
+    assert_eq!(process.pid(), last);
+}

@@ -1,0 +1,64 @@
+//! What a service process connects to: the stores and inventory's API, or something in front of them.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::ports::Ports;
+use crate::redis::{Owner, RedisServer};
+use crate::role::{Role, Stores};
+
+/// Something that service processes connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The store of a service.
+    Store(Owner),
+    /// The HTTP API of inventory.
+    InventoryHttp,
+}
+
+/// A connection that a process is about to be configured with.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The name of the process, such as `payments serve` or `payments serve 2`.
+    pub process: &'a str,
+    /// What it connects to.
+    pub to: Endpoint,
+    /// The port on which the endpoint listens.
+    pub port: u16,
+}
+
+/// Answers the port that a process has to connect to for a hop. A proxy in front of the endpoint
+/// has a port of its own.
+pub type Route = Arc<dyn Fn(Hop<'_>) -> Result<u16> + Send + Sync>;
+
+/// The addresses that a process is told where `route` decides about them.
+pub(super) fn variables(
+    route: &Route,
+    process: &str,
+    role: Role,
+    ports: &Ports,
+    stores: Stores<'_>,
+) -> Result<Vec<(&'static str, String)>> {
+    let through = |to, port| route(Hop { process, to, port });
+    let store = |owner, server: &RedisServer| -> Result<String> {
+        let port = through(Endpoint::Store(owner), server.port())?;
+        Ok(server.url_through(role.user(), port))
+    };
+    let mut variables = vec![
+        (
+            "INVENTORY_REDIS_URL",
+            store(Owner::Inventory, stores.inventory)?,
+        ),
+        (
+            "PAYMENTS_REDIS_URL",
+            store(Owner::Payments, stores.payments)?,
+        ),
+    ];
+    // Only payments calls the other service.
+    if role.service() == Owner::Payments {
+        let port = through(Endpoint::InventoryHttp, ports.inventory_http)?;
+        variables.push(("INVENTORY_URL", format!("http://127.0.0.1:{port}")));
+    }
+    Ok(variables)
+}
