@@ -30,7 +30,7 @@ demo *args:
 test *args:
     cargo test {{ args }}
 
-# write openapi/, asyncapi/ and the Postman files anew from the programs and the requests
+# write the files in contracts/ anew from the programs and the Hurl files
 [group('check')]
 contracts:
     WRITE_CONTRACTS=1 cargo test --test contracts

@@ -105,11 +105,11 @@ fn without_words(document: &Value) -> Vec<String> {
 fn the_documents_in_the_tree_are_what_the_programs_say() {
     for service in SERVICES {
         assert_current(
-            &format!("openapi/{service}.json"),
+            &format!("contracts/openapi/{service}.json"),
             &printed(service, "openapi"),
         );
         assert_current(
-            &format!("asyncapi/{service}.yaml"),
+            &format!("contracts/asyncapi/{service}.yaml"),
             &printed(service, "asyncapi"),
         );
     }

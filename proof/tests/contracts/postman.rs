@@ -9,8 +9,8 @@ use crate::tree::assert_current;
 
 /// The format, by which importers know it.
 const SCHEMA: &str = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
-const COLLECTION: &str = "requests/postman_collection.json";
-const ENVIRONMENT: &str = "requests/postman_environment.json";
+const COLLECTION: &str = "contracts/requests/postman_collection.json";
+const ENVIRONMENT: &str = "contracts/requests/postman_environment.json";
 /// What counts how often a request was sent again.
 const RETRIES: &str = "retries";
 

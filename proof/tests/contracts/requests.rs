@@ -18,7 +18,7 @@ const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
 /// The files with requests, by name, in the order in which a shell lists them.
 pub(crate) fn files() -> BTreeMap<String, File> {
-    let entries = fs::read_dir(project::root().join("requests")).unwrap();
+    let entries = fs::read_dir(project::root().join("contracts/requests")).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     let hurl = paths.filter(|path| {
         path.extension()
@@ -64,7 +64,7 @@ async fn the_requests_and_documents_in_the_tree_are_those_of_a_running_system() 
         for (path, folder) in [("openapi.json", "openapi"), ("asyncapi.yaml", "asyncapi")] {
             let served = client.get(format!("{url}/{path}")).send().await.unwrap();
             let ending = path.rsplit('.').next().unwrap();
-            let kept = project::root().join(format!("{folder}/{name}.{ending}"));
+            let kept = project::root().join(format!("contracts/{folder}/{name}.{ending}"));
             let kept = fs::read_to_string(kept).unwrap();
             assert!(
                 served.text().await.unwrap() == kept,

@@ -55,7 +55,7 @@ async fn no_request_of_schemathesis_finds_an_answer_that_the_document_does_not_p
 #[tokio::test]
 async fn the_postman_collection_runs_from_top_to_bottom() {
     let system = system().await;
-    let requests = project::root().join("requests");
+    let requests = project::root().join("contracts/requests");
     let mut command = Command::new(installed("node_modules/.bin/newman"));
     command
         .arg("run")
@@ -74,7 +74,7 @@ async fn the_postman_collection_runs_from_top_to_bottom() {
 #[tokio::test]
 async fn hurl_itself_runs_every_file_with_requests() {
     let system = system().await;
-    let requests = project::root().join("requests");
+    let requests = project::root().join("contracts/requests");
     let files = std::fs::read_dir(requests)
         .unwrap()
         .map(|entry| entry.unwrap().path());
