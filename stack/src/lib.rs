@@ -10,15 +10,13 @@
 //! - [`role`] says which processes there are and what each is told; [`ports`] where they listen;
 //!   [`health`] when they are ready.
 //! - [`running`] tells other verbs how to reach what `run-all` runs; [`note`] writes messages for the person at the terminal.
-//! - [`sentinel`] is a store with replicas, of which Sentinels make one the primary when it is gone;
-//!   [`replicated`] the whole system on two of them.
-//! - [`cluster`] is a store that several servers share, [`clustered`] the whole system on two of them.
+//! - [`topology`] is what a store consists of: one server; with [`sentinel`] a primary and replicas, of
+//!   which Sentinels promote one when the primary is gone; or a [`cluster`] of several primaries.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
 //! - [`private_store`] is one store without the rest of the system; [`events`] reads live events.
 
 pub mod binaries;
 pub mod cluster;
-pub mod clustered;
 pub mod credentials;
 pub mod events;
 pub mod guard;
@@ -32,13 +30,13 @@ pub mod private_store;
 pub mod process;
 pub mod project;
 pub mod redis;
-pub mod replicated;
 pub mod role;
 pub mod running;
 pub mod sentinel;
 pub mod server;
 pub mod subprocess;
 pub mod system;
+pub mod topology;
 pub mod users;
 pub mod wait;
 

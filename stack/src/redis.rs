@@ -76,6 +76,13 @@ pub struct Overrides {
     pub acl: Option<PathBuf>,
 }
 
+impl Overrides {
+    /// Whether the shipped configuration stays as it is.
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty() && self.environment.is_none()
+    }
+}
+
 /// A running store. Killed when dropped; its folder stays.
 pub struct RedisServer {
     port: u16,

@@ -8,7 +8,7 @@ use crate::binaries::Binaries;
 use crate::credentials::User;
 use crate::ports::Ports;
 use crate::process::Launch;
-use crate::redis::{Owner, RedisServer};
+use crate::redis::Owner;
 
 /// Every setting of the services. A test starts from none of them, whatever stands in the
 /// environment it was started from.
@@ -59,15 +59,6 @@ pub enum Role {
     PaymentsConsume,
 }
 
-/// The two stores of one system.
-#[derive(Clone, Copy)]
-pub struct Stores<'a> {
-    /// The store of inventory.
-    pub inventory: &'a RedisServer,
-    /// The store of payments.
-    pub payments: &'a RedisServer,
-}
-
 impl Role {
     /// All roles, in the order they are started.
     pub const ALL: [Self; 4] = [
@@ -84,6 +75,15 @@ impl Role {
             Self::InventoryConsume => "inventory consume",
             Self::PaymentsServe => "payments serve",
             Self::PaymentsConsume => "payments consume",
+        }
+    }
+
+    /// The name of one more process of this role, such as `inventory serve 2`. The first one has the
+    /// name of the role.
+    pub fn replica(self, number: usize) -> String {
+        match number {
+            1 => self.name().to_owned(),
+            _ => format!("{} {number}", self.name()),
         }
     }
 
@@ -131,38 +131,6 @@ impl Role {
         }
     }
 
-    /// How a test starts it: against these stores (inventory's, payments'), listening on `port`, with
-    /// inventory's API on `inventory_http`. It finds no other setting.
-    pub fn launch_at(
-        self,
-        binaries: &Binaries,
-        [inventory, payments]: [String; 2],
-        port: u16,
-        inventory_http: u16,
-    ) -> Launch {
-        // `serve` listens on the one, `consume` on the other; none of them on both.
-        let address = format!("127.0.0.1:{port}");
-        let env = [
-            ("INVENTORY_REDIS_URL", inventory),
-            ("PAYMENTS_REDIS_URL", payments),
-            ("HTTP_ADDR", address.clone()),
-            ("CONSUMER_HTTP_ADDR", address),
-            (
-                "INVENTORY_URL",
-                format!("http://127.0.0.1:{inventory_http}"),
-            ),
-            ("NO_COLOR", "1".to_owned()),
-        ];
-        let file = |name: &&str| [(*name).to_owned(), format!("{name}_FILE")];
-        Launch {
-            name: self.name().to_owned(),
-            program: self.program(binaries),
-            args: self.name().split(' ').skip(1).map(Into::into).collect(),
-            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
-            env_remove: SETTINGS.iter().flat_map(file).collect(),
-        }
-    }
-
     fn program(self, binaries: &Binaries) -> PathBuf {
         match self.service() {
             Owner::Inventory => binaries.inventory.clone(),
@@ -170,18 +138,8 @@ impl Role {
         }
     }
 
-    /// How to start it: against these stores, on these ports.
-    pub fn launch(self, binaries: &Binaries, ports: &Ports, stores: Stores<'_>) -> Launch {
-        let user = self.user();
-        self.launch_with(
-            binaries,
-            ports,
-            [stores.inventory.url(user), stores.payments.url(user)],
-        )
-    }
-
-    /// The same, where the stores (inventory's, payments') have these addresses.
-    pub fn launch_with(
+    /// How to start it: against stores with these addresses (inventory's, payments'), on these ports.
+    pub fn launch(
         self,
         binaries: &Binaries,
         ports: &Ports,

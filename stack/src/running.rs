@@ -36,7 +36,7 @@ impl Note {
     pub fn write(ports: &Ports, binaries: &Binaries, stores: [String; 2]) -> Result<Self> {
         Self::write_to(
             &path(&project::data_dir(), ports),
-            &Role::PaymentsServe.launch_with(binaries, ports, stores),
+            &Role::PaymentsServe.launch(binaries, ports, stores),
         )
     }
 

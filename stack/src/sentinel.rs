@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -115,6 +116,11 @@ impl Replicated {
             self.store.name(),
             self.watchers,
         )
+    }
+
+    /// All servers.
+    pub fn servers(&self) -> impl Iterator<Item = Arc<RedisServer>> {
+        self.nodes.iter().map(|node| node.server.clone())
     }
 
     /// A server by its number; 0 is the one that was the primary first.

@@ -1,5 +1,4 @@
-//! The whole system for one test: two stores and four processes on free ports, with data that is
-//! thrown away.
+//! The whole system for one test: two stores and four processes on free ports. Its data goes with it.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,21 +10,26 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::binaries::Binaries;
+use crate::credentials::User;
 use crate::guard::Guard;
 use crate::health::{Member, QUOTED_LINES};
 use crate::ports::{Port, Ports};
 use crate::process::{Launch, LineSink, Process};
 use crate::redis::{Owner, RedisServer};
-use crate::role::{Role, SETTINGS, Stores};
+use crate::role::{Role, SETTINGS};
+use crate::topology::StoreServers;
 use crate::{health, memory, ports};
 
 pub use builder::Builder;
+pub use members::Members;
 pub use route::{Endpoint, Hop, Route};
 
 mod builder;
+mod members;
 mod route;
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
+/// How long a process may take to be ready.
+const READY_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running system. Dropping it kills every process and removes its data. All methods take
 /// `&self`.
@@ -33,29 +37,20 @@ pub struct System {
     // Fields are dropped in this order: the services first, then the stores, then their data and
     // the ports.
     members: Members,
-    inventory_redis: RedisServer,
-    payments_redis: RedisServer,
+    inventory: StoreServers,
+    payments: StoreServers,
     binaries: Binaries,
     guard: Guard,
     env: Vec<(String, String)>,
     /// Says what processes connect to in place of stores and services, if a test wants that.
     route: Option<Route>,
-    /// Where what the services say is written, if anywhere.
+    /// The folder for the logs of the services, if a test wants them.
     logs: Option<PathBuf>,
-    /// Whether they have the memory of their containers and no more.
+    /// Whether each service process is limited to the memory of its container.
     limited: bool,
     ports: Ports,
     reservations: Mutex<Vec<Port>>,
     _data: TempDir,
-}
-
-/// The service processes of a system, in the order in which they were described.
-#[derive(Clone, Default)]
-pub struct Members(Arc<Mutex<Vec<Named>>>);
-
-struct Named {
-    name: String,
-    member: Member,
 }
 
 impl System {
@@ -74,14 +69,35 @@ impl System {
         format!("http://127.0.0.1:{}", self.ports.payments_http)
     }
 
-    /// The store of inventory.
-    pub fn inventory_redis(&self) -> &RedisServer {
-        &self.inventory_redis
+    /// The servers of a store.
+    pub fn store(&self, owner: Owner) -> &StoreServers {
+        match owner {
+            Owner::Inventory => &self.inventory,
+            Owner::Payments => &self.payments,
+        }
     }
 
-    /// The store of payments.
+    /// The only server of inventory's store.
+    ///
+    /// # Panics
+    ///
+    /// When the store has several servers, because then the test is wrong.
+    pub fn inventory_redis(&self) -> &RedisServer {
+        self.inventory.single()
+    }
+
+    /// The only server of payments' store.
+    ///
+    /// # Panics
+    ///
+    /// When the store has several servers, because then the test is wrong.
     pub fn payments_redis(&self) -> &RedisServer {
-        &self.payments_redis
+        self.payments.single()
+    }
+
+    /// The addresses of both stores, inventory's first, for this user.
+    pub fn store_urls(&self, user: User) -> [String; 2] {
+        [self.inventory.url(user), self.payments.url(user)]
     }
 
     /// The process of that name, such as `inventory serve` or `inventory consume 2`.
@@ -106,29 +122,42 @@ impl System {
     /// is ready. It is called `<role> <number>`.
     pub async fn start_replica(&self, role: &str, number: usize) -> Result<Arc<Process>> {
         let role = Role::by_name(role)?;
-        let (mut ports, port) = (self.ports.clone(), ports::free()?);
-        *role.port_mut(&mut ports) = port.number();
-        self.reservations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(port);
-        let consumer_name = format!("{}-replica-{number}", role.service().name());
-        let process = self.add(
-            role,
-            format!("{} {number}", role.name()),
-            &ports,
-            vec![("CONSUMER_NAME", consumer_name)],
-        )?;
-        process.restart()?;
-        self.wait_process_ready(process.name()).await?;
-        Ok(process)
+        self.start_replicas(&[role], number).await?;
+        Ok(self.process(&role.replica(number)))
     }
 
-    /// Waits until every process that was ever started answers 200 on `/readyz` (at most 30 s). One
-    /// that has ended is an error, which shows the last lines of its log; so after a kill, restart
-    /// it first or use [`System::wait_process_ready`].
+    /// The same for several roles at once.
+    pub async fn start_replicas(&self, roles: &[Role], number: usize) -> Result<()> {
+        for role in roles {
+            let (mut ports, port) = (self.ports.clone(), ports::free()?);
+            *role.port_mut(&mut ports) = port.number();
+            self.reservations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(port);
+            let consumer_name = format!("{}-replica-{number}", role.service().name());
+            let consumer_name = vec![("CONSUMER_NAME", consumer_name)];
+            self.add(*role, role.replica(number), &ports, consumer_name)?
+                .restart()?;
+        }
+        for role in roles {
+            self.wait_process_ready(&role.replica(number)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every process that was ever started answers 200 on `/readyz` (at most 1 min). A
+    /// process that has ended is an error, which shows the last lines of its log. After a kill,
+    /// restart the process first, or use one of the other two.
     pub async fn wait_ready(&self) -> Result<()> {
         health::wait_ready(&self.members.started(), READY_LIMIT).await
+    }
+
+    /// The same for the processes that have not ended.
+    pub async fn wait_running_ready(&self) -> Result<()> {
+        let mut members = self.members.started();
+        members.retain(|member| member.process.exit().is_none());
+        health::wait_ready(&members, READY_LIMIT).await
     }
 
     /// The same for one process.
@@ -148,15 +177,13 @@ impl System {
         ports: &Ports,
         mut extra: Vec<(&str, String)>,
     ) -> Result<Arc<Process>> {
-        let stores = Stores {
-            inventory: &self.inventory_redis,
-            payments: &self.payments_redis,
-        };
+        let stores = self.store_urls(role.user());
         let mut launch = role.launch(&self.binaries, ports, stores);
         if self.limited {
             launch = memory::limited(launch, &self.binaries.stack);
         }
         if let Some(route) = &self.route {
+            let stores = [self.inventory_redis(), self.payments_redis()];
             extra.extend(route::variables(route, &name, role, ports, stores)?);
         }
         isolate(&mut launch, &self.env, extra);
@@ -172,41 +199,13 @@ impl System {
             process: process.clone(),
             url,
         };
-        self.members
-            .with(|members| members.push(Named { name, member }));
+        self.members.push(name, member);
         Ok(process)
     }
 
     fn member(&self, name: &str) -> Member {
-        let found = self.members.find(name, |named| named.member.clone());
+        let found = self.members.find(name);
         found.unwrap_or_else(|| panic!("there is no process `{name}`"))
-    }
-}
-
-impl Members {
-    /// The processes that were ever started.
-    pub fn processes(&self) -> Vec<Arc<Process>> {
-        self.started()
-            .into_iter()
-            .map(|member| member.process)
-            .collect()
-    }
-
-    fn started(&self) -> Vec<Member> {
-        self.with(|members| {
-            let started = members
-                .iter()
-                .filter(|named| named.member.process.pid() != 0);
-            started.map(|named| named.member.clone()).collect()
-        })
-    }
-
-    fn find<T>(&self, name: &str, work: impl FnOnce(&Named) -> T) -> Option<T> {
-        self.with(|members| members.iter().find(|named| named.name == name).map(work))
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Vec<Named>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -215,9 +214,10 @@ impl Drop for System {
         if std::thread::panicking() {
             self.show_last_lines();
         }
-        // The test may still hold one of them; its store and its data go now all the same.
-        self.members
-            .with(|members| members.iter().for_each(|named| named.member.process.kill()));
+        // A test that still holds a process cannot keep it alive: its store and its data go now.
+        for process in self.members.all() {
+            process.kill();
+        }
     }
 }
 
@@ -230,10 +230,10 @@ impl System {
                 eprintln!("    {line}");
             }
         };
-        show(self.inventory_redis.process());
-        show(self.payments_redis.process());
-        self.members
-            .with(|members| members.iter().for_each(|named| show(&named.member.process)));
+        for store in [&self.inventory, &self.payments] {
+            store.servers().iter().for_each(|server| show(server.process()));
+        }
+        self.members.all().iter().for_each(|process| show(process));
     }
 }
 

@@ -11,7 +11,8 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::{OrderId, Partitions};
-use stack::clustered::ClusteredSystem;
+use stack::system::System;
+use stack::topology::Topology;
 use stack::redis;
 use stack::role::Role;
 use stack::wait::wait_until;
@@ -30,7 +31,7 @@ const CLIENTS: usize = 4;
 
 /// A running system with clients for its services and its stores.
 struct Arena {
-    system: ClusteredSystem,
+    system: System,
     inventory: Store,
     payments: Store,
     http: Client,
@@ -42,7 +43,8 @@ impl Arena {
     async fn open(env: &[(&str, &str)]) -> Self {
         let mut all = vec![("COMPLETION_DELAY", "100ms"), ("RECLAIM_IDLE", "1s")];
         all.extend(env);
-        let system = ClusteredSystem::start(&all).await.unwrap();
+        let builder = System::builder().topology(Topology::CLUSTER).envs(&all);
+        let system = builder.start().await.unwrap();
         system.start_replicas(&Role::ALL, 2).await.unwrap();
         let partitions = Partitions::new(PARTITIONS);
         let store = |store| Store::of(system.store(store).operator().unwrap(), partitions);
@@ -66,7 +68,7 @@ impl Arena {
     }
 
     fn url(&self, member: &str, path: &str) -> String {
-        format!("{}{path}", self.system.member(member).unwrap().url)
+        format!("{}{path}", self.system.url(member))
     }
 
     async fn create(&self, name: &str, quantity: u64) -> String {
@@ -90,14 +92,14 @@ impl Arena {
             ("payments serve 2", &self.scarce),
         ]
         .map(|(member, id)| {
-            let service = self.system.member(member).unwrap().process;
+            let service = self.system.process(member);
             Traffic::repeat(&self.order(member, id), &service, CLIENTS)
         })
     }
 
     /// Every order there is, newest first, when nothing is left to be done.
     async fn wait_drained(&self) -> Vec<Value> {
-        self.system.wait_ready().await.unwrap();
+        self.system.wait_running_ready().await.unwrap();
         let drained = wait_until("the system to come to rest", LIMIT, || async {
             unrest(&self.inventory, &self.payments).await.is_none()
         });
@@ -184,16 +186,10 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
     }
     arena
         .system
-        .member("inventory consume")
-        .unwrap()
-        .process
-        .kill();
+        .process("inventory consume").kill();
     arena
         .system
-        .member("payments consume 2")
-        .unwrap()
-        .process
-        .kill();
+        .process("payments consume 2").kill();
     for traffic in &traffic {
         traffic.more(100).await;
     }
@@ -217,7 +213,7 @@ async fn with_a_replica_waited_for_no_order_is_lost_when_primaries_of_a_cluster_
     let traffic = arena.traffic();
     traffic[0].more(100).await;
     for store in [redis::Owner::Payments, redis::Owner::Inventory] {
-        let cluster = arena.system.store(store);
+        let cluster = arena.system.store(store).cluster();
         let slot = cluster.slot_of("{3}").await.unwrap();
         let old = cluster.primary_of(slot).await.unwrap();
         let began = Instant::now();

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use shared::contract::event::{OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, Partitions};
 use stack::redis;
-use stack::replicated::ReplicatedSystem;
+use stack::system::System;
+use stack::topology::Topology;
 use stack::role::Role;
 use stack::sentinel::Replicated;
 use stack::wait::{wait_for, wait_until};
@@ -25,7 +26,7 @@ const CLIENTS: usize = 8;
 
 /// A running system with clients for its services and its stores.
 struct Theatre {
-    system: ReplicatedSystem,
+    system: System,
     inventory: Store,
     payments: Store,
     http: Client,
@@ -41,7 +42,9 @@ impl Theatre {
             // A busy machine makes replicas slow.
             ("REPLICA_ACK_TIMEOUT", "500ms"),
         ];
-        let system = ReplicatedSystem::start(replicas, &env).await.unwrap();
+        let topology = Topology::Replicated { replicas };
+        let builder = System::builder().topology(topology).envs(&env);
+        let system = builder.start().await.unwrap();
         let store = |store| Store::of(system.store(store).operator().unwrap(), Partitions::NONE);
         let (inventory, payments) = (
             store(redis::Owner::Inventory),
@@ -50,7 +53,7 @@ impl Theatre {
         let http = client();
         let url = format!(
             "{}/products",
-            system.member(Role::InventoryServe).unwrap().url
+            system.url(Role::InventoryServe.name())
         );
         let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
         let made = Answer::patiently(http.post(url).json(&body))
@@ -68,7 +71,7 @@ impl Theatre {
     fn order_request(&self) -> RequestBuilder {
         let url = format!(
             "{}/orders",
-            self.system.member(Role::PaymentsServe).unwrap().url
+            self.system.url(Role::PaymentsServe.name())
         );
         self.http
             .post(url)
@@ -76,13 +79,13 @@ impl Theatre {
     }
 
     fn traffic(&self) -> Traffic {
-        let service = &self.system.member(Role::PaymentsServe).unwrap().process;
+        let service = &self.system.process(Role::PaymentsServe.name());
         Traffic::repeat(&self.order_request(), service, CLIENTS)
     }
 
     /// Loses the primary of a store while orders are placed. It comes back as a replica.
     async fn lose_primary(&self, store: redis::Owner, traffic: &Traffic) {
-        let servers = self.system.store(store);
+        let servers = self.system.store(store).replicated();
         let old = servers.kill_primary().await.unwrap();
         servers.wait_failover(old).await.unwrap();
         servers.return_as_replica(old).await.unwrap();
@@ -122,7 +125,7 @@ impl Theatre {
     async fn orders(&self) -> Vec<Value> {
         let (mut orders, mut next) = (Vec::new(), Some("/orders?limit=100".to_owned()));
         while let Some(path) = next {
-            let url = &self.system.member(Role::PaymentsServe).unwrap().url;
+            let url = self.system.url(Role::PaymentsServe.name());
             let page = Answer::patiently(self.http.get(format!("{url}{path}")))
                 .await
                 .expect(200);
@@ -134,11 +137,11 @@ impl Theatre {
 
     /// What the Sentinels did, for a test that fails.
     fn history(&self) -> Vec<String> {
-        self.system.store(redis::Owner::Payments).history()
+        self.system.store(redis::Owner::Payments).replicated().history()
     }
 
     async fn stock(&self) -> u64 {
-        let url = &self.system.member(Role::InventoryServe).unwrap().url;
+        let url = self.system.url(Role::InventoryServe.name());
         let product = self.http.get(format!("{url}/products/{}", self.product));
         Answer::patiently(product).await.expect(200).json()["quantity"]
             .as_u64()
@@ -215,7 +218,7 @@ async fn incarnation(theatre: &Theatre) -> String {
 async fn without_replicas_nothing_is_accepted_that_had_to_be_confirmed_by_one() {
     let theatre = Theatre::open(1, "1").await;
     Answer::patiently(theatre.order_request()).await.expect(201);
-    let servers = theatre.system.store(redis::Owner::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments).replicated();
     let primary = servers.primary().await.unwrap();
     let replica = 1 - primary;
     servers.node(replica).pause();
@@ -259,7 +262,7 @@ async fn without_the_wait_orders_are_lost_with_a_primary_that_was_ahead_and_effe
     let theatre = Theatre::open(2, "0").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
-    let servers = theatre.system.store(redis::Owner::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments).replicated();
     let (old, replicas) = leave_behind(servers).await;
     traffic.more(50).await;
     servers.node(old).kill();
@@ -299,7 +302,7 @@ async fn with_the_wait_nothing_is_lost_with_a_primary_that_was_ahead() {
     let theatre = Theatre::open(2, "2").await;
     let traffic = theatre.traffic();
     traffic.more(50).await;
-    let servers = theatre.system.store(redis::Owner::Payments);
+    let servers = theatre.system.store(redis::Owner::Payments).replicated();
     let (old, replicas) = leave_behind(servers).await;
     let answer = Answer::to(theatre.order_request()).await;
     answer.assert_unavailable("store-unavailable");

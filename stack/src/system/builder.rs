@@ -3,21 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::route::Route;
 use super::{Members, System};
 use crate::binaries::Binaries;
 use crate::guard::{Farewell, Guard};
 use crate::ports::{Port, Ports};
-use crate::redis::{Environment, Overrides, Owner, RedisOptions, RedisServer};
+use crate::redis::{Environment, Overrides, Owner, RedisOptions};
 use crate::role::Role;
-use crate::{binaries, ports, server, users};
+use crate::topology::{StoreServers, Topology};
+use crate::{binaries, ports, server};
 
 /// Says how a [`System`] is to be started.
 #[derive(Clone, Default)]
 pub struct Builder {
     env: Vec<(String, String)>,
+    topology: Topology,
     without: Vec<String>,
     binaries: Option<Binaries>,
     route: Option<Route>,
@@ -31,6 +33,21 @@ impl Builder {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sets several variables.
+    #[must_use]
+    pub fn envs(self, variables: &[(&str, &str)]) -> Self {
+        variables
+            .iter()
+            .fold(self, |builder, (name, value)| builder.env(name, value))
+    }
+
+    /// Gives both stores these servers instead of one each.
+    #[must_use]
+    pub fn topology(mut self, topology: Topology) -> Self {
+        self.topology = topology;
         self
     }
 
@@ -54,14 +71,16 @@ impl Builder {
         self
     }
 
-    /// Asks `route` for the port of every connection of every process, replicas included.
+    /// Asks `route` for the port of every connection of every process, replicas included. Each store
+    /// has to be a single server.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.route = Some(route);
         self
     }
 
-    /// Starts both stores with this setting instead of the shipped one, such as `appendfsync`.
+    /// Starts both stores, which have to be single servers, with this setting instead of the shipped
+    /// one, such as `appendfsync`.
     #[must_use]
     pub fn redis(mut self, setting: &str, value: &str) -> Self {
         let setting = (setting.to_owned(), value.to_owned());
@@ -96,6 +115,11 @@ impl Builder {
         for name in &self.without {
             Role::by_name(name)?;
         }
+        let is_plain = self.route.is_none() && self.stores.is_empty();
+        ensure!(
+            is_plain || self.topology == Topology::Single,
+            "only single servers can be routed, or started with other settings"
+        );
         // Both may take minutes the first time, so they must not hold up a thread of the runtime.
         let given = self.binaries.clone();
         let (server, binaries) = tokio::task::spawn_blocking(move || {
@@ -111,30 +135,31 @@ impl Builder {
             farewell: Farewell::Kill,
         };
         let data = tempfile::Builder::new().prefix("pas-de-deux-").tempdir()?;
-        let redis = |store: Owner| {
-            let dir = data.path().join(store.name());
-            RedisServer::start(RedisOptions {
+        let topology = self.topology;
+        let store = |store: Owner| {
+            let options = RedisOptions {
                 store,
-                dir,
+                dir: data.path().join(store.name()),
                 server: server.clone(),
                 guard: guard.clone(),
                 sink: None,
                 overrides: overrides.clone(),
-            })
+            };
+            Box::pin(topology.launch(options, None))
         };
-        let (inventory_redis, payments_redis) =
-            tokio::try_join!(redis(Owner::Inventory), redis(Owner::Payments))?;
+        let (inventory, payments) =
+            tokio::try_join!(store(Owner::Inventory), store(Owner::Payments))?;
         if self.env.iter().any(|(name, _)| name == "PARTITIONS") {
-            for store in [&inventory_redis, &payments_redis] {
-                users::allow_partitions(store).await?;
+            for store in [&inventory, &payments] {
+                store.allow_partitions().await?;
             }
         }
         let mut reservations = Vec::new();
-        let ports = free_ports(&inventory_redis, &payments_redis, &mut reservations)?;
+        let ports = free_ports(&inventory, &payments, &mut reservations)?;
         let system = System {
             members: Members::default(),
-            inventory_redis,
-            payments_redis,
+            inventory,
+            payments,
             binaries,
             guard,
             env: self.env,
@@ -157,8 +182,8 @@ impl Builder {
 }
 
 fn free_ports(
-    inventory: &RedisServer,
-    payments: &RedisServer,
+    inventory: &StoreServers,
+    payments: &StoreServers,
     reservations: &mut Vec<Port>,
 ) -> Result<Ports> {
     let mut free = || -> Result<u16> {
@@ -167,12 +192,13 @@ fn free_ports(
         reservations.push(port);
         Ok(number)
     };
+    let first = |store: &StoreServers| store.servers().first().map_or(0, |server| server.port());
     Ok(Ports {
         inventory_http: free()?,
         inventory_consumer: free()?,
-        inventory_redis: inventory.port(),
+        inventory_redis: first(inventory),
         payments_http: free()?,
         payments_consumer: free()?,
-        payments_redis: payments.port(),
+        payments_redis: first(payments),
     })
 }

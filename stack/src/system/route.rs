@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::ports::Ports;
 use crate::redis::{Owner, RedisServer};
-use crate::role::{Role, Stores};
+use crate::role::Role;
 
 /// Something that service processes connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) fn variables(
     process: &str,
     role: Role,
     ports: &Ports,
-    stores: Stores<'_>,
+    [inventory, payments]: [&RedisServer; 2],
 ) -> Result<Vec<(&'static str, String)>> {
     let through = |to, port| route(Hop { process, to, port });
     let store = |owner, server: &RedisServer| -> Result<String> {
@@ -46,14 +46,8 @@ pub(super) fn variables(
         Ok(server.url_through(role.user(), port))
     };
     let mut variables = vec![
-        (
-            "INVENTORY_REDIS_URL",
-            store(Owner::Inventory, stores.inventory)?,
-        ),
-        (
-            "PAYMENTS_REDIS_URL",
-            store(Owner::Payments, stores.payments)?,
-        ),
+        ("INVENTORY_REDIS_URL", store(Owner::Inventory, inventory)?),
+        ("PAYMENTS_REDIS_URL", store(Owner::Payments, payments)?),
     ];
     // Only payments calls the other service.
     if role.service() == Owner::Payments {

@@ -17,16 +17,17 @@ use stack::note::note;
 use stack::ports;
 use stack::ports::Ports;
 use stack::process::Process;
+use stack::redis::{Overrides, Owner, RedisOptions};
 use stack::role::Role;
 use stack::running::Note;
 use stack::server::Server;
+use stack::topology::{StoreServers, Topology};
 
 mod data;
 mod output;
 mod revival;
 mod running;
 mod signals;
-mod stores;
 mod summary;
 
 /// What a shell reports for a program that ended by Ctrl-C.
@@ -67,21 +68,26 @@ struct Plan {
     server: Server,
     binaries: Binaries,
     output: Output,
-    cluster: bool,
+    topology: Topology,
 }
 
 impl Up {
     pub(crate) fn run(self) -> Result<ExitCode> {
         let ports = Ports::standard(self.port_offset)?;
         let data = DataDir::open(self.data_dir, self.fresh, self.cluster)?;
-        check_ports(&ports, self.cluster)?;
+        let topology = if self.cluster {
+            Topology::CLUSTER
+        } else {
+            Topology::Single
+        };
+        check_ports(&ports, topology)?;
         let server = data.server()?;
         let binaries = Build {
             release: self.release,
             progress: true,
         }
         .run()?;
-        let (output, cluster) = (Output::new(self.no_color)?, self.cluster);
+        let output = Output::new(self.no_color)?;
         let plan = Plan {
             ports,
             port_offset: self.port_offset,
@@ -89,7 +95,7 @@ impl Up {
             server,
             binaries,
             output,
-            cluster,
+            topology,
         };
         stack::runtime()?.block_on(plan.run())
     }
@@ -130,10 +136,10 @@ impl Plan {
             stack: self.binaries.stack.clone(),
             farewell: Farewell::Term,
         };
-        let stores = Box::pin(stores::start(self, &guard, running)).await?;
+        let stores = self.start_stores(&guard, running).await?;
+        let urls = |role: Role| stores.each_ref().map(|store| store.url(role.user()));
         for role in Role::ALL {
-            let mut launch =
-                role.launch_with(&self.binaries, &self.ports, stores.urls(role.user()));
+            let mut launch = role.launch(&self.binaries, &self.ports, urls(role));
             launch.env.extend(self.output.child_env());
             let process =
                 Process::start(launch, guard.clone(), Some(self.output.sink(role.name())))?;
@@ -151,7 +157,7 @@ impl Plan {
         let _note = Note::write(
             &self.ports,
             &self.binaries,
-            stores.urls(Role::PaymentsServe.user()),
+            urls(Role::PaymentsServe),
         )?;
         self.output.print(&summary::text(
             &self.ports,
@@ -161,18 +167,65 @@ impl Plan {
         ));
         Ok(running.keep(true).await)
     }
+
+    /// Starts both stores, inventory's first, and waits until they answer.
+    async fn start_stores(&self, guard: &Guard, running: &Running) -> Result<[StoreServers; 2]> {
+        let (inventory, payments) = tokio::try_join!(
+            self.launch_store(Owner::Inventory, guard, running),
+            self.launch_store(Owner::Payments, guard, running),
+        )?;
+        for store in [&inventory, &payments] {
+            store.wait_ready().await?;
+            if has_partitions() {
+                store.allow_partitions().await?;
+            }
+        }
+        Ok([inventory, payments])
+    }
+
+    async fn launch_store(
+        &self,
+        store: Owner,
+        guard: &Guard,
+        running: &Running,
+    ) -> Result<StoreServers> {
+        let log = format!("{} redis", store.name());
+        let options = RedisOptions {
+            store,
+            dir: self.data.store(store),
+            server: self.server.clone(),
+            guard: guard.clone(),
+            sink: Some(self.output.warnings_sink(&log)),
+            overrides: Overrides::default(),
+        };
+        let port = match store {
+            Owner::Inventory => self.ports.inventory_redis,
+            Owner::Payments => self.ports.payments_redis,
+        };
+        let servers = Box::pin(self.topology.launch(options, Some(port))).await?;
+        for server in servers.servers() {
+            running.add_store(server);
+        }
+        Ok(servers)
+    }
 }
 
-fn check_ports(ports: &Ports, cluster: bool) -> Result<()> {
-    let nodes = if cluster {
-        stores::ports(ports)
-    } else {
-        Vec::new()
-    };
+/// Whether the services, which have the same environment, are told a number of partitions.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the services read the number, this only whether there is one"
+)]
+fn has_partitions() -> bool {
+    ["PARTITIONS", "PARTITIONS_FILE"]
+        .into_iter()
+        .any(|name| std::env::var_os(name).is_some())
+}
+
+fn check_ports(ports: &Ports, topology: Topology) -> Result<()> {
     let taken: Vec<String> = ports
         .named()
         .into_iter()
-        .chain(nodes)
+        .chain(further_ports(ports, topology))
         .filter(|(_, port)| !ports::is_free(*port))
         .map(|(name, port)| match ports::holder(port) {
             Some(holder) => {
@@ -191,4 +244,17 @@ fn check_ports(ports: &Ports, cluster: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The ports of stores beyond the first one of each, with the names of their owners.
+fn further_ports(ports: &Ports, topology: Topology) -> Vec<(&'static str, u16)> {
+    let stores = [
+        ("inventory redis", ports.inventory_redis),
+        ("payments redis", ports.payments_redis),
+    ];
+    let all = stores.into_iter().flat_map(|(name, first)| {
+        let ports = topology.ports(first).into_iter().skip(1);
+        ports.map(move |port| (name, port))
+    });
+    all.collect()
 }

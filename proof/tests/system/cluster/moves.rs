@@ -15,7 +15,7 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     let arena = Arena::open(&[]).await;
     let traffic = arena.traffic();
     traffic[0].more(200).await;
-    let stores = [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s));
+    let stores = [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s).cluster());
     // Those of the products among them: every order wants something there.
     let of = |id: &String| arena.inventory.partitions.of_product(id.parse().unwrap());
     let products = [&arena.thing, &arena.scarce].map(of);
@@ -57,7 +57,7 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
         placed += 1;
     }
     placed += 1;
-    let cluster = arena.system.store(redis::Owner::Payments);
+    let cluster = arena.system.store(redis::Owner::Payments).cluster();
     let slot = cluster.slot_of(&partition.key("due")).await.unwrap();
     let from = cluster.primary_of(slot).await.unwrap();
     let mut waited = false;
@@ -126,7 +126,7 @@ async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
     let first = insist(&restock("inventory serve", quantity), key)
         .await
         .expect(200);
-    let cluster = arena.system.store(redis::Owner::Inventory);
+    let cluster = arena.system.store(redis::Owner::Inventory).cluster();
     let partition = arena
         .inventory
         .partitions

@@ -11,7 +11,7 @@ use stack::guard::{Farewell, Guard};
 use stack::ports::Ports;
 use stack::process::{Launch, Process};
 use stack::redis::Owner;
-use stack::role::{Role, SETTINGS, Stores};
+use stack::role::{Role, SETTINGS};
 use stack::wait::wait_until;
 use stack::{binaries, memory};
 use tokio::process::Command;
@@ -121,18 +121,15 @@ impl Shop {
             let url = self.system.url(name);
             url.rsplit(':').next().unwrap().parse().unwrap()
         };
-        let stores = Stores {
-            inventory: self.system.inventory_redis(),
-            payments: self.system.payments_redis(),
-        };
         let ports = Ports {
             inventory_http: port("inventory serve"),
             inventory_consumer: port("inventory consume"),
-            inventory_redis: stores.inventory.port(),
+            inventory_redis: self.system.inventory_redis().port(),
             payments_http: port("payments serve"),
             payments_consumer: port("payments consume"),
-            payments_redis: stores.payments.port(),
+            payments_redis: self.system.payments_redis().port(),
         };
+        let stores = self.system.store_urls(role.user());
         role.launch(&binaries(), &ports, stores)
     }
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use stack::credentials::User;
 use stack::ports::{Ports, offset_flag};
 use stack::server::Server;
-
-use super::stores::Stores;
+use stack::topology::StoreServers;
 
 /// How people reach a store.
 struct Entrance {
@@ -18,13 +17,24 @@ struct Entrance {
     password: PathBuf,
 }
 
+impl Entrance {
+    /// People enter a store by its first server.
+    fn of(store: &StoreServers) -> Self {
+        let servers = store.servers();
+        Self {
+            flags: match store {
+                StoreServers::Clustered(_) => "-c ",
+                StoreServers::Single(_) | StoreServers::Replicated(_) => "",
+            },
+            port: servers[0].port(),
+            password: shown(&servers[0].operator_password_file()),
+        }
+    }
+}
+
 /// The box, ready to print.
-pub(super) fn text(ports: &Ports, offset: u16, stores: &Stores, server: &Server) -> String {
-    let entrances = stores.entrances().map(|(flags, redis)| Entrance {
-        flags,
-        port: redis.port(),
-        password: shown(&redis.operator_password_file()),
-    });
+pub(super) fn text(ports: &Ports, offset: u16, stores: &[StoreServers; 2], server: &Server) -> String {
+    let entrances = stores.each_ref().map(Entrance::of);
     boxed(&lines(ports, offset, &entrances, &server.version))
 }
 
