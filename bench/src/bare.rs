@@ -5,7 +5,7 @@ use stack::binaries::Binaries;
 
 use crate::figure::{Bare, Sheet};
 use crate::options::{Fsync, Options};
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 mod capture;
 mod line;
@@ -20,31 +20,31 @@ use replay::Replay;
 
 /// Lets the system show what it asks of its stores, ends it, and asks the same of them without it.
 pub(crate) fn stores(options: &Options, binaries: &Binaries, sheet: &mut Sheet) -> Result<()> {
-    let mut shop = Shop::open(options, binaries, &[("COMPLETION_DELAY", "0")])?;
-    let capture = Capture::take(&mut shop)?;
-    shop.close_services();
+    let mut rig = Rig::open(options, binaries, &[("COMPLETION_DELAY", "0")])?;
+    let capture = Capture::take(&mut rig)?;
+    rig.close_services();
     let replay = Replay {
         capture,
         orders: options.orders(),
     };
 
-    let accepted = replay.accept(&shop)?;
+    let accepted = replay.accept(&rig)?;
     sheet.limit("accept.c64.rate", Bare::Redis, accepted);
-    let drained = replay.drain(&mut shop)?;
+    let drained = replay.drain(&mut rig)?;
     for pile in options.piles() {
         sheet.limit(&format!("drain.{pile}.rate"), Bare::Redis, drained);
     }
-    let (rate, micros) = replay.whole(&shop)?;
+    let (rate, micros) = replay.whole(&rig)?;
     sheet.limit("e2e.rate", Bare::Redis, rate);
     sheet.limit("e2e.cpu", Bare::Redis, micros);
     if sheet.has("event.p50") {
-        let (half, most) = replay.latency(&shop, options.idle_time())?;
+        let (half, most) = replay.latency(&rig, options.idle_time())?;
         sheet.limit("event.p50", Bare::Redis, half);
         sheet.limit("event.p99", Bare::Redis, most);
     }
     if sheet.has("e2e_always.rate") {
-        shop.fsync(Fsync::Always.word())?;
-        let (rate, micros) = replay.whole(&shop)?;
+        rig.fsync(Fsync::Always.word())?;
+        let (rate, micros) = replay.whole(&rig)?;
         sheet.limit("e2e_always.rate", Bare::Redis, rate);
         sheet.limit("e2e_always.cpu", Bare::Redis, micros);
     }

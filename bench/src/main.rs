@@ -4,7 +4,7 @@
 //! machine's.
 //!
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
-//! measurement, on a [`shop`] with an [`operator`] for each store, or a [`fleet`] of any shape,
+//! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores,
 //! under a [`load`] of [`goods`]; [`bare`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
 //! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
@@ -13,7 +13,6 @@ mod bare;
 mod calls;
 mod compare;
 mod figure;
-mod fleet;
 mod goods;
 mod load;
 mod machine;
@@ -24,7 +23,7 @@ mod operator;
 mod options;
 mod report;
 mod revision;
-mod shop;
+mod rig;
 
 use std::fs;
 use std::io::Write;

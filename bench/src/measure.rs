@@ -7,7 +7,7 @@ use crate::bare;
 use crate::figure::Sheet;
 use crate::load::Until;
 use crate::options::{Measure, Options};
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 mod choreography;
 mod drain;
@@ -41,9 +41,9 @@ pub(crate) fn round(
     if options.wants(Uncached) {
         tell("POST /orders, product cache off");
         let settings = [("COMPLETION_DELAY", "0"), ("PRODUCT_CACHE_TTL", "0")];
-        let mut shop = open(options, binaries, &settings, &mut sheet)?;
-        let products = shop.products(PRODUCTS)?;
-        http::post(&mut shop, options, &mut sheet, "uncached", &products)?;
+        let mut rig = open(options, binaries, &settings, &mut sheet)?;
+        let products = rig.products(PRODUCTS)?;
+        http::post(&mut rig, options, &mut sheet, "uncached", &products)?;
     }
     if options.wants_any(&[Accept, Drain]) {
         much_later(options, binaries, &mut sheet, tell)?;
@@ -65,30 +65,30 @@ fn at_once(
     sheet: &mut Sheet,
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut shop = open(options, binaries, &[("COMPLETION_DELAY", "0")], sheet)?;
-    let products = shop.products(PRODUCTS)?;
-    shop.orders(&products, 1, Until::Count(FIRST_ORDERS))?
+    let mut rig = open(options, binaries, &[("COMPLETION_DELAY", "0")], sheet)?;
+    let products = rig.products(PRODUCTS)?;
+    rig.orders(&products, 1, Until::Count(FIRST_ORDERS))?
         .run()?;
-    shop.rest()?;
+    rig.rest()?;
     if options.wants(Measure::Footprint) {
         tell("idle processes");
-        footprint::measure(&shop, options, sheet)?;
+        footprint::measure(&rig, options, sheet)?;
     }
     if options.wants(Measure::Get) {
         tell("GET /products/{id}, GET /orders/{id}");
-        http::get(&mut shop, options, sheet, &products)?;
+        http::get(&mut rig, options, sheet, &products)?;
     }
     if options.wants(Measure::Post) {
         tell("POST /orders");
-        http::post(&mut shop, options, sheet, "post", &products)?;
+        http::post(&mut rig, options, sheet, "post", &products)?;
     }
     if options.wants(Measure::E2e) {
         tell("the whole choreography");
-        choreography::measure(&mut shop, options, sheet, &products)?;
+        choreography::measure(&mut rig, options, sheet, &products)?;
     }
     if options.wants(Measure::Latency) {
         tell("from paid to taken");
-        latency::measure(&mut shop, options, sheet, &products)?;
+        latency::measure(&mut rig, options, sheet, &products)?;
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ fn much_later(
     sheet: &mut Sheet,
     tell: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let mut shop = open(
+    let mut rig = open(
         options,
         binaries,
         &[("COMPLETION_DELAY", MUCH_LATER)],
@@ -108,13 +108,13 @@ fn much_later(
     )?;
     if options.wants(Measure::Accept) {
         tell("POST /orders, accepted and no more");
-        let products = shop.products(PRODUCTS)?;
-        http::accept(&mut shop, options, sheet, &products)?;
+        let products = rig.products(PRODUCTS)?;
+        http::accept(&mut rig, options, sheet, &products)?;
     }
     if options.wants(Measure::Drain) {
         for pile in options.piles() {
             tell(&format!("a pile of {pile} events"));
-            drain::measure(&mut shop, sheet, pile)?;
+            drain::measure(&mut rig, sheet, pile)?;
         }
     }
     Ok(())
@@ -126,8 +126,8 @@ fn open(
     binaries: &Binaries,
     settings: &[(&str, &str)],
     sheet: &mut Sheet,
-) -> Result<Shop> {
-    let mut shop = Shop::open(options, binaries, settings)?;
-    sheet.store = shop.payments.program()?;
-    Ok(shop)
+) -> Result<Rig> {
+    let mut rig = Rig::open(options, binaries, settings)?;
+    sheet.store = rig.payments.operator_mut().program()?;
+    Ok(rig)
 }

@@ -11,7 +11,7 @@ use crate::goods::order_id;
 use crate::load::{Load, Until};
 use crate::measure::{CONNECTIONS, PRODUCTS};
 use crate::monitor::{Monitor, Told};
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// Orders of the sample: several times what one call takes at once.
 const ORDERS: u64 = 2_000;
@@ -33,11 +33,11 @@ pub(crate) struct Capture {
 
 impl Capture {
     /// Lets the system work a little, one order alone and then many together.
-    pub(crate) fn take(shop: &mut Shop) -> Result<Self> {
-        let products = shop.products(PRODUCTS)?;
+    pub(crate) fn take(rig: &mut Rig) -> Result<Self> {
+        let products = rig.products(PRODUCTS)?;
         let mut known = Vec::new();
-        let mut place = |shop: &mut Shop, count| -> Result<()> {
-            let load = shop.orders(&products, CONNECTIONS, Until::Count(count))?;
+        let mut place = |rig: &mut Rig, count| -> Result<()> {
+            let load = rig.orders(&products, CONNECTIONS, Until::Count(count))?;
             let load = Load { keep: true, ..load };
             for (number, answer) in &load.run()?.kept {
                 let place = usize::try_from(*number)? % load.requests.len();
@@ -49,18 +49,18 @@ impl Capture {
             Ok(())
         };
         // Whatever is done only once is done by now.
-        place(shop, PRODUCTS)?;
-        shop.rest()?;
-        let inventory = Monitor::begin(shop.inventory.url())?;
-        let payments = Monitor::begin(shop.payments.url())?;
-        place(shop, 1)?;
-        shop.rest()?;
-        let consumer = shop.system.process(CONSUMER);
+        place(rig, PRODUCTS)?;
+        rig.rest()?;
+        let inventory = Monitor::begin(rig.inventory.operator().url())?;
+        let payments = Monitor::begin(rig.payments.operator().url())?;
+        place(rig, 1)?;
+        rig.rest()?;
+        let consumer = rig.system.process(CONSUMER);
         consumer.pause();
-        let placed = place(shop, ORDERS);
+        let placed = place(rig, ORDERS);
         consumer.resume();
         placed?;
-        shop.rest()?;
+        rig.rest()?;
         Self::find(&inventory.end()?, &payments.end()?, &known)
     }
 

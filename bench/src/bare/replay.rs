@@ -14,7 +14,7 @@ use crate::machine::Group;
 use crate::measure::from_paid_to_taken;
 use crate::monitor::Monitor;
 use crate::number::{micros_each, per_second, quantile};
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// Commands of a pipeline: as many requests as the services are sent at once.
 const DEPTH: usize = 64;
@@ -32,10 +32,10 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Orders a second that can be placed and nothing else.
-    pub(crate) fn accept(&self, shop: &Shop) -> Result<f64> {
+    pub(crate) fn accept(&self, rig: &Rig) -> Result<f64> {
         let orders = self.fresh();
         let pipelines = self.placements(&orders, DEPTH);
-        let mut line = Line::connect(&shop.payments)?;
+        let mut line = Line::connect(rig.payments.operator())?;
         let started = Instant::now();
         for (pipeline, count) in &pipelines {
             line.ask(pipeline, *count)?;
@@ -45,10 +45,10 @@ impl Replay {
 
     /// Events a second that can be read, applied and acknowledged, of a pile made from what
     /// [`Replay::accept`] has placed.
-    pub(crate) fn drain(&self, shop: &mut Shop) -> Result<f64> {
-        let mut line = Line::connect(&shop.payments)?;
+    pub(crate) fn drain(&self, rig: &mut Rig) -> Result<f64> {
+        let mut line = Line::connect(rig.payments.operator())?;
         let complete = packed(&self.capture.complete);
-        while shop.due()? > 0 {
+        while rig.payments.due()? > 0 {
             line.ask(&complete, 1)?;
         }
         let orders = self.fresh();
@@ -56,8 +56,8 @@ impl Replay {
         let read = AtomicU64::new(0);
         let started = Instant::now();
         scope(|scope| {
-            let reader = scope.spawn(|| self.consume(shop, &[], &read));
-            self.apply(shop, &apply)?;
+            let reader = scope.spawn(|| self.consume(rig, &[], &read));
+            self.apply(rig, &apply)?;
             joined(reader)
         })?;
         ensure!(
@@ -69,7 +69,7 @@ impl Replay {
 
     /// Orders a second that can be placed, paid, read, applied and acknowledged, and the processor
     /// time of both stores for each in microseconds.
-    pub(crate) fn whole(&self, shop: &Shop) -> Result<(f64, f64)> {
+    pub(crate) fn whole(&self, rig: &Rig) -> Result<(f64, f64)> {
         let orders = self.fresh();
         let apply = self.applications(&orders);
         let batch = self.capture.apply_many.orders();
@@ -80,11 +80,11 @@ impl Replay {
         let group = Group::new([
             (
                 "inventory redis".to_owned(),
-                shop.system.inventory_redis().pid(),
+                rig.system.inventory_redis().pid(),
             ),
             (
                 "payments redis".to_owned(),
-                shop.system.payments_redis().pid(),
+                rig.system.payments_redis().pid(),
             ),
         ]);
         let mark = group.mark()?;
@@ -92,9 +92,9 @@ impl Replay {
         scope(|scope| {
             let lines: Vec<_> = place
                 .iter()
-                .map(|place| scope.spawn(|| self.consume(shop, place, &read)))
+                .map(|place| scope.spawn(|| self.consume(rig, place, &read)))
                 .collect();
-            self.apply(shop, &apply)?;
+            self.apply(rig, &apply)?;
             lines.into_iter().try_for_each(joined)
         })?;
         let took = started.elapsed();
@@ -107,16 +107,16 @@ impl Replay {
     }
 
     /// From paid to taken for one order at a time, in microseconds: half of them, and 99 of 100.
-    pub(crate) fn latency(&self, shop: &Shop, time: Duration) -> Result<(f64, f64)> {
-        let inventory = Monitor::begin(shop.inventory.url())?;
-        let payments = Monitor::begin(shop.payments.url())?;
+    pub(crate) fn latency(&self, rig: &Rig, time: Duration) -> Result<(f64, f64)> {
+        let inventory = Monitor::begin(rig.inventory.operator().url())?;
+        let payments = Monitor::begin(rig.payments.operator().url())?;
         let orders: Vec<Order> = (0..=time.as_millis() / PAUSE.as_millis())
             .map(|_| Order::fresh())
             .collect();
         let complete = packed(&self.capture.complete);
         scope(|scope| {
-            let consumer = scope.spawn(|| self.consume_singly(shop, orders.len()));
-            let mut line = Line::connect(&shop.payments)?;
+            let consumer = scope.spawn(|| self.consume_singly(rig, orders.len()));
+            let mut line = Line::connect(rig.payments.operator())?;
             let mut buffer = Vec::new();
             for order in &orders {
                 buffer.clear();
@@ -142,8 +142,8 @@ impl Replay {
     }
 
     /// Places and pays, reads and acknowledges, until every order of all lines was read.
-    fn consume(&self, shop: &Shop, place: &[(Vec<u8>, usize)], read: &AtomicU64) -> Result<()> {
-        let mut line = Line::connect(&shop.payments)?;
+    fn consume(&self, rig: &Rig, place: &[(Vec<u8>, usize)], read: &AtomicU64) -> Result<()> {
+        let mut line = Line::connect(rig.payments.operator())?;
         let (complete, ask) = (packed(&self.capture.complete), packed(&self.capture.read));
         let deadline = Instant::now() + LIMIT;
         let mut buffer = Vec::new();
@@ -190,9 +190,9 @@ impl Replay {
     }
 
     /// Reads, applies and acknowledges one order after the other, as soon as it is there.
-    fn consume_singly(&self, shop: &Shop, orders: usize) -> Result<()> {
-        let mut payments = Line::connect(&shop.payments)?;
-        let mut inventory = Line::connect(&shop.inventory)?;
+    fn consume_singly(&self, rig: &Rig, orders: usize) -> Result<()> {
+        let mut payments = Line::connect(rig.payments.operator())?;
+        let mut inventory = Line::connect(rig.inventory.operator())?;
         let mut read = self.capture.read.clone();
         let place = read
             .iter()
@@ -223,8 +223,8 @@ impl Replay {
     }
 
     /// Sends what takes the stock, the next call while the last one is answered.
-    fn apply(&self, shop: &Shop, calls: &[Vec<u8>]) -> Result<()> {
-        let mut line = Line::connect(&shop.inventory)?;
+    fn apply(&self, rig: &Rig, calls: &[Vec<u8>]) -> Result<()> {
+        let mut line = Line::connect(rig.inventory.operator())?;
         let mut applied = 0;
         for pair in calls.chunks(2) {
             for answer in line.ask(&pair.concat(), pair.len())? {

@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 
 use crate::load::Answer;
 use crate::machine::Group;
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 const MAX_HEADERS: usize = 64;
 const START_LIMIT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program once more, as a server that gives this answer.
-    pub(crate) fn start(shop: &Shop, answer: &Answer) -> Result<Self> {
+    pub(crate) fn start(rig: &Rig, answer: &Answer) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("answer");
         fs::write(&file, &answer.whole)?;
@@ -57,7 +57,7 @@ impl Server {
             env_remove: Vec::new(),
         };
         let guard = Guard {
-            stack: shop.stack().to_owned(),
+            stack: rig.stack().to_owned(),
             farewell: Farewell::Kill,
         };
         let process = Process::start(launch, guard, None)?;
@@ -73,7 +73,7 @@ impl Server {
                 "{:?}",
                 server.process.last_lines(5)
             );
-            std::thread::sleep(crate::shop::LOOK);
+            std::thread::sleep(crate::rig::LOOK);
         }
         Ok(server)
     }

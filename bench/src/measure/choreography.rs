@@ -16,7 +16,7 @@ use crate::monitor::Monitor;
 use crate::number::{float, micros_each, per_second};
 use crate::operator::Calls;
 use crate::options::{Fsync, Options};
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// A run from its first order to its last acknowledgement.
 struct Run {
@@ -28,24 +28,24 @@ struct Run {
 
 /// Measures with the store's setting that was asked for, and once more with each answer on disk.
 pub(super) fn measure(
-    shop: &mut Shop,
+    rig: &mut Rig,
     options: &Options,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
-    shop.rest()?;
-    let habits = habits(shop, products)?;
-    let before = kept_memory(shop)?;
-    shop.inventory.reset_calls()?;
-    shop.payments.reset_calls()?;
-    let reads = reads(shop)?;
-    let run = run(shop, options.orders(), products)?;
+    rig.rest()?;
+    let habits = habits(rig, products)?;
+    let before = kept_memory(rig)?;
+    rig.inventory.operator_mut().reset_calls()?;
+    rig.payments.operator_mut().reset_calls()?;
+    let reads = reads(rig)?;
+    let run = run(rig, options.orders(), products)?;
     // Our own questions are reads as well; what they are is known only after they were asked.
-    let calls = [shop.inventory.calls()?, shop.payments.calls()?];
-    let reads = self::reads(shop)?.saturating_sub(reads);
+    let calls = [rig.inventory.operator_mut().calls()?, rig.payments.operator_mut().calls()?];
+    let reads = self::reads(rig)?.saturating_sub(reads);
     report(&run, sheet, "e2e");
     report_calls(&run, sheet, &habits, &calls, reads);
-    let after = kept_memory(shop)?;
+    let after = kept_memory(rig)?;
     for (name, before, after) in [
         ("inventory", before.0, after.0),
         ("payments", before.1, after.1),
@@ -54,34 +54,34 @@ pub(super) fn measure(
         let name = format!("e2e.memory.{name}");
         sheet.lower(name, "B/order", bytes / float(run.orders), run.used.foreign);
     }
-    let memory = shop.group().memory();
+    let memory = rig.group().memory();
     let services = memory.iter().filter(|(name, _)| !name.ends_with("redis"));
     let total = services.map(|(_, memory)| memory).sum();
     sheet.lower("loaded.rss".to_owned(), "MiB", total, run.used.foreign);
     if options.fsync != Fsync::Always {
-        shop.fsync(Fsync::Always.word())?;
+        rig.fsync(Fsync::Always.word())?;
         report(
-            &self::run(shop, options.orders(), products)?,
+            &self::run(rig, options.orders(), products)?,
             sheet,
             "e2e_always",
         );
-        shop.fsync(options.fsync.word())?;
+        rig.fsync(options.fsync.word())?;
     }
     Ok(())
 }
 
 /// Places orders, and waits until all of them are paid for and taken from the stock, exactly.
-fn run(shop: &mut Shop, orders: u64, products: &[ProductId]) -> Result<Run> {
-    let sold = shop.sold(products)?;
-    let load = shop.orders(products, CONNECTIONS, Until::Count(orders))?;
-    let group = shop.group();
+fn run(rig: &mut Rig, orders: u64, products: &[ProductId]) -> Result<Run> {
+    let sold = rig.sold(products)?;
+    let load = rig.orders(products, CONNECTIONS, Until::Count(orders))?;
+    let group = rig.group();
     let mark = group.mark()?;
     let started = Instant::now();
     let posted = load.run()?;
-    shop.rest()?;
+    rig.rest()?;
     let seconds = started.elapsed().as_secs_f64();
     let used = group.since(&mark)?;
-    let sold = shop.sold(products)? - sold;
+    let sold = rig.sold(products)? - sold;
     ensure!(
         sold == orders,
         "{sold} pieces were taken for {orders} orders of one"
@@ -124,30 +124,30 @@ fn report_calls(run: &Run, sheet: &mut Sheet, habits: &Habits, calls: &[Calls; 2
 }
 
 /// Listens to both stores for a while, to learn which commands functions issue.
-fn habits(shop: &mut Shop, products: &[ProductId]) -> Result<Habits> {
-    let inventory = Monitor::begin(shop.inventory.url())?;
-    let payments = Monitor::begin(shop.payments.url())?;
-    shop.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?
+fn habits(rig: &mut Rig, products: &[ProductId]) -> Result<Habits> {
+    let inventory = Monitor::begin(rig.inventory.operator().url())?;
+    let payments = Monitor::begin(rig.payments.operator().url())?;
+    rig.orders(products, CONNECTIONS, Until::Count(CALLS_SAMPLED))?
         .run()?;
-    shop.rest()?;
+    rig.rest()?;
     Ok(Habits::learn([&inventory.end()?, &payments.end()?]))
 }
 
 /// How often the stores read from a connection: at most once for each call, and less often when
 /// several arrive together.
-fn reads(shop: &mut Shop) -> Result<u64> {
+fn reads(rig: &mut Rig) -> Result<u64> {
     let mut reads = 0;
-    for store in [&mut shop.inventory, &mut shop.payments] {
-        reads += store.number("stats", "total_reads_processed")?;
+    for store in [&mut rig.inventory, &mut rig.payments] {
+        reads += store.operator_mut().number("stats", "total_reads_processed")?;
     }
     Ok(reads)
 }
 
 /// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
-fn kept_memory(shop: &mut Shop) -> Result<(u64, u64)> {
-    let inventory = shop.inventory.memory(&[RefundOrder::STREAM, CHANGES])?;
+fn kept_memory(rig: &mut Rig) -> Result<(u64, u64)> {
+    let inventory = rig.inventory.operator_mut().memory(&[RefundOrder::STREAM, CHANGES])?;
     Ok((
         inventory,
-        shop.payments.memory(&[OrderCompleted::STREAM, CHANGES])?,
+        rig.payments.operator_mut().memory(&[OrderCompleted::STREAM, CHANGES])?,
     ))
 }

@@ -14,27 +14,27 @@ use crate::figure::Sheet;
 use crate::machine::memory;
 use crate::number::{float, micros_each};
 use crate::operator::Operator;
-use crate::shop::{LOOK, Shop};
+use crate::rig::{LOOK, Rig};
 
 const CONSUMER: &str = "inventory consume";
 /// How long a pile may take.
 const LIMIT: Duration = Duration::from_mins(5);
 
 /// Writes a pile of events as payments would, and lets the consumer begin.
-pub(super) fn measure(shop: &mut Shop, sheet: &mut Sheet, pile: u64) -> Result<()> {
-    let products = shop.products(PRODUCTS)?;
-    let consumer = shop.system.process(CONSUMER);
+pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet, pile: u64) -> Result<()> {
+    let products = rig.products(PRODUCTS)?;
+    let consumer = rig.system.process(CONSUMER);
     let idle = memory(consumer.pid()).unwrap_or_default();
     consumer.kill();
-    pile_up(&mut shop.payments, &products, pile)?;
-    let waiting = standing(shop)?;
+    pile_up(rig.payments.operator_mut(), &products, pile)?;
+    let waiting = standing(rig)?;
     consumer.restart()?;
-    let group = shop.group();
+    let group = rig.group();
     let mark = group.mark()?;
     let (mut first, mut most) = (None, 0.0_f64);
     let started = Instant::now();
     loop {
-        let now = standing(shop)?;
+        let now = standing(rig)?;
         most = most.max(memory(consumer.pid()).unwrap_or_default());
         if now.delivered != waiting.delivered {
             first.get_or_insert_with(Instant::now);
@@ -50,7 +50,7 @@ pub(super) fn measure(shop: &mut Shop, sheet: &mut Sheet, pile: u64) -> Result<(
         .elapsed()
         .as_secs_f64();
     let used = group.since(&mark)?;
-    let sold = shop.sold(&products)?;
+    let sold = rig.sold(&products)?;
     ensure!(
         sold == pile,
         "{sold} pieces were taken for {pile} events of one"
@@ -71,11 +71,12 @@ pub(super) fn measure(shop: &mut Shop, sheet: &mut Sheet, pile: u64) -> Result<(
         (most - idle).max(0.0),
         used.foreign,
     );
-    shop.restart(CONSUMER)
+    rig.restart(CONSUMER)
 }
 
-fn standing(shop: &mut Shop) -> Result<crate::operator::Standing> {
-    shop.payments
+fn standing(rig: &mut Rig) -> Result<crate::operator::Standing> {
+    rig.payments
+        .operator_mut()
         .standing::<OrderCompleted>()?
         .context("the group is gone")
 }

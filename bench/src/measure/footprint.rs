@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::figure::Sheet;
 use crate::options::Options;
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// Watches the idle system.
-pub(super) fn measure(shop: &Shop, options: &Options, sheet: &mut Sheet) -> Result<()> {
-    let group = shop.group();
+pub(super) fn measure(rig: &Rig, options: &Options, sheet: &mut Sheet) -> Result<()> {
+    let group = rig.group();
     let mark = group.mark()?;
     sleep(options.idle_time());
     let used = group.since(&mark)?;

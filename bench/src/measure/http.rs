@@ -12,7 +12,7 @@ use crate::load::{Load, Request, Until};
 use crate::machine::Group;
 use crate::number::micros_each;
 use crate::options::Options;
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// Connections of the closed loops.
 const WIDTHS: [usize; 3] = [1, 16, CONNECTIONS];
@@ -32,17 +32,17 @@ struct Kind<'a> {
 
 /// `GET /products/{id}` and `GET /orders/{id}`.
 pub(super) fn get(
-    shop: &mut Shop,
+    rig: &mut Rig,
     options: &Options,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
     let placing = Load {
         keep: true,
-        ..shop.orders(products, 1, Until::Count(ORDERS))?
+        ..rig.orders(products, 1, Until::Count(ORDERS))?
     };
     let placed = placing.run()?;
-    shop.rest()?;
+    rig.rest()?;
     let orders = placed.kept.iter().map(|(_, answer)| order_id(answer));
     let orders: Vec<_> = orders.collect::<Result<_>>()?;
     let orders = orders
@@ -54,10 +54,10 @@ pub(super) fn get(
     for (name, to, requests) in [
         (
             "get_product",
-            shop.inventory_address()?,
+            rig.inventory_address()?,
             products.collect::<Vec<_>>(),
         ),
-        ("get_order", shop.payments_address()?, orders.collect()),
+        ("get_order", rig.payments_address()?, orders.collect()),
     ] {
         let load = Load {
             to: vec![to],
@@ -71,20 +71,20 @@ pub(super) fn get(
             widths: &WIDTHS,
             leaves_work: false,
         };
-        kind.measure(shop, options, sheet)?;
+        kind.measure(rig, options, sheet)?;
     }
     Ok(())
 }
 
 /// `POST /orders`, with everything that follows from it.
 pub(super) fn post(
-    shop: &mut Shop,
+    rig: &mut Rig,
     options: &Options,
     sheet: &mut Sheet,
     name: &str,
     products: &[ProductId],
 ) -> Result<()> {
-    let load = shop.orders(products, 1, Until::Count(1))?;
+    let load = rig.orders(products, 1, Until::Count(1))?;
     let widths = if name == "post" {
         &WIDTHS[..]
     } else {
@@ -96,34 +96,34 @@ pub(super) fn post(
         widths,
         leaves_work: true,
     }
-    .measure(shop, options, sheet)
+    .measure(rig, options, sheet)
 }
 
 /// `POST /orders`, and nothing follows before the end.
 pub(super) fn accept(
-    shop: &mut Shop,
+    rig: &mut Rig,
     options: &Options,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
-    let load = shop.orders(products, 1, Until::Count(1))?;
+    let load = rig.orders(products, 1, Until::Count(1))?;
     let kind = Kind {
         name: "accept",
         load,
         widths: &WIDTHS[2..],
         leaves_work: false,
     };
-    kind.measure(shop, options, sheet)
+    kind.measure(rig, options, sheet)
 }
 
 impl Kind<'_> {
-    fn measure(&self, shop: &mut Shop, options: &Options, sheet: &mut Sheet) -> Result<()> {
-        let group = shop.group();
+    fn measure(&self, rig: &mut Rig, options: &Options, sheet: &mut Sheet) -> Result<()> {
+        let group = rig.group();
         for &width in self.widths {
             let name = format!("{}.c{width}", self.name);
             let closed = self.closed(width, options);
             run(&group, &closed, sheet, &name, options)?;
-            self.settle(shop)?;
+            self.settle(rig)?;
         }
         let open = self.open(options);
         run(
@@ -133,13 +133,13 @@ impl Kind<'_> {
             &format!("{}.open", self.name),
             options,
         )?;
-        self.settle(shop)?;
+        self.settle(rig)?;
         if !options.limits() {
             return Ok(());
         }
         let answer = self.load.once()?;
-        self.settle(shop)?;
-        self.limits(&Server::start(shop, &answer)?, options, sheet)
+        self.settle(rig)?;
+        self.limits(&Server::start(rig, &answer)?, options, sheet)
     }
 
     /// As fast as it is answered.
@@ -196,9 +196,9 @@ impl Kind<'_> {
         Ok(())
     }
 
-    fn settle(&self, shop: &mut Shop) -> Result<()> {
+    fn settle(&self, rig: &mut Rig) -> Result<()> {
         if self.leaves_work {
-            shop.rest()
+            rig.rest()
         } else {
             Ok(())
         }

@@ -12,7 +12,7 @@ use crate::load::{Load, Until};
 use crate::monitor::{Monitor, Told};
 use crate::number::{float, per_second, quantile};
 use crate::options::Options;
-use crate::shop::Shop;
+use crate::rig::Rig;
 
 /// Orders a second.
 const RATE: u32 = 100;
@@ -24,26 +24,26 @@ const SALE: &str = "sale";
 
 /// Orders at a light load, and listens to both stores: their clocks are that of this machine.
 pub(super) fn measure(
-    shop: &mut Shop,
+    rig: &mut Rig,
     options: &Options,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
-    shop.rest()?;
+    rig.rest()?;
     let orders = (options.idle_time().as_secs_f64() * f64::from(RATE)).max(50.0);
-    let load = shop.orders(products, CONNECTIONS, Until::Count(1))?;
+    let load = rig.orders(products, CONNECTIONS, Until::Count(1))?;
     let load = Load {
         until: Until::Count(whole(orders)),
         rate: Some(RATE),
         keep: true,
         ..load
     };
-    let inventory = Monitor::begin(shop.inventory.url())?;
-    let payments = Monitor::begin(shop.payments.url())?;
-    let group = shop.group();
+    let inventory = Monitor::begin(rig.inventory.operator().url())?;
+    let payments = Monitor::begin(rig.payments.operator().url())?;
+    let group = rig.group();
     let mark = group.mark()?;
     let outcome = load.run()?;
-    shop.rest()?;
+    rig.rest()?;
     let used = group.since(&mark)?;
     let waits = from_paid_to_taken(&payments.end()?, &inventory.end()?);
     let placed: Result<Vec<_>> = outcome.kept.iter().map(|(_, it)| order_id(it)).collect();

@@ -13,10 +13,11 @@ use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
+use stack::topology::Topology;
 
 use super::{CONNECTIONS, FIRST_ORDERS, PRODUCTS, latency};
 use crate::figure::{Bare, Sheet};
-use crate::fleet::{Fleet, Shape, Stores, Usage, heard};
+use crate::rig::{Rig, Shape, Usage, heard};
 use crate::load::{Load, Until};
 use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
@@ -78,24 +79,24 @@ const SHAPES: [Shape; 11] = [
     },
     Shape {
         name: "replica_acks0",
-        stores: Stores::Replicated,
+        topology: Topology::Replicated { replicas: 1 },
         ..Shape::ONE
     },
     Shape {
         name: "replica_acks1",
-        stores: Stores::Replicated,
+        topology: Topology::Replicated { replicas: 1 },
         acks: 1,
         ..Shape::ONE
     },
     Shape {
         name: "cluster16",
-        stores: Stores::Clustered,
+        topology: Topology::CLUSTER,
         partitions: 16,
         ..Shape::ONE
     },
     Shape {
         name: "cluster16_acks1",
-        stores: Stores::Clustered,
+        topology: Topology::CLUSTER,
         partitions: 16,
         acks: 1,
         ..Shape::ONE
@@ -112,16 +113,16 @@ pub(super) fn measure(
     let wanted = |shape: &&Shape| !options.quick || QUICK.contains(&shape.name);
     for shape in SHAPES.iter().filter(wanted) {
         tell(&format!("scale: {}", shape.name));
-        let mut fleet = Fleet::open(options, binaries, shape)?;
-        sheet.store = fleet.payments.program()?;
-        let products = fleet.products(PRODUCTS)?;
-        fleet
+        let mut rig = Rig::open_shape(options, binaries, shape)?;
+        sheet.store = rig.payments.operator_mut().program()?;
+        let products = rig.products(PRODUCTS)?;
+        rig
             .orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?
             .run()?;
-        fleet.rest()?;
-        at_most(&mut fleet, shape, options.scale_orders(), sheet, &products)?;
-        at_rest(&mut fleet, shape, options, sheet)?;
-        at_a_light_load(&mut fleet, shape, options, sheet, &products)?;
+        rig.rest()?;
+        at_most(&mut rig, shape, options.scale_orders(), sheet, &products)?;
+        at_rest(&mut rig, shape, options, sheet)?;
+        at_a_light_load(&mut rig, shape, options, sheet, &products)?;
         if shape.name != Shape::ONE.name {
             put_beside_one(shape, sheet);
         }
@@ -131,24 +132,24 @@ pub(super) fn measure(
 
 /// Orders as fast as they are taken, until the last is settled; and what that took of each process.
 fn at_most(
-    fleet: &mut Fleet,
+    rig: &mut Rig,
     shape: &Shape,
     orders: u64,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
-    let sold = fleet.sold(products)?;
-    let load = fleet.orders(products, CONNECTIONS, Until::Count(orders))?;
-    let before = [fleet.inventory.usage()?, fleet.payments.usage()?];
-    let group = fleet.group()?;
+    let sold = rig.sold(products)?;
+    let load = rig.orders(products, CONNECTIONS, Until::Count(orders))?;
+    let before = [rig.inventory.usage()?, rig.payments.usage()?];
+    let group = rig.group();
     let mark = group.mark()?;
     let started = Instant::now();
     load.run()?;
-    fleet.rest()?;
+    rig.rest()?;
     let seconds = started.elapsed().as_secs_f64();
     let used = group.since(&mark)?;
-    let after = [fleet.inventory.usage()?, fleet.payments.usage()?];
-    let sold = fleet.sold(products)? - sold;
+    let after = [rig.inventory.usage()?, rig.payments.usage()?];
+    let sold = rig.sold(products)? - sold;
     ensure!(
         sold == orders,
         "{sold} pieces were taken for {orders} orders of one"
@@ -175,7 +176,7 @@ fn at_most(
         let name = format!("{name}.cpu.{}", role.name().replace(' ', "-"));
         sheet.part(name, "us/order", micros_each(seconds, orders), used.foreign);
     }
-    for (store, nodes) in [fleet.inventory.name(), fleet.payments.name()]
+    for (store, nodes) in [rig.inventory.name(), rig.payments.name()]
         .into_iter()
         .zip(nodes)
     {
@@ -236,13 +237,13 @@ fn report_store(
 }
 
 /// What looking for work takes while there is none. It hardly grows with the orders.
-fn at_rest(fleet: &mut Fleet, shape: &Shape, options: &Options, sheet: &mut Sheet) -> Result<()> {
-    let group = fleet.group()?;
-    let before = [fleet.inventory.usage()?, fleet.payments.usage()?];
+fn at_rest(rig: &mut Rig, shape: &Shape, options: &Options, sheet: &mut Sheet) -> Result<()> {
+    let group = rig.group();
+    let before = [rig.inventory.usage()?, rig.payments.usage()?];
     let mark = group.mark()?;
     sleep(options.scale_time());
     let used = group.since(&mark)?;
-    let after = [fleet.inventory.usage()?, fleet.payments.usage()?];
+    let after = [rig.inventory.usage()?, rig.payments.usage()?];
     let services: f64 = by_role(&used.members)
         .iter()
         .map(|(_, seconds)| seconds)
@@ -266,24 +267,24 @@ fn at_rest(fleet: &mut Fleet, shape: &Shape, options: &Options, sheet: &mut Shee
 
 /// Orders at a fixed rate that leaves everything idle, followed through both stores.
 fn at_a_light_load(
-    fleet: &mut Fleet,
+    rig: &mut Rig,
     shape: &Shape,
     options: &Options,
     sheet: &mut Sheet,
     products: &[ProductId],
 ) -> Result<()> {
     let orders = (options.scale_time() * RATE).as_secs().max(FEWEST);
-    let load = fleet.orders(products, LIGHT_CONNECTIONS, Until::Count(orders))?;
+    let load = rig.orders(products, LIGHT_CONNECTIONS, Until::Count(orders))?;
     let load = Load {
         rate: Some(RATE),
         keep: true,
         ..load
     };
-    let group = fleet.group()?;
-    let (inventory, payments) = (fleet.inventory.listen()?, fleet.payments.listen()?);
+    let group = rig.group();
+    let (inventory, payments) = (rig.inventory.listen()?, rig.payments.listen()?);
     let mark = group.mark()?;
     let outcome = load.run()?;
-    fleet.rest()?;
+    rig.rest()?;
     let foreign = group.since(&mark)?.foreign;
     let (inventory, payments) = (heard(inventory)?, heard(payments)?);
     let sent = sent_orders(&outcome.kept)?;

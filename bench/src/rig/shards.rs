@@ -1,6 +1,7 @@
 //! The nodes of one store, and which of them has which partition.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use shared::contract::event::Event;
@@ -43,7 +44,7 @@ impl Shards {
     /// Connects to all nodes. `homes` says the number of the node of each partition.
     pub(super) fn connect(
         store: Owner,
-        nodes: &[&RedisServer],
+        nodes: &[Arc<RedisServer>],
         homes: Vec<(Partition, usize)>,
     ) -> Result<Self> {
         let count = nodes.len();
@@ -58,7 +59,10 @@ impl Shards {
                 .info("replication")?
                 .get("role")
                 .is_some_and(|role| role == "master");
-            let name = format!("{} redis {number}", store.name());
+            let name = match count {
+                1 => format!("{} redis", store.name()),
+                _ => format!("{} redis {number}", store.name()),
+            };
             connected.push(Node {
                 name,
                 pid: server.pid(),
@@ -73,9 +77,14 @@ impl Shards {
         })
     }
 
-    /// The store and its version.
-    pub(crate) fn program(&mut self) -> Result<String> {
-        self.nodes[0].operator.program()
+    /// A client of the first server, which is the only one of a store that is a single server.
+    pub(crate) fn operator(&self) -> &Operator {
+        &self.nodes[0].operator
+    }
+
+    /// The same, to ask something.
+    pub(crate) fn operator_mut(&mut self) -> &mut Operator {
+        &mut self.nodes[0].operator
     }
 
     /// Whose store it is.
@@ -115,17 +124,9 @@ impl Shards {
             .collect()
     }
 
-    /// Whether there are orders that are still to be paid.
-    pub(super) fn has_due(&mut self) -> Result<bool> {
-        for (partition, home) in &self.homes {
-            let due: u64 = self.nodes[*home]
-                .operator
-                .ask(&["ZCARD", &partition.key("due")])?;
-            if due > 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// The number of index members of orders that are still to be paid.
+    pub(crate) fn due(&mut self) -> Result<u64> {
+        self.total("ZCARD", "due")
     }
 
     /// Whether the group of an event has, and has acknowledged, everything in all partitions.
@@ -142,12 +143,17 @@ impl Shards {
 
     /// How many events were set aside.
     pub(super) fn dead_letters(&mut self) -> Result<u64> {
-        let mut letters = 0;
+        self.total("XLEN", "dead_letters")
+    }
+
+    /// The sum of what a command answers for a key of each partition.
+    fn total(&mut self, command: &str, key: &str) -> Result<u64> {
+        let mut total = 0;
         for (partition, home) in &self.homes {
-            let key = partition.key("dead_letters");
-            letters += self.nodes[*home].operator.ask::<u64>(&["XLEN", &key])?;
+            let operator = &mut self.nodes[*home].operator;
+            total += operator.ask::<u64>(&[command, &partition.key(key)])?;
         }
-        Ok(letters)
+        Ok(total)
     }
 }
 

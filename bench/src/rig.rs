@@ -1,0 +1,230 @@
+//! A running system that is measured: its stores single, with replicas or clusters, partitioned or not,
+//! and one or more processes of each role.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use shared::contract::event::{OrderCompleted, RefundOrder};
+use shared::contract::id::{Partitions, ProductId};
+use stack::binaries::Binaries;
+use stack::redis::Owner;
+use stack::role::Role;
+use stack::system::System;
+use tokio::runtime::Runtime;
+
+use crate::goods;
+use crate::load::{Load, Until};
+use crate::machine::Group;
+use crate::options::Options;
+
+pub(crate) use shape::Shape;
+pub(crate) use shards::{Shards, Usage, heard};
+
+mod shape;
+mod shards;
+
+/// How long the system may take to come to rest.
+const REST_LIMIT: Duration = Duration::from_mins(5);
+/// The pause between two looks at a system that works.
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
+
+/// The system, with clients for all servers of its stores.
+pub(crate) struct Rig {
+    // Dropped before the runtime, which its start needed.
+    pub(crate) system: System,
+    pub(crate) inventory: Shards,
+    pub(crate) payments: Shards,
+    runtime: Runtime,
+    binaries: Binaries,
+    replicas: usize,
+}
+
+impl Rig {
+    /// Starts a system of one store for each service and one process of each role.
+    pub(crate) fn open(
+        options: &Options,
+        binaries: &Binaries,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        Self::start(options, binaries, &Shape::ONE, settings)
+    }
+
+    /// Starts a system of this shape, which pays at once.
+    pub(crate) fn open_shape(
+        options: &Options,
+        binaries: &Binaries,
+        shape: &Shape,
+    ) -> Result<Self> {
+        let settings = shape.settings();
+        let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+        Self::start(options, binaries, shape, &settings.collect::<Vec<_>>())
+    }
+
+    fn start(
+        options: &Options,
+        binaries: &Binaries,
+        shape: &Shape,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let mut builder = System::builder()
+            .binaries(binaries.clone())
+            .topology(shape.topology);
+        // Lines about each order would measure their reader, which is this program.
+        for (name, value) in [("RUST_LOG", "warn")].iter().chain(settings) {
+            if !options.env.iter().any(|(given, _)| given == name) {
+                builder = builder.env(name, value);
+            }
+        }
+        for (name, value) in &options.env {
+            builder = builder.env(name, value);
+        }
+        let system = runtime.block_on(async {
+            let system = Box::pin(builder.start()).await?;
+            for number in 2..=shape.replicas {
+                system.start_replicas(&Role::ALL, number).await?;
+            }
+            anyhow::Ok(system)
+        })?;
+        let shards = |owner| runtime.block_on(shards_of(&system, owner, shape.partitions()));
+        let (inventory, payments) = (shards(Owner::Inventory)?, shards(Owner::Payments)?);
+        let mut rig = Self {
+            system,
+            inventory,
+            payments,
+            runtime,
+            binaries: binaries.clone(),
+            replicas: shape.replicas,
+        };
+        rig.fsync(options.fsync.word())?;
+        for store in [&mut rig.inventory, &mut rig.payments] {
+            // A rewrite of the file would fall into one measurement and not into the other.
+            store.configure("auto-aof-rewrite-percentage", "0")?;
+        }
+        Ok(rig)
+    }
+
+    /// Tells both stores how often to write to disk.
+    pub(crate) fn fsync(&mut self, word: &str) -> Result<()> {
+        self.inventory.configure("appendfsync", word)?;
+        self.payments.configure("appendfsync", word)
+    }
+
+    /// Every process: services under names such as `payments serve 2`, and servers of stores.
+    pub(crate) fn group(&self) -> Group {
+        let process = |name: String| {
+            let pid = self.system.process(&name).pid();
+            (name, pid)
+        };
+        let services = self.names(&Role::ALL).into_iter().map(process);
+        let servers = self.inventory.processes().chain(self.payments.processes());
+        Group::new(services.chain(servers))
+    }
+
+    /// The program that starts children which cannot outlive this one.
+    pub(crate) fn stack(&self) -> &Path {
+        &self.binaries.stack
+    }
+
+    /// The address of the first process of payments.
+    pub(crate) fn payments_address(&self) -> Result<SocketAddr> {
+        address(&self.system.payments_url())
+    }
+
+    /// The address of the first process of inventory.
+    pub(crate) fn inventory_address(&self) -> Result<SocketAddr> {
+        address(&self.system.inventory_url())
+    }
+
+    /// Puts products up for sale.
+    pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
+        goods::create(self.inventory_address()?, count)
+    }
+
+    /// Orders of one piece of these products in turn, at all processes that take orders.
+    pub(crate) fn orders(
+        &self,
+        products: &[ProductId],
+        connections: usize,
+        until: Until,
+    ) -> Result<Load> {
+        let names = self.names(&[Role::PaymentsServe]).into_iter();
+        let addresses = names.map(|name| address(&self.system.url(&name)));
+        let addresses = addresses.collect::<Result<_>>()?;
+        Ok(goods::orders(addresses, products, connections, until))
+    }
+
+    /// Waits until no order is due, and both groups have acknowledged everything.
+    pub(crate) fn rest(&mut self) -> Result<()> {
+        let deadline = Instant::now() + REST_LIMIT;
+        while !self.rests()? {
+            ensure!(
+                Instant::now() < deadline,
+                "the system does not come to rest"
+            );
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Looks in the order in which an order travels: a step that has come to rest makes no more work for
+    /// the next one.
+    fn rests(&mut self) -> Result<bool> {
+        Ok(self.payments.due()? == 0
+            && self.payments.is_settled::<OrderCompleted>()?
+            && self.inventory.is_settled::<RefundOrder>()?)
+    }
+
+    /// The pieces that are gone of these products. An event that was set aside is an error.
+    pub(crate) fn sold(&mut self, products: &[ProductId]) -> Result<u64> {
+        for store in [&mut self.inventory, &mut self.payments] {
+            let letters = store.dead_letters()?;
+            ensure!(letters == 0, "{letters} events were set aside");
+        }
+        goods::sold(self.inventory_address()?, products)
+    }
+
+    /// Starts a process again and waits until it is ready.
+    pub(crate) fn restart(&self, name: &str) -> Result<()> {
+        self.system.process(name).restart()?;
+        self.runtime.block_on(self.system.wait_process_ready(name))
+    }
+
+    /// Ends all services; the stores stay.
+    pub(crate) fn close_services(&self) {
+        for name in self.names(&Role::ALL) {
+            self.system.process(&name).kill();
+        }
+    }
+
+    fn names(&self, roles: &[Role]) -> Vec<String> {
+        let numbers = 1..=self.replicas;
+        let of = |role: &Role| {
+            let role = *role;
+            numbers.clone().map(move |number| role.replica(number))
+        };
+        roles.iter().flat_map(of).collect()
+    }
+}
+
+/// The servers of a store, and the one that each partition is on.
+async fn shards_of(system: &System, owner: Owner, partitions: Partitions) -> Result<Shards> {
+    let store = system.store(owner);
+    let mut homes = Vec::new();
+    for partition in partitions.all() {
+        let home = store.primary_of(&partition.key("identity")).await?;
+        homes.push((partition, home));
+    }
+    Shards::connect(owner, &store.servers(), homes)
+}
+
+/// The address behind a URL.
+fn address(url: &str) -> Result<SocketAddr> {
+    Ok(url.strip_prefix("http://").context("not http")?.parse()?)
+}
