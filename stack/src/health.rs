@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use reqwest::Client;
 
+use crate::client;
 use crate::process::Process;
 use crate::wait::wait_for;
 
@@ -52,7 +52,7 @@ pub async fn obituary(process: &Process) -> String {
 /// Waits until each member answers 200 on `/readyz`. Fails at once when one has ended, with the
 /// last lines of its log.
 pub async fn wait_ready(members: &[Member], limit: Duration) -> Result<()> {
-    let client = Client::builder().no_proxy().timeout(PROBE_LIMIT).build()?;
+    let client = client::client(PROBE_LIMIT)?;
     for member in members {
         let ready = wait_for("/readyz", limit, || async {
             if member.process.exit().is_some() {

@@ -13,9 +13,11 @@
 //! - [`topology`] is what a store consists of: one server; with [`sentinel`] a primary and replicas, of
 //!   which Sentinels promote one when the primary is gone; or a [`cluster`] of several primaries.
 //! - [`system`] puts it all together for a test; [`wait`] waits without sleeping blindly.
-//! - [`private_store`] is one store without the rest of the system; [`events`] reads live events.
+//! - [`client`] asks the services and reads their answers, [`events`] reads their live streams.
+//! - [`private_store`] is one store without the rest of the system.
 
 pub mod binaries;
+pub mod client;
 pub mod cluster;
 pub mod credentials;
 pub mod events;

@@ -13,11 +13,10 @@ use proof::{order_line, shim};
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
 
-pub(crate) use answer::Answer;
+pub(crate) use stack::client::Answer;
 pub(crate) use store::Store;
 pub(crate) use traffic::{Traffic, insist};
 
-mod answer;
 pub(crate) mod files;
 pub(crate) mod live;
 pub(crate) mod programs;
@@ -275,7 +274,7 @@ pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String
 
 /// Somebody who sends requests.
 pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
+    stack::client::client(LIMIT).unwrap()
 }
 
 /// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as

@@ -1,12 +1,14 @@
 //! A system for a test, with stand-ins for the services.
 
+use stack::client;
+use stack::client::Answer;
 use stack::system::System;
 
-use crate::support::{is_alive, stand_in_binaries, stand_ins, wait_dead};
+use crate::support::{LIMIT, is_alive, stand_in_binaries, stand_ins, wait_dead};
 
 async fn body(url: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(url).send().await.unwrap().text().await.unwrap()
+    let client = client::client(LIMIT).unwrap();
+    Answer::to(client.get(url)).await.body
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use shared::contract::trace::RequestId;
 use shared::http::idempotency::IDEMPOTENCY_KEY;
 
 use super::request::{Request, Service};
+use stack::client;
+
 use crate::verbs::screen::{Ink, Screen, members};
 
 /// Nobody waits for an order for more than 30 s, and every other answer comes far sooner.
@@ -43,7 +45,7 @@ impl Api {
     pub(crate) fn new(inventory_url: String, payments_url: String, screen: Screen) -> Result<Self> {
         Ok(Self {
             screen,
-            client: Client::builder().no_proxy().timeout(ANSWER_LIMIT).build()?,
+            client: client::client(ANSWER_LIMIT)?,
             inventory_url,
             payments_url,
         })
@@ -71,34 +73,23 @@ impl Api {
             // Some systems demand one.
             question = question.header(IDEMPOTENCY_KEY, RequestId::mint().as_str());
         }
-        let answer = question
-            .send()
+        let answer = client::Answer::attempt(question)
             .await
-            .with_context(|| format!("{call} got no answer"))?;
-        let status = answer.status();
-        let is_final = answer
-            .headers()
-            .get("order-final")
-            .is_some_and(|value| value == "true");
-        let text = answer
-            .text()
-            .await
-            .with_context(|| format!("the answer to {call} broke off"))?;
-        let json = serde_json::from_str(&text).unwrap_or_default();
+            .with_context(|| format!("{call} got no whole answer"))?;
         Ok(Answer {
-            status,
-            is_final,
+            status: StatusCode::from_u16(answer.status)?,
+            is_final: answer.header("order-final") == "true",
             call,
-            text,
-            json,
+            json: serde_json::from_str(&answer.body).unwrap_or_default(),
+            text: answer.body,
         })
     }
 
     /// Whether that service says it is ready; `None` if nobody answers there.
     pub(crate) async fn is_ready(&self, service: Service) -> Option<bool> {
         let url = format!("{}/readyz", self.url(service));
-        let answer = self.client.get(url).send().await.ok()?;
-        Some(answer.status() == StatusCode::OK)
+        let answer = client::Answer::attempt(self.client.get(url)).await.ok()?;
+        Some(answer.status == StatusCode::OK.as_u16())
     }
 
     /// Shows a question.
