@@ -1,7 +1,7 @@
 //! All or nothing: a function on a store, or with arguments, that are not as they should be.
 //!
 //! A Lua error does not undo the writes before it, so a function has to find out everything before it
-//! writes. [`Bench`] sets up the same store again and again, spoils one thing, calls the function,
+//! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
 
 use odd::{NUMBERS, TYPES};
@@ -38,7 +38,7 @@ return found
 type Fingerprints = BTreeMap<String, String>;
 
 /// A store that can be set up again.
-pub struct Bench<'a> {
+pub struct SpoilRig<'a> {
     /// The server.
     pub private: &'a PrivateStore,
     /// The same server as the service sees it.
@@ -49,7 +49,7 @@ pub struct Bench<'a> {
     pub type_of: fn(&str) -> &'static str,
 }
 
-impl Bench<'_> {
+impl SpoilRig<'_> {
     /// Tries everything on each call. Tells of it, and answers how many calls there were with wrong
     /// types, and how many others.
     ///

@@ -1,6 +1,6 @@
 //! A log that ends in the middle of what a function wrote.
 //!
-//! A server that dies while it writes leaves the beginning of it. [`Reader`] is a second server, with
+//! A server that dies while it writes leaves the beginning of it. [`LogLoader`] is a second server, with
 //! the configuration that is deployed, which reads such a beginning: a cut at every byte of what
 //! one call appended, or, where that is much, at every byte near the border of two commands and at
 //! random others. Afterwards all of the call is there, or none of it.
@@ -22,7 +22,7 @@ use stack::{binaries, server};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use crate::atomicity::{Bench, Subject};
+use crate::atomicity::{SpoilRig, Subject};
 use crate::twin::snapshot::{Snapshot, read_all};
 
 /// Up to so many bytes are cut at each one of them, where `CUT_EVERYWHERE` does not say otherwise.
@@ -40,7 +40,7 @@ const MEMORY: &str = "/dev/shm";
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
 /// A server that reads logs.
-pub struct Reader {
+pub struct LogLoader {
     process: Process,
     client: Redis,
     log: PathBuf,
@@ -58,7 +58,7 @@ struct Cuts {
     all: usize,
 }
 
-impl Reader {
+impl LogLoader {
     /// Starts it.
     pub async fn start(private: &PrivateStore) -> Result<Self> {
         // Thousands of logs would keep the disk from everybody else.
@@ -107,7 +107,7 @@ impl Reader {
     /// When a part of a call is there after a cut.
     pub async fn cut_all(
         &mut self,
-        bench: &Bench<'_>,
+        bench: &SpoilRig<'_>,
         suite: &str,
         subjects: &[Subject],
     ) -> Result<()> {
@@ -126,7 +126,7 @@ impl Reader {
     }
 
     /// Makes a call, and cuts the log of it in many places.
-    async fn cut(&mut self, bench: &Bench<'_>, subject: &Subject) -> Result<Cuts> {
+    async fn cut(&mut self, bench: &SpoilRig<'_>, subject: &Subject) -> Result<Cuts> {
         let function = subject.invocation.function;
         let log = newest_log(bench.private.dir())?;
         let start = length(&log)?;

@@ -6,8 +6,8 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
-use proof::atomicity::{Bench, Subject};
-use proof::cut::Reader;
+use proof::atomicity::{SpoilRig, Subject};
+use proof::cut::LogLoader;
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 
@@ -40,7 +40,7 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
     let test = TestStore::start(Partitions::NONE).await;
     let subjects = subjects(&test).await;
     let bench = bench(&test).await;
-    let mut reader = Reader::start(&test).await.unwrap();
+    let mut reader = LogLoader::start(&test).await.unwrap();
     reader
         .cut_all(&bench, "inventory", &subjects)
         .await
@@ -82,8 +82,8 @@ pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
 }
 
 /// The store as it is now, to be set up again.
-pub(crate) async fn bench(test: &TestStore) -> Bench<'_> {
-    Bench {
+pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
+    SpoilRig {
         private: test,
         store: &test.store.own,
         baseline: test.dump().await,

@@ -9,9 +9,9 @@ use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::Store;
 use shared::store::function::Library;
-use proof::atomicity::{Bench, Subject};
+use proof::atomicity::{SpoilRig, Subject};
 use stack::credentials::User;
-use proof::cut::Reader;
+use proof::cut::LogLoader;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
 use proof::twin::play;
@@ -38,7 +38,7 @@ async fn a_key_of_a_wrong_type_or_an_odd_argument_moves_no_checkpoint() {
 async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
     let (private, store) = start().await;
     let bench = bench(&private, &store).await;
-    let mut reader = Reader::start(&private).await.unwrap();
+    let mut reader = LogLoader::start(&private).await.unwrap();
     reader
         .cut_all(&bench, "checkpoint", &[subject()])
         .await
@@ -55,7 +55,7 @@ async fn start() -> (PrivateStore, Store) {
 }
 
 /// A store that has acted on a part of the stream.
-async fn bench<'a>(private: &'a PrivateStore, store: &'a Store) -> Bench<'a> {
+async fn bench<'a>(private: &'a PrivateStore, store: &'a Store) -> SpoilRig<'a> {
     let identity = Command::new("SET")
         .arg("identity")
         .arg(store.identity_text("test"));
@@ -71,7 +71,7 @@ async fn bench<'a>(private: &'a PrivateStore, store: &'a Store) -> Bench<'a> {
             "string"
         }
     };
-    Bench {
+    SpoilRig {
         private,
         store,
         baseline: private.dump().await,
