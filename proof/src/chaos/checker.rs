@@ -53,21 +53,21 @@ pub(super) struct Evidence<'a> {
 /// Something that has to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Rule {
-    K1,
-    K2,
-    K3,
-    K4,
-    K5,
-    K6,
-    K7,
-    K8,
-    K9,
-    K10,
-    K11,
-    K12,
-    K13,
-    K14,
-    K15,
+    StockFollowsLedger,
+    StockRecounts,
+    MoneyIsExact,
+    StoresAgree,
+    AcknowledgedExists,
+    EffectsHappenOnce,
+    NothingInvented,
+    StatusNeverGoesBack,
+    NeverPaidEarly,
+    NothingLeftOver,
+    NothingTrimmedUnread,
+    LossWithinBound,
+    RecoversInTime,
+    ResourcesComeBack,
+    FiguresReached,
 }
 
 /// What became of a rule.
@@ -86,23 +86,23 @@ impl Rule {
     /// What it says.
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::K1 => "stock and ledger agree at every instant, and no stock is negative",
-            Self::K2 => "stock is what was brought in less what orders took",
-            Self::K3 => "each order is charged once, refunded at most once, to the cent",
-            Self::K4 => "both stores agree about every order, and none is pending",
-            Self::K5 => "what was acknowledged exists, once for each key",
-            Self::K6 => "every effect happened exactly once",
-            Self::K7 => "nothing was invented: every effect has its request",
-            Self::K8 => "no client saw a status go back",
-            Self::K9 => "no order was paid before its delay",
-            Self::K10 => "nothing is left over, and only planted poison was set aside",
-            Self::K11 => "no entry went that nobody had acted on",
-            Self::K12 => "what was lost was acknowledged within the bound before a crash",
-            Self::K13 => "ready and drained in time, by itself",
-            Self::K14 => {
+            Self::StockFollowsLedger => "stock and ledger agree at every instant, and no stock is negative",
+            Self::StockRecounts => "stock is what was brought in less what orders took",
+            Self::MoneyIsExact => "each order is charged once, refunded at most once, to the cent",
+            Self::StoresAgree => "both stores agree about every order, and none is pending",
+            Self::AcknowledgedExists => "what was acknowledged exists, once for each key",
+            Self::EffectsHappenOnce => "every effect happened exactly once",
+            Self::NothingInvented => "nothing was invented: every effect has its request",
+            Self::StatusNeverGoesBack => "no client saw a status go back",
+            Self::NeverPaidEarly => "no order was paid before its delay",
+            Self::NothingLeftOver => "nothing is left over, and only planted poison was set aside",
+            Self::NothingTrimmedUnread => "no entry went that nobody had acted on",
+            Self::LossWithinBound => "what was lost was acknowledged within the bound before a crash",
+            Self::RecoversInTime => "ready and drained in time, by itself",
+            Self::ResourcesComeBack => {
                 "memory within its limit, and like descriptors, threads and connections as before"
             }
-            Self::K15 => "every planned figure was reached",
+            Self::FiguresReached => "every planned figure was reached",
         }
     }
 }
@@ -152,7 +152,7 @@ impl Finding {
     }
 }
 
-/// Holds everything against the rules about data; K13 to K15 are about the run itself.
+/// Holds everything against the rules about data; RecoversInTime to FiguresReached are about the run itself.
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Finding> {
     let placed = Placed::of(evidence.calls);
     vec![

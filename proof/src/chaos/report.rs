@@ -51,7 +51,7 @@ impl LegReport {
             };
             let rule = finding.rule.to_string();
             say(&format!(
-                "  {rule:<4} {verdict:<26} {}",
+                "  {rule:<20} {verdict:<26} {}",
                 finding.rule.text()
             ));
             for violation in &finding.told {

@@ -1,4 +1,4 @@
-//! K4, K6 and K7: the two stores, effects, and where they come from.
+//! StoresAgree, EffectsHappenOnce and NothingInvented: the two stores, effects, and where they come from.
 
 use std::collections::HashMap;
 
@@ -6,9 +6,9 @@ use super::promises::Placed;
 use super::stores::{Event, Record};
 use super::{Evidence, Finding, Rule};
 
-/// K4: paid and taken, refunded and refused, cancelled and unknown: nothing else.
+/// StoresAgree: paid and taken, refunded and refused, cancelled and unknown: nothing else.
 pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K4);
+    let mut finding = Finding::new(Rule::StoresAgree);
     let stores = evidence.stores;
     let trimmed = evidence.orders_trimmed();
     for (id, order) in &stores.orders {
@@ -41,9 +41,9 @@ pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// K6: one record, one movement for what was applied and none for what was refused.
+/// EffectsHappenOnce: one record, one movement for what was applied and none for what was refused.
 pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K6);
+    let mut finding = Finding::new(Rule::EffectsHappenOnce);
     let stores = evidence.stores;
     let mut sales: HashMap<&str, Vec<(&str, i64, &str)>> = HashMap::new();
     let mut released: HashMap<&str, usize> = HashMap::new();
@@ -96,9 +96,9 @@ pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// K7: every order was asked for, every event has its order, every effect its event.
+/// NothingInvented: every order was asked for, every event has its order, every effect its event.
 pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K7);
+    let mut finding = Finding::new(Rule::NothingInvented);
     let stores = evidence.stores;
     for (id, order) in &stores.orders {
         let asked = placed.request(&order.request);

@@ -1,4 +1,4 @@
-//! K10 and K11: what is left, and what is gone.
+//! NothingLeftOver and NothingTrimmedUnread: what is left, and what is gone.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,9 @@ use stack::redis::Owner;
 use super::stores::Stream;
 use super::{Evidence, Finding, Rule};
 
-/// K10: nothing waits anywhere; set aside is what was planted, and nothing else.
+/// NothingLeftOver: nothing waits anywhere; set aside is what was planted, and nothing else.
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K10);
+    let mut finding = Finding::new(Rule::NothingLeftOver);
     let stores = evidence.stores;
     finding.expect(stores.due.is_empty(), || {
         format!("orders still due: {:?}", stores.due)
@@ -74,9 +74,9 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     }
 }
 
-/// K11: the streams hold every entry that was ever added, less what was removed by hand.
+/// NothingTrimmedUnread: the streams hold every entry that was ever added, less what was removed by hand.
 pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K11);
+    let mut finding = Finding::new(Rule::NothingTrimmedUnread);
     for (name, stream, store) in [
         (
             "order_completed",

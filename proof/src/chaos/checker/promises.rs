@@ -1,4 +1,4 @@
-//! K5, K8 and K9: what clients were told.
+//! AcknowledgedExists, StatusNeverGoesBack and NeverPaidEarly: what clients were told.
 
 use std::collections::{HashMap, HashSet};
 
@@ -45,9 +45,9 @@ impl<'a> Placed<'a> {
     }
 }
 
-/// K5: what was acknowledged is there, once for each key, and as it was told.
+/// AcknowledgedExists: what was acknowledged is there, once for each key, and as it was told.
 pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K5);
+    let mut finding = Finding::new(Rule::AcknowledgedExists);
     for (id, call) in placed.acknowledged() {
         let there = evidence.stores.orders.contains_key(id) || evidence.may_be_lost(call);
         finding.expect(there, || {
@@ -176,9 +176,9 @@ struct Sight<'a> {
     call: Option<&'a Call>,
 }
 
-/// K8: what was seen later is the same, or comes after it.
+/// StatusNeverGoesBack: what was seen later is the same, or comes after it.
 pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K8);
+    let mut finding = Finding::new(Rule::StatusNeverGoesBack);
     let mut sights: HashMap<&str, Vec<Sight<'_>>> = HashMap::new();
     for call in evidence.calls {
         let Some(order) = &call.order else { continue };
@@ -223,10 +223,10 @@ fn may_follow(earlier: &str, later: &str) -> bool {
     earlier == later || earlier == "pending" || (earlier == "paid" && later == "refunded")
 }
 
-/// K9: on the clock of the store. Where it says that an order was paid before it was placed, the clock was
+/// NeverPaidEarly: on the clock of the store. Where it says that an order was paid before it was placed, the clock was
 /// set back meanwhile, and its readings tell nothing of how long the order waited.
 pub(super) fn never_early(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K9);
+    let mut finding = Finding::new(Rule::NeverPaidEarly);
     for (id, order) in &evidence.stores.orders {
         let Some(paid_at) = order.paid_at else {
             continue;

@@ -1,13 +1,13 @@
-//! K1 and K2: stock.
+//! StockFollowsLedger and StockRecounts: stock.
 
 use std::collections::HashMap;
 
 use super::stores::Product;
 use super::{Evidence, Finding, Rule};
 
-/// K1: what the looks during the run found, and every ledger from its first movement.
+/// StockFollowsLedger: what the looks during the run found, and every ledger from its first movement.
 pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K1);
+    let mut finding = Finding::new(Rule::StockFollowsLedger);
     finding.facts += usize::try_from(evidence.watch.stocks).unwrap_or(usize::MAX);
     for violation in &evidence.watch.violations {
         finding.blame(violation.clone());
@@ -40,9 +40,9 @@ fn agrees(product: &Product, balance: i64) -> bool {
     }
 }
 
-/// K2: stock recounted from the records of orders, whose quantities payments tells.
+/// StockRecounts: stock recounted from the records of orders, whose quantities payments tells.
 pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
-    let mut finding = Finding::new(Rule::K2);
+    let mut finding = Finding::new(Rule::StockRecounts);
     let stores = evidence.stores;
     let mut taken: HashMap<&str, i64> = HashMap::new();
     for (id, order) in &stores.orders {

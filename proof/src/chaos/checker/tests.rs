@@ -36,18 +36,18 @@ fn a_world_in_which_nothing_happened_holds_for_no_rule() {
 
 #[test]
 fn stock_that_its_ledger_does_not_explain_is_found() {
-    assert!(broken(|world| world.product().stock = Some(1)).contains(&Rule::K1));
-    assert!(broken(|world| world.product().movements[2].balance = 1).contains(&Rule::K1));
+    assert!(broken(|world| world.product().stock = Some(1)).contains(&Rule::StockFollowsLedger));
+    assert!(broken(|world| world.product().movements[2].balance = 1).contains(&Rule::StockFollowsLedger));
     assert_eq!(
         broken(|world| world.watch.violations.push("once".to_owned())),
-        [Rule::K1]
+        [Rule::StockFollowsLedger]
     );
     let negative = broken(|world| {
         world.product().movements.remove(1);
         world.product().movements[1].balance = -1;
         world.product().stock = Some(-1);
     });
-    assert!(negative.contains(&Rule::K1));
+    assert!(negative.contains(&Rule::StockFollowsLedger));
 }
 
 #[test]
@@ -60,19 +60,19 @@ fn stock_that_was_taken_twice_for_one_order_is_found() {
         again.entry = "13-0".to_owned();
         world.product().movements.push(again);
     });
-    assert_eq!(broken, [Rule::K2, Rule::K6]);
+    assert_eq!(broken, [Rule::StockRecounts, Rule::EffectsHappenOnce]);
 }
 
 #[test]
 fn money_that_does_not_add_up_is_found() {
     assert_eq!(
         broken(|world| world.stores.account = Some((600, 0))),
-        [Rule::K3]
+        [Rule::MoneyIsExact]
     );
-    assert!(broken(|world| world.order(PAID).fee = 51).contains(&Rule::K3));
-    assert!(broken(|world| world.order(PAID).total = 301).contains(&Rule::K3));
-    assert!(broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::K3));
-    assert!(broken(|world| world.stores.completed.entries[0].total = 1).contains(&Rule::K3));
+    assert!(broken(|world| world.order(PAID).fee = 51).contains(&Rule::MoneyIsExact));
+    assert!(broken(|world| world.order(PAID).total = 301).contains(&Rule::MoneyIsExact));
+    assert!(broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::MoneyIsExact));
+    assert!(broken(|world| world.stores.completed.entries[0].total = 1).contains(&Rule::MoneyIsExact));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn stores_that_disagree_are_found() {
         world.order(REFUNDED).refunded_at = None;
         world.stores.account = Some((600, 0));
     };
-    assert_eq!(broken(rejected), [Rule::K4], "a refund that was never made");
+    assert_eq!(broken(rejected), [Rule::StoresAgree], "a refund that was never made");
     let unknown = |world: &mut World| {
         world.stores.records.remove(REFUNDED);
         world.stores.refunds.entries.clear();
@@ -90,7 +90,7 @@ fn stores_that_disagree_are_found() {
     };
     assert_eq!(
         broken(unknown),
-        [Rule::K4],
+        [Rule::StoresAgree],
         "an event that was never acted on"
     );
     let cancelled = |world: &mut World| {
@@ -100,16 +100,16 @@ fn stores_that_disagree_are_found() {
             .insert(CANCELLED.to_owned(), vec![Record::Refused]);
     };
     assert!(
-        broken(cancelled).contains(&Rule::K4),
+        broken(cancelled).contains(&Rule::StoresAgree),
         "a cancelled order that was acted on"
     );
-    assert!(broken(|world| world.order(PAID).status = "pending".to_owned()).contains(&Rule::K4));
+    assert!(broken(|world| world.order(PAID).status = "pending".to_owned()).contains(&Rule::StoresAgree));
 }
 
 #[test]
 fn what_was_acknowledged_and_is_not_there_is_found() {
     let lost = broken(|world| world.forget(CANCELLED));
-    assert!(lost.contains(&Rule::K5) && lost.contains(&Rule::K12));
+    assert!(lost.contains(&Rule::AcknowledgedExists) && lost.contains(&Rule::LossWithinBound));
     let again = |world: &mut World| {
         let mut twin = world.stores.orders[CANCELLED].clone();
         twin.request = "request-3b".to_owned();
@@ -121,24 +121,24 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
         call.request = "request-3b".to_owned();
         world.calls.push(call);
     };
-    assert_eq!(broken(again), [Rule::K5], "one key, two orders");
+    assert_eq!(broken(again), [Rule::AcknowledgedExists], "one key, two orders");
     let other = |world: &mut World| {
         let mut call = world.calls[0].clone();
         call.order.as_mut().unwrap().fixed = "something else".to_owned();
         world.calls.push(call);
     };
-    assert_eq!(broken(other), [Rule::K5], "one key, two answers");
+    assert_eq!(broken(other), [Rule::AcknowledgedExists], "one key, two answers");
     assert_eq!(
         broken(|world| world.calls[0].outcome = Outcome::Fail),
-        [Rule::K5]
+        [Rule::AcknowledgedExists]
     );
     let undone = |world: &mut World| world.calls.push(about(Op::Cancel, PAID, "cancelled", 200));
     assert!(
-        broken(undone).contains(&Rule::K5),
+        broken(undone).contains(&Rule::AcknowledgedExists),
         "a cancellation that was confirmed"
     );
     let restock = |world: &mut World| world.product().movements[1].note = None;
-    assert_eq!(broken(restock), [Rule::K5], "a restock that was confirmed");
+    assert_eq!(broken(restock), [Rule::AcknowledgedExists], "a restock that was confirmed");
 }
 
 #[test]
@@ -151,37 +151,37 @@ fn effects_that_are_not_single_are_found() {
             .unwrap()
             .push(Record::Refused);
     };
-    assert_eq!(broken(twice), [Rule::K6]);
+    assert_eq!(broken(twice), [Rule::EffectsHappenOnce]);
     let unrecorded = |world: &mut World| {
         world.stores.records.remove(PAID);
     };
-    assert!(broken(unrecorded).contains(&Rule::K6));
+    assert!(broken(unrecorded).contains(&Rule::EffectsHappenOnce));
     let without = |world: &mut World| world.product().movements[2].order = None;
-    assert!(broken(without).contains(&Rule::K6));
+    assert!(broken(without).contains(&Rule::EffectsHappenOnce));
 }
 
 #[test]
 fn effects_out_of_nowhere_are_found() {
     let unasked = |world: &mut World| world.order(CANCELLED).request = "nobody's".to_owned();
-    assert!(broken(unasked).contains(&Rule::K7));
+    assert!(broken(unasked).contains(&Rule::NothingInvented));
     let other = |world: &mut World| world.order(CANCELLED).quantity = 2;
-    assert!(broken(other).contains(&Rule::K7));
+    assert!(broken(other).contains(&Rule::NothingInvented));
     let event = |world: &mut World| {
         world.stores.completed.entries[0].order = CANCELLED.to_owned();
     };
-    assert!(broken(event).contains(&Rule::K7));
+    assert!(broken(event).contains(&Rule::NothingInvented));
     let refund = |world: &mut World| world.stores.refunds.entries[0].order = PAID.to_owned();
-    assert_eq!(broken(refund), [Rule::K7]);
+    assert_eq!(broken(refund), [Rule::NothingInvented]);
 }
 
 #[test]
 fn a_status_that_went_back_is_found() {
     let back = |world: &mut World| world.calls.push(about(Op::Read, PAID, "pending", 600));
-    assert_eq!(broken(back), [Rule::K8]);
+    assert_eq!(broken(back), [Rule::StatusNeverGoesBack]);
     let last = |world: &mut World| world.calls.push(about(Op::Read, PAID, "refunded", 600));
     assert_eq!(
         broken(last),
-        [Rule::K8],
+        [Rule::StatusNeverGoesBack],
         "what is in the store counts as well"
     );
 }
@@ -190,7 +190,7 @@ fn a_status_that_went_back_is_found() {
 fn a_payment_before_its_time_is_found() {
     assert_eq!(
         broken(|world| world.order(PAID).paid_at = Some(1_299)),
-        [Rule::K9]
+        [Rule::NeverPaidEarly]
     );
 }
 
@@ -198,11 +198,11 @@ fn a_payment_before_its_time_is_found() {
 fn whatever_is_left_over_is_found() {
     assert_eq!(
         broken(|world| world.stores.due.push(PAID.to_owned())),
-        [Rule::K10]
+        [Rule::NothingLeftOver]
     );
     assert_eq!(
         broken(|world| world.stores.attempts.push("entry 1-0: 1".to_owned())),
-        [Rule::K10]
+        [Rule::NothingLeftOver]
     );
     let pending = |world: &mut World| {
         world
@@ -213,10 +213,10 @@ fn whatever_is_left_over_is_found() {
             .unwrap()
             .0 = 1;
     };
-    assert_eq!(broken(pending), [Rule::K10]);
+    assert_eq!(broken(pending), [Rule::NothingLeftOver]);
     assert_eq!(
         broken(|world| world.stores.refunds.groups.clear()),
-        [Rule::K10]
+        [Rule::NothingLeftOver]
     );
     let unread = |world: &mut World| {
         let unread = Event {
@@ -227,10 +227,10 @@ fn whatever_is_left_over_is_found() {
         world.stores.completed.added += 1;
         world.stores.completed.last = "9-0".to_owned();
     };
-    assert_eq!(broken(unread), [Rule::K10]);
+    assert_eq!(broken(unread), [Rule::NothingLeftOver]);
     assert_eq!(
         broken(|world| world.stores.dead_letters.clear()),
-        [Rule::K10]
+        [Rule::NothingLeftOver]
     );
     let needless = |world: &mut World| {
         let first = world.stores.dead_letters[0].clone();
@@ -241,14 +241,14 @@ fn whatever_is_left_over_is_found() {
         };
         world.stores.dead_letters.push(letter);
     };
-    assert_eq!(broken(needless), [Rule::K10]);
+    assert_eq!(broken(needless), [Rule::NothingLeftOver]);
 }
 
 #[test]
 fn an_entry_that_is_gone_is_found() {
     assert_eq!(
         broken(|world| world.stores.completed.added += 1),
-        [Rule::K11]
+        [Rule::NothingTrimmedUnread]
     );
 }
 
@@ -268,12 +268,12 @@ fn what_was_trimmed_by_hand_excuses_its_orders_and_no_others_until_it_is_repaire
         trim(world);
         world.reconciled = true;
     };
-    assert_eq!(broken(repaired), [Rule::K4]);
+    assert_eq!(broken(repaired), [Rule::StoresAgree]);
     let another = |world: &mut World| {
         trim(world);
         world.declared.trimmed[0].order = PAID.to_owned();
     };
-    assert!(broken(another).contains(&Rule::K4));
+    assert!(broken(another).contains(&Rule::StoresAgree));
 }
 
 #[test]
@@ -289,9 +289,9 @@ fn a_loss_is_excused_by_a_crash_shortly_after_it_and_by_nothing_else() {
         })
     };
     assert_eq!(lost(Some(2_000)), []);
-    assert_eq!(lost(Some(4_000)), [Rule::K5, Rule::K12], "long after it");
-    assert_eq!(lost(Some(5)), [Rule::K5, Rule::K12], "before it");
-    assert_eq!(lost(None), [Rule::K5, Rule::K12]);
+    assert_eq!(lost(Some(4_000)), [Rule::AcknowledgedExists, Rule::LossWithinBound], "long after it");
+    assert_eq!(lost(Some(5)), [Rule::AcknowledgedExists, Rule::LossWithinBound], "before it");
+    assert_eq!(lost(None), [Rule::AcknowledgedExists, Rule::LossWithinBound]);
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn stock_of_an_order_that_payments_lost_has_to_be_given_back() {
         world.crash(1_000);
         world.forget(PAID);
     };
-    assert!(broken(orphan).contains(&Rule::K4));
+    assert!(broken(orphan).contains(&Rule::StoresAgree));
     let released = |world: &mut World| {
         orphan(world);
         let product = world.stores.products.get_mut(THING).unwrap();

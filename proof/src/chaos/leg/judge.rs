@@ -42,9 +42,9 @@ impl Judge {
         self.before = usage(system);
     }
 
-    /// K13, first half.
+    /// RecoversInTime, first half.
     pub(super) fn ready(&mut self, took: Option<Duration>) {
-        let mut finding = Finding::new(Rule::K13);
+        let mut finding = Finding::new(Rule::RecoversInTime);
         finding.expect(
             took.is_some_and(|took| took <= READY_LIMIT),
             || match took {
@@ -58,9 +58,9 @@ impl Judge {
         self.findings.push(finding);
     }
 
-    /// K13, second half.
+    /// RecoversInTime, second half.
     pub(super) fn drained(&mut self, took: Result<Duration, String>) {
-        let mut finding = Finding::new(Rule::K13);
+        let mut finding = Finding::new(Rule::RecoversInTime);
         let in_time = took.as_ref().is_ok_and(|took| *took <= DRAIN_LIMIT);
         finding.expect(in_time, || match &took {
             Ok(took) => format!("drained only after {took:.1?}, not {DRAIN_LIMIT:?}"),
@@ -72,9 +72,9 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// K14, first half.
+    /// ResourcesComeBack, first half.
     pub(super) fn memory(&mut self, peaks: &HashMap<&'static str, u64>) {
-        let mut finding = Finding::new(Rule::K14);
+        let mut finding = Finding::new(Rule::ResourcesComeBack);
         for name in PROCESSES {
             let peak = peaks.get(name).copied().unwrap_or_default();
             finding.expect((1..=SERVICE_LIMIT).contains(&peak), || {
@@ -90,7 +90,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// K14, second half. Connections that wait for more work, and memory that is kept for it, are given back
+    /// ResourcesComeBack, second half. Connections that wait for more work, and memory that is kept for it, are given back
     /// after a while.
     pub(super) async fn resources(&mut self, system: &System, planned: &Figures) {
         let has_read_large = planned.get(Figure::LargeEntries) > 0;
@@ -106,7 +106,7 @@ impl Judge {
         };
         // Where it takes longer, what follows says what has grown.
         let _ = wait_until("everything to be as before", RELEASE_LIMIT, fits).await;
-        let mut finding = Finding::new(Rule::K14);
+        let mut finding = Finding::new(Rule::ResourcesComeBack);
         let now = usage(system);
         for name in PROCESSES {
             let (Some(before), Some(now)) = (self.before.get(name), now.get(name)) else {
@@ -136,9 +136,9 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// K15.
+    /// FiguresReached.
     pub(super) fn figures(&mut self, planned: &Figures, seen: &Figures) {
-        let mut finding = Finding::new(Rule::K15);
+        let mut finding = Finding::new(Rule::FiguresReached);
         finding.facts = planned.how_many();
         for (figure, planned, seen) in seen.short_of(planned) {
             finding.blame(format!("{}: {seen} of {planned}", figure.label()));
@@ -147,18 +147,18 @@ impl Judge {
         self.findings.sort_by_key(|finding| finding.rule);
     }
 
-    /// K1 to K12. Where data was destroyed, once as it is, as far as that can be said, and once
+    /// StockFollowsLedger to LossWithinBound. Where data was destroyed, once as it is, as far as that can be said, and once
     /// after `reconcile` has repaired it.
     pub(super) async fn stores(&mut self, running: &Running, declared: &Declared) -> Result<()> {
         for complaint in &declared.complaints {
-            let mut finding = Finding::new(Rule::K13);
+            let mut finding = Finding::new(Rule::RecoversInTime);
             finding.expect(false, || complaint.clone());
             self.merge(vec![finding]);
         }
         if running.leg.durability == Durability::Always {
             self.check(running, declared, false).await?;
         }
-        let mut agreement = Finding::new(Rule::K4);
+        let mut agreement = Finding::new(Rule::StoresAgree);
         let reconciled = if running.leg.needs_reconcile {
             reconcile::apply(&running.system).await?
         } else {
