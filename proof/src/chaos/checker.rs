@@ -28,7 +28,7 @@ mod promises;
 mod stock;
 
 #[cfg(test)]
-mod made_up;
+mod fixture;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Rule;
-use super::made_up::{CANCELLED, PAID, REFUNDED, THING, World, about};
+use super::fixture::{CANCELLED, PAID, REFUNDED, THING, World, about};
 use super::stores::{DeadLetter, Event, Record};
 use crate::chaos::history::{Op, Outcome};
 
