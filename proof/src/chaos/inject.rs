@@ -19,7 +19,7 @@ use crate::proxy::{Faults, Proxy};
 use crate::supervisor::Supervisor;
 use super::figures::{Figure, Tally};
 use super::history::History;
-use super::plan::{Fault, Link, STORES, What};
+use super::plan::{Fault, Link, STORES, FaultKind};
 use super::stores::Operators;
 
 pub(super) use declared::{Crash, Declared, Trimmed};
@@ -115,10 +115,10 @@ impl Injector {
         self.history.note("healed", json!({}));
     }
 
-    async fn inject(&self, what: &What) -> Result<()> {
+    async fn inject(&self, what: &FaultKind) -> Result<()> {
         let happens = json!({"fault": what.to_string()});
         match what {
-            What::Kill(name) => {
+            FaultKind::Kill(name) => {
                 let _turn = self.turn(name).await;
                 let process = self.running(name).await?;
                 self.history.note("fault", happens);
@@ -126,8 +126,8 @@ impl Injector {
                 self.tally.count(Figure::ServiceKills);
                 self.running(name).await.map(drop)
             }
-            What::Terminate(name) => self.terminate(name).await,
-            What::Freeze(name, time) => {
+            FaultKind::Terminate(name) => self.terminate(name).await,
+            FaultKind::Freeze(name, time) => {
                 let _turn = self.turn(name).await;
                 let process = self.running(name).await?;
                 self.history.note("fault", happens);
@@ -137,10 +137,10 @@ impl Injector {
                 self.tally.count(Figure::Freezes);
                 Ok(())
             }
-            What::KillStore(store) => self.kill_store(*store, None).await,
-            What::CutTail(store, cut) => self.kill_store(*store, Some(*cut)).await,
-            What::Tcp(link, tcp, time) => self.harm(*link, *tcp, *time).await,
-            What::Partition {
+            FaultKind::KillStore(store) => self.kill_store(*store, None).await,
+            FaultKind::CutTail(store, cut) => self.kill_store(*store, Some(*cut)).await,
+            FaultKind::Tcp(link, tcp, time) => self.harm(*link, *tcp, *time).await,
+            FaultKind::Partition {
                 stop,
                 release,
                 pause,
@@ -149,18 +149,18 @@ impl Injector {
                 self.part(stop, release, *pause).await;
                 Ok(())
             }
-            What::JumpClock(store, by) => {
+            FaultKind::JumpClock(store, by) => {
                 self.history.note("fault", happens);
                 self.jump_clock(*store, *by)
             }
-            What::LongJump(store, days) => {
+            FaultKind::LongJump(store, days) => {
                 self.history.note("fault", happens);
                 self.long_jump(*store, *days).await
             }
-            What::DiskFull(store, time) => self.fill_disk(*store, *time).await,
-            What::StoreExit(store, time) => self.end_store(*store, *time).await,
-            What::UnreadLog(name, reading, time) => self.leave_unread(name, *reading, *time).await,
-            What::Flood(name, crowd, time) => self.flood(name, *crowd, *time).await,
+            FaultKind::DiskFull(store, time) => self.fill_disk(*store, *time).await,
+            FaultKind::StoreExit(store, time) => self.end_store(*store, *time).await,
+            FaultKind::UnreadLog(name, reading, time) => self.leave_unread(name, *reading, *time).await,
+            FaultKind::Flood(name, crowd, time) => self.flood(name, *crowd, *time).await,
             _ => self.operate(what).await,
         }
     }

@@ -10,9 +10,9 @@ use crate::aof::Cut;
 use super::figures::{Figure, Figures};
 use super::legs::Leg;
 
-pub(super) use what::{Crowd, Link, Poison, Tcp, What};
+pub(super) use kind::{Crowd, Link, Poison, Tcp, FaultKind};
 
-mod what;
+mod kind;
 
 /// The processes that run: two of each service and consumer.
 pub(super) const PROCESSES: [&str; 8] = [
@@ -39,7 +39,7 @@ pub(super) const STORES: [Owner; 2] = [Owner::Inventory, Owner::Payments];
 pub(super) struct Fault {
     /// Since the load began.
     pub(super) at: Duration,
-    pub(super) what: What,
+    pub(super) what: FaultKind,
 }
 
 const SHORTEST_FREEZE_MS: u64 = 300;
@@ -120,18 +120,18 @@ fn average(together: Duration, leg: &Leg, figure: Figure) -> Duration {
     together / leg.planned.get(figure).max(1)
 }
 
-fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
+fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKind> {
     let process = PROCESSES[rng.usize(..PROCESSES.len())];
     // Alternating, so that both stores have their share of what happens rarely.
     let store = STORES[number as usize % STORES.len()];
     Some(match figure {
-        Figure::ServiceKills => What::Kill(process),
-        Figure::Terminations => What::Terminate(process),
+        Figure::ServiceKills => FaultKind::Kill(process),
+        Figure::Terminations => FaultKind::Terminate(process),
         Figure::Freezes => {
-            What::Freeze(process, ms(rng.u64(SHORTEST_FREEZE_MS..=LONGEST_FREEZE_MS)))
+            FaultKind::Freeze(process, ms(rng.u64(SHORTEST_FREEZE_MS..=LONGEST_FREEZE_MS)))
         }
-        Figure::StoreKills => What::KillStore(store),
-        Figure::TailCuts => What::CutTail(store, cut(rng)),
+        Figure::StoreKills => FaultKind::KillStore(store),
+        Figure::TailCuts => FaultKind::CutTail(store, cut(rng)),
         Figure::TcpFaults => {
             let tcp = match rng.u8(..4) {
                 0 => Tcp::Cut,
@@ -143,7 +143,7 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             let longest = average(each, leg, figure) * 2;
             let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
             let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
-            What::Tcp(link(rng), tcp, time)
+            FaultKind::Tcp(link(rng), tcp, time)
         }
         Figure::Partitions => {
             let mut stop: Vec<Link> = links();
@@ -152,20 +152,20 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             rng.shuffle(&mut release);
             let steps = u32::try_from(stop.len() + release.len()).ok()?;
             let each = average(leg.window.mul_f64(PARTED_SHARE), leg, figure) / steps;
-            What::Partition {
+            FaultKind::Partition {
                 stop,
                 release,
                 pause: each.mul_f64(0.5 + rng.f64()),
             }
         }
-        Figure::ClockJumps => What::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
+        Figure::ClockJumps => FaultKind::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
         Figure::LongJumps => {
             let turn = number as usize / STORES.len();
-            What::LongJump(store, LONG_JUMPS_DAYS[turn % LONG_JUMPS_DAYS.len()])
+            FaultKind::LongJump(store, LONG_JUMPS_DAYS[turn % LONG_JUMPS_DAYS.len()])
         }
-        Figure::OutOfMemory => What::OutOfMemory(store, ms(rng.u64(300..=1_000))),
-        Figure::DiskFull => What::DiskFull(store, ms(rng.u64(300..=1_000))),
-        Figure::StoreExits => What::StoreExit(store, ms(rng.u64(300..=1_000))),
+        Figure::OutOfMemory => FaultKind::OutOfMemory(store, ms(rng.u64(300..=1_000))),
+        Figure::DiskFull => FaultKind::DiskFull(store, ms(rng.u64(300..=1_000))),
+        Figure::StoreExits => FaultKind::StoreExit(store, ms(rng.u64(300..=1_000))),
         Figure::UnreadLogs => {
             let pause = ms(rng.u64(1..=SLOWEST_LINE_MS));
             let reading = if rng.bool() {
@@ -173,7 +173,7 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             } else {
                 Reading::Slowly(pause)
             };
-            What::UnreadLog(process, reading, ms(rng.u64(500..=LONGEST_UNREAD_MS)))
+            FaultKind::UnreadLog(process, reading, ms(rng.u64(500..=LONGEST_UNREAD_MS)))
         }
         Figure::Floods => {
             let process = SERVERS[rng.usize(..SERVERS.len())];
@@ -182,15 +182,15 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<What> {
             } else {
                 Crowd::Unreading
             };
-            What::Flood(process, crowd, ms(rng.u64(500..=LONGEST_FLOOD_MS)))
+            FaultKind::Flood(process, crowd, ms(rng.u64(500..=LONGEST_FLOOD_MS)))
         }
-        Figure::LargeEntries => What::LargeEntry(store),
-        Figure::FunctionFlushes => What::FlushFunctions(store),
-        Figure::GroupsDestroyed => What::DestroyGroup(store),
+        Figure::LargeEntries => FaultKind::LargeEntry(store),
+        Figure::FunctionFlushes => FaultKind::FlushFunctions(store),
+        Figure::GroupsDestroyed => FaultKind::DestroyGroup(store),
         // The stream that always has entries first.
-        Figure::EarlyTrims => What::TrimUnread(STORES[(number as usize + 1) % STORES.len()]),
-        Figure::Poison => What::Poison(store, poison(rng)),
-        Figure::Duplicates => What::Duplicate(store, rng.u64(..)),
+        Figure::EarlyTrims => FaultKind::TrimUnread(STORES[(number as usize + 1) % STORES.len()]),
+        Figure::Poison => FaultKind::Poison(store, poison(rng)),
+        Figure::Duplicates => FaultKind::Duplicate(store, rng.u64(..)),
         _ => return None,
     })
 }
@@ -259,7 +259,7 @@ mod tests {
             );
             let kills = plan
                 .iter()
-                .filter(|fault| matches!(fault.what, What::Kill(_)))
+                .filter(|fault| matches!(fault.what, FaultKind::Kill(_)))
                 .count();
             assert_eq!(kills, leg.planned.get(Figure::ServiceKills) as usize);
         }

@@ -10,7 +10,7 @@ use stack::wait::{POLL, wait_until};
 use tokio::time::{Instant, sleep};
 
 use crate::chaos::figures::Figure;
-use crate::chaos::plan::{Poison, What};
+use crate::chaos::plan::{Poison, FaultKind};
 use crate::chaos::stores::{POISON_MARK, stream};
 use super::{Injector, Trimmed};
 
@@ -57,11 +57,11 @@ redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
 return answer";
 
 impl Injector {
-    pub(super) async fn operate(&self, what: &What) -> Result<()> {
+    pub(super) async fn operate(&self, what: &FaultKind) -> Result<()> {
         self.history
             .note("fault", json!({"fault": what.to_string()}));
         match *what {
-            What::OutOfMemory(store, time) => {
+            FaultKind::OutOfMemory(store, time) => {
                 let _turn = self.turn(store.name()).await;
                 let set = |bytes: &'static str| async move {
                     self.insist::<()>(store, &["CONFIG", "SET", "maxmemory", bytes])
@@ -72,11 +72,11 @@ impl Injector {
                 set("0").await?;
                 self.tally.count(Figure::OutOfMemory);
             }
-            What::FlushFunctions(store) => {
+            FaultKind::FlushFunctions(store) => {
                 self.insist::<()>(store, &["FUNCTION", "FLUSH"]).await?;
                 self.tally.count(Figure::FunctionFlushes);
             }
-            What::DestroyGroup(store) => {
+            FaultKind::DestroyGroup(store) => {
                 let stream = stream(store);
                 let words = ["XGROUP", "DESTROY", stream.key, stream.group];
                 // Only a group that is back after the last time can be lost again.
@@ -88,15 +88,15 @@ impl Injector {
                 destroyed.await?;
                 self.tally.count(Figure::GroupsDestroyed);
             }
-            What::TrimUnread(store) => self.trim_unread(store).await?,
-            What::Poison(store, shape) => self.poison(store, shape).await?,
-            What::LargeEntry(store) => {
+            FaultKind::TrimUnread(store) => self.trim_unread(store).await?,
+            FaultKind::Poison(store, shape) => self.poison(store, shape).await?,
+            FaultKind::LargeEntry(store) => {
                 let ballast = "x".repeat(LARGE_BYTES);
                 self.add(store, &[POISON_MARK, "chaos", "ballast", &ballast])
                     .await?;
                 self.tally.count(Figure::LargeEntries);
             }
-            What::Duplicate(store, choice) => self.duplicate(store, choice).await?,
+            FaultKind::Duplicate(store, choice) => self.duplicate(store, choice).await?,
             _ => bail!("{what} is nothing that an operator does"),
         }
         Ok(())

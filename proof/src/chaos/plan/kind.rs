@@ -10,7 +10,7 @@ use crate::aof::Cut;
 
 /// What happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::chaos) enum What {
+pub(in crate::chaos) enum FaultKind {
     Kill(&'static str),
     Terminate(&'static str),
     Freeze(&'static str, Duration),
@@ -88,7 +88,7 @@ pub(in crate::chaos) enum Poison {
     BadNumber,
 }
 
-impl fmt::Display for What {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill(process) => write!(f, "SIGKILL {process}"),
