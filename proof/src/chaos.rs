@@ -5,12 +5,12 @@
 //! when. How the threads of a dozen processes interleave does not, so a seed replays a plan and not
 //! an instant.
 //!
-//! - [`legs`](Scale) says how much is done on which settings, [`figures`](Figure) counts it.
+//! - [`profiles`](Scale) says how much is done on which settings, [`figures`](Figure) counts it.
 //! - `plan` draws the faults and `inject` does them; `load` are the clients, `history` is what they
 //!   saw.
 //! - `watch` looks at both stores meanwhile; `heal` measures how long it takes until all is well.
 //! - `checker` holds the history against the stores. It shares no code with the services.
-//! - `leg` puts these together, `report` tells.
+//! - `profile` puts these together, `report` tells.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use fastrand::Rng;
 use stack::binaries::Binaries;
 
 pub use figures::{Figure, Figures};
-pub use legs::Scale;
+pub use profiles::Scale;
 pub use report::Say;
 
 mod checker;
@@ -30,8 +30,8 @@ mod figures;
 mod heal;
 mod history;
 mod inject;
-mod leg;
-mod legs;
+mod run;
+mod profiles;
 mod load;
 mod plan;
 mod reconcile;
@@ -46,7 +46,7 @@ pub struct Options {
     pub seed: u64,
     /// How much.
     pub scale: Scale,
-    /// Only the leg of this name.
+    /// Only the profile of this name.
     pub only: Option<String>,
     /// Where histories and logs are kept; otherwise only those of a run that failed are.
     pub keep_in: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub struct Options {
     pub say: Say,
 }
 
-/// Runs every leg and tells about it. Answers whether everything held.
+/// Runs every profile and tells about it. Answers whether everything held.
 pub async fn run(options: Options) -> Result<bool> {
     let started = Instant::now();
     let Options {
@@ -68,27 +68,27 @@ pub async fn run(options: Options) -> Result<bool> {
         say,
     } = options;
     say(&format!("chaos: seed {seed}, scale {}", scale.name()));
-    let wanted = |leg: &legs::Leg| only.as_deref().is_none_or(|name| name == leg.name);
+    let wanted = |profile: &profiles::Profile| only.as_deref().is_none_or(|name| name == profile.name);
     let (mut held, mut planned, mut seen) = (true, Figures::default(), Figures::default());
-    // Every leg draws from a generator of its own, whether the others run or not.
+    // Every profile draws from a generator of its own, whether the others run or not.
     let mut random = Rng::with_seed(seed);
-    let legs: Vec<(legs::Leg, Rng)> = scale
-        .legs()
+    let profiles: Vec<(profiles::Profile, Rng)> = scale
+        .profiles()
         .into_iter()
-        .map(|leg| (leg, random.fork()))
+        .map(|profile| (profile, random.fork()))
         .collect();
     let mut kept = Vec::new();
     let mut ran = 0;
-    for (leg, random) in legs.into_iter().filter(|(leg, _)| wanted(leg)) {
-        let folder = Folder::open(keep_in.as_deref(), seed, leg.name)?;
-        let report = leg::run(&leg, random, binaries.clone(), folder.path(), &say).await;
+    for (profile, random) in profiles.into_iter().filter(|(profile, _)| wanted(profile)) {
+        let folder = Folder::open(keep_in.as_deref(), seed, profile.name)?;
+        let report = run::profile(&profile, random, binaries.clone(), folder.path(), &say).await;
         let report = match report {
             Ok(report) => report,
             Err(error) => {
                 let path = folder.keep();
                 return Err(error.context(format!(
-                    "leg {} with seed {seed} broke off; see {}",
-                    leg.name,
+                    "profile {} with seed {seed} broke off; see {}",
+                    profile.name,
                     path.display()
                 )));
             }
@@ -105,7 +105,7 @@ pub async fn run(options: Options) -> Result<bool> {
             break;
         }
     }
-    anyhow::ensure!(ran > 0, "there is no such leg");
+    anyhow::ensure!(ran > 0, "there is no such profile");
     report::figures(&planned, &seen, &say);
     for path in kept {
         say(&format!("history and logs: {}", path.display()));
@@ -122,12 +122,12 @@ pub async fn run(options: Options) -> Result<bool> {
     Ok(held)
 }
 
-/// The folder of one leg's history and logs, removed unless it is kept.
+/// The folder of one profile's history and logs, removed unless it is kept.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn open(keep_in: Option<&Path>, seed: u64, leg: &str) -> Result<Self> {
-        let prefix = format!("chaos-{seed}-{leg}-");
+    fn open(keep_in: Option<&Path>, seed: u64, profile: &str) -> Result<Self> {
+        let prefix = format!("chaos-{seed}-{profile}-");
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         let folder = match keep_in {

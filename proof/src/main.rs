@@ -29,9 +29,9 @@ struct Chaos {
     /// How processes and threads interleave is not drawn, so a seed replays a plan, not an instant
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Run only this leg: durable, trimmed or lossy
+    /// Run only this profile: durable, trimmed or lossy
     #[arg(long, value_name = "NAME")]
-    leg: Option<String>,
+    profile: Option<String>,
     /// Keep histories and logs in this folder; otherwise only those of a run that failed are kept
     #[arg(long, value_name = "DIR")]
     history: Option<PathBuf>,
@@ -46,7 +46,7 @@ struct Size {
     /// Run for up to 18 minutes: 100,000 orders, 600 kills of services, 150 of stores
     #[arg(long, conflicts_with_all = ["quick", "smoke"])]
     nightly: bool,
-    /// Run for under a minute, without the leg that loses data
+    /// Run for under a minute, without the profile that loses data
     #[arg(long, conflicts_with = "smoke")]
     quick: bool,
     /// Run for a quarter of a minute, to see that the harness works
@@ -72,7 +72,7 @@ impl Chaos {
         let options = Options {
             seed: self.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
             scale: self.size.scale(),
-            only: self.leg,
+            only: self.profile,
             keep_in: self.history,
             binaries,
             say: Arc::new(print),

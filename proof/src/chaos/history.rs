@@ -84,7 +84,7 @@ pub(super) struct SeenOrder {
     pub(super) fixed: String,
 }
 
-/// The history of one leg: kept in memory for the checker, and written down for people.
+/// The history of one profile: kept in memory for the checker, and written down for people.
 pub(super) struct History {
     started: Instant,
     inner: Mutex<Inner>,
@@ -123,7 +123,7 @@ impl History {
         })
     }
 
-    /// The time of this leg.
+    /// The time of this profile.
     pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }

@@ -36,7 +36,7 @@ const PROCESS_LIMIT: Duration = Duration::from_secs(20);
 /// How long faults may take beyond the plan.
 const OVERTIME: Duration = Duration::from_mins(1);
 
-/// Who harms the system of one leg.
+/// Who harms the system of one profile.
 pub(super) struct Injector {
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) links: Links,

@@ -44,7 +44,7 @@ pub(super) struct Shops {
     pub(super) payments: [String; 2],
 }
 
-/// The clients of one leg.
+/// The clients of one profile.
 pub(super) struct Load {
     clients: Vec<Client>,
     shops: Shops,

@@ -8,7 +8,7 @@ use stack::redis::Owner;
 
 use crate::aof::Cut;
 use super::figures::{Figure, Figures};
-use super::legs::Leg;
+use super::profiles::Profile;
 
 pub(super) use kind::{Crowd, Link, Poison, Tcp, FaultKind};
 
@@ -64,16 +64,16 @@ const JUMPS_MS: [i64; 4] = [30_000, -1_500, 3_600_000, -500];
 /// Longer than a month, which is how long orders are remembered.
 const LONG_JUMPS_DAYS: [i64; 4] = [31, -31, 90, -400];
 
-/// Draws the faults of a leg.
-pub(super) fn faults(leg: &Leg, rng: &mut Rng) -> Vec<Fault> {
+/// Draws the faults of a profile.
+pub(super) fn faults(profile: &Profile, rng: &mut Rng) -> Vec<Fault> {
     let mut plan = Vec::new();
     for figure in Figure::ALL {
-        let times = own_times(&leg.planned, figure);
+        let times = own_times(&profile.planned, figure);
         for number in 0..times {
-            if let Some(what) = draw(leg, figure, number, rng) {
+            if let Some(what) = draw(profile, figure, number, rng) {
                 let place = (f64::from(number) + rng.f64()) / f64::from(times);
                 plan.push(Fault {
-                    at: moment(leg, figure, place),
+                    at: moment(profile, figure, place),
                     what,
                 });
             }
@@ -98,7 +98,7 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
 /// A store that is restarted makes consumers look back over its past, and a group that is made again
 /// is given everything once more. Both would heal what a faulty consumer lost before. So the stores
 /// come first, then the groups, and the rest of the window has neither.
-fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
+fn moment(profile: &Profile, figure: Figure, place: f64) -> Duration {
     let (from, to) = match figure {
         Figure::StoreKills
         | Figure::TailCuts
@@ -112,15 +112,15 @@ fn moment(leg: &Leg, figure: Figure, place: f64) -> Duration {
         // The last faults as well happen under load.
         _ => (0.0, 0.95),
     };
-    leg.warm_up + leg.window.mul_f64(from + place * (to - from))
+    profile.warm_up + profile.window.mul_f64(from + place * (to - from))
 }
 
 /// What each has of the time that all faults of a kind have together.
-fn average(together: Duration, leg: &Leg, figure: Figure) -> Duration {
-    together / leg.planned.get(figure).max(1)
+fn average(together: Duration, profile: &Profile, figure: Figure) -> Duration {
+    together / profile.planned.get(figure).max(1)
 }
 
-fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKind> {
+fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKind> {
     let process = PROCESSES[rng.usize(..PROCESSES.len())];
     // Alternating, so that both stores have their share of what happens rarely.
     let store = STORES[number as usize % STORES.len()];
@@ -139,8 +139,8 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKi
                 2 => Tcp::Slow(ms(rng.u64(1..=60))),
                 _ => Tcp::Split(rng.usize(1..=7)),
             };
-            let each = leg.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
-            let longest = average(each, leg, figure) * 2;
+            let each = profile.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
+            let longest = average(each, profile, figure) * 2;
             let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
             let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
             FaultKind::Tcp(link(rng), tcp, time)
@@ -151,7 +151,7 @@ fn draw(leg: &Leg, figure: Figure, number: u32, rng: &mut Rng) -> Option<FaultKi
             let mut release = stop.clone();
             rng.shuffle(&mut release);
             let steps = u32::try_from(stop.len() + release.len()).ok()?;
-            let each = average(leg.window.mul_f64(PARTED_SHARE), leg, figure) / steps;
+            let each = average(profile.window.mul_f64(PARTED_SHARE), profile, figure) / steps;
             FaultKind::Partition {
                 stop,
                 release,
@@ -238,30 +238,30 @@ fn ms(number: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::legs::Scale;
+    use crate::chaos::profiles::Scale;
 
     #[test]
     fn the_same_seed_draws_the_same_faults_and_another_one_others() {
-        let leg = &Scale::Ci.legs()[0];
-        let drawn = |seed| faults(leg, &mut Rng::with_seed(seed));
+        let profile = &Scale::Ci.profiles()[0];
+        let drawn = |seed| faults(profile, &mut Rng::with_seed(seed));
         assert_eq!(drawn(7), drawn(7));
         assert_ne!(drawn(7), drawn(8));
     }
 
     #[test]
     fn every_fault_lies_between_the_warm_up_and_the_end() {
-        for leg in Scale::Nightly.legs() {
-            let plan = faults(&leg, &mut Rng::with_seed(1));
-            let end = leg.warm_up + leg.window;
+        for profile in Scale::Nightly.profiles() {
+            let plan = faults(&profile, &mut Rng::with_seed(1));
+            let end = profile.warm_up + profile.window;
             assert!(
                 plan.iter()
-                    .all(|fault| fault.at >= leg.warm_up && fault.at <= end)
+                    .all(|fault| fault.at >= profile.warm_up && fault.at <= end)
             );
             let kills = plan
                 .iter()
                 .filter(|fault| matches!(fault.what, FaultKind::Kill(_)))
                 .count();
-            assert_eq!(kills, leg.planned.get(Figure::ServiceKills) as usize);
+            assert_eq!(kills, profile.planned.get(Figure::ServiceKills) as usize);
         }
     }
 }

@@ -12,8 +12,8 @@ pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
 /// Long enough for the longest label.
 const LABEL_WIDTH: usize = 42;
 
-/// What came of one leg.
-pub(super) struct LegReport {
+/// What came of one profile.
+pub(super) struct ProfileReport {
     pub(super) name: &'static str,
     pub(super) planned: Figures,
     pub(super) seen: Figures,
@@ -23,7 +23,7 @@ pub(super) struct LegReport {
     pub(super) took: Duration,
 }
 
-impl LegReport {
+impl ProfileReport {
     pub(super) fn holds(&self) -> bool {
         self.findings.iter().all(Finding::holds)
     }

@@ -68,7 +68,7 @@ pub(super) struct Seen {
     pub(super) violations: Vec<String>,
 }
 
-/// The watch over one leg.
+/// The watch over one profile.
 pub(super) struct Watch {
     pub(super) inventory: Arc<Operator>,
     pub(super) payments: Arc<Operator>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::chaos::figures::{Figure, Figures};
-use crate::chaos::legs::Leg;
+use crate::chaos::profiles::Profile;
 
 /// Buyers who want the same last piece.
 pub(crate) const BUYERS: u32 = 50;
@@ -72,10 +72,10 @@ pub(crate) enum Upkeep {
     Delete { product: usize },
 }
 
-/// Draws the wishes of a leg.
-pub(crate) fn wishes(leg: &Leg, rng: &mut Rng) -> Wishes {
+/// Draws the wishes of a profile.
+pub(crate) fn wishes(profile: &Profile, rng: &mut Rng) -> Wishes {
     let mut draw = Draw {
-        leg,
+        profile,
         rng,
         products: Vec::new(),
         last_pieces: Vec::new(),
@@ -96,7 +96,7 @@ pub(crate) fn wishes(leg: &Leg, rng: &mut Rng) -> Wishes {
 }
 
 struct Draw<'a> {
-    leg: &'a Leg,
+    profile: &'a Profile,
     rng: &'a mut Rng,
     products: Vec<NewProduct>,
     last_pieces: Vec<usize>,
@@ -114,15 +114,15 @@ impl Draw<'_> {
         }
         let mut upkeep = Vec::new();
         let times = |planned: &Figures, figure| planned.get(figure);
-        for _ in 0..times(&self.leg.planned, Figure::Deletions) {
+        for _ in 0..times(&self.profile.planned, Figure::Deletions) {
             let product = self.product(PLENTY_STOCK);
             upkeep.push((self.moment(), Upkeep::Delete { product }));
         }
-        for _ in 0..times(&self.leg.planned, Figure::Restocks) {
+        for _ in 0..times(&self.profile.planned, Figure::Restocks) {
             let (product, quantity) = (PLENTY + self.rng.usize(..SCARCE), self.rng.u64(1..=30));
             upkeep.push((self.moment(), Upkeep::Restock { product, quantity }));
         }
-        for _ in 0..times(&self.leg.planned, Figure::Stocktakes) {
+        for _ in 0..times(&self.profile.planned, Figure::Stocktakes) {
             let (product, quantity) = (PLENTY + self.rng.usize(..SCARCE), self.rng.u64(0..=20));
             upkeep.push((self.moment(), Upkeep::Count { product, quantity }));
         }
@@ -131,7 +131,7 @@ impl Draw<'_> {
     }
 
     fn races(&mut self) {
-        for _ in 0..self.leg.planned.get(Figure::LastUnitRaces) {
+        for _ in 0..self.profile.planned.get(Figure::LastUnitRaces) {
             let (product, at) = (self.product(1), self.moment());
             self.last_pieces.push(product);
             for _ in 0..BUYERS {
@@ -148,8 +148,8 @@ impl Draw<'_> {
                 _ => None,
             })
             .collect();
-        let planned = self.leg.planned.get(Figure::Orders);
-        let races = self.leg.planned.get(Figure::LastUnitRaces) * BUYERS;
+        let planned = self.profile.planned.get(Figure::Orders);
+        let races = self.profile.planned.get(Figure::LastUnitRaces) * BUYERS;
         let wanted = planned.saturating_sub(races) + SPARE + planned / SPARE_SHARE;
         for _ in 0..wanted {
             let quantity = self.rng.u64(1..=MOST_PIECES);
@@ -189,7 +189,7 @@ impl Draw<'_> {
     }
 
     fn some_of_the_orders(&mut self, figure: Figure) -> HashSet<usize> {
-        let planned = self.leg.planned.get(figure);
+        let planned = self.profile.planned.get(figure);
         let wanted = (planned + planned / SPARE_SHARE + SPARE) as usize;
         self.rng
             .choose_multiple(0..self.orders.len(), wanted)
@@ -210,7 +210,7 @@ impl Draw<'_> {
     }
 
     fn order_some_time(&mut self, product: usize, quantity: u64) {
-        let at = (self.leg.warm_up + self.leg.window).mul_f64(self.rng.f64());
+        let at = (self.profile.warm_up + self.profile.window).mul_f64(self.rng.f64());
         self.order(at, product, quantity);
     }
 
@@ -229,7 +229,7 @@ impl Draw<'_> {
 
     /// Some time among the faults.
     fn moment(&mut self) -> Duration {
-        self.leg.warm_up + self.leg.window.mul_f64(self.rng.f64())
+        self.profile.warm_up + self.profile.window.mul_f64(self.rng.f64())
     }
 }
 
@@ -240,24 +240,24 @@ fn ms(number: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::legs::Scale;
+    use crate::chaos::profiles::Scale;
 
     #[test]
     fn the_same_seed_draws_the_same_wishes() {
-        let leg = &Scale::Ci.legs()[0];
-        let drawn = |seed| wishes(leg, &mut Rng::with_seed(seed));
+        let profile = &Scale::Ci.profiles()[0];
+        let drawn = |seed| wishes(profile, &mut Rng::with_seed(seed));
         assert_eq!(drawn(7), drawn(7));
         assert_ne!(drawn(7), drawn(8));
     }
 
     #[test]
     fn more_is_wanted_than_planned() {
-        for leg in [Scale::Smoke, Scale::Ci, Scale::Nightly]
+        for profile in [Scale::Smoke, Scale::Ci, Scale::Nightly]
             .into_iter()
-            .flat_map(Scale::legs)
+            .flat_map(Scale::profiles)
         {
-            let wishes = wishes(&leg, &mut Rng::with_seed(3));
-            let wanted = |figure| leg.planned.get(figure) as usize;
+            let wishes = wishes(&profile, &mut Rng::with_seed(3));
+            let wanted = |figure| profile.planned.get(figure) as usize;
             assert!(wishes.orders.len() > wanted(Figure::Orders));
             let count = |has: fn(&Wish) -> bool| wishes.orders.iter().filter(|w| has(w)).count();
             assert!(count(|wish| wish.repeat.is_some()) >= wanted(Figure::Retries));

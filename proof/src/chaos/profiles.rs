@@ -31,7 +31,7 @@ pub(super) enum Durability {
 
 /// One part of a run, on a system of its own.
 #[derive(Clone, Debug)]
-pub(super) struct Leg {
+pub(super) struct Profile {
     pub(super) name: &'static str,
     pub(super) durability: Durability,
     /// Whether the operator destroys data, so that `reconcile` is needed to put things right.
@@ -46,7 +46,7 @@ pub(super) struct Leg {
     pub(super) dropped_per_mille: u32,
 }
 
-/// The settings that the lossy leg gives to its stores.
+/// The settings that the lossy profile gives to its stores.
 pub(super) const EVERY_SECOND: (&str, &str) = ("appendfsync", "everysec");
 
 impl Scale {
@@ -60,15 +60,15 @@ impl Scale {
         }
     }
 
-    /// The legs of a run of this size.
-    pub(super) fn legs(self) -> Vec<Leg> {
+    /// The profiles of a run of this size.
+    pub(super) fn profiles(self) -> Vec<Profile> {
         let (table, warm_up, seconds, dropped_per_mille) = match self {
             Self::Smoke => (SMOKE, 2, [8, 0, 0], 20),
             Self::Quick => (QUICK, 2, [20, 10, 0], 20),
             Self::Ci => (CI, 4, [75, 8, 30], 20),
             Self::Nightly => (NIGHTLY, 10, [600, 30, 180], 40),
         };
-        let leg = |number: usize, name, durability, needs_reconcile| Leg {
+        let profile = |number: usize, name, durability, needs_reconcile| Profile {
             name,
             durability,
             needs_reconcile,
@@ -77,20 +77,20 @@ impl Scale {
             planned: column(table, number),
             dropped_per_mille,
         };
-        let legs = [
-            leg(0, "durable", Durability::Always, false),
-            leg(1, "trimmed", Durability::Always, true),
-            leg(2, "lossy", Durability::EverySecond, true),
+        let profiles = [
+            profile(0, "durable", Durability::Always, false),
+            profile(1, "trimmed", Durability::Always, true),
+            profile(2, "lossy", Durability::EverySecond, true),
         ];
-        let mut legs: Vec<Leg> = legs
+        let mut profiles: Vec<Profile> = profiles
             .into_iter()
-            .filter(|leg| leg.planned.get(Figure::Orders) > 0)
+            .filter(|profile| profile.planned.get(Figure::Orders) > 0)
             .collect();
-        // A quick run ends with the first leg that turns red, and this one is the quicker to tell.
+        // A quick run ends with the first profile that turns red, and this one is the quicker to tell.
         if self == Self::Quick {
-            legs.reverse();
+            profiles.reverse();
         }
-        legs
+        profiles
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn planned(scale: Scale, figure: Figure) -> u32 {
-        scale.legs().iter().map(|leg| leg.planned.get(figure)).sum()
+        scale.profiles().iter().map(|profile| profile.planned.get(figure)).sum()
     }
 
     #[test]
@@ -146,9 +146,9 @@ mod tests {
     fn a_run_lasts_no_longer_than_it_may() {
         let lasts = |scale: Scale| -> u64 {
             scale
-                .legs()
+                .profiles()
                 .iter()
-                .map(|leg| (leg.warm_up + leg.window).as_secs())
+                .map(|profile| (profile.warm_up + profile.window).as_secs())
                 .sum()
         };
         assert!(

@@ -1,8 +1,8 @@
-//! How often what happens, for each scale and each leg.
+//! How often what happens, for each scale and each profile.
 
 use crate::chaos::figures::Figure;
 
-/// What is planned, for each leg: `durable`, `trimmed`, `lossy`.
+/// What is planned, for each profile: `durable`, `trimmed`, `lossy`.
 pub(super) type Table = [(Figure, [u32; LEGS])];
 pub(super) const LEGS: usize = 3;
 

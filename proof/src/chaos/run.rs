@@ -1,4 +1,4 @@
-//! One leg from its start to its report.
+//! One profile from its start to its report.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use crate::supervisor::Supervisor;
 use super::figures::{Figure, Figures, Tally};
 use super::history::History;
 use super::inject::{Declared, Injector};
-use super::legs::{Durability, EVERY_SECOND, Leg};
+use super::profiles::{Durability, EVERY_SECOND, Profile};
 use super::load::{Load, Shops, Wishes};
 use super::plan::{Fault, PROCESSES};
-use super::report::{LegReport, Say};
+use super::report::{ProfileReport, Say};
 use super::resources::Peaks;
 use super::stores::Operators;
 use super::watch::{Seen, Watch};
@@ -34,13 +34,13 @@ const DELAY: Duration = Duration::from_millis(300);
 /// The pause between two lines about how it goes.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A running leg.
+/// A running profile.
 struct Running {
     // Dropped in this order: no process may start again once the system ends.
     supervisor: Arc<Supervisor>,
     links: Links,
     system: Arc<System>,
-    leg: Leg,
+    profile: Profile,
     operators: Operators,
     history: Arc<History>,
     tally: Arc<Tally>,
@@ -56,29 +56,29 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Runs a leg and checks everything.
-pub(super) async fn run(
-    leg: &Leg,
+/// Runs a profile and checks everything.
+pub(super) async fn profile(
+    profile: &Profile,
     mut random: Rng,
     binaries: Binaries,
     folder: &Path,
     say: &Say,
-) -> Result<LegReport> {
+) -> Result<ProfileReport> {
     let started = Instant::now();
-    let faults = plan::faults(leg, &mut random.fork());
-    let wishes = load::wishes(leg, &mut random.fork());
-    let (orders, lasts) = (wishes.orders.len(), (leg.warm_up + leg.window).as_secs());
+    let faults = plan::faults(profile, &mut random.fork());
+    let wishes = load::wishes(profile, &mut random.fork());
+    let (orders, lasts) = (wishes.orders.len(), (profile.warm_up + profile.window).as_secs());
     say(&format!(
         "\nleg {}: {orders} orders and {} faults in {lasts} s",
-        leg.name,
+        profile.name,
         faults.len()
     ));
-    let (system, links) = start(leg, random.u64(..), binaries, folder).await?;
+    let (system, links) = start(profile, random.u64(..), binaries, folder).await?;
     let system = Arc::new(system);
     let running = Running {
         supervisor: Arc::new(Supervisor::start(system.members())),
         links,
-        leg: leg.clone(),
+        profile: profile.clone(),
         operators: Operators::of(&system)?,
         history: Arc::new(History::create(&folder.join("history.jsonl"))?),
         tally: Arc::default(),
@@ -91,10 +91,10 @@ pub(super) async fn run(
         .await;
     running.history.flush();
     outcome?;
-    let (planned, seen) = (planned(leg), running.tally.seen());
+    let (planned, seen) = (planned(profile), running.tally.seen());
     judge.figures(&planned, &seen);
-    Ok(LegReport {
-        name: leg.name,
+    Ok(ProfileReport {
+        name: profile.name,
         planned,
         seen,
         findings: judge.findings,
@@ -104,7 +104,7 @@ pub(super) async fn run(
 }
 
 async fn start(
-    leg: &Leg,
+    profile: &Profile,
     seed: u64,
     binaries: Binaries,
     folder: &Path,
@@ -119,7 +119,7 @@ async fn start(
         .logs(folder)
         .limited()
         .store_environment(shim::environment());
-    if leg.durability == Durability::EverySecond {
+    if profile.durability == Durability::EverySecond {
         builder = builder.redis(EVERY_SECOND.0, EVERY_SECOND.1);
     }
     let (builder, links) = Links::put_into(builder, seed);
@@ -131,9 +131,9 @@ async fn start(
 }
 
 /// The supervisor has as much to do as there are kills and ends.
-fn planned(leg: &Leg) -> Figures {
-    let ends = leg.planned.get(Figure::ServiceKills) + leg.planned.get(Figure::Terminations);
-    leg.planned.with(Figure::Restarts, ends)
+fn planned(profile: &Profile) -> Figures {
+    let ends = profile.planned.get(Figure::ServiceKills) + profile.planned.get(Figure::Terminations);
+    profile.planned.with(Figure::Restarts, ends)
 }
 
 impl Running {
@@ -156,7 +156,7 @@ impl Running {
         let injector = Arc::new(self.injector());
         let start = Instant::now();
         let mut clients = Task(tokio::spawn(load.run(wishes, products, start, seed)));
-        sleep_until(start + self.leg.warm_up).await;
+        sleep_until(start + self.profile.warm_up).await;
         judge.before(&self.system);
         injector.begin();
         let injected = injector.run(faults, start).await;
@@ -169,7 +169,7 @@ impl Running {
         judge.drained(heal::drained(&self.operators).await);
         drop((watch, progress, measuring));
         judge.memory(&peaks.all(&self.system));
-        judge.resources(&self.system, &self.leg.planned).await;
+        judge.resources(&self.system, &self.profile.planned).await;
         let declared = injector
             .declared
             .lock()
@@ -195,7 +195,7 @@ impl Running {
             operators: self.operators.clone(),
             history: self.history.clone(),
             tally: self.tally.clone(),
-            drop_answers: f64::from(self.leg.dropped_per_mille) / 1_000.0,
+            drop_answers: f64::from(self.profile.dropped_per_mille) / 1_000.0,
             declared: Mutex::new(Declared::default()),
             turns: Mutex::default(),
             offsets: Mutex::default(),
@@ -208,7 +208,7 @@ impl Running {
             payments: self.operators.payments.clone(),
             products: products.to_vec(),
             history: self.history.clone(),
-            may_forget: self.leg.durability == Durability::EverySecond,
+            may_forget: self.profile.durability == Durability::EverySecond,
         }
     }
 }

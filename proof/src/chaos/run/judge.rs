@@ -1,4 +1,4 @@
-//! What a leg is judged by, collected while it ends.
+//! What a profile is judged by, collected while it ends.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -14,7 +14,7 @@ use crate::chaos::figures::{Figure, Figures};
 use crate::chaos::heal::{DRAIN_LIMIT, READY_LIMIT};
 use crate::chaos::history::millis;
 use crate::chaos::inject::Declared;
-use crate::chaos::legs::Durability;
+use crate::chaos::profiles::Durability;
 use crate::chaos::plan::PROCESSES;
 use crate::chaos::resources::Usage;
 use crate::chaos::{checker, heal, reconcile};
@@ -155,11 +155,11 @@ impl Judge {
             finding.expect(false, || complaint.clone());
             self.merge(vec![finding]);
         }
-        if running.leg.durability == Durability::Always {
+        if running.profile.durability == Durability::Always {
             self.check(running, declared, false).await?;
         }
         let mut agreement = Finding::new(Rule::StoresAgree);
-        let reconciled = if running.leg.needs_reconcile {
+        let reconciled = if running.profile.needs_reconcile {
             reconcile::apply(&running.system).await?
         } else {
             reconcile::compare(&running.system).await?
@@ -172,7 +172,7 @@ impl Judge {
             self.remarks.push(format!("reconcile: {summary}"));
         }
         self.merge(vec![agreement]);
-        if running.leg.needs_reconcile {
+        if running.profile.needs_reconcile {
             self.drained(heal::drained(&running.operators).await);
             self.check(running, declared, true).await?;
         }
@@ -191,7 +191,7 @@ impl Judge {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let lossy = running.leg.durability == Durability::EverySecond;
+        let lossy = running.profile.durability == Durability::EverySecond;
         let findings = checker::check(&Evidence {
             calls: &running.history.calls(),
             stores: &stores,
