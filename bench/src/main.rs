@@ -5,7 +5,7 @@
 //!
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
 //! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores,
-//! under a [`load`] of [`goods`]; [`bare`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
+//! under a [`load`] of [`catalogue`]; [`bare`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
 //! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
 
@@ -13,7 +13,7 @@ mod bare;
 mod calls;
 mod compare;
 mod figure;
-mod goods;
+mod catalogue;
 mod load;
 mod machine;
 mod measure;

@@ -15,7 +15,7 @@ use stack::role::Role;
 use stack::system::System;
 use tokio::runtime::Runtime;
 
-use crate::goods;
+use crate::catalogue;
 use crate::load::{Load, Until};
 use crate::machine::Group;
 use crate::options::Options;
@@ -144,7 +144,7 @@ impl Rig {
 
     /// Puts products up for sale.
     pub(crate) fn products(&self, count: u64) -> Result<Vec<ProductId>> {
-        goods::create(self.inventory_address()?, count)
+        catalogue::create(self.inventory_address()?, count)
     }
 
     /// Orders of one piece of these products in turn, at all processes that take orders.
@@ -157,7 +157,7 @@ impl Rig {
         let names = self.names(&[Role::PaymentsServe]).into_iter();
         let addresses = names.map(|name| address(&self.system.url(&name)));
         let addresses = addresses.collect::<Result<_>>()?;
-        Ok(goods::orders(addresses, products, connections, until))
+        Ok(catalogue::orders(addresses, products, connections, until))
     }
 
     /// Waits until no order is due, and both groups have acknowledged everything.
@@ -187,7 +187,7 @@ impl Rig {
             let letters = store.dead_letters()?;
             ensure!(letters == 0, "{letters} events were set aside");
         }
-        goods::sold(self.inventory_address()?, products)
+        catalogue::sold(self.inventory_address()?, products)
     }
 
     /// Starts a process again and waits until it is ready.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use shared::contract::event::{Event, OrderCompleted};
 
 use super::template::{Order, Template};
-use crate::goods::order_id;
+use crate::catalogue::order_id;
 use crate::load::{Load, Until};
 use crate::measure::{CONNECTIONS, PRODUCTS};
 use crate::monitor::{Monitor, Told};

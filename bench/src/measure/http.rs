@@ -7,7 +7,7 @@ use shared::contract::id::ProductId;
 use super::CONNECTIONS;
 use crate::bare::Server;
 use crate::figure::{Bare, Sheet};
-use crate::goods::order_id;
+use crate::catalogue::order_id;
 use crate::load::{Load, Request, Until};
 use crate::machine::Group;
 use crate::number::micros_each;

@@ -7,7 +7,7 @@ use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::ProductId;
 
 use crate::figure::Sheet;
-use crate::goods::order_id;
+use crate::catalogue::order_id;
 use crate::load::{Load, Until};
 use crate::monitor::{Monitor, Told};
 use crate::number::{float, per_second, quantile};

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 
-use crate::goods::order_id;
+use crate::catalogue::order_id;
 use crate::load::Answer;
 use crate::number::float;
 
