@@ -5,11 +5,11 @@
 //!
 //! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
 //! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores,
-//! under a [`load`] of [`catalogue`]; [`bare`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
+//! under a [`load`] of [`catalogue`]; [`limits`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
 //! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
 
-mod bare;
+mod limits;
 mod calls;
 mod compare;
 mod figure;
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let Cli { helper, options } = Cli::parse();
     let outcome = match helper {
         Some(Helper::Answer { port, answer }) => {
-            bare::answer(port, &answer).map(|()| ExitCode::SUCCESS)
+            limits::answer(port, &answer).map(|()| ExitCode::SUCCESS)
         }
         None => run(&options),
     };

@@ -53,7 +53,7 @@ pub(crate) fn round(
     }
     if options.limits() && options.wants_any(&[Accept, E2e, Drain, Latency]) {
         tell("the same work on the stores alone");
-        bare::stores(options, binaries, &mut sheet)?;
+        limits::stores(options, binaries, &mut sheet)?;
     }
     Ok(sheet)
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use shared::contract::id::ProductId;
 
 use super::CONNECTIONS;
-use crate::bare::Server;
+use crate::limits::Server;
 use crate::figure::{Bare, Sheet};
 use crate::catalogue::order_id;
 use crate::load::{Load, Request, Until};
