@@ -25,6 +25,7 @@ use crate::server::Server;
 use crate::wait::{wait_for, wait_until};
 use view::View;
 
+mod formation;
 mod moves;
 mod view;
 
@@ -46,8 +47,6 @@ const SETTINGS: [(&str, &str); 6] = [
 pub const BUS: u16 = 10_000;
 /// How long anything here may take that is waited for.
 const LIMIT: Duration = Duration::from_mins(1);
-/// How long the nodes may take to know each other before they are introduced again.
-const MEETING: Duration = Duration::from_secs(10);
 
 /// What a cluster is started with.
 #[derive(Clone)]
@@ -229,57 +228,6 @@ impl Cluster {
             && says(&format!("cluster_slots_ok:{SLOTS}"))
             && says(&format!("cluster_known_nodes:{}", self.nodes.len()))
             && is_synced)
-    }
-
-    /// Makes one cluster of the servers.
-    async fn form(&self) -> Result<()> {
-        for (number, node) in self.nodes.iter().enumerate() {
-            let epoch = (number + 1).to_string();
-            node.tell::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])
-                .await?;
-            if number < self.primaries {
-                let edge = |number: usize| SLOTS * number / self.primaries;
-                let (first, last) = (edge(number).to_string(), (edge(number + 1) - 1).to_string());
-                node.tell::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
-                    .await?;
-            }
-        }
-        let count = self.nodes.len();
-        wait_until("the nodes to know each other", LIMIT, || async {
-            self.meet().await.is_ok()
-        })
-        .await?;
-        for replica in self.primaries..count {
-            let primary = self.view(replica % self.primaries).await?;
-            let id = &primary.myself().context("a node without a name")?.id;
-            self.nodes[replica]
-                .tell::<()>(&["CLUSTER", "REPLICATE", id])
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Introduces all nodes to the first. On a busy machine an introduction is forgotten before it is
-    /// answered, and nobody repeats it.
-    async fn meet(&self) -> Result<()> {
-        for number in 1..self.nodes.len() {
-            let view = self.view(number).await?;
-            let me = view.myself().context("a node without a name")?;
-            let (port, bus) = (me.port.to_string(), me.bus.to_string());
-            self.nodes[0]
-                .tell::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
-                .await?;
-        }
-        let count = self.nodes.len();
-        wait_until("an answer to each introduction", MEETING, || async {
-            for number in 0..count {
-                if self.view(number).await.map_or(0, |view| view.acquainted()) != count {
-                    return false;
-                }
-            }
-            true
-        })
-        .await
     }
 
     fn running(&self) -> impl Iterator<Item = usize> {

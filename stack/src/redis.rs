@@ -21,11 +21,13 @@ use crate::process::{Launch, LineSink, Process};
 use crate::server::Server;
 use crate::wait::wait_for;
 
+pub use owner::Owner;
+
+mod owner;
+
 /// Embedded, so that a test may run from any folder and `run-all` runs exactly what is deployed.
 const CONFIG: &str = include_str!("../../deploy/redis.conf");
 const START: &str = include_str!("../../deploy/start-store.sh");
-const INVENTORY_ACL: &str = include_str!("../../deploy/acl/inventory-store.acl");
-const PAYMENTS_ACL: &str = include_str!("../../deploy/acl/payments-store.acl");
 
 /// What `start-store.sh` says of a disk begins so.
 const DISK: &str = "start-store.sh: the disk of ";
@@ -35,15 +37,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 const PING_LIMIT: Duration = Duration::from_secs(1);
 /// How many free ports are tried when somebody else takes them first.
 const PORT_ATTEMPTS: usize = 5;
-
-/// Whose store it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// Products, stock, `refund_order`.
-    Inventory,
-    /// Orders, `order_completed`.
-    Payments,
-}
 
 /// What a store is started with.
 #[derive(Clone)]
@@ -91,31 +84,6 @@ pub struct RedisServer {
     process: Process,
     /// Keeps a chosen port ours while the server is down between a kill and a restart.
     _reservation: Option<Port>,
-}
-
-impl Owner {
-    /// `inventory` or `payments`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inventory => "inventory",
-            Self::Payments => "payments",
-        }
-    }
-
-    /// The users of the store: of this revision, or of the one whose ACL files are in `folder`.
-    fn acl(self, folder: Option<&Path>) -> Result<String> {
-        let (name, shipped) = match self {
-            Self::Inventory => ("inventory-store.acl", INVENTORY_ACL),
-            Self::Payments => ("payments-store.acl", PAYMENTS_ACL),
-        };
-        folder.map_or_else(
-            || Ok(shipped.to_owned()),
-            |folder| {
-                let path = folder.join(name);
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
-            },
-        )
-    }
 }
 
 impl RedisServer {

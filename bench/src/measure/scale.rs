@@ -13,7 +13,6 @@ use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
-use stack::topology::Topology;
 
 use super::{CONNECTIONS, FIRST_ORDERS, PRODUCTS, latency};
 use crate::figure::{Bare, Sheet};
@@ -21,8 +20,12 @@ use crate::rig::{Rig, Shape, Usage, heard};
 use crate::load::{Load, Until};
 use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
+use shapes::{QUICK, SHAPES};
+use stores::{between, report_store};
 use waits::{sent_orders, since_sent};
 
+mod shapes;
+mod stores;
 mod waits;
 
 /// Orders a second at a light load, and the fewest of them from which anything can be told.
@@ -40,69 +43,6 @@ const BESIDE: [&str; 8] = [
     "taken.p50",
     "taken.p99",
 ];
-const QUICK: [&str; 4] = ["one", "partitions16", "cluster16", "replica_acks1"];
-
-/// What is measured, the system to compare with first.
-const SHAPES: [Shape; 11] = [
-    Shape::ONE,
-    Shape {
-        name: "partitions4",
-        partitions: 4,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "partitions16",
-        partitions: 16,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "processes2",
-        replicas: 2,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "processes3",
-        replicas: 3,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "partitions16_processes2",
-        partitions: 16,
-        replicas: 2,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "partitions16_processes3",
-        partitions: 16,
-        replicas: 3,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "replica_acks0",
-        topology: Topology::Replicated { replicas: 1 },
-        ..Shape::ONE
-    },
-    Shape {
-        name: "replica_acks1",
-        topology: Topology::Replicated { replicas: 1 },
-        acks: 1,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "cluster16",
-        topology: Topology::CLUSTER,
-        partitions: 16,
-        ..Shape::ONE
-    },
-    Shape {
-        name: "cluster16_acks1",
-        topology: Topology::CLUSTER,
-        partitions: 16,
-        acks: 1,
-        ..Shape::ONE
-    },
-];
-
 /// Measures every shape on a system of its own.
 pub(super) fn measure(
     options: &Options,
@@ -183,57 +123,6 @@ fn at_most(
         report_store(&name, store, &nodes, orders, used.foreign, sheet);
     }
     Ok(())
-}
-
-fn report_store(
-    shape: &str,
-    store: &str,
-    nodes: &[Usage],
-    orders: u64,
-    foreign: f64,
-    sheet: &mut Sheet,
-) {
-    let mut part = |what: &str, unit, value| {
-        sheet.part(format!("{shape}.{what}"), unit, value, foreign);
-    };
-    let each = |node: &Usage| micros_each(node.processor, orders);
-    part(
-        &format!("cpu.{store}-redis"),
-        "us/order",
-        nodes.iter().map(each).sum(),
-    );
-    if nodes.len() > 1 {
-        for node in nodes {
-            let kind = if node.is_primary {
-                "primary"
-            } else {
-                "replica"
-            };
-            let number = node.name.rsplit(' ').next().unwrap_or_default();
-            part(
-                &format!("cpu.{store}-redis.{kind}-{number}"),
-                "us/order",
-                each(node),
-            );
-        }
-    }
-    let primaries = || nodes.iter().filter(|node| node.is_primary);
-    let sum = |of: fn(&Usage) -> u64| float(primaries().map(of).sum::<u64>());
-    part(
-        &format!("network.{store}-redis"),
-        "B/order",
-        sum(|node| node.network) / float(orders),
-    );
-    part(
-        &format!("file.{store}-redis"),
-        "B/order",
-        sum(|node| node.file) / float(orders),
-    );
-    part(
-        &format!("connections.{store}-redis"),
-        "",
-        sum(|node| node.connections),
-    );
 }
 
 /// What looking for work takes while there is none. It hardly grows with the orders.
@@ -344,77 +233,5 @@ fn is_number(rest: &str) -> bool {
             .is_some_and(|number| number.parse::<u16>().is_ok())
 }
 
-fn between(before: &[Usage], after: &[Usage]) -> Vec<Usage> {
-    before
-        .iter()
-        .zip(after)
-        .map(|(before, after)| after.since(before))
-        .collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processes_of_a_role_count_together_and_nodes_of_stores_not() {
-        let members = [
-            ("payments serve", 1.0),
-            ("payments serve 2", 2.0),
-            ("inventory consume", 4.0),
-            ("payments redis 0", 8.0),
-        ];
-        let members = members
-            .map(|(name, seconds)| (name.to_owned(), seconds))
-            .into();
-        let of = |wanted| {
-            let all = by_role(&members);
-            all.into_iter().find(|(role, _)| *role == wanted).unwrap().1
-        };
-        assert!((of(Role::PaymentsServe) - 3.0).abs() < 1e-9);
-        assert!((of(Role::InventoryConsume) - 4.0).abs() < 1e-9);
-        assert!(of(Role::PaymentsConsume).abs() < 1e-9);
-    }
-
-    #[test]
-    fn every_shape_is_put_beside_one_of_each() {
-        assert_eq!(SHAPES[0].name, Shape::ONE.name);
-        assert!(
-            QUICK
-                .iter()
-                .all(|name| SHAPES.iter().any(|shape| shape.name == *name))
-        );
-        let mut sheet = Sheet::default();
-        sheet.higher("scale.one.rate".to_owned(), "orders/s", 200.0, 0.0);
-        sheet.higher("scale.partitions4.rate".to_owned(), "orders/s", 100.0, 0.0);
-        put_beside_one(&SHAPES[1], &mut sheet);
-        let rows = crate::figure::rows(&[sheet]);
-        assert!((rows[1].limits[0].ratio - 0.5).abs() < 1e-9);
-        assert_eq!(rows[0].limits, []);
-    }
-
-    #[test]
-    fn a_store_of_several_nodes_is_told_as_a_whole_and_node_by_node() {
-        let node = |name: &str, is_primary, processor| Usage {
-            name: name.to_owned(),
-            is_primary,
-            processor,
-            network: 500,
-            ..Usage::default()
-        };
-        let nodes = [
-            node("payments redis 0", true, 0.1),
-            node("payments redis 1", false, 0.3),
-        ];
-        let mut sheet = Sheet::default();
-        report_store("scale.x", "payments", &nodes, 1_000, 0.0, &mut sheet);
-        let value = |name: &str| sheet.value(&format!("scale.x.{name}")).unwrap();
-        assert!((value("cpu.payments-redis") - 400.0).abs() < 1e-6);
-        assert!((value("cpu.payments-redis.primary-0") - 100.0).abs() < 1e-6);
-        assert!((value("cpu.payments-redis.replica-1") - 300.0).abs() < 1e-6);
-        assert!(
-            (value("network.payments-redis") - 0.5).abs() < 1e-9,
-            "of the primaries"
-        );
-    }
-}
+mod tests;
