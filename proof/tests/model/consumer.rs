@@ -20,7 +20,7 @@ pub(crate) struct Consumer {
     /// It died and nobody starts it again.
     pub(crate) gone: bool,
     /// It reads what it was given before, not new entries.
-    recovering: bool,
+    pub(crate) recovering: bool,
     /// The incarnation of the own store for which the recent past was acted on again.
     pub(crate) done: Option<Incarnation>,
     pub(crate) pass: Option<Pass>,
@@ -37,14 +37,14 @@ pub(crate) struct Consumer {
 /// An entry on its way from delivery to acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Hand {
-    entry: Entry,
-    stage: Stage,
+    pub(crate) entry: Entry,
+    pub(crate) stage: Stage,
     /// The incarnation of the store that the stage depends on: `WAIT` answers about one incarnation.
-    incarnation: Incarnation,
+    pub(crate) incarnation: Incarnation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Stage {
+pub(crate) enum Stage {
     /// Delivered; behind a gate, not before the replica knows of it too.
     Read,
     /// To be acted on.
@@ -242,86 +242,5 @@ impl World {
         self.stream(role).acknowledge(id);
         self.consumers[consumer].hand = None;
         true
-    }
-
-    fn read(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer {
-            role,
-            gone,
-            recovering,
-            pass,
-            ..
-        } = self.consumers[consumer];
-        if gone || pass.is_some() {
-            return false;
-        }
-        if self.must_look(consumer, rules) && self.look(consumer, rules) {
-            return true;
-        }
-        if self.consumers[consumer].must_look {
-            return false;
-        }
-        let now = self.stream_clock(role);
-        let stream = self.stream(role);
-        if stream.group.is_none() {
-            if rules.has(Planted::GroupAtTheEnd) {
-                stream.create_group_at_the_end();
-            } else {
-                stream.create_group();
-            }
-            return true;
-        }
-        let entry = if recovering {
-            stream.read_own_pending(consumer)
-        } else {
-            stream.read_new(consumer, now)
-        };
-        let was_recovering =
-            entry.is_none() && std::mem::take(&mut self.consumers[consumer].recovering);
-        was_recovering || entry.is_some_and(|entry| self.receive(consumer, entry, rules))
-    }
-
-    fn receive(&mut self, consumer: usize, entry: Entry, rules: &Rules) -> bool {
-        let gated = rules.profile == Profile::Gated;
-        let stage = if gated { Stage::Read } else { Stage::Known };
-        let incarnation = self.incarnation(self.consumers[consumer].role.stream_side());
-        self.consumers[consumer].hand = Some(Hand {
-            entry,
-            stage,
-            incarnation,
-        });
-        true
-    }
-
-    /// A look is due every two seconds, and after every failure: new entries come after it.
-    fn must_look(&self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer {
-            role,
-            done,
-            must_look,
-            looked,
-            ..
-        } = self.consumers[consumer];
-        must_look || self.is_look_due(role.own_side(), done) || self.age > looked + rules.step
-    }
-
-    /// Takes over what a dead consumer left.
-    pub(crate) fn claim(&mut self, consumer: usize, rules: &Rules) -> bool {
-        let Consumer {
-            role,
-            gone,
-            recovering,
-            hand,
-            ..
-        } = self.consumers[consumer];
-        if gone || recovering || hand.is_some() {
-            return false;
-        }
-        let now = self.stream_clock(role);
-        let claimed = self.stream(role).claim(consumer, now, rules.reclaim_idle);
-        if claimed.is_some() {
-            rules.seen.count(Sight::Takeover);
-        }
-        claimed.is_some_and(|entry| self.receive(consumer, entry, rules))
     }
 }

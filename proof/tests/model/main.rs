@@ -29,10 +29,12 @@ mod faults;
 mod gate;
 mod histories;
 mod inventory;
+mod large;
 mod payments;
 mod peace;
 mod planted;
 mod properties;
+mod reading;
 mod replay;
 mod role;
 mod rules;
@@ -92,7 +94,7 @@ fn tell(seed: u64, mut history: History) -> String {
 fn every_history_of_a_small_system_keeps_every_rule_and_ends_in_agreement() {
     let large = told("MODEL_LARGE").is_some();
     let (systems, patience) = if large {
-        (small::large_systems(), LARGE_PATIENCE)
+        (large::large_systems(), LARGE_PATIENCE)
     } else {
         (small::systems(), PATIENCE)
     };

@@ -156,42 +156,8 @@ fn gone(small: Small) -> Small {
     }
 }
 
-/// What takes minutes.
-pub(crate) fn large_systems() -> Vec<Small> {
-    let all = |mut small: Small| {
-        small.extras.push(crash(small.size.order_consumers));
-        small
-    };
-    vec![
-        forgetful(sold_out(shop(
-            "both stores forget a refund",
-            Profile::Lossy,
-            1,
-            1,
-        ))),
-        forgetful(sold_out(shop(
-            "both stores fail over with a refund",
-            Profile::Gated,
-            1,
-            1,
-        ))),
-        all(forgetful(shop(
-            "everything at once to two orders",
-            Profile::Lossy,
-            2,
-            2,
-        ))),
-        all(forgetful(shop(
-            "everything at once behind a gate",
-            Profile::Gated,
-            2,
-            2,
-        ))),
-    ]
-}
-
 /// As many orders for the last piece, as many consumers that take it, and one for the refunds.
-fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -> Small {
+pub(crate) fn shop(name: &'static str, profile: Profile, orders: usize, consumers: usize) -> Small {
     let delay = 1;
     let size = Size {
         stock: vec![1],
@@ -235,7 +201,7 @@ fn at_once(mut small: Small) -> Small {
 }
 
 /// Each store falls behind and loses its tail once.
-fn forgetful(small: Small) -> Small {
+pub(crate) fn forgetful(small: Small) -> Small {
     let extras = STORES
         .iter()
         .flat_map(|side| [lag(*side), restart(*side)])
@@ -258,7 +224,7 @@ fn once(small: Small) -> Small {
     }
 }
 
-fn sold_out(small: Small) -> Small {
+pub(crate) fn sold_out(small: Small) -> Small {
     Small {
         size: Size {
             stock: vec![0],
@@ -283,7 +249,7 @@ fn restart(side: Side) -> Extra {
     some(1, [Fault::Restart(side)])
 }
 
-fn crash(consumers: usize) -> Extra {
+pub(crate) fn crash(consumers: usize) -> Extra {
     some(1, (0..consumers).map(|consumer| Fault::Crash { consumer }))
 }
 

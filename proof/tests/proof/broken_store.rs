@@ -1,4 +1,4 @@
-//! What can happen to a store: lost tails, old copies, a full disk, a clock that jumps.
+//! Stores that lose their tails, or get an old copy back.
 
 use std::fs;
 use std::path::Path;
@@ -14,40 +14,7 @@ use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
 use stack::wait::wait_until;
 
-use crate::support::{LIMIT, guard};
-
-async fn start(dir: &Path, overrides: Overrides) -> (RedisServer, Operator) {
-    let server = tokio::task::spawn_blocking(server::shared)
-        .await
-        .unwrap()
-        .unwrap();
-    let redis = RedisServer::start(RedisOptions {
-        store: Owner::Inventory,
-        dir: dir.join("store"),
-        server,
-        guard: guard().await,
-        sink: None,
-        overrides,
-    });
-    let redis = redis.await.unwrap();
-    let operator = Operator::of(&redis).unwrap();
-    (redis, operator)
-}
-
-fn shimmed() -> Overrides {
-    Overrides {
-        environment: Some(shim::environment()),
-        ..Overrides::default()
-    }
-}
-
-async fn counter(operator: &Operator) -> Option<u64> {
-    operator.insist(&["GET", "counter"], LIMIT).await.unwrap()
-}
-
-async fn count(operator: &Operator) -> u64 {
-    operator.insist(&["INCR", "counter"], LIMIT).await.unwrap()
-}
+use crate::support::{LIMIT, count, counter, start};
 
 #[tokio::test]
 async fn a_lost_tail_takes_the_last_commands_with_it() {
@@ -194,125 +161,4 @@ async fn settings_of_a_test_replace_the_shipped_ones() {
         .ask::<String>(&["CONFIG", "SET", "no-such-setting", "1"])
         .await;
     assert!(refused.is_err());
-}
-
-#[tokio::test]
-async fn the_clock_of_a_store_jumps_while_it_runs() {
-    let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
-    let now = async || operator.ask::<(i64, i64)>(&["TIME"]).await.unwrap().0;
-    let right = now().await;
-    for seconds in [3_600, -30, 0] {
-        shim::offset_clock(redis.dir(), seconds * 1_000).unwrap();
-        let jumped = wait_until("the clock to jump", LIMIT, || async {
-            (0..30).contains(&(now().await - right - seconds))
-        });
-        jumped.await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_ends_a_store_that_answers_only_what_it_has_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
-    count(&operator).await;
-    shim::fill_disk(redis.dir(), true).unwrap();
-    assert!(
-        operator.ask::<u64>(&["INCR", "counter"]).await.is_err(),
-        "it answered"
-    );
-    wait_until("its end", LIMIT, || async {
-        redis.process().exit().is_some()
-    })
-    .await
-    .unwrap();
-    shim::fill_disk(redis.dir(), false).unwrap();
-    redis.restart().await.unwrap();
-    assert_eq!(counter(&operator).await, Some(1));
-}
-
-#[tokio::test]
-async fn a_full_disk_makes_a_store_that_writes_every_second_refuse_until_there_is_room() {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = vec![("appendfsync".to_owned(), "everysec".to_owned())];
-    let (redis, operator) = start(
-        dir.path(),
-        Overrides {
-            settings,
-            ..shimmed()
-        },
-    )
-    .await;
-    count(&operator).await;
-    shim::fill_disk(redis.dir(), true).unwrap();
-    wait_until("a refusal", LIMIT, || async {
-        let refused = operator.ask::<u64>(&["INCR", "counter"]).await.err();
-        refused.is_some_and(|error| error.code() == Some("MISCONF"))
-    })
-    .await
-    .unwrap();
-    assert!(counter(&operator).await.is_some(), "reads are answered");
-    shim::fill_disk(redis.dir(), false).unwrap();
-    let soon = LIMIT.min(Duration::from_secs(10));
-    wait_until("room", soon, || async {
-        operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
-    })
-    .await
-    .unwrap();
-}
-
-#[tokio::test]
-async fn a_store_that_starts_on_a_full_disk_reads_and_takes_changes_once_there_is_room() {
-    for policy in ["always", "everysec"] {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = vec![("appendfsync".to_owned(), policy.to_owned())];
-        let (redis, operator) = start(
-            dir.path(),
-            Overrides {
-                settings,
-                ..shimmed()
-            },
-        )
-        .await;
-        count(&operator).await;
-        shim::fill_disk(redis.dir(), true).unwrap();
-        redis.restart().await.unwrap();
-        assert_eq!(counter(&operator).await, Some(1), "{policy}");
-        for _ in 0..3 {
-            let refused = operator.ask::<u64>(&["INCR", "counter"]).await.unwrap_err();
-            assert_eq!(refused.code(), Some("NOREPLICAS"), "{policy}");
-        }
-        shim::fill_disk(redis.dir(), false).unwrap();
-        wait_until("room", LIMIT, || async {
-            operator.ask::<u64>(&["INCR", "counter"]).await.is_ok()
-        })
-        .await
-        .unwrap();
-        redis.restart().await.unwrap();
-        assert_eq!(counter(&operator).await, Some(2), "{policy}");
-    }
-}
-
-#[tokio::test]
-async fn a_store_that_only_reads_ends_when_it_is_asked_to_and_when_its_server_dies() {
-    let dir = tempfile::tempdir().unwrap();
-    let (redis, operator) = start(dir.path(), shimmed()).await;
-    count(&operator).await;
-    shim::fill_disk(redis.dir(), true).unwrap();
-    redis.restart().await.unwrap();
-    assert!(redis.process().stop(LIMIT).await.unwrap().success());
-    redis.restart().await.unwrap();
-    let info: String = operator.insist(&["INFO", "server"], LIMIT).await.unwrap();
-    let pid = info
-        .lines()
-        .find_map(|line| line.strip_prefix("process_id:"))
-        .unwrap();
-    let server = Pid::from_raw(pid.trim().parse().unwrap());
-    assert_ne!(
-        redis.pid(),
-        u32::try_from(server.as_raw()).unwrap(),
-        "it starts the server anew"
-    );
-    kill(server, Signal::SIGKILL).unwrap();
-    assert!(!redis.process().wait(LIMIT).await.unwrap().success());
 }

@@ -7,5 +7,6 @@
 
 mod broken_store;
 mod proxy;
+mod shim;
 mod support;
 mod system;

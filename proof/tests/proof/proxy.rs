@@ -15,95 +15,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{LIMIT, guard};
 
+use link::{Client, Link, command};
+
+mod link;
+
+
 /// Long enough to be sure that nothing comes, because everything here takes microseconds.
 const SILENCE: Duration = Duration::from_millis(150);
 const SEED: u64 = 7;
-
-/// A store behind a proxy.
-struct Link {
-    proxy: Arc<Proxy>,
-    redis: RedisServer,
-    _dir: TempDir,
-}
-
-impl Link {
-    async fn open() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let server = tokio::task::spawn_blocking(server::shared)
-            .await
-            .unwrap()
-            .unwrap();
-        let redis = RedisServer::start(RedisOptions {
-            store: Owner::Inventory,
-            dir: dir.path().join("store"),
-            server,
-            guard: guard().await,
-            sink: None,
-            overrides: Overrides::default(),
-        });
-        let redis = redis.await.unwrap();
-        let proxy = Proxy::start(Protocol::Redis, redis.port(), SEED).unwrap();
-        Self {
-            proxy: Arc::new(proxy),
-            redis,
-            _dir: dir,
-        }
-    }
-
-    /// A connection through the proxy, as the operator.
-    async fn client(&self) -> Client {
-        let mut client = Client(
-            TcpStream::connect(("127.0.0.1", self.proxy.port()))
-                .await
-                .unwrap(),
-        );
-        let url = self.redis.url(User::Operator);
-        let password = url.split([':', '@']).nth(2).unwrap();
-        client.send(&["AUTH", "operator", password]).await;
-        client.expect("+OK\r\n").await;
-        client
-    }
-
-    /// What stands in the store, seen past the proxy.
-    async fn counter(&self) -> Option<u64> {
-        let operator = stack::operator::Operator::of(&self.redis).unwrap();
-        operator.ask(&["GET", "counter"]).await.unwrap()
-    }
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    async fn send(&mut self, words: &[&str]) {
-        self.0.write_all(&command(words)).await.unwrap();
-    }
-
-    async fn expect(&mut self, answer: &str) {
-        let mut bytes = vec![0; answer.len()];
-        timeout(LIMIT, self.0.read_exact(&mut bytes))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&bytes), answer);
-    }
-
-    async fn expect_silence(&mut self) {
-        let read = timeout(SILENCE, self.0.read(&mut [0; 64])).await;
-        assert!(read.is_err(), "{read:?}");
-    }
-
-    async fn expect_end(&mut self) {
-        let read = timeout(LIMIT, self.0.read(&mut [0; 64])).await.unwrap();
-        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
-    }
-}
-
-fn command(words: &[&str]) -> Vec<u8> {
-    let parts = words
-        .iter()
-        .map(|word| format!("${}\r\n{word}\r\n", word.len()));
-    format!("*{}\r\n{}", words.len(), parts.collect::<String>()).into_bytes()
-}
 
 #[tokio::test]
 async fn pipelined_commands_pass_in_order_whole_or_in_pieces_or_late() {

@@ -18,6 +18,11 @@ use stack::{project, redis};
 
 use crate::harness::{Answer, LIMIT, Shop, insist};
 
+use points::{POINTS, Point, To};
+
+mod points;
+
+
 /// Nothing is left to chance here, so any seed will do.
 const SEED: u64 = 1;
 const DEFAULT_REPEATS: usize = 2;
@@ -32,56 +37,6 @@ const SCARCE: u32 = 3;
 const WANTED: u32 = 2;
 /// Orders of each kind.
 const ORDERS: usize = 2;
-
-/// Where a link leads.
-enum To {
-    Store,
-    OtherStore,
-    Inventory,
-}
-
-/// A command of a process.
-struct Point {
-    process: &'static str,
-    to: To,
-    command: &'static str,
-    /// What stands in an answer that matters; reads and timers also come back with nothing.
-    telling: &'static str,
-}
-
-const fn point(process: &'static str, to: To, command: &'static str) -> Point {
-    Point {
-        process,
-        to,
-        command,
-        telling: "",
-    }
-}
-
-const POINTS: [Point; 12] = [
-    point("payments serve", To::Inventory, "GET /products/"),
-    point("payments serve", To::Store, "FCALL place_orders"),
-    point("payments serve", To::Store, "FCALL cancel_order"),
-    // A bulk string of the length of an id: an order was paid.
-    Point {
-        telling: "$36\r\n",
-        ..point("payments consume", To::Store, "FCALL complete_due")
-    },
-    Point {
-        telling: "order_id",
-        ..point("inventory consume", To::OtherStore, "XREADGROUP")
-    },
-    point("inventory consume", To::Store, "FCALL apply_orders"),
-    point("inventory consume", To::OtherStore, "XACK"),
-    Point {
-        telling: "order_id",
-        ..point("payments consume", To::OtherStore, "XREADGROUP")
-    },
-    point("payments consume", To::Store, "FCALL refund_orders"),
-    point("payments consume", To::OtherStore, "XACK"),
-    point("inventory serve", To::Store, "FCALL adjust_stock"),
-    point("inventory serve", To::Store, "FCALL create_product"),
-];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_done_twice_wherever_a_process_is_killed() {

@@ -22,133 +22,13 @@ use tokio::time::timeout;
 
 use crate::harness::{LIMIT, Shop};
 
+pub(crate) use pipe::{PIPE_BYTES, Reader, Watched, full_pipe};
+
+mod pipe;
+
+
 /// What `docker stop` and Kubernetes allow is longer.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// How many bytes a pipe takes that nobody reads.
-pub(crate) const PIPE_BYTES: usize = 64 * 1024;
-
-/// A pipe that is full from the beginning, and its reader.
-pub(crate) fn full_pipe() -> (PipeReader, Stdio) {
-    let (reader, mut writer) = pipe().unwrap();
-    writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
-    (reader, writer.into())
-}
-
-/// A process with outputs of the test's own, and a client for it.
-pub(crate) struct Watched {
-    child: Child,
-    url: String,
-    client: Client,
-}
-
-impl Watched {
-    /// Starts a process of inventory beside the system, whose standard output is `stdout`.
-    async fn beside(shop: &Shop, stdout: impl Into<Stdio>, env: &[(&str, &str)]) -> Self {
-        Self::start(shop.command(Role::InventoryServe, env), stdout).await
-    }
-
-    async fn start(mut command: Command, stdout: impl Into<Stdio>) -> Self {
-        let port = ports::free().unwrap();
-        let address = format!("127.0.0.1:{}", port.number());
-        drop(port);
-        let child = command
-            .env("HTTP_ADDR", &address)
-            .stdout(stdout)
-            .spawn()
-            .unwrap();
-        Self::known(child, format!("http://{address}")).await
-    }
-
-    /// A process that listens at `url`, as soon as it is ready.
-    pub(crate) async fn known(child: Child, url: String) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
-        let watched = Self { child, url, client };
-        wait_until(&watched.url, LIMIT, || async {
-            let asked = watched
-                .client
-                .get(format!("{}/readyz", watched.url))
-                .send()
-                .await;
-            asked.is_ok_and(|answer| answer.status() == 200)
-        })
-        .await
-        .unwrap();
-        watched
-    }
-
-    /// The status of the answer.
-    async fn get(&self, path: &str) -> u16 {
-        self.client
-            .get(format!("{}{path}", self.url))
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
-    }
-
-    /// Leaves it no descriptor beside those that it has.
-    fn take_descriptors(&self) {
-        let pid = self.child.id().unwrap().to_string();
-        let mut limit = std::process::Command::new("prlimit");
-        let limited = limit.args(["--pid", &pid, "--nofile=3:"]).status().unwrap();
-        assert!(limited.success(), "{limited}");
-    }
-
-    pub(crate) async fn terminate(&mut self) -> Option<i32> {
-        let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
-        kill(pid, Signal::SIGTERM).unwrap();
-        let ended = timeout(STOP_LIMIT, self.child.wait());
-        ended.await.expect("it ignores SIGTERM").unwrap().code()
-    }
-}
-
-/// What was read of an output so far, by a thread that waits for `pause` after each line until it
-/// is told to hurry.
-#[derive(Clone, Default)]
-pub(crate) struct Reader {
-    lines: Arc<Mutex<Vec<String>>>,
-    hurries: Arc<AtomicBool>,
-}
-
-impl Reader {
-    pub(crate) fn start(output: PipeReader, pause: Duration) -> Self {
-        let reader = Self::default();
-        let Self { lines, hurries } = reader.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                lines.lock().unwrap().push(line);
-                if !hurries.load(Ordering::Relaxed) {
-                    thread::sleep(pause);
-                }
-            }
-        });
-        reader
-    }
-
-    fn count(&self, found: impl Fn(&str) -> bool) -> usize {
-        self.lines
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|line| found(line))
-            .count()
-    }
-
-    async fn wait(&self, what: &str, found: impl Fn(&str) -> bool) {
-        wait_until(what, LIMIT, || async { self.count(&found) > 0 })
-            .await
-            .unwrap();
-    }
-
-    pub(crate) fn objects(&self) -> Vec<Value> {
-        let lines = self.lines.lock().unwrap();
-        lines
-            .iter()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-}
 
 #[tokio::test]
 async fn a_shop_whose_logs_nobody_reads_goes_on_and_stops_in_time() {

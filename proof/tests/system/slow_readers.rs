@@ -21,24 +21,17 @@ use tokio::time::timeout;
 use crate::crowds::make_room;
 use crate::harness::{Answer, LIMIT, Shop, client};
 
+use target::{SMALL_BUFFER, Target};
+
+mod target;
+
+
 /// Nearly as many as a process takes (`MAX_CONNECTIONS`): a few are left to others.
 const CROWD: usize = 4_096 - 64;
 /// Twice as many as there are places for requests (`MAX_REQUESTS`).
 const FEW: usize = 1_024;
 /// Nearly as many live streams as a process takes: half of its connections.
 const STREAMS: usize = 2_048 - 16;
-/// The smallest buffer that a socket can have.
-const SMALL_BUFFER: u32 = 2 * 1024;
-/// What the kernel may keep of answers for each connection: see `shared::http::server`.
-const MAX_KEPT: u64 = 24 * 1024;
-/// The same of requests: what it is told, and as much again.
-const MAX_UNREAD: u64 = 32 * 1024;
-/// Requests on each connection, one behind the other, so that all buffers fill.
-const REPEATED: usize = 8;
-/// How long a crowd may take to gather.
-const CROWD_LIMIT: Duration = Duration::from_mins(2);
-/// Addresses from which the crowd comes.
-const ADDRESSES: u8 = 200;
 /// Things in the largest page, and letters of the largest name.
 const THINGS: usize = 100;
 const LETTERS: usize = 200;
@@ -49,125 +42,6 @@ const HALF_HEAD: usize = 15 * 1024;
 const POURED: usize = 1024 * 1024;
 /// How long a client waits for the other end to take more.
 const POUR_PAUSE: Duration = Duration::from_millis(200);
-/// Clients that connect at once: fewer than the kernel keeps for a process that is slow to accept.
-const AT_ONCE: usize = 100;
-
-/// One of two services, as its clients see it.
-struct Target<'a> {
-    shop: &'a Shop,
-    process: &'static str,
-    address: SocketAddr,
-}
-
-impl<'a> Target<'a> {
-    fn of(shop: &'a Shop, process: &'static str) -> Self {
-        let url = shop.system.url(process);
-        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Self {
-            shop,
-            process,
-            address,
-        }
-    }
-
-    async fn say(&self, number: usize, text: &str) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(SMALL_BUFFER).unwrap();
-        let last = u8::try_from(number % usize::from(ADDRESSES)).unwrap() + 2;
-        socket
-            .bind((Ipv4Addr::new(127, 0, 0, last), 0).into())
-            .unwrap();
-        let mut stream = socket.connect(self.address).await.unwrap();
-        stream.write_all(text.as_bytes()).await.unwrap();
-        stream
-    }
-
-    /// Sends this, and sees that there is an answer.
-    async fn ask(&self, number: usize, text: &str) -> TcpStream {
-        let stream = self.say(number, text).await;
-        stream.readable().await.unwrap();
-        stream
-    }
-
-    /// Waits until the kernel keeps this number of bytes: clients have been sent more than they have room for.
-    async fn wait_kept(&self, bytes: u64) {
-        let kept = || async { self.in_kernel().0 >= bytes };
-        wait_until("answers that nobody takes", LIMIT, kept)
-            .await
-            .unwrap();
-    }
-
-    /// A crowd of clients sends this, sees that there is an answer, and does not read it.
-    async fn crowd(&self, count: usize, text: &str) -> Vec<TcpStream> {
-        let asked = iter(0..count).map(|number| self.ask(number, text));
-        let asked = asked.buffer_unordered(AT_ONCE).collect();
-        timeout(CROWD_LIMIT, asked)
-            .await
-            .expect("not everybody is answered")
-    }
-
-    /// The process lives, answers probes at once, and has used no more memory than it has.
-    async fn assert_well(&self, what: &str, crowd: usize) {
-        let url = format!("{}/livez", self.shop.system.url(self.process));
-        let probe = client().get(url).timeout(Duration::from_secs(10));
-        Answer::to(probe).await.expect(200);
-        let used = peak(&self.shop.system.process(self.process)).unwrap();
-        let (kept, unread) = self.in_kernel();
-        let mib = |bytes: u64| bytes / 1024 / 1024;
-        eprintln!(
-            "{} {what}: {} MiB at most, in the kernel {} MiB of answers and {} MiB of requests",
-            self.process,
-            mib(used),
-            mib(kept),
-            mib(unread)
-        );
-        let total = used + kept + unread;
-        assert!(total < SERVICE_LIMIT, "{what}: {} MiB", mib(total));
-        let crowd = crowd as u64;
-        assert!(
-            kept <= crowd * MAX_KEPT,
-            "{what}: {} MiB of answers",
-            mib(kept)
-        );
-        assert!(
-            unread <= crowd * MAX_UNREAD,
-            "{what}: {} MiB of requests",
-            mib(unread)
-        );
-    }
-
-    /// Bytes of answers that the kernel keeps, and of requests that the process has not read.
-    fn in_kernel(&self) -> (u64, u64) {
-        let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
-        let port = format!(":{:04X}", self.address.port());
-        let of = |line: &str| {
-            let fields: Vec<_> = line.split_whitespace().collect();
-            let ours = fields[1].ends_with(&port);
-            let (kept, unread) = fields[4].split_once(':').unwrap();
-            let bytes = |hex| u64::from_str_radix(hex, 16).unwrap();
-            ours.then(|| (bytes(kept), bytes(unread)))
-        };
-        let of_all = sockets.lines().skip(1).filter_map(of);
-        of_all.fold((0, 0), |(kept, unread), (more, read)| {
-            (kept + more, unread + read)
-        })
-    }
-
-    /// A crowd asks for this page and does not read it. When it is gone everybody is served.
-    async fn assert_stands(&self, path: &str, count: usize, headers: &str) {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
-        let crowd = self.crowd(count, &request.repeat(REPEATED)).await;
-        self.assert_well(path, count).await;
-        drop(crowd);
-        let list = if self.process.starts_with("inventory") {
-            "/products"
-        } else {
-            "/orders"
-        };
-        let url = format!("{}{list}?limit=1", self.shop.system.url(self.process));
-        Answer::patiently(client().get(url)).await.expect(200);
-    }
-}
 
 /// Whether an event has arrived, after the head of the answer and its first piece.
 async fn is_told(stream: &TcpStream) -> bool {

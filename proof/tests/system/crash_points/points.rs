@@ -1,0 +1,62 @@
+//! The commands at which a process is killed.
+
+use std::time::Instant;
+use futures_util::future::join_all;
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+use shared::contract::event::{Event, RefundOrder};
+use shared::contract::id::{OrderId, ProductId};
+use proof::links::Links;
+use proof::proxy::{Moment, Proxy, Trap};
+use stack::{project, redis};
+use crate::harness::{Answer, LIMIT, Shop, insist};
+
+/// Where a link leads.
+pub(super) enum To {
+    Store,
+    OtherStore,
+    Inventory,
+}
+
+/// A command of a process.
+pub(super) struct Point {
+    pub(super) process: &'static str,
+    pub(super) to: To,
+    pub(super) command: &'static str,
+    /// What stands in an answer that matters; reads and timers also come back with nothing.
+    pub(super) telling: &'static str,
+}
+
+pub(super) const fn point(process: &'static str, to: To, command: &'static str) -> Point {
+    Point {
+        process,
+        to,
+        command,
+        telling: "",
+    }
+}
+
+pub(super) const POINTS: [Point; 12] = [
+    point("payments serve", To::Inventory, "GET /products/"),
+    point("payments serve", To::Store, "FCALL place_orders"),
+    point("payments serve", To::Store, "FCALL cancel_order"),
+    // A bulk string of the length of an id: an order was paid.
+    Point {
+        telling: "$36\r\n",
+        ..point("payments consume", To::Store, "FCALL complete_due")
+    },
+    Point {
+        telling: "order_id",
+        ..point("inventory consume", To::OtherStore, "XREADGROUP")
+    },
+    point("inventory consume", To::Store, "FCALL apply_orders"),
+    point("inventory consume", To::OtherStore, "XACK"),
+    Point {
+        telling: "order_id",
+        ..point("payments consume", To::OtherStore, "XREADGROUP")
+    },
+    point("payments consume", To::Store, "FCALL refund_orders"),
+    point("payments consume", To::OtherStore, "XACK"),
+    point("inventory serve", To::Store, "FCALL adjust_stock"),
+    point("inventory serve", To::Store, "FCALL create_product"),
+];

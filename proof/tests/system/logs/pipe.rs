@@ -1,0 +1,147 @@
+//! Processes whose logs go through a pipe, and readers of it.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::Client;
+use serde_json::Value;
+use shared::base::line_writer::MAX_LINE_BYTES;
+use stack::ports;
+use stack::role::Role;
+use stack::wait::wait_until;
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use crate::harness::{LIMIT, Shop};
+
+/// How many bytes a pipe takes that nobody reads.
+pub(crate) const PIPE_BYTES: usize = 64 * 1024;
+
+/// A pipe that is full from the beginning, and its reader.
+pub(crate) fn full_pipe() -> (PipeReader, Stdio) {
+    let (reader, mut writer) = pipe().unwrap();
+    writer.write_all(&vec![b'x'; PIPE_BYTES]).unwrap();
+    (reader, writer.into())
+}
+
+/// A process with outputs of the test's own, and a client for it.
+pub(crate) struct Watched {
+    pub(super) child: Child,
+    pub(super) url: String,
+    pub(super) client: Client,
+}
+
+impl Watched {
+    /// Starts a process of inventory beside the system, whose standard output is `stdout`.
+    pub(super) async fn beside(shop: &Shop, stdout: impl Into<Stdio>, env: &[(&str, &str)]) -> Self {
+        Self::start(shop.command(Role::InventoryServe, env), stdout).await
+    }
+
+    pub(super) async fn start(mut command: Command, stdout: impl Into<Stdio>) -> Self {
+        let port = ports::free().unwrap();
+        let address = format!("127.0.0.1:{}", port.number());
+        drop(port);
+        let child = command
+            .env("HTTP_ADDR", &address)
+            .stdout(stdout)
+            .spawn()
+            .unwrap();
+        Self::known(child, format!("http://{address}")).await
+    }
+
+    /// A process that listens at `url`, as soon as it is ready.
+    pub(crate) async fn known(child: Child, url: String) -> Self {
+        let client = Client::builder().no_proxy().build().unwrap();
+        let watched = Self { child, url, client };
+        wait_until(&watched.url, LIMIT, || async {
+            let asked = watched
+                .client
+                .get(format!("{}/readyz", watched.url))
+                .send()
+                .await;
+            asked.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await
+        .unwrap();
+        watched
+    }
+
+    /// The status of the answer.
+    pub(super) async fn get(&self, path: &str) -> u16 {
+        self.client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    }
+
+    /// Leaves it no descriptor beside those that it has.
+    pub(super) fn take_descriptors(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        let mut limit = std::process::Command::new("prlimit");
+        let limited = limit.args(["--pid", &pid, "--nofile=3:"]).status().unwrap();
+        assert!(limited.success(), "{limited}");
+    }
+
+    pub(crate) async fn terminate(&mut self) -> Option<i32> {
+        let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
+        kill(pid, Signal::SIGTERM).unwrap();
+        let ended = timeout(STOP_LIMIT, self.child.wait());
+        ended.await.expect("it ignores SIGTERM").unwrap().code()
+    }
+}
+
+/// What was read of an output so far, by a thread that waits for `pause` after each line until it
+/// is told to hurry.
+#[derive(Clone, Default)]
+pub(crate) struct Reader {
+    pub(super) lines: Arc<Mutex<Vec<String>>>,
+    pub(super) hurries: Arc<AtomicBool>,
+}
+
+impl Reader {
+    pub(crate) fn start(output: PipeReader, pause: Duration) -> Self {
+        let reader = Self::default();
+        let Self { lines, hurries } = reader.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+                if !hurries.load(Ordering::Relaxed) {
+                    thread::sleep(pause);
+                }
+            }
+        });
+        reader
+    }
+
+    pub(super) fn count(&self, found: impl Fn(&str) -> bool) -> usize {
+        self.lines
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| found(line))
+            .count()
+    }
+
+    pub(super) async fn wait(&self, what: &str, found: impl Fn(&str) -> bool) {
+        wait_until(what, LIMIT, || async { self.count(&found) > 0 })
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let lines = self.lines.lock().unwrap();
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
