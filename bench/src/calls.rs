@@ -79,7 +79,7 @@ mod tests {
         };
         let counted = calls(&[("fcall", 10), ("hset", 100), ("hget", 8), ("info", 7)]);
         assert!((habits.by_clients(0, &counted) - 14.0).abs() < 1e-9);
-        // Nobody listened to the other store.
+        // No monitor listened to the other store.
         assert!((habits.by_clients(1, &calls(&[("xack", 3)])) - 3.0).abs() < 1e-9);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Change {
     pub(crate) foreign_cores: f64,
 }
 
-/// What became of a figure.
+/// How a figure has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {

@@ -137,7 +137,7 @@ fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
         Some(before) => compare::table(&changes, &before.revision),
         None => now.table() + &now.legend(),
     };
-    // Whoever closed the pipe has seen enough.
+    // A reader that closed the pipe has seen enough.
     let _ = std::io::stdout().lock().write_all(table.as_bytes());
     now.warnings().iter().for_each(|warning| say(warning));
     let regressed = compare::has_regressed(&changes);
@@ -157,7 +157,7 @@ fn conclude(reports: &[Report], options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Says what goes on to whoever watches; the table alone goes to standard output.
+/// Writes progress to standard error; only the table goes to standard output.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -2,7 +2,7 @@
 //!
 //! A Lua error does not undo the writes before it, so a function has to find out everything before it
 //! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the function,
-//! and compares the dumps of the whole store: whoever answers an error must have changed nothing.
+//! and compares the dumps of the whole store. A function that answers an error must have changed nothing.
 
 use odd::{NUMBERS, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ mod missing;
 mod odd;
 mod subject;
 
-/// Digits of the whole numbers that Lua knows exactly, and of those that Redis can still add to.
+/// The most digits of a whole number that Lua knows exactly, and of a number to which Redis can still add.
 const DIGITS: usize = 15;
 const SUM_DIGITS: usize = 18;
 
@@ -268,7 +268,7 @@ fn changes(before: &Fingerprints, after: &Fingerprints) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether a text is a whole number of at most so many digits.
+/// Whether a text is a whole number of at most this number of digits.
 fn is_whole(text: &str, digits: usize) -> bool {
     (1..=digits).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }

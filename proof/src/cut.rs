@@ -25,13 +25,13 @@ use tokio::net::TcpStream;
 use crate::atomicity::{SpoilRig, Subject};
 use crate::twin::snapshot::{Snapshot, read_all};
 
-/// Up to so many bytes are cut at each one of them, where `CUT_EVERYWHERE` does not say otherwise.
+/// A log of up to this number of bytes is cut at each byte, unless `CUT_EVERYWHERE` says otherwise.
 const CUT_EVERYWHERE: usize = 1_200;
-/// Of more, those so near to a border are cut, and so many others.
+/// A longer log is cut within `NEAR` bytes of the start of each command, and at `SAMPLE` random other bytes.
 const NEAR: usize = 3;
 const SAMPLE: usize = 250;
-/// A server that does not outlive a log that is cut has to be started for each; then only every so
-/// many offsets are tried.
+/// Some servers exit when a log is cut, and have to be started again for each cut. There, only every
+/// `COSTLY_STEP`-th offset is tried.
 const COSTLY_STEP: usize = 8;
 /// Cuts that are also read by a server at its start, for each call.
 const STARTS: usize = 3;
@@ -50,7 +50,7 @@ pub struct LogLoader {
     _dir: TempDir,
 }
 
-/// After how many cuts in so many bytes none or all of a call was there.
+/// The number of cuts that left none of a call and of those that left all of it, within `bytes` bytes.
 #[derive(Default)]
 struct Cuts {
     bytes: usize,

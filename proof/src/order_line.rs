@@ -39,7 +39,7 @@ pub fn changed(line: &str, change: impl FnOnce(&mut Vec<String>)) -> String {
 ///
 /// # Panics
 ///
-/// When there is no such order.
+/// When the store has no such order.
 pub async fn change(operator: &Redis, id: impl Display, change: impl FnOnce(&mut Vec<String>)) {
     let key = format!("order:{id}");
     let found = operator.run(Command::new("GET").key(key.as_str())).await;

@@ -51,15 +51,14 @@ pub struct Proxy {
 pub struct Faults {
     /// New connections are closed as soon as they are made.
     pub refuse: bool,
-    /// What is accepted and kept, and not passed on before the block is gone, as in a partition:
-    /// nobody is told.
+    /// Bytes of this direction are kept until the block is gone. As in a partition, neither end is told.
     pub block: Block,
     /// Everything is this much late, each way.
     pub delay: Duration,
     /// Everything is passed on in pieces of 1 to this many bytes; 0 leaves it whole.
     pub piece: usize,
-    /// How likely it is for each answer that it is swallowed, and the connection cut: done, but
-    /// nobody was told. 0 to 1.
+    /// The probability, 0 to 1, that an answer is swallowed and its connection cut: the command is done, and
+    /// the client does not know.
     pub drop_answers: f64,
 }
 

@@ -121,8 +121,8 @@ impl Build {
     }
 }
 
-/// Binaries somebody else has built. `stack` may be missing there; then it is the running program
-/// or stands beside it.
+/// Binaries that were built before. If `stack` is missing among them, the running program is `stack`, or
+/// stands beside it.
 fn ready(dir: &Path, exe: &Path) -> Result<Binaries> {
     let existing = |path: PathBuf| {
         ensure!(

@@ -36,9 +36,9 @@ const SETTINGS: [(&str, &str); 6] = [
     ("cluster-enabled", "yes"),
     ("cluster-config-file", "nodes.conf"),
     ("cluster-announce-ip", "127.0.0.1"),
-    // A node that is silent for so many milliseconds has failed, if most primaries find so.
+    // Milliseconds of silence after which a node has failed, if most primaries agree.
     ("cluster-node-timeout", "1000"),
-    // Partitions do not depend on one another: those that are there go on.
+    // Partitions do not depend on one another, so a lost one does not stop the others.
     ("cluster-require-full-coverage", "no"),
     // Each primary has the replica that it was given.
     ("cluster-allow-replica-migration", "no"),
@@ -249,7 +249,7 @@ impl Cluster {
     }
 }
 
-/// What became of a slot.
+/// A slot that has moved.
 #[derive(Debug)]
 pub struct Moved {
     /// How many keys went with it.

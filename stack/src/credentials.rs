@@ -131,7 +131,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     fs::rename(&temporary, path).with_context(context)
 }
 
-/// A password that nobody can guess.
+/// A random password.
 pub(crate) fn random_password() -> Result<String> {
     // Bytes past the last whole multiple of the alphabet are dropped, so that every letter is
     // equally likely.

@@ -88,7 +88,7 @@ pub fn spawn(command: Command) -> io::Result<Child> {
 /// fails.
 pub fn exec(farewell: Farewell, parent: u32, command: &[OsString]) -> Result<Infallible> {
     ask(farewell)?;
-    // The parent may have died before the kernel was asked; then nobody would ever send the signal.
+    // If the parent died before this request, the kernel would never send the signal.
     anyhow::ensure!(
         std::os::unix::process::parent_id() == parent,
         "the parent {parent} is gone"

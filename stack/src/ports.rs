@@ -17,8 +17,8 @@ const ATTEMPTS: usize = 200;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// The UDP port of the same number is the reservation: nobody here serves UDP, no other process
-    /// can hold it at the same time, and it is given back when the process ends, however it ends.
+    /// The UDP port of the same number is the reservation. No process here serves UDP, so only one
+    /// holds it at a time. The kernel gives it back when its process ends.
     _reservation: UdpSocket,
 }
 

@@ -54,7 +54,7 @@ struct State {
 }
 
 impl Process {
-    /// Starts it. `sink` also gets each line, for those who want to print them.
+    /// Starts it. `sink`, if given, gets each line that the process writes.
     pub fn start(launch: Launch, guard: Guard, sink: Option<LineSink>) -> Result<Self> {
         let process = Self::prepare(launch, guard, sink);
         process.restart()?;
@@ -127,7 +127,7 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Waits until it has ended, also when somebody starts it again at once.
+    /// Waits until it has ended. A restart at once does not hide the end.
     pub async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
         let pid = self.pid();
         ensure!(pid != 0, "`{}` was never started", self.name());

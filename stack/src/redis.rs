@@ -35,7 +35,7 @@ const DISK: &str = "start-store.sh: the disk of ";
 const READY_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const PING_LIMIT: Duration = Duration::from_secs(1);
-/// How many free ports are tried when somebody else takes them first.
+/// The number of free ports to try while other processes take them first.
 const PORT_ATTEMPTS: usize = 5;
 
 /// What a store is started with.

@@ -104,7 +104,7 @@ impl System {
     ///
     /// # Panics
     ///
-    /// When there is none, because then the test is wrong.
+    /// When the system has no process of that name, because then the test is wrong.
     pub fn process(&self, name: &str) -> Arc<Process> {
         self.member(name).process
     }
@@ -252,7 +252,7 @@ fn isolate(launch: &mut Launch, env: &[(String, String)], extra: Vec<(&str, Stri
     launch.env.extend_from_slice(env);
 }
 
-/// A sink that writes into a file of this name. A line that cannot be written is no reason to stop.
+/// A sink that writes into a file of this name. It drops a line that cannot be written.
 fn log_file(folder: &Path, name: &str) -> Result<LineSink> {
     let path = folder.join(format!("{}.log", name.replace(' ', "-")));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;

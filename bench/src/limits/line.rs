@@ -40,7 +40,7 @@ impl Line {
         items(stream.get(1)).iter().filter_map(entry).collect()
     }
 
-    /// How many orders were applied, by an answer that says 1 for each of those.
+    /// The number of orders that were applied: the answer has a 1 for each.
     pub(super) fn ones(answer: &Value) -> u64 {
         let ones = items(Some(answer))
             .iter()

@@ -121,7 +121,7 @@ pub(crate) fn answer(port: u16, file: &Path) -> Result<()> {
                     Ok::<_, Infallible>(response)
                 }
             });
-            // A client that leaves is no mistake of the server.
+            // A client may leave at any time.
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
     })

@@ -51,7 +51,7 @@ impl Order {
         }
     }
 
-    /// One that nobody has placed yet.
+    /// An order that was not placed yet.
     pub(crate) fn fresh() -> Self {
         let id = OrderId::mint();
         Self::placed(id, &id.to_string())

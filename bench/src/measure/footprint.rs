@@ -1,4 +1,4 @@
-//! What the system takes while nobody asks anything.
+//! What the system takes while it has no clients.
 
 use std::thread::sleep;
 

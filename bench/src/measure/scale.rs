@@ -32,7 +32,7 @@ mod waits;
 const RATE: u32 = 100;
 const FEWEST: u64 = 50;
 const LIGHT_CONNECTIONS: usize = 8;
-/// The figures that are put beside those of one of each.
+/// The figures of a shape that are compared with those of [`Shape::ONE`].
 const BESIDE: [&str; 8] = [
     "rate",
     "cpu",
@@ -125,7 +125,7 @@ fn at_most(
     Ok(())
 }
 
-/// What looking for work takes while there is none. It hardly grows with the orders.
+/// What the search for work takes while the system is idle. It hardly grows with the orders.
 fn at_rest(rig: &mut Rig, shape: &Shape, options: &Options, sheet: &mut Sheet) -> Result<()> {
     let group = rig.group();
     let before = [rig.inventory.usage()?, rig.payments.usage()?];

@@ -11,7 +11,7 @@ pub(super) const TYPES: [(&str, &str, &[&str]); 6] = [
 ];
 
 /// Texts where a whole number should stand: the smallest and largest of several kinds, what Lua
-/// takes for a number although it is none of ours, and what is no number at all.
+/// takes for a number although it is not written as ours are, and texts that are not numbers.
 pub(super) const NUMBERS: [&str; 22] = [
     "",
     " ",

@@ -9,7 +9,7 @@ use crate::invocation::Invocation;
 pub struct Subject {
     /// The call, which changes something on the store of the bench.
     pub invocation: Invocation,
-    /// Keys that the function makes itself, beside those that it is given.
+    /// Keys that the function builds itself, beside those of the call.
     pub derived: Vec<String>,
     /// Keys whose damage does not keep the function from the rest of what it does.
     pub optional: Vec<String>,

@@ -70,7 +70,7 @@ pub(super) enum Rule {
     FiguresReached,
 }
 
-/// What became of a rule.
+/// What the checker found about a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) rule: Rule,

@@ -26,7 +26,7 @@ pub(super) enum Op {
     Create,
     /// Pieces of it arrived.
     Restock,
-    /// Somebody counted them.
+    /// A person counted the stock.
     Count,
     /// Take it out of the catalogue.
     Delete,

@@ -36,7 +36,7 @@ const PROCESS_LIMIT: Duration = Duration::from_secs(20);
 /// How long faults may take beyond the plan.
 const OVERTIME: Duration = Duration::from_mins(1);
 
-/// Who harms the system of one profile.
+/// Harms the system of one profile.
 pub(super) struct Injector {
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) links: Links,
@@ -193,7 +193,7 @@ impl Injector {
         }
     }
 
-    /// Waits for the turn of whoever wants to harm `what`.
+    /// Waits until no other fault harms `what`.
     async fn turn(&self, what: &str) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);

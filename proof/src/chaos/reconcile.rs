@@ -11,7 +11,7 @@ use stack::system::System;
 
 /// A comparison of a hundred thousand orders, and the repair of a thousand of them.
 const LIMIT: Duration = Duration::from_mins(3);
-/// One run repairs so many differences at most, and then another is needed.
+/// One run repairs a bounded number of differences. This is the number of runs.
 const MOST_RUNS: usize = 20;
 /// A run that waited for so long waited for something that will not come, and so would the next.
 const IN_VAIN: Duration = Duration::from_secs(25);

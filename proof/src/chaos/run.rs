@@ -213,7 +213,7 @@ impl Running {
     }
 }
 
-/// A line every few seconds, so that nobody has to wonder.
+/// Writes a line every few seconds, so that a person sees progress.
 async fn progress(tally: Arc<Tally>, say: Say) {
     let started = Instant::now();
     loop {

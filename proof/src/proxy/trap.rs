@@ -21,7 +21,7 @@ pub enum Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spring {
     /// Nothing passes any more in either direction until the client is gone (or the link is cut):
-    /// whoever armed the trap has all the time to kill it.
+    /// the test that armed the trap has time to kill it.
     Hold,
     /// It is closed at once.
     Cut,
@@ -152,7 +152,7 @@ pub(super) struct Sprung {
 }
 
 impl Sprung {
-    /// Tells whoever armed it, if they still want to know.
+    /// Tells the test that armed it, unless the test has stopped listening.
     pub(super) fn tell(self) {
         let _ = self.teller.send(());
     }

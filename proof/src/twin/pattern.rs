@@ -20,7 +20,7 @@ const CHANGES_PER_ENTRY: usize = 16;
 /// Characters of a time in RFC 3339 with milliseconds.
 const DATE_LENGTH: usize = 24;
 
-/// The time at which a step happened, and so many milliseconds after it.
+/// Placeholder for a time: `later_ms` milliseconds after `step`.
 pub fn at(step: usize, later_ms: u64) -> String {
     format!("⟦at {step} {later_ms}⟧")
 }
@@ -30,7 +30,7 @@ pub fn date(step: usize) -> String {
     format!("⟦date {step}⟧")
 }
 
-/// How many milliseconds after step `now` it is so many milliseconds after an earlier step.
+/// Placeholder for a remaining wait: the milliseconds from step `now` until `later_ms` after `step`.
 pub fn until(step: usize, later_ms: u64, now: usize) -> String {
     format!("⟦until {step} {later_ms} {now}⟧")
 }

@@ -43,7 +43,7 @@ impl Cluster {
             }
             anyhow::ensure!(began.elapsed() < LIMIT, "slot {slot} is still on the move");
         }
-        // The new owner first: if this is where it ends, the slot is somebody's.
+        // The new owner first: if this is the last step that succeeds, the slot still has an owner.
         self.set_slot(to, slot, &["NODE", &target]).await?;
         self.set_slot(from, slot, &["NODE", &target]).await?;
         let took = began.elapsed();

@@ -55,7 +55,7 @@ impl Seen {
             bus: bus.parse().ok()?,
             is_myself: flags.contains("myself"),
             is_stranger: flags.contains("handshake"),
-            // What is on the move stands in brackets, and is no number.
+            // A slot on the move stands in brackets, so it does not parse as a number.
             ranges: words.skip(5).filter_map(range).collect(),
         })
     }

@@ -14,7 +14,7 @@ const KEPT_LINES: usize = 400;
 /// A longer line is cut into pieces, so that a child cannot fill our memory.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// A process whose output nobody reads is read again after this time at the latest.
+/// The longest time for which [`Reading::Never`] leaves the output of a process unread.
 const UNREAD_LIMIT: Duration = Duration::from_mins(1);
 
 /// How the output of a process is read.
@@ -94,7 +94,7 @@ impl Lines {
             .collect()
     }
 
-    /// Whether nobody can write any more.
+    /// Whether every writer has closed its end.
     pub(super) fn are_complete(&self) -> bool {
         self.open_pipes.load(Ordering::Acquire) == 0
     }

@@ -78,7 +78,7 @@ sentinel failover-timeout {name} {failover_ms}
         self.port.number()
     }
 
-    /// Waits until it knows so many others and so many replicas.
+    /// Waits until it knows this number of other Sentinels and of replicas.
     pub(super) async fn wait_ready(&self, others: usize, replicas: usize) -> Result<()> {
         wait_for("a Sentinel to know everybody", LIMIT, || async {
             let known = |about| async move { self.ask(about).await?.list().ok() };

@@ -48,7 +48,7 @@ const WHEELS: [(&str, &str, &str); 4] = [
 /// 1.6 MB; the limit is for a network that swallows packets.
 const DOWNLOAD_LIMIT: Duration = Duration::from_mins(3);
 const UNPACK_LIMIT: Duration = Duration::from_mins(1);
-/// Somebody else's download is waited for a little longer than it can take.
+/// How long to wait for another process that downloads the same. A download takes less.
 const LOCK_PATIENCE: Duration = Duration::from_secs(260);
 
 /// The kept server, fetched with `python` first if there is none yet.
@@ -67,7 +67,7 @@ pub(super) fn server(store: &Path, python: &Path) -> Result<Server> {
     }
     fs::create_dir_all(store).with_context(|| format!("cannot create {}", store.display()))?;
     let _lock = lock::take(&store.join("lock"), LOCK_PATIENCE)?;
-    // Whoever held the lock before may have brought the server.
+    // Another process may have fetched the server while this one waited for the lock.
     if let Ok(server) = check(&program) {
         return Ok(server);
     }

@@ -25,7 +25,7 @@ pub(crate) enum Ink {
     Title,
     /// Who speaks: a service, a stream.
     Label,
-    /// What stands there for those who look closely.
+    /// A detail, which a hasty reader may skip.
     Detail,
     /// As it should be.
     Good,
@@ -34,7 +34,7 @@ pub(crate) enum Ink {
 }
 
 impl Screen {
-    /// Colours are for terminals, and not for those who set `NO_COLOR`.
+    /// Uses colours on a terminal, unless `NO_COLOR` is set.
     pub(crate) fn new(no_color: bool) -> Self {
         let unwanted = no_color || project::variable("NO_COLOR").is_some();
         Self {
@@ -58,10 +58,10 @@ impl Screen {
         }
     }
 
-    /// One line as it is. Nobody reading any more is no reason to stop half-way.
+    /// Writes one line. The program goes on when its reader is gone.
     #[expect(
         clippy::unused_self,
-        reason = "whoever writes has a screen, so that all output goes one way"
+        reason = "a method, so that all output goes through a screen"
     )]
     pub(crate) fn line(self, text: &str) {
         let mut stdout = io::stdout().lock();

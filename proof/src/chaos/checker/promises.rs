@@ -78,7 +78,7 @@ fn one_for_each_key(evidence: &Evidence<'_>, placed: &Placed<'_>, finding: &mut 
     }
     let mut orders: HashMap<u32, &str> = HashMap::new();
     for (id, order) in &evidence.stores.orders {
-        // An order that nobody asked for is for another rule.
+        // `NothingInvented` is about orders without a request.
         let Some(call) = placed.request(&order.request) else {
             continue;
         };

@@ -57,7 +57,7 @@ pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
             .iter()
             .filter(|movement| other(&movement.kind));
         let brought: i64 = by_hand.map(|movement| movement.delta).sum();
-        // Stock of a deleted product that is given back is given to nobody.
+        // A deleted product takes no stock back.
         let sold = taken.get(id.as_str()).copied().unwrap_or_default();
         let expected = brought - sold;
         let stock = product.stock.unwrap_or_default();

@@ -59,7 +59,7 @@ pub(crate) struct Movement {
     pub(crate) note: Option<String>,
 }
 
-/// What became of an order at inventory.
+/// What inventory has recorded of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
     /// Its stock was taken by this movement.

@@ -20,7 +20,7 @@ pub(crate) struct Declared {
 pub(crate) struct Trimmed {
     pub(crate) store: Owner,
     pub(crate) order: String,
-    /// Nobody had been given it, or nobody had acknowledged it.
+    /// No consumer had been given it, or none had acknowledged it.
     pub(crate) unread: bool,
 }
 

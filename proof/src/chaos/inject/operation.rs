@@ -173,7 +173,7 @@ impl Injector {
             .arg(stream.group);
         let deadline = Instant::now() + TRIM_PATIENCE;
         while Instant::now() < deadline {
-            // Once: after an error nobody would know what is gone.
+            // Only once: an error does not tell what is gone.
             let entries: Vec<[String; 2]> = self.operators.to(store).run(&script).await?;
             if !entries.is_empty() {
                 let trimmed = |[order, state]: [String; 2]| Trimmed {
@@ -236,7 +236,7 @@ impl Injector {
         Ok(())
     }
 
-    /// Adds an entry; twice, where nobody knows about the first.
+    /// Adds an entry, and adds it again where the first attempt got no answer.
     async fn add(&self, store: Owner, fields: &[&str]) -> Result<()> {
         let words = [&["XADD", stream(store).key, "*"], fields].concat();
         let deadline = Instant::now() + LIMIT;

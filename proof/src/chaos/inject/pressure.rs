@@ -1,4 +1,4 @@
-//! Logs that nobody reads, and crowds that take places.
+//! Logs without a reader, and crowds that take all connections.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -26,7 +26,7 @@ const IDLE_CLIENTS: usize = 3_000;
 const UNREADING_CLIENTS: usize = 500;
 /// Asked for at once on each connection.
 const UNREAD_ANSWERS: usize = 4;
-/// As little as the kernel allows is kept for those who do not read.
+/// The smallest buffer that the kernel allows, for clients that do not read.
 const UNREAD_BUFFER: u32 = 4_096;
 /// One that is not let in by then stays outside.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);

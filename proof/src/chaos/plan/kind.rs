@@ -26,13 +26,13 @@ pub(in crate::chaos) enum FaultKind {
     },
     /// In milliseconds, forward or back.
     JumpClock(Owner, i64),
-    /// So many days forward or back, and there again, while the consumers and the store restart.
+    /// This number of days forward or back, and then right again, while the consumers and the store restart.
     LongJump(Owner, i64),
     OutOfMemory(Owner, Duration),
     DiskFull(Owner, Duration),
     /// It ends by itself, and is started while its disk is still full.
     StoreExit(Owner, Duration),
-    /// Nobody reads its log, or somebody does so slowly.
+    /// Its log is read slowly, or not at all.
     UnreadLog(&'static str, Reading, Duration),
     /// Connections to a process that only take its places.
     Flood(&'static str, Crowd, Duration),
@@ -67,7 +67,7 @@ pub(in crate::chaos) enum Link {
 pub(in crate::chaos) enum Tcp {
     /// All connections are closed.
     Cut,
-    /// Nothing passes, and nobody is told.
+    /// Nothing passes, and neither end is told.
     HalfOpen,
     /// Every piece takes this long.
     Slow(Duration),
@@ -80,7 +80,7 @@ pub(in crate::chaos) enum Tcp {
 pub(in crate::chaos) enum Poison {
     /// None of the fields of an event.
     Rubbish,
-    /// A type that nobody knows.
+    /// A type that no consumer knows.
     UnknownType,
     /// An event without its order.
     NoOrder,

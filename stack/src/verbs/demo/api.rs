@@ -14,7 +14,7 @@ use stack::client;
 
 use crate::verbs::screen::{Ink, Screen, members};
 
-/// Nobody waits for an order for more than 30 s, and every other answer comes far sooner.
+/// A wait for an order ends after 30 s, and every other answer comes far sooner.
 const ANSWER_LIMIT: Duration = Duration::from_secs(45);
 
 /// Both services of one system.
@@ -85,7 +85,7 @@ impl Api {
         })
     }
 
-    /// Whether that service says it is ready; `None` if nobody answers there.
+    /// Whether the service says that it is ready; `None` without an answer.
     pub(crate) async fn is_ready(&self, service: Service) -> Option<bool> {
         let url = format!("{}/readyz", self.url(service));
         let answer = client::Answer::attempt(self.client.get(url)).await.ok()?;

@@ -1,4 +1,4 @@
-//! An order on its way to its end, as whoever placed it follows it.
+//! Follows an order to its end, as the client that placed it would.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Api {
         Ok(Life { order, ending })
     }
 
-    /// The service lets nobody wait for ever, so it may have to be asked again.
+    /// The service bounds each wait, so a long wait takes several requests.
     async fn wait_final(&self, wait: &Request) -> Result<Answer> {
         loop {
             let order = self.ask(wait).await?.expect(StatusCode::OK)?;

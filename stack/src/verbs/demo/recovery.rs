@@ -18,7 +18,7 @@ const STOCK: u64 = 1_000;
 /// They are placed one after the other, so that they are also paid one after the other and there is
 /// a middle to be killed in.
 const ORDER_INTERVAL: Duration = Duration::from_millis(5);
-/// The consumer is killed when it has taken the stock of so many orders.
+/// The number of orders whose stock the consumer takes before it is killed.
 const TAKEN: u64 = 50;
 /// What is still pending after this time is stuck, not on its way.
 const STUCK_AFTER: Duration = Duration::from_millis(200);

@@ -118,7 +118,7 @@ impl Stage {
         .await?
     }
 
-    /// What the processes that have ended by themselves said last, for whoever has to find out why.
+    /// The last lines of each process that has ended by itself: the reason stands there.
     pub(super) async fn obituaries(&self) -> Vec<String> {
         let mut obituaries = Vec::new();
         for role in Role::ALL {

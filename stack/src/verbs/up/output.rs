@@ -14,7 +14,7 @@ use stack::project;
 
 /// As wide as the longest name.
 const NAME_WIDTH: usize = 17;
-/// Longest wait at the end for somebody to read the last lines.
+/// The longest wait at the end for a reader of the last lines.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(1);
 /// What a line of `deploy/start-store.sh` begins with.
 const START_SCRIPT: &str = "start-store.sh: ";

@@ -19,7 +19,7 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How soon the end of a child is noticed.
 const WATCH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What runs by now; it grows while the system starts, so that whoever stops it stops all of it.
+/// The processes that run. Each is added as it starts, so that a stop in the middle stops all of them.
 #[derive(Default)]
 pub(super) struct Running {
     stores: Mutex<Vec<Arc<RedisServer>>>,
