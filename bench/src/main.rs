@@ -9,11 +9,11 @@
 //! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
 //! side.
 
-mod limits;
 mod calls;
+mod catalogue;
 mod compare;
 mod figure;
-mod catalogue;
+mod limits;
 mod load;
 mod machine;
 mod measure;

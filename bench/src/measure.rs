@@ -3,8 +3,8 @@
 use anyhow::Result;
 use stack::binaries::Binaries;
 
-use crate::bare;
 use crate::figure::Sheet;
+use crate::limits;
 use crate::load::Until;
 use crate::options::{Measure, Options};
 use crate::rig::Rig;

@@ -30,13 +30,13 @@ mod figures;
 mod heal;
 mod history;
 mod inject;
-mod run;
-mod profiles;
 mod load;
 mod plan;
+mod profiles;
 mod reconcile;
 mod report;
 mod resources;
+mod run;
 mod stores;
 mod watch;
 
@@ -68,7 +68,8 @@ pub async fn run(options: Options) -> Result<bool> {
         say,
     } = options;
     say(&format!("chaos: seed {seed}, scale {}", scale.name()));
-    let wanted = |profile: &profiles::Profile| only.as_deref().is_none_or(|name| name == profile.name);
+    let wanted =
+        |profile: &profiles::Profile| only.as_deref().is_none_or(|name| name == profile.name);
     let (mut held, mut planned, mut seen) = (true, Figures::default(), Figures::default());
     // Every profile draws from a generator of its own, whether the others run or not.
     let mut random = Rng::with_seed(seed);

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use clap::Args;
-use stack::binaries::Build;
+use clap::{Args, Parser};
+use proof::chaos;
 use proof::chaos::{Options, Scale};
-use stack::note::note;
-use stack::{chaos, server};
+use shared::service::cli::note;
+use stack::binaries::Build;
+use stack::server;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell reports for a program that ended by Ctrl-C.

@@ -15,15 +15,18 @@ use shared::contract::id::Partition;
 use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::store::function::IDENTITY;
 use shared::store::{Store, all};
+use stack::project::variable;
 
 use crate::invocation::Invocation;
-use stack::project::variable;
 use pattern::{Instants, Matcher};
+use setup::{clear, fill, now, run};
 use snapshot::{Kept, Snapshot, read_all};
 
 pub mod claim;
 pub mod pattern;
 pub mod snapshot;
+
+mod setup;
 
 /// Calls of a run that is not told another number.
 const OPERATIONS: usize = 30_000;
@@ -161,30 +164,17 @@ async fn play_history<T: Twin>(
 ) -> Result<usize, Mismatch> {
     let mut random = Rng::with_seed(seed);
     let partition = Partition::at(random.bool().then_some(TAGGED));
-    run(operator, Command::new("FLUSHALL")).await;
     let identity = store.identity_text("x");
-    run(
-        operator,
-        Command::new("SET")
-            .key(partition.key(IDENTITY))
-            .arg(identity.as_str()),
-    )
-    .await;
-    let now_ms = now(store, partition).await;
-    let beginning = Beginning {
-        partition,
-        now_ms,
-        day: now_ms / DAY_MS,
-    };
-    let mut twin = T::begin(beginning, &mut random);
-    for (key, kept) in twin.expected() {
-        if let Kept::Hash(fields) = kept
-            && !fields.is_empty()
-        {
-            let words = fields.into_iter().flat_map(|(name, value)| [name, value]);
-            run(operator, Command::new("HSET").key(key).args(words)).await;
-        }
-    }
+    let now_ms = clear(operator, store, partition, &identity).await;
+    let mut twin = T::begin(
+        Beginning {
+            partition,
+            now_ms,
+            day: now_ms / DAY_MS,
+        },
+        &mut random,
+    );
+    fill(operator, twin.expected()).await;
     let length = random.usize(1..=MAX_STEPS).min(limit);
     let steps: Vec<Step> = (0..length)
         .map(|number| twin.step(number, &mut random))
@@ -279,19 +269,4 @@ fn answer(
         }
         _ => Err(differs()),
     }
-}
-
-async fn now(store: &Store, partition: Partition) -> u64 {
-    store
-        .now(partition)
-        .await
-        .expect("the store has a clock")
-        .as_millis()
-}
-
-async fn run(operator: &Redis, command: Command) {
-    operator
-        .run(command)
-        .await
-        .expect("the store answers its operator");
 }

@@ -73,7 +73,10 @@ impl Answer {
     }
 
     /// The answer, which must have this status.
-    #[must_use]
+    #[expect(
+        clippy::return_self_not_must_use,
+        reason = "often the status is all that a test asks"
+    )]
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");

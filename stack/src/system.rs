@@ -231,7 +231,10 @@ impl System {
             }
         };
         for store in [&self.inventory, &self.payments] {
-            store.servers().iter().for_each(|server| show(server.process()));
+            store
+                .servers()
+                .iter()
+                .for_each(|server| show(server.process()));
         }
         self.members.all().iter().for_each(|process| show(process));
     }

@@ -41,7 +41,10 @@ pub(super) fn measure(
     let reads = reads(rig)?;
     let run = run(rig, options.orders(), products)?;
     // Our own questions are reads as well; what they are is known only after they were asked.
-    let calls = [rig.inventory.operator_mut().calls()?, rig.payments.operator_mut().calls()?];
+    let calls = [
+        rig.inventory.operator_mut().calls()?,
+        rig.payments.operator_mut().calls()?,
+    ];
     let reads = self::reads(rig)?.saturating_sub(reads);
     report(&run, sheet, "e2e");
     report_calls(&run, sheet, &habits, &calls, reads);
@@ -138,16 +141,23 @@ fn habits(rig: &mut Rig, products: &[ProductId]) -> Result<Habits> {
 fn reads(rig: &mut Rig) -> Result<u64> {
     let mut reads = 0;
     for store in [&mut rig.inventory, &mut rig.payments] {
-        reads += store.operator_mut().number("stats", "total_reads_processed")?;
+        reads += store
+            .operator_mut()
+            .number("stats", "total_reads_processed")?;
     }
     Ok(reads)
 }
 
 /// Memory of what both stores keep: what is trimmed sooner or later anyway does not count.
 fn kept_memory(rig: &mut Rig) -> Result<(u64, u64)> {
-    let inventory = rig.inventory.operator_mut().memory(&[RefundOrder::STREAM, CHANGES])?;
+    let inventory = rig
+        .inventory
+        .operator_mut()
+        .memory(&[RefundOrder::STREAM, CHANGES])?;
     Ok((
         inventory,
-        rig.payments.operator_mut().memory(&[OrderCompleted::STREAM, CHANGES])?,
+        rig.payments
+            .operator_mut()
+            .memory(&[OrderCompleted::STREAM, CHANGES])?,
     ))
 }

@@ -5,9 +5,9 @@ use anyhow::{Context, Result};
 use shared::contract::id::ProductId;
 
 use super::CONNECTIONS;
-use crate::limits::Server;
-use crate::figure::{Bare, Sheet};
 use crate::catalogue::order_id;
+use crate::figure::{Bare, Sheet};
+use crate::limits::Server;
 use crate::load::{Load, Request, Until};
 use crate::machine::Group;
 use crate::number::micros_each;
@@ -197,11 +197,7 @@ impl Kind<'_> {
     }
 
     fn settle(&self, rig: &mut Rig) -> Result<()> {
-        if self.leaves_work {
-            rig.rest()
-        } else {
-            Ok(())
-        }
+        if self.leaves_work { rig.rest() } else { Ok(()) }
     }
 }
 

@@ -6,8 +6,8 @@ use anyhow::{Result, ensure};
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::ProductId;
 
-use crate::figure::Sheet;
 use crate::catalogue::order_id;
+use crate::figure::Sheet;
 use crate::load::{Load, Until};
 use crate::monitor::{Monitor, Told};
 use crate::number::{float, per_second, quantile};

@@ -16,10 +16,10 @@ use stack::role::Role;
 
 use super::{CONNECTIONS, FIRST_ORDERS, PRODUCTS, latency};
 use crate::figure::{Bare, Sheet};
-use crate::rig::{Rig, Shape, Usage, heard};
 use crate::load::{Load, Until};
 use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
+use crate::rig::{Rig, Shape, Usage, heard};
 use shapes::{QUICK, SHAPES};
 use stores::{between, report_store};
 use waits::{sent_orders, since_sent};
@@ -56,8 +56,7 @@ pub(super) fn measure(
         let mut rig = Rig::open_shape(options, binaries, shape)?;
         sheet.store = rig.payments.operator_mut().program()?;
         let products = rig.products(PRODUCTS)?;
-        rig
-            .orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?
+        rig.orders(&products, CONNECTIONS, Until::Count(FIRST_ORDERS))?
             .run()?;
         rig.rest()?;
         at_most(&mut rig, shape, options.scale_orders(), sheet, &products)?;

@@ -2,14 +2,14 @@
 //! arguments.
 
 use inventory::domain::{Cause, MAX_STOCK};
-use shared::contract::event::OrderCompleted;
-use shared::contract::id::{Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
 use proof::atomicity::{SpoilRig, Subject};
 use proof::cut::LogLoader;
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::http::conditional::Condition;
+use shared::http::request::RequestContext;
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;

@@ -2,11 +2,11 @@
 //! no service would send.
 
 use inventory::domain::{Decision, Outcome};
+use proof::invocation::Invocation;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
 use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::RedisError;
-use proof::invocation::Invocation;
 
 use crate::atomicity::bench;
 use crate::harness::{KEEP, TestStore, order, order_minted_at};

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::{Cause, MAX_STOCK};
-use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
 use proof::invocation::Invocation;
 use proof::twin::claim::{Claim, Claims};
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::trace::{RequestId, TraceParent};
+use shared::http::conditional::{Condition, Versions};
+use shared::http::request::RequestContext;
 
 use crate::harness::TestStore;
 use model::Model;

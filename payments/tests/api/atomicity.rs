@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use payments::domain::{Order, PlaceOrder, Quote};
+use proof::atomicity::{SpoilRig, Subject};
+use proof::cut::LogLoader;
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
 use shared::http::conditional::{Condition, Versions};
 use shared::http::request::RequestContext;
 use shared::store::claim::Once;
-use proof::atomicity::{SpoilRig, Subject};
-use proof::cut::LogLoader;
-use proof::invocation::Invocation;
-use proof::twin::claim::Claim;
 
 use crate::harness::{TestStore, only_partition};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use payments::domain::{Order, PlaceOrder, Quote};
+use proof::order_line;
 use serde_json::json;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
@@ -12,7 +13,6 @@ use shared::http::request::RequestContext;
 use shared::redis::{Command, Redis, RedisError};
 use shared::store::claim::Once;
 use stack::credentials::User;
-use proof::order_line;
 
 use crate::fake_inventory::{Behaviour, outcome, response};
 use crate::harness::{Service, TestStore, only_partition};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Quote, Refund};
 use payments::store::COMPLETION_BATCH;
 use payments::worker::RefundHandler;
+use proof::order_line;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
@@ -17,7 +18,6 @@ use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::claim::{Claim, Once};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
-use proof::order_line;
 
 use crate::harness::{TestStore, only_partition};
 

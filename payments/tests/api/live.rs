@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use payments::store::OrderStore;
+use proof::order_line;
 use reqwest::Method;
 use serde_json::Value;
 use shared::contract::event::{RefundOrder, RefundReason};
@@ -13,7 +14,6 @@ use shared::redis::{Command, Redis};
 use shared::store::all;
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
-use proof::order_line;
 
 use crate::harness::{LIMIT, Service};
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use payments::domain::{MAX_QUANTITY, PlaceOrder, Quote};
-use shared::contract::event::RefundReason;
-use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
 use proof::invocation::Invocation;
 use proof::twin::claim::{Claim, Claims};
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
+use shared::contract::event::RefundReason;
+use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::http::conditional::{Condition, Versions};
+use shared::http::request::RequestContext;
 
 use crate::harness::TestStore;
 use model::Model;

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use proof::order_line;
 use reqwest::Method;
 use serde_json::Value;
 use shared::contract::id::OrderId;
 use shared::redis::Command;
 use stack::credentials::User;
-use proof::order_line;
 use stack::wait::wait_until;
 
 use crate::fake_inventory::{Behaviour, movements, response};

@@ -86,7 +86,9 @@ impl Rule {
     /// What it says.
     pub(super) fn text(self) -> &'static str {
         match self {
-            Self::StockFollowsLedger => "stock and ledger agree at every instant, and no stock is negative",
+            Self::StockFollowsLedger => {
+                "stock and ledger agree at every instant, and no stock is negative"
+            }
             Self::StockRecounts => "stock is what was brought in less what orders took",
             Self::MoneyIsExact => "each order is charged once, refunded at most once, to the cent",
             Self::StoresAgree => "both stores agree about every order, and none is pending",
@@ -97,7 +99,9 @@ impl Rule {
             Self::NeverPaidEarly => "no order was paid before its delay",
             Self::NothingLeftOver => "nothing is left over, and only planted poison was set aside",
             Self::NothingTrimmedUnread => "no entry went that nobody had acted on",
-            Self::LossWithinBound => "what was lost was acknowledged within the bound before a crash",
+            Self::LossWithinBound => {
+                "what was lost was acknowledged within the bound before a crash"
+            }
             Self::RecoversInTime => "ready and drained in time, by itself",
             Self::ResourcesComeBack => {
                 "memory within its limit, and like descriptors, threads and connections as before"
@@ -152,7 +156,7 @@ impl Finding {
     }
 }
 
-/// Holds everything against the rules about data; RecoversInTime to FiguresReached are about the run itself.
+/// Holds everything against the rules about data; `RecoversInTime` to `FiguresReached` are about the run itself.
 pub(super) fn check(evidence: &Evidence<'_>) -> Vec<Finding> {
     let placed = Placed::of(evidence.calls);
     vec![

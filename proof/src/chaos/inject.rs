@@ -14,13 +14,13 @@ use tokio::sync::Mutex as Turn;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::figures::{Figure, Tally};
+use super::history::History;
+use super::plan::{Fault, FaultKind, Link, STORES};
+use super::stores::Operators;
 use crate::links::Links;
 use crate::proxy::{Faults, Proxy};
 use crate::supervisor::Supervisor;
-use super::figures::{Figure, Tally};
-use super::history::History;
-use super::plan::{Fault, Link, STORES, FaultKind};
-use super::stores::Operators;
 
 pub(super) use declared::{Crash, Declared, Trimmed};
 
@@ -159,7 +159,9 @@ impl Injector {
             }
             FaultKind::DiskFull(store, time) => self.fill_disk(*store, *time).await,
             FaultKind::StoreExit(store, time) => self.end_store(*store, *time).await,
-            FaultKind::UnreadLog(name, reading, time) => self.leave_unread(name, *reading, *time).await,
+            FaultKind::UnreadLog(name, reading, time) => {
+                self.leave_unread(name, *reading, *time).await
+            }
             FaultKind::Flood(name, crowd, time) => self.flood(name, *crowd, *time).await,
             _ => self.operate(what).await,
         }

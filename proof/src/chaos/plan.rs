@@ -6,11 +6,11 @@ use fastrand::Rng;
 use stack::process::Reading;
 use stack::redis::Owner;
 
-use crate::aof::Cut;
 use super::figures::{Figure, Figures};
 use super::profiles::Profile;
+use crate::aof::Cut;
 
-pub(super) use kind::{Crowd, Link, Poison, Tcp, FaultKind};
+pub(super) use kind::{Crowd, FaultKind, Link, Poison, Tcp};
 
 mod kind;
 
@@ -132,19 +132,7 @@ fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option
         }
         Figure::StoreKills => FaultKind::KillStore(store),
         Figure::TailCuts => FaultKind::CutTail(store, cut(rng)),
-        Figure::TcpFaults => {
-            let tcp = match rng.u8(..4) {
-                0 => Tcp::Cut,
-                1 => Tcp::HalfOpen,
-                2 => Tcp::Slow(ms(rng.u64(1..=60))),
-                _ => Tcp::Split(rng.usize(1..=7)),
-            };
-            let each = profile.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
-            let longest = average(each, profile, figure) * 2;
-            let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
-            let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
-            FaultKind::Tcp(link(rng), tcp, time)
-        }
+        Figure::TcpFaults => tcp_fault(profile, figure, rng)?,
         Figure::Partitions => {
             let mut stop: Vec<Link> = links();
             rng.shuffle(&mut stop);
@@ -158,7 +146,9 @@ fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option
                 pause: each.mul_f64(0.5 + rng.f64()),
             }
         }
-        Figure::ClockJumps => FaultKind::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()]),
+        Figure::ClockJumps => {
+            FaultKind::JumpClock(store, JUMPS_MS[number as usize % JUMPS_MS.len()])
+        }
         Figure::LongJumps => {
             let turn = number as usize / STORES.len();
             FaultKind::LongJump(store, LONG_JUMPS_DAYS[turn % LONG_JUMPS_DAYS.len()])
@@ -193,6 +183,20 @@ fn draw(profile: &Profile, figure: Figure, number: u32, rng: &mut Rng) -> Option
         Figure::Duplicates => FaultKind::Duplicate(store, rng.u64(..)),
         _ => return None,
     })
+}
+
+fn tcp_fault(profile: &Profile, figure: Figure, rng: &mut Rng) -> Option<FaultKind> {
+    let tcp = match rng.u8(..4) {
+        0 => Tcp::Cut,
+        1 => Tcp::HalfOpen,
+        2 => Tcp::Slow(ms(rng.u64(1..=60))),
+        _ => Tcp::Split(rng.usize(1..=7)),
+    };
+    let each = profile.window.mul_f64(HARMED_SHARE) * u32::try_from(links().len()).ok()?;
+    let longest = average(each, profile, figure) * 2;
+    let longest = longest.clamp(ms(2 * SHORTEST_TCP_FAULT_MS), ms(LONGEST_TCP_FAULT_MS));
+    let time = longest.mul_f64(rng.f64()).max(ms(SHORTEST_TCP_FAULT_MS));
+    Some(FaultKind::Tcp(link(rng), tcp, time))
 }
 
 fn cut(rng: &mut Rng) -> Cut {

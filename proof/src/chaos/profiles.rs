@@ -107,7 +107,11 @@ mod tests {
     use super::*;
 
     fn planned(scale: Scale, figure: Figure) -> u32 {
-        scale.profiles().iter().map(|profile| profile.planned.get(figure)).sum()
+        scale
+            .profiles()
+            .iter()
+            .map(|profile| profile.planned.get(figure))
+            .sum()
     }
 
     #[test]

@@ -12,20 +12,20 @@ use stack::system::System;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::links::Links;
-use crate::shim;
-use crate::supervisor::Supervisor;
 use super::figures::{Figure, Figures, Tally};
 use super::history::History;
 use super::inject::{Declared, Injector};
-use super::profiles::{Durability, EVERY_SECOND, Profile};
 use super::load::{Load, Shops, Wishes};
 use super::plan::{Fault, PROCESSES};
+use super::profiles::{Durability, EVERY_SECOND, Profile};
 use super::report::{ProfileReport, Say};
 use super::resources::Peaks;
 use super::stores::Operators;
 use super::watch::{Seen, Watch};
 use super::{heal, load, plan};
+use crate::links::Links;
+use crate::shim;
+use crate::supervisor::Supervisor;
 
 mod judge;
 
@@ -67,7 +67,10 @@ pub(super) async fn profile(
     let started = Instant::now();
     let faults = plan::faults(profile, &mut random.fork());
     let wishes = load::wishes(profile, &mut random.fork());
-    let (orders, lasts) = (wishes.orders.len(), (profile.warm_up + profile.window).as_secs());
+    let (orders, lasts) = (
+        wishes.orders.len(),
+        (profile.warm_up + profile.window).as_secs(),
+    );
     say(&format!(
         "\nleg {}: {orders} orders and {} faults in {lasts} s",
         profile.name,
@@ -132,7 +135,8 @@ async fn start(
 
 /// The supervisor has as much to do as there are kills and ends.
 fn planned(profile: &Profile) -> Figures {
-    let ends = profile.planned.get(Figure::ServiceKills) + profile.planned.get(Figure::Terminations);
+    let ends =
+        profile.planned.get(Figure::ServiceKills) + profile.planned.get(Figure::Terminations);
     profile.planned.with(Figure::Restarts, ends)
 }
 

@@ -8,7 +8,7 @@ use crate::payments::Refund;
 use crate::planted::Planted;
 use crate::replay::{Move, Pass};
 use crate::role::Role;
-use crate::rules::{Profile, Rules, Sight};
+use crate::rules::{Rules, Sight};
 use crate::store::Incarnation;
 use crate::stream::{Entry, EntryId, Time};
 use crate::world::World;

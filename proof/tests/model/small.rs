@@ -15,6 +15,11 @@ const STORES: [Side; 2] = [Side::Payments, Side::Inventory];
 
 /// All of them.
 pub(crate) fn systems() -> Vec<Small> {
+    [that_keep_everything(), that_forget()].concat()
+}
+
+/// Those whose stores keep what they have answered.
+fn that_keep_everything() -> Vec<Small> {
     vec![
         Small {
             extras: vec![crash(3), claim(2)],
@@ -58,6 +63,12 @@ pub(crate) fn systems() -> Vec<Small> {
             placed: 0,
             ..shop("clients repeat and cancel", Profile::Durable, 2, 1)
         },
+    ]
+}
+
+/// Those whose stores forget.
+fn that_forget() -> Vec<Small> {
+    vec![
         Small {
             extras: vec![lag(Side::Inventory), restart(Side::Inventory), crash(1)],
             ..at_once(shop("inventory forgets", Profile::Lossy, 2, 1))

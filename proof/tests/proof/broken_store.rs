@@ -3,16 +3,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use stack::operator::Operator;
+use proof::aof;
 use proof::aof::Cut;
-use proof::{aof, shim};
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
+use stack::redis::Overrides;
 use stack::server;
-use stack::wait::wait_until;
 
 use crate::support::{LIMIT, count, counter, start};
 

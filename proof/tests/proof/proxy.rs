@@ -1,24 +1,18 @@
 //! A link that fails in every way it can, between a client and a real store.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use stack::credentials::User;
 use proof::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::server;
 use stack::wait::wait_until;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use crate::support::{LIMIT, guard};
+use crate::support::LIMIT;
 
 use link::{Client, Link, command};
 
 mod link;
-
 
 /// Long enough to be sure that nothing comes, because everything here takes microseconds.
 const SILENCE: Duration = Duration::from_millis(150);

@@ -1,17 +1,11 @@
 //! Stores whose disk is full, or whose clock jumps.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use stack::operator::Operator;
-use proof::aof::Cut;
-use proof::{aof, shim};
-use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use stack::server;
+use proof::shim;
+use stack::redis::Overrides;
 use stack::wait::wait_until;
 
 use crate::support::{LIMIT, count, counter, start};

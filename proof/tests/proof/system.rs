@@ -39,7 +39,7 @@ async fn every_process_has_links_of_its_own() {
 
 #[tokio::test]
 async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does() {
-    let builder = System::builder().without("inventory serve");
+    let builder = System::builder().without("payments consume");
     let system = builder.start().await.unwrap();
     let supervisor = Supervisor::start(system.members());
     let process = system.process("payments serve");
@@ -56,7 +56,7 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
     .await
     .unwrap();
     assert!(
-        !system.process("inventory serve").is_running(),
+        !system.process("payments consume").is_running(),
         "it was never started"
     );
 

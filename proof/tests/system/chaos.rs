@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use proof::chaos;
 use proof::chaos::{Options, Scale};
-use stack::{binaries, chaos};
+use stack::binaries;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_promise_holds_through_a_quarter_of_a_minute_of_everything() {

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use proof::shim;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
-use proof::shim;
 use stack::redis::Owner;
 use stack::role::Role;
 use stack::wait::wait_until;

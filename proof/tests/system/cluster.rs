@@ -11,10 +11,10 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::{OrderId, Partitions};
-use stack::system::System;
-use stack::topology::Topology;
 use stack::redis;
 use stack::role::Role;
+use stack::system::System;
+use stack::topology::Topology;
 use stack::wait::wait_until;
 
 use crate::harness::{Answer, LIMIT, Store, Traffic, client, count, unrest};
@@ -184,12 +184,8 @@ async fn on_clusters_replicas_share_the_partitions_and_take_over_from_one_that_g
     for traffic in &traffic {
         traffic.more(100).await;
     }
-    arena
-        .system
-        .process("inventory consume").kill();
-    arena
-        .system
-        .process("payments consume 2").kill();
+    arena.system.process("inventory consume").kill();
+    arena.system.process("payments consume 2").kill();
     for traffic in &traffic {
         traffic.more(100).await;
     }

@@ -8,12 +8,12 @@
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use proof::links::Links;
+use proof::proxy::{Moment, Proxy, Trap};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use shared::contract::event::{Event, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
-use proof::links::Links;
-use proof::proxy::{Moment, Proxy, Trap};
 use stack::{project, redis};
 
 use crate::harness::{Answer, LIMIT, Shop, insist};
@@ -21,7 +21,6 @@ use crate::harness::{Answer, LIMIT, Shop, insist};
 use points::{POINTS, Point, To};
 
 mod points;
-
 
 /// Nothing is left to chance here, so any seed will do.
 const SEED: u64 = 1;

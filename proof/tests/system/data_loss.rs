@@ -1,8 +1,8 @@
 //! A store that has lost some of its data, or all of it.
 
+use proof::order_line;
 use reqwest::Method;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
-use proof::order_line;
 use stack::role::Role;
 use stack::wait::wait_until;
 

@@ -7,23 +7,17 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder};
-use serde_json::{Value, json};
-use shared::contract::event::{OrderCompleted, RefundOrder};
-use shared::contract::id::{OrderId, Partitions};
+use serde_json::Value;
+use shared::contract::id::OrderId;
 use stack::redis;
-use stack::system::System;
-use stack::topology::Topology;
-use stack::role::Role;
 use stack::sentinel::Replicated;
 use stack::wait::{wait_for, wait_until};
 
-use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
+use crate::harness::{Answer, LIMIT, count};
 
 use theatre::{STOCK, Theatre};
 
 mod theatre;
-
 
 fn ids(orders: &[Value]) -> HashSet<OrderId> {
     orders

@@ -1,29 +1,21 @@
 //! The disk of the stores is full: reads go on, changes are refused, and all is well by itself once
 //! there is room.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::mem;
 use std::time::Duration;
-use std::{mem, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use reqwest::{Client, Method, RequestBuilder};
-use serde_json::json;
-use stack::ports::Ports;
 use proof::shim;
+use reqwest::{Method, RequestBuilder};
 use stack::wait::{wait_for, wait_until};
-use stack::{binaries, ports, project};
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{Answer, LIMIT, Shop, client};
+use crate::harness::{Answer, LIMIT, Shop};
 
 use run_all::RunAll;
 
 mod run_all;
-
 
 /// How long reads are watched.
 const WATCHED: Duration = Duration::from_secs(3);

@@ -3,20 +3,22 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use proof::{order_line, shim};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
 use shared::store::all;
-use proof::{order_line, shim};
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
 
+pub(crate) use event::completed;
 pub(crate) use stack::client::Answer;
 pub(crate) use store::Store;
 pub(crate) use traffic::{Traffic, insist};
 
+mod event;
 pub(crate) mod files;
 pub(crate) mod live;
 pub(crate) mod programs;
@@ -272,28 +274,9 @@ pub(crate) async fn unrest(inventory: &Store, payments: &Store) -> Option<String
     }
 }
 
-/// Somebody who sends requests.
+/// A client for both services.
 pub(crate) fn client() -> Client {
     stack::client::client(LIMIT).unwrap()
-}
-
-/// An event that no order stands behind: inventory does not ask, and nothing is refunded as long as
-/// there is stock.
-pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted {
-    let order_id = OrderId::mint();
-    let ordered_at = order_id.minted_at().unwrap();
-    OrderCompleted {
-        order_id,
-        ordered_at,
-        product_id,
-        quantity,
-        price: "2.50".parse().unwrap(),
-        fee: "0.50".parse().unwrap(),
-        total: "3.00".parse().unwrap(),
-        time: ordered_at,
-        traceparent: shared::contract::trace::TraceParent::mint(),
-        request_id: shared::contract::trace::RequestId::mint(),
-    }
 }
 
 /// A point in time in a body, in milliseconds.

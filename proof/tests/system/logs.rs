@@ -1,31 +1,21 @@
 //! The reader of the logs may be slow, stop, or go away: the shop stays open, and lost lines are counted.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
+use std::io::{BufRead, BufReader, Write, pipe};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use reqwest::Client;
-use serde_json::Value;
 use shared::base::line_writer::MAX_LINE_BYTES;
-use stack::ports;
 use stack::role::Role;
-use stack::wait::wait_until;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::harness::{LIMIT, Shop};
+use crate::harness::Shop;
 
 pub(crate) use pipe::{PIPE_BYTES, Reader, Watched, full_pipe};
 
 mod pipe;
-
 
 /// What `docker stop` and Kubernetes allow is longer.
 pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(5);

@@ -3,19 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use proof::order_line;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
-use shared::contract::id::{OrderId, ProductId};
 use stack::role::Role;
-use stack::{order_line, ports, redis};
+use stack::{ports, redis};
 
 use crate::harness::programs::{run, text};
 use crate::harness::{Shop, Traffic, completed};
 
-use run::{Run, forget_sale, paid, reconcile, refunded};
+use run::{forget_sale, paid, reconcile, refunded};
 
 mod run;
-
 
 #[tokio::test]
 async fn a_system_at_rest_has_no_differences_in_any_partition() {
@@ -160,7 +158,7 @@ async fn stock_money_and_records_that_somebody_changed_are_told_and_left_alone()
     shop.change_order(resold, |line| line[order_line::QUANTITY] = "2".to_owned())
         .await;
     shop.change_order(mispriced, |line| {
-        line[order_line::TOTAL] = "3.01".to_owned()
+        line[order_line::TOTAL] = "3.01".to_owned();
     })
     .await;
     shop.change_order(damaged, |line| drop(line.remove(order_line::PRICE)))

@@ -1,7 +1,5 @@
 //! Crowds of clients that ask and do not read, and services that have the memory of their containers.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,19 +10,17 @@ use serde_json::json;
 use shared::contract::id::ProductId;
 use shared::http::page::MAX_ANSWER_BYTES;
 use stack::events::Events;
-use stack::memory::{SERVICE_LIMIT, peak};
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::crowds::make_room;
-use crate::harness::{Answer, LIMIT, Shop, client};
+use crate::harness::{Answer, LIMIT, Shop};
 
-use target::{SMALL_BUFFER, Target};
+use target::{AT_ONCE, MAX_KEPT, SMALL_BUFFER, Target};
 
 mod target;
-
 
 /// Nearly as many as a process takes (`MAX_CONNECTIONS`): a few are left to others.
 const CROWD: usize = 4_096 - 64;

@@ -1,17 +1,12 @@
 //! Whatever a request says is acted on or refused: every operation of both documents is asked for more
 //! than it takes, and for less.
 
+use reqwest::RequestBuilder;
 use reqwest::header::HeaderValue;
-use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
-use shared::contract::id::{OrderId, ProductId};
-
-use crate::harness::{Answer, Shop};
 
 use subjects::{Operation, Subjects, problem};
 
 mod subjects;
-
 
 /// What only those say who program with the framework, or with the standard library.
 const FOREIGN: [&str; 8] = [

@@ -23,7 +23,8 @@ const { Parser, DiagnosticSeverity } = require("@asyncapi/parser");
 "#;
 
 fn both(folder: &str, ending: &str) -> [PathBuf; 2] {
-    ["inventory", "payments"].map(|name| project::root().join(format!("contracts/{folder}/{name}.{ending}")))
+    ["inventory", "payments"]
+        .map(|name| project::root().join(format!("contracts/{folder}/{name}.{ending}")))
 }
 
 #[tokio::test]

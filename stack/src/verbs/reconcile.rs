@@ -11,9 +11,9 @@ use stack::ports::{Ports, offset_flag};
 use stack::role::SETTINGS;
 use stack::running;
 
-use crate::verbs::screen::Screen;
 use super::order;
 use super::order::api;
+use crate::verbs::screen::Screen;
 
 #[derive(Args)]
 pub(crate) struct Reconcile {

@@ -154,11 +154,7 @@ impl Plan {
             end = running.keep(false) => return Ok(end),
         }
         self.output.let_stores_speak(true);
-        let _note = Note::write(
-            &self.ports,
-            &self.binaries,
-            urls(Role::PaymentsServe),
-        )?;
+        let _note = Note::write(&self.ports, &self.binaries, urls(Role::PaymentsServe))?;
         self.output.print(&summary::text(
             &self.ports,
             self.port_offset,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use inventory::domain::Decision;
-use shared::contract::event::RefundReason;
-use shared::contract::id::ProductId;
 use proof::twin::pattern;
 use proof::twin::snapshot::{Kept, Snapshot};
+use shared::contract::event::RefundReason;
+use shared::contract::id::ProductId;
 
 use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
 use super::request::RECORD_FROM;

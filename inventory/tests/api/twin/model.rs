@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
+use proof::twin::claim::Claims;
+use proof::twin::{Answer, Beginning, pattern};
 use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
-use proof::twin::claim::Claims;
-use proof::twin::{Answer, Beginning, pattern};
 
 use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 

@@ -1,9 +1,9 @@
 //! How stock is given back that an order took.
 
 use inventory::domain::{Decision, MAX_STOCK, MovementKind};
+use proof::twin::Answer;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
-use proof::twin::Answer;
 
 use super::model::{Model, Movement, refund};
 use super::request::{Paid, Release};

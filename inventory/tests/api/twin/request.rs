@@ -1,6 +1,8 @@
 //! The calls of the functions of inventory, as values: their keys and arguments in order.
 
 use inventory::domain::{Cause, ProductName};
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, Partition, ProductId};
@@ -8,8 +10,6 @@ use shared::contract::trace::{RequestId, TraceParent};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
-use proof::invocation::Invocation;
-use proof::twin::claim::Claim;
 
 /// Milliseconds of order ids whose records share a bucket.
 pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;

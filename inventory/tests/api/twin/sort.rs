@@ -1,8 +1,8 @@
 //! How a migration sorts products anew.
 
-use shared::contract::id::{Partition, ProductId};
 use proof::invocation::Invocation;
 use proof::twin::Answer;
+use shared::contract::id::{Partition, ProductId};
 
 use super::model::Model;
 

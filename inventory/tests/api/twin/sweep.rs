@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use shared::contract::id::Partition;
 use proof::invocation::Invocation;
 use proof::twin::Answer;
+use shared::contract::id::Partition;
 
 use super::model::Model;
 use super::request::{Apply, BUCKET_MS, Paid, bucket};

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use payments::domain::OrderStatus;
+use proof::twin::claim::Claims;
+use proof::twin::{Answer, Beginning, pattern};
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
-use proof::twin::claim::Claims;
-use proof::twin::{Answer, Beginning, pattern};
 
 use super::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 

@@ -1,13 +1,13 @@
 //! The calls of the functions of payments, as values: their keys and arguments in order.
 
 use payments::domain::{PlaceOrder, Quote};
+use proof::invocation::Invocation;
+use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::http::conditional::Condition;
 use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
-use proof::invocation::Invocation;
-use proof::twin::claim::Claim;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Place {

@@ -1,4 +1,4 @@
-//! StoresAgree, EffectsHappenOnce and NothingInvented: the two stores, effects, and where they come from.
+//! `StoresAgree`, `EffectsHappenOnce` and `NothingInvented`: the two stores, effects, and where they come from.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::promises::Placed;
 use super::stores::{Event, Record};
 use super::{Evidence, Finding, Rule};
 
-/// StoresAgree: paid and taken, refunded and refused, cancelled and unknown: nothing else.
+/// `StoresAgree`: paid and taken, refunded and refused, cancelled and unknown: nothing else.
 pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StoresAgree);
     let stores = evidence.stores;
@@ -41,7 +41,7 @@ pub(super) fn of_stores(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// EffectsHappenOnce: one record, one movement for what was applied and none for what was refused.
+/// `EffectsHappenOnce`: one record, one movement for what was applied and none for what was refused.
 pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::EffectsHappenOnce);
     let stores = evidence.stores;
@@ -96,7 +96,7 @@ pub(super) fn exactly_once(evidence: &Evidence<'_>) -> Finding {
     finding
 }
 
-/// NothingInvented: every order was asked for, every event has its order, every effect its event.
+/// `NothingInvented`: every order was asked for, every event has its order, every effect its event.
 pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingInvented);
     let stores = evidence.stores;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, bail};
 use stack::redis::Owner;
 
-use crate::chaos::stores::POISON_MARK;
 use super::stores::{DeadLetter, Event, Movement, Order, Record};
+use crate::chaos::stores::POISON_MARK;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Characters of an order id that inventory records it under.

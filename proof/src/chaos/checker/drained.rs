@@ -1,4 +1,4 @@
-//! NothingLeftOver and NothingTrimmedUnread: what is left, and what is gone.
+//! `NothingLeftOver` and `NothingTrimmedUnread`: what is left, and what is gone.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use stack::redis::Owner;
 use super::stores::Stream;
 use super::{Evidence, Finding, Rule};
 
-/// NothingLeftOver: nothing waits anywhere; set aside is what was planted, and nothing else.
+/// `NothingLeftOver`: nothing waits anywhere; set aside is what was planted, and nothing else.
 pub(super) fn empty(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingLeftOver);
     let stores = evidence.stores;
@@ -74,7 +74,7 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
     }
 }
 
-/// NothingTrimmedUnread: the streams hold every entry that was ever added, less what was removed by hand.
+/// `NothingTrimmedUnread`: the streams hold every entry that was ever added, less what was removed by hand.
 pub(super) fn nothing_trimmed(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NothingTrimmedUnread);
     for (name, stream, store) in [

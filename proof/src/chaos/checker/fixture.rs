@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use stack::redis::Owner;
 
+use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
+use super::{Evidence, Finding, Rule, check};
 use crate::chaos::history::{Call, Op, Outcome, SeenOrder};
 use crate::chaos::inject::{Crash, Declared, Trimmed};
 use crate::chaos::load::note;
 use crate::chaos::watch::Seen;
-use super::stores::{DeadLetter, Event, Movement, Order, Product, Record, Stores, Stream};
-use super::{Evidence, Finding, Rule, check};
 
 /// Everything the checker looks at, owned.
 #[derive(Clone)]

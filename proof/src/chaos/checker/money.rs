@@ -1,4 +1,4 @@
-//! MoneyIsExact: money.
+//! `MoneyIsExact`: money.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{Evidence, Finding, Rule};
 /// The fee of the services under test: a fifth, rounded half up to the cent.
 const FEE_DIVISOR: i64 = 5;
 
-/// MoneyIsExact: each order to the cent, each charge told by an event, and the account is their sum.
+/// `MoneyIsExact`: each order to the cent, each charge told by an event, and the account is their sum.
 pub(super) fn check(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::MoneyIsExact);
     finding.facts += usize::try_from(evidence.watch.charges).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! AcknowledgedExists, StatusNeverGoesBack and NeverPaidEarly: what clients were told.
+//! `AcknowledgedExists`, `StatusNeverGoesBack` and `NeverPaidEarly`: what clients were told.
 
 use std::collections::{HashMap, HashSet};
 
@@ -45,7 +45,7 @@ impl<'a> Placed<'a> {
     }
 }
 
-/// AcknowledgedExists: what was acknowledged is there, once for each key, and as it was told.
+/// `AcknowledgedExists`: what was acknowledged is there, once for each key, and as it was told.
 pub(super) fn kept(evidence: &Evidence<'_>, placed: &Placed<'_>) -> Finding {
     let mut finding = Finding::new(Rule::AcknowledgedExists);
     for (id, call) in placed.acknowledged() {
@@ -176,7 +176,7 @@ struct Sight<'a> {
     call: Option<&'a Call>,
 }
 
-/// StatusNeverGoesBack: what was seen later is the same, or comes after it.
+/// `StatusNeverGoesBack`: what was seen later is the same, or comes after it.
 pub(super) fn never_back(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StatusNeverGoesBack);
     let mut sights: HashMap<&str, Vec<Sight<'_>>> = HashMap::new();
@@ -223,7 +223,7 @@ fn may_follow(earlier: &str, later: &str) -> bool {
     earlier == later || earlier == "pending" || (earlier == "paid" && later == "refunded")
 }
 
-/// NeverPaidEarly: on the clock of the store. Where it says that an order was paid before it was placed, the clock was
+/// `NeverPaidEarly`: on the clock of the store. Where it says that an order was paid before it was placed, the clock was
 /// set back meanwhile, and its readings tell nothing of how long the order waited.
 pub(super) fn never_early(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::NeverPaidEarly);

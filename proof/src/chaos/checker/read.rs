@@ -8,9 +8,9 @@ use redis::{Cmd, FromRedisValue};
 use stack::operator::Operator;
 use stack::redis::Owner;
 
-use crate::chaos::stores::{Operators, stream};
 use super::decode::{Fields, dead_letter, event, movement, order, record, recorded_order, word};
 use super::stores::{Product, Stores, Stream};
+use crate::chaos::stores::{Operators, stream};
 
 /// What is read with one command.
 const PAGE: usize = 500;

@@ -1,11 +1,11 @@
-//! StockFollowsLedger and StockRecounts: stock.
+//! `StockFollowsLedger` and `StockRecounts`: stock.
 
 use std::collections::HashMap;
 
 use super::stores::Product;
 use super::{Evidence, Finding, Rule};
 
-/// StockFollowsLedger: what the looks during the run found, and every ledger from its first movement.
+/// `StockFollowsLedger`: what the looks during the run found, and every ledger from its first movement.
 pub(super) fn ledgers(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StockFollowsLedger);
     finding.facts += usize::try_from(evidence.watch.stocks).unwrap_or(usize::MAX);
@@ -40,7 +40,7 @@ fn agrees(product: &Product, balance: i64) -> bool {
     }
 }
 
-/// StockRecounts: stock recounted from the records of orders, whose quantities payments tells.
+/// `StockRecounts`: stock recounted from the records of orders, whose quantities payments tells.
 pub(super) fn recount(evidence: &Evidence<'_>) -> Finding {
     let mut finding = Finding::new(Rule::StockRecounts);
     let stores = evidence.stores;

@@ -1,11 +1,11 @@
 //! Each way in which the promise can be broken is found, and nothing else is said to be broken.
 
-use std::time::Duration;
-
 use super::Rule;
-use super::fixture::{CANCELLED, PAID, REFUNDED, THING, World, about};
+use super::fixture::{CANCELLED, PAID, REFUNDED, World, about};
 use super::stores::{DeadLetter, Event, Record};
 use crate::chaos::history::{Op, Outcome};
+
+mod gone;
 
 /// A world in which something was changed, and the rules that this breaks.
 fn broken(change: impl FnOnce(&mut World)) -> Vec<Rule> {
@@ -37,7 +37,10 @@ fn a_world_in_which_nothing_happened_holds_for_no_rule() {
 #[test]
 fn stock_that_its_ledger_does_not_explain_is_found() {
     assert!(broken(|world| world.product().stock = Some(1)).contains(&Rule::StockFollowsLedger));
-    assert!(broken(|world| world.product().movements[2].balance = 1).contains(&Rule::StockFollowsLedger));
+    assert!(
+        broken(|world| world.product().movements[2].balance = 1)
+            .contains(&Rule::StockFollowsLedger)
+    );
     assert_eq!(
         broken(|world| world.watch.violations.push("once".to_owned())),
         [Rule::StockFollowsLedger]
@@ -71,8 +74,12 @@ fn money_that_does_not_add_up_is_found() {
     );
     assert!(broken(|world| world.order(PAID).fee = 51).contains(&Rule::MoneyIsExact));
     assert!(broken(|world| world.order(PAID).total = 301).contains(&Rule::MoneyIsExact));
-    assert!(broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::MoneyIsExact));
-    assert!(broken(|world| world.stores.completed.entries[0].total = 1).contains(&Rule::MoneyIsExact));
+    assert!(
+        broken(|world| world.order(CANCELLED).paid_at = Some(1_300)).contains(&Rule::MoneyIsExact)
+    );
+    assert!(
+        broken(|world| world.stores.completed.entries[0].total = 1).contains(&Rule::MoneyIsExact)
+    );
 }
 
 #[test]
@@ -82,7 +89,11 @@ fn stores_that_disagree_are_found() {
         world.order(REFUNDED).refunded_at = None;
         world.stores.account = Some((600, 0));
     };
-    assert_eq!(broken(rejected), [Rule::StoresAgree], "a refund that was never made");
+    assert_eq!(
+        broken(rejected),
+        [Rule::StoresAgree],
+        "a refund that was never made"
+    );
     let unknown = |world: &mut World| {
         world.stores.records.remove(REFUNDED);
         world.stores.refunds.entries.clear();
@@ -103,7 +114,10 @@ fn stores_that_disagree_are_found() {
         broken(cancelled).contains(&Rule::StoresAgree),
         "a cancelled order that was acted on"
     );
-    assert!(broken(|world| world.order(PAID).status = "pending".to_owned()).contains(&Rule::StoresAgree));
+    assert!(
+        broken(|world| world.order(PAID).status = "pending".to_owned())
+            .contains(&Rule::StoresAgree)
+    );
 }
 
 #[test]
@@ -121,13 +135,21 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
         call.request = "request-3b".to_owned();
         world.calls.push(call);
     };
-    assert_eq!(broken(again), [Rule::AcknowledgedExists], "one key, two orders");
+    assert_eq!(
+        broken(again),
+        [Rule::AcknowledgedExists],
+        "one key, two orders"
+    );
     let other = |world: &mut World| {
         let mut call = world.calls[0].clone();
         call.order.as_mut().unwrap().fixed = "something else".to_owned();
         world.calls.push(call);
     };
-    assert_eq!(broken(other), [Rule::AcknowledgedExists], "one key, two answers");
+    assert_eq!(
+        broken(other),
+        [Rule::AcknowledgedExists],
+        "one key, two answers"
+    );
     assert_eq!(
         broken(|world| world.calls[0].outcome = Outcome::Fail),
         [Rule::AcknowledgedExists]
@@ -138,7 +160,11 @@ fn what_was_acknowledged_and_is_not_there_is_found() {
         "a cancellation that was confirmed"
     );
     let restock = |world: &mut World| world.product().movements[1].note = None;
-    assert_eq!(broken(restock), [Rule::AcknowledgedExists], "a restock that was confirmed");
+    assert_eq!(
+        broken(restock),
+        [Rule::AcknowledgedExists],
+        "a restock that was confirmed"
+    );
 }
 
 #[test]
@@ -242,80 +268,4 @@ fn whatever_is_left_over_is_found() {
         world.stores.dead_letters.push(letter);
     };
     assert_eq!(broken(needless), [Rule::NothingLeftOver]);
-}
-
-#[test]
-fn an_entry_that_is_gone_is_found() {
-    assert_eq!(
-        broken(|world| world.stores.completed.added += 1),
-        [Rule::NothingTrimmedUnread]
-    );
-}
-
-#[test]
-fn what_was_trimmed_by_hand_excuses_its_orders_and_no_others_until_it_is_repaired() {
-    let trim = |world: &mut World| {
-        world.trim(REFUNDED, true);
-        world.stores.records.remove(REFUNDED);
-        world.stores.refunds.entries.clear();
-        world.stores.refunds.added = 0;
-        world.order(REFUNDED).status = "paid".to_owned();
-        world.order(REFUNDED).refunded_at = None;
-        world.stores.account = Some((600, 0));
-    };
-    assert_eq!(broken(trim), []);
-    let repaired = |world: &mut World| {
-        trim(world);
-        world.reconciled = true;
-    };
-    assert_eq!(broken(repaired), [Rule::StoresAgree]);
-    let another = |world: &mut World| {
-        trim(world);
-        world.declared.trimmed[0].order = PAID.to_owned();
-    };
-    assert!(broken(another).contains(&Rule::StoresAgree));
-}
-
-#[test]
-fn a_loss_is_excused_by_a_crash_shortly_after_it_and_by_nothing_else() {
-    let lost = |crash_ms: Option<u64>| {
-        broken(|world| {
-            world.window_ms = 3_000;
-            world.calls[2].invoked = Duration::from_millis(7);
-            world.forget(CANCELLED);
-            if let Some(at) = crash_ms {
-                world.crash(at);
-            }
-        })
-    };
-    assert_eq!(lost(Some(2_000)), []);
-    assert_eq!(lost(Some(4_000)), [Rule::AcknowledgedExists, Rule::LossWithinBound], "long after it");
-    assert_eq!(lost(Some(5)), [Rule::AcknowledgedExists, Rule::LossWithinBound], "before it");
-    assert_eq!(lost(None), [Rule::AcknowledgedExists, Rule::LossWithinBound]);
-}
-
-#[test]
-fn stock_of_an_order_that_payments_lost_has_to_be_given_back() {
-    let orphan = |world: &mut World| {
-        world.window_ms = 3_000;
-        world.reconciled = true;
-        world.crash(1_000);
-        world.forget(PAID);
-    };
-    assert!(broken(orphan).contains(&Rule::StoresAgree));
-    let released = |world: &mut World| {
-        orphan(world);
-        let product = world.stores.products.get_mut(THING).unwrap();
-        let mut release = product.movements[2].clone();
-        release.kind = "release".to_owned();
-        (release.delta, release.balance) = (1, 1);
-        release.entry = "13-0".to_owned();
-        product.movements.push(release);
-        product.stock = Some(1);
-        world
-            .stores
-            .records
-            .insert(PAID.to_owned(), vec![Record::Refused]);
-    };
-    assert_eq!(broken(released), []);
 }

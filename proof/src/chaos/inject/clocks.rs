@@ -7,11 +7,11 @@ use anyhow::Result;
 use stack::redis::Owner;
 use tokio::time::{sleep, timeout};
 
+use super::Injector;
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::Link;
 use crate::proxy::Faults;
 use crate::shim;
-use super::Injector;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long the clock, and the link to the store, stay as they are once a consumer is ready: it sweeps at

@@ -9,10 +9,10 @@ use stack::redis::Owner;
 use stack::wait::{POLL, wait_until};
 use tokio::time::{Instant, sleep};
 
-use crate::chaos::figures::Figure;
-use crate::chaos::plan::{Poison, FaultKind};
-use crate::chaos::stores::{POISON_MARK, stream};
 use super::{Injector, Trimmed};
+use crate::chaos::figures::Figure;
+use crate::chaos::plan::{FaultKind, Poison};
+use crate::chaos::stores::{POISON_MARK, stream};
 
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -16,9 +16,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::Injector;
 use crate::chaos::figures::Figure;
 use crate::chaos::plan::Crowd;
-use super::Injector;
 
 /// Where a crowd comes from; the clients of the load come from another address.
 const CROWD_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 7);

@@ -8,10 +8,10 @@ use stack::redis::Owner;
 use stack::wait::wait_until;
 use tokio::time::sleep;
 
+use super::{Crash, Injector, PROCESS_LIMIT};
 use crate::aof::Cut;
 use crate::chaos::figures::Figure;
 use crate::{aof, shim};
-use super::{Crash, Injector, PROCESS_LIMIT};
 
 /// How long a store stays down.
 const STORE_PAUSE: Duration = Duration::from_millis(50);

@@ -9,16 +9,16 @@ use stack::memory::SERVICE_LIMIT;
 use stack::system::System;
 use stack::wait::wait_until;
 
+use super::{DELAY, Running};
 use crate::chaos::checker::{Evidence, Finding, Rule, read};
 use crate::chaos::figures::{Figure, Figures};
 use crate::chaos::heal::{DRAIN_LIMIT, READY_LIMIT};
 use crate::chaos::history::millis;
 use crate::chaos::inject::Declared;
-use crate::chaos::profiles::Durability;
 use crate::chaos::plan::PROCESSES;
+use crate::chaos::profiles::Durability;
 use crate::chaos::resources::Usage;
 use crate::chaos::{checker, heal, reconcile};
-use super::{DELAY, Running};
 
 /// What `appendfsync everysec` may lose: a second, and two by which a write may be put off.
 const LOSS_WINDOW: Duration = Duration::from_secs(3);
@@ -42,7 +42,7 @@ impl Judge {
         self.before = usage(system);
     }
 
-    /// RecoversInTime, first half.
+    /// `RecoversInTime`, first half.
     pub(super) fn ready(&mut self, took: Option<Duration>) {
         let mut finding = Finding::new(Rule::RecoversInTime);
         finding.expect(
@@ -58,7 +58,7 @@ impl Judge {
         self.findings.push(finding);
     }
 
-    /// RecoversInTime, second half.
+    /// `RecoversInTime`, second half.
     pub(super) fn drained(&mut self, took: Result<Duration, String>) {
         let mut finding = Finding::new(Rule::RecoversInTime);
         let in_time = took.as_ref().is_ok_and(|took| *took <= DRAIN_LIMIT);
@@ -72,7 +72,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// ResourcesComeBack, first half.
+    /// `ResourcesComeBack`, first half.
     pub(super) fn memory(&mut self, peaks: &HashMap<&'static str, u64>) {
         let mut finding = Finding::new(Rule::ResourcesComeBack);
         for name in PROCESSES {
@@ -90,7 +90,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// ResourcesComeBack, second half. Connections that wait for more work, and memory that is kept for it, are given back
+    /// `ResourcesComeBack`, second half. Connections that wait for more work, and memory that is kept for it, are given back
     /// after a while.
     pub(super) async fn resources(&mut self, system: &System, planned: &Figures) {
         let has_read_large = planned.get(Figure::LargeEntries) > 0;
@@ -136,7 +136,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// FiguresReached.
+    /// `FiguresReached`.
     pub(super) fn figures(&mut self, planned: &Figures, seen: &Figures) {
         let mut finding = Finding::new(Rule::FiguresReached);
         finding.facts = planned.how_many();
@@ -147,7 +147,7 @@ impl Judge {
         self.findings.sort_by_key(|finding| finding.rule);
     }
 
-    /// StockFollowsLedger to LossWithinBound. Where data was destroyed, once as it is, as far as that can be said, and once
+    /// `StockFollowsLedger` to `LossWithinBound`. Where data was destroyed, once as it is, as far as that can be said, and once
     /// after `reconcile` has repaired it.
     pub(super) async fn stores(&mut self, running: &Running, declared: &Declared) -> Result<()> {
         for complaint in &declared.complaints {

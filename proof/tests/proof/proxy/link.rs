@@ -1,16 +1,16 @@
 //! A store behind a proxy, and a client of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use proof::proxy::{Protocol, Proxy};
 use stack::credentials::User;
-use proof::proxy::{Block, Faults, Moment, Protocol, Proxy, Trap};
 use stack::redis::{Overrides, Owner, RedisOptions, RedisServer};
 use stack::server;
-use stack::wait::wait_until;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, timeout};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::support::{LIMIT, guard};
 
 /// A store behind a proxy.
@@ -65,7 +65,7 @@ impl Link {
     }
 }
 
-pub(super) struct Client(TcpStream);
+pub(super) struct Client(pub(super) TcpStream);
 
 impl Client {
     pub(super) async fn send(&mut self, words: &[&str]) {
@@ -82,7 +82,7 @@ impl Client {
     }
 
     pub(super) async fn expect_silence(&mut self) {
-        let read = timeout(SILENCE, self.0.read(&mut [0; 64])).await;
+        let read = timeout(super::SILENCE, self.0.read(&mut [0; 64])).await;
         assert!(read.is_err(), "{read:?}");
     }
 

@@ -15,7 +15,8 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     let arena = Arena::open(&[]).await;
     let traffic = arena.traffic();
     traffic[0].more(200).await;
-    let stores = [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s).cluster());
+    let stores =
+        [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s).cluster());
     // Those of the products among them: every order wants something there.
     let of = |id: &String| arena.inventory.partitions.of_product(id.parse().unwrap());
     let products = [&arena.thing, &arena.scarce].map(of);

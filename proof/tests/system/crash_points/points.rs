@@ -1,16 +1,5 @@
 //! The commands at which a process is killed.
 
-use std::time::Instant;
-use futures_util::future::join_all;
-use reqwest::{Method, RequestBuilder};
-use serde_json::json;
-use shared::contract::event::{Event, RefundOrder};
-use shared::contract::id::{OrderId, ProductId};
-use proof::links::Links;
-use proof::proxy::{Moment, Proxy, Trap};
-use stack::{project, redis};
-use crate::harness::{Answer, LIMIT, Shop, insist};
-
 /// Where a link leads.
 pub(super) enum To {
     Store,

@@ -1,18 +1,16 @@
 //! A system whose stores have replicas, and clients of it.
 
-use std::collections::HashSet;
-use std::time::Duration;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{OrderCompleted, RefundOrder};
-use shared::contract::id::{OrderId, Partitions};
+use shared::contract::id::Partitions;
 use stack::redis;
+use stack::role::Role;
 use stack::system::System;
 use stack::topology::Topology;
-use stack::role::Role;
-use stack::sentinel::Replicated;
-use stack::wait::{wait_for, wait_until};
-use crate::harness::{Answer, LIMIT, Store, Traffic, client, count};
+use stack::wait::wait_for;
+
+use crate::harness::{Answer, LIMIT, Store, Traffic, client};
 
 /// Pieces on hand at the beginning: more than anybody orders.
 pub(super) const STOCK: u64 = 1_000_000;
@@ -46,10 +44,7 @@ impl Theatre {
             store(redis::Owner::Payments),
         );
         let http = client();
-        let url = format!(
-            "{}/products",
-            system.url(Role::InventoryServe.name())
-        );
+        let url = format!("{}/products", system.url(Role::InventoryServe.name()));
         let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
         let made = Answer::patiently(http.post(url).json(&body))
             .await
@@ -64,10 +59,7 @@ impl Theatre {
     }
 
     pub(super) fn order_request(&self) -> RequestBuilder {
-        let url = format!(
-            "{}/orders",
-            self.system.url(Role::PaymentsServe.name())
-        );
+        let url = format!("{}/orders", self.system.url(Role::PaymentsServe.name()));
         self.http
             .post(url)
             .json(&json!({"product_id": self.product, "quantity": 1}))
@@ -132,7 +124,10 @@ impl Theatre {
 
     /// What the Sentinels did, for a test that fails.
     pub(super) fn history(&self) -> Vec<String> {
-        self.system.store(redis::Owner::Payments).replicated().history()
+        self.system
+            .store(redis::Owner::Payments)
+            .replicated()
+            .history()
     }
 
     pub(super) async fn stock(&self) -> u64 {

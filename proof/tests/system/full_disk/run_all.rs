@@ -3,19 +3,19 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use std::{mem, thread};
+use std::thread;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use proof::shim;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use stack::ports::Ports;
-use proof::shim;
-use stack::wait::{wait_for, wait_until};
+use stack::wait::wait_until;
 use stack::{binaries, ports, project};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
-use crate::harness::{Answer, LIMIT, Shop, client};
+
+use crate::harness::{Answer, LIMIT, client};
 
 /// `run-all` with the real services, on a disk that can be full.
 pub(super) struct RunAll {
@@ -110,7 +110,7 @@ impl RunAll {
     }
 
     pub(super) async fn create_product(&self) -> String {
-        let body = json!({"name": "thing", "price": "2.50", "quantity": STOCK});
+        let body = json!({"name": "thing", "price": "2.50", "quantity": super::STOCK});
         let product = Answer::to(self.inventory(Method::POST, "/products").json(&body)).await;
         product.expect(201).text("id")
     }

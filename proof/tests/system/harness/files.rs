@@ -9,7 +9,9 @@ use tempfile::TempDir;
 
 /// How long the append-only file is now. None is as large as to be written anew while a test runs.
 pub(crate) fn length(redis: &RedisServer) -> u64 {
-    fs::metadata(aof::newest_part(redis).unwrap()).unwrap().len()
+    fs::metadata(aof::newest_part(redis).unwrap())
+        .unwrap()
+        .len()
 }
 
 /// Kills a store and starts it again as if nothing that was written behind `length` had reached

@@ -1,23 +1,22 @@
 //! Processes whose logs go through a pipe, and readers of it.
 
-use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::Client;
 use serde_json::Value;
-use shared::base::line_writer::MAX_LINE_BYTES;
 use stack::ports;
 use stack::role::Role;
 use stack::wait::wait_until;
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+
 use crate::harness::{LIMIT, Shop};
 
 /// How many bytes a pipe takes that nobody reads.
@@ -39,7 +38,11 @@ pub(crate) struct Watched {
 
 impl Watched {
     /// Starts a process of inventory beside the system, whose standard output is `stdout`.
-    pub(super) async fn beside(shop: &Shop, stdout: impl Into<Stdio>, env: &[(&str, &str)]) -> Self {
+    pub(super) async fn beside(
+        shop: &Shop,
+        stdout: impl Into<Stdio>,
+        env: &[(&str, &str)],
+    ) -> Self {
         Self::start(shop.command(Role::InventoryServe, env), stdout).await
     }
 
@@ -94,7 +97,7 @@ impl Watched {
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
         let pid = Pid::from_raw(self.child.id().unwrap().cast_signed());
         kill(pid, Signal::SIGTERM).unwrap();
-        let ended = timeout(STOP_LIMIT, self.child.wait());
+        let ended = timeout(super::STOP_LIMIT, self.child.wait());
         ended.await.expect("it ignores SIGTERM").unwrap().code()
     }
 }

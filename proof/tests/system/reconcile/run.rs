@@ -1,13 +1,11 @@
 //! One comparison, and what it is to find.
 
-use std::time::{Duration, Instant};
 use serde_json::Value;
-use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
 use stack::role::Role;
-use stack::{order_line, ports, redis};
-use crate::harness::programs::{run, text};
-use crate::harness::{Shop, Traffic, completed};
+
+use crate::harness::Shop;
+use crate::harness::programs::text;
 
 /// What a run of `payments reconcile` ended with.
 #[derive(Debug)]

@@ -3,20 +3,15 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream::iter;
-use reqwest::Method;
-use serde_json::json;
-use shared::contract::id::ProductId;
-use shared::http::page::MAX_ANSWER_BYTES;
-use stack::events::Events;
 use stack::memory::{SERVICE_LIMIT, peak};
 use stack::wait::wait_until;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use crate::crowds::make_room;
+
 use crate::harness::{Answer, LIMIT, Shop, client};
 
 /// The smallest buffer that a socket can have.

@@ -1,9 +1,9 @@
 //! Every operation of both services, with subjects that exist.
 
-use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::id::{OrderId, ProductId};
+
 use crate::harness::{Answer, Shop};
 
 /// An operation of a service, with a body that it takes.
@@ -47,7 +47,7 @@ impl Subjects {
             }
         }
         assert!(
-            subjects.operations.len() >= LEAST_OPERATIONS,
+            subjects.operations.len() >= super::LEAST_OPERATIONS,
             "{:#?}",
             subjects.operations
         );
@@ -164,7 +164,7 @@ pub(super) async fn problem(request: RequestBuilder) -> Option<Answer> {
         "{answer:?}"
     );
     let detail = answer.text("detail");
-    let foreign = FOREIGN.iter().find(|text| detail.contains(*text));
+    let foreign = super::FOREIGN.iter().find(|text| detail.contains(*text));
     assert_eq!(foreign, None, "{answer:?}");
     Some(answer)
 }

@@ -8,10 +8,9 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use shared::contract::trace::RequestId;
 use shared::http::idempotency::IDEMPOTENCY_KEY;
-
-use super::request::{Request, Service};
 use stack::client;
 
+use super::request::{Request, Service};
 use crate::verbs::screen::{Ink, Screen, members};
 
 /// A wait for an order ends after 30 s, and every other answer comes far sooner.

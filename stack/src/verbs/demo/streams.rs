@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::redis::{Command, Entry, Redis};
 
-use crate::verbs::screen::Ink;
 use super::stage::Stage;
+use crate::verbs::screen::Ink;
 
 /// Attributes of the envelope, which are the same in every entry or repeat what its data says.
 const ENVELOPE: [&[u8]; 6] = [

@@ -33,7 +33,12 @@ impl Entrance {
 }
 
 /// The box, ready to print.
-pub(super) fn text(ports: &Ports, offset: u16, stores: &[StoreServers; 2], server: &Server) -> String {
+pub(super) fn text(
+    ports: &Ports,
+    offset: u16,
+    stores: &[StoreServers; 2],
+    server: &Server,
+) -> String {
     let entrances = stores.each_ref().map(Entrance::of);
     boxed(&lines(ports, offset, &entrances, &server.version))
 }

@@ -1,0 +1,23 @@
+//! Events that are emitted by hand.
+
+use shared::contract::event::OrderCompleted;
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::{RequestId, TraceParent};
+
+/// An event without an order. inventory does not ask, and refunds nothing as long as it has stock.
+pub(crate) fn completed(product_id: ProductId, quantity: u32) -> OrderCompleted {
+    let order_id = OrderId::mint();
+    let ordered_at = order_id.minted_at().unwrap();
+    OrderCompleted {
+        order_id,
+        ordered_at,
+        product_id,
+        quantity,
+        price: "2.50".parse().unwrap(),
+        fee: "0.50".parse().unwrap(),
+        total: "3.00".parse().unwrap(),
+        time: ordered_at,
+        traceparent: TraceParent::mint(),
+        request_id: RequestId::mint(),
+    }
+}
