@@ -5,7 +5,6 @@
 //! `deploy/acl/replication.acl` and `SETTINGS`.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,14 +13,11 @@ use shared::redis::Redis;
 use shared::store::all;
 
 use crate::credentials::{Credentials, User};
-use crate::guard::Guard;
 use crate::node::{Node, Secrets, parse};
 use crate::operator::Operator;
 use crate::ports;
 use crate::ports::Port;
-use crate::process::LineSink;
-use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use crate::server::Server;
+use crate::redis::{Owner, RedisOptions, RedisServer};
 use crate::wait::{wait_for, wait_until};
 use view::View;
 
@@ -48,27 +44,6 @@ pub const BUS: u16 = 10_000;
 /// How long anything here may take that is waited for.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What a cluster is started with.
-#[derive(Clone)]
-pub struct Options {
-    /// Whose store.
-    pub store: Owner,
-    /// Its folder; made if missing, reused with its data if not and the ports are the same.
-    pub dir: PathBuf,
-    /// The program of all servers.
-    pub server: Server,
-    /// How children are started.
-    pub guard: Guard,
-    /// How many primaries share the slots.
-    pub primaries: usize,
-    /// How many replicas each of them has.
-    pub replicas: usize,
-    /// The port of the first server, the others follow; free ports if none is given.
-    pub first_port: Option<u16>,
-    /// Also gets each log line.
-    pub sink: Option<LineSink>,
-}
-
 /// A running cluster. Killed when dropped; its folder stays.
 pub struct Cluster {
     store: Owner,
@@ -79,33 +54,38 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts everything, and waits until a failover could happen.
-    pub async fn start(options: Options) -> Result<Self> {
+    /// Starts this number of primaries with this number of replicas each, on ports from `first_port` on if
+    /// that is given, and waits until a failover could happen. The folder is reused with its data where
+    /// the ports are the same.
+    pub async fn start(
+        options: RedisOptions,
+        primaries: usize,
+        replicas: usize,
+        first_port: Option<u16>,
+    ) -> Result<Self> {
         fs::create_dir_all(&options.dir)?;
         let credentials = Credentials::load_or_create(&options.dir)?;
         let secrets = Secrets::random()?;
-        let count = options.primaries * (1 + options.replicas);
+        let count = primaries * (1 + replicas);
         let (mut starts, mut bus) = (Vec::new(), Vec::new());
         for number in 0..count {
-            let port = options
-                .first_port
-                .map(|first| first + u16::try_from(number).unwrap_or(0));
+            let port = first_port.map(|first| first + u16::try_from(number).unwrap_or(0));
             let bus_port = if let Some(port) = port {
                 port + BUS
             } else {
                 bus.push(ports::free()?);
                 bus[bus.len() - 1].number()
             };
-            let redis = redis_options(&options, number, bus_port);
-            starts.push(Node::start(redis, &options.dir, &secrets, port));
+            let mut server = options.of_server(number);
+            server.overrides.settings.extend(settings(bus_port));
+            starts.push(Node::start(server, &options.dir, &secrets, port));
         }
         let nodes = all(starts.into_iter())
             .await
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
-        let (store, primaries) = (options.store, options.primaries);
         let cluster = Self {
-            store,
+            store: options.store,
             nodes,
             primaries,
             credentials,
@@ -258,20 +238,9 @@ pub struct Moved {
     pub took: Duration,
 }
 
-fn redis_options(options: &Options, number: usize, bus: u16) -> RedisOptions {
-    let settings = SETTINGS
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+/// The settings of a server whose port for the other servers is `bus`.
+fn settings(bus: u16) -> impl Iterator<Item = (String, String)> {
+    let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let bus = ("cluster-port".to_owned(), bus.to_string());
-    RedisOptions {
-        store: options.store,
-        dir: options.dir.join(number.to_string()),
-        server: options.server.clone(),
-        guard: options.guard.clone(),
-        sink: options.sink.clone(),
-        overrides: Overrides {
-            settings: settings.chain([bus]).collect(),
-            ..Overrides::default()
-        },
-    }
+    settings.into_iter().chain([bus])
 }

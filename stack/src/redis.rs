@@ -69,10 +69,13 @@ pub struct Overrides {
     pub acl: Option<PathBuf>,
 }
 
-impl Overrides {
-    /// Whether the shipped configuration stays as it is.
-    pub fn is_empty(&self) -> bool {
-        self.settings.is_empty() && self.environment.is_none()
+impl RedisOptions {
+    /// The same for one of several servers of a store, which has a folder of its own in that of the store.
+    pub(crate) fn of_server(&self, number: usize) -> Self {
+        Self {
+            dir: self.dir.join(number.to_string()),
+            ..self.clone()
+        }
     }
 }
 

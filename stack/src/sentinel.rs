@@ -5,7 +5,6 @@
 //! `deploy/acl/replication.acl`.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,9 @@ use anyhow::{Context, Result};
 use shared::redis::Redis;
 
 use crate::credentials::{Credentials, User, random_password};
-use crate::guard::Guard;
 use crate::node::{Node, Secrets, parse};
 use crate::operator::Operator;
-use crate::redis::{Overrides, Owner, RedisOptions, RedisServer};
-use crate::server::Server;
+use crate::redis::{Owner, RedisOptions, RedisServer};
 use crate::wait::{wait_for, wait_until};
 use watcher::Watcher;
 
@@ -27,21 +24,6 @@ mod watcher;
 const SENTINELS: usize = 3;
 /// How long anything here may take that is waited for. A second attempt of the Sentinels included.
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// What a replicated store is started with.
-#[derive(Clone)]
-pub struct Options {
-    /// Whose store.
-    pub store: Owner,
-    /// Its folder; made if missing.
-    pub dir: PathBuf,
-    /// The program of all servers and Sentinels.
-    pub server: Server,
-    /// How children are started.
-    pub guard: Guard,
-    /// How many replicas the primary has.
-    pub replicas: usize,
-}
 
 /// A running store with its replicas and Sentinels. Killed when dropped; its folder stays.
 pub struct Replicated {
@@ -55,22 +37,15 @@ pub struct Replicated {
 }
 
 impl Replicated {
-    /// Starts everything, and waits until a failover could happen.
-    pub async fn start(options: Options) -> Result<Self> {
+    /// Starts a primary with this number of replicas, and waits until a failover could happen.
+    pub async fn start(options: RedisOptions, replicas: usize) -> Result<Self> {
         fs::create_dir_all(&options.dir)?;
         let secrets = Secrets::random()?;
         let credentials = Credentials::load_or_create(&options.dir)?;
         let mut nodes = Vec::new();
-        for number in 0..=options.replicas {
-            let redis = RedisOptions {
-                store: options.store,
-                dir: options.dir.join(number.to_string()),
-                server: options.server.clone(),
-                guard: options.guard.clone(),
-                sink: None,
-                overrides: Overrides::default(),
-            };
-            nodes.push(Node::start(redis, &options.dir, &secrets, None).await?);
+        for number in 0..=replicas {
+            let server = options.of_server(number);
+            nodes.push(Node::start(server, &options.dir, &secrets, None).await?);
         }
         let mut store = Self {
             store: options.store,
@@ -80,11 +55,11 @@ impl Replicated {
             secrets,
             watchers: random_password()?,
         };
-        for replica in 1..=options.replicas {
+        for replica in 1..=replicas {
             store.follow(replica, 0).await?;
         }
         let complete = wait_until("the replicas", LIMIT, || async {
-            store.replicas_of(0).await == Some(options.replicas)
+            store.replicas_of(0).await == Some(replicas)
         });
         complete.await?;
         // A Sentinel that comes before the replicas looks for them again only after ten seconds.
@@ -92,7 +67,7 @@ impl Replicated {
             store.sentinels.push(store.watch(&options, number)?);
         }
         for sentinel in &store.sentinels {
-            sentinel.wait_ready(SENTINELS - 1, options.replicas).await?;
+            sentinel.wait_ready(SENTINELS - 1, replicas).await?;
         }
         Ok(store)
     }
@@ -231,7 +206,7 @@ impl Replicated {
             .ok()
     }
 
-    fn watch(&self, options: &Options, number: usize) -> Result<Watcher> {
+    fn watch(&self, options: &RedisOptions, number: usize) -> Result<Watcher> {
         let dir = options.dir.join(format!("sentinel-{number}"));
         let sentinel = &self.secrets.sentinel;
         Watcher::start(options, &dir, self.node(0).port(), sentinel, &self.watchers)

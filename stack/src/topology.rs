@@ -10,7 +10,7 @@ use crate::credentials::User;
 use crate::node::parse;
 use crate::redis::{RedisOptions, RedisServer};
 use crate::sentinel::Replicated;
-use crate::{cluster, sentinel, users};
+use crate::{cluster, users};
 
 /// How many servers a store has, and how they work together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,30 +66,15 @@ impl Topology {
             }
             Self::Replicated { replicas } => {
                 ensure!(first_port.is_none(), "its servers take free ports only");
-                let store = Box::pin(Replicated::start(sentinel::Options {
-                    store: options.store,
-                    dir: options.dir,
-                    server: options.server,
-                    guard: options.guard,
-                    replicas,
-                }));
+                let store = Box::pin(Replicated::start(options, replicas));
                 StoreServers::Replicated(store.await?)
             }
             Self::Clustered {
                 primaries,
                 replicas,
             } => {
-                let store = Box::pin(Cluster::start(cluster::Options {
-                    store: options.store,
-                    dir: options.dir,
-                    server: options.server,
-                    guard: options.guard,
-                    primaries,
-                    replicas,
-                    first_port,
-                    sink: options.sink,
-                }));
-                StoreServers::Clustered(store.await?)
+                let store = Cluster::start(options, primaries, replicas, first_port);
+                StoreServers::Clustered(Box::pin(store).await?)
             }
         })
     }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use shared::redis::{Command, Redis, Reply};
 
-use super::{LIMIT, Options, SENTINELS};
+use super::{LIMIT, SENTINELS};
 use crate::credentials::write_private;
 use crate::node::parse;
 use crate::ports;
 use crate::ports::Port;
 use crate::process::{Launch, Process};
+use crate::redis::RedisOptions;
 use crate::wait::wait_for;
 
 /// A server that is silent for this long counts as down, if enough Sentinels find so. Half of it is
@@ -32,7 +33,7 @@ impl Watcher {
     /// Starts one that watches the primary on this port, and knows of the others by it. `password`
     /// is that of the user `sentinel` there, `own` what clients have to tell this one.
     pub(super) fn start(
-        options: &Options,
+        options: &RedisOptions,
         dir: &Path,
         primary: u16,
         password: &str,

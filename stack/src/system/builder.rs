@@ -79,8 +79,7 @@ impl Builder {
         self
     }
 
-    /// Starts both stores, which have to be single servers, with this setting instead of the shipped
-    /// one, such as `appendfsync`.
+    /// Starts all servers of stores with this setting instead of the shipped one, such as `appendfsync`.
     #[must_use]
     pub fn redis(mut self, setting: &str, value: &str) -> Self {
         let setting = (setting.to_owned(), value.to_owned());
@@ -88,7 +87,7 @@ impl Builder {
         self
     }
 
-    /// Starts both stores with these variables in their environment.
+    /// Starts all servers of stores with these variables in their environment.
     #[must_use]
     pub fn store_environment(mut self, environment: Environment) -> Self {
         self.stores.environment = Some(environment);
@@ -115,10 +114,9 @@ impl Builder {
         for name in &self.without {
             Role::by_name(name)?;
         }
-        let is_plain = self.route.is_none() && self.stores.is_empty();
         ensure!(
-            is_plain || self.topology == Topology::Single,
-            "only single servers can be routed, or started with other settings"
+            self.route.is_none() || self.topology == Topology::Single,
+            "connections can be routed to single servers only"
         );
         // Both may take minutes the first time, so they must not hold up a thread of the runtime.
         let given = self.binaries.clone();

@@ -11,10 +11,10 @@ use shared::store::Store;
 use shared::store::function::{Call, IDENTITY, Library};
 use shared::store::layout::Layout;
 use shared::store::open::Witness;
-use stack::cluster::{Cluster, Options};
+use stack::cluster::Cluster;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::Owner;
+use stack::redis::{Overrides, Owner, RedisOptions};
 use stack::wait::{wait_for, wait_until};
 use stack::{binaries, server};
 
@@ -28,7 +28,7 @@ async fn cluster(dir: &std::path::Path) -> Cluster {
     })
     .await
     .unwrap();
-    let options = Options {
+    let options = RedisOptions {
         store: Owner::Inventory,
         dir: dir.to_owned(),
         server,
@@ -36,12 +36,10 @@ async fn cluster(dir: &std::path::Path) -> Cluster {
             stack,
             farewell: Farewell::Kill,
         },
-        primaries: 3,
-        replicas: 1,
-        first_port: None,
         sink: None,
+        overrides: Overrides::default(),
     };
-    Cluster::start(options).await.unwrap()
+    Cluster::start(options, 3, 1, None).await.unwrap()
 }
 
 async fn push(redis: &Redis, key: &str) -> Option<u64> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use shared::redis::{Command, Redis};
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
-use stack::redis::Owner;
-use stack::sentinel::{Options, Replicated};
+use stack::redis::{Overrides, Owner, RedisOptions};
+use stack::sentinel::Replicated;
 use stack::wait::wait_until;
 use stack::{binaries, server};
 use tokio::task::JoinSet;
@@ -35,16 +35,15 @@ async fn replicated(dir: &std::path::Path, replicas: usize) -> Replicated {
         stack,
         farewell: Farewell::Kill,
     };
-    let (store, dir) = (Owner::Inventory, dir.to_owned());
-    Replicated::start(Options {
-        store,
-        dir,
+    let options = RedisOptions {
+        store: Owner::Inventory,
+        dir: dir.to_owned(),
         server,
         guard,
-        replicas,
-    })
-    .await
-    .unwrap()
+        sink: None,
+        overrides: Overrides::default(),
+    };
+    Replicated::start(options, replicas).await.unwrap()
 }
 
 /// A client that is at work all the time, as that of a service is.
