@@ -1,16 +1,15 @@
-//! The chaos harness: the real system under real load, everything that can go wrong going wrong,
-//! and then the question whether the promise held.
+//! The chaos harness runs the real system under load, injects faults of every kind, and then checks
+//! whether the promise held.
 //!
-//! Everything random follows from one seed: what the clients want, what happens to the system and
-//! when. How the threads of a dozen processes interleave does not, so a seed replays a plan and not
-//! an instant.
+//! One seed decides what the clients want, which faults happen, and when. It does not decide how the
+//! threads of a dozen processes interleave. So a seed replays a plan and not an instant.
 //!
 //! - [`profiles`](Scale) says how much is done on which settings, [`figures`](Figure) counts it.
 //! - `plan` draws the faults and `inject` does them; `load` are the clients, `history` is what they
 //!   saw.
-//! - `watch` looks at both stores meanwhile; `heal` measures how long it takes until all is well.
+//! - `watch` looks at both stores during the run; `heal` measures the time until all is well again.
 //! - `checker` holds the history against the stores. It shares no code with the services.
-//! - `profile` puts these together, `report` tells.
+//! - `run` puts these together, `report` tells.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,9 +41,9 @@ mod watch;
 
 /// What to run.
 pub struct Options {
-    /// Where all randomness comes from.
+    /// The seed of everything random.
     pub seed: u64,
-    /// How much.
+    /// How long the run is, and how many faults it has.
     pub scale: Scale,
     /// Only the profile of this name.
     pub only: Option<String>,

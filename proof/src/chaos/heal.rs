@@ -14,13 +14,13 @@ use super::checker::read::standing;
 use super::plan::PROCESSES;
 use super::stores::{Operators, stream};
 
-/// How soon after the last fault every process must be ready, restarts by the supervisor included.
+/// The time after the last fault within which every process must be ready, restarts included.
 pub(super) const READY_LIMIT: Duration = Duration::from_secs(2);
-/// How soon after the end of the load nothing may be left to do.
+/// The time after the end of the load within which all work must be done.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
-/// How much longer is waited, so that the report can say how long it took.
+/// How much longer the harness waits, so that the report can say how long it took.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Nothing to do for this long is drained: a consumer that looks back over a stream may still emit.
+/// A system counts as drained after this time without work: a consumer that replays a stream may still emit.
 const CALM: Duration = Duration::from_millis(1_500);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 //! each, in the order in which it happened.
 //!
 //! A call is written twice, as in Jepsen's histories: `invoke`, and then `ok`, `fail` (it certainly
-//! had no effect) or `info` (nobody knows).
+//! had no effect) or `info` (it may have had an effect).
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
     Ok,
     /// The answer says that it was not done.
     Fail,
-    /// There was no answer, or one that does not tell.
+    /// There was no answer, or the answer leaves it open.
     #[default]
     Unknown,
 }
@@ -154,7 +154,7 @@ impl History {
         self.lock().calls.clone()
     }
 
-    /// A disk that is full must not end the run: the checker reads from memory.
+    /// A full disk does not end the run: the checker reads from memory.
     fn write(&self, at: Duration, kind: &str, mut fields: Value) {
         fields["at_ms"] = json!(millis(at));
         fields["wall_ms"] = json!(wall_millis());

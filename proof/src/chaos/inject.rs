@@ -44,7 +44,7 @@ pub(super) struct Injector {
     pub(super) operators: Operators,
     pub(super) history: Arc<History>,
     pub(super) tally: Arc<Tally>,
-    /// How likely each answer of a store is dropped.
+    /// The probability that an answer of a store is dropped.
     pub(super) drop_answers: f64,
     pub(super) declared: Mutex<Declared>,
     /// One fault at a time for each thing that can be harmed.
@@ -92,8 +92,7 @@ impl Injector {
         }
     }
 
-    /// Ends everything that is wrong. Clocks stay where they are: nothing would be healed by a jump
-    /// back.
+    /// Ends all faults. Clocks stay where they are, because a jump back would be one more fault.
     pub(super) fn heal(&self) {
         let mut dropped = 0;
         for (_, proxy) in self.links.all() {
@@ -171,7 +170,7 @@ impl Injector {
     async fn terminate(&self, name: &str) -> Result<()> {
         let _turn = self.turn(name).await;
         let process = self.running(name).await?;
-        // One that has not come so far as to hear the signal would simply die of it.
+        // A process that does not handle the signal yet would die of it.
         self.system.wait_process_ready(name).await.ok();
         self.history
             .note("fault", json!({"fault": format!("SIGTERM {name}")}));

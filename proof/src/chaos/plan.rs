@@ -25,7 +25,7 @@ pub(super) const PROCESSES: [&str; 8] = [
     "payments consume",
     "payments consume 2",
 ];
-/// Those of them that clients speak to.
+/// The processes that serve clients.
 const SERVERS: [&str; 4] = [
     "inventory serve",
     "inventory serve 2",
@@ -46,8 +46,8 @@ const SHORTEST_FREEZE_MS: u64 = 300;
 const LONGEST_FREEZE_MS: u64 = 2_500;
 const SHORTEST_TCP_FAULT_MS: u64 = 20;
 const LONGEST_TCP_FAULT_MS: u64 = 800;
-/// The share of the window that a link is harmed, and that all links are parted: more, and nothing
-/// would be left that could go wrong.
+/// The share of the window in which a link is harmed, and the share in which all links are cut. With
+/// larger shares the system would do too little work.
 const HARMED_SHARE: f64 = 0.04;
 const PARTED_SHARE: f64 = 0.06;
 /// How much of the newest data a tail cut takes: less than `everysec` may lose, or a torn command.
@@ -93,7 +93,7 @@ fn own_times(planned: &Figures, figure: Figure) -> u32 {
     }
 }
 
-/// Evenly spread over the part of the window that is meant for them, and nowhere in particular.
+/// The time of a fault: faults of a kind are spread evenly over their part of the window.
 ///
 /// A store that is restarted makes consumers look back over its past, and a group that is made again
 /// is given everything once more. Both would heal what a faulty consumer lost before. So the stores
@@ -109,13 +109,13 @@ fn moment(profile: &Profile, figure: Figure, place: f64) -> Duration {
         // A duplicate is looked for among the newest entries, which are large then.
         Figure::Duplicates => (0.0, 0.8),
         Figure::LargeEntries => (0.85, 0.95),
-        // The last faults as well happen under load.
+        // The load goes on until after the last fault.
         _ => (0.0, 0.95),
     };
     profile.warm_up + profile.window.mul_f64(from + place * (to - from))
 }
 
-/// What each has of the time that all faults of a kind have together.
+/// The time of one fault, of the time that all faults of its kind have together.
 fn average(together: Duration, profile: &Profile, figure: Figure) -> Duration {
     together / profile.planned.get(figure).max(1)
 }

@@ -16,7 +16,7 @@ use super::plan::PROCESSES;
 /// Between two looks at what processes have used at most. The kernel keeps count until they end.
 const PEAK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// More than before by this share, and by what stands below, is too much.
+/// Growth by more than this share plus the amounts below is too much.
 const GROWTH_PERCENT: u64 = 10;
 /// What an allocator keeps, and what a loaded machine adds.
 const RSS_ALLOWANCE_KIB: u64 = 12 * 1_024;
@@ -120,7 +120,7 @@ impl Peaks {
     fn look(&self, system: &System) {
         let mut peaks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in PROCESSES {
-            // One that does not run just now has been looked at before.
+            // The use of a process that is down was recorded before.
             let used = memory::peak(&system.process(name)).unwrap_or_default();
             let peak = peaks.entry(name).or_default();
             *peak = used.max(*peak);

@@ -133,7 +133,7 @@ async fn start(
     Ok((system, links))
 }
 
-/// The supervisor has as much to do as there are kills and ends.
+/// The supervisor has to restart a process after each kill and each end.
 fn planned(profile: &Profile) -> Figures {
     let ends =
         profile.planned.get(Figure::ServiceKills) + profile.planned.get(Figure::Terminations);

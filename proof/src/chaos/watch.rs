@@ -1,4 +1,4 @@
-//! Looks at both stores while everything goes on: what must hold at every instant.
+//! Checks in both stores during the run what must hold at every instant.
 //!
 //! One look at a store is one script, so nothing changes during it. Only what is new since the last
 //! look is read.

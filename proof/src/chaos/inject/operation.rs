@@ -16,12 +16,12 @@ use crate::chaos::stores::{POISON_MARK, stream};
 
 /// How long a store may be away, or a stream empty.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How often it is tried to find something unread, and for how long each time.
+/// The number of attempts to find something unread, and the time of each.
 const TRIM_ATTEMPTS: usize = 3;
 const TRIM_PATIENCE: Duration = Duration::from_secs(1);
 /// How long orders are let wait, so that some of them are refused together.
 const GATHER: Duration = Duration::from_millis(700);
-/// By then no reader waits in a store any more that was frozen meanwhile.
+/// After this time no frozen reader waits in a store any more.
 const LONGEST_BLOCK: Duration = Duration::from_millis(2_200);
 /// The newest entries, of which one is emitted again.
 const NEWEST: usize = 200;
@@ -208,7 +208,7 @@ impl Injector {
         Ok(())
     }
 
-    /// What a producer does that cannot tell whether it was heard.
+    /// Emits an event again, as a producer does that got no answer.
     async fn duplicate(&self, store: Owner, choice: u64) -> Result<()> {
         let stream = stream(store);
         let newest = NEWEST.to_string();

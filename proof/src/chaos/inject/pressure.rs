@@ -28,7 +28,7 @@ const UNREADING_CLIENTS: usize = 500;
 const UNREAD_ANSWERS: usize = 4;
 /// The smallest buffer that the kernel allows, for clients that do not read.
 const UNREAD_BUFFER: u32 = 4_096;
-/// One that is not let in by then stays outside.
+/// The longest wait for a connection. A client that is not accepted by then gives up.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// A process listens by then, however busy the machine is.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);

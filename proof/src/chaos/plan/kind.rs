@@ -47,9 +47,9 @@ pub(in crate::chaos) enum FaultKind {
 /// Who floods a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chaos) enum Crowd {
-    /// Those who connect and say nothing.
+    /// Clients that connect and say nothing.
     Idle,
-    /// Those who ask for much and read nothing.
+    /// Clients that ask for much and read nothing.
     Unreading,
 }
 

@@ -42,7 +42,7 @@ impl Judge {
         self.before = usage(system);
     }
 
-    /// `RecoversInTime`, first half.
+    /// `RecoversInTime`: the processes are ready soon after the last fault.
     pub(super) fn ready(&mut self, took: Option<Duration>) {
         let mut finding = Finding::new(Rule::RecoversInTime);
         finding.expect(
@@ -58,7 +58,7 @@ impl Judge {
         self.findings.push(finding);
     }
 
-    /// `RecoversInTime`, second half.
+    /// `RecoversInTime`: all work is done soon after the end of the load.
     pub(super) fn drained(&mut self, took: Result<Duration, String>) {
         let mut finding = Finding::new(Rule::RecoversInTime);
         let in_time = took.as_ref().is_ok_and(|took| *took <= DRAIN_LIMIT);
@@ -72,7 +72,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// `ResourcesComeBack`, first half.
+    /// `ResourcesComeBack`: no process has ever used more than its limit of memory.
     pub(super) fn memory(&mut self, peaks: &HashMap<&'static str, u64>) {
         let mut finding = Finding::new(Rule::ResourcesComeBack);
         for name in PROCESSES {
@@ -90,8 +90,8 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// `ResourcesComeBack`, second half. Connections that wait for more work, and memory that is kept for it, are given back
-    /// after a while.
+    /// `ResourcesComeBack`: after a while each process uses about as much as before the first fault. Idle
+    /// connections and spare memory are given back only then.
     pub(super) async fn resources(&mut self, system: &System, planned: &Figures) {
         let has_read_large = planned.get(Figure::LargeEntries) > 0;
         let fits = || async {
@@ -136,7 +136,7 @@ impl Judge {
         self.merge(vec![finding]);
     }
 
-    /// `FiguresReached`.
+    /// `FiguresReached`: the run has done at least what was planned.
     pub(super) fn figures(&mut self, planned: &Figures, seen: &Figures) {
         let mut finding = Finding::new(Rule::FiguresReached);
         finding.facts = planned.how_many();
@@ -147,8 +147,8 @@ impl Judge {
         self.findings.sort_by_key(|finding| finding.rule);
     }
 
-    /// `StockFollowsLedger` to `LossWithinBound`. Where data was destroyed, once as it is, as far as that can be said, and once
-    /// after `reconcile` has repaired it.
+    /// The rules about data, `StockFollowsLedger` to `LossWithinBound`. Where data was destroyed, they are checked
+    /// before and after `reconcile` has repaired it.
     pub(super) async fn stores(&mut self, running: &Running, declared: &Declared) -> Result<()> {
         for complaint in &declared.complaints {
             let mut finding = Finding::new(Rule::RecoversInTime);
