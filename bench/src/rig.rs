@@ -204,10 +204,11 @@ impl Rig {
     }
 
     fn names(&self, roles: &[Role]) -> Vec<String> {
-        let numbers = 1..=self.replicas;
+        let numbers = 2..=self.replicas;
         let of = |role: &Role| {
             let role = *role;
-            numbers.clone().map(move |number| role.replica(number))
+            let more = numbers.clone().map(move |number| role.replica(number));
+            std::iter::once(role.name().to_owned()).chain(more)
         };
         roles.iter().flat_map(of).collect()
     }

@@ -78,13 +78,9 @@ impl Role {
         }
     }
 
-    /// The name of one more process of this role, such as `inventory serve 2`. The first one has the
-    /// name of the role.
+    /// The name of one more process of this role, such as `inventory serve 2`.
     pub fn replica(self, number: usize) -> String {
-        match number {
-            1 => self.name().to_owned(),
-            _ => format!("{} {number}", self.name()),
-        }
+        format!("{} {number}", self.name())
     }
 
     /// The role of that name.
