@@ -3,11 +3,11 @@
 //! bare client that asks the same of the stores. Read the ratios; absolute numbers are the
 //! machine's.
 //!
-//! In reading order: [`options`] say what is asked for; [`measure`] has one module for each kind of
-//! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores,
-//! under a [`load`] of [`catalogue`]; [`limits`] are the limits; [`machine`], [`monitor`] and [`calls`] are how it is known what things cost;
-//! [`figure`], [`mod@report`] and [`compare`] are what is made of it; [`revision`] builds the other
-//! side.
+//! In reading order: [`options`] are the command line. [`measure`] has one module for each kind of
+//! measurement, on a [`rig`] of any shape with an [`operator`] for each server of its stores, under a
+//! [`load`] of the [`catalogue`]. [`limits`] measures what the machine allows. [`machine`], [`monitor`]
+//! and [`calls`] tell what an order costs. [`figure`], [`mod@report`] and [`compare`] turn that into
+//! tables. [`revision`] builds another revision to compare with.
 
 mod calls;
 mod catalogue;

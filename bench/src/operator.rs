@@ -22,7 +22,7 @@ pub(crate) struct Operator {
 
 /// How far a group has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct GroupLag {
     /// The newest entry of the stream.
     pub(crate) newest: String,
     /// The newest entry that was given to a consumer.
@@ -34,7 +34,7 @@ pub(crate) struct Standing {
 /// Every command that a store was told, by its name in small letters.
 pub(crate) type Calls = BTreeMap<String, u64>;
 
-impl Standing {
+impl GroupLag {
     /// Whether there is nothing left.
     pub(crate) fn is_settled(&self) -> bool {
         self.pending == 0 && self.newest == self.delivered
@@ -140,19 +140,19 @@ impl Operator {
     }
 
     /// How far the group of an event has come; nothing while there is no group.
-    pub(crate) fn standing<E: Event>(&mut self) -> Result<Option<Standing>> {
-        self.standing_at::<E>(E::STREAM)
+    pub(crate) fn lag<E: Event>(&mut self) -> Result<Option<GroupLag>> {
+        self.lag_at::<E>(E::STREAM)
     }
 
     /// The same for the stream of one partition.
-    pub(crate) fn standing_at<E: Event>(&mut self, stream: &str) -> Result<Option<Standing>> {
+    pub(crate) fn lag_at<E: Event>(&mut self, stream: &str) -> Result<Option<GroupLag>> {
         let key = stream;
         let stream: BTreeMap<String, Value> = self.ask(&["XINFO", "STREAM", key])?;
         let groups: Vec<BTreeMap<String, Value>> = self.ask(&["XINFO", "GROUPS", key])?;
         let named = groups
             .into_iter()
             .find(|group| field(group, "name") == Some(E::GROUP.into()));
-        Ok(named.map(|group| Standing {
+        Ok(named.map(|group| GroupLag {
             newest: field(&stream, "last-generated-id").unwrap_or_default(),
             delivered: field(&group, "last-delivered-id").unwrap_or_default(),
             pending: field(&group, "pending")
@@ -219,13 +219,13 @@ mod tests {
 
     #[test]
     fn a_group_is_done_when_it_has_everything_and_owes_nothing() {
-        let standing = |delivered: &str, pending| Standing {
+        let lag = |delivered: &str, pending| GroupLag {
             newest: "5-0".to_owned(),
             delivered: delivered.to_owned(),
             pending,
         };
-        assert!(standing("5-0", 0).is_settled());
-        assert!(!standing("5-0", 1).is_settled() && !standing("4-0", 0).is_settled());
+        assert!(lag("5-0", 0).is_settled());
+        assert!(!lag("5-0", 1).is_settled() && !lag("4-0", 0).is_settled());
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet, pile: u64) -> Result<()>
     let idle = memory(consumer.pid()).unwrap_or_default();
     consumer.kill();
     pile_up(rig.payments.operator_mut(), &products, pile)?;
-    let waiting = standing(rig)?;
+    let waiting = lag(rig)?;
     consumer.restart()?;
     let group = rig.group();
     let mark = group.mark()?;
     let (mut first, mut most) = (None, 0.0_f64);
     let started = Instant::now();
     loop {
-        let now = standing(rig)?;
+        let now = lag(rig)?;
         most = most.max(memory(consumer.pid()).unwrap_or_default());
         if now.delivered != waiting.delivered {
             first.get_or_insert_with(Instant::now);
@@ -74,10 +74,10 @@ pub(super) fn measure(rig: &mut Rig, sheet: &mut Sheet, pile: u64) -> Result<()>
     rig.restart(CONSUMER)
 }
 
-fn standing(rig: &mut Rig) -> Result<crate::operator::Standing> {
+fn lag(rig: &mut Rig) -> Result<crate::operator::GroupLag> {
     rig.payments
         .operator_mut()
-        .standing::<OrderCompleted>()?
+        .lag::<OrderCompleted>()?
         .context("the group is gone")
 }
 

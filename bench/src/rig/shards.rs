@@ -133,8 +133,8 @@ impl Shards {
     pub(super) fn is_settled<E: Event>(&mut self) -> Result<bool> {
         for (partition, home) in &self.homes {
             let stream = partition.key(E::STREAM);
-            let standing = self.nodes[*home].operator.standing_at::<E>(&stream)?;
-            if !standing.is_some_and(|standing| standing.is_settled()) {
+            let lag = self.nodes[*home].operator.lag_at::<E>(&stream)?;
+            if !lag.is_some_and(|lag| lag.is_settled()) {
                 return Ok(false);
             }
         }
