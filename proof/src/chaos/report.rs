@@ -30,7 +30,7 @@ impl ProfileReport {
 
     pub(super) fn tell(&self, say: &Say) {
         say(&format!(
-            "\nleg {}, {:.0} s",
+            "\nprofile {}, {:.0} s",
             self.name,
             self.took.as_secs_f64()
         ));

@@ -72,7 +72,7 @@ pub(super) async fn profile(
         (profile.warm_up + profile.window).as_secs(),
     );
     say(&format!(
-        "\nleg {}: {orders} orders and {} faults in {lasts} s",
+        "\nprofile {}: {orders} orders and {} faults in {lasts} s",
         profile.name,
         faults.len()
     ));
