@@ -4,17 +4,17 @@
 mod model;
 
 use model::{Checkpoints, Move, REPLICATION_ID};
+use proof::atomicity::{SpoilRig, Subject};
+use proof::cut::LogLoader;
+use proof::twin::play;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::Store;
 use shared::store::function::Library;
-use proof::atomicity::{SpoilRig, Subject};
 use stack::credentials::User;
-use proof::cut::LogLoader;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
-use proof::twin::play;
 
 use crate::harness::{LAYOUT, STREAM, partition};
 

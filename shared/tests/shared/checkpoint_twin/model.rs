@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use shared::contract::entry_id::EntryId;
-use shared::contract::id::Partition;
 use proof::invocation::Invocation;
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin};
+use shared::contract::entry_id::EntryId;
+use shared::contract::id::Partition;
 
 /// What the function has recorded of a stream.
 #[derive(Clone, Copy, Default)]
