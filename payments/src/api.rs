@@ -1,7 +1,6 @@
 //! The HTTP API of payments.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use poem::web::Data;
 use poem_openapi::{OpenApi, OpenApiService, Tags};
@@ -52,7 +51,7 @@ pub struct Api {
     pub store: OrderStore,
     /// Who knows prices.
     pub inventory: InventoryClient,
-    /// How orders are priced and paid.
+    /// How orders are priced.
     pub terms: Terms,
     /// The requests with an idempotency key that are under way.
     pub in_flight: InFlight,
@@ -62,13 +61,11 @@ pub struct Api {
     pub live: Live<ShowOrder>,
 }
 
-/// How orders are priced and paid.
+/// How orders are priced.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
     /// Our share of each order.
     pub fee_rate: FeeRate,
-    /// Time between an order and its payment.
-    pub completion_delay: Duration,
     /// Whether an order beyond the stock on hand is refused at once.
     pub early_stock_check: bool,
 }
@@ -110,9 +107,8 @@ impl Api {
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let placement = match self.quote(wanted, &visit.context).await {
             Ok(quote) => {
-                let delay = self.terms.completion_delay;
                 self.store
-                    .place_order(wanted, quote, delay, &visit.context, claim.as_ref())
+                    .place_order(wanted, quote, &visit.context, claim.as_ref())
                     .await?
             }
             // The same request may have been answered when there still was an offer.

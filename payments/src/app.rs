@@ -63,15 +63,15 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     );
     for partition in store.own.partitions().all() {
         let url = &config.common.payments_store;
-        let completer = Completer::new(store.clone(), url, partition, config.completion_delay);
+        let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
 
-    let (waiting, delay) = (store.clone(), config.completion_delay);
+    let waiting = store.clone();
     let watch = Arc::new(ClockWatch::default());
     process.repeat("due times", REDATE_INTERVAL, move || {
         let (store, watch) = (waiting.clone(), Arc::clone(&watch));
-        async move { store.redate_due(delay, &watch).await.map(drop) }
+        async move { store.redate_due(&watch).await.map(drop) }
     });
 
     let trimmer = Trimmer::new(
@@ -91,7 +91,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// The store that payments owns.
 pub fn store(config: &Config) -> OrderStore {
     let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
-    OrderStore::new(redis, config.common.partitions)
+    OrderStore::new(redis, config.common.partitions, config.completion_delay)
 }
 
 /// What compares the orders with what inventory knows of them.
@@ -117,7 +117,6 @@ pub fn openapi(config: &Config) -> anyhow::Result<String> {
 fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     let terms = Terms {
         fee_rate: config.fee_rate,
-        completion_delay: config.completion_delay,
         early_stock_check: config.early_stock_check,
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;

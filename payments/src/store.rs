@@ -39,12 +39,14 @@ pub const COMPLETION_BATCH: usize = 100;
 pub struct OrderStore {
     /// The store itself, for what both services do alike.
     pub own: Store,
+    /// Time between an order and its payment.
+    delay: Duration,
     placements: Placements,
 }
 
 impl OrderStore {
-    /// The store behind `redis`.
-    pub fn new(redis: Redis, partitions: Partitions) -> Self {
+    /// The store behind `redis`. Orders are due `delay` after they were placed.
+    pub fn new(redis: Redis, partitions: Partitions, delay: Duration) -> Self {
         let files = [
             include_str!("lua/place_orders.lua"),
             include_str!("lua/complete_due.lua"),
@@ -58,18 +60,23 @@ impl OrderStore {
         let library = Library::new(migration::LAYOUT, &files);
         let own = Store::new(redis, library, partitions);
         Self {
-            placements: place::batcher(own.clone()),
+            placements: place::batcher(own.clone(), delay),
             own,
+            delay,
         }
     }
 
-    /// Places an order, due after `delay`; with a claim, at most one for its key. Orders that are
-    /// placed at the same time are written in one call (`place_orders`).
+    /// Time between an order and its payment.
+    pub fn delay(&self) -> Duration {
+        self.delay
+    }
+
+    /// Places an order; with a claim, at most one order for each key. One call of `place_orders`
+    /// writes all orders that wait at the same moment.
     pub async fn place_order(
         &self,
         wanted: PlaceOrder,
         quote: Quote,
-        delay: Duration,
         context: &RequestContext,
         claim: Option<&Claim>,
     ) -> Result<Once<Order>, RedisError> {
@@ -78,7 +85,7 @@ impl OrderStore {
             None => OrderId::mint(),
         };
         let partition = self.own.partitions().of_order(id);
-        let placement = Placement::new(id, wanted, quote, delay, context, claim);
+        let placement = Placement::new(id, wanted, quote, context, claim);
         Ok(match self.placements.submit(partition, placement).await?? {
             Once::Now((created_at, due)) => {
                 Once::Now(Order::placed(id, wanted, quote, created_at, due))

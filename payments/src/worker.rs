@@ -35,20 +35,19 @@ const OUTAGE: Backoff = Backoff {
 pub struct Completer {
     store: OrderStore,
     partition: Partition,
-    delay: Duration,
     /// Where the next order is noticed while none waits; `None` where orders wait longer than the
     /// longest pause, and there is nothing to be gained.
     tail: Option<Tail>,
 }
 
 impl Completer {
-    /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
-    pub fn new(store: OrderStore, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
-        let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
+    /// Pays orders of `partition` in the store at `url`.
+    pub fn new(store: OrderStore, url: &RedisUrl, partition: Partition) -> Self {
+        let tail =
+            (store.delay() < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
         Self {
             store,
             partition,
-            delay,
             tail,
         }
     }
@@ -79,7 +78,7 @@ impl Completer {
         progress.mark();
         let is_idle = completion.removed == 0 && completion.next_due_in.is_none();
         let Some(tail) = self.tail.as_mut().filter(|_| is_idle) else {
-            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+            sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
             return Ok(());
         };
         let waited = if tail.is_found() {
@@ -91,7 +90,7 @@ impl Completer {
         };
         if let Err(error) = waited {
             tracing::debug!(%error, "cannot wait for changes: looking for orders all the time");
-            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+            sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
         }
         Ok(())
     }

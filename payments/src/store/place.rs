@@ -1,6 +1,5 @@
 //! Orders are placed in batches: whatever waits at the same moment is written by one call.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::contract::id::{OrderId, Partition};
@@ -26,7 +25,6 @@ pub(super) type Placements = Batcher<Placement, Result<Placed, RedisError>>;
 /// An order that is to be written.
 pub(super) struct Placement {
     id: OrderId,
-    delay: Duration,
     claim: Option<Claim>,
     /// The line of the order up to its times, which only the store knows.
     line: String,
@@ -40,7 +38,6 @@ impl Placement {
         id: OrderId,
         wanted: PlaceOrder,
         quote: Quote,
-        delay: Duration,
         context: &RequestContext,
         claim: Option<&Claim>,
     ) -> Self {
@@ -57,7 +54,6 @@ impl Placement {
             format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}");
         Self {
             id,
-            delay,
             claim: claim.cloned(),
             line,
         }
@@ -76,57 +72,24 @@ impl Placement {
     }
 }
 
-/// What places orders in `own`.
-pub(super) fn batcher(own: Store) -> Placements {
+/// The batcher that places orders in `own`, due `delay` later.
+pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
     Batcher::new(PLACEMENT_BATCH, move |partition, placements| {
         let own = own.clone();
-        async move { Ok(place_orders(&own, partition, &placements).await) }
+        async move {
+            let placed = place_orders(&own, partition, delay, &placements).await;
+            // Each placement of the call has its error. Those that wait behind it try for themselves.
+            Ok(placed.unwrap_or_else(|error| vec![Err(error); placements.len()]))
+        }
     })
 }
 
-/// Places a batch. One call is for one delay, which is the same for all orders but in tests and
-/// while the setting is being changed; what one of several calls is answered says nothing of the
-/// others.
 async fn place_orders(
     own: &Store,
     partition: Partition,
-    placements: &[Placement],
-) -> Vec<Result<Placed, RedisError>> {
-    let mut by_delay: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
-    for (place, placement) in placements.iter().enumerate() {
-        by_delay.entry(placement.delay).or_default().push(place);
-    }
-    let missing = || Err(unexpected("place_orders", "too little"));
-    let mut placed: Vec<_> = placements.iter().map(|_| missing()).collect();
-    for (delay, places) in by_delay {
-        let call = call(
-            partition,
-            delay,
-            places.iter().map(|&place| &placements[place]),
-        );
-        let replies = match own.call(partition, &call).await {
-            Ok(reply) => read(reply, delay, places.len()),
-            Err(error) => Err(error),
-        };
-        match replies {
-            Ok(replies) => {
-                for (place, reply) in places.into_iter().zip(replies) {
-                    placed[place] = reply;
-                }
-            }
-            Err(error) => places
-                .into_iter()
-                .for_each(|place| placed[place] = Err(error.clone())),
-        }
-    }
-    placed
-}
-
-fn call<'a>(
-    partition: Partition,
     delay: Duration,
-    placements: impl Iterator<Item = &'a Placement>,
-) -> Call {
+    placements: &[Placement],
+) -> Result<Vec<Result<Placed, RedisError>>, RedisError> {
     let call = Call::new("place_orders")
         .key(keys::orders(partition))
         .key(keys::due(partition))
@@ -134,7 +97,11 @@ fn call<'a>(
         .arg(keys::order_prefix(partition))
         .arg(partition.key_of(CLAIMS, ""))
         .text(delay.as_millis());
-    placements.fold(call, |call, placement| placement.add_to(call))
+    let call = placements
+        .iter()
+        .fold(call, |call, placement| placement.add_to(call));
+    let replies = own.call(partition, &call).await?;
+    read(replies, delay, placements.len())
 }
 
 /// What a call was answered, for each of its placements.

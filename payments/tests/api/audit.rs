@@ -1,7 +1,5 @@
 //! Orders compared with what inventory knows of them, and what a repair is made of.
 
-use std::time::Duration;
-
 use payments::domain::{Order, PlaceOrder, Quote};
 use serde_json::json;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
@@ -165,10 +163,7 @@ async fn paid(test: &TestStore) -> Order {
     };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
     let context = RequestContext::mint();
-    let placed = test
-        .store
-        .place_order(wanted, quote, Duration::ZERO, &context, None)
-        .await;
+    let placed = test.store.place_order(wanted, quote, &context, None).await;
     let Once::Now(order) = placed.unwrap() else {
         panic!("an order without a key was placed before");
     };

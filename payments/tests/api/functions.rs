@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use payments::domain::{Cancellation, Order, OrderStatus, PlaceOrder, Quote, Refund};
-use payments::store::COMPLETION_BATCH;
+use payments::store::{COMPLETION_BATCH, OrderStore};
 use payments::worker::RefundHandler;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
@@ -21,37 +20,26 @@ use stack::order_line;
 
 use crate::harness::{TestStore, only_partition};
 
-const LATER: Duration = Duration::from_hours(1);
 const ENTRY: &str = "1-0";
 
 async fn start() -> TestStore {
     TestStore::start(Partitions::NONE).await
 }
 
-async fn try_place(
-    test: &TestStore,
-    delay: Duration,
-    key: Option<&str>,
-) -> Result<Once<Order>, RedisError> {
+async fn try_place(store: &OrderStore, key: Option<&str>) -> Result<Once<Order>, RedisError> {
     let wanted = PlaceOrder {
         product_id: ProductId::mint(),
         quantity: 3,
     };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
     let claim = key.map(|key| Claim::new(key.parse().unwrap(), &"POST /orders"));
-    test.store
-        .place_order(
-            wanted,
-            quote,
-            delay,
-            &RequestContext::mint(),
-            claim.as_ref(),
-        )
+    store
+        .place_order(wanted, quote, &RequestContext::mint(), claim.as_ref())
         .await
 }
 
-async fn place(test: &TestStore, delay: Duration) -> Order {
-    match try_place(test, delay, None).await.unwrap() {
+async fn place(store: &OrderStore) -> Order {
+    match try_place(store, None).await.unwrap() {
         Once::Now(order) => order,
         other => panic!("{other:?}"),
     }
@@ -117,9 +105,9 @@ async fn every_lua_file_is_a_function_of_the_store() {
 #[tokio::test]
 async fn a_store_without_identity_refuses_every_function() {
     let test = start().await;
-    let order = place(&test, Duration::ZERO).await;
+    let order = place(&test.store).await;
     let due = order.id;
-    let later = place(&test, LATER).await.id;
+    let later = place(&test.later).await.id;
     test.operate("DEL", "identity").await;
     let before = test.dump().await;
     for name in function_names(&test).await {
@@ -131,7 +119,7 @@ async fn a_store_without_identity_refuses_every_function() {
         assert!(error.to_string().contains("NOIDENTITY"), "{name}: {error}");
     }
     for error in [
-        try_place(&test, LATER, Some("k")).await.unwrap_err(),
+        try_place(&test.later, Some("k")).await.unwrap_err(),
         test.store.complete_due(only_partition()).await.unwrap_err(),
         test.store
             .cancel_order(later, &Condition::NONE, None)
@@ -155,7 +143,7 @@ async fn a_store_without_identity_refuses_every_function() {
 #[tokio::test]
 async fn functions_that_are_flushed_are_loaded_again() {
     let test = start().await;
-    let order = place(&test, Duration::ZERO).await;
+    let order = place(&test.store).await;
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(complete(&test).await, [order.id]);
     test.operate("FUNCTION", "FLUSH").await;
@@ -166,7 +154,7 @@ async fn functions_that_are_flushed_are_loaded_again() {
         .unwrap();
     assert_eq!(refunded, [Refund::Refunded]);
     test.operate("FUNCTION", "FLUSH").await;
-    let order = place(&test, LATER).await.id;
+    let order = place(&test.later).await.id;
     test.operate("FUNCTION", "FLUSH").await;
     assert_eq!(
         test.store
@@ -180,7 +168,7 @@ async fn functions_that_are_flushed_are_loaded_again() {
 #[tokio::test]
 async fn a_key_without_an_effect_is_not_written_down() {
     let test = start().await;
-    let order = place(&test, LATER).await.id;
+    let order = place(&test.later).await.id;
     let claim = |key: &str| Claim::new(key.parse().unwrap(), &"cancel");
     let done = Once::Now(Cancellation::Cancelled);
     assert_eq!(
@@ -211,7 +199,7 @@ async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
     test.operate("SET", "order:text x").await;
     test.operate("ZADD", "due 2 hash").await;
     test.operate("HSET", "order:hash a b").await;
-    let order = place(&test, Duration::ZERO).await.id;
+    let order = place(&test.store).await.id;
     let (mut paid, mut broken) = (Vec::new(), BTreeSet::new());
     for _ in 0..3 {
         let completion = test.store.complete_due(only_partition()).await.unwrap();
@@ -228,7 +216,7 @@ async fn an_id_without_an_order_does_not_keep_others_from_being_paid() {
 async fn cancelled_orders_are_taken_off_the_list_and_that_is_progress() {
     let test = start().await;
     for _ in 0..3 {
-        let order = place(&test, Duration::from_hours(1)).await.id;
+        let order = place(&test.later).await.id;
         test.store
             .cancel_order(order, &Condition::NONE, None)
             .await
@@ -262,7 +250,7 @@ async fn an_order_that_is_damaged_is_never_paid_without_an_event() {
     let test = start().await;
     let mut orders = Vec::new();
     for _ in 0..5 {
-        orders.push(place(&test, Duration::ZERO).await.id);
+        orders.push(place(&test.store).await.id);
     }
     let damaged = orders.remove(2);
     let lose = |line: &mut Vec<String>| drop(line.remove(order_line::PRODUCT_ID));
@@ -287,7 +275,7 @@ async fn more_orders_than_a_batch_are_paid_in_rounds() {
     let test = start().await;
     let mut placed = BTreeSet::new();
     for _ in 0..COMPLETION_BATCH + 20 {
-        placed.insert(place(&test, Duration::ZERO).await.id);
+        placed.insert(place(&test.store).await.id);
     }
     let (first, second) = (complete(&test).await, complete(&test).await);
     assert_eq!((first.len(), second.len()), (COMPLETION_BATCH, 20));
@@ -300,7 +288,7 @@ async fn more_orders_than_a_batch_are_paid_in_rounds() {
 #[tokio::test]
 async fn a_refund_that_names_another_product_or_quantity_than_its_order_changes_nothing() {
     let test = TestStore::start(Partitions::NONE).await;
-    let order = place(&test, Duration::ZERO).await;
+    let order = place(&test.store).await;
     let settle = async |refund: RefundOrder| {
         let handler = RefundHandler {
             store: test.store.clone(),
@@ -357,7 +345,7 @@ fn delivered(event: RefundOrder) -> [Delivered<'static, RefundOrder>; 1] {
 #[tokio::test]
 async fn a_release_of_an_order_that_payments_does_not_know_has_nobody_to_refund() {
     let test = TestStore::start(Partitions::NONE).await;
-    let mut unknown = refund(&place(&test, LATER).await);
+    let mut unknown = refund(&place(&test.later).await);
     unknown.order_id = OrderId::mint();
     let handler = RefundHandler {
         store: test.store.clone(),

@@ -277,12 +277,11 @@ async fn a_key_is_kept_for_a_day_and_swept_after_two() {
     };
     let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
     let place = |key: &'static str| {
-        let store = test.store.clone();
+        let store = test.later.clone();
         async move {
             let context = RequestContext::mint();
-            let delay = Duration::from_hours(1);
             store
-                .place_order(wanted, quote, delay, &context, Some(&claim(key)))
+                .place_order(wanted, quote, &context, Some(&claim(key)))
                 .await
                 .unwrap()
         }

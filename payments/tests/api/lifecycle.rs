@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
-use std::time::Duration;
 
 use payments::domain::{OrderFilter, OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
@@ -19,14 +18,13 @@ use shared::redis::Command;
 use shared::store::claim::{Claim, Once};
 use tokio::runtime::Runtime;
 
-use crate::harness::TestStore;
+use crate::harness::{LATER, TestStore};
 use crate::model::{Known, Model};
 
 /// Histories, and steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
 /// Not due while a test runs.
-const LATER: Duration = Duration::from_hours(1);
 
 /// One step of a history. Steps with the same key are the same intent.
 #[derive(Clone, Debug)]
@@ -143,14 +141,11 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
     };
     let rate = "0.20".parse().unwrap();
     let quote = Quote::of("19.90".parse().unwrap(), wanted.quantity, rate).unwrap();
-    let (delay, context) = (
-        if due { Duration::ZERO } else { LATER },
-        RequestContext::mint(),
-    );
+    let store = if due { &test.store } else { &test.later };
+    let context = RequestContext::mint();
     let claim = key.map(|key| Claim::new(format!("key-{key}").parse().unwrap(), &wanted.quantity));
-    let placed = test
-        .store
-        .place_order(wanted, quote, delay, &context, claim.as_ref())
+    let placed = store
+        .place_order(wanted, quote, &context, claim.as_ref())
         .await
         .unwrap();
     let earlier = key.and_then(|key| model.keys.get(&key));

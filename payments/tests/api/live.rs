@@ -66,7 +66,11 @@ pub(crate) fn redis(service: &Service, user: User) -> Redis {
 
 pub(crate) async fn refund(service: &Service, id: &str) {
     let order_id: OrderId = id.parse().unwrap();
-    let store = OrderStore::new(redis(service, User::Payments), Partitions::NONE);
+    let store = OrderStore::new(
+        redis(service, User::Payments),
+        Partitions::NONE,
+        Duration::ZERO,
+    );
     let order = store.find_order(order_id).await.unwrap().unwrap();
     let refund = RefundOrder {
         order_id,

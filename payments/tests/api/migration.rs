@@ -1,6 +1,7 @@
 //! A store of layout 0 becomes one of today.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use payments::domain::OrderFilter;
 use payments::store::OrderStore;
@@ -78,6 +79,7 @@ impl OldStore {
         let store = OrderStore::new(
             self.private.client(User::Payments).unwrap(),
             self.partitions,
+            Duration::ZERO,
         );
         // Nobody asks the other store, because this one has an identity.
         let redis = self.private.operator.clone();
