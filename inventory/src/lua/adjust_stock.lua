@@ -16,7 +16,7 @@ local function adjust_stock(keys, args)
   local product, movements, changes = keys[2], keys[3], keys[4]
   local id, kind, note, condition = args[1], args[2], args[4], args[5]
   local now = now_ms()
-  local answered = replay(args, now)
+  local answered = answered_before(args, now)
   if answered then
     return answered
   end

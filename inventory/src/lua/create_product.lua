@@ -18,7 +18,7 @@ local function create_product(keys, args)
   end
   assert(redis.call('EXISTS', product) == 0, 'the product was deleted')
   local now = now_ms()
-  local answered = replay(args, now)
+  local answered = answered_before(args, now)
   if answered then
     return answered
   end

@@ -11,7 +11,7 @@ use shared::store::batch::Batcher;
 use shared::store::claim::{CLAIMS, Claim, Once};
 use shared::store::function::Call;
 
-use super::{timestamp, unexpected};
+use super::{line, timestamp, unexpected};
 use crate::domain::{PlaceOrder, Quote};
 use crate::keys;
 
@@ -41,21 +41,10 @@ impl Placement {
         context: &RequestContext,
         claim: Option<&Claim>,
     ) -> Self {
-        let PlaceOrder {
-            product_id,
-            quantity,
-        } = wanted;
-        let Quote { price, fee, total } = quote;
-        let RequestContext {
-            traceparent,
-            request_id,
-        } = context;
-        let line =
-            format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}");
         Self {
             id,
             claim: claim.cloned(),
-            line,
+            line: line::placed(wanted, quote, context),
         }
     }
 
@@ -132,7 +121,7 @@ fn read_one(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, Redi
         },
         ["5"] => Err(not_now("CLOCK the id of the order is from another day")),
         ["6"] => Err(not_now(
-            "DAMAGED what stands under the id of the order is no order",
+            "DAMAGED the line under the id of the order is damaged",
         )),
         _ => Err(unexpected("place_orders", reply)),
     }
