@@ -25,11 +25,13 @@ use crate::domain::{
 };
 use crate::keys;
 
-/// How products and records are written, and read again: what all functions know.
-const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
-const RECORD: &str = include_str!("lua/common/record.lua");
-/// How a refund is asked for.
-const REFUND: &str = include_str!("lua/common/refund.lua");
+/// What several functions share. It stands in front of every function.
+const COMMON: [&str; 4] = [
+    include_str!("lua/common/product_line.lua"),
+    include_str!("lua/common/record.lua"),
+    include_str!("lua/common/record_hours.lua"),
+    include_str!("lua/common/refund.lua"),
+];
 
 /// What inventory knows. Cheap to clone.
 #[derive(Clone)]
@@ -50,9 +52,9 @@ impl ProductStore {
             include_str!("lua/release_order.lua"),
             include_str!("lua/release_surplus.lua"),
             include_str!("lua/sort_product.lua"),
-            include_str!("lua/sweep_applied.lua"),
+            include_str!("lua/sweep_records.lua"),
         ];
-        let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{REFUND}{file}"));
+        let files = files.map(|file| COMMON.concat() + file);
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self {
             own: Store::new(redis, library, partitions),

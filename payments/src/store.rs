@@ -26,8 +26,8 @@ pub use crate::store::index::Position;
 pub use crate::store::place::PLACEMENT_BATCH;
 use crate::store::place::{Placement, Placements};
 
-/// What an order is: in front of every function.
-const ORDER_LINE: &str = include_str!("lua/common/order_line.lua");
+/// What several functions share. It stands in front of every function.
+const COMMON: [&str; 1] = [include_str!("lua/common/order_line.lua")];
 
 /// Orders that one call of `complete_due` pays at most, unless more were placed together.
 /// It takes about a millisecond for so many, in which the store does nothing else: whoever places
@@ -55,9 +55,8 @@ impl OrderStore {
             include_str!("lua/emit_again.lua"),
             include_str!("lua/read_account.lua"),
         ];
-        let files = files.map(|file| format!("{ORDER_LINE}{file}"));
-        let files = files.each_ref().map(String::as_str);
-        let library = Library::new(migration::LAYOUT, &files);
+        let files = files.map(|file| COMMON.concat() + file);
+        let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         let own = Store::new(redis, library, partitions);
         Self {
             placements: place::batcher(own.clone(), delay),

@@ -26,7 +26,7 @@ struct Lists {
 
 /// Orders in a row whose ids are of one hour and begin alike.
 struct Run {
-    bucket: u64,
+    hour: u64,
     count: usize,
     head: String,
 }
@@ -47,21 +47,16 @@ pub(super) fn with_orders<'a>(
         lists.add(order);
     }
     let mut runs = Json::default();
-    for Run {
-        bucket,
-        count,
-        head,
-    } in &lists.runs
-    {
-        runs.item(format_args!("[{bucket},{count},\"{head}\"]"));
+    for Run { hour, count, head } in &lists.runs {
+        runs.item(format_args!("[{hour},{count},\"{head}\"]"));
     }
     call.key(partition.key(keys::REFUND_ORDER))
-        .key(keys::applied_buckets(partition))
+        .key(keys::record_hours(partition))
         .key(keys::changes(partition))
         .text(keep.as_millis())
         .arg(keys::products_prefix(partition))
         .arg(keys::movements_prefix(partition))
-        .arg(keys::applied_prefix(partition))
+        .arg(keys::records_prefix(partition))
         .arg(lists.products.finish())
         .arg(runs.finish())
         .arg(lists.records.finish())
@@ -78,11 +73,11 @@ impl Lists {
         }
         let id = order.order_id.to_string();
         let (head, record) = keys::record(&id);
-        let bucket = keys::bucket(order.ordered_at);
+        let hour = keys::hour(order.ordered_at);
         match self.runs.last_mut() {
-            Some(run) if run.bucket == bucket && run.head == head => run.count += 1,
+            Some(run) if run.hour == hour && run.head == head => run.count += 1,
             _ => self.runs.push(Run {
-                bucket,
+                hour,
                 count: 1,
                 head: head.to_owned(),
             }),

@@ -29,16 +29,16 @@ impl ProductStore {
             // The product decides where a record is, and nobody named it.
             for partition in partitions.all() {
                 groups
-                    .entry((partition, keys::bucket(minted_at)))
+                    .entry((partition, keys::hour(minted_at)))
                     .or_default()
                     .push(place);
             }
         }
         let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
-        let questions = all(groups.iter().map(|(&(partition, bucket), places)| {
+        let questions = all(groups.iter().map(|(&(partition, hour), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
             let ids = ids.map(|id| keys::record(&id).1.to_owned());
-            let records = keys::applied(partition, bucket);
+            let records = keys::records(partition, hour);
             self.own.run(Command::new("HMGET").key(records).args(ids))
         }));
         let (kept, answers) = tokio::join!(kept, questions);
@@ -49,10 +49,10 @@ impl ProductStore {
             .max()
             .unwrap_or(Timestamp::from_millis(0));
         let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
-        for ((&(_, bucket), places), answer) in groups.iter().zip(answers) {
+        for ((&(_, hour), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
                 if !record.is_null() {
-                    found[place] = reply::record(bucket, &record.text()?)?;
+                    found[place] = reply::record(hour, &record.text()?)?;
                 }
             }
         }

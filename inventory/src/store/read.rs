@@ -106,14 +106,14 @@ impl ProductStore {
             return Ok(None);
         };
         let partition = self.own.partitions().of_product(id);
-        let bucket = keys::bucket(minted_at);
+        let hour = keys::hour(minted_at);
         let order_id = order_id.to_string();
-        let record = Command::new("HGET").key(keys::applied(partition, bucket));
+        let record = Command::new("HGET").key(keys::records(partition, hour));
         let record = self.own.run(record.arg(keys::record(&order_id).1)).await?;
         if record.is_null() {
             return Ok(None);
         }
-        Ok(match reply::record(bucket, &record.text()?)? {
+        Ok(match reply::record(hour, &record.text()?)? {
             OrderRecord::Applied(entry) => Some(entry),
             _ => None,
         })

@@ -108,15 +108,15 @@ impl ProductStore {
         minted_at: Timestamp,
     ) -> Call {
         let partition = self.own.partitions().of_product(product_id);
-        let bucket = keys::bucket(minted_at);
+        let hour = keys::hour(minted_at);
         Call::new(function)
             .key(keys::product(partition, product_id))
             .key(keys::movements(partition, product_id))
-            .key(keys::applied(partition, bucket))
+            .key(keys::records(partition, hour))
             .key(keys::changes(partition))
             .text(order_id)
             .text(product_id)
             .arg(i64::from(MAX_STOCK))
-            .text(bucket)
+            .text(hour)
     }
 }

@@ -135,21 +135,21 @@ pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
 }
 
 /// What stands in the record of an order: its movement, or why there is none.
-pub(super) fn record(bucket: u64, text: &str) -> Result<OrderRecord, RedisError> {
+pub(super) fn record(hour: u64, text: &str) -> Result<OrderRecord, RedisError> {
     use RefundReason::{InsufficientStock, ProductNotFound};
     Ok(match text {
         "2" => OrderRecord::Rejected(ProductNotFound),
         "3" => OrderRecord::Rejected(InsufficientStock),
         "4" => OrderRecord::Released,
-        entry => OrderRecord::Applied(recorded_movement(bucket, entry)?),
+        entry => OrderRecord::Applied(recorded_movement(hour, entry)?),
     })
 }
 
 /// The first digit of its time is left out: it is the one with which it lies nearest to its order.
-fn recorded_movement(bucket: u64, text: &str) -> Result<EntryId, RedisError> {
+fn recorded_movement(hour: u64, text: &str) -> Result<EntryId, RedisError> {
     let (ms, sequence) = text.split_once('-').ok_or_else(|| broken(RECORD, text))?;
     let ms: u64 = part(RECORD, Some(ms))?;
-    let near = keys::bucket_start(bucket).as_millis() + SHORTENED_BY / 2;
+    let near = keys::hour_start(hour).as_millis() + SHORTENED_BY / 2;
     let ms = ms + near.saturating_sub(ms) / SHORTENED_BY * SHORTENED_BY;
     part(RECORD, Some(&format!("{ms}-{sequence}")))
 }

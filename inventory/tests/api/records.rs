@@ -39,7 +39,7 @@ async fn record_now(test: &TestStore, product: ProductId) {
 async fn list_earlier_hours(test: &TestStore) {
     for days in [10, 20, 30, 40] {
         let hour = now_ms(test).await / HOUR_MS - days * 24;
-        test.operate("ZADD", &format!("applied {hour} {hour}"))
+        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
             .await;
     }
 }
@@ -48,11 +48,11 @@ async fn list_earlier_hours(test: &TestStore) {
 async fn sweep(test: &TestStore) -> u64 {
     let sweep = Sweep::new("records of orders", Duration::ZERO);
     assert_eq!(
-        test.store.sweep_applied(&sweep, KEEP).await.unwrap(),
+        test.store.sweep_records(&sweep, KEEP).await.unwrap(),
         0,
         "the first look"
     );
-    test.store.sweep_applied(&sweep, KEEP).await.unwrap()
+    test.store.sweep_records(&sweep, KEEP).await.unwrap()
 }
 
 #[tokio::test]
@@ -163,8 +163,11 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let now = now_ms(&test).await;
-    test.operate("ZADD", &format!("applied {0} {0}", now / HOUR_MS + 31 * 24))
-        .await;
+    test.operate(
+        "ZADD",
+        &format!("record_hours {0} {0}", now / HOUR_MS + 31 * 24),
+    )
+    .await;
     let at = |days: u64| order_minted_at(now + days * DAY_MS, product, 1);
     let outcomes = test
         .store
@@ -224,7 +227,7 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     );
     for order in old {
         let hour = order.ordered_at.as_millis() / HOUR_MS;
-        let record = Command::new("EXISTS").key(format!("applied:{hour}"));
+        let record = Command::new("EXISTS").key(format!("records:{hour}"));
         let kept = test.operator.run(record).await.unwrap().int().unwrap();
         assert_eq!(
             kept == 1,
@@ -246,7 +249,7 @@ async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
     let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
     for _ in 0..3 {
-        test.store.sweep_applied(&sweeper, LONGER).await.unwrap();
+        test.store.sweep_records(&sweeper, LONGER).await.unwrap();
     }
     let outcomes = test.store.apply_orders(&[old], LONGER).await.unwrap();
     assert_eq!(outcomes, [Outcome::TooOld]);
@@ -263,7 +266,7 @@ async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
         .unwrap();
     record_now(&test, product).await;
     let hour = old.ordered_at.as_millis() / HOUR_MS;
-    test.operate("DEL", &format!("applied:{hour}")).await;
+    test.operate("DEL", &format!("records:{hour}")).await;
     list_earlier_hours(&test).await;
     assert_eq!(sweep(&test).await, 2);
     assert_eq!(sweep(&test).await, 0);
@@ -276,13 +279,13 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     let product = test.product(10).await;
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
     // As a service does when it opens its store.
-    test.store.sweep_applied(&sweeper, KEEP).await.unwrap();
+    test.store.sweep_records(&sweeper, KEEP).await.unwrap();
     record_now(&test, product).await;
     let ahead = now_ms(&test).await / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
         .await;
     for _ in 0..3 {
-        assert_eq!(test.store.sweep_applied(&sweeper, KEEP).await.unwrap(), 0);
+        assert_eq!(test.store.sweep_records(&sweeper, KEEP).await.unwrap(), 0);
     }
     record_now(&test, product).await;
     let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
@@ -293,7 +296,7 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
 async fn marker(test: &TestStore) -> Option<u64> {
     let marker = test
         .operator
-        .run(Command::new("GET").key("applied:swept".to_owned()))
+        .run(Command::new("GET").key("records:swept".to_owned()))
         .await
         .unwrap();
     (!marker.is_null()).then(|| marker.unsigned().unwrap())
@@ -308,7 +311,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
     test.store.apply_orders(&[near], KEEP).await.unwrap();
     let ahead = now / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
         .await;
     assert_eq!(sweep(&test).await, 0);
     assert_eq!(
@@ -327,12 +330,12 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
-    test.operate("DEL", "applied:swept").await;
+    test.operate("DEL", "records:swept").await;
     let now = now_ms(&test).await;
     let at = |hours: u64| order_minted_at(now - hours * HOUR_MS, product, 1);
     for ahead in [0, 31 * 24, 400 * 24] {
         let hour = now / HOUR_MS + ahead;
-        test.operate("ZADD", &format!("applied {hour} {hour}"))
+        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
             .await;
         let outcomes = test
             .store
@@ -357,7 +360,7 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
     record_now(&test, product).await;
     let hour = now_ms(&test).await / HOUR_MS;
     for first in [hour - 7 * 24, hour + 1, hour + 370 * 24] {
-        test.operate("SET", &format!("applied:swept {first}")).await;
+        test.operate("SET", &format!("records:swept {first}")).await;
         let before = test.dump().await;
         let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
         let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
@@ -365,7 +368,7 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
             matches!(refused, RedisError::NotNow(_)),
             "it waits: {refused}"
         );
-        assert!(refused.to_string().contains("applied:swept"), "{refused}");
+        assert!(refused.to_string().contains("records:swept"), "{refused}");
         assert_eq!(test.dump().await, before);
     }
 }
@@ -381,14 +384,14 @@ async fn records_of_the_last_eight_days_are_never_swept() {
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
     assert_eq!(
         test.store
-            .sweep_applied(&sweeper, Duration::ZERO)
+            .sweep_records(&sweeper, Duration::ZERO)
             .await
             .unwrap(),
         0
     );
     let refused = test
         .store
-        .sweep_applied(&sweeper, Duration::ZERO)
+        .sweep_records(&sweeper, Duration::ZERO)
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("last 8 days"), "{refused}");

@@ -101,13 +101,13 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             let hour = now / HOUR_MS - 10 * 24;
             test.operate(
                 "ZADD",
-                &format!("{} {hour} {hour}", partition.key("applied")),
+                &format!("{} {hour} {hour}", partition.key("record_hours")),
             )
             .await;
         }
         let sweep = Sweep::new("records of orders", Duration::ZERO);
         for _ in 0..2 {
-            assert_eq!(test.store.sweep_applied(&sweep, KEEP).await.unwrap(), 0);
+            assert_eq!(test.store.sweep_records(&sweep, KEEP).await.unwrap(), 0);
         }
         assert_eq!(test.store.find_records(&orders).await.unwrap(), expected);
         test.operate("FLUSHALL", "").await;
@@ -209,7 +209,7 @@ async fn what_an_older_build_gave_back_is_refunded_once_its_sale_is_found() {
         sold.ordered_at.as_millis() / HOUR_MS,
         sold.order_id.to_string(),
     );
-    test.operate("HDEL", &format!("applied:{bucket} {}:released", &id[6..]))
+    test.operate("HDEL", &format!("records:{bucket} {}:released", &id[6..]))
         .await;
     test.operate("DEL", "refund_order").await;
 
@@ -270,7 +270,7 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
         (format!("product:{product}"), "SET"),
         (format!("product:{product}"), "LPUSH"),
         (format!("movements:{product}"), "SET"),
-        (format!("applied:{bucket}"), "LPUSH"),
+        (format!("records:{bucket}"), "LPUSH"),
     ];
     // There is no refund yet.
     test.operate("XADD", "refund_order 1-0 a b").await;

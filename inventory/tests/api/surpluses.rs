@@ -37,7 +37,7 @@ async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
 async fn forget(test: &TestStore, order: &OrderCompleted) {
     let bucket = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);
-    test.operate("HDEL", &format!("applied:{bucket} {record}"))
+    test.operate("HDEL", &format!("records:{bucket} {record}"))
         .await;
 }
 
@@ -70,7 +70,7 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let first = newest_movement(&test, product).await;
         let partition = partitions.of_product(product);
         let bucket = sold.ordered_at.as_millis() / HOUR_MS;
-        test.operate("DEL", &partition.key_of("applied", bucket))
+        test.operate("DEL", &partition.key_of("records", bucket))
             .await;
         assert_eq!(apply(&test, &sold).await, Outcome::Applied);
         assert_eq!(stock(&test, product).await, 4);

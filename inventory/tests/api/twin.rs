@@ -189,7 +189,7 @@ impl Inventory {
             limit: 1_000,
         };
         let call = sweep.invocation(self.model.beginning.partition);
-        let answer = self.model.sweep_applied(&sweep);
+        let answer = self.model.sweep_records(&sweep);
         self.done(call, answer, self.product(random))
     }
 

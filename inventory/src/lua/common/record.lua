@@ -7,19 +7,13 @@
     4                                          its stock was taken, and given back
 
   Both are short because there are as many as orders. Times with another first digit are 31 years
-  apart, so that digit can be left out. `records:swept` is the first hour whose records were not
-  swept; a new store begins with 0. Orders before that hour are too old, whatever any clock says,
-  because the store cannot tell whether they were applied.
+  apart, so that digit can be left out.
 
   Stock of an order that was given back stands beside its record, under the same characters and
 
     :released     the movement whose stock was given back when the order was released
     :<movement>   a movement whose stock was given back because the order had taken its stock more
                   than once; the value is `4` ]]
-local HOUR_MS = 60 * 60 * 1000
--- Records of the last 8 days are never swept: `contract::limits::MIN_RECORD_RETENTION`.
-local SHORTEST_KEEP_MS = 8 * 24 * 60 * 60 * 1000
-local SWEPT = 'swept'
 local RELEASED = '4'
 -- The first character of the part of an order id that is the field of its record.
 local RECORD_FROM = 7
@@ -47,34 +41,6 @@ local function movement_of(recorded, since)
     local periods = math.floor((since - tonumber(ms)) / SHORTENED_BY + 0.5)
     return int(tonumber(ms) + periods * SHORTENED_BY) .. sequence
   end
-end
-
--- The newest hour of an index; nil for an empty index.
-local function newest_hour(index)
-  local newest = redis.pcall('ZRANGE', index, 0, 0, 'REV')
-  return tonumber(newest[1])
-end
-
--- The first hour that is kept, and whether the store has recorded no order yet. Older builds wrote
--- no marker. They kept at least the hours of `keep_ms` up to the newest one, and swept from the
--- oldest one on: the hours that the index still names were not swept.
-local function first_kept(index, prefix, keep_ms, now)
-  local swept = redis.call('GET', prefix .. SWEPT)
-  if swept then
-    return whole(swept, 'the first hour that is kept'), false
-  end
-  local newest = newest_hour(index)
-  if not newest then
-    return 0, true
-  end
-  local oldest = tonumber(redis.call('ZRANGE', index, 0, 0)[1]) or 0
-  local counted = math.min(newest, math.floor(now / HOUR_MS)) - math.ceil(keep_ms / HOUR_MS)
-  return math.max(0, math.min(oldest, counted)), false
-end
-
--- True when hours of the last 8 days lie before this one: then a wrong clock chose it.
-local function is_too_late(first, now)
-  return first * HOUR_MS > now - SHORTEST_KEEP_MS
 end
 
 -- The pieces that the order took by the movement `entry`; nil where `entry` is no sale of this

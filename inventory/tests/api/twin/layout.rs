@@ -44,15 +44,15 @@ impl Model {
         let index = buckets
             .keys()
             .map(|bucket| (bucket.to_string(), bucket.to_string()));
-        store.insert(key("applied"), Kept::Sorted(index.collect()));
+        store.insert(key("record_hours"), Kept::Sorted(index.collect()));
         if let Some(swept) = self.swept {
             store.insert(
-                partition.key_of("applied", "swept"),
+                partition.key_of("records", "swept"),
                 Kept::Text(swept.to_string()),
             );
         }
         for (bucket, records) in buckets {
-            store.insert(partition.key_of("applied", bucket), Kept::hash(records));
+            store.insert(partition.key_of("records", bucket), Kept::hash(records));
         }
 
         store.insert(

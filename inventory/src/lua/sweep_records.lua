@@ -1,4 +1,4 @@
---[[ sweep_applied: remove the records of orders of hours long ago, and remember the first hour that
+--[[ sweep_records: remove the records of orders of hours long ago, and remember the first hour that
   is kept. From then on the orders of earlier hours count as too old: the store cannot tell whether
   they were applied. Records of the last 8 days stay.
 
@@ -7,7 +7,7 @@
   Reply the number of hours that were removed ]]
 local MAX_BATCH = 1000
 
-local function sweep_applied(keys, args)
+local function sweep_records(keys, args)
   local index, prefix = keys[2], args[1]
   local first, limit = whole(args[2], 'the first hour'), whole(args[3], 'the most hours to remove')
   assert(limit <= MAX_BATCH, 'too many hours in one call')
@@ -36,4 +36,4 @@ local function sweep_applied(keys, args)
   return #hours
 end
 
-register('sweep_applied', sweep_applied, {'allow-oom'})
+register('sweep_records', sweep_records, {'allow-oom'})
