@@ -3,7 +3,7 @@
 use poem::http::HeaderValue;
 use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
 use shared::contract::id::ProductId;
-use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::conditional::{self, ETag, IfMatchHeader, IfNoneMatchHeader};
 use shared::http::idempotency::{InFlight, KeyHeader};
 use shared::http::json::{Body, BodyFields, Json};
 use shared::http::openapi;
@@ -168,14 +168,18 @@ impl Api {
         id: Path<ProductId>,
         /// Versions that are known already: 304 if the product still has one of them.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
         /// Versions of which the product must have one: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
     ) -> Result<GetResponse, Problem> {
         let product = self.store.find_product(id.0).await?.ok_or_else(not_found)?;
         let etag = ETag(product.version);
-        if Condition::of(if_match, if_none_match).is_known(etag.0, "the product")? {
+        if conditional::is_known(
+            &conditional::condition(if_match, if_none_match),
+            etag.0,
+            "the product",
+        )? {
             return Ok(GetResponse::NotModified(etag));
         }
         Ok(GetResponse::Found(Json(product.into()), etag))
@@ -197,13 +201,13 @@ impl Api {
         id: Path<ProductId>,
         /// Change it only if it has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
         /// Change it only if it has none of these versions: 412 otherwise.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
         body: Body<ProductPatch>,
     ) -> Result<ChangeResponse, Problem> {
-        let condition = Condition::of(if_match, if_none_match);
+        let condition = conditional::condition(if_match, if_none_match);
         let change = self.store.update_product(id.0, body.0, &condition).await?;
         ChangeResponse::of(change)
     }
@@ -223,12 +227,12 @@ impl Api {
         id: Path<ProductId>,
         /// Delete it only if it has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
         /// Delete it only if it has none of these versions: 412 otherwise.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
     ) -> Result<DeleteResponse, Problem> {
-        let condition = Condition::of(if_match, if_none_match);
+        let condition = conditional::condition(if_match, if_none_match);
         match self.store.delete_product(id.0, &condition).await? {
             Deletion::Deleted => Ok(DeleteResponse::Deleted),
             Deletion::NotFound => Err(not_found()),
@@ -303,7 +307,7 @@ fn product_of(change: Change) -> Result<Product, Problem> {
 }
 
 fn other_version() -> Problem {
-    Condition::failed("the product")
+    conditional::failed("the product")
 }
 
 fn not_found() -> Problem {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
 use shared::redis::{Redis, RedisError};
 use shared::store::claim::{Claim, Once};
+use shared::store::condition::Condition;
 use shared::store::function::{Call, Library};
 use shared::store::{Store, by_partition};
 

@@ -7,7 +7,8 @@ use poem_openapi::{OpenApi, OpenApiService, Tags};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::FeeRate;
 use shared::contract::time::{Ceiling, Timestamp};
-use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::contract::trace::RequestContext;
+use shared::http::conditional::{self, ETag, IfMatchHeader, IfNoneMatchHeader};
 use shared::http::idempotency::{InFlight, KeyHeader};
 use shared::http::json::{Body, BodyFields, Json};
 use shared::http::openapi;
@@ -18,7 +19,7 @@ use shared::http::problem::{
     PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
 };
 use shared::http::public_url::PublicUrl;
-use shared::http::request::{RequestContext, Visit};
+use shared::http::request::Visit;
 use shared::http::routes::{NO_STORE, Routes};
 use shared::http::sse::Live;
 use shared::store::claim::{Claim, Once};
@@ -222,12 +223,12 @@ impl Api {
         key: KeyHeader,
         /// Cancel it only if it has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
         /// Cancel it only if it has none of these versions: 412 otherwise.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
     ) -> Result<CancelResponse, Problem> {
-        let condition = Condition::of(if_match, if_none_match);
+        let condition = conditional::condition(if_match, if_none_match);
         let claim = key.claim(&format!("POST /orders/{}/cancel", id.0));
         let _turn = self.in_flight.enter(claim.as_ref()).await?;
         let cancelled = self
@@ -249,7 +250,7 @@ impl Api {
                 ))
             }
             Cancellation::NotFound => Err(not_found()),
-            Cancellation::OtherVersion => Err(Condition::failed("the order")),
+            Cancellation::OtherVersion => Err(conditional::failed("the order")),
             Cancellation::TooLate => {
                 let detail = format!("the order is {}", order.status);
                 Err(Problem::new(&ORDER_NOT_CANCELLABLE, detail))

@@ -15,8 +15,9 @@ use reqwest::{Client, Response, Url};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::Money;
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::http::idempotency::IDEMPOTENCY_KEY;
-use shared::http::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
+use shared::http::request::{TRACEPARENT, X_REQUEST_ID};
 use tokio::sync::Semaphore;
 
 mod answer;

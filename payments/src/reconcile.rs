@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use shared::base::config::Span;
 use shared::contract::time::{MAX_SKEW, Timestamp};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::store::all;
 
 mod findings;

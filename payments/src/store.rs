@@ -6,10 +6,10 @@ use std::time::Duration;
 use shared::contract::event::RefundOrder;
 use shared::contract::id::{OrderId, Partition, Partitions};
 use shared::contract::time::Timestamp;
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Redis, RedisError, Reply};
 use shared::store::claim::{Claim, Once};
+use shared::store::condition::Condition;
 use shared::store::function::{Call, Library};
 use shared::store::{Store, by_partition};
 

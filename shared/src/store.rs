@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod claim;
+pub mod condition;
 pub mod function;
 pub(crate) mod incarnation;
 pub mod index;

@@ -3,7 +3,7 @@
 use poem_openapi::OpenApi;
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
-use shared::http::sse::{EventId, EventStream, LastEvent};
+use shared::http::sse::{EventId, EventStream, LastEventIdHeader};
 use shared::live::{Change, Show};
 use shared::redis::RedisError;
 
@@ -53,7 +53,7 @@ impl LiveApi {
         &self,
         /// The `id` of the last event that was received: the stream goes on behind it.
         #[oai(name = "Last-Event-ID")]
-        header: LastEvent,
+        header: LastEventIdHeader,
         /// The same, for clients that cannot set a header; where both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,

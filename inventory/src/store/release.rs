@@ -3,7 +3,7 @@
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::{MAX_SKEW, Timestamp};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
 

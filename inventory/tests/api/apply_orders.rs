@@ -11,9 +11,9 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::Condition;
 use shared::redis::Command;
 use shared::store::claim::Once;
+use shared::store::condition::Condition;
 use tokio::runtime::Runtime;
 use unicode_normalization::UnicodeNormalization;
 

@@ -4,8 +4,8 @@
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
+use shared::store::condition::Condition;
 use stack::atomicity::{Bench, Subject};
 use stack::cut::Reader;
 use stack::invocation::Invocation;

@@ -8,9 +8,9 @@ use inventory::domain::{Adjustment, Cause, Deletion, NewProduct, Outcome, Produc
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
+use shared::store::condition::Condition;
 
 use crate::harness::{KEEP, TestStore, order};
 

@@ -4,9 +4,9 @@ use std::num::NonZeroU16;
 
 use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::{Condition, Versions};
 use shared::store::all;
 use shared::store::claim::Once;
+use shared::store::condition::{Condition, Versions};
 
 use crate::harness::{KEEP, TestStore, order};
 

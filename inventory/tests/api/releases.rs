@@ -7,10 +7,10 @@ use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Ou
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::Entry;
 use shared::store::claim::Once;
+use shared::store::condition::Condition;
 use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};

@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::Condition;
+use shared::store::condition::Condition;
 
 use crate::harness::{KEEP, Service, TestStore, order};
 use crate::releases::{refunds, release, stock};

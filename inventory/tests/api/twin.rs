@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use inventory::domain::{Cause, MAX_STOCK};
 use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
+use shared::store::condition::{Condition, Versions};
 use stack::invocation::Invocation;
 use stack::twin::claim::{Claim, Claims};
 use stack::twin::snapshot::{Kept, Snapshot};

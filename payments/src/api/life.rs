@@ -5,12 +5,12 @@ use std::sync::Arc;
 use poem::web::Data;
 use poem_openapi::{Enum, OpenApi};
 use shared::contract::id::OrderId;
-use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::conditional::{self, ETag, IfMatchHeader, IfNoneMatchHeader};
 use shared::http::json::Json;
 use shared::http::parameter::{Path, Query};
 use shared::http::problem::Problem;
 use shared::http::request::Visit;
-use shared::http::sse::{EventId, EventStream, LastEvent};
+use shared::http::sse::{EventId, EventStream, LastEventIdHeader};
 
 use super::answer::GetResponse;
 use super::live::{Wait, Waited};
@@ -46,7 +46,7 @@ impl LifeApi {
         &self,
         /// The `id` of the last event that was received: the stream goes on behind it.
         #[oai(name = "Last-Event-ID")]
-        header: LastEvent,
+        header: LastEventIdHeader,
         /// The same, for clients that cannot set a header; where both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,
@@ -79,10 +79,10 @@ impl LifeApi {
         timeout: Query<Option<Timeout>>,
         /// Versions that the client has. If the order still has one of them, the answer is 304.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
         /// Versions of which the order must have one: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
     ) -> Result<GetResponse, Problem> {
         let (order, is_final) = match wait.0 {
             None => (
@@ -109,7 +109,11 @@ impl LifeApi {
             }
         };
         let etag = ETag(order.version());
-        if Condition::of(if_match, if_none_match).is_known(etag.0, "the order")? {
+        if conditional::is_known(
+            &conditional::condition(if_match, if_none_match),
+            etag.0,
+            "the order",
+        )? {
             return Ok(GetResponse::NotModified(etag, is_final));
         }
         Ok(GetResponse::Found(Json(order.into()), etag, is_final))

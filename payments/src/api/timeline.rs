@@ -6,8 +6,8 @@ use serde::Serialize;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::request::RequestContext;
 use shared::stream::entry_state::EntryState;
 
 use crate::api::body::StatusBody;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::http::page::MAX_LIMIT;
-use shared::http::request::RequestContext;
 
 use super::answer::{Answered, nonsense};
 use super::{InventoryClient, NoOffer};

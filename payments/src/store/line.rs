@@ -6,7 +6,7 @@ use std::str::{FromStr, Split};
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::RedisError;
 
 use crate::domain::{Order, OrderStatus, PlaceOrder, Quote, Trail};

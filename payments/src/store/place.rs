@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::contract::id::{OrderId, Partition};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{RedisError, Reply};
 use shared::store::Store;
 use shared::store::batch::Batcher;

@@ -10,11 +10,11 @@ use payments::worker::RefundHandler;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::claim::{Claim, Once};
+use shared::store::condition::Condition;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use stack::order_line;
 

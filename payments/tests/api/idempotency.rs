@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use payments::domain::{PlaceOrder, Quote};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::store::all;
 use shared::store::claim::{self, Claim, Once};
 use shared::store::sweep::Sweep;

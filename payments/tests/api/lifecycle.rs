@@ -11,11 +11,11 @@ use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
 use shared::redis::Command;
 use shared::store::claim::{Claim, Once};
+use shared::store::condition::Condition;
 use tokio::runtime::Runtime;
 
 use crate::harness::{LATER, TestStore};

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::claim::Once;

@@ -8,7 +8,7 @@ use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::Command;
 use shared::store::all;
 use shared::store::open::Witness;

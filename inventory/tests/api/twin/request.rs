@@ -4,10 +4,10 @@ use inventory::domain::{Cause, ProductName};
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
+use shared::store::condition::Condition;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 

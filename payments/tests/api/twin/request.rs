@@ -3,9 +3,9 @@
 use payments::domain::{PlaceOrder, Quote};
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partition, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::store::claim::CLAIMS;
+use shared::store::condition::Condition;
 use stack::invocation::Invocation;
 use stack::twin::claim::Claim;
 
