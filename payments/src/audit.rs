@@ -7,7 +7,8 @@ use serde::Serialize;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
-use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
+use shared::contract::time::Timestamp;
 
 mod books;
 mod returns;
@@ -15,7 +16,6 @@ mod returns;
 pub use crate::audit::books::{Ledger, Sums, decimal};
 pub use crate::audit::returns::Returns;
 use crate::domain::{Found, Order, OrderStatus};
-use crate::settlement::SHORTEST_MEMORY;
 
 /// What inventory has on record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ fn standing(order: &Order, outcome: Outcome, settled: Timestamp) -> Option<(Kind
 
 /// Whether inventory remembers an order of this age, whatever its settings say.
 fn is_young(order: &Order, settled: Timestamp) -> bool {
-    order.created_at > settled.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW))
+    order.created_at > settled.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW))
 }
 
 /// Compares a sale with its order, `None` where there is no such order, with the record of that order,

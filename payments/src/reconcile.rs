@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use shared::base::config::Span;
-use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
+use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::store::all;
 
@@ -27,7 +28,6 @@ use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
 use crate::reconcile::repair::{may_pass, remedy};
 use crate::reconcile::report::Report;
-use crate::settlement::SHORTEST_MEMORY;
 use crate::store::OrderStore;
 
 /// Differences that are listed and looked at again in one run, unless more are to be repaired. The
@@ -134,7 +134,7 @@ impl Reconciler {
         let times = Times {
             settled: now.earlier_by(self.options.grace.0),
             orphaned: now.earlier_by(self.options.orphan_grace.0),
-            remembered: now.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW)),
+            remembered: now.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW)),
             since: self.options.since.map(|Span(since)| now.earlier_by(since)),
         };
         let mut findings = Findings::up_to(self.options.listed());

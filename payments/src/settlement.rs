@@ -15,6 +15,7 @@ use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::Partition;
+use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::redis::RedisError;
 use shared::store::Store;
 use shared::stream::entry_state::{EntryState, GroupState};
@@ -43,10 +44,6 @@ struct Inner {
     waiting: Mutex<Waiting>,
     arrived: Notify,
 }
-
-/// The shortest time for which inventory keeps the record of an order (the lower limit of its
-/// `DEDUPE_RETENTION`).
-pub(crate) const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
 
 /// A signal that is given once, and stays given.
 type Signal = Shutdown;
@@ -96,7 +93,7 @@ impl Settlements {
     /// come long since. `false` where that cannot be told.
     pub async fn is_old(&self, partition: Partition, order: &Order) -> bool {
         let now = self.0.store.now(partition).await;
-        let oldest = now.map(|now| now.earlier_by(SHORTEST_MEMORY));
+        let oldest = now.map(|now| now.earlier_by(MIN_RECORD_RETENTION));
         order
             .paid_at
             .is_some_and(|paid_at| oldest.is_ok_and(|oldest| paid_at < oldest))

@@ -16,7 +16,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::id::{OrderId, Partition, Partitions};
-use crate::contract::time::{MAX_SKEW, Timestamp};
+use crate::contract::limits::MAX_SKEW;
+use crate::contract::time::Timestamp;
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};

@@ -2,7 +2,8 @@
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
-use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::contract::limits::MAX_SKEW;
+use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;

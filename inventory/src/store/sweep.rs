@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use shared::contract::id::Partition;
-use shared::contract::time::{MAX_SKEW, Timestamp};
+use shared::contract::limits::MAX_SKEW;
+use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::function::Call;
 use shared::store::sweep::{MIN_SPAN, Sweep, believed};

@@ -3,8 +3,6 @@
   before that hour are too old, whatever any clock says, because the store cannot tell whether they
   were applied. ]]
 local HOUR_MS = 60 * 60 * 1000
--- Records of the last 8 days are never swept: `contract::limits::MIN_RECORD_RETENTION`.
-local SHORTEST_KEEP_MS = 8 * 24 * 60 * 60 * 1000
 local SWEPT = 'swept'
 
 -- The newest hour of an index; nil for an empty index.
@@ -30,9 +28,10 @@ local function first_kept(index, prefix, keep_ms, now)
   return math.max(0, math.min(oldest, counted)), false
 end
 
--- True when hours of the last 8 days lie before this one: then a wrong clock chose it.
+-- True when hours of the last 8 days lie before this one: then a wrong clock chose it. Records of
+-- these days are never swept.
 local function is_too_late(first, now)
-  return first * HOUR_MS > now - SHORTEST_KEEP_MS
+  return first * HOUR_MS > now - MIN_RECORD_RETENTION_MS
 end
 
 -- The last hour in which the store records orders: a day ahead of its clock. An order of a later

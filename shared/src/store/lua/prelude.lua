@@ -2,7 +2,10 @@
 
   Check everything, then write. A Lua error does not undo the writes before it.
   Answer an integer, or an array that begins with one. The client would take certain texts at the
-  beginning for something else. ]]
+  beginning for something else.
+
+  In front of this file stand the name of the service, the layout of its store, and the limits of
+  `shared::contract::limits` that functions need. ]]
 
 -- The part of an identity that names this service and layout (see `shared::store::open::identity`).
 local BELONGS = ' ' .. SERVICE .. ' ' .. LAYOUT .. ' '
@@ -56,9 +59,6 @@ local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
-
--- How far the time inside an id may be from the clock of the store: `contract::limits::MAX_SKEW`.
-local MAX_SKEW_MS = 24 * 60 * 60 * 1000
 
 -- The format of whole numbers: `%d` is faster, and exact on a server of 64 bits. The first call
 -- finds out, because only registration is available while a library is loaded.
