@@ -5,7 +5,7 @@ use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Range, Scanned};
 
-use super::{ProductStore, reply};
+use super::{ProductStore, line};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
 use crate::keys;
 
@@ -18,7 +18,7 @@ impl ProductStore {
             .read_line(partition, keys::product(partition, id))
             .await?;
         line.map_or(Ok(None), |line| {
-            reply::product_or_tombstone(id, line.as_bytes())
+            line::product_or_tombstone(id, line.as_bytes())
         })
     }
 
@@ -113,7 +113,7 @@ impl ProductStore {
         if record.is_null() {
             return Ok(None);
         }
-        Ok(match reply::record(hour, &record.text()?)? {
+        Ok(match line::record(hour, &record.text()?)? {
             OrderRecord::Applied(entry) => Some(entry),
             _ => None,
         })
@@ -135,7 +135,7 @@ impl ProductStore {
             .run(range.arg("COUNT").arg(count))
             .await?
             .entries()?;
-        entries.iter().map(reply::movement).collect()
+        entries.iter().map(line::movement).collect()
     }
 
     /// Whether there is such a product, or its tombstone.

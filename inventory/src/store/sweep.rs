@@ -7,10 +7,9 @@ use shared::contract::id::Partition;
 use shared::contract::limits::MAX_SKEW;
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::store::function::Call;
 use shared::store::sweep::{MIN_SPAN, Sweep, believed};
 
-use super::ProductStore;
+use super::{ProductStore, calls};
 use crate::keys;
 
 /// The most hours that one sweep removes in a partition.
@@ -34,7 +33,8 @@ impl ProductStore {
             if let Some(until) = until.filter(|_| has_older) {
                 // The hour that has this time in it also has younger orders.
                 let first = keys::hour(until.earlier_by(keep));
-                swept += self.call_sweep(partition, first, SWEEP_LIMIT).await?;
+                let call = calls::sweep_records(partition, first, SWEEP_LIMIT);
+                swept += self.own.call(partition, &call).await?.unsigned()?;
             }
         }
         Ok(swept)
@@ -85,20 +85,6 @@ impl ProductStore {
         let newest = newest.args(["-inf", "BYSCORE", "REV", "LIMIT", "0", "1"]);
         let newest = self.own.run(newest).await?.list()?.into_iter().next();
         newest.map(|hour| Ok(hour.unsigned()?)).transpose()
-    }
-
-    async fn call_sweep(
-        &self,
-        partition: Partition,
-        first: u64,
-        limit: u64,
-    ) -> Result<u64, RedisError> {
-        let call = Call::new("sweep_records")
-            .key(keys::record_hours(partition))
-            .arg(keys::records_prefix(partition))
-            .text(first)
-            .text(limit);
-        Ok(self.own.call(partition, &call).await?.unsigned()?)
     }
 }
 

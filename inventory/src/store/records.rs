@@ -8,7 +8,7 @@ use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::index::Scanned;
 
-use super::{ProductStore, reply};
+use super::{ProductStore, line};
 use crate::domain::{Filter, OrderRecord, Sort, Standing};
 use crate::keys;
 
@@ -52,7 +52,7 @@ impl ProductStore {
         for ((&(_, hour), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
                 if !record.is_null() {
-                    found[place] = reply::record(hour, &record.text()?)?;
+                    found[place] = line::record(hour, &record.text()?)?;
                 }
             }
         }
