@@ -18,11 +18,12 @@ use shared::stream::loss;
 use shared::stream::replay::REPLAY_WINDOW;
 use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
 
-use crate::api::{self, Api, Finals, ShowOrder, Terms};
+use crate::api::{self, Api, ShowOrder, Terms};
 use crate::config::Config;
+use crate::finality::FinalityWait;
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::{Options, Reconciler};
-use crate::settlement::Settlements;
+use crate::stock_acks::StockAcks;
 use crate::store::OrderStore;
 use crate::worker::{Completer, RefundHandler};
 
@@ -39,9 +40,9 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         &api.store.own,
         &config.common.payments_store,
     );
-    let settlements = api.finals.settlements.clone();
-    process.run_loop("settlements", |progress, stop| {
-        settlements.run(progress, stop)
+    let stock_acks = api.finality.stock_acks.clone();
+    process.run_loop("stock acks", |progress, stop| {
+        stock_acks.run(progress, stop)
     });
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
@@ -127,12 +128,12 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
             store: store.clone(),
         },
     );
-    let (settlements, http) = (Settlements::new(store.own.clone()), &config.common.http);
+    let (stock_acks, http) = (StockAcks::new(store.own.clone()), &config.common.http);
     Ok(Api {
         inventory,
         terms,
         in_flight: InFlight::default(),
-        finals: Finals::new(feed.clone(), settlements, http.max_waits(), end.clone()),
+        finality: FinalityWait::new(feed.clone(), stock_acks, http.max_waits(), end.clone()),
         live: Live::new(feed, http.max_streams(), end),
         store,
     })

@@ -13,8 +13,9 @@ pub mod audit;
 
 pub mod api;
 mod breaker;
+pub mod finality;
 pub mod inventory_client;
-pub mod settlement;
+pub mod stock_acks;
 
 pub mod store;
 

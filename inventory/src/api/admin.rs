@@ -12,7 +12,7 @@ use shared::http::problem::Problem;
 use shared::store::index::Scanned;
 use tokio::sync::Semaphore;
 
-use super::orders::Orders;
+use super::params::Orders;
 use super::{Api, Tag};
 use crate::domain::{OrderRecord, Standing};
 

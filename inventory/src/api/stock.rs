@@ -1,9 +1,6 @@
 //! Stock: changed by hand, and explained.
 
-use std::str::FromStr;
-
 use poem_openapi::OpenApi;
-use shared::contract::entry_id::{EntryId, InvalidEntryId};
 use shared::contract::id::{OrderId, ProductId};
 use shared::http::conditional::{self, ETag, IfMatchHeader, IfNoneMatchHeader};
 use shared::http::idempotency::KeyHeader;
@@ -15,28 +12,13 @@ use shared::store::index::Scanned;
 
 use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};
 use super::body::{Restock, Stocktake};
-use super::{Api, Tag, not_found, product_of};
+use super::params::Before;
+use super::product::product_of;
+use super::{Api, Tag, not_found};
 use crate::domain::Note;
 
 /// The operations on the stock of a product.
 pub(super) struct StockApi(pub(super) Api);
-
-/// Where a page of movements begins: before this one. Nothing can be before `0-0`, which is the id
-/// of no entry, and Redis refuses to look there.
-struct Before(EntryId);
-
-impl FromStr for Before {
-    type Err = InvalidEntryId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let entry = text.parse()?;
-        if entry == EntryId::default() {
-            Err(InvalidEntryId)
-        } else {
-            Ok(Self(entry))
-        }
-    }
-}
 
 #[OpenApi]
 impl StockApi {

@@ -1,4 +1,4 @@
-//! Products as they change.
+//! The live stream of products.
 
 use poem_openapi::OpenApi;
 use shared::http::parameter::Query;
@@ -19,7 +19,7 @@ pub struct ShowProduct {
 }
 
 /// The operation that follows products.
-pub(super) struct LiveApi(pub(super) Api);
+pub(super) struct StreamApi(pub(super) Api);
 
 impl Show for ShowProduct {
     async fn show(&self, change: &Change) -> Result<Option<String>, RedisError> {
@@ -36,7 +36,7 @@ impl Show for ShowProduct {
 }
 
 #[OpenApi]
-impl LiveApi {
+impl StreamApi {
     /// Follow all products live.
     ///
     /// Server-sent events `product.created`, `product.updated`, `product.stock_changed` and
