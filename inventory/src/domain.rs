@@ -10,7 +10,7 @@ mod characters;
 mod movement;
 mod text;
 
-pub use audit::{Flaw, OrderRecord, Release, Standing};
+pub use audit::{Flaw, OrderRecord, Release, StockLedger};
 pub use characters::{FORBIDDEN, INVISIBLE};
 pub use movement::{Adjustment, Cause, Movement, MovementKind};
 pub use text::{InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};

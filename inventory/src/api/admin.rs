@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::params::Orders;
 use super::{Api, Tag};
-use crate::domain::{OrderRecord, Standing};
+use crate::domain::{OrderRecord, StockLedger};
 
 /// Movements of each product that one audit looks at.
 const AUDITED_MOVEMENTS: usize = 20;
@@ -141,11 +141,11 @@ impl AdminApi {
         let position: Option<String> = listing.position(cursor.0.as_deref())?;
         let (store, limit) = (&self.0.store, limit.0);
         let _turn = AUDITS.acquire().await;
-        let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
+        let page = store.list_ledgers(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
         let Scanned { items, next } = page.await?;
-        let standings: Vec<Standing> = items.into_iter().flatten().collect();
+        let ledgers: Vec<StockLedger> = items.into_iter().flatten().collect();
         Ok(AuditResponse::Page(
-            Json(AuditBody::new(&standings)),
+            Json(AuditBody::new(&ledgers)),
             listing.link(limit, next),
         ))
     }
@@ -176,10 +176,10 @@ impl OutcomeBody {
 }
 
 impl AuditBody {
-    fn new(standings: &[Standing]) -> Self {
-        let difference = |standing: &Standing| {
-            let detail = standing.flaw()?.to_string();
-            let product = &standing.product;
+    fn new(ledgers: &[StockLedger]) -> Self {
+        let difference = |ledger: &StockLedger| {
+            let detail = ledger.flaw()?.to_string();
+            let product = &ledger.product;
             Some(DifferenceBody {
                 product_id: product.id,
                 quantity: product.quantity,
@@ -187,12 +187,12 @@ impl AuditBody {
             })
         };
         Self {
-            products: standings.len(),
-            quantity: standings
+            products: ledgers.len(),
+            quantity: ledgers
                 .iter()
                 .map(|found| u64::from(found.product.quantity))
                 .sum(),
-            differences: standings.iter().filter_map(difference).collect(),
+            differences: ledgers.iter().filter_map(difference).collect(),
         }
     }
 }

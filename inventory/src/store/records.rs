@@ -9,7 +9,7 @@ use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{ProductStore, line};
-use crate::domain::{Filter, OrderRecord, Sort, Standing};
+use crate::domain::{Filter, OrderRecord, Sort, StockLedger};
 use crate::keys;
 
 /// How often a product that sells while it is read is read again.
@@ -67,20 +67,20 @@ impl ProductStore {
 
     /// A page of the catalogue, the newest first, each product with its newest movements. `None`
     /// stands for one that sells faster than it can be read, or was deleted meanwhile.
-    pub async fn list_standings(
+    pub async fn list_ledgers(
         &self,
         position: Option<&str>,
         limit: usize,
         movements: usize,
-    ) -> Result<Scanned<Option<Standing>>, RedisError> {
+    ) -> Result<Scanned<Option<StockLedger>>, RedisError> {
         let page = self
             .list_products(&Filter::default(), Sort::Newest, position, limit)
             .await?;
-        let standings = page
+        let ledgers = page
             .items
             .iter()
-            .map(|product| self.standing(product.id, movements));
-        let items = all(standings).await.into_iter().collect::<Result<_, _>>()?;
+            .map(|product| self.ledger(product.id, movements));
+        let items = all(ledgers).await.into_iter().collect::<Result<_, _>>()?;
         Ok(Scanned {
             items,
             next: page.next,
@@ -89,7 +89,7 @@ impl ProductStore {
 
     /// A product and its ledger as they stood at one time: nothing came between if its version is
     /// the same before and after.
-    async fn standing(&self, id: ProductId, count: usize) -> Result<Option<Standing>, RedisError> {
+    async fn ledger(&self, id: ProductId, count: usize) -> Result<Option<StockLedger>, RedisError> {
         for _ in 0..MAX_LOOKS {
             let Some(product) = self.find_product(id).await? else {
                 return Ok(None);
@@ -99,7 +99,7 @@ impl ProductStore {
             if let (Some(Scanned { items, .. }), Some(after)) = (movements, after)
                 && after.version == product.version
             {
-                return Ok(Some(Standing {
+                return Ok(Some(StockLedger {
                     product,
                     movements: items,
                 }));

@@ -173,8 +173,8 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         ]
     );
     assert_eq!(movements[0].order_id, Some(sold.order_id));
-    let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
-    assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
+    let ledgers = test.store.list_ledgers(None, 10, 10).await.unwrap().items;
+    assert_eq!(ledgers[0].as_ref().unwrap().flaw(), None);
 }
 
 #[tokio::test]

@@ -91,8 +91,8 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
             Outcome::Repeated(Decision::Applied)
         );
         assert_eq!(refunds(&test, partition).await, []);
-        let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
-        assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
+        let ledgers = test.store.list_ledgers(None, 10, 10).await.unwrap().items;
+        assert_eq!(ledgers[0].as_ref().unwrap().flaw(), None);
     }
 }
 
