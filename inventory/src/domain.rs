@@ -101,7 +101,7 @@ pub struct Product {
 
 /// What becomes of a paid order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ApplyOutcome {
     /// Its stock is taken.
     Applied,
     /// It is to be refunded.

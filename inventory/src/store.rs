@@ -24,7 +24,9 @@ mod release;
 mod reply;
 mod sweep;
 
-use crate::domain::{Adjustment, Change, Deletion, NewProduct, Outcome, Product, ProductPatch};
+use crate::domain::{
+    Adjustment, ApplyOutcome, Change, Deletion, NewProduct, Product, ProductPatch,
+};
 
 /// What several functions share. It stands in front of every function.
 const COMMON: [&str; 4] = [
@@ -131,7 +133,7 @@ impl ProductStore {
         &self,
         orders: &[O],
         keep: Duration,
-    ) -> Result<Vec<Outcome>, RedisError> {
+    ) -> Result<Vec<ApplyOutcome>, RedisError> {
         let partitions = self.own.partitions();
         let build = |partition, orders: &[&O]| {
             let orders = orders.iter().map(|order| (*order).borrow());

@@ -6,7 +6,7 @@ use shared::contract::event::OrderCompleted;
 use shared::redis::RedisError;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
-use crate::domain::{Decision, Outcome};
+use crate::domain::{ApplyOutcome, Decision};
 use crate::store::ProductStore;
 
 /// Takes the stock of paid orders.
@@ -45,7 +45,7 @@ impl OrderHandler {
         &self,
         orders: &[Delivered<'_, OrderCompleted>],
         refusal: RedisError,
-    ) -> Result<Vec<Outcome>, RedisError> {
+    ) -> Result<Vec<ApplyOutcome>, RedisError> {
         if !self.store.agrees_on_time(orders).await? {
             return Err(refusal);
         }
@@ -53,7 +53,7 @@ impl OrderHandler {
         for order in orders {
             let order = std::slice::from_ref(order);
             match self.store.apply_orders(order, self.dedupe_retention).await {
-                Err(refusal) if refusal.doubts_clock() => outcomes.push(Outcome::TooNew),
+                Err(refusal) if refusal.doubts_clock() => outcomes.push(ApplyOutcome::TooNew),
                 alone => outcomes.extend(alone?),
             }
         }
@@ -61,29 +61,29 @@ impl OrderHandler {
     }
 }
 
-fn settle(order: &OrderCompleted, outcome: Outcome) -> Settlement {
+fn settle(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
     let order_id = order.order_id;
     let trace_id = order.traceparent.trace_id();
     match outcome {
-        Outcome::Applied => {
+        ApplyOutcome::Applied => {
             tracing::info!(%order_id, quantity = order.quantity, trace_id, "stock taken");
         }
-        Outcome::Rejected(reason) => {
+        ApplyOutcome::Rejected(reason) => {
             tracing::info!(%order_id, %reason, trace_id, "order rejected: refund requested");
         }
-        Outcome::Repeated(Decision::Applied) => {
+        ApplyOutcome::Repeated(Decision::Applied) => {
             tracing::debug!(%order_id, trace_id, "delivered again: its stock was taken before");
         }
-        Outcome::Repeated(Decision::Rejected(reason)) => {
+        ApplyOutcome::Repeated(Decision::Rejected(reason)) => {
             tracing::info!(%order_id, %reason, trace_id, "delivered again: refund requested again");
         }
-        Outcome::TooOld => {
+        ApplyOutcome::TooOld => {
             return park(
                 "too_old",
                 "older than the records that are kept: it may have been applied",
             );
         }
-        Outcome::TooNew => {
+        ApplyOutcome::TooNew => {
             return park(
                 "too_new",
                 "the time inside its id is more than a day ahead of this store",

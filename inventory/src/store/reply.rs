@@ -9,7 +9,7 @@ use shared::contract::time::Timestamp;
 use shared::redis::{RedisError, Reply};
 
 use super::line;
-use crate::domain::{Change, Decision, Deletion, Outcome, Release};
+use crate::domain::{ApplyOutcome, Change, Decision, Deletion, Release};
 
 /// The time that `create_product` answers.
 pub(super) fn created_at(times: &[Reply]) -> Result<Timestamp, RedisError> {
@@ -55,18 +55,18 @@ pub(super) fn done(id: ProductId, line: &str) -> Result<Change, RedisError> {
 }
 
 /// What became of an order.
-pub(super) fn outcome(reply: &Reply) -> Result<Outcome, RedisError> {
+pub(super) fn outcome(reply: &Reply) -> Result<ApplyOutcome, RedisError> {
     use RefundReason::{InsufficientStock, ProductNotFound};
     Ok(match reply.int()? {
-        1 => Outcome::Applied,
-        2 => Outcome::Rejected(ProductNotFound),
-        3 => Outcome::Rejected(InsufficientStock),
-        4 => Outcome::Repeated(Decision::Applied),
-        5 => Outcome::Repeated(Decision::Rejected(ProductNotFound)),
-        6 => Outcome::Repeated(Decision::Rejected(InsufficientStock)),
-        7 => Outcome::TooOld,
-        8 => Outcome::TooNew,
-        9 => Outcome::Repeated(Decision::Rejected(RefundReason::Released)),
+        1 => ApplyOutcome::Applied,
+        2 => ApplyOutcome::Rejected(ProductNotFound),
+        3 => ApplyOutcome::Rejected(InsufficientStock),
+        4 => ApplyOutcome::Repeated(Decision::Applied),
+        5 => ApplyOutcome::Repeated(Decision::Rejected(ProductNotFound)),
+        6 => ApplyOutcome::Repeated(Decision::Rejected(InsufficientStock)),
+        7 => ApplyOutcome::TooOld,
+        8 => ApplyOutcome::TooNew,
+        9 => ApplyOutcome::Repeated(Decision::Rejected(RefundReason::Released)),
         other => return Err(unexpected("apply_orders", other)),
     })
 }

@@ -4,7 +4,7 @@
 use std::num::NonZeroU16;
 
 use inventory::domain::{
-    Adjustment, Cause, Change, Deletion, Filter, MAX_STOCK, Outcome, ProductPatch, Sort,
+    Adjustment, ApplyOutcome, Cause, Change, Deletion, Filter, MAX_STOCK, ProductPatch, Sort,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -75,11 +75,11 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     let product = test.product(75).await;
     let orders: Vec<_> = (0..100).map(|_| order(product, 1)).collect();
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
-    let short = Outcome::Rejected(RefundReason::InsufficientStock);
+    let short = ApplyOutcome::Rejected(RefundReason::InsufficientStock);
     assert!(
         outcomes[..75]
             .iter()
-            .all(|outcome| *outcome == Outcome::Applied)
+            .all(|outcome| *outcome == ApplyOutcome::Applied)
     );
     assert!(outcomes[75..].iter().all(|outcome| *outcome == short));
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 25);
@@ -130,7 +130,7 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
     assert_eq!(
         outcomes[..2],
-        [Outcome::Applied, Outcome::Applied],
+        [ApplyOutcome::Applied, ApplyOutcome::Applied],
         "all is well again"
     );
 }
@@ -374,7 +374,10 @@ async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderComple
     for batch in orders.chunks(100) {
         let outcomes = test.store.apply_orders(batch, KEEP).await.unwrap();
         for (order, outcome) in batch.iter().zip(outcomes) {
-            assert_eq!(outcome, Outcome::Repeated(model.decisions[&order.order_id]));
+            assert_eq!(
+                outcome,
+                ApplyOutcome::Repeated(model.decisions[&order.order_id])
+            );
             assert_eq!(model.apply(order), outcome);
         }
     }

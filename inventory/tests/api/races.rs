@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
+use inventory::domain::{Adjustment, ApplyOutcome, Cause, Change, MovementKind, Product};
 use shared::contract::id::{Partitions, ProductId};
 use shared::store::all;
 use shared::store::claim::Once;
@@ -22,7 +22,7 @@ async fn sell(test: &TestStore, id: ProductId) -> u32 {
         let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
         sold += outcomes
             .into_iter()
-            .map(|one| u32::from(one == Outcome::Applied))
+            .map(|one| u32::from(one == ApplyOutcome::Applied))
             .sum::<u32>();
     }
     sold

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use inventory::domain::{Decision, Outcome};
+use inventory::domain::{ApplyOutcome, Decision};
 use shared::contract::event::RefundOrder;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::{Partitions, ProductId};
@@ -32,7 +32,7 @@ async fn record_now(test: &TestStore, product: ProductId) {
         .apply_orders(&[order(product, 1)], LONGER)
         .await
         .unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 /// Lists records every ten days, as of a shop that is open: a gap says that a clock was wrong.
@@ -72,7 +72,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
     ];
     let before = test.dump().await;
     let outcomes = test.store.apply_orders(&too_old, KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::TooOld; 4]);
+    assert_eq!(outcomes, [ApplyOutcome::TooOld; 4]);
     assert_eq!(test.dump().await, before);
 
     // Its neighbours are not affected.
@@ -84,7 +84,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
         order(product, 1),
     ];
     let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
-    let (old, applied) = (Outcome::TooOld, Outcome::Applied);
+    let (old, applied) = (ApplyOutcome::TooOld, ApplyOutcome::Applied);
     assert_eq!(outcomes, [old, applied, old, applied]);
     assert!(test.entries(RefundOrder::STREAM).await.is_empty());
     let found = test.store.find_product(product).await.unwrap().unwrap();
@@ -103,7 +103,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .apply_orders(std::slice::from_ref(&old), LONGER)
         .await
         .unwrap();
-    assert_eq!(once, [Outcome::Applied]);
+    assert_eq!(once, [ApplyOutcome::Applied]);
     let again = test
         .store
         .apply_orders(std::slice::from_ref(&old), KEEP)
@@ -111,7 +111,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .unwrap();
     assert_eq!(
         again,
-        [Outcome::Repeated(Decision::Applied)],
+        [ApplyOutcome::Repeated(Decision::Applied)],
         "it is on record"
     );
 
@@ -127,7 +127,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .unwrap();
     assert_eq!(
         again,
-        [Outcome::TooOld; 2],
+        [ApplyOutcome::TooOld; 2],
         "one of both was applied, and nobody can tell which"
     );
     assert_eq!(test.dump().await, before);
@@ -145,13 +145,13 @@ async fn an_order_from_far_ahead_changes_nothing() {
         let ahead = [2, 31, 400].map(|days| order_minted_at(now + days * DAY_MS, product, 1));
         let before = test.dump().await;
         let outcomes = test.store.apply_orders(&ahead, KEEP).await.unwrap();
-        assert_eq!(outcomes, [Outcome::TooNew; 3]);
+        assert_eq!(outcomes, [ApplyOutcome::TooNew; 3]);
         assert_eq!(test.dump().await, before);
         // Beside one of the next 24 hours, which any two clocks may be apart.
         let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
         let mixed = [ahead[0].clone(), near];
         let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
-        assert_eq!(outcomes, [Outcome::TooNew, Outcome::Applied]);
+        assert_eq!(outcomes, [ApplyOutcome::TooNew, ApplyOutcome::Applied]);
         record_now(&test, product).await;
     }
 }
@@ -176,7 +176,7 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
         .unwrap();
     assert_eq!(
         outcomes[1],
-        Outcome::Applied,
+        ApplyOutcome::Applied,
         "within a day of what is recorded"
     );
     let before = test.dump().await;
@@ -208,7 +208,7 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
         .map(|age| order_minted_at(now - age, product, 1))
         .collect();
     let applied = test.store.apply_orders(&orders, LONGER).await.unwrap();
-    assert_eq!(applied, vec![Outcome::Applied; orders.len()]);
+    assert_eq!(applied, vec![ApplyOutcome::Applied; orders.len()]);
 
     list_earlier_hours(&test).await;
     let swept = sweep(&test).await;
@@ -223,7 +223,7 @@ async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
     let repeated = test.store.apply_orders(&young, LONGER).await.unwrap();
     assert_eq!(
         repeated,
-        vec![Outcome::Repeated(Decision::Applied); young.len()]
+        vec![ApplyOutcome::Repeated(Decision::Applied); young.len()]
     );
     for order in old {
         let hour = order.ordered_at.as_millis() / HOUR_MS;
@@ -252,7 +252,7 @@ async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
         test.store.sweep_records(&sweeper, LONGER).await.unwrap();
     }
     let outcomes = test.store.apply_orders(&[old], LONGER).await.unwrap();
-    assert_eq!(outcomes, [Outcome::TooOld]);
+    assert_eq!(outcomes, [ApplyOutcome::TooOld]);
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     record_now(&test, product).await;
     let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 async fn marker(test: &TestStore) -> Option<u64> {
@@ -321,7 +321,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     );
     let old = order_minted_at(now - keep_ms(), product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 /// Builds of before wrote no marker. One hour from ahead does not stand for all that they swept.
@@ -342,8 +342,8 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
             .apply_orders(&[at(29 * 24), at(31 * 24)], KEEP)
             .await
             .unwrap();
-        assert_ne!(outcomes[0], Outcome::TooOld, "{ahead}");
-        assert_eq!(outcomes[1], Outcome::TooOld, "{ahead}");
+        assert_ne!(outcomes[0], ApplyOutcome::TooOld, "{ahead}");
+        assert_eq!(outcomes[1], ApplyOutcome::TooOld, "{ahead}");
         assert_eq!(
             marker(&test).await,
             None,

@@ -3,7 +3,9 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
+use inventory::domain::{
+    Adjustment, ApplyOutcome, Cause, Decision, NewProduct, OrderRecord, Release,
+};
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
@@ -17,7 +19,7 @@ use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
+async fn apply(test: &TestStore, order: &OrderCompleted) -> ApplyOutcome {
     test.store
         .apply_orders(std::slice::from_ref(order), KEEP)
         .await
@@ -132,7 +134,7 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         3,
         "a duplicate repeats its answer"
     );
-    let released = Outcome::Repeated(Decision::Rejected(RefundReason::Released));
+    let released = ApplyOutcome::Repeated(Decision::Rejected(RefundReason::Released));
     assert_eq!(apply(&test, &sold).await, released);
     let refunds = refunds(&test, whole_store).await;
     assert_eq!(refunds.len(), 4);
@@ -149,7 +151,7 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
     }
     assert_eq!(
         apply(&test, &other).await,
-        Outcome::Repeated(Decision::Applied)
+        ApplyOutcome::Repeated(Decision::Applied)
     );
     assert_eq!(stock(&test, product).await, 9);
     let movements = test

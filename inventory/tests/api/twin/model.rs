@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
+use inventory::domain::{Adjustment, ApplyOutcome, Decision, MovementKind, decide};
 use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
@@ -183,7 +183,7 @@ impl Model {
         let mut answers = Vec::new();
         for order in &request.orders {
             let outcome = self.apply_order(step, order, &limits);
-            if outcome == Outcome::Applied {
+            if outcome == ApplyOutcome::Applied {
                 sold.push(order.product);
             }
             answers.push(Answer::Number(code(outcome)));
@@ -198,16 +198,16 @@ impl Model {
         Answer::List(answers)
     }
 
-    fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> Outcome {
+    fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> ApplyOutcome {
         if order.bucket() < limits.start {
-            return Outcome::TooOld;
+            return ApplyOutcome::TooOld;
         }
         let recorded = self
             .records
             .get(&order.id)
             .map(|recorded| recorded.decision);
         if recorded.is_none() && order.bucket() >= limits.end {
-            return Outcome::TooNew;
+            return ApplyOutcome::TooNew;
         }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
         // Also where it was recorded before: whoever asks again may have lost the refund.
@@ -215,9 +215,9 @@ impl Model {
             self.refunds.push(refund(step, order, reason));
         }
         match (recorded, decision) {
-            (Some(decision), _) => Outcome::Repeated(decision),
-            (None, Decision::Applied) => Outcome::Applied,
-            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
+            (Some(decision), _) => ApplyOutcome::Repeated(decision),
+            (None, Decision::Applied) => ApplyOutcome::Applied,
+            (None, Decision::Rejected(reason)) => ApplyOutcome::Rejected(reason),
         }
     }
 
@@ -294,19 +294,19 @@ pub(super) fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(St
     pattern::event(&event, step)
 }
 
-fn code(outcome: Outcome) -> i64 {
+fn code(outcome: ApplyOutcome) -> i64 {
     use RefundReason::{InsufficientStock, ProductNotFound, Released};
     match outcome {
-        Outcome::Applied => 1,
-        Outcome::Rejected(ProductNotFound) => 2,
-        Outcome::Rejected(InsufficientStock) => 3,
-        Outcome::Repeated(Decision::Applied) => 4,
-        Outcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
-        Outcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
-        Outcome::TooOld => 7,
-        Outcome::TooNew => 8,
-        Outcome::Repeated(Decision::Rejected(Released)) => 9,
-        Outcome::Rejected(Released) => unreachable!("nothing is released when it is decided"),
+        ApplyOutcome::Applied => 1,
+        ApplyOutcome::Rejected(ProductNotFound) => 2,
+        ApplyOutcome::Rejected(InsufficientStock) => 3,
+        ApplyOutcome::Repeated(Decision::Applied) => 4,
+        ApplyOutcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
+        ApplyOutcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
+        ApplyOutcome::TooOld => 7,
+        ApplyOutcome::TooNew => 8,
+        ApplyOutcome::Repeated(Decision::Rejected(Released)) => 9,
+        ApplyOutcome::Rejected(Released) => unreachable!("nothing is released when it is decided"),
     }
 }
 
