@@ -10,6 +10,10 @@ use shared::contract::money::{FeeRate, Money};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 
+mod audit;
+
+pub use audit::{Account, Found, OrderRecord};
+
 /// Most pieces in one order.
 pub const MAX_QUANTITY: u32 = 1_000_000;
 
@@ -127,28 +131,6 @@ pub struct Completion {
     pub removed: u64,
     /// When the next order is due; `None` when none is pending.
     pub next_due_in: Option<Duration>,
-}
-
-/// An order as an audit finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It is there, and whole.
-    Order(Box<Order>),
-    /// Its record cannot be read, and why.
-    Damaged(String),
-    /// There is no such order.
-    Missing,
-}
-
-/// What was charged and refunded in all, in minor units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// When that was so.
-    pub at: Timestamp,
-    /// The totals of all orders that were ever paid.
-    pub charged: u64,
-    /// The totals of those that were refunded.
-    pub refunded: u64,
 }
 
 /// What became of a refund.

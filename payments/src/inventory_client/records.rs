@@ -11,7 +11,7 @@ use shared::http::page::MAX_LIMIT;
 
 use super::answer::{Answered, nonsense};
 use super::{InventoryClient, NoOffer};
-use crate::audit::Outcome;
+use crate::domain::OrderRecord;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl InventoryClient {
         &self,
         orders: &[OrderId],
         context: &RequestContext,
-    ) -> Result<Vec<Outcome>, NoOffer> {
+    ) -> Result<Vec<OrderRecord>, NoOffer> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
@@ -242,25 +242,25 @@ impl MovementAnswer {
 }
 
 impl OutcomeAnswer {
-    fn read(self, order: OrderId) -> Result<Outcome, NoOffer> {
+    fn read(self, order: OrderId) -> Result<OrderRecord, NoOffer> {
         if self.order_id.parse() != Ok(order) {
             return Err(NoOffer::Nonsense("what became of another order".to_owned()));
         }
         let movement = self.movement_id.unwrap_or_default().parse();
         Ok(match self.outcome.as_str() {
-            "applied" => Outcome::Applied(movement.map_err(|error| nonsense(&error))?),
-            "released" => Outcome::Released,
-            "forgotten" => Outcome::Forgotten,
-            "unknown" => Outcome::Unknown,
+            "applied" => OrderRecord::Applied(movement.map_err(|error| nonsense(&error))?),
+            "released" => OrderRecord::Released,
+            "forgotten" => OrderRecord::Forgotten,
+            "unknown" => OrderRecord::Unknown,
             reason => {
                 let reason: RefundReason = reason.parse().map_err(|error| nonsense(&error))?;
-                Outcome::Rejected(reason)
+                OrderRecord::Rejected(reason)
             }
         })
     }
 }
 
-fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>, NoOffer> {
+fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<OrderRecord>, NoOffer> {
     let answers: Vec<OutcomeAnswer> = parse(answer)?;
     if answers.len() != orders.len() {
         return Err(NoOffer::Nonsense(
@@ -274,7 +274,7 @@ fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>,
         .collect()
 }
 
-fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<Outcome, NoOffer> {
+fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<OrderRecord, NoOffer> {
     parse::<OutcomeAnswer>(answer)?.read(order)
 }
 

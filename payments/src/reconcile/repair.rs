@@ -6,8 +6,8 @@ use shared::http::page::MAX_LIMIT;
 
 use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
-use crate::audit::{Difference, Kind, Outcome, Remedy, of_order};
-use crate::domain::Found;
+use crate::audit::{Difference, Kind, Remedy, of_order};
+use crate::domain::{Found, OrderRecord};
 use crate::inventory_client::NoOffer;
 
 impl Reconciler {
@@ -119,10 +119,15 @@ pub(super) fn may_pass(difference: &Difference) -> bool {
 }
 
 /// What shows of a difference now.
-fn now(before: &Difference, found: &Found, outcome: Outcome, times: Times) -> Option<Difference> {
+fn now(
+    before: &Difference,
+    found: &Found,
+    outcome: OrderRecord,
+    times: Times,
+) -> Option<Difference> {
     match (before.kind, found) {
         (Kind::UnknownOrder, Found::Missing) => {
-            matches!(outcome, Outcome::Applied(_)).then(|| before.clone())
+            matches!(outcome, OrderRecord::Applied(_)).then(|| before.clone())
         }
         (Kind::UnknownOrder, _) => None,
         (_, Found::Order(order)) => of_order(order, outcome, times.settled)

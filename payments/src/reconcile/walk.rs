@@ -8,7 +8,8 @@ use shared::store::index::Scanned;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
-use crate::audit::{Difference, Ledger, Outcome, Returns, Sale, Sums, of_record, of_sale};
+use crate::audit::{Difference, Ledger, Returns, Sale, Sums, of_record, of_sale};
+use crate::domain::OrderRecord;
 use crate::domain::{Found, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
 use crate::store::Position;
@@ -94,21 +95,21 @@ impl Reconciler {
     pub(super) async fn outcomes(
         &self,
         orders: &[(OrderId, Found)],
-    ) -> anyhow::Result<Vec<Outcome>> {
+    ) -> anyhow::Result<Vec<OrderRecord>> {
         let asked = orders.iter().filter(|(_, found)| !pending(found));
         let asked: Vec<OrderId> = asked.map(|(id, _)| *id).collect();
         let mut answers = self.outcomes_of(&asked).await?.into_iter();
         let outcome = |(_, found): &(OrderId, Found)| {
             if pending(found) {
-                Outcome::Unknown
+                OrderRecord::Unknown
             } else {
-                answers.next().unwrap_or(Outcome::Unknown)
+                answers.next().unwrap_or(OrderRecord::Unknown)
             }
         };
         Ok(orders.iter().map(outcome).collect())
     }
 
-    async fn outcomes_of(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Outcome>> {
+    async fn outcomes_of(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderRecord>> {
         let ask = || self.inventory.outcomes(orders, &self.context);
         patiently(ask).await.context("inventory cannot be asked")
     }
