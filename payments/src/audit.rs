@@ -12,7 +12,7 @@ mod books;
 mod difference;
 mod returns;
 
-pub use crate::audit::books::{Ledger, Sums, decimal};
+pub use crate::audit::books::{Ledger, Totals, decimal};
 pub use crate::audit::difference::{Difference, Kind, Remedy};
 pub use crate::audit::returns::Returns;
 use crate::domain::{Found, Order, OrderRecord, OrderStatus};
@@ -45,11 +45,11 @@ pub struct Sale {
 
 /// Compares whatever stands in the place of an order that is listed with what inventory recorded of
 /// it.
-pub fn of_record(
+pub fn compare_record(
     id: OrderId,
     found: &Found,
     outcome: OrderRecord,
-    settled: Timestamp,
+    unchanged_since: Timestamp,
 ) -> Vec<Difference> {
     let damaged = |detail: &str| {
         let (kind, detail) = (Kind::OrderDamaged, detail.to_owned());
@@ -62,21 +62,25 @@ pub fn of_record(
         }]
     };
     match found {
-        Found::Order(order) => of_order(order, outcome, settled),
+        Found::Order(order) => compare_order(order, outcome, unchanged_since),
         Found::Damaged(reason) => damaged(reason),
         Found::Missing => damaged("it is listed, and there is no such order"),
     }
 }
 
-/// Compares an order with what inventory recorded of it. One that changed after `settled` may still
+/// Compares an order with what inventory recorded of it. One that changed after `unchanged_since` may still
 /// be on its way.
-pub fn of_order(order: &Order, outcome: OrderRecord, settled: Timestamp) -> Vec<Difference> {
+pub fn compare_order(
+    order: &Order,
+    outcome: OrderRecord,
+    unchanged_since: Timestamp,
+) -> Vec<Difference> {
     let wrong = (!order.quote.adds_up(order.wanted.quantity)).then(|| {
         let detail = format!("{} is not its pieces and its fee", order.quote.total);
         Difference::of(Kind::WrongTotal, order, detail)
     });
-    let found = (last_change(order) < settled)
-        .then(|| standing(order, outcome, settled))
+    let found = (last_change(order) < unchanged_since)
+        .then(|| standing(order, outcome, unchanged_since))
         .flatten();
     let found = found.map(|(kind, detail)| Difference::of(kind, order, detail));
     wrong.into_iter().chain(found).collect()
@@ -90,9 +94,13 @@ fn last_change(order: &Order) -> Timestamp {
         .fold(order.created_at, Ord::max)
 }
 
-fn standing(order: &Order, outcome: OrderRecord, settled: Timestamp) -> Option<(Kind, String)> {
+fn standing(
+    order: &Order,
+    outcome: OrderRecord,
+    unchanged_since: Timestamp,
+) -> Option<(Kind, String)> {
     let found = match (order.status, outcome) {
-        (OrderStatus::Pending, _) if order.completes_at < settled => (
+        (OrderStatus::Pending, _) if order.completes_at < unchanged_since => (
             Kind::Overdue,
             format!("it was due at {}", order.completes_at),
         ),
@@ -100,7 +108,7 @@ fn standing(order: &Order, outcome: OrderRecord, settled: Timestamp) -> Option<(
             Kind::NoOutcome,
             "paid, and inventory knows nothing of it".to_owned(),
         ),
-        (OrderStatus::Paid, OrderRecord::Forgotten) if is_young(order, settled) => {
+        (OrderStatus::Paid, OrderRecord::Forgotten) if is_young(order, unchanged_since) => {
             let detail =
                 "paid, and inventory calls it too old, although it is less than 7 days old";
             (Kind::ForgottenEarly, detail.to_owned())
@@ -125,13 +133,13 @@ fn standing(order: &Order, outcome: OrderRecord, settled: Timestamp) -> Option<(
 }
 
 /// Whether inventory remembers an order of this age, whatever its settings say.
-fn is_young(order: &Order, settled: Timestamp) -> bool {
-    order.created_at > settled.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW))
+fn is_young(order: &Order, unchanged_since: Timestamp) -> bool {
+    order.created_at > unchanged_since.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW))
 }
 
 /// Compares a sale with its order, `None` where there is no such order, with the record of that order,
 /// and with what was given back since.
-pub fn of_sale(
+pub fn compare_sale(
     sale: &Sale,
     order: Option<&Order>,
     outcome: OrderRecord,

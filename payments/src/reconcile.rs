@@ -22,7 +22,7 @@ mod report;
 mod steps;
 mod walk;
 
-use crate::audit::{Difference, Sums};
+use crate::audit::{Difference, Totals};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
@@ -102,7 +102,7 @@ pub struct Reconciler {
 #[derive(Clone, Copy, Debug)]
 struct Times {
     /// What changed before this time is no longer on its way.
-    settled: Timestamp,
+    unchanged_since: Timestamp,
     /// An unknown order from before this time is not about to be placed.
     orphaned: Timestamp,
     /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
@@ -129,22 +129,23 @@ impl Reconciler {
         let started = Instant::now();
         self.reach_both().await?;
         patiently(|| self.store.own.mend_older_writes()).await?;
-        let mut sums = self.sums().await?;
-        let now = sums.read_at();
+        let mut totals = self.totals().await?;
+        let now = totals.read_at();
         let times = Times {
-            settled: now.earlier_by(self.options.grace.0),
+            unchanged_since: now.earlier_by(self.options.grace.0),
             orphaned: now.earlier_by(self.options.orphan_grace.0),
             remembered: now.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW)),
             since: self.options.since.map(|Span(since)| now.earlier_by(since)),
         };
         let mut findings = Findings::up_to(self.options.listed());
-        self.compare_orders(times, &mut sums, &mut findings).await?;
+        self.compare_orders(times, &mut totals, &mut findings)
+            .await?;
         self.compare_products(times, &mut findings).await?;
-        if times.since.is_none() && sums.differences().next().is_some() {
-            sums = self.recount().await?;
+        if times.since.is_none() && totals.differences().next().is_some() {
+            totals = self.recount().await?;
         }
-        let accounts = times.since.is_none().then_some(sums);
-        for difference in accounts.iter().flat_map(Sums::differences) {
+        let accounts = times.since.is_none().then_some(totals);
+        for difference in accounts.iter().flat_map(Totals::differences) {
             findings.add(difference);
         }
         self.look_again(times, &mut findings.differences).await?;
@@ -172,14 +173,14 @@ impl Reconciler {
 
     /// The accounts of all partitions, each at one time. Whatever is read of the orders is read
     /// after that.
-    async fn sums(&self) -> anyhow::Result<Sums> {
+    async fn totals(&self) -> anyhow::Result<Totals> {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {
             let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
             let accounts = all(partitions.all().map(read)).await;
             accounts.into_iter().collect::<anyhow::Result<Vec<_>>>()
         });
-        Ok(Sums::beside(accounts.await?))
+        Ok(Totals::beside(accounts.await?))
     }
 
     /// Waits until at most `most_left` of these differences are left, and keeps those. Answers

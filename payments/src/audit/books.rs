@@ -25,15 +25,15 @@ pub struct Ledger {
 
 /// Adds up orders, to be compared with the account at the time it was read.
 #[derive(Clone, Debug)]
-pub struct Sums {
-    accounts: BTreeMap<Partition, (Account, Sum, Sum)>,
+pub struct Totals {
+    accounts: BTreeMap<Partition, (Account, Total, Total)>,
 }
 
 /// A sum that is known up to what happened in the very millisecond.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    least: u64,
-    maybe: u64,
+struct Total {
+    certain: u64,
+    same_instant: u64,
 }
 
 impl Ledger {
@@ -78,10 +78,10 @@ impl Ledger {
     }
 }
 
-impl Sums {
-    /// Sums of no orders yet, beside these accounts.
+impl Totals {
+    /// Totals of no orders yet, beside these accounts.
     pub fn beside(accounts: impl IntoIterator<Item = (Partition, Account)>) -> Self {
-        let zero = Sum::default();
+        let zero = Total::default();
         let accounts = accounts
             .into_iter()
             .map(|(partition, read)| (partition, (read, zero, zero)));
@@ -113,8 +113,8 @@ impl Sums {
             .values()
             .fold((0, 0), |(paid, back), (_, charged, refunded)| {
                 (
-                    paid.saturating_add(charged.least),
-                    back.saturating_add(refunded.least),
+                    paid.saturating_add(charged.certain),
+                    back.saturating_add(refunded.certain),
                 )
             })
     }
@@ -141,26 +141,29 @@ impl Sums {
     }
 }
 
-impl Sum {
+impl Total {
     /// Adds what happened `when`, if that was before the account was read. What happened at a time still
     /// to come may have been before: the clock of the store was ahead then.
     fn add(&mut self, when: Option<Timestamp>, read: Timestamp, total: u64) {
         match when {
-            Some(when) if when < read => self.least = self.least.saturating_add(total),
+            Some(when) if when < read => self.certain = self.certain.saturating_add(total),
             Some(when) if when == read || when > read.later_by(LONGEST_WALK) => {
-                self.maybe = self.maybe.saturating_add(total);
+                self.same_instant = self.same_instant.saturating_add(total);
             }
             _ => {}
         }
     }
 
     fn compare(self, name: &str, account: u64) -> Option<Difference> {
-        let Self { least, maybe } = self;
-        if (least..=least.saturating_add(maybe)).contains(&account) {
+        let Self {
+            certain,
+            same_instant,
+        } = self;
+        if (certain..=certain.saturating_add(same_instant)).contains(&account) {
             return None;
         }
         let (kind, order_id, product_id) = (Kind::WrongAccount, None, None);
-        let (sum, account) = (decimal(least), decimal(account));
+        let (sum, account) = (decimal(certain), decimal(account));
         let detail = format!("{account} {name}, and the orders add up to {sum}");
         Some(Difference {
             kind,
@@ -236,19 +239,19 @@ mod tests {
             let counted = counted.min(at);
             let partition = Partitions::NONE.all().next().unwrap();
             let charged = (before + counted) * 100;
-            let sums = |charged| {
+            let totals = |charged| {
                 let account = Account { at: Timestamp::from_millis(READ), charged, refunded: 0 };
-                let mut sums = Sums::beside([(partition, account)]);
+                let mut totals = Totals::beside([(partition, account)]);
                 let times = [(READ - 1, before), (READ, at), (READ + 1, after)];
                 for (time, count) in times {
-                    (0..count).for_each(|_| sums.add(partition, &order(time, Some(READ + 1))));
+                    (0..count).for_each(|_| totals.add(partition, &order(time, Some(READ + 1))));
                 }
-                sums
+                totals
             };
-            prop_assert_eq!(sums(charged).differences().count(), 0);
-            prop_assert_eq!(sums(before * 100 + at * 100 + off).differences().count(), 1);
+            prop_assert_eq!(totals(charged).differences().count(), 0);
+            prop_assert_eq!(totals(before * 100 + at * 100 + off).differences().count(), 1);
             if before > 0 {
-                prop_assert_eq!(sums(before * 100 - off.min(100)).differences().count(), 1);
+                prop_assert_eq!(totals(before * 100 - off.min(100)).differences().count(), 1);
             }
         }
     }

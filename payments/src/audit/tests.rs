@@ -84,7 +84,7 @@ fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_b
     let kinds = |age: Duration| {
         let age = i64::try_from(age.as_millis()).unwrap();
         let order = order(OrderStatus::Paid, 1, age);
-        let found = of_order(&order, OrderRecord::Forgotten, SETTLED);
+        let found = compare_order(&order, OrderRecord::Forgotten, SETTLED);
         found
             .into_iter()
             .map(|found| found.kind)
@@ -112,12 +112,12 @@ proptest! {
         quantity in 1_u32..1_000,
         age in -100_000_i64..100_000,
     ) {
-        let found = of_order(&order(status, quantity, age), outcome, SETTLED);
+        let found = compare_order(&order(status, quantity, age), outcome, SETTLED);
         let expected = age > 0 && !agrees(status, outcome);
         prop_assert_eq!(found.len(), usize::from(expected), "{:?}", found);
         for remedy in found.iter().filter_map(|found| found.kind.remedy()) {
             let (status, outcome) = remedied(remedy, status, outcome);
-            prop_assert_eq!(of_order(&order(status, quantity, age), outcome, SETTLED), []);
+            prop_assert_eq!(compare_order(&order(status, quantity, age), outcome, SETTLED), []);
         }
     }
 
@@ -128,7 +128,7 @@ proptest! {
     ) {
         let mut order = order(OrderStatus::Paid, quantity, age);
         order.quote.total = order.quote.total.plus("0.01".parse().unwrap()).unwrap();
-        let found = of_order(&order, OrderRecord::Applied(MOVEMENT), SETTLED);
+        let found = compare_order(&order, OrderRecord::Applied(MOVEMENT), SETTLED);
         let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
         prop_assert_eq!(kinds, [Kind::WrongTotal]);
     }
@@ -147,7 +147,7 @@ proptest! {
         let product_id = if same_product { ProductId::EXAMPLE } else { ProductId::mint() };
         let movement = EntryId { sequence, ..MOVEMENT };
         let sale = Sale { product_id, order_id: order.id, movement, delta, counted };
-        let found = of_sale(&sale, known.then_some(&order), outcome, given_back);
+        let found = compare_sale(&sale, known.then_some(&order), outcome, given_back);
         let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
         let named = outcome == OrderRecord::Applied(movement);
         let is_known_surplus = match outcome {

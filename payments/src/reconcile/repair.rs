@@ -6,7 +6,7 @@ use shared::http::page::MAX_LIMIT;
 
 use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
-use crate::audit::{Difference, Kind, Remedy, of_order};
+use crate::audit::{Difference, Kind, Remedy, compare_order};
 use crate::domain::{Found, OrderRecord};
 use crate::inventory_client::NoOffer;
 
@@ -130,7 +130,7 @@ fn now(
             matches!(outcome, OrderRecord::Applied(_)).then(|| before.clone())
         }
         (Kind::UnknownOrder, _) => None,
-        (_, Found::Order(order)) => of_order(order, outcome, times.settled)
+        (_, Found::Order(order)) => compare_order(order, outcome, times.unchanged_since)
             .into_iter()
             .find(may_pass),
         (_, Found::Damaged(_) | Found::Missing) => Some(before.clone()),
@@ -152,7 +152,7 @@ mod tests {
             let at = minted_at.as_millis().checked_add_signed(times).unwrap();
             let at = Timestamp::from_millis(at);
             Times {
-                settled: at,
+                unchanged_since: at,
                 orphaned: at,
                 remembered: at,
                 since: None,

@@ -8,7 +8,7 @@ use shared::store::index::Scanned;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
-use crate::audit::{Difference, Ledger, Returns, Sale, Sums, of_record, of_sale};
+use crate::audit::{Difference, Ledger, Returns, Sale, Totals, compare_record, compare_sale};
 use crate::domain::OrderRecord;
 use crate::domain::{Found, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
@@ -34,7 +34,7 @@ impl Reconciler {
     pub(super) async fn compare_orders(
         &self,
         times: Times,
-        sums: &mut Sums,
+        totals: &mut Totals,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let partitions = self.store.own.partitions();
@@ -50,9 +50,9 @@ impl Reconciler {
             for ((id, found), outcome) in page.items.into_iter().zip(outcomes?) {
                 findings.orders += 1;
                 if let Found::Order(order) = &found {
-                    sums.add(partitions.of_order(id), order);
+                    totals.add(partitions.of_order(id), order);
                 }
-                for difference in of_record(id, &found, outcome, times.settled) {
+                for difference in compare_record(id, &found, outcome, times.unchanged_since) {
                     findings.add(difference);
                 }
             }
@@ -64,9 +64,9 @@ impl Reconciler {
     }
 
     /// Adds all orders up once more, beside accounts that are read anew.
-    pub(super) async fn recount(&self) -> anyhow::Result<Sums> {
+    pub(super) async fn recount(&self) -> anyhow::Result<Totals> {
         let partitions = self.store.own.partitions();
-        let (mut sums, mut position) = (self.sums().await?, None);
+        let (mut totals, mut position) = (self.totals().await?, None);
         loop {
             let read = || self.store.list_records(None, position, MAX_LIMIT);
             let page = patiently(read)
@@ -74,11 +74,11 @@ impl Reconciler {
                 .context("the store of payments cannot be read")?;
             for (id, found) in &page.items {
                 if let Found::Order(order) = found {
-                    sums.add(partitions.of_order(*id), order);
+                    totals.add(partitions.of_order(*id), order);
                 }
             }
             match page.next {
-                None => return Ok(sums),
+                None => return Ok(totals),
                 next => position = next,
             }
         }
@@ -267,8 +267,8 @@ impl Reconciler {
             };
             let given_back = history.returns.of(order_id, movement, outcome);
             differences.extend(match found {
-                Found::Order(order) => of_sale(&sale, Some(&order), outcome, given_back),
-                Found::Missing => of_sale(&sale, None, outcome, given_back),
+                Found::Order(order) => compare_sale(&sale, Some(&order), outcome, given_back),
+                Found::Missing => compare_sale(&sale, None, outcome, given_back),
                 // The other pass tells of it.
                 Found::Damaged(_) => Vec::new(),
             });
