@@ -26,7 +26,7 @@ use crate::api::stream::StreamApi;
 use crate::api::timeline::TimelineApi;
 use crate::breaker::OPEN_FOR;
 use crate::finality::FinalityWait;
-use crate::inventory_client::{InventoryClient, NoOffer};
+use crate::inventory_client::{InventoryClient, InventoryError};
 use crate::store::OrderStore;
 
 /// What the operations need.
@@ -65,16 +65,18 @@ enum Tag {
     Admin,
 }
 
-impl From<NoOffer> for Problem {
-    fn from(no_offer: NoOffer) -> Self {
-        match no_offer {
-            NoOffer::NotFound => Self::new(&PRODUCT_NOT_FOUND, "there is no such product"),
-            NoOffer::Unavailable(_) => {
+impl From<InventoryError> for Problem {
+    fn from(error: InventoryError) -> Self {
+        match error {
+            InventoryError::NotFound => Self::new(&PRODUCT_NOT_FOUND, "there is no such product"),
+            InventoryError::Unavailable(_) => {
                 Self::new(&INVENTORY_UNAVAILABLE, "the price is not known just now")
                     .retry_after(OPEN_FOR)
             }
-            NoOffer::TooSlow => Self::new(&UPSTREAM_TIMEOUT, "the price did not come in time"),
-            NoOffer::Nonsense(_) => Self::new(&BAD_UPSTREAM, "the price could not be read"),
+            InventoryError::TooSlow => {
+                Self::new(&UPSTREAM_TIMEOUT, "the price did not come in time")
+            }
+            InventoryError::Nonsense(_) => Self::new(&BAD_UPSTREAM, "the price could not be read"),
         }
     }
 }

@@ -82,9 +82,9 @@ pub struct Movement {
     pub at: Timestamp,
 }
 
-/// Why there is no offer.
+/// Why inventory did not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoOffer {
+pub enum InventoryError {
     /// There is no such product.
     #[error("there is no such product")]
     NotFound,
@@ -136,7 +136,11 @@ impl InventoryClient {
     }
 
     /// What a product costs. Simultaneous questions about one product share one call.
-    pub async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
+    pub async fn offer(
+        &self,
+        id: ProductId,
+        context: &RequestContext,
+    ) -> Result<Offer, InventoryError> {
         match &self.0.cache {
             None => Box::pin(self.0.offer(id, context)).await,
             // A hit, which is the rule, makes no future of a call.
@@ -155,7 +159,7 @@ impl InventoryClient {
         product: ProductId,
         order: OrderId,
         context: &RequestContext,
-    ) -> Result<Option<Movement>, NoOffer> {
+    ) -> Result<Option<Movement>, InventoryError> {
         let mut url = self
             .0
             .url(&["products", &product.to_string(), "movements"])?;
@@ -170,14 +174,18 @@ impl InventoryClient {
             .await
         {
             // A product that never was has no movements.
-            Err(NoOffer::NotFound) => Ok(None),
+            Err(InventoryError::NotFound) => Ok(None),
             answer => answer,
         }
     }
 }
 
 impl Inner {
-    async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
+    async fn offer(
+        &self,
+        id: ProductId,
+        context: &RequestContext,
+    ) -> Result<Offer, InventoryError> {
         let url = self.url(&["products", &id.to_string()])?;
         self.ask(&self.offers, url, None, context, |answer| {
             parse_offer(&answer.body, id)
@@ -191,10 +199,10 @@ impl Inner {
         url: Url,
         body: Option<String>,
         context: &RequestContext,
-        parse: impl FnOnce(&Answered) -> Result<T, NoOffer>,
-    ) -> Result<T, NoOffer> {
+        parse: impl FnOnce(&Answered) -> Result<T, InventoryError>,
+    ) -> Result<T, InventoryError> {
         if !self.breaker.admits(Instant::now()) {
-            return Err(NoOffer::Unavailable(
+            return Err(InventoryError::Unavailable(
                 "it failed too often a moment ago".to_owned(),
             ));
         }
@@ -202,16 +210,16 @@ impl Inner {
         let slot = tokio::time::timeout(SLOT_TIMEOUT, slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
             // Not the fault of inventory, so the breaker does not hear of it.
-            return Err(NoOffer::Unavailable(
+            return Err(InventoryError::Unavailable(
                 "too much is asked of it at once".to_owned(),
             ));
         };
         let answer = tokio::time::timeout_at(deadline, self.fetch(&url, body, context)).await;
         let answer = answer
-            .unwrap_or(Err(NoOffer::TooSlow))
+            .unwrap_or(Err(InventoryError::TooSlow))
             .and_then(|answer| parse(&answer));
         match &answer {
-            Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
+            Ok(_) | Err(InventoryError::NotFound) => self.breaker.succeeded(),
             Err(error) => {
                 tracing::warn!(%error, request_id = %context.request_id, "inventory did not help");
                 self.breaker.failed(Instant::now());
@@ -225,7 +233,7 @@ impl Inner {
         url: &Url,
         body: Option<String>,
         context: &RequestContext,
-    ) -> Result<Answered, NoOffer> {
+    ) -> Result<Answered, InventoryError> {
         let response = match self.send(url, body.clone(), context).await {
             // Nothing was answered, and nothing we ask changes anything the second time: once more,
             // a little later than everybody else.
@@ -240,9 +248,10 @@ impl Inner {
 
     /// Each segment is pushed as one: whatever it contained, it could not name another path or
     /// host.
-    fn url(&self, segments: &[&str]) -> Result<Url, NoOffer> {
+    fn url(&self, segments: &[&str]) -> Result<Url, InventoryError> {
         let mut url = self.base.clone();
-        let no_base = |()| NoOffer::Unavailable("INVENTORY_URL cannot have a path".to_owned());
+        let no_base =
+            |()| InventoryError::Unavailable("INVENTORY_URL cannot have a path".to_owned());
         url.path_segments_mut()
             .map_err(no_base)?
             .pop_if_empty()

@@ -21,7 +21,7 @@ use super::{Api, Tag};
 use crate::audit::{self, Difference, Kind, Totals};
 use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
-use crate::inventory_client::NoOffer;
+use crate::inventory_client::InventoryError;
 
 /// An order that changed within this time may still be on its way.
 const GRACE: Duration = Duration::from_mins(1);
@@ -171,9 +171,9 @@ impl AdminApi {
 }
 
 /// Unlike a price, what became of orders is needed by nobody but whoever asks here.
-fn cannot_ask(no_offer: NoOffer) -> Problem {
+fn cannot_ask(error: InventoryError) -> Problem {
     Problem::new(
-        Problem::from(no_offer).kind(),
+        Problem::from(error).kind(),
         "inventory cannot say what became of the orders",
     )
     .retry_after(OPEN_FOR)
@@ -181,7 +181,7 @@ fn cannot_ask(no_offer: NoOffer) -> Problem {
 
 impl AuditBody {
     fn new(orders: usize, totals: &Totals, differences: Vec<DifferenceBody>) -> Self {
-        let ((charged, refunded), account) = (totals.totals(), totals.accounts());
+        let ((charged, refunded), account) = (totals.orders(), totals.accounts());
         let account = AccountBody {
             charged: account.0,
             refunded: account.1,

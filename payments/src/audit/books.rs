@@ -10,8 +10,8 @@ use shared::contract::time::Timestamp;
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
 
-/// Longer than it takes to read all orders after their account: what happened later than that did not
-/// happen meanwhile.
+/// Longer than it takes to read all orders after their account. No order that was read can have a later
+/// time, unless the clock of the store was ahead.
 const LONGEST_WALK: Duration = Duration::from_hours(1);
 
 /// Follows a ledger from its newest movement to its oldest.
@@ -29,7 +29,8 @@ pub struct Totals {
     accounts: BTreeMap<Partition, (Account, Total, Total)>,
 }
 
-/// A sum that is known up to what happened in the very millisecond.
+/// A sum of orders beside an account. Whether the account counts an order of the millisecond in which it
+/// was read is unknown.
 #[derive(Clone, Copy, Debug, Default)]
 struct Total {
     certain: u64,
@@ -96,7 +97,7 @@ impl Totals {
         times.min().unwrap_or(Timestamp::from_millis(0))
     }
 
-    /// What was charged and refunded in all, by the accounts.
+    /// The sums that were charged and refunded, by the accounts.
     pub fn accounts(&self) -> (u64, u64) {
         let accounts = self.accounts.values().map(|(account, ..)| account);
         accounts.fold((0, 0), |(charged, refunded), account| {
@@ -107,8 +108,8 @@ impl Totals {
         })
     }
 
-    /// What was charged and refunded in all, by the orders.
-    pub fn totals(&self) -> (u64, u64) {
+    /// The sums that were charged and refunded, by the orders.
+    pub fn orders(&self) -> (u64, u64) {
         self.accounts
             .values()
             .fold((0, 0), |(paid, back), (_, charged, refunded)| {
@@ -128,7 +129,7 @@ impl Totals {
         }
     }
 
-    /// Whatever account is not the sum of its orders.
+    /// The accounts that are not the sums of their orders.
     pub fn differences(&self) -> impl Iterator<Item = Difference> {
         self.accounts
             .values()
@@ -142,8 +143,8 @@ impl Totals {
 }
 
 impl Total {
-    /// Adds what happened `when`, if that was before the account was read. What happened at a time still
-    /// to come may have been before: the clock of the store was ahead then.
+    /// Adds a payment or refund of the time `when`, if that is before the account was read. A time far in
+    /// the future may be one from before too: the clock of the store was ahead then.
     fn add(&mut self, when: Option<Timestamp>, read: Timestamp, total: u64) {
         match when {
             Some(when) if when < read => self.certain = self.certain.saturating_add(total),

@@ -8,7 +8,7 @@ use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
 use crate::audit::{Difference, Kind, Remedy, compare_order};
 use crate::domain::{Found, OrderRecord};
-use crate::inventory_client::NoOffer;
+use crate::inventory_client::InventoryError;
 
 impl Reconciler {
     /// Keeps those differences that still show. What cannot pass by itself is not looked at again:
@@ -92,10 +92,10 @@ impl Reconciler {
 }
 
 /// Whether inventory gave stock back. Where it says no, the next look shows it.
-fn is_given_back(answer: Result<bool, NoOffer>) -> anyhow::Result<bool> {
+fn is_given_back(answer: Result<bool, InventoryError>) -> anyhow::Result<bool> {
     match answer {
         Ok(given) => Ok(given),
-        Err(NoOffer::NotFound | NoOffer::Nonsense(_)) => Ok(false),
+        Err(InventoryError::NotFound | InventoryError::Nonsense(_)) => Ok(false),
         Err(error) => Err(error).context("inventory cannot be asked"),
     }
 }
