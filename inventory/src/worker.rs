@@ -32,7 +32,7 @@ impl Handler for OrderHandler {
         Ok(orders
             .iter()
             .zip(outcomes)
-            .map(|(order, outcome)| settle(&order.event, outcome))
+            .map(|(order, outcome)| settlement(&order.event, outcome))
             .collect())
     }
 }
@@ -61,7 +61,7 @@ impl OrderHandler {
     }
 }
 
-fn settle(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
+fn settlement(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
     let order_id = order.order_id;
     let trace_id = order.traceparent.trace_id();
     match outcome {

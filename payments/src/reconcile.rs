@@ -40,9 +40,9 @@ const MOST_REPAIRS: u64 = 100_000;
 /// Differences that are repaired before the run waits until these repairs show.
 const REPAIRS_AT_ONCE: usize = 100;
 /// Longest wait until the repairs of a step show, and again at the end of a run.
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+const REPAIR_LIMIT: Duration = Duration::from_secs(30);
 /// Pause between two looks at what was repaired.
-const SETTLE_PAUSE: Duration = Duration::from_millis(250);
+const REPAIR_PAUSE: Duration = Duration::from_millis(250);
 /// Exit status when differences remain.
 const DIFFERENT: u8 = 3;
 
@@ -185,13 +185,13 @@ impl Reconciler {
 
     /// Waits until at most `most_left` of these differences are left, and keeps those. Answers
     /// whether that came in time. A difference that no wait can end is not waited for.
-    async fn settle(
+    async fn wait_for_repairs(
         &self,
         times: Times,
         differences: &mut Vec<Difference>,
         most_left: usize,
     ) -> anyhow::Result<bool> {
-        let deadline = Instant::now() + SETTLE_LIMIT;
+        let deadline = Instant::now() + REPAIR_LIMIT;
         loop {
             self.look_again(times, differences).await?;
             let waits = |found: &Difference| may_pass(found) && remedy(times, found).is_some();
@@ -201,7 +201,7 @@ impl Reconciler {
             if Instant::now() >= deadline {
                 return Ok(false);
             }
-            tokio::time::sleep(SETTLE_PAUSE).await;
+            tokio::time::sleep(REPAIR_PAUSE).await;
         }
     }
 }

@@ -157,12 +157,12 @@ impl Handler for RefundHandler {
         Ok(refunds
             .iter()
             .zip(outcomes)
-            .map(|(refund, outcome)| settle(&refund.event, outcome))
+            .map(|(refund, outcome)| settlement(&refund.event, outcome))
             .collect())
     }
 }
 
-fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
+fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
     let order_id = refund.order_id;
     let trace_id = refund.traceparent.trace_id();
     match outcome {

@@ -42,8 +42,8 @@ impl ProductApi {
             price,
             quantity,
         } = &body.0;
-        let what = format!("POST /products {price} {quantity} {}", name.as_str());
-        let claim = key.claim(&what);
+        let intent = format!("POST /products {price} {quantity} {}", name.as_str());
+        let claim = key.claim(&intent);
         let _turn = self.0.in_flight.enter(claim.as_ref()).await?;
         let created = self.0.store.create_product(body.0, claim.as_ref()).await?;
         let (product, replayed) = created.into_answer()?;

@@ -57,8 +57,8 @@ impl StockApi {
         ) = (id.0, body.0, &self.0);
         let condition = conditional::condition(if_match, if_none_match);
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
-        let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
-        let claim = key.claim(&what);
+        let intent = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
+        let claim = key.claim(&intent);
         let _turn = in_flight.enter(claim.as_ref()).await?;
         let adjusted = store
             .adjust_stock(id, &adjustment, &condition, claim.as_ref())

@@ -50,8 +50,8 @@ impl OrderApi {
         body: Body<PlaceOrder>,
     ) -> Result<PlaceResponse, Problem> {
         let wanted = body.0;
-        let what = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
-        let claim = key.claim(&what);
+        let intent = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
+        let claim = key.claim(&intent);
         let _turn = self.0.in_flight.enter(claim.as_ref()).await?;
         let placement = match self.quote(wanted, &visit.context).await {
             Ok(quote) => {

@@ -52,10 +52,10 @@ impl Reconciler {
             }
             Ok(left)
         };
-        let settle = async |left: &mut Vec<Difference>, most_left: usize| {
-            self.settle(times, left, most_left).await
+        let wait_for_repairs = async |left: &mut Vec<Difference>, most_left: usize| {
+            self.wait_for_repairs(times, left, most_left).await
         };
-        in_steps(repairs, REPAIRS_AT_ONCE, repair, settle).await
+        in_steps(repairs, REPAIRS_AT_ONCE, repair, wait_for_repairs).await
     }
 
     /// Answers what has to be looked at again.
