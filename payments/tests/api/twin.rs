@@ -18,6 +18,7 @@ use request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund, read_
 
 mod layout;
 mod model;
+mod order;
 pub(crate) mod request;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;

@@ -8,7 +8,8 @@ use shared::contract::id::ProductId;
 use stack::twin::pattern;
 use stack::twin::snapshot::{Kept, Snapshot};
 
-use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
+use super::model::Model;
+use super::product::{Deleted, Listed, Movement, Product, Recorded};
 use super::request::RECORD_FROM;
 
 type Fields = Vec<(String, String)>;
@@ -84,7 +85,7 @@ impl Model {
     }
 }
 
-impl Place {
+impl Listed {
     /// The line of the product, or its tombstone.
     pub(crate) fn line(&self) -> String {
         match &self.product {

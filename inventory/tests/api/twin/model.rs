@@ -11,12 +11,13 @@ use shared::contract::time::Timestamp;
 use stack::twin::claim::Claims;
 use stack::twin::{Answer, Beginning, pattern};
 
+use super::product::{Deleted, Listed, Movement, Product, Recorded};
 use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 
 /// All that inventory knows.
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
-    pub(crate) products: BTreeMap<ProductId, Place>,
+    pub(crate) products: BTreeMap<ProductId, Listed>,
     pub(crate) records: BTreeMap<OrderId, Recorded>,
     /// The first bucket of records that was not swept.
     pub(crate) swept: Option<u64>,
@@ -25,45 +26,6 @@ pub(crate) struct Model {
     /// What whoever watches was told: a kind, and a product.
     pub(crate) changes: Vec<(&'static str, Vec<ProductId>)>,
     pub(crate) claims: Claims,
-}
-
-/// A place in the catalogue: its product, or that it was deleted, and what happened on it.
-pub(crate) struct Place {
-    pub(crate) product: Result<Product, Deleted>,
-    pub(crate) movements: Vec<Movement>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Product {
-    pub(crate) name: String,
-    pub(crate) sort_name: String,
-    pub(crate) price: String,
-    pub(crate) quantity: u32,
-    pub(crate) version: u64,
-    pub(crate) created: usize,
-    pub(crate) updated: usize,
-}
-
-pub(crate) struct Deleted {
-    pub(crate) at: usize,
-}
-
-pub(crate) struct Movement {
-    pub(crate) kind: MovementKind,
-    pub(crate) delta: i64,
-    pub(crate) balance: u32,
-    pub(crate) order: Option<OrderId>,
-    pub(crate) note: Option<String>,
-}
-
-/// What became of an order, and where that is remembered.
-pub(crate) struct Recorded {
-    pub(crate) bucket: u64,
-    pub(crate) decision: Decision,
-    /// The place of its movement, if its stock was taken, also where it was given back.
-    pub(crate) movement: Option<(ProductId, usize)>,
-    /// Whether its stock was taken, and then given back.
-    pub(crate) released: bool,
 }
 
 const DONE: i64 = 1;
@@ -89,7 +51,7 @@ impl Model {
             updated: step,
         };
         let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
-        let place = Place {
+        let place = Listed {
             product: Ok(product),
             movements: vec![first],
         };
@@ -256,28 +218,8 @@ impl Model {
         self.products.get_mut(&id)?.product.as_mut().ok()
     }
 
-    pub(super) fn place(&mut self, id: ProductId) -> &mut Place {
+    pub(super) fn place(&mut self, id: ProductId) -> &mut Listed {
         self.products.get_mut(&id).unwrap()
-    }
-}
-
-impl Product {
-    pub(super) fn changed(&mut self, step: usize) {
-        self.version += 1;
-        self.updated = step;
-    }
-}
-
-impl Movement {
-    fn by_hand(kind: MovementKind, before: u32, balance: u32, note: Option<String>) -> Self {
-        let delta = i64::from(balance) - i64::from(before);
-        Self {
-            kind,
-            delta,
-            balance,
-            order: None,
-            note,
-        }
     }
 }
 
