@@ -1,4 +1,4 @@
-//! What inventory does about events.
+//! How inventory acts on events.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::store::ProductStore;
 pub struct OrderHandler {
     /// Where products are kept.
     pub store: ProductStore,
-    /// How long it is remembered what became of an order.
+    /// How long the records of orders are kept.
     pub dedupe_retention: Duration,
 }
 
@@ -38,9 +38,9 @@ impl Handler for OrderHandler {
 }
 
 impl OrderHandler {
-    /// Acts on each order alone, because the store leaves the batch alone: one of them is of a time far
-    /// ahead of its clock. All of them wait if the clock of this process says that the store's is wrong. If
-    /// both agree, it is the order that is wrong, and the others must not wait for it.
+    /// Acts on each order alone, because the store refused the batch: one order is of a time far ahead of
+    /// the clock of the store. All orders wait if the clock of this process disagrees with that clock. If
+    /// both agree, the order is wrong, and the others must not wait for it.
     async fn apply_alone(
         &self,
         orders: &[Delivered<'_, OrderCompleted>],

@@ -1,4 +1,4 @@
-//! What payments does by itself: it pays orders that are due, and refunds those that inventory
+//! The work of payments beside HTTP: it pays orders that are due, and refunds orders that inventory
 //! rejected.
 
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl Completer {
         let waited = if tail.is_found() {
             tail.wait().await
         } else {
-            // Many changes are none that make an order due: they cause one look in this time.
+            // Most changes make no order due. However many they are, they cause one look in this time.
             sleep_unless(shutdown, MIN_PAUSE).await;
             tail.find().await
         };
@@ -96,8 +96,8 @@ impl Completer {
     }
 }
 
-/// Makes sure that what is due was taken off the list, also where none of it was paid: orders that
-/// are cancelled may be on it. Otherwise the next look would find the same, for ever.
+/// Makes sure that the orders that are due were taken off the list, even where none was paid: cancelled
+/// orders may be on it. Otherwise each look would find the same orders.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
         let error = "an order is due, and the store does not take it off the list";
@@ -106,10 +106,9 @@ fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look,
-/// unless somebody is waiting already.
+/// The pause until the next look. No order that is placed from now on is due before `delay`.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
-    // A batch is as many as were placed together, so that it may be full without being as long.
+    // Whole members are paid, so a full batch may have more orders than the limit.
     let full = taken(completion) >= COMPLETION_BATCH;
     if full || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
@@ -172,7 +171,7 @@ fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
         Refund::Repeated => {
             tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before");
         }
-        // The store forgot that the order was paid. It will be paid again, and rejected again.
+        // The store lost the payment. The order will be paid again, and rejected again.
         Refund::NotPaid => {
             tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
         }
@@ -190,7 +189,7 @@ fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
                 detail,
             });
         }
-        // Stock of an order that this store does not know was given back: no money was taken for it.
+        // inventory gave back stock of an order that this store does not know: it took no money for it.
         Refund::NotFound if refund.reason == RefundReason::Released => {
             tracing::warn!(%order_id, trace_id, "inventory released an order that does not exist");
         }
