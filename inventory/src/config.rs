@@ -6,12 +6,12 @@ use shared::base::config::{Configuration, Reader, Setting};
 use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
-/// Everything inventory can be told.
+/// All settings of inventory.
 #[derive(Debug)]
 pub struct Config {
-    /// What both services are told.
+    /// The settings that both services have.
     pub common: Common,
-    /// How long it is remembered what became of an order. Read from `DEDUPE_RETENTION`.
+    /// How long the records of orders are kept. Read from `DEDUPE_RETENTION`.
     pub dedupe_retention: Duration,
 }
 
@@ -24,7 +24,7 @@ const DEFAULTS: Defaults = Defaults {
 const DEDUPE_RETENTION: Setting = Setting {
     name: "DEDUPE_RETENTION",
     default: "30d",
-    help: "how long it is remembered what became of an order, 8d to 3650d",
+    help: "how long inventory remembers the outcome of an order, 8d to 3650d",
 };
 const MAX_DEDUPE_RETENTION: Duration = Duration::from_hours(3_650 * 24);
 

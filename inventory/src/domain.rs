@@ -29,7 +29,7 @@ pub struct NewProduct {
     pub quantity: u32,
 }
 
-/// What is to become different about a product.
+/// The changes of a product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductPatch {
     /// Another name.
@@ -38,10 +38,10 @@ pub struct ProductPatch {
     pub price: Option<Money>,
 }
 
-/// What became of a change to a product.
+/// The outcome of a change to a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is as it was asked to be: this is how it stands.
+    /// The product as it stands after the change.
     Done(Product),
     /// There is no such product.
     NotFound,
@@ -51,7 +51,7 @@ pub enum Change {
     TooMany,
 }
 
-/// What became of the wish to delete a product.
+/// The outcome of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is gone.
@@ -99,22 +99,22 @@ pub struct Product {
     pub updated_at: Timestamp,
 }
 
-/// What becomes of a paid order.
+/// The answer of `apply_orders` about one paid order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyOutcome {
     /// Its stock is taken.
     Applied,
     /// It is to be refunded.
     Rejected(RefundReason),
-    /// It was decided before. The recorded answer stands, and was given again.
+    /// It is on record. The recorded answer was given again.
     Repeated(Decision),
-    /// It is older than decisions are remembered: nobody can tell whether it was applied.
+    /// It is older than the records that are kept, so it may have been applied before.
     TooOld,
     /// The time inside its id is more than a day ahead of the store.
     TooNew,
 }
 
-/// A decision on record.
+/// A decision about an order, as it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Its stock was taken.

@@ -59,7 +59,7 @@ type Apis = (OrderApi, StreamApi, TimelineApi, AdminApi);
 
 #[derive(Tags)]
 enum Tag {
-    /// What was ordered, and what became of it.
+    /// What was ordered, and how it ended.
     Orders,
     /// For those who run the system.
     Admin,

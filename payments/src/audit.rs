@@ -39,12 +39,11 @@ pub struct Sale {
     pub movement: EntryId,
     /// Pieces that came: fewer than none.
     pub delta: i64,
-    /// Whether somebody counted the stock after it. The count made good what was wrong before.
+    /// Whether the stock was counted after it. The count corrected earlier mistakes.
     pub counted: bool,
 }
 
-/// Compares whatever stands in the place of an order that is listed with what inventory recorded of
-/// it.
+/// Compares what the store has under the id of a listed order with the record at inventory.
 pub fn compare_record(
     id: OrderId,
     found: &Found,
@@ -68,8 +67,8 @@ pub fn compare_record(
     }
 }
 
-/// Compares an order with what inventory recorded of it. One that changed after `unchanged_since` may still
-/// be on its way.
+/// Compares an order with its record at inventory. An order that changed after `unchanged_since` may
+/// still be on its way.
 pub fn compare_order(
     order: &Order,
     outcome: OrderRecord,
@@ -161,7 +160,7 @@ pub fn compare_sale(
     };
     let is_own = outcome == OrderRecord::Applied(movement);
     let surplus = match (outcome, given_back) {
-        // Nobody can tell any more which sale a released order should have.
+        // The record of a released order does not tell which sale is its own.
         (OrderRecord::Forgotten, _)
         | (OrderRecord::Released, GivenBack::Nothing)
         | (_, GivenBack::ThisSale) => None,

@@ -8,10 +8,10 @@ use shared::contract::limits::MAX_COMPLETION_DELAY;
 use shared::contract::money::FeeRate;
 use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
-/// Everything payments can be told.
+/// All settings of payments.
 #[derive(Debug)]
 pub struct Config {
-    /// What both services are told.
+    /// The settings that both services have.
     pub common: Common,
     /// Where inventory answers. Read from `INVENTORY_URL`.
     pub inventory_url: Url,

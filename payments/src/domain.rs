@@ -97,7 +97,7 @@ pub struct Trail {
 /// Which orders a list is to show. An empty filter shows all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// Only orders in one of these states; in any where there is none.
+    /// Only orders in one of these states. An empty list admits all states.
     pub statuses: Vec<OrderStatus>,
     /// Only orders of this product.
     pub product_id: Option<ProductId>,
@@ -107,7 +107,7 @@ pub struct OrderFilter {
     pub created_before: Option<Timestamp>,
 }
 
-/// What became of a request to cancel an order.
+/// The outcome of a request to cancel an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation {
     /// It is cancelled, now or since earlier.
@@ -125,7 +125,7 @@ pub enum Cancellation {
 pub struct Completion {
     /// The ids of the orders that are paid now.
     pub paid: Vec<String>,
-    /// What was due without being a pending order: damage that somebody has to look at.
+    /// Ids that were due without a pending order: damage for an operator to look at.
     pub broken: Vec<String>,
     /// Members that were taken off the list of what is due. Orders that were placed together are one.
     pub removed: u64,
@@ -133,7 +133,7 @@ pub struct Completion {
     pub next_due_in: Option<Duration>,
 }
 
-/// What became of a refund.
+/// The outcome of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refund {
     /// The order is refunded.

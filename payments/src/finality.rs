@@ -62,7 +62,7 @@ pub struct Wait<'a> {
     pub inventory: &'a InventoryClient,
     /// Who asks.
     pub context: &'a RequestContext,
-    /// The place of the request among those that are worked on.
+    /// The permit of the request among all requests that are worked on.
     pub lease: &'a Lease,
 }
 

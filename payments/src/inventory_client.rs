@@ -37,8 +37,8 @@ const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
 const RETRY_PAUSE_MS: u64 = 50;
 /// Questions for prices at once.
 const MAX_OFFERS: usize = 64;
-/// Questions for movements and records at once. They have slots of their own: whoever only looks at
-/// orders must not keep others from placing them.
+/// Questions for movements and records at once. They have slots of their own: a client that only looks
+/// at orders must not keep others from placing orders.
 const MAX_MOVEMENTS: usize = 16;
 /// Idle connections are closed before inventory closes them, which a request could cross.
 const POOL_IDLE: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! payments: owns orders.
 //!
 //! It asks inventory for a price, accepts orders over HTTP, pays them after their delay, tells
-//! inventory, and refunds what inventory rejects. Nobody else writes to its store.
+//! inventory, and refunds what inventory rejects. No other service writes to its store.
 
 pub mod config;
 

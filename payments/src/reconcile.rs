@@ -33,7 +33,7 @@ use crate::store::OrderStore;
 /// Differences that are listed and looked at again in one run, unless more are to be repaired. The
 /// others are counted.
 const MAX_DIFFERENCES: usize = 1_000;
-/// Differences that a run repairs where nobody said how many it may repair.
+/// The most repairs of a run without `--max-repairs`.
 const SAFE_REPAIRS: usize = 100;
 /// Most differences that one run repairs when it is told to: some 20 MB of them.
 const MOST_REPAIRS: u64 = 100_000;
@@ -113,7 +113,7 @@ struct Times {
 }
 
 impl Reconciler {
-    /// One that asks this store and this inventory.
+    /// A reconciler of this store and this inventory.
     pub fn new(store: OrderStore, inventory: InventoryClient, options: Options) -> Self {
         Self {
             store,

@@ -132,7 +132,7 @@ fn log(completion: &Completion) {
     for order_id in &completion.broken {
         tracing::error!(
             order_id,
-            "was due, but is no pending order: somebody has to look at it"
+            "was due, but is not a pending order: an operator has to look at it"
         );
     }
 }

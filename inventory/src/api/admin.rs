@@ -25,20 +25,20 @@ static AUDITS: Semaphore = Semaphore::const_new(4);
 /// The operations for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Outcome", skip_serializing_if_is_none, example)]
 pub(super) struct OutcomeBody {
     /// The order.
     order_id: OrderId,
-    /// What became of it.
+    /// The outcome.
     outcome: OutcomeWord,
     /// The movement that took its stock. Absent where none is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     movement_id: Option<String>,
 }
 
-/// What may become of an order.
+/// The outcomes that an order may have.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "OutcomeKind", rename_all = "snake_case")]
@@ -51,9 +51,9 @@ enum OutcomeWord {
     InsufficientStock,
     /// Its stock was taken and given back: it is to be refunded.
     Released,
-    /// It is older than this is remembered.
+    /// It is older than the records that are kept.
     Forgotten,
-    /// Nothing was heard of it.
+    /// There is no record of it.
     Unknown,
 }
 
@@ -61,7 +61,7 @@ enum OutcomeWord {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "StockAudit", example)]
 struct AuditBody {
-    /// Products that were compared. One that is sold all the time may have been left out.
+    /// Products that were compared. A product that is sold all the time may be left out.
     products: usize,
     /// Pieces of them on hand.
     quantity: u64,
@@ -95,7 +95,7 @@ enum AuditResponse {
 
 #[OpenApi]
 impl AdminApi {
-    /// Ask what became of orders.
+    /// Ask for the outcomes of orders.
     ///
     /// Answers in the order of the questions. This is what payments compares its orders with.
     #[oai(

@@ -29,7 +29,7 @@ impl Show for ShowProduct {
         if change.kind == "product.deleted" {
             return Ok(Some(serde_json::json!({ "id": change.id }).to_string()));
         }
-        // One that is deleted by now is told of in its turn.
+        // The deletion of a product that is gone by now is a change of its own, and follows.
         let product = self.store.find_product(id).await?.map(ProductBody::from);
         Ok(product.and_then(|product| serde_json::to_string(&product).ok()))
     }

@@ -7,7 +7,7 @@ use shared::contract::event::RefundReason;
 
 use super::{Movement, Product};
 
-/// What is known of an order.
+/// The record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderRecord {
     /// Its stock was taken, by this movement.
@@ -16,13 +16,13 @@ pub enum OrderRecord {
     Rejected(RefundReason),
     /// Its stock was taken, and given back.
     Released,
-    /// It is, or will soon be, older than records are kept, and there is none.
+    /// It has no record, and is older than the records that are kept, or will soon be.
     Forgotten,
-    /// Nothing was ever heard of it.
+    /// It has no record.
     Unknown,
 }
 
-/// What a release of the stock of an order came to.
+/// The outcome of a release of the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
     /// It is given back now.

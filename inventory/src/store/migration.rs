@@ -49,8 +49,8 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     })
 }
 
-/// Sorts one product, and answers whether it was sorted by another text before. One that was deleted
-/// or renamed meanwhile is left alone. A damaged one is told of when somebody asks for it.
+/// Sorts one product, and answers whether it was sorted by another text before. A product that was
+/// deleted or renamed meanwhile is left alone. So is a damaged one: reading it reports the damage.
 async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bool, RedisError> {
     let Ok(id) = member.parse::<ProductId>() else {
         return Ok(false);

@@ -44,7 +44,7 @@ impl ProductStore {
         let find = |member: String| async move {
             let id = keys::named_id(&member).parse();
             let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
-            // One that is deleted between the two reads is in no catalogue any more.
+            // A product that was deleted between the two reads is not listed.
             Ok(self
                 .find_product(id)
                 .await?
@@ -76,7 +76,7 @@ impl ProductStore {
         Ok(Some(Scanned { items, next }))
     }
 
-    /// The movement of one order, found through the record of what became of it. `None` when there
+    /// The movement of one order, found through its record. `None` when there
     /// never was such a product.
     pub async fn find_movement(
         &self,

@@ -1,4 +1,4 @@
-//! What the store tells an operator: the records of many orders, and stocks beside their ledgers.
+//! What the store tells an operator: the records of many orders, and products beside their ledgers.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::keys;
 const MAX_LOOKS: usize = 5;
 
 impl ProductStore {
-    /// What became of each of these orders, whatever product they are for; in one round trip,
-    /// because all questions are sent before the first answer is waited for.
+    /// The records of these orders, whatever product they are for. All questions are sent before the
+    /// first answer is read, so this takes one round trip.
     pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
@@ -26,7 +26,7 @@ impl ProductStore {
             .enumerate()
             .filter_map(|(place, id)| Some((place, id.minted_at()?)))
         {
-            // The product decides where a record is, and nobody named it.
+            // The product of the order decides in which partition its record is, and is unknown here.
             for partition in partitions.all() {
                 groups
                     .entry((partition, keys::hour(minted_at)))
@@ -66,7 +66,7 @@ impl ProductStore {
     }
 
     /// A page of the catalogue, the newest first, each product with its newest movements. `None`
-    /// stands for one that sells faster than it can be read, or was deleted meanwhile.
+    /// stands for a product that sells faster than it can be read, or was deleted meanwhile.
     pub async fn list_ledgers(
         &self,
         position: Option<&str>,
@@ -112,7 +112,7 @@ impl ProductStore {
 fn absent(id: OrderId, oldest: Timestamp) -> OrderRecord {
     match id.minted_at() {
         Some(minted_at) if minted_at < oldest => OrderRecord::Forgotten,
-        // What is no id of ours was never an order.
+        // No service minted this id, so it was never an order.
         _ => OrderRecord::Unknown,
     }
 }

@@ -11,8 +11,8 @@ use super::{ProductStore, calls, line, reply};
 use crate::domain::{Movement, MovementKind, Release};
 use crate::keys;
 
-/// Movements that are read at once to find one that an older build did not write down, and how many
-/// pages one search reads.
+/// Movements that one step reads to find a movement that an older build did not record, and the most
+/// steps of one search.
 const LEDGER_PAGE: i64 = 1_000;
 const LEDGER_PAGES: usize = 100;
 

@@ -28,7 +28,7 @@ pub(super) fn creation(answer: &str) -> Result<(ProductId, Timestamp), RedisErro
     ))
 }
 
-/// What became of a change: a code, and the product where it was made.
+/// The outcome of a change: a code, and the product where the change was made.
 pub(super) fn change(id: ProductId, reply: &[Reply]) -> Result<Change, RedisError> {
     match (reply.first().map_or(Ok(-1), Reply::int)?, reply.get(1)) {
         (1, Some(line)) => done(id, &line.clone().text()?),
@@ -39,7 +39,7 @@ pub(super) fn change(id: ProductId, reply: &[Reply]) -> Result<Change, RedisErro
     }
 }
 
-/// What became of a wish to delete.
+/// The outcome of a deletion.
 pub(super) fn deletion(reply: &Reply) -> Result<Deletion, RedisError> {
     match reply.int()? {
         1 => Ok(Deletion::Deleted),
@@ -54,7 +54,7 @@ pub(super) fn done(id: ProductId, line: &str) -> Result<Change, RedisError> {
     line::product(id, line).map(Change::Done)
 }
 
-/// What became of an order.
+/// The outcome of an order.
 pub(super) fn outcome(reply: &Reply) -> Result<ApplyOutcome, RedisError> {
     use RefundReason::{InsufficientStock, ProductNotFound};
     Ok(match reply.int()? {
@@ -71,7 +71,7 @@ pub(super) fn outcome(reply: &Reply) -> Result<ApplyOutcome, RedisError> {
     })
 }
 
-/// What a release came to.
+/// The outcome of a release.
 pub(super) fn release(reply: &Reply) -> Result<Release, RedisError> {
     Ok(match reply.int()? {
         0 => Release::NotTaken,

@@ -1,4 +1,4 @@
-//! How long it is remembered what became of an order, and what happens after that.
+//! How long the records of orders are kept, and what happens after that.
 
 use std::time::Duration;
 

@@ -51,7 +51,7 @@ struct AuditBody {
 struct AccountBody {
     /// The totals of all orders that were ever paid, in minor units.
     charged: u64,
-    /// The totals of those that were refunded, in minor units.
+    /// The totals of the orders that were refunded, in minor units.
     refunded: u64,
 }
 
@@ -107,8 +107,8 @@ enum AuditResponse {
 impl AdminApi {
     /// Compare orders with what inventory knows of them.
     ///
-    /// One page of the orders, the newest first. One that changed within the last minute may still
-    /// be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
+    /// One page of the orders, the newest first. An order that changed within the last minute may
+    /// still be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
     /// of inventory and the account as well, and repairs what is safe to repair.
     #[oai(
         path = "/admin/audit",
@@ -170,11 +170,12 @@ impl AdminApi {
     }
 }
 
-/// Unlike a price, what became of orders is needed by nobody but whoever asks here.
+/// The same kinds of problem as for a missing price. The detail names what was asked for: the outcomes of
+/// orders.
 fn cannot_ask(error: InventoryError) -> Problem {
     Problem::new(
         Problem::from(error).kind(),
-        "inventory cannot say what became of the orders",
+        "inventory cannot tell the outcomes of the orders",
     )
     .retry_after(OPEN_FOR)
 }

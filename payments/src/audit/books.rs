@@ -38,7 +38,7 @@ struct Total {
 }
 
 impl Ledger {
-    /// The ledger of a product with so many pieces on hand.
+    /// The ledger of a product with `stock` pieces on hand.
     pub fn new(stock: i64) -> Self {
         Self {
             stock,
@@ -227,7 +227,7 @@ mod tests {
             prop_assert_eq!(flaw(&balances, stock, None), None);
             prop_assert!(flaw(&balances, stock + 1, None).is_some());
             let place = place.index(balances.len());
-            // What was before the oldest movement nobody knows.
+            // The balance before the oldest movement is unknown.
             prop_assert_eq!(flaw(&balances, stock, Some(place)).is_some(), place > 0);
         }
 

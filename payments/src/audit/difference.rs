@@ -27,11 +27,11 @@ pub enum Kind {
     SoldTwice,
     /// A cancelled or refunded order whose stock is taken.
     StockTaken,
-    /// A sale to an order that is none of ours.
+    /// A sale to an order that payments does not know.
     UnknownOrder,
     /// A sale of another product, or of another number of pieces, than its order says.
     OtherSale,
-    /// A sale that the record of its order does not name, and that nobody can repair: there is no
+    /// A sale that the record of its order does not name, and that cannot be repaired: there is no
     /// record, or the stock was counted since.
     UnrecordedSale,
     /// A stock that does not follow from its movements.
@@ -90,7 +90,7 @@ impl Kind {
     }
 
     /// What makes it good again, where that is safe to do. Counted stock and money are never
-    /// changed: somebody has to find out which record is right.
+    /// changed: an operator has to find out which record is right.
     pub fn remedy(self) -> Option<Remedy> {
         match self {
             Self::NoOutcome | Self::RefundMissing => Some(Remedy::EmitAgain),

@@ -39,6 +39,6 @@ pub struct Account {
     pub at: Timestamp,
     /// The totals of all orders that were ever paid.
     pub charged: u64,
-    /// The totals of those that were refunded.
+    /// The totals of the orders that were refunded.
     pub refunded: u64,
 }

@@ -53,7 +53,7 @@ pub enum Cause {
     Sale(OrderId),
     /// The stock of an order came back.
     Release(OrderId),
-    /// Somebody counted.
+    /// The pieces were counted.
     Count,
     /// Something else.
     Other,
@@ -83,7 +83,7 @@ struct MovementAnswer {
 }
 
 impl InventoryClient {
-    /// What became of each of these orders, at most [`MAX_LIMIT`].
+    /// The records of these orders, at most [`MAX_LIMIT`].
     pub async fn outcomes(
         &self,
         orders: &[OrderId],
@@ -245,7 +245,7 @@ impl OutcomeAnswer {
     fn read(self, order: OrderId) -> Result<OrderRecord, InventoryError> {
         if self.order_id.parse() != Ok(order) {
             return Err(InventoryError::Nonsense(
-                "what became of another order".to_owned(),
+                "the outcome of another order".to_owned(),
             ));
         }
         let movement = self.movement_id.unwrap_or_default().parse();

@@ -91,7 +91,7 @@ impl Reconciler {
             .context("the store of payments cannot be read")
     }
 
-    /// What became of these orders. Of one that is pending inventory is not asked.
+    /// The records of these orders. inventory is not asked about a pending order.
     pub(super) async fn outcomes(
         &self,
         orders: &[(OrderId, Found)],

@@ -35,7 +35,8 @@ pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
         let own = own.clone();
         async move {
             let placed = place_orders(&own, partition, delay, &placements).await;
-            // Each placement of the call has its error. Those that wait behind it try for themselves.
+            // Only the placements of this call fail. Placements that wait behind them get a call of
+            // their own.
             Ok(placed.unwrap_or_else(|error| vec![Err(error); placements.len()]))
         }
     })

@@ -1,4 +1,5 @@
-//! Orders that were placed while the clock of the store was ahead: they would be due when it gets there.
+//! Orders that were placed while the clock of the store was ahead. Without this, they would be due only
+//! when the clock gets there.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use shared::store::sweep::ClockWatch;
 use super::OrderStore;
 use crate::keys;
 
-/// How far ahead an order must have been placed. A clock that is set back by less makes it wait no
+/// How far ahead an order must have been placed. A clock that was ahead by less makes an order wait no
 /// longer than that.
 const MIN_AHEAD: Duration = Duration::from_mins(1);
 /// Members of `due` that are read at once, and how many pages one look reads.

@@ -135,7 +135,7 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     assert!((1..WAITS as u64 / 2 + 15).contains(&made), "{made} looks");
 }
 
-/// inventory forgets what became of orders after some time; by then it will not reject one either.
+/// inventory forgets the records of orders after some time. By then it will not reject an order either.
 #[tokio::test]
 async fn an_order_that_inventory_has_forgotten_is_final() {
     let service = start().await;

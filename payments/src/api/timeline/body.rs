@@ -68,8 +68,8 @@ struct EventBody {
     entry_id: String,
     /// The consumer group that acts on it.
     group: String,
-    /// `waiting` (nobody was given it yet), `pending` (a consumer has it), `acknowledged` (it was
-    /// acted on) or `unknown`.
+    /// `waiting` (no consumer was given it yet), `pending` (a consumer has it), `acknowledged` (inventory
+    /// or payments acted on it) or `unknown`.
     delivery: String,
     /// How often it was given to a consumer: 0 while it waits. Redis keeps no count of what is
     /// acknowledged, which was at least once; then this is absent.
