@@ -15,9 +15,6 @@ pub use characters::{FORBIDDEN, INVISIBLE};
 pub use movement::{Adjustment, Cause, Movement, MovementKind};
 pub use text::{InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
 
-/// Most pieces of one product.
-pub const MAX_STOCK: u32 = 1_000_000_000;
-
 /// A product that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProduct {
@@ -122,6 +119,9 @@ pub enum Decision {
     /// It was to be refunded.
     Rejected(RefundReason),
 }
+
+/// Most pieces of one product.
+pub const MAX_STOCK: u32 = 1_000_000_000;
 
 impl Product {
     /// A new product, as it stands right after its creation.

@@ -17,7 +17,6 @@ mod apply;
 mod calls;
 mod line;
 mod migration;
-
 mod read;
 mod records;
 mod release;
@@ -28,6 +27,13 @@ use crate::domain::{
     Adjustment, ApplyOutcome, Change, Deletion, NewProduct, Product, ProductPatch,
 };
 
+/// What inventory knows. Cheap to clone.
+#[derive(Clone)]
+pub struct ProductStore {
+    /// The store itself, for what both services do alike.
+    pub own: Store,
+}
+
 /// What several functions share. It stands in front of every function.
 const COMMON: [&str; 4] = [
     include_str!("lua/common/product_line.lua"),
@@ -35,13 +41,6 @@ const COMMON: [&str; 4] = [
     include_str!("lua/common/record_hours.lua"),
     include_str!("lua/common/refund.lua"),
 ];
-
-/// What inventory knows. Cheap to clone.
-#[derive(Clone)]
-pub struct ProductStore {
-    /// The store itself, for what both services do alike.
-    pub own: Store,
-}
 
 impl ProductStore {
     /// The store behind `redis`.

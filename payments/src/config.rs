@@ -25,6 +25,9 @@ pub struct Config {
     pub early_stock_check: bool,
 }
 
+/// A URL to which a path can be added.
+struct HttpUrl(Url);
+
 const DEFAULTS: Defaults = Defaults {
     service: "payments",
     commit: env!("SOURCE_COMMIT"),
@@ -82,9 +85,6 @@ impl Configuration for Config {
         })
     }
 }
-
-/// A URL to which a path can be added.
-struct HttpUrl(Url);
 
 impl std::str::FromStr for HttpUrl {
     type Err = &'static str;

@@ -14,9 +14,6 @@ mod audit;
 
 pub use audit::{Account, Found, OrderRecord};
 
-/// Most pieces in one order.
-pub const MAX_QUANTITY: u32 = 1_000_000;
-
 /// What a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaceOrder {
@@ -147,6 +144,9 @@ pub enum Refund {
     /// There is no such order.
     NotFound,
 }
+
+/// Most pieces in one order.
+pub const MAX_QUANTITY: u32 = 1_000_000;
 
 impl Quote {
     /// The cost of `quantity` pieces: `fee = rate * price * quantity`, rounded half up to the cent

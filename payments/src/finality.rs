@@ -20,19 +20,6 @@ use crate::inventory_client::InventoryClient;
 use crate::stock_acks::StockAcks;
 use crate::store::OrderStore;
 
-/// Pause after the store did not answer a request that waits already.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Pause after inventory could not say whether the stock of an order is taken.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// Longest last look of a wait whose time is up.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-/// The most orders whose stock is known to be taken, and how long that is remembered: many requests may
-/// wait for the same order.
-const MAX_TAKEN: u64 = 10_000;
-const TAKEN_FOR: Duration = Duration::from_mins(1);
-/// What a client is asked to wait when too many wait already.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
-
 /// Waits for orders to be final. Cheap to clone.
 #[derive(Clone)]
 pub struct FinalityWait<S> {
@@ -73,6 +60,19 @@ pub struct Waited {
     /// Nothing will: it is cancelled, refunded, or paid with its stock taken.
     pub is_final: bool,
 }
+
+/// Pause after the store did not answer a request that waits already.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Pause after inventory could not say whether the stock of an order is taken.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Longest last look of a wait whose time is up.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The most orders whose stock is known to be taken, and how long that is remembered: many requests may
+/// wait for the same order.
+const MAX_TAKEN: u64 = 10_000;
+const TAKEN_FOR: Duration = Duration::from_mins(1);
+/// What a client is asked to wait when too many wait already.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<S: Show> FinalityWait<S> {
     /// Lets `waits` requests wait at once, until `end`.

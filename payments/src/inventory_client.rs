@@ -27,26 +27,6 @@ use crate::breaker::Breaker;
 use crate::inventory_client::answer::{Answered, no_answer, parse_movement, parse_offer, read};
 pub use crate::inventory_client::records::{Cause, LedgerEntry, Page, Stock};
 
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-/// Longest wait for an answer, the retry and the wait for a free slot included.
-const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
-/// Longest wait for a free slot: the rest is for inventory.
-const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest pause before the one retry.
-const RETRY_PAUSE_MS: u64 = 50;
-/// Questions for prices at once.
-const MAX_OFFERS: usize = 64;
-/// Questions for movements and records at once. They have slots of their own: a client that only looks
-/// at orders must not keep others from placing orders.
-const MAX_MOVEMENTS: usize = 16;
-/// Idle connections are closed before inventory closes them, which a request could cross.
-const POOL_IDLE: Duration = Duration::from_secs(5);
-/// Largest answer, in bytes: more than a page of products with the longest names.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// Products whose price is remembered.
-const MAX_CACHED: u64 = 10_000;
-
 /// Asks inventory. Cheap to clone.
 #[derive(Clone)]
 pub struct InventoryClient(Arc<Inner>);
@@ -98,6 +78,26 @@ pub enum InventoryError {
     #[error("inventory answered nonsense: {0}")]
     Nonsense(String),
 }
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Longest wait for an answer, the retry and the wait for a free slot included.
+const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
+/// Longest wait for a free slot: the rest is for inventory.
+const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
+/// Longest pause before the one retry.
+const RETRY_PAUSE_MS: u64 = 50;
+/// Questions for prices at once.
+const MAX_OFFERS: usize = 64;
+/// Questions for movements and records at once. They have slots of their own: a client that only looks
+/// at orders must not keep others from placing orders.
+const MAX_MOVEMENTS: usize = 16;
+/// Idle connections are closed before inventory closes them, which a request could cross.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+/// Largest answer, in bytes: more than a page of products with the longest names.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// Products whose price is remembered.
+const MAX_CACHED: u64 = 10_000;
 
 impl InventoryClient {
     /// A client of the inventory service at `base`, which remembers prices for `cache_ttl` (not at

@@ -30,22 +30,6 @@ use crate::reconcile::repair::{may_pass, remedy};
 use crate::reconcile::report::Report;
 use crate::store::OrderStore;
 
-/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
-/// others are counted.
-const MAX_DIFFERENCES: usize = 1_000;
-/// The most repairs of a run without `--max-repairs`.
-const SAFE_REPAIRS: usize = 100;
-/// Most differences that one run repairs when it is told to: some 20 MB of them.
-const MOST_REPAIRS: u64 = 100_000;
-/// Differences that are repaired before the run waits until these repairs show.
-const REPAIRS_AT_ONCE: usize = 100;
-/// Longest wait until the repairs of a step show, and again at the end of a run.
-const REPAIR_LIMIT: Duration = Duration::from_secs(30);
-/// Pause between two looks at what was repaired.
-const REPAIR_PAUSE: Duration = Duration::from_millis(250);
-/// Exit status when differences remain.
-const DIFFERENT: u8 = 3;
-
 /// How to compare, and what to do then.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -74,22 +58,6 @@ pub struct Options {
     since: Option<Span>,
 }
 
-impl Options {
-    /// How many of these repairs a run makes.
-    fn allowed(&self, repairs: usize) -> usize {
-        match self.max_repairs {
-            Some(most) => repairs.min(most),
-            None if repairs > SAFE_REPAIRS => 0,
-            None => repairs,
-        }
-    }
-
-    /// How many differences a run lists.
-    fn listed(&self) -> usize {
-        self.max_repairs.unwrap_or_default().max(MAX_DIFFERENCES)
-    }
-}
-
 /// Compares the records of both services.
 pub struct Reconciler {
     store: OrderStore,
@@ -110,6 +78,38 @@ struct Times {
     remembered: Timestamp,
     /// Where the comparison begins.
     since: Option<Timestamp>,
+}
+
+/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
+/// others are counted.
+const MAX_DIFFERENCES: usize = 1_000;
+/// The most repairs of a run without `--max-repairs`.
+const SAFE_REPAIRS: usize = 100;
+/// Most differences that one run repairs when it is told to: some 20 MB of them.
+const MOST_REPAIRS: u64 = 100_000;
+/// Differences that are repaired before the run waits until these repairs show.
+const REPAIRS_AT_ONCE: usize = 100;
+/// Longest wait until the repairs of a step show, and again at the end of a run.
+const REPAIR_LIMIT: Duration = Duration::from_secs(30);
+/// Pause between two looks at what was repaired.
+const REPAIR_PAUSE: Duration = Duration::from_millis(250);
+/// Exit status when differences remain.
+const DIFFERENT: u8 = 3;
+
+impl Options {
+    /// How many of these repairs a run makes.
+    fn allowed(&self, repairs: usize) -> usize {
+        match self.max_repairs {
+            Some(most) => repairs.min(most),
+            None if repairs > SAFE_REPAIRS => 0,
+            None => repairs,
+        }
+    }
+
+    /// How many differences a run lists.
+    fn listed(&self) -> usize {
+        self.max_repairs.unwrap_or_default().max(MAX_DIFFERENCES)
+    }
 }
 
 impl Reconciler {

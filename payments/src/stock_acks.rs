@@ -23,16 +23,6 @@ use tokio::sync::Notify;
 
 use crate::domain::Order;
 
-/// Pause between two looks while requests wait.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// Longest pause while no request waits: how often the process shows that it is alive.
-const IDLE_INTERVAL: Duration = Duration::from_secs(5);
-/// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff {
-    first: LOOK_INTERVAL,
-    max: Duration::from_secs(1),
-};
-
 /// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
 #[derive(Clone)]
 pub struct StockAcks(Arc<Inner>);
@@ -50,6 +40,16 @@ type Signal = Shutdown;
 
 /// The entries that requests wait for. All requests that wait for one entry share its signal.
 type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
+
+/// Pause between two looks while requests wait.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Longest pause while no request waits: how often the process shows that it is alive.
+const IDLE_INTERVAL: Duration = Duration::from_secs(5);
+/// Wait after a failure of the store.
+const OUTAGE: Backoff = Backoff {
+    first: LOOK_INTERVAL,
+    max: Duration::from_secs(1),
+};
 
 impl StockAcks {
     /// The acknowledgements of the events in `store`.

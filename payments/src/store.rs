@@ -27,15 +27,6 @@ pub use crate::store::index::Position;
 pub use crate::store::place::PLACEMENT_BATCH;
 use crate::store::place::{Placement, Placements};
 
-/// What several functions share. It stands in front of every function.
-const COMMON: [&str; 1] = [include_str!("lua/common/order_line.lua")];
-
-/// The most orders that one call of `complete_due` pays, unless more were placed together. The call
-/// takes about a millisecond, in which the store does nothing else: clients that place orders wait.
-pub const COMPLETION_BATCH: usize = 100;
-/// The most refunds of one call; `lua/refund_orders.lua` refuses more.
-const REFUND_BATCH: usize = 1_000;
-
 /// What payments knows. Cheap to clone.
 #[derive(Clone)]
 pub struct OrderStore {
@@ -45,6 +36,15 @@ pub struct OrderStore {
     delay: Duration,
     placements: Placements,
 }
+
+/// What several functions share. It stands in front of every function.
+const COMMON: [&str; 1] = [include_str!("lua/common/order_line.lua")];
+
+/// The most orders that one call of `complete_due` pays, unless more were placed together. The call
+/// takes about a millisecond, in which the store does nothing else: clients that place orders wait.
+pub const COMPLETION_BATCH: usize = 100;
+/// The most refunds of one call; `lua/refund_orders.lua` refuses more.
+const REFUND_BATCH: usize = 1_000;
 
 impl OrderStore {
     /// The store behind `redis`. Orders are due `delay` after they were placed.

@@ -16,17 +16,6 @@ use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, OrderStore};
 
-/// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
-/// this much longer.
-const MIN_PAUSE: Duration = Duration::from_millis(2);
-/// Longest pause, so that a replica with a shorter delay is noticed.
-const MAX_PAUSE: Duration = Duration::from_secs(1);
-/// Wait after a failure of the store.
-const OUTAGE: Backoff = Backoff {
-    first: Duration::from_millis(50),
-    max: Duration::from_secs(1),
-};
-
 /// Pays the orders of one partition when their time has come.
 ///
 /// Any number of replicas may do this at the same time: the function that pays an order also takes
@@ -39,6 +28,24 @@ pub struct Completer {
     /// longest pause, and there is nothing to be gained.
     tail: Option<Tail>,
 }
+
+/// Refunds orders that inventory rejected.
+#[derive(Clone)]
+pub struct RefundHandler {
+    /// Where orders are kept.
+    pub store: OrderStore,
+}
+
+/// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
+/// this much longer.
+const MIN_PAUSE: Duration = Duration::from_millis(2);
+/// Longest pause, so that a replica with a shorter delay is noticed.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Wait after a failure of the store.
+const OUTAGE: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    max: Duration::from_secs(1),
+};
 
 impl Completer {
     /// Pays orders of `partition` in the store at `url`.
@@ -135,13 +142,6 @@ fn log(completion: &Completion) {
             "was due, but is not a pending order: an operator has to look at it"
         );
     }
-}
-
-/// Refunds orders that inventory rejected.
-#[derive(Clone)]
-pub struct RefundHandler {
-    /// Where orders are kept.
-    pub store: OrderStore,
 }
 
 impl Handler for RefundHandler {

@@ -16,12 +16,6 @@ use super::params::Orders;
 use super::{Api, Tag};
 use crate::domain::{OrderRecord, StockLedger};
 
-/// Movements of each product that one audit looks at.
-const AUDITED_MOVEMENTS: usize = 20;
-
-/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
-static AUDITS: Semaphore = Semaphore::const_new(4);
-
 /// The operations for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
 
@@ -92,6 +86,12 @@ enum AuditResponse {
         Option<String>,
     ),
 }
+
+/// Movements of each product that one audit looks at.
+const AUDITED_MOVEMENTS: usize = 20;
+
+/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
+static AUDITS: Semaphore = Semaphore::const_new(4);
 
 #[OpenApi]
 impl AdminApi {

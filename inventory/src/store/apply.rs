@@ -10,9 +10,6 @@ use shared::store::function::Call;
 
 use crate::keys;
 
-/// The most orders of one call; `lua/apply_orders.lua` refuses more.
-pub(super) const MAX_BATCH: usize = 1_000;
-
 /// The lists of a call, as JSON.
 #[derive(Default)]
 struct Lists {
@@ -35,6 +32,9 @@ struct Run {
 /// A list that is being written. No text in it has characters that need an escape.
 #[derive(Default)]
 struct Json(String);
+
+/// The most orders of one call; `lua/apply_orders.lua` refuses more.
+pub(super) const MAX_BATCH: usize = 1_000;
 
 /// The call of `apply_orders`.
 pub(super) fn apply_orders<'a>(

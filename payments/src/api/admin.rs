@@ -23,9 +23,6 @@ use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
 use crate::inventory_client::InventoryError;
 
-/// An order that changed within this time may still be on its way.
-const GRACE: Duration = Duration::from_mins(1);
-
 /// The operation for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
 
@@ -102,6 +99,9 @@ enum AuditResponse {
         Option<String>,
     ),
 }
+
+/// An order that changed within this time may still be on its way.
+const GRACE: Duration = Duration::from_mins(1);
 
 #[OpenApi]
 impl AdminApi {

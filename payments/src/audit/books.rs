@@ -10,10 +10,6 @@ use shared::contract::time::Timestamp;
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
 
-/// Longer than it takes to read all orders after their account. No order that was read can have a later
-/// time, unless the clock of the store was ahead.
-const LONGEST_WALK: Duration = Duration::from_hours(1);
-
 /// Follows a ledger from its newest movement to its oldest.
 #[derive(Debug)]
 pub struct Ledger {
@@ -36,6 +32,10 @@ struct Total {
     certain: u64,
     same_instant: u64,
 }
+
+/// Longer than it takes to read all orders after their account. No order that was read can have a later
+/// time, unless the clock of the store was ahead.
+const LONGEST_WALK: Duration = Duration::from_hours(1);
 
 impl Ledger {
     /// The ledger of a product with `stock` pieces on hand.

@@ -14,11 +14,6 @@ use crate::domain::{Found, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
 use crate::store::Position;
 
-/// Ledgers that are read at once.
-const LEDGERS_AT_ONCE: usize = 8;
-/// How often a product that sells while it is read is read again.
-const MAX_LOOKS: usize = 5;
-
 /// What happened in a ledger after the movement that is looked at.
 #[derive(Default)]
 struct History {
@@ -27,6 +22,11 @@ struct History {
 }
 
 type Records = Scanned<(OrderId, Found), Position>;
+
+/// Ledgers that are read at once.
+const LEDGERS_AT_ONCE: usize = 8;
+/// How often a product that sells while it is read is read again.
+const MAX_LOOKS: usize = 5;
 
 impl Reconciler {
     /// Compares every order with what inventory recorded of it. While one page is compared, the

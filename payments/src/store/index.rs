@@ -16,13 +16,6 @@ use shared::store::index::{Order, Scanned};
 use super::OrderStore;
 use crate::keys;
 
-/// Members that are read of a partition at first. A member may have one id, or as many as one call
-/// places.
-const FIRST_MEMBERS: usize = 2;
-/// The most members that are read beyond one for each wanted order: far more than calls fall into the
-/// milliseconds at both ends of the range.
-const MEMBERS_BEYOND: usize = 1_000;
-
 /// The position of an order in the list of all orders. A larger position is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -30,6 +23,13 @@ pub struct Position {
     placed_ms: u64,
     id: OrderId,
 }
+
+/// Members that are read of a partition at first. A member may have one id, or as many as one call
+/// places.
+const FIRST_MEMBERS: usize = 2;
+/// The most members that are read beyond one for each wanted order: far more than calls fall into the
+/// milliseconds at both ends of the range.
+const MEMBERS_BEYOND: usize = 1_000;
 
 impl OrderStore {
     /// Reads the orders that were placed in these milliseconds, the newest first, behind

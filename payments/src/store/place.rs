@@ -11,10 +11,6 @@ use shared::store::claim::{Claim, Once};
 
 use super::{calls, reply};
 
-/// The most orders that one call of `place_orders` places. The call takes about a millisecond, in which
-/// the store does nothing else.
-pub const PLACEMENT_BATCH: usize = 100;
-
 /// Places all orders that wait.
 pub(super) type Placements = Batcher<Placement, Result<Placed, RedisError>>;
 
@@ -28,6 +24,10 @@ pub(super) struct Placement {
 
 /// When an order was placed and when it is due, or the id of the order that its key placed before.
 pub(super) type Placed = Once<(Timestamp, Timestamp), String>;
+
+/// The most orders that one call of `place_orders` places. The call takes about a millisecond, in which
+/// the store does nothing else.
+pub const PLACEMENT_BATCH: usize = 100;
 
 /// The batcher that places orders in `own`, due `delay` later.
 pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
