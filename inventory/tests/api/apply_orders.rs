@@ -19,11 +19,11 @@ use tokio::runtime::Runtime;
 use crate::harness::{KEEP, TestStore, order};
 use crate::model::Model;
 
-/// Histories, and steps in each.
 mod checks;
 
 use checks::{check_names, check_records, check_refunds, check_stock};
 
+/// Histories, and steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
 

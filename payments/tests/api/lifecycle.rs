@@ -20,14 +20,13 @@ use tokio::runtime::Runtime;
 use crate::harness::TestStore;
 use crate::model::{Known, Model};
 
-/// Histories, and steps in each.
 mod checks;
 
 use checks::{check_account, check_due, check_events, check_orders};
 
+/// Histories, and steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
-/// Not due while a test runs.
 
 /// One step of a history. Steps with the same key are the same intent.
 #[derive(Clone, Debug)]
