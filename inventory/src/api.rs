@@ -1,43 +1,33 @@
 //! The HTTP API of inventory.
 
 use poem::http::HeaderValue;
-use poem_openapi::{Enum, OpenApi, OpenApiService, Tags};
-use shared::contract::id::ProductId;
-use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
-use shared::http::idempotency::{InFlight, KeyHeader};
-use shared::http::json::{Body, BodyFields, Json};
+use poem_openapi::{OpenApiService, Tags};
+use shared::http::idempotency::InFlight;
 use shared::http::openapi;
-use shared::http::page::{Limit, Listing};
-use shared::http::parameter::{Path, Query};
 use shared::http::problem::{NOT_FOUND, Problem};
 use shared::http::public_url::PublicUrl;
 use shared::http::routes::Routes;
 use shared::http::sse::Live;
-use shared::store::index::Scanned;
 
 mod admin;
 mod answer;
 mod body;
-mod live;
-mod orders;
+mod params;
+mod product;
 mod release;
 mod stock;
+mod stream;
 mod text;
 
 use crate::api::admin::AdminApi;
-use crate::api::answer::{
-    ChangeResponse, CreateResponse, DeleteResponse, GetResponse, ListResponse,
-};
-use crate::api::live::LiveApi;
-pub use crate::api::live::ShowProduct;
+use crate::api::product::ProductApi;
 use crate::api::release::ReleaseApi;
 use crate::api::stock::StockApi;
-use crate::domain::{
-    Change, Deletion, Filter, MAX_STOCK, NamePrefix, NewProduct, Product, ProductPatch, Sort,
-};
+pub use crate::api::stream::ShowProduct;
+use crate::api::stream::StreamApi;
 use crate::store::ProductStore;
 
-/// Handlers, and what they need.
+/// What the operations need.
 #[derive(Clone)]
 pub struct Api {
     /// Where products are kept.
@@ -48,7 +38,7 @@ pub struct Api {
     pub live: Live<ShowProduct>,
 }
 
-type Apis = (Api, StockApi, LiveApi, AdminApi, ReleaseApi);
+type Apis = (ProductApi, StockApi, StreamApi, AdminApi, ReleaseApi);
 
 #[derive(Tags)]
 enum Tag {
@@ -58,200 +48,6 @@ enum Tag {
     Stock,
     /// For those who run the system.
     Admin,
-}
-
-/// The order of a list.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Enum)]
-#[oai(rename = "ProductSort")]
-enum SortParam {
-    /// The newest first.
-    #[default]
-    #[oai(rename = "-created_at")]
-    Newest,
-    /// By name, without regard to case.
-    #[oai(rename = "name")]
-    Name,
-}
-
-#[OpenApi]
-impl Api {
-    /// Create a product.
-    #[oai(
-        path = "/products",
-        method = "post",
-        tag = "Tag::Products",
-        operation_id = "createProduct"
-    )]
-    async fn create_product(
-        &self,
-        /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
-        /// ASCII characters.
-        #[oai(name = "Idempotency-Key")]
-        key: KeyHeader,
-        body: Body<NewProduct>,
-    ) -> Result<CreateResponse, Problem> {
-        let NewProduct {
-            name,
-            price,
-            quantity,
-        } = &body.0;
-        let what = format!("POST /products {price} {quantity} {}", name.as_str());
-        let claim = key.claim(&what);
-        let _turn = self.in_flight.enter(claim.as_ref()).await?;
-        let created = self.store.create_product(body.0, claim.as_ref()).await?;
-        let (product, replayed) = created.into_answer()?;
-        let (location, etag) = (format!("/products/{}", product.id), ETag(product.version));
-        Ok(CreateResponse::Created(
-            Json(product.into()),
-            location,
-            etag,
-            replayed,
-        ))
-    }
-
-    /// List products.
-    ///
-    /// What is read for one page is bounded, so that a page may be short, or even empty, although
-    /// there are more products that match: follow `Link` as long as there is one. Each product that
-    /// is there all the time is seen exactly once.
-    #[oai(
-        path = "/products",
-        method = "get",
-        tag = "Tag::Products",
-        operation_id = "listProducts"
-    )]
-    async fn list_products(
-        &self,
-        /// Products on the page, 1 to 100.
-        #[oai(default)]
-        limit: Query<Limit>,
-        /// Where the page begins; take it from `Link`. It belongs to the other parameters of its
-        /// list, except `limit`.
-        cursor: Query<Option<String>>,
-        /// Only products whose name begins so, in upper or lower case, however its accents were typed.
-        q: Query<Option<NamePrefix>>,
-        /// Only products with pieces on hand, or only those without.
-        in_stock: Query<Option<bool>>,
-        /// In which order. By name a prefix is found at once, however many products there are.
-        #[oai(default)]
-        sort: Query<SortParam>,
-    ) -> Result<ListResponse, Problem> {
-        let (prefix, sort) = (q.0, sort.0.into());
-        let listing = Listing::at("/products")
-            .with("q", prefix.as_ref())
-            .with("in_stock", in_stock.0)
-            .with("sort", (sort == Sort::Name).then_some("name"));
-        let position: Option<String> = listing.position(cursor.0.as_deref())?;
-        let filter = Filter {
-            prefix,
-            in_stock: in_stock.0,
-        };
-        let found = self
-            .store
-            .list_products(&filter, sort, position.as_deref(), limit.0.get())
-            .await?;
-        let Scanned { items, next } = found;
-        let items = items.into_iter().map(Into::into).collect();
-        Ok(ListResponse::Page(Json(items), listing.link(limit.0, next)))
-    }
-
-    /// Get a product.
-    #[oai(
-        path = "/products/:id",
-        method = "get",
-        tag = "Tag::Products",
-        operation_id = "getProduct"
-    )]
-    async fn get_product(
-        &self,
-        /// The id of the product.
-        id: Path<ProductId>,
-        /// Versions that are known already: 304 if the product still has one of them.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-        /// Versions of which the product must have one: 412 otherwise.
-        #[oai(name = "If-Match")]
-        if_match: IfMatch,
-    ) -> Result<GetResponse, Problem> {
-        let product = self.store.find_product(id.0).await?.ok_or_else(not_found)?;
-        let etag = ETag(product.version);
-        if Condition::of(if_match, if_none_match).is_known(etag.0, "the product")? {
-            return Ok(GetResponse::NotModified(etag));
-        }
-        Ok(GetResponse::Found(Json(product.into()), etag))
-    }
-
-    /// Give a product another name or price.
-    ///
-    /// The body is a merge patch (RFC 7396): what it does not name stays as it is. The version
-    /// counts up only when something changes. Orders keep the price at which they were placed.
-    #[oai(
-        path = "/products/:id",
-        method = "patch",
-        tag = "Tag::Products",
-        operation_id = "updateProduct"
-    )]
-    async fn update_product(
-        &self,
-        /// The id of the product.
-        id: Path<ProductId>,
-        /// Change it only if it has this version, or one of these: 412 otherwise.
-        #[oai(name = "If-Match")]
-        if_match: IfMatch,
-        /// Change it only if it has none of these versions: 412 otherwise.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-        body: Body<ProductPatch>,
-    ) -> Result<ChangeResponse, Problem> {
-        let condition = Condition::of(if_match, if_none_match);
-        let change = self.store.update_product(id.0, body.0, &condition).await?;
-        ChangeResponse::of(change)
-    }
-
-    /// Delete a product.
-    ///
-    /// Its id is never given again, and its movements stay.
-    #[oai(
-        path = "/products/:id",
-        method = "delete",
-        tag = "Tag::Products",
-        operation_id = "deleteProduct"
-    )]
-    async fn delete_product(
-        &self,
-        /// The id of the product.
-        id: Path<ProductId>,
-        /// Delete it only if it has this version, or one of these: 412 otherwise.
-        #[oai(name = "If-Match")]
-        if_match: IfMatch,
-        /// Delete it only if it has none of these versions: 412 otherwise.
-        #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
-    ) -> Result<DeleteResponse, Problem> {
-        let condition = Condition::of(if_match, if_none_match);
-        match self.store.delete_product(id.0, &condition).await? {
-            Deletion::Deleted => Ok(DeleteResponse::Deleted),
-            Deletion::NotFound => Err(not_found()),
-            Deletion::OtherVersion => Err(other_version()),
-        }
-    }
-}
-
-impl ChangeResponse {
-    fn of(change: Change) -> Result<Self, Problem> {
-        let product = product_of(change)?;
-        let etag = ETag(product.version);
-        Ok(Self::Changed(Json(product.into()), etag))
-    }
-}
-
-impl From<SortParam> for Sort {
-    fn from(sort: SortParam) -> Self {
-        match sort {
-            SortParam::Newest => Self::Newest,
-            SortParam::Name => Self::Name,
-        }
-    }
 }
 
 /// The routes of the API and its documents.
@@ -276,9 +72,13 @@ pub fn document(api: Api, public_url: Option<&PublicUrl>) -> String {
 }
 
 fn apis(api: Api) -> Apis {
-    let (stock, live) = (StockApi(api.clone()), LiveApi(api.clone()));
-    let (admin, release) = (AdminApi(api.clone()), ReleaseApi(api.clone()));
-    (api, stock, live, admin, release)
+    (
+        ProductApi(api.clone()),
+        StockApi(api.clone()),
+        StreamApi(api.clone()),
+        AdminApi(api.clone()),
+        ReleaseApi(api),
+    )
 }
 
 fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
@@ -287,23 +87,6 @@ fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()>
     let service = OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)
-}
-
-/// The product that was changed, or why it was not.
-fn product_of(change: Change) -> Result<Product, Problem> {
-    match change {
-        Change::Done(product) => Ok(product),
-        Change::NotFound => Err(not_found()),
-        Change::OtherVersion => Err(other_version()),
-        Change::TooMany => {
-            let detail = format!("there would be more than {MAX_STOCK} on hand");
-            Err(BodyFields::one_invalid("quantity", detail))
-        }
-    }
-}
-
-fn other_version() -> Problem {
-    Condition::failed("the product")
 }
 
 fn not_found() -> Problem {

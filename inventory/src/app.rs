@@ -68,7 +68,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let sweep = Arc::new(Sweep::new("records of orders", SWEEP_INTERVAL / 2));
     process.repeat("sweep", SWEEP_INTERVAL, move || {
         let (store, sweep) = (store.clone(), Arc::clone(&sweep));
-        async move { store.sweep_applied(&sweep, keep).await.map(drop) }
+        async move { store.sweep_records(&sweep, keep).await.map(drop) }
     });
     process.sweep_claims(own);
     process.serve_probes(&config.common).await

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use shared::base::config::{Configuration, Reader, Setting};
+use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
-/// Everything inventory can be told.
+/// All settings of inventory.
 #[derive(Debug)]
 pub struct Config {
-    /// What both services are told.
+    /// The settings that both services have.
     pub common: Common,
-    /// How long it is remembered what became of an order. Read from `DEDUPE_RETENTION`.
+    /// How long the records of orders are kept. Read from `DEDUPE_RETENTION`.
     pub dedupe_retention: Duration,
 }
 
@@ -23,11 +24,9 @@ const DEFAULTS: Defaults = Defaults {
 const DEDUPE_RETENTION: Setting = Setting {
     name: "DEDUPE_RETENTION",
     default: "30d",
-    help: "how long it is remembered what became of an order, 8d to 3650d",
+    help: "how long inventory remembers the outcome of an order, 8d to 3650d",
 };
-const DAY: Duration = Duration::from_hours(24);
-/// Longer than the longest delay of payments, or an order could be forgotten before it is paid.
-const MIN_DEDUPE_RETENTION: Duration = Duration::from_hours(8 * 24);
+const MAX_DEDUPE_RETENTION: Duration = Duration::from_hours(3_650 * 24);
 
 impl ServiceConfiguration for Config {
     fn common(&self) -> &Common {
@@ -38,7 +37,8 @@ impl ServiceConfiguration for Config {
 impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
-        let dedupe_retention = reader.span(DEDUPE_RETENTION, MIN_DEDUPE_RETENTION, 3_650 * DAY);
+        let dedupe_retention =
+            reader.span(DEDUPE_RETENTION, MIN_RECORD_RETENTION, MAX_DEDUPE_RETENTION);
         Some(Self {
             common: common?,
             dedupe_retention: dedupe_retention?,

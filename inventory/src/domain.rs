@@ -10,13 +10,10 @@ mod characters;
 mod movement;
 mod text;
 
-pub use audit::{Flaw, OrderRecord, Release, Standing};
+pub use audit::{Flaw, OrderRecord, Release, StockLedger};
 pub use characters::{FORBIDDEN, INVISIBLE};
 pub use movement::{Adjustment, Cause, Movement, MovementKind};
 pub use text::{InvalidText, MAX_TEXT_CHARS, NamePrefix, Note, ProductName};
-
-/// Most pieces of one product.
-pub const MAX_STOCK: u32 = 1_000_000_000;
 
 /// A product that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub struct NewProduct {
     pub quantity: u32,
 }
 
-/// What is to become different about a product.
+/// The changes of a product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductPatch {
     /// Another name.
@@ -38,10 +35,10 @@ pub struct ProductPatch {
     pub price: Option<Money>,
 }
 
-/// What became of a change to a product.
+/// The outcome of a change to a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is as it was asked to be: this is how it stands.
+    /// The product as it stands after the change.
     Done(Product),
     /// There is no such product.
     NotFound,
@@ -51,7 +48,7 @@ pub enum Change {
     TooMany,
 }
 
-/// What became of the wish to delete a product.
+/// The outcome of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is gone.
@@ -99,22 +96,22 @@ pub struct Product {
     pub updated_at: Timestamp,
 }
 
-/// What becomes of a paid order.
+/// The answer of `apply_orders` about one paid order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ApplyOutcome {
     /// Its stock is taken.
     Applied,
     /// It is to be refunded.
     Rejected(RefundReason),
-    /// It was decided before. The recorded answer stands, and was given again.
+    /// It is on record. The recorded answer was given again.
     Repeated(Decision),
-    /// It is older than decisions are remembered: nobody can tell whether it was applied.
+    /// It is older than the records that are kept, so it may have been applied before.
     TooOld,
     /// The time inside its id is more than a day ahead of the store.
     TooNew,
 }
 
-/// A decision on record.
+/// A decision about an order, as it is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Its stock was taken.
@@ -122,6 +119,9 @@ pub enum Decision {
     /// It was to be refunded.
     Rejected(RefundReason),
 }
+
+/// Most pieces of one product.
+pub const MAX_STOCK: u32 = 1_000_000_000;
 
 impl Product {
     /// A new product, as it stands right after its creation.

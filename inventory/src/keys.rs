@@ -7,11 +7,11 @@ use shared::live::CHANGES;
 /// The reply stream, read by payments.
 pub(crate) const REFUND_ORDER: &str = "refund_order";
 
-/// Milliseconds of order ids whose records share a bucket: one hour.
-const BUCKET_MS: u64 = 60 * 60 * 1_000;
+/// Milliseconds of an hour. The records of all orders that were minted in one hour share a hash.
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-/// Characters at the end of an order id that are all of it within the hour of a bucket: those before
-/// them only change every four hours.
+/// The last 30 characters of an order id are unique within one hour. The six before them are the upper
+/// half of its time, and change every 2^24 ms, about 4.7 hours.
 const RECORD_LENGTH: usize = 30;
 
 /// The line of a product, or its tombstone.
@@ -34,58 +34,59 @@ pub(crate) fn named_id(member: &str) -> &str {
     member.rsplit('\0').next().unwrap_or_default()
 }
 
-/// Stream of everything that changed the stock of a product.
+/// Stream of movements: each changed the stock of a product, or confirmed it.
 pub(crate) fn movements(partition: Partition, id: ProductId) -> String {
     partition.key_of("movements", id)
 }
 
-/// Stream of what changed, for whoever watches.
+/// Stream of changes, for clients that watch.
 pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)
 }
 
-/// Hash of what became of the orders minted in one hour: [`record`] -> movement, or outcome.
-pub(crate) fn applied(partition: Partition, bucket: u64) -> String {
-    partition.key_of("applied", bucket)
+/// Hash with the records of the orders that were minted in one hour. The field is the second part of
+/// [`record`], the value a movement or an outcome.
+pub(crate) fn records(partition: Partition, hour: u64) -> String {
+    partition.key_of("records", hour)
 }
 
-/// The number of the first bucket that was not swept.
+/// The number of the first hour that was not swept.
 pub(crate) fn swept(partition: Partition) -> String {
-    partition.key_of("applied", "swept")
+    partition.key_of("records", "swept")
 }
 
-/// What the keys of products begin with.
+/// Prefix of the keys of products.
 pub(crate) fn products_prefix(partition: Partition) -> String {
     partition.key_of("product", "")
 }
 
-/// What the keys of movements begin with.
+/// Prefix of the keys of movements.
 pub(crate) fn movements_prefix(partition: Partition) -> String {
     partition.key_of("movements", "")
 }
 
-/// What the keys of records begin with.
-pub(crate) fn applied_prefix(partition: Partition) -> String {
-    partition.key_of("applied", "")
+/// Prefix of the keys of records.
+pub(crate) fn records_prefix(partition: Partition) -> String {
+    partition.key_of("records", "")
 }
 
-/// An order id in two parts: the second one is what the order is recorded under in its bucket.
+/// An order id in two parts. The second part is the field of its record.
 pub(crate) fn record(order_id: &str) -> (&str, &str) {
     order_id.split_at(order_id.len().saturating_sub(RECORD_LENGTH))
 }
 
-/// Sorted set of the buckets there are.
-pub(crate) fn applied_buckets(partition: Partition) -> String {
-    partition.key("applied")
+/// Sorted set of the hours that have records.
+pub(crate) fn record_hours(partition: Partition) -> String {
+    partition.key("record_hours")
 }
 
-/// The bucket of an order. It comes from the id alone, so a redelivery finds it whatever the clocks
-/// say.
-pub(crate) fn bucket(ordered_at: Timestamp) -> u64 {
-    ordered_at.as_millis() / BUCKET_MS
+/// The hour of an order: the number of the hour since 1970 in which its id was minted. No clock is
+/// asked, so a redelivery finds the same hour.
+pub(crate) fn hour(ordered_at: Timestamp) -> u64 {
+    ordered_at.as_millis() / HOUR_MS
 }
 
-/// The time at which a bucket begins.
-pub(crate) fn bucket_start(bucket: u64) -> Timestamp {
-    Timestamp::from_millis(bucket.saturating_mul(BUCKET_MS))
+/// The time at which an hour begins.
+pub(crate) fn hour_start(hour: u64) -> Timestamp {
+    Timestamp::from_millis(hour.saturating_mul(HOUR_MS))
 }

@@ -1,7 +1,7 @@
 //! inventory: owns products and their stock.
 //!
 //! It answers for products over HTTP, takes the stock of orders that payments reports as paid, and
-//! asks for a refund of those it cannot fulfil. Nobody else writes to its store.
+//! asks for a refund of orders that it cannot fulfil. No other service writes to its store.
 
 pub mod config;
 

@@ -1,35 +1,31 @@
 //! The inventory store: one method for each function in `lua/`; the reads are in `read`.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
 use shared::redis::{Redis, RedisError};
+use shared::store::Store;
 use shared::store::claim::{Claim, Once};
-use shared::store::function::{Call, Library};
-use shared::store::{Store, by_partition};
+use shared::store::condition::Condition;
+use shared::store::function::Library;
+use shared::store::scatter::call_each;
 
 mod apply;
+mod calls;
+mod line;
 mod migration;
-mod outcomes;
 mod read;
+mod records;
 mod release;
 mod reply;
 mod sweep;
 
 use crate::domain::{
-    Adjustment, Change, Deletion, MAX_STOCK, NewProduct, Note, Outcome, Product, ProductName,
-    ProductPatch,
+    Adjustment, ApplyOutcome, Change, Deletion, NewProduct, Product, ProductPatch,
 };
-use crate::keys;
-
-/// How products and records are written, and read again: what all functions know.
-const PRODUCT_LINE: &str = include_str!("lua/common/product_line.lua");
-const RECORD: &str = include_str!("lua/common/record.lua");
-/// How a refund is asked for.
-const REFUND: &str = include_str!("lua/common/refund.lua");
 
 /// What inventory knows. Cheap to clone.
 #[derive(Clone)]
@@ -37,6 +33,14 @@ pub struct ProductStore {
     /// The store itself, for what both services do alike.
     pub own: Store,
 }
+
+/// What several functions share. It stands in front of every function.
+const COMMON: [&str; 4] = [
+    include_str!("lua/common/product_line.lua"),
+    include_str!("lua/common/record.lua"),
+    include_str!("lua/common/record_hours.lua"),
+    include_str!("lua/common/refund.lua"),
+];
 
 impl ProductStore {
     /// The store behind `redis`.
@@ -50,9 +54,9 @@ impl ProductStore {
             include_str!("lua/release_order.lua"),
             include_str!("lua/release_surplus.lua"),
             include_str!("lua/sort_product.lua"),
-            include_str!("lua/sweep_applied.lua"),
+            include_str!("lua/sweep_records.lua"),
         ];
-        let files = files.map(|file| format!("{PRODUCT_LINE}{RECORD}{REFUND}{file}"));
+        let files = files.map(|file| COMMON.concat() + file);
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self {
             own: Store::new(redis, library, partitions),
@@ -70,12 +74,7 @@ impl ProductStore {
             None => ProductId::mint(),
         };
         let partition = self.own.partitions().of_product(id);
-        let call = catalogue_call("create_product", partition, id)
-            .arg(new.name.as_str())
-            .arg(new.name.folded())
-            .text(new.price)
-            .arg(i64::from(new.quantity))
-            .claim(partition, claim);
+        let call = calls::create_product(partition, id, &new, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(times) => Once::Now(Product::created(id, new, reply::created_at(&times)?)),
             Once::Before(answer) => {
@@ -94,26 +93,7 @@ impl ProductStore {
         condition: &Condition,
     ) -> Result<Change, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let call = Call::new("update_product")
-            .key(keys::product(partition, id))
-            .key(keys::names(partition))
-            .key(keys::changes(partition))
-            .text(id)
-            .arg(condition.to_arg())
-            .arg(patch.name.as_ref().map_or("", ProductName::as_str))
-            .arg(
-                patch
-                    .name
-                    .as_ref()
-                    .map(ProductName::folded)
-                    .unwrap_or_default(),
-            )
-            .arg(
-                patch
-                    .price
-                    .map(|price| price.to_string())
-                    .unwrap_or_default(),
-            );
+        let call = calls::update_product(partition, id, &patch, condition);
         reply::change(id, &self.own.call(partition, &call).await?.list()?)
     }
 
@@ -127,17 +107,7 @@ impl ProductStore {
         claim: Option<&Claim>,
     ) -> Result<Once<Change>, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let call = Call::new("adjust_stock")
-            .key(keys::product(partition, id))
-            .key(keys::movements(partition, id))
-            .key(keys::changes(partition))
-            .text(id)
-            .arg(adjustment.cause.kind().as_str())
-            .arg(i64::from(adjustment.quantity))
-            .arg(adjustment.note.as_ref().map_or("", Note::as_str))
-            .arg(condition.to_arg())
-            .arg(i64::from(MAX_STOCK))
-            .claim(partition, claim);
+        let call = calls::adjust_stock(partition, id, adjustment, condition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(outcome) => Once::Now(reply::change(id, &outcome)?),
             Once::Before(product) => Once::Before(reply::done(id, &product)?),
@@ -152,36 +122,31 @@ impl ProductStore {
         condition: &Condition,
     ) -> Result<Deletion, RedisError> {
         let partition = self.own.partitions().of_product(id);
-        let call = catalogue_call("delete_product", partition, id).arg(condition.to_arg());
+        let call = calls::delete_product(partition, id, condition);
         reply::deletion(&self.own.call(partition, &call).await?)
     }
 
-    /// Takes the stock of paid orders, or asks for refunds; all of them in one call for each
-    /// partition they touch, where they are not very many.
+    /// Takes the stock of paid orders, or asks for refunds, with one call for each partition they
+    /// touch, or several where they are many. Their records are kept for `keep`.
     pub async fn apply_orders<O: Borrow<OrderCompleted>>(
         &self,
         orders: &[O],
         keep: Duration,
-    ) -> Result<Vec<Outcome>, RedisError> {
+    ) -> Result<Vec<ApplyOutcome>, RedisError> {
         let partitions = self.own.partitions();
-        let mut outcomes = vec![Outcome::TooOld; orders.len()];
-        for (partition, places) in by_partition(orders, |order| {
-            partitions.of_product(order.borrow().product_id)
-        }) {
-            for places in places.chunks(apply::MAX_BATCH) {
-                let batch = places.iter().map(|&place| orders[place].borrow());
-                let call = apply::with_orders(Call::new("apply_orders"), partition, batch, keep);
-                let replies = self
-                    .own
-                    .call(partition, &call)
-                    .await?
-                    .list_of(places.len())?;
-                for (&place, reply) in places.iter().zip(replies) {
-                    outcomes[place] = reply::outcome(&reply)?;
-                }
-            }
-        }
-        Ok(outcomes)
+        let build = |partition, orders: &[&O]| {
+            let orders = orders.iter().map(|order| (*order).borrow());
+            apply::apply_orders(partition, orders, keep)
+        };
+        call_each(
+            &self.own,
+            orders,
+            apply::MAX_BATCH,
+            |order| partitions.of_product(order.borrow().product_id),
+            build,
+            reply::outcome,
+        )
+        .await
     }
 
     /// Whether the clocks of all stores that these orders are for agree with the clock of this process.
@@ -190,24 +155,15 @@ impl ProductStore {
         orders: &[O],
     ) -> Result<bool, RedisError> {
         let partitions = self.own.partitions();
-        for (partition, _) in by_partition(orders, |order| {
-            partitions.of_product(order.borrow().product_id)
-        }) {
+        let touched: BTreeSet<Partition> = orders
+            .iter()
+            .map(|order| partitions.of_product(order.borrow().product_id))
+            .collect();
+        for partition in touched {
             if !self.own.agrees_on_time(partition).await? {
                 return Ok(false);
             }
         }
         Ok(true)
     }
-}
-
-/// A call that puts a product into the indexes, or takes it out.
-fn catalogue_call(function: &'static str, partition: Partition, id: ProductId) -> Call {
-    Call::new(function)
-        .key(keys::product(partition, id))
-        .key(keys::products(partition))
-        .key(keys::names(partition))
-        .key(keys::movements(partition, id))
-        .key(keys::changes(partition))
-        .text(id)
 }

@@ -1,4 +1,4 @@
-//! What inventory does about events.
+//! How inventory acts on events.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use shared::contract::event::OrderCompleted;
 use shared::redis::RedisError;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
-use crate::domain::{Decision, Outcome};
+use crate::domain::{ApplyOutcome, Decision};
 use crate::store::ProductStore;
 
 /// Takes the stock of paid orders.
@@ -14,7 +14,7 @@ use crate::store::ProductStore;
 pub struct OrderHandler {
     /// Where products are kept.
     pub store: ProductStore,
-    /// How long it is remembered what became of an order.
+    /// How long the records of orders are kept.
     pub dedupe_retention: Duration,
 }
 
@@ -32,20 +32,20 @@ impl Handler for OrderHandler {
         Ok(orders
             .iter()
             .zip(outcomes)
-            .map(|(order, outcome)| settle(&order.event, outcome))
+            .map(|(order, outcome)| settlement(&order.event, outcome))
             .collect())
     }
 }
 
 impl OrderHandler {
-    /// Acts on each order alone, because the store leaves the batch alone: one of them is of a time far
-    /// ahead of its clock. All of them wait if the clock of this process says that the store's is wrong. If
-    /// both agree, it is the order that is wrong, and the others must not wait for it.
+    /// Acts on each order alone, because the store refused the batch: one order is of a time far ahead of
+    /// the clock of the store. All orders wait if the clock of this process disagrees with that clock. If
+    /// both agree, the order is wrong, and the others must not wait for it.
     async fn apply_alone(
         &self,
         orders: &[Delivered<'_, OrderCompleted>],
         refusal: RedisError,
-    ) -> Result<Vec<Outcome>, RedisError> {
+    ) -> Result<Vec<ApplyOutcome>, RedisError> {
         if !self.store.agrees_on_time(orders).await? {
             return Err(refusal);
         }
@@ -53,7 +53,7 @@ impl OrderHandler {
         for order in orders {
             let order = std::slice::from_ref(order);
             match self.store.apply_orders(order, self.dedupe_retention).await {
-                Err(refusal) if refusal.doubts_clock() => outcomes.push(Outcome::TooNew),
+                Err(refusal) if refusal.doubts_clock() => outcomes.push(ApplyOutcome::TooNew),
                 alone => outcomes.extend(alone?),
             }
         }
@@ -61,29 +61,29 @@ impl OrderHandler {
     }
 }
 
-fn settle(order: &OrderCompleted, outcome: Outcome) -> Settlement {
+fn settlement(order: &OrderCompleted, outcome: ApplyOutcome) -> Settlement {
     let order_id = order.order_id;
     let trace_id = order.traceparent.trace_id();
     match outcome {
-        Outcome::Applied => {
+        ApplyOutcome::Applied => {
             tracing::info!(%order_id, quantity = order.quantity, trace_id, "stock taken");
         }
-        Outcome::Rejected(reason) => {
+        ApplyOutcome::Rejected(reason) => {
             tracing::info!(%order_id, %reason, trace_id, "order rejected: refund requested");
         }
-        Outcome::Repeated(Decision::Applied) => {
+        ApplyOutcome::Repeated(Decision::Applied) => {
             tracing::debug!(%order_id, trace_id, "delivered again: its stock was taken before");
         }
-        Outcome::Repeated(Decision::Rejected(reason)) => {
+        ApplyOutcome::Repeated(Decision::Rejected(reason)) => {
             tracing::info!(%order_id, %reason, trace_id, "delivered again: refund requested again");
         }
-        Outcome::TooOld => {
+        ApplyOutcome::TooOld => {
             return park(
                 "too_old",
                 "older than the records that are kept: it may have been applied",
             );
         }
-        Outcome::TooNew => {
+        ApplyOutcome::TooNew => {
             return park(
                 "too_new",
                 "the time inside its id is more than a day ahead of this store",

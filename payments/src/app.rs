@@ -18,11 +18,12 @@ use shared::stream::loss;
 use shared::stream::replay::REPLAY_WINDOW;
 use shared::stream::retention::{TRIM_INTERVAL, Trimmer};
 
-use crate::api::{self, Api, Finals, ShowOrder, Terms};
+use crate::api::{self, Api, ShowOrder, Terms};
 use crate::config::Config;
+use crate::finality::FinalityWait;
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::{Options, Reconciler};
-use crate::settlement::Settlements;
+use crate::stock_acks::StockAcks;
 use crate::store::OrderStore;
 use crate::worker::{Completer, RefundHandler};
 
@@ -39,9 +40,9 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         &api.store.own,
         &config.common.payments_store,
     );
-    let settlements = api.finals.settlements.clone();
-    process.run_loop("settlements", |progress, stop| {
-        settlements.run(progress, stop)
+    let stock_acks = api.finality.stock_acks.clone();
+    process.run_loop("stock acks", |progress, stop| {
+        stock_acks.run(progress, stop)
     });
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
@@ -63,15 +64,15 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     );
     for partition in store.own.partitions().all() {
         let url = &config.common.payments_store;
-        let completer = Completer::new(store.clone(), url, partition, config.completion_delay);
+        let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
 
-    let (waiting, delay) = (store.clone(), config.completion_delay);
+    let waiting = store.clone();
     let watch = Arc::new(ClockWatch::default());
     process.repeat("due times", REDATE_INTERVAL, move || {
         let (store, watch) = (waiting.clone(), Arc::clone(&watch));
-        async move { store.redate_due(delay, &watch).await.map(drop) }
+        async move { store.redate_due(&watch).await.map(drop) }
     });
 
     let trimmer = Trimmer::new(
@@ -91,7 +92,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// The store that payments owns.
 pub fn store(config: &Config) -> OrderStore {
     let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
-    OrderStore::new(redis, config.common.partitions)
+    OrderStore::new(redis, config.common.partitions, config.completion_delay)
 }
 
 /// What compares the orders with what inventory knows of them.
@@ -117,7 +118,6 @@ pub fn openapi(config: &Config) -> anyhow::Result<String> {
 fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     let terms = Terms {
         fee_rate: config.fee_rate,
-        completion_delay: config.completion_delay,
         early_stock_check: config.early_stock_check,
     };
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
@@ -128,12 +128,12 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
             store: store.clone(),
         },
     );
-    let (settlements, http) = (Settlements::new(store.own.clone()), &config.common.http);
+    let (stock_acks, http) = (StockAcks::new(store.own.clone()), &config.common.http);
     Ok(Api {
         inventory,
         terms,
         in_flight: InFlight::default(),
-        finals: Finals::new(feed.clone(), settlements, http.max_waits(), end.clone()),
+        finality: FinalityWait::new(feed.clone(), stock_acks, http.max_waits(), end.clone()),
         live: Live::new(feed, http.max_streams(), end),
         store,
     })

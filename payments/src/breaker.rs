@@ -4,11 +4,6 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures in a row that open the circuit.
-const MAX_FAILURES: u32 = 5;
-/// Time between two attempts while the circuit is open.
-pub(crate) const OPEN_FOR: Duration = Duration::from_secs(5);
-
 /// The state of one circuit.
 #[derive(Debug)]
 pub(crate) struct Breaker(Mutex<State>);
@@ -18,6 +13,11 @@ enum State {
     Closed { failures: u32 },
     Open { next_attempt: Instant },
 }
+
+/// Failures in a row that open the circuit.
+const MAX_FAILURES: u32 = 5;
+/// Time between two attempts while the circuit is open.
+pub(crate) const OPEN_FOR: Duration = Duration::from_secs(5);
 
 impl Breaker {
     pub(crate) fn new() -> Self {

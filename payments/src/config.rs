@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use reqwest::Url;
 use shared::base::config::{Configuration, Reader, Setting};
+use shared::contract::limits::MAX_COMPLETION_DELAY;
 use shared::contract::money::FeeRate;
 use shared::service::settings::{Common, Defaults, ServiceConfiguration};
 
-/// Everything payments can be told.
+/// All settings of payments.
 #[derive(Debug)]
 pub struct Config {
-    /// What both services are told.
+    /// The settings that both services have.
     pub common: Common,
     /// Where inventory answers. Read from `INVENTORY_URL`.
     pub inventory_url: Url,
@@ -23,6 +24,9 @@ pub struct Config {
     /// Whether an order beyond the stock on hand is refused at once. Read from `EARLY_STOCK_CHECK`.
     pub early_stock_check: bool,
 }
+
+/// A URL to which a path can be added.
+struct HttpUrl(Url);
 
 const DEFAULTS: Defaults = Defaults {
     service: "payments",
@@ -55,8 +59,6 @@ const EARLY_STOCK_CHECK: Setting = Setting {
     default: "false",
     help: "true: an order beyond the stock on hand is refused at once with 409",
 };
-/// Below the shortest time for which inventory remembers what became of an order.
-const MAX_DELAY: Duration = Duration::from_hours(7 * 24);
 
 impl ServiceConfiguration for Config {
     fn common(&self) -> &Common {
@@ -68,7 +70,7 @@ impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
         let common = Common::read(reader, DEFAULTS);
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);
-        let completion_delay = reader.span(COMPLETION_DELAY, Duration::ZERO, MAX_DELAY);
+        let completion_delay = reader.span(COMPLETION_DELAY, Duration::ZERO, MAX_COMPLETION_DELAY);
         let fee_rate = reader.read(FEE_RATE);
         let product_cache_ttl =
             reader.span(PRODUCT_CACHE_TTL, Duration::ZERO, Duration::from_hours(1));
@@ -83,9 +85,6 @@ impl Configuration for Config {
         })
     }
 }
-
-/// A URL to which a path can be added.
-struct HttpUrl(Url);
 
 impl std::str::FromStr for HttpUrl {
     type Err = &'static str;

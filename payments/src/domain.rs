@@ -10,8 +10,9 @@ use shared::contract::money::{FeeRate, Money};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 
-/// Most pieces in one order.
-pub const MAX_QUANTITY: u32 = 1_000_000;
+mod audit;
+
+pub use audit::{Account, Found, OrderRecord};
 
 /// What a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub struct Trail {
 /// Which orders a list is to show. An empty filter shows all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// Only orders in one of these states; in any where there is none.
+    /// Only orders in one of these states. An empty list admits all states.
     pub statuses: Vec<OrderStatus>,
     /// Only orders of this product.
     pub product_id: Option<ProductId>,
@@ -103,7 +104,7 @@ pub struct OrderFilter {
     pub created_before: Option<Timestamp>,
 }
 
-/// What became of a request to cancel an order.
+/// The outcome of a request to cancel an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation {
     /// It is cancelled, now or since earlier.
@@ -121,7 +122,7 @@ pub enum Cancellation {
 pub struct Completion {
     /// The ids of the orders that are paid now.
     pub paid: Vec<String>,
-    /// What was due without being a pending order: damage that somebody has to look at.
+    /// Ids that were due without a pending order: damage for an operator to look at.
     pub broken: Vec<String>,
     /// Members that were taken off the list of what is due. Orders that were placed together are one.
     pub removed: u64,
@@ -129,29 +130,7 @@ pub struct Completion {
     pub next_due_in: Option<Duration>,
 }
 
-/// An order as an audit finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It is there, and whole.
-    Order(Box<Order>),
-    /// Its record cannot be read, and why.
-    Damaged(String),
-    /// There is no such order.
-    Missing,
-}
-
-/// What was charged and refunded in all, in minor units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// When that was so.
-    pub at: Timestamp,
-    /// The totals of all orders that were ever paid.
-    pub charged: u64,
-    /// The totals of those that were refunded.
-    pub refunded: u64,
-}
-
-/// What became of a refund.
+/// The outcome of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refund {
     /// The order is refunded.
@@ -165,6 +144,9 @@ pub enum Refund {
     /// There is no such order.
     NotFound,
 }
+
+/// Most pieces in one order.
+pub const MAX_QUANTITY: u32 = 1_000_000;
 
 impl Quote {
     /// The cost of `quantity` pieces: `fee = rate * price * quantity`, rounded half up to the cent

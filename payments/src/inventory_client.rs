@@ -15,8 +15,9 @@ use reqwest::{Client, Response, Url};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::Money;
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::http::idempotency::IDEMPOTENCY_KEY;
-use shared::http::request::{RequestContext, TRACEPARENT, X_REQUEST_ID};
+use shared::http::request::{TRACEPARENT, X_REQUEST_ID};
 use tokio::sync::Semaphore;
 
 mod answer;
@@ -25,26 +26,6 @@ mod records;
 use crate::breaker::Breaker;
 use crate::inventory_client::answer::{Answered, no_answer, parse_movement, parse_offer, read};
 pub use crate::inventory_client::records::{Cause, LedgerEntry, Page, Stock};
-
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
-/// Longest wait for an answer, the retry and the wait for a free slot included.
-const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
-/// Longest wait for a free slot: the rest is for inventory.
-const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
-/// Longest pause before the one retry.
-const RETRY_PAUSE_MS: u64 = 50;
-/// Questions for prices at once.
-const MAX_OFFERS: usize = 64;
-/// Questions for movements and records at once. They have slots of their own: whoever only looks at
-/// orders must not keep others from placing them.
-const MAX_MOVEMENTS: usize = 16;
-/// Idle connections are closed before inventory closes them, which a request could cross.
-const POOL_IDLE: Duration = Duration::from_secs(5);
-/// Largest answer, in bytes: more than a page of products with the longest names.
-const MAX_ANSWER_BYTES: usize = 256 * 1024;
-/// Products whose price is remembered.
-const MAX_CACHED: u64 = 10_000;
 
 /// Asks inventory. Cheap to clone.
 #[derive(Clone)]
@@ -81,9 +62,9 @@ pub struct Movement {
     pub at: Timestamp,
 }
 
-/// Why there is no offer.
+/// Why inventory did not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoOffer {
+pub enum InventoryError {
     /// There is no such product.
     #[error("there is no such product")]
     NotFound,
@@ -97,6 +78,26 @@ pub enum NoOffer {
     #[error("inventory answered nonsense: {0}")]
     Nonsense(String),
 }
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
+/// Longest wait for an answer, the retry and the wait for a free slot included.
+const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
+/// Longest wait for a free slot: the rest is for inventory.
+const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
+/// Longest pause before the one retry.
+const RETRY_PAUSE_MS: u64 = 50;
+/// Questions for prices at once.
+const MAX_OFFERS: usize = 64;
+/// Questions for movements and records at once. They have slots of their own: a client that only looks
+/// at orders must not keep others from placing orders.
+const MAX_MOVEMENTS: usize = 16;
+/// Idle connections are closed before inventory closes them, which a request could cross.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+/// Largest answer, in bytes: more than a page of products with the longest names.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+/// Products whose price is remembered.
+const MAX_CACHED: u64 = 10_000;
 
 impl InventoryClient {
     /// A client of the inventory service at `base`, which remembers prices for `cache_ttl` (not at
@@ -135,7 +136,11 @@ impl InventoryClient {
     }
 
     /// What a product costs. Simultaneous questions about one product share one call.
-    pub async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
+    pub async fn offer(
+        &self,
+        id: ProductId,
+        context: &RequestContext,
+    ) -> Result<Offer, InventoryError> {
         match &self.0.cache {
             None => Box::pin(self.0.offer(id, context)).await,
             // A hit, which is the rule, makes no future of a call.
@@ -154,7 +159,7 @@ impl InventoryClient {
         product: ProductId,
         order: OrderId,
         context: &RequestContext,
-    ) -> Result<Option<Movement>, NoOffer> {
+    ) -> Result<Option<Movement>, InventoryError> {
         let mut url = self
             .0
             .url(&["products", &product.to_string(), "movements"])?;
@@ -169,14 +174,18 @@ impl InventoryClient {
             .await
         {
             // A product that never was has no movements.
-            Err(NoOffer::NotFound) => Ok(None),
+            Err(InventoryError::NotFound) => Ok(None),
             answer => answer,
         }
     }
 }
 
 impl Inner {
-    async fn offer(&self, id: ProductId, context: &RequestContext) -> Result<Offer, NoOffer> {
+    async fn offer(
+        &self,
+        id: ProductId,
+        context: &RequestContext,
+    ) -> Result<Offer, InventoryError> {
         let url = self.url(&["products", &id.to_string()])?;
         self.ask(&self.offers, url, None, context, |answer| {
             parse_offer(&answer.body, id)
@@ -190,10 +199,10 @@ impl Inner {
         url: Url,
         body: Option<String>,
         context: &RequestContext,
-        parse: impl FnOnce(&Answered) -> Result<T, NoOffer>,
-    ) -> Result<T, NoOffer> {
+        parse: impl FnOnce(&Answered) -> Result<T, InventoryError>,
+    ) -> Result<T, InventoryError> {
         if !self.breaker.admits(Instant::now()) {
-            return Err(NoOffer::Unavailable(
+            return Err(InventoryError::Unavailable(
                 "it failed too often a moment ago".to_owned(),
             ));
         }
@@ -201,16 +210,16 @@ impl Inner {
         let slot = tokio::time::timeout(SLOT_TIMEOUT, slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
             // Not the fault of inventory, so the breaker does not hear of it.
-            return Err(NoOffer::Unavailable(
+            return Err(InventoryError::Unavailable(
                 "too much is asked of it at once".to_owned(),
             ));
         };
         let answer = tokio::time::timeout_at(deadline, self.fetch(&url, body, context)).await;
         let answer = answer
-            .unwrap_or(Err(NoOffer::TooSlow))
+            .unwrap_or(Err(InventoryError::TooSlow))
             .and_then(|answer| parse(&answer));
         match &answer {
-            Ok(_) | Err(NoOffer::NotFound) => self.breaker.succeeded(),
+            Ok(_) | Err(InventoryError::NotFound) => self.breaker.succeeded(),
             Err(error) => {
                 tracing::warn!(%error, request_id = %context.request_id, "inventory did not help");
                 self.breaker.failed(Instant::now());
@@ -224,7 +233,7 @@ impl Inner {
         url: &Url,
         body: Option<String>,
         context: &RequestContext,
-    ) -> Result<Answered, NoOffer> {
+    ) -> Result<Answered, InventoryError> {
         let response = match self.send(url, body.clone(), context).await {
             // Nothing was answered, and nothing we ask changes anything the second time: once more,
             // a little later than everybody else.
@@ -239,9 +248,10 @@ impl Inner {
 
     /// Each segment is pushed as one: whatever it contained, it could not name another path or
     /// host.
-    fn url(&self, segments: &[&str]) -> Result<Url, NoOffer> {
+    fn url(&self, segments: &[&str]) -> Result<Url, InventoryError> {
         let mut url = self.base.clone();
-        let no_base = |()| NoOffer::Unavailable("INVENTORY_URL cannot have a path".to_owned());
+        let no_base =
+            |()| InventoryError::Unavailable("INVENTORY_URL cannot have a path".to_owned());
         url.path_segments_mut()
             .map_err(no_base)?
             .pop_if_empty()

@@ -11,29 +11,29 @@ pub(crate) fn order(partition: Partition, id: OrderId) -> String {
     partition.key_of("order", id)
 }
 
-/// What the keys of all orders of a partition begin with.
+/// Prefix of the keys of the orders of a partition.
 pub(crate) fn order_prefix(partition: Partition) -> String {
     partition.key_of("order", "")
 }
 
-/// Sorted set of all orders by the time they were placed, in milliseconds: a member for those that
-/// one call placed.
+/// Sorted set of all orders by the time they were placed, in milliseconds: one member for all orders
+/// that one call placed.
 pub(crate) fn orders(partition: Partition) -> String {
     partition.key("orders")
 }
 
-/// Sorted set of pending orders by the time they are due, in milliseconds: a member for those that
-/// one call placed.
+/// Sorted set of pending orders by the time they are due, in milliseconds: one member for all orders
+/// that one call placed.
 pub(crate) fn due(partition: Partition) -> String {
     partition.key("due")
 }
 
-/// Hash of what was charged and refunded in all, in minor units.
+/// Hash with the sums that were charged and refunded, in minor units.
 pub(crate) fn account(partition: Partition) -> String {
     partition.key("account")
 }
 
-/// Stream of what changed, for whoever watches.
+/// Stream of changes, for clients that watch.
 pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)
 }

@@ -1,7 +1,7 @@
 //! payments: owns orders.
 //!
 //! It asks inventory for a price, accepts orders over HTTP, pays them after their delay, tells
-//! inventory, and refunds what inventory rejects. Nobody else writes to its store.
+//! inventory, and refunds what inventory rejects. No other service writes to its store.
 
 pub mod config;
 
@@ -13,8 +13,9 @@ pub mod audit;
 
 pub mod api;
 mod breaker;
+pub mod finality;
 pub mod inventory_client;
-pub mod settlement;
+pub mod stock_acks;
 
 pub mod store;
 

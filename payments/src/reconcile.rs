@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use shared::base::config::Span;
-use shared::contract::time::{MAX_SKEW, Timestamp};
-use shared::http::request::RequestContext;
+use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
+use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::store::all;
 
 mod findings;
@@ -21,30 +22,13 @@ mod report;
 mod steps;
 mod walk;
 
-use crate::audit::{Difference, Sums};
+use crate::audit::{Difference, Totals};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
 use crate::reconcile::patience::patiently;
 use crate::reconcile::repair::{may_pass, remedy};
 use crate::reconcile::report::Report;
-use crate::settlement::SHORTEST_MEMORY;
 use crate::store::OrderStore;
-
-/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
-/// others are counted.
-const MAX_DIFFERENCES: usize = 1_000;
-/// Differences that a run repairs where nobody said how many it may repair.
-const SAFE_REPAIRS: usize = 100;
-/// Most differences that one run repairs when it is told to: some 20 MB of them.
-const MOST_REPAIRS: u64 = 100_000;
-/// Differences that are repaired before the run waits until these repairs show.
-const REPAIRS_AT_ONCE: usize = 100;
-/// Longest wait until the repairs of a step show, and again at the end of a run.
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
-/// Pause between two looks at what was repaired.
-const SETTLE_PAUSE: Duration = Duration::from_millis(250);
-/// Exit status when differences remain.
-const DIFFERENT: u8 = 3;
 
 /// How to compare, and what to do then.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +58,44 @@ pub struct Options {
     since: Option<Span>,
 }
 
+/// Compares the records of both services.
+pub struct Reconciler {
+    store: OrderStore,
+    inventory: InventoryClient,
+    context: RequestContext,
+    options: Options,
+}
+
+/// The times that one run goes by, all on the clock of the store.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// What changed before this time is no longer on its way.
+    unchanged_since: Timestamp,
+    /// An unknown order from before this time is not about to be placed.
+    orphaned: Timestamp,
+    /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
+    /// take its stock a second time.
+    remembered: Timestamp,
+    /// Where the comparison begins.
+    since: Option<Timestamp>,
+}
+
+/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
+/// others are counted.
+const MAX_DIFFERENCES: usize = 1_000;
+/// The most repairs of a run without `--max-repairs`.
+const SAFE_REPAIRS: usize = 100;
+/// Most differences that one run repairs when it is told to: some 20 MB of them.
+const MOST_REPAIRS: u64 = 100_000;
+/// Differences that are repaired before the run waits until these repairs show.
+const REPAIRS_AT_ONCE: usize = 100;
+/// Longest wait until the repairs of a step show, and again at the end of a run.
+const REPAIR_LIMIT: Duration = Duration::from_secs(30);
+/// Pause between two looks at what was repaired.
+const REPAIR_PAUSE: Duration = Duration::from_millis(250);
+/// Exit status when differences remain.
+const DIFFERENT: u8 = 3;
+
 impl Options {
     /// How many of these repairs a run makes.
     fn allowed(&self, repairs: usize) -> usize {
@@ -90,30 +112,8 @@ impl Options {
     }
 }
 
-/// Compares the records of both services.
-pub struct Reconciler {
-    store: OrderStore,
-    inventory: InventoryClient,
-    context: RequestContext,
-    options: Options,
-}
-
-/// The times that one run goes by, all on the clock of the store.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    /// What changed before this time is no longer on its way.
-    settled: Timestamp,
-    /// An unknown order from before this time is not about to be placed.
-    orphaned: Timestamp,
-    /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
-    /// take its stock a second time.
-    remembered: Timestamp,
-    /// Where the comparison begins.
-    since: Option<Timestamp>,
-}
-
 impl Reconciler {
-    /// One that asks this store and this inventory.
+    /// A reconciler of this store and this inventory.
     pub fn new(store: OrderStore, inventory: InventoryClient, options: Options) -> Self {
         Self {
             store,
@@ -129,22 +129,23 @@ impl Reconciler {
         let started = Instant::now();
         self.reach_both().await?;
         patiently(|| self.store.own.mend_older_writes()).await?;
-        let mut sums = self.sums().await?;
-        let now = sums.read_at();
+        let mut totals = self.totals().await?;
+        let now = totals.read_at();
         let times = Times {
-            settled: now.earlier_by(self.options.grace.0),
+            unchanged_since: now.earlier_by(self.options.grace.0),
             orphaned: now.earlier_by(self.options.orphan_grace.0),
-            remembered: now.earlier_by(SHORTEST_MEMORY.saturating_sub(MAX_SKEW)),
+            remembered: now.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW)),
             since: self.options.since.map(|Span(since)| now.earlier_by(since)),
         };
         let mut findings = Findings::up_to(self.options.listed());
-        self.compare_orders(times, &mut sums, &mut findings).await?;
+        self.compare_orders(times, &mut totals, &mut findings)
+            .await?;
         self.compare_products(times, &mut findings).await?;
-        if times.since.is_none() && sums.differences().next().is_some() {
-            sums = self.recount().await?;
+        if times.since.is_none() && totals.differences().next().is_some() {
+            totals = self.recount().await?;
         }
-        let accounts = times.since.is_none().then_some(sums);
-        for difference in accounts.iter().flat_map(Sums::differences) {
+        let accounts = times.since.is_none().then_some(totals);
+        for difference in accounts.iter().flat_map(Totals::differences) {
             findings.add(difference);
         }
         self.look_again(times, &mut findings.differences).await?;
@@ -172,25 +173,25 @@ impl Reconciler {
 
     /// The accounts of all partitions, each at one time. Whatever is read of the orders is read
     /// after that.
-    async fn sums(&self) -> anyhow::Result<Sums> {
+    async fn totals(&self) -> anyhow::Result<Totals> {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {
             let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
             let accounts = all(partitions.all().map(read)).await;
             accounts.into_iter().collect::<anyhow::Result<Vec<_>>>()
         });
-        Ok(Sums::beside(accounts.await?))
+        Ok(Totals::beside(accounts.await?))
     }
 
     /// Waits until at most `most_left` of these differences are left, and keeps those. Answers
     /// whether that came in time. A difference that no wait can end is not waited for.
-    async fn settle(
+    async fn wait_for_repairs(
         &self,
         times: Times,
         differences: &mut Vec<Difference>,
         most_left: usize,
     ) -> anyhow::Result<bool> {
-        let deadline = Instant::now() + SETTLE_LIMIT;
+        let deadline = Instant::now() + REPAIR_LIMIT;
         loop {
             self.look_again(times, differences).await?;
             let waits = |found: &Difference| may_pass(found) && remedy(times, found).is_some();
@@ -200,7 +201,7 @@ impl Reconciler {
             if Instant::now() >= deadline {
                 return Ok(false);
             }
-            tokio::time::sleep(SETTLE_PAUSE).await;
+            tokio::time::sleep(REPAIR_PAUSE).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What payments does by itself: it pays orders that are due, and refunds those that inventory
+//! The work of payments beside HTTP: it pays orders that are due, and refunds orders that inventory
 //! rejected.
 
 use std::time::Duration;
@@ -16,6 +16,26 @@ use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use crate::domain::{Completion, Refund};
 use crate::store::{COMPLETION_BATCH, OrderStore};
 
+/// Pays the orders of one partition when their time has come.
+///
+/// Any number of replicas may do this at the same time: the function that pays an order also takes
+/// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
+/// goes on with it.
+pub struct Completer {
+    store: OrderStore,
+    partition: Partition,
+    /// Where the next order is noticed while none waits; `None` where orders wait longer than the
+    /// longest pause, and there is nothing to be gained.
+    tail: Option<Tail>,
+}
+
+/// Refunds orders that inventory rejected.
+#[derive(Clone)]
+pub struct RefundHandler {
+    /// Where orders are kept.
+    pub store: OrderStore,
+}
+
 /// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
 /// this much longer.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
@@ -27,28 +47,14 @@ const OUTAGE: Backoff = Backoff {
     max: Duration::from_secs(1),
 };
 
-/// Pays the orders of one partition when their time has come.
-///
-/// Any number of replicas may do this at the same time: the function that pays an order also takes
-/// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
-/// goes on with it.
-pub struct Completer {
-    store: OrderStore,
-    partition: Partition,
-    delay: Duration,
-    /// Where the next order is noticed while none waits; `None` where orders wait longer than the
-    /// longest pause, and there is nothing to be gained.
-    tail: Option<Tail>,
-}
-
 impl Completer {
-    /// Pays orders of `partition` in the store at `url`, due `delay` after they were placed.
-    pub fn new(store: OrderStore, url: &RedisUrl, partition: Partition, delay: Duration) -> Self {
-        let tail = (delay < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
+    /// Pays orders of `partition` in the store at `url`.
+    pub fn new(store: OrderStore, url: &RedisUrl, partition: Partition) -> Self {
+        let tail =
+            (store.delay() < MAX_PAUSE).then(|| Tail::new(store.own.clone(), url, partition));
         Self {
             store,
             partition,
-            delay,
             tail,
         }
     }
@@ -79,26 +85,26 @@ impl Completer {
         progress.mark();
         let is_idle = completion.removed == 0 && completion.next_due_in.is_none();
         let Some(tail) = self.tail.as_mut().filter(|_| is_idle) else {
-            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+            sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
             return Ok(());
         };
         let waited = if tail.is_found() {
             tail.wait().await
         } else {
-            // Many changes are none that make an order due: they cause one look in this time.
+            // Most changes make no order due. However many they are, they cause one look in this time.
             sleep_unless(shutdown, MIN_PAUSE).await;
             tail.find().await
         };
         if let Err(error) = waited {
             tracing::debug!(%error, "cannot wait for changes: looking for orders all the time");
-            sleep_unless(shutdown, pause(&completion, self.delay)).await;
+            sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
         }
         Ok(())
     }
 }
 
-/// Makes sure that what is due was taken off the list, also where none of it was paid: orders that
-/// are cancelled may be on it. Otherwise the next look would find the same, for ever.
+/// Makes sure that the orders that are due were taken off the list, even where none was paid: cancelled
+/// orders may be on it. Otherwise each look would find the same orders.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
         let error = "an order is due, and the store does not take it off the list";
@@ -107,10 +113,9 @@ fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     Ok(())
 }
 
-/// Nothing placed from now on is due before `delay`, so that is how long nobody needs to look,
-/// unless somebody is waiting already.
+/// The pause until the next look. No order that is placed from now on is due before `delay`.
 fn pause(completion: &Completion, delay: Duration) -> Duration {
-    // A batch is as many as were placed together, so that it may be full without being as long.
+    // Whole members are paid, so a full batch may have more orders than the limit.
     let full = taken(completion) >= COMPLETION_BATCH;
     if full || completion.next_due_in == Some(Duration::ZERO) {
         return Duration::ZERO;
@@ -134,16 +139,9 @@ fn log(completion: &Completion) {
     for order_id in &completion.broken {
         tracing::error!(
             order_id,
-            "was due, but is no pending order: somebody has to look at it"
+            "was due, but is not a pending order: an operator has to look at it"
         );
     }
-}
-
-/// Refunds orders that inventory rejected.
-#[derive(Clone)]
-pub struct RefundHandler {
-    /// Where orders are kept.
-    pub store: OrderStore,
 }
 
 impl Handler for RefundHandler {
@@ -158,12 +156,12 @@ impl Handler for RefundHandler {
         Ok(refunds
             .iter()
             .zip(outcomes)
-            .map(|(refund, outcome)| settle(&refund.event, outcome))
+            .map(|(refund, outcome)| settlement(&refund.event, outcome))
             .collect())
     }
 }
 
-fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
+fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
     let order_id = refund.order_id;
     let trace_id = refund.traceparent.trace_id();
     match outcome {
@@ -173,7 +171,7 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
         Refund::Repeated => {
             tracing::debug!(%order_id, trace_id, "delivered again: it was refunded before");
         }
-        // The store forgot that the order was paid. It will be paid again, and rejected again.
+        // The store lost the payment. The order will be paid again, and rejected again.
         Refund::NotPaid => {
             tracing::warn!(%order_id, trace_id, "asked to refund an order that is not paid");
         }
@@ -191,7 +189,7 @@ fn settle(refund: &RefundOrder, outcome: Refund) -> Settlement {
                 detail,
             });
         }
-        // Stock of an order that this store does not know was given back: no money was taken for it.
+        // inventory gave back stock of an order that this store does not know: it took no money for it.
         Refund::NotFound if refund.reason == RefundReason::Released => {
             tracing::warn!(%order_id, trace_id, "inventory released an order that does not exist");
         }

@@ -4,6 +4,7 @@ pub(crate) mod decimal;
 pub mod entry_id;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod money;
 pub mod time;
 pub mod trace;

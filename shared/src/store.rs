@@ -2,20 +2,23 @@
 
 pub mod batch;
 pub mod claim;
+pub mod condition;
 pub mod function;
 pub(crate) mod incarnation;
 pub mod index;
 pub mod layout;
 pub mod libraries;
 pub mod open;
+pub mod scatter;
 pub mod sweep;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::id::{OrderId, Partition, Partitions};
-use crate::contract::time::{MAX_SKEW, Timestamp};
+use crate::contract::limits::MAX_SKEW;
+use crate::contract::time::Timestamp;
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
@@ -252,18 +255,6 @@ async fn read_lines(
         .list_of(count)?;
     lines.remove(0);
     Ok(lines)
-}
-
-/// The places of `items` in their list, grouped by partition: one function call for each group.
-pub fn by_partition<T>(
-    items: &[T],
-    partition_of: impl Fn(&T) -> Partition,
-) -> BTreeMap<Partition, Vec<usize>> {
-    let mut groups: BTreeMap<Partition, Vec<usize>> = BTreeMap::new();
-    for (place, item) in items.iter().enumerate() {
-        groups.entry(partition_of(item)).or_default().push(place);
-    }
-    groups
 }
 
 /// Runs commands at the same time; they share one connection and one write. Results come in the

@@ -12,33 +12,27 @@ use shared::http::problem::Problem;
 use shared::store::index::Scanned;
 use tokio::sync::Semaphore;
 
-use super::orders::Orders;
+use super::params::Orders;
 use super::{Api, Tag};
-use crate::domain::{OrderRecord, Standing};
-
-/// Movements of each product that one audit looks at.
-const AUDITED_MOVEMENTS: usize = 20;
-
-/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
-static AUDITS: Semaphore = Semaphore::const_new(4);
+use crate::domain::{OrderRecord, StockLedger};
 
 /// The operations for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Outcome", skip_serializing_if_is_none, example)]
 pub(super) struct OutcomeBody {
     /// The order.
     order_id: OrderId,
-    /// What became of it.
+    /// The outcome.
     outcome: OutcomeWord,
     /// The movement that took its stock. Absent where none is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     movement_id: Option<String>,
 }
 
-/// What may become of an order.
+/// The outcomes that an order may have.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "OutcomeKind", rename_all = "snake_case")]
@@ -51,9 +45,9 @@ enum OutcomeWord {
     InsufficientStock,
     /// Its stock was taken and given back: it is to be refunded.
     Released,
-    /// It is older than this is remembered.
+    /// It is older than the records that are kept.
     Forgotten,
-    /// Nothing was heard of it.
+    /// There is no record of it.
     Unknown,
 }
 
@@ -61,7 +55,7 @@ enum OutcomeWord {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "StockAudit", example)]
 struct AuditBody {
-    /// Products that were compared. One that is sold all the time may have been left out.
+    /// Products that were compared. A product that is sold all the time may be left out.
     products: usize,
     /// Pieces of them on hand.
     quantity: u64,
@@ -93,9 +87,15 @@ enum AuditResponse {
     ),
 }
 
+/// Movements of each product that one audit looks at.
+const AUDITED_MOVEMENTS: usize = 20;
+
+/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
+static AUDITS: Semaphore = Semaphore::const_new(4);
+
 #[OpenApi]
 impl AdminApi {
-    /// Ask what became of orders.
+    /// Ask for the outcomes of orders.
     ///
     /// Answers in the order of the questions. This is what payments compares its orders with.
     #[oai(
@@ -141,11 +141,11 @@ impl AdminApi {
         let position: Option<String> = listing.position(cursor.0.as_deref())?;
         let (store, limit) = (&self.0.store, limit.0);
         let _turn = AUDITS.acquire().await;
-        let page = store.list_standings(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
+        let page = store.list_ledgers(position.as_deref(), limit.get(), AUDITED_MOVEMENTS);
         let Scanned { items, next } = page.await?;
-        let standings: Vec<Standing> = items.into_iter().flatten().collect();
+        let ledgers: Vec<StockLedger> = items.into_iter().flatten().collect();
         Ok(AuditResponse::Page(
-            Json(AuditBody::new(&standings)),
+            Json(AuditBody::new(&ledgers)),
             listing.link(limit, next),
         ))
     }
@@ -176,10 +176,10 @@ impl OutcomeBody {
 }
 
 impl AuditBody {
-    fn new(standings: &[Standing]) -> Self {
-        let difference = |standing: &Standing| {
-            let detail = standing.flaw()?.to_string();
-            let product = &standing.product;
+    fn new(ledgers: &[StockLedger]) -> Self {
+        let difference = |ledger: &StockLedger| {
+            let detail = ledger.flaw()?.to_string();
+            let product = &ledger.product;
             Some(DifferenceBody {
                 product_id: product.id,
                 quantity: product.quantity,
@@ -187,12 +187,12 @@ impl AuditBody {
             })
         };
         Self {
-            products: standings.len(),
-            quantity: standings
+            products: ledgers.len(),
+            quantity: ledgers
                 .iter()
                 .map(|found| u64::from(found.product.quantity))
                 .sum(),
-            differences: standings.iter().filter_map(difference).collect(),
+            differences: ledgers.iter().filter_map(difference).collect(),
         }
     }
 }

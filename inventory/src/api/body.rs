@@ -50,7 +50,7 @@ pub(super) struct MovementBody {
     /// The order that was sold, or whose stock came back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<OrderId>,
-    /// Why, in somebody's words. Absent where nobody said.
+    /// Why, in the words of the operator. Absent where the operator gave no note.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// When it was.
@@ -68,7 +68,7 @@ pub(super) enum KindBody {
     Restock,
     /// An order was sold.
     Sale,
-    /// Somebody counted.
+    /// An operator counted the pieces.
     Stocktake,
     /// The stock of an order came back.
     Release,
@@ -145,7 +145,7 @@ impl FromFields for Restock {
     fn schema() -> ObjectSchema {
         ObjectSchema::new("Restock", "Pieces that arrived.")
             .required("quantity", "How many.", schema::whole(1, MAX_STOCK))
-            .optional("note", "Why, for whoever reads the movements.", text())
+            .optional("note", "Why, for people who read the movements.", text())
             .example(json!({ "quantity": 12, "note": "delivery 2026-117" }))
     }
 
@@ -162,7 +162,7 @@ impl FromFields for Stocktake {
                 "How many there are.",
                 schema::whole(0, MAX_STOCK),
             )
-            .optional("note", "Why, for whoever reads the movements.", text())
+            .optional("note", "Why, for people who read the movements.", text())
             .example(json!({ "quantity": 40, "note": "two broken" }))
     }
 

@@ -17,10 +17,6 @@ use super::admin::OutcomeBody;
 use super::{Api, Tag};
 use crate::domain::{MAX_STOCK, OrderRecord, Release};
 
-/// Characters of the id of a movement at most, and what it looks like.
-const MAX_MOVEMENT_ID: usize = 39;
-const MOVEMENT_ID: &str = "^(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})$";
-
 /// The operations that give back the stock of orders.
 pub(super) struct ReleaseApi(pub(super) Api);
 
@@ -36,6 +32,10 @@ struct ReleaseSurplus {
     product: ProductId,
     movement: EntryId,
 }
+
+/// Characters of the id of a movement at most, and what it looks like.
+const MAX_MOVEMENT_ID: usize = 39;
+const MOVEMENT_ID: &str = "^(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})$";
 
 #[OpenApi]
 impl ReleaseApi {

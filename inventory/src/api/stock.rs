@@ -1,11 +1,8 @@
 //! Stock: changed by hand, and explained.
 
-use std::str::FromStr;
-
 use poem_openapi::OpenApi;
-use shared::contract::entry_id::{EntryId, InvalidEntryId};
 use shared::contract::id::{OrderId, ProductId};
-use shared::http::conditional::{Condition, ETag, IfMatch, IfNoneMatch};
+use shared::http::conditional::{self, ETag, IfMatchHeader, IfNoneMatchHeader};
 use shared::http::idempotency::KeyHeader;
 use shared::http::json::{Body, Json};
 use shared::http::page::{Limit, Listing};
@@ -15,28 +12,13 @@ use shared::store::index::Scanned;
 
 use super::answer::{ChangeResponse, MovementsResponse, RestockResponse};
 use super::body::{Restock, Stocktake};
-use super::{Api, Tag, not_found, product_of};
+use super::params::Before;
+use super::product::product_of;
+use super::{Api, Tag, not_found};
 use crate::domain::Note;
 
 /// The operations on the stock of a product.
 pub(super) struct StockApi(pub(super) Api);
-
-/// Where a page of movements begins: before this one. Nothing can be before `0-0`, which is the id
-/// of no entry, and Redis refuses to look there.
-struct Before(EntryId);
-
-impl FromStr for Before {
-    type Err = InvalidEntryId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        let entry = text.parse()?;
-        if entry == EntryId::default() {
-            Err(InvalidEntryId)
-        } else {
-            Ok(Self(entry))
-        }
-    }
-}
 
 #[OpenApi]
 impl StockApi {
@@ -60,10 +42,10 @@ impl StockApi {
         key: KeyHeader,
         /// Add them only if the product has this version, or one of these: 412 otherwise.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
         /// Add them only if the product has none of these versions: 412 otherwise.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
         body: Body<Restock>,
     ) -> Result<RestockResponse, Problem> {
         let (
@@ -73,10 +55,10 @@ impl StockApi {
                 store, in_flight, ..
             },
         ) = (id.0, body.0, &self.0);
-        let condition = Condition::of(if_match, if_none_match);
+        let condition = conditional::condition(if_match, if_none_match);
         let note = adjustment.note.as_ref().map_or("", Note::as_str);
-        let what = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
-        let claim = key.claim(&what);
+        let intent = format!("POST /products/{id}/restock {} {note}", adjustment.quantity);
+        let claim = key.claim(&intent);
         let _turn = in_flight.enter(claim.as_ref()).await?;
         let adjusted = store
             .adjust_stock(id, &adjustment, &condition, claim.as_ref())
@@ -109,14 +91,14 @@ impl StockApi {
         /// The `ETag` of the product when it was counted: 428 without it, 412 when the product has
         /// another version by now.
         #[oai(name = "If-Match")]
-        if_match: IfMatch,
+        if_match: IfMatchHeader,
         /// Set it only if the product has none of these versions: 412 otherwise.
         #[oai(name = "If-None-Match")]
-        if_none_match: IfNoneMatch,
+        if_none_match: IfNoneMatchHeader,
         body: Body<Stocktake>,
     ) -> Result<ChangeResponse, Problem> {
         let Stocktake(adjustment) = body.0;
-        let condition = Condition::required(if_match, if_none_match)?;
+        let condition = conditional::required(if_match, if_none_match)?;
         let adjusted = self
             .0
             .store

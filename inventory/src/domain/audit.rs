@@ -7,7 +7,7 @@ use shared::contract::event::RefundReason;
 
 use super::{Movement, Product};
 
-/// What is known of an order.
+/// The record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderRecord {
     /// Its stock was taken, by this movement.
@@ -16,13 +16,13 @@ pub enum OrderRecord {
     Rejected(RefundReason),
     /// Its stock was taken, and given back.
     Released,
-    /// It is, or will soon be, older than records are kept, and there is none.
+    /// It has no record, and is older than the records that are kept, or will soon be.
     Forgotten,
-    /// Nothing was ever heard of it.
+    /// It has no record.
     Unknown,
 }
 
-/// What a release of the stock of an order came to.
+/// The outcome of a release of the stock of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Release {
     /// It is given back now.
@@ -42,7 +42,7 @@ pub enum Release {
 
 /// The stock of a product beside its ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct StockLedger {
     /// The product.
     pub product: Product,
     /// Its newest movements, the newest first.
@@ -59,7 +59,7 @@ pub enum Flaw {
     Gap(EntryId),
 }
 
-impl Standing {
+impl StockLedger {
     /// The first flaw, where there is one: the newest balance is the stock, and each balance is the
     /// one before it and the delta.
     pub fn flaw(&self) -> Option<Flaw> {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     /// A ledger with these balances, the newest last, of a product with the last of them in stock.
-    fn standing(balances: &[u32]) -> Standing {
+    fn ledger(balances: &[u32]) -> StockLedger {
         let mut before = 0;
         let mut movements = Vec::new();
         for (place, &balance) in (1..).zip(balances) {
@@ -118,7 +118,7 @@ mod tests {
             quantity: before,
         };
         let product = Product::created(ProductId::mint(), new, Timestamp::from_millis(0));
-        Standing { product, movements }
+        StockLedger { product, movements }
     }
 
     proptest! {
@@ -128,7 +128,7 @@ mod tests {
             place in any::<prop::sample::Index>(),
             by in 1_u32..10,
         ) {
-            let sound = standing(&balances);
+            let sound = ledger(&balances);
             prop_assert_eq!(sound.flaw(), None);
             let mut more = sound.clone();
             more.product.quantity += by;

@@ -14,16 +14,16 @@ pub struct Adjustment {
     pub cause: Cause,
     /// Pieces that arrived, or that were counted.
     pub quantity: u32,
-    /// Why, in somebody's words.
+    /// Why, in the words of the operator.
     pub note: Option<Note>,
 }
 
-/// What makes somebody change a stock by hand.
+/// Why an operator changes a stock by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Pieces arrived.
     Restock,
-    /// Somebody counted what is there.
+    /// The pieces were counted.
     Stocktake,
 }
 
@@ -40,7 +40,7 @@ pub struct Movement {
     pub balance: u32,
     /// The order that was sold, or whose stock came back.
     pub order_id: Option<OrderId>,
-    /// Why, in somebody's words.
+    /// Why, in the words of the operator.
     pub note: Option<Note>,
 }
 
@@ -53,7 +53,7 @@ pub enum MovementKind {
     Restock,
     /// An order was sold.
     Sale,
-    /// Somebody counted.
+    /// The pieces were counted.
     Stocktake,
     /// The stock of an order came back.
     Release,

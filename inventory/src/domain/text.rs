@@ -8,9 +8,6 @@ use unicode_normalization::char::decompose_canonical;
 
 use super::characters::{FORBIDDEN, INVISIBLE, has};
 
-/// Most characters of a text, as its client wrote it.
-pub const MAX_TEXT_CHARS: usize = 200;
-
 /// The name of a product: 1 to [`MAX_TEXT_CHARS`] characters, one of them visible, none of them
 /// [`FORBIDDEN`]. It is kept in the normal form C of Unicode, so that `É` is one name, whether it was
 /// typed as one character or as a letter and an accent.
@@ -41,6 +38,9 @@ pub enum InvalidText {
     #[error("must have a visible character")]
     Invisible,
 }
+
+/// Most characters of a text, as its client wrote it.
+pub const MAX_TEXT_CHARS: usize = 200;
 
 impl ProductName {
     /// The name.

@@ -1,8 +1,9 @@
---[[ adjust_stock: change the stock of a product by hand: pieces arrived (restock), or somebody counted (stocktake).
-  Counting leaves a movement also where it finds what was expected.
+--[[ adjust_stock: change the stock of a product by hand: pieces arrived (restock), or an operator
+  counted them (stocktake). A stocktake leaves a movement also where it confirms the stock.
 
   KEYS  1 identity   2 product   3 movements of the product   4 stream of changes
-  ARGV  1 product id   2 kind of movement   3 quantity: how many more of a restock, how many in all of a stocktake
+  ARGV  1 product id   2 kind of movement
+        3 quantity: the pieces that arrived, or all pieces that were counted
         4 note, maybe empty   5 condition   6 most pieces of a product   7, 8, 9 the claim
   Reply {1, 1, product}    adjusted
         {1, 0}             there is no such product
@@ -16,7 +17,7 @@ local function adjust_stock(keys, args)
   local product, movements, changes = keys[2], keys[3], keys[4]
   local id, kind, note, condition = args[1], args[2], args[4], args[5]
   local now = now_ms()
-  local answered = replay(args, now)
+  local answered = answered_before(args, now)
   if answered then
     return answered
   end
@@ -26,9 +27,11 @@ local function adjust_stock(keys, args)
   elseif not admits(condition, int(found.version)) then
     return {DONE, OTHER_VERSION}
   end
-  local quantity, most = whole(args[3], 'the quantity'), whole(args[6], 'the most')
+  local balance, most = whole(args[3], 'the quantity'), whole(args[6], 'the most pieces')
   assert(writable_as(movements, 'stream'), 'a key has a wrong type')
-  local balance = kind == 'restock' and found.quantity + quantity or quantity
+  if kind == 'restock' then
+    balance = found.quantity + balance
+  end
   if balance > most then
     return {DONE, TOO_MANY}
   end

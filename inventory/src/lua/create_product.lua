@@ -1,12 +1,13 @@
---[[ create_product: claim the idempotency key, write a new product with its first stock, all or nothing.
-  Calling it again with the same id changes nothing and answers the same.
+--[[ create_product: claim the idempotency key, and write a new product with its first stock, all or
+  nothing. Calling it again with the same id changes nothing and answers the same. The id of a
+  deleted product is an error: the product would come back with the movements of the old one.
 
-  KEYS  1 identity   2 product   3 products index   4 names index   5 movements of the product   6 stream of changes
+  KEYS  1 identity   2 product   3 products index   4 names index   5 movements of the product
+        6 stream of changes
   ARGV  1 product id   2 name   3 name to sort by   4 price   5 quantity   6, 7, 8 the claim
   Reply {1, created at in ms}                   created
         {2, 'product id, created at in ms'}     the key was used for the same request
-        {3}                                     the key was used for another request
-  An id whose product was deleted is an error: it would come back half alive. ]]
+        {3}                                     the key was used for another request ]]
 local CREATED = 1
 
 local function create_product(keys, args)
@@ -18,15 +19,14 @@ local function create_product(keys, args)
   end
   assert(redis.call('EXISTS', product) == 0, 'the product was deleted')
   local now = now_ms()
-  local answered = replay(args, now)
+  local answered = answered_before(args, now)
   if answered then
     return answered
   end
-  local first = {version = 1, quantity = whole(quantity, 'the quantity'), price = price, created_at = int(now),
-    name = name, sort_name = sort_name}
+  local first = {version = 1, quantity = whole(quantity, 'the quantity'), price = price,
+    created_at = int(now), name = name, sort_name = sort_name}
   local line = product_line(first, now)
-  assert(writable_as(products, 'zset') and writable_as(names, 'zset') and writable_as(movements, 'stream'),
-    'a key has a wrong type')
+  assert(can_list(products, names, movements), 'a key has a wrong type')
 
   remember(args, now, id .. ' ' .. int(now))
   redis.call('ZADD', products, 0, id)

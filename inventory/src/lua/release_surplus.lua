@@ -1,15 +1,19 @@
---[[ release_surplus: give back what an order took by a movement that its record does not name: it took its stock once more than
-  it should have. Both stand in the ledger of the product, so that nothing has to be believed. The order stays as it is, and is
-  not refunded: its own movement remains. A second call changes nothing.
+--[[ release_surplus: give back what an order took by a movement that its record does not name: the
+  order took its stock once more than it should have. The ledger of the product has both movements,
+  so the function proves the surplus itself. The order stays as it is, and is not refunded: its own
+  movement remains. A second call changes nothing.
 
-  KEYS  1 identity   2 product   3 movements of the product   4 record bucket of the order   5 stream of changes
-  ARGV  1 order id   2 product id   3 most pieces of a product   4 number of the bucket   5 id of the surplus movement
-  Reply 1 given back   2 was given back before   0 that is no surplus movement, or it cannot be proved   4 there would be too
-        many pieces ]]
+  KEYS  1 identity   2 product   3 movements of the product   4 records of the hour of the order
+        5 stream of changes
+  ARGV  1 order id   2 product id   3 most pieces of a product   4 number of the hour
+        5 id of the surplus movement
+  Reply 1 given back   2 was given back before   0 the movement is no surplus, or there is no proof
+        4 there would be too many pieces ]]
 local GIVEN_BACK, BEFORE, NOT_TAKEN, TOO_MANY = 1, 2, 0, 4
 
--- Whether the record explains all that the order should have taken without this movement: by another sale of the same ledger, by
--- such a sale that was given back, or because the order was rejected.
+-- True when the record explains all stock that the order should have taken without this movement:
+-- by another sale in the same ledger, by such a sale that was given back, or because the order was
+-- rejected.
 local function is_surplus(recorded, movement, since, movements, order_id)
   local entry = recorded and movement_of(recorded, since)
   if entry then
@@ -19,31 +23,27 @@ local function is_surplus(recorded, movement, since, movements, order_id)
 end
 
 local function release_surplus(keys, args)
-  assert(#keys == 5 and #args == 5, 'five keys and five arguments')
-  local product, movements, bucket, changes = keys[2], keys[3], keys[4], keys[5]
-  local order_id, product_id, since = args[1], args[2], whole(args[4], 'the number of the bucket') * BUCKET_MS
+  assert(#keys == 5 and #args == 5, 'expected five keys and five arguments')
+  local product, movements, records = keys[2], keys[3], keys[4]
+  local order_id, since = args[1], whole(args[4], 'the hour') * HOUR_MS
   local record, movement = string.sub(order_id, RECORD_FROM), recorded_as(args[5])
-  local recorded = redis.call('HGET', bucket, record)
+  local recorded = redis.call('HGET', records, record)
   if recorded == RELEASED then
-    recorded = redis.call('HGET', bucket, released_field(record))
+    recorded = redis.call('HGET', records, released_field(record))
   end
   local mark = surplus_field(record, movement)
-  if redis.call('HEXISTS', bucket, mark) == 1 then
+  if redis.call('HEXISTS', records, mark) == 1 then
     return BEFORE
   end
-  local quantity = is_surplus(recorded, movement, since, movements, order_id) and taken(movements, args[5], order_id)
+  local quantity = is_surplus(recorded, movement, since, movements, order_id)
+    and taken(movements, args[5], order_id)
   local found = quantity and read_product(product)
   if not found then
     return NOT_TAKEN
-  end
-  found.quantity, found.version = found.quantity + quantity, found.version + 1
-  if found.quantity > whole(args[3], 'the most pieces of a product') then
+  elseif not give_back(keys, args, found, quantity, now_ms()) then
     return TOO_MANY
   end
-  redis.call('SET', product, product_line(found, now_ms()))
-  move(movements, 'release', quantity, found.quantity, order_id)
-  redis.call('HSET', bucket, mark, RELEASED)
-  announce(changes, 'product.stock_changed', {product_id})
+  redis.call('HSET', records, mark, RELEASED)
   return GIVEN_BACK
 end
 

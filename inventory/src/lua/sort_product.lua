@@ -1,14 +1,16 @@
---[[ sort_product: sort a product of this name by this text. Only a migration calls it: a newer build makes other texts of names.
-  The product stays in the version that it has, because nobody but the index sees a difference.
+--[[ sort_product: sort a product of this name by this text. Only a migration calls it: a newer
+  build makes other texts of names. The product stays in its version, because only the index
+  changes.
 
   KEYS  1 identity   2 product   3 names index
   ARGV  1 product id   2 name   3 name to sort by
-  Reply 1 it is sorted so, now or since earlier   0 there is no such product, or it has another name by now ]]
+  Reply 1 it is sorted by this text, now or since an earlier call
+        0 there is no such product, or it has another name by now ]]
 local SORTED, OTHER_NAME = 1, 0
 
 local function sort_product(keys, args)
   local product, names = keys[2], keys[3]
-  assert(#keys == 3 and #args == 3, 'three keys and three arguments')
+  assert(#keys == 3 and #args == 3, 'expected three keys and three arguments')
   local id, name, sort_name = args[1], args[2], args[3]
   local found = read_product(product)
   if not found or found.name ~= name then

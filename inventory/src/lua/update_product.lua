@@ -1,8 +1,10 @@
---[[ update_product: give a product another name or price. Nothing happens when it has them already.
+--[[ update_product: give a product another name or price. A product that has both already stays as
+  it is.
 
   KEYS  1 identity   2 product   3 names index   4 stream of changes
-  ARGV  1 product id   2 condition   3 name   4 name to sort by   5 price; an empty one stays as it is
-  Reply {1, product}     it has this name and price, now or since earlier
+  ARGV  1 product id   2 condition   3 name   4 name to sort by   5 price
+        An empty name or price stays as it is.
+  Reply {1, product}     it has this name and price, now or since an earlier call
         {0}              there is no such product
         {3}              the condition does not admit its version ]]
 local UPDATED, NOT_FOUND, OTHER_VERSION = 1, 0, 3
@@ -22,7 +24,8 @@ local function update_product(keys, args)
   end
   assert(writable_as(names, 'zset'), 'a key has a wrong type')
 
-  local name, price, sorted_by = either(args[3], found.name), either(args[5], found.price), found.sort_name
+  local name, price = either(args[3], found.name), either(args[5], found.price)
+  local sorted_by = found.sort_name
   if name == found.name and price == found.price then
     return {UPDATED, line}
   end

@@ -1,4 +1,4 @@
-//! Paid orders, as the call that takes their stock is told of them.
+//! The call of `apply_orders`, which takes the stock of paid orders.
 
 use std::collections::HashMap;
 use std::fmt::{Display, Write};
@@ -10,13 +10,11 @@ use shared::store::function::Call;
 
 use crate::keys;
 
-/// Orders that one call is about at most; `lua/apply_orders.lua` refuses more.
-pub(super) const MAX_BATCH: usize = 1_000;
-
 /// The lists of a call, as JSON.
 #[derive(Default)]
 struct Lists {
-    places: HashMap<ProductId, usize>,
+    /// The number of each product in `products`, from 1.
+    numbers: HashMap<ProductId, usize>,
     products: Json,
     runs: Vec<Run>,
     records: Json,
@@ -24,20 +22,22 @@ struct Lists {
     events: Json,
 }
 
-/// Orders in a row whose ids are of one hour and begin alike.
+/// Orders in a row whose ids are of one hour and have the same beginning.
 struct Run {
-    bucket: u64,
+    hour: u64,
     count: usize,
     head: String,
 }
 
-/// A list that is being written. None of its texts has anything that would have to be escaped.
+/// A list that is being written. No text in it has characters that need an escape.
 #[derive(Default)]
 struct Json(String);
 
-/// Adds the arguments of `apply_orders` to its call.
-pub(super) fn with_orders<'a>(
-    call: Call,
+/// The most orders of one call; `lua/apply_orders.lua` refuses more.
+pub(super) const MAX_BATCH: usize = 1_000;
+
+/// The call of `apply_orders`.
+pub(super) fn apply_orders<'a>(
     partition: Partition,
     orders: impl Iterator<Item = &'a OrderCompleted>,
     keep: Duration,
@@ -47,21 +47,17 @@ pub(super) fn with_orders<'a>(
         lists.add(order);
     }
     let mut runs = Json::default();
-    for Run {
-        bucket,
-        count,
-        head,
-    } in &lists.runs
-    {
-        runs.item(format_args!("[{bucket},{count},\"{head}\"]"));
+    for Run { hour, count, head } in &lists.runs {
+        runs.item(format_args!("[{hour},{count},\"{head}\"]"));
     }
-    call.key(partition.key(keys::REFUND_ORDER))
-        .key(keys::applied_buckets(partition))
+    Call::new("apply_orders")
+        .key(partition.key(keys::REFUND_ORDER))
+        .key(keys::record_hours(partition))
         .key(keys::changes(partition))
         .text(keep.as_millis())
         .arg(keys::products_prefix(partition))
         .arg(keys::movements_prefix(partition))
-        .arg(keys::applied_prefix(partition))
+        .arg(keys::records_prefix(partition))
         .arg(lists.products.finish())
         .arg(runs.finish())
         .arg(lists.records.finish())
@@ -71,24 +67,25 @@ pub(super) fn with_orders<'a>(
 
 impl Lists {
     fn add(&mut self, order: &OrderCompleted) {
-        let next = self.places.len() + 1;
-        let place = *self.places.entry(order.product_id).or_insert(next);
-        if place == next {
+        let next = self.numbers.len() + 1;
+        let number = *self.numbers.entry(order.product_id).or_insert(next);
+        if number == next {
             self.products.text(order.product_id);
         }
         let id = order.order_id.to_string();
         let (head, record) = keys::record(&id);
-        let bucket = keys::bucket(order.ordered_at);
+        let hour = keys::hour(order.ordered_at);
         match self.runs.last_mut() {
-            Some(run) if run.bucket == bucket && run.head == head => run.count += 1,
+            Some(run) if run.hour == hour && run.head == head => run.count += 1,
             _ => self.runs.push(Run {
-                bucket,
+                hour,
                 count: 1,
                 head: head.to_owned(),
             }),
         }
         self.records.text(record);
-        self.orders.item(format_args!("{place},{}", order.quantity));
+        self.orders
+            .item(format_args!("{number},{}", order.quantity));
         self.events.text(&order.traceparent);
         self.events.text(&order.request_id);
     }
@@ -97,7 +94,7 @@ impl Lists {
 impl Json {
     fn item(&mut self, item: impl Display) {
         self.0.push(if self.0.is_empty() { '[' } else { ',' });
-        // Nothing goes wrong when a text is written to.
+        // Writing to a String cannot fail.
         let _ = write!(self.0, "{item}");
     }
 

@@ -2,12 +2,11 @@
 
 use shared::contract::id::{Partition, ProductId};
 use shared::redis::{Command, RedisError};
-use shared::store::function::Call;
 use shared::store::index::{Order, Range};
 use shared::store::layout::{Layout, Taken};
 use shared::store::{Store, all};
 
-use super::reply;
+use super::{calls, line};
 use crate::keys;
 
 /// The layout that this build reads and writes.
@@ -50,14 +49,14 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     })
 }
 
-/// Sorts one product, and answers whether it was sorted by another text before. One that was deleted
-/// or renamed meanwhile is left alone. A damaged one is told of when somebody asks for it.
+/// Sorts one product, and answers whether it was sorted by another text before. A product that was
+/// deleted or renamed meanwhile is left alone. So is a damaged one: reading it reports the damage.
 async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bool, RedisError> {
     let Ok(id) = member.parse::<ProductId>() else {
         return Ok(false);
     };
     let product = keys::product(partition, id);
-    let line = match own.run(Command::new("GET").key(product.as_str())).await {
+    let line = match own.run(Command::new("GET").key(product)).await {
         Err(RedisError::Refused(_)) => return Ok(false),
         line => line?,
     };
@@ -67,19 +66,14 @@ async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bo
     let Ok(line) = line.text() else {
         return Ok(false);
     };
-    let Ok(Some(found)) = reply::product_or_tombstone(id, line.as_bytes()) else {
+    let Ok(Some(found)) = line::product_or_tombstone(id, line.as_bytes()) else {
         return Ok(false);
     };
     let folded = found.name.folded();
     if line.ends_with(&format!("\t{folded}")) {
         return Ok(false);
     }
-    let call = Call::new("sort_product")
-        .key(product)
-        .key(keys::names(partition))
-        .text(id)
-        .arg(found.name.as_str())
-        .arg(folded);
+    let call = calls::sort_product(partition, id, &found.name);
     match own.call(partition, &call).await {
         Err(RedisError::Refused(reason)) => {
             tracing::warn!(%id, reason, "the product is damaged, and not sorted");

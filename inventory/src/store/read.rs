@@ -5,7 +5,7 @@ use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Range, Scanned};
 
-use super::{ProductStore, reply};
+use super::{ProductStore, line};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
 use crate::keys;
 
@@ -18,7 +18,7 @@ impl ProductStore {
             .read_line(partition, keys::product(partition, id))
             .await?;
         line.map_or(Ok(None), |line| {
-            reply::product_or_tombstone(id, line.as_bytes())
+            line::product_or_tombstone(id, line.as_bytes())
         })
     }
 
@@ -44,7 +44,7 @@ impl ProductStore {
         let find = |member: String| async move {
             let id = keys::named_id(&member).parse();
             let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
-            // One that is deleted between the two reads is in no catalogue any more.
+            // A product that was deleted between the two reads is not listed.
             Ok(self
                 .find_product(id)
                 .await?
@@ -76,7 +76,7 @@ impl ProductStore {
         Ok(Some(Scanned { items, next }))
     }
 
-    /// The movement of one order, found through the record of what became of it. `None` when there
+    /// The movement of one order, found through its record. `None` when there
     /// never was such a product.
     pub async fn find_movement(
         &self,
@@ -106,14 +106,14 @@ impl ProductStore {
             return Ok(None);
         };
         let partition = self.own.partitions().of_product(id);
-        let bucket = keys::bucket(minted_at);
+        let hour = keys::hour(minted_at);
         let order_id = order_id.to_string();
-        let record = Command::new("HGET").key(keys::applied(partition, bucket));
+        let record = Command::new("HGET").key(keys::records(partition, hour));
         let record = self.own.run(record.arg(keys::record(&order_id).1)).await?;
         if record.is_null() {
             return Ok(None);
         }
-        Ok(match reply::record(bucket, &record.text()?)? {
+        Ok(match line::record(hour, &record.text()?)? {
             OrderRecord::Applied(entry) => Some(entry),
             _ => None,
         })
@@ -135,7 +135,7 @@ impl ProductStore {
             .run(range.arg("COUNT").arg(count))
             .await?
             .entries()?;
-        entries.iter().map(reply::movement).collect()
+        entries.iter().map(line::movement).collect()
     }
 
     /// Whether there is such a product, or its tombstone.

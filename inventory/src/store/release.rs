@@ -2,17 +2,17 @@
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
-use shared::contract::time::{MAX_SKEW, Timestamp};
-use shared::http::request::RequestContext;
+use shared::contract::limits::MAX_SKEW;
+use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::store::function::Call;
 
-use super::{ProductStore, reply};
-use crate::domain::{MAX_STOCK, Movement, MovementKind, Release};
+use super::{ProductStore, calls, line, reply};
+use crate::domain::{Movement, MovementKind, Release};
 use crate::keys;
 
-/// Movements that are read at once to find one that an older build did not write down, and how many
-/// pages one search reads.
+/// Movements that one step reads to find a movement that an older build did not record, and the most
+/// steps of one search.
 const LEDGER_PAGE: i64 = 1_000;
 const LEDGER_PAGES: usize = 100;
 
@@ -29,13 +29,9 @@ impl ProductStore {
             return Ok(Release::NotTaken);
         };
         let partition = self.own.partitions().of_product(product_id);
+        let order = (order_id, minted_at);
         let release = async |sale: Option<EntryId>| {
-            let call = self
-                .release_call("release_order", order_id, product_id, minted_at)
-                .key(partition.key(keys::REFUND_ORDER))
-                .text(&context.traceparent)
-                .text(&context.request_id)
-                .arg(sale.map(|sale| sale.to_string()).unwrap_or_default());
+            let call = calls::release_order(partition, order, product_id, context, sale);
             reply::release(&self.own.call(partition, &call).await?)
         };
         match release(None).await? {
@@ -69,7 +65,7 @@ impl ProductStore {
                 .entries()?;
             let page = page
                 .iter()
-                .map(reply::movement)
+                .map(line::movement)
                 .collect::<Result<Vec<_>, _>>()?;
             let is_sale = |movement: &&Movement| {
                 movement.kind == MovementKind::Sale && movement.order_id == Some(order_id)
@@ -96,27 +92,7 @@ impl ProductStore {
             return Ok(Release::NotTaken);
         };
         let partition = self.own.partitions().of_product(product_id);
-        let call = self.release_call("release_surplus", order_id, product_id, minted_at);
-        reply::release(&self.own.call(partition, &call.text(movement)).await?)
-    }
-
-    fn release_call(
-        &self,
-        function: &'static str,
-        order_id: OrderId,
-        product_id: ProductId,
-        minted_at: Timestamp,
-    ) -> Call {
-        let partition = self.own.partitions().of_product(product_id);
-        let bucket = keys::bucket(minted_at);
-        Call::new(function)
-            .key(keys::product(partition, product_id))
-            .key(keys::movements(partition, product_id))
-            .key(keys::applied(partition, bucket))
-            .key(keys::changes(partition))
-            .text(order_id)
-            .text(product_id)
-            .arg(i64::from(MAX_STOCK))
-            .text(bucket)
+        let call = calls::release_surplus(partition, (order_id, minted_at), product_id, movement);
+        reply::release(&self.own.call(partition, &call).await?)
     }
 }

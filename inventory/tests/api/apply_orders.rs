@@ -4,21 +4,24 @@
 use std::num::NonZeroU16;
 
 use inventory::domain::{
-    Adjustment, Cause, Change, Deletion, Filter, MAX_STOCK, Outcome, ProductPatch, Sort,
+    Adjustment, ApplyOutcome, Cause, Change, Deletion, MAX_STOCK, ProductPatch,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::Condition;
 use shared::redis::Command;
 use shared::store::claim::Once;
+use shared::store::condition::Condition;
 use tokio::runtime::Runtime;
-use unicode_normalization::UnicodeNormalization;
 
 use crate::harness::{KEEP, TestStore, order};
 use crate::model::Model;
+
+mod checks;
+
+use checks::{check_names, check_records, check_refunds, check_stock};
 
 /// Histories, and steps in each.
 const CASES: u32 = 20;
@@ -75,11 +78,11 @@ async fn a_whole_batch_for_one_product_takes_its_stock_to_the_unit() {
     let product = test.product(75).await;
     let orders: Vec<_> = (0..100).map(|_| order(product, 1)).collect();
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
-    let short = Outcome::Rejected(RefundReason::InsufficientStock);
+    let short = ApplyOutcome::Rejected(RefundReason::InsufficientStock);
     assert!(
         outcomes[..75]
             .iter()
-            .all(|outcome| *outcome == Outcome::Applied)
+            .all(|outcome| *outcome == ApplyOutcome::Applied)
     );
     assert!(outcomes[75..].iter().all(|outcome| *outcome == short));
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 25);
@@ -130,7 +133,7 @@ async fn a_damaged_product_leaves_a_whole_batch_unapplied() {
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
     assert_eq!(
         outcomes[..2],
-        [Outcome::Applied, Outcome::Applied],
+        [ApplyOutcome::Applied, ApplyOutcome::Applied],
         "all is well again"
     );
 }
@@ -282,103 +285,4 @@ fn choose(pick: &Pick, products: &[ProductId], orders: &mut Vec<OrderCompleted>)
             orders[orders.len() - 1].clone()
         }
     }
-}
-
-/// Stock is what the model says, and the movements tell how it came to be.
-async fn check_stock(test: &TestStore, model: &Model) {
-    for (&id, &on_hand) in &model.stock {
-        let found = test.store.find_product(id).await.unwrap();
-        assert_eq!(found.map(|product| product.quantity), on_hand);
-        let partition = test.store.own.partitions().of_product(id);
-        let movements = test.entries(&partition.key_of("movements", id)).await;
-        let number = |place: usize, entry: &shared::redis::Entry| -> i64 {
-            let (_, told) = &entry.fields.as_ref().unwrap()[0];
-            std::str::from_utf8(told)
-                .unwrap()
-                .split(' ')
-                .nth(place)
-                .unwrap()
-                .parse()
-                .unwrap()
-        };
-        let mut sum = 0;
-        for movement in &movements {
-            sum += number(0, movement);
-            assert_eq!(number(1, movement), sum);
-            assert!(sum >= 0, "stock was negative");
-        }
-        assert_eq!(sum, i64::from(on_hand.unwrap_or(0)));
-    }
-}
-
-/// The list by name has each product once, under the name it has.
-async fn check_names(test: &TestStore, model: &Model) {
-    let all = Filter::default();
-    let page = test
-        .store
-        .list_products(&all, Sort::Name, None, 2 * STEPS)
-        .await
-        .unwrap();
-    let found: Vec<_> = page
-        .items
-        .iter()
-        .map(|product| (product.id, product.name.as_str()))
-        .collect();
-    let mut expected: Vec<_> = model.names.iter().map(|(&id, &name)| (id, name)).collect();
-    // An accent stands behind its letter, so that it decides only between equal letters.
-    expected.sort_by_key(|&(id, name)| (name.to_lowercase().nfd().collect::<String>(), id));
-    assert_eq!(found, expected);
-}
-
-/// The stream has exactly the refunds of the model, written as Rust would write them.
-async fn check_refunds(test: &TestStore, model: &Model) {
-    let mut found = Vec::new();
-    for partition in test.store.own.partitions().all() {
-        for entry in test.entries(&partition.key(RefundOrder::STREAM)).await {
-            let fields = entry.fields.unwrap();
-            let refund = RefundOrder::decode(&fields).unwrap();
-            let encoded: Vec<_> = refund
-                .encode()
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect();
-            assert_eq!(encoded, fields, "Lua and Rust write a refund differently");
-            let RefundOrder {
-                order_id,
-                product_id,
-                quantity,
-                reason,
-                traceparent,
-                ..
-            } = refund;
-            found.push((
-                order_id,
-                product_id,
-                quantity,
-                reason,
-                traceparent.to_string(),
-            ));
-        }
-    }
-    // Each partition keeps its own order.
-    let mut expected = model.refunds.clone();
-    found.sort_by_key(|refund| refund.0);
-    expected.sort_by_key(|refund| refund.0);
-    assert_eq!(found, expected);
-}
-
-/// Every order that was decided is answered the same again, and again changes nothing but the
-/// stream of refunds.
-async fn check_records(test: &TestStore, mut model: Model, orders: &[OrderCompleted]) {
-    let stock = model.stock.clone();
-    for batch in orders.chunks(100) {
-        let outcomes = test.store.apply_orders(batch, KEEP).await.unwrap();
-        for (order, outcome) in batch.iter().zip(outcomes) {
-            assert_eq!(outcome, Outcome::Repeated(model.decisions[&order.order_id]));
-            assert_eq!(model.apply(order), outcome);
-        }
-    }
-    assert_eq!(model.stock, stock);
-    check_stock(test, &model).await;
-    check_refunds(test, &model).await;
 }

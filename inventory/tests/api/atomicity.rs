@@ -8,8 +8,8 @@ use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
+use shared::store::condition::Condition;
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;
@@ -88,10 +88,10 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
         store: &test.store.own,
         baseline: test.dump().await,
         type_of: |key| match key.split_once(':') {
-            Some(("product", _) | ("applied", "swept")) => "string",
+            Some(("product", _) | ("records", "swept")) => "string",
             Some(("idempotency", "days")) => "zset",
-            Some(("applied" | "idempotency", _)) => "hash",
-            None if ["products", "names", "applied"].contains(&key) => "zset",
+            Some(("records" | "idempotency", _)) => "hash",
+            None if ["products", "names", "record_hours"].contains(&key) => "zset",
             None if key == "identity" => "string",
             _ => "stream",
         },
@@ -213,11 +213,11 @@ fn apply(products: [ProductId; 5]) -> Subject {
     let keep_ms = u64::try_from(KEEP.as_millis()).unwrap();
     let buckets = orders
         .iter()
-        .map(|order| format!("applied:{}", order.bucket()));
+        .map(|order| format!("records:{}", order.bucket()));
     let of_products = products
         .iter()
         .flat_map(|id| ["product", "movements"].map(|key| format!("{key}:{id}")));
-    let swept = "applied:swept".to_owned();
+    let swept = "records:swept".to_owned();
     let derived = of_products.chain(buckets).chain([swept]).collect();
     let apply = Apply {
         keep_ms,
@@ -253,7 +253,7 @@ fn sweep(now_ms: u64) -> Subject {
         first: bucket(now_ms) + 1,
         limit: 10,
     };
-    let derived = vec!["applied:swept".to_owned()];
+    let derived = vec!["records:swept".to_owned()];
     Subject {
         derived,
         numbers: vec![1, 2],

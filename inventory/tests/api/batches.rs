@@ -1,7 +1,7 @@
 //! Paid orders in large batches: more than one call, products and hours in any order, and lists that
 //! no service would send.
 
-use inventory::domain::{Decision, Outcome};
+use inventory::domain::{ApplyOutcome, Decision};
 use proof::invocation::Invocation;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
@@ -39,10 +39,10 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
     for (place, outcome) in outcomes.iter().enumerate() {
         let expected = match place % 3 {
-            0 => Outcome::Applied,
-            1 if place / 3 < 100 => Outcome::Applied,
-            1 => Outcome::Rejected(RefundReason::InsufficientStock),
-            _ => Outcome::Rejected(RefundReason::ProductNotFound),
+            0 => ApplyOutcome::Applied,
+            1 if place / 3 < 100 => ApplyOutcome::Applied,
+            1 => ApplyOutcome::Rejected(RefundReason::InsufficientStock),
+            _ => ApplyOutcome::Rejected(RefundReason::ProductNotFound),
         };
         assert_eq!(*outcome, expected, "order {place}");
     }
@@ -61,7 +61,7 @@ async fn more_orders_than_fit_into_one_call_are_applied_in_their_order() {
         .zip(test.store.apply_orders(&orders, KEEP).await.unwrap())
     {
         assert!(
-            matches!(outcome, Outcome::Repeated(_)),
+            matches!(outcome, ApplyOutcome::Repeated(_)),
             "{order:?}: {outcome:?}"
         );
     }
@@ -76,10 +76,16 @@ async fn an_order_that_is_twice_in_a_batch_is_applied_once() {
     let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
     let short = RefundReason::InsufficientStock;
     let (taken, refused) = (Decision::Applied, Decision::Rejected(short));
-    assert_eq!(outcomes[..2], [Outcome::Applied, Outcome::Rejected(short)]);
+    assert_eq!(
+        outcomes[..2],
+        [ApplyOutcome::Applied, ApplyOutcome::Rejected(short)]
+    );
     assert_eq!(
         outcomes[2..],
-        [Outcome::Repeated(taken), Outcome::Repeated(refused)]
+        [
+            ApplyOutcome::Repeated(taken),
+            ApplyOutcome::Repeated(refused)
+        ]
     );
 }
 
@@ -101,10 +107,13 @@ async fn a_damaged_stream_of_refunds_holds_up_only_orders_that_need_one() {
         .apply_orders(&[order(product, 1)], KEEP)
         .await
         .unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
     test.operate("DEL", RefundOrder::STREAM).await;
     let outcomes = test.store.apply_orders(&[rejected], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Rejected(RefundReason::ProductNotFound)]);
+    assert_eq!(
+        outcomes,
+        [ApplyOutcome::Rejected(RefundReason::ProductNotFound)]
+    );
     assert_eq!(test.entries(RefundOrder::STREAM).await.len(), 1);
 }
 

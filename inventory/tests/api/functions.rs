@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use inventory::domain::{Adjustment, Cause, Deletion, NewProduct, Outcome, ProductPatch};
+use inventory::domain::{Adjustment, ApplyOutcome, Cause, Deletion, NewProduct, ProductPatch};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
+use shared::store::condition::Condition;
 
 use crate::harness::{KEEP, TestStore, order};
 
@@ -129,7 +129,7 @@ async fn a_store_without_identity_refuses_every_function() {
 
     test.store.own.adopt().await.unwrap();
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
-    assert_eq!(outcomes[0], Outcome::Applied);
+    assert_eq!(outcomes[0], ApplyOutcome::Applied);
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn functions_that_are_flushed_are_loaded_again() {
     let functions = function_names(&test).await;
     test.operate("FUNCTION", "FLUSH").await;
     let outcomes = test.store.apply_orders(&orders, KEEP).await.unwrap();
-    assert_eq!(outcomes[0], Outcome::Applied);
+    assert_eq!(outcomes[0], ApplyOutcome::Applied);
     assert_eq!(function_names(&test).await, functions);
     test.operate("FUNCTION", "FLUSH").await;
     let deleted = test

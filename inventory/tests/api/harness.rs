@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// What each product is called, where a test does not say otherwise.
 pub(crate) const PRODUCT_NAME: &str = "Tea";
-/// How long it is remembered what became of an order, where a test does not say otherwise.
+/// How long the records of orders are kept, where a test does not say otherwise.
 pub(crate) const KEEP: Duration = Duration::from_hours(30 * 24);
 
 /// The process `inventory serve` on a private store, and a client of it.

@@ -5,8 +5,8 @@ use inventory::store::ProductStore;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::Partitions;
 use shared::contract::id::ProductId;
-use shared::http::conditional::Condition;
 use shared::redis::Command;
+use shared::store::condition::Condition;
 use shared::store::open::Witness;
 use stack::credentials::User;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inventory::domain::{Decision, Outcome, decide};
+use inventory::domain::{ApplyOutcome, Decision, decide};
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 
@@ -26,7 +26,7 @@ impl Model {
         self.stock.get_mut(&id).and_then(Option::as_mut)
     }
 
-    pub(crate) fn apply(&mut self, order: &OrderCompleted) -> Outcome {
+    pub(crate) fn apply(&mut self, order: &OrderCompleted) -> ApplyOutcome {
         let recorded = self.decisions.get(&order.order_id).copied();
         let decision = recorded.unwrap_or_else(|| self.decide(order));
         if let Decision::Rejected(reason) = decision {
@@ -41,9 +41,9 @@ impl Model {
             self.refunds.push(refund);
         }
         match (recorded, decision) {
-            (Some(_), _) => Outcome::Repeated(decision),
-            (None, Decision::Applied) => Outcome::Applied,
-            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
+            (Some(_), _) => ApplyOutcome::Repeated(decision),
+            (None, Decision::Applied) => ApplyOutcome::Applied,
+            (None, Decision::Rejected(reason)) => ApplyOutcome::Rejected(reason),
         }
     }
 

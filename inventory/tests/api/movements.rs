@@ -6,7 +6,7 @@ use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
 
 use crate::harness::{KEEP, Service, order};
-use inventory::domain::{Decision, Outcome};
+use inventory::domain::{ApplyOutcome, Decision};
 
 /// What a movement says, without when.
 fn told(movement: &Value) -> Value {
@@ -39,7 +39,7 @@ async fn every_change_of_stock_is_told_the_newest_first_and_also_of_a_deleted_pr
         .store()
         .apply_orders(std::slice::from_ref(&sold), KEEP)
         .await;
-    assert_eq!(outcomes.unwrap(), [Outcome::Applied]);
+    assert_eq!(outcomes.unwrap(), [ApplyOutcome::Applied]);
     let count = [("if-match", "*")];
     let (stock, counted) = (format!("{path}/stock"), r#"{"quantity":6}"#);
     service.send(Method::PUT, &stock, &count, counted).await;
@@ -100,8 +100,8 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
     assert_eq!(
         outcomes,
         [
-            Outcome::Applied,
-            Outcome::Rejected(RefundReason::InsufficientStock)
+            ApplyOutcome::Applied,
+            ApplyOutcome::Rejected(RefundReason::InsufficientStock)
         ]
     );
     let again = service
@@ -109,7 +109,7 @@ async fn the_movement_of_an_order_is_found_by_its_id() {
         .apply_orders(&orders[..1], KEEP)
         .await
         .unwrap();
-    assert_eq!(again, [Outcome::Repeated(Decision::Applied)]);
+    assert_eq!(again, [ApplyOutcome::Repeated(Decision::Applied)]);
 
     let found = service
         .get(&format!(

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroU16;
 
-use inventory::domain::{Adjustment, Cause, Change, MovementKind, Outcome, Product};
+use inventory::domain::{Adjustment, ApplyOutcome, Cause, Change, MovementKind, Product};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::{Condition, Versions};
 use shared::store::all;
 use shared::store::claim::Once;
+use shared::store::condition::{Condition, Versions};
 
 use crate::harness::{KEEP, TestStore, order};
 
@@ -22,7 +22,7 @@ async fn sell(test: &TestStore, id: ProductId) -> u32 {
         let outcomes = test.store.apply_orders(&batch, KEEP).await.unwrap();
         sold += outcomes
             .into_iter()
-            .map(|one| u32::from(one == Outcome::Applied))
+            .map(|one| u32::from(one == ApplyOutcome::Applied))
             .sum::<u32>();
     }
     sold

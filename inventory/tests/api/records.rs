@@ -1,58 +1,58 @@
-//! How long it is remembered what became of an order, and what happens after that.
+//! How long the records of orders are kept, and what happens after that.
 
 use std::time::Duration;
 
-use inventory::domain::{Decision, Outcome};
+use inventory::domain::{ApplyOutcome, Decision};
+use shared::contract::event::Event;
 use shared::contract::event::RefundOrder;
-use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::{Partitions, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
 
-const HOUR_MS: u64 = 60 * 60 * 1_000;
-const DAY_MS: u64 = 24 * HOUR_MS;
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
+pub(crate) const DAY_MS: u64 = 24 * HOUR_MS;
 /// Longer than [`KEEP`], so that records can be made that are too old for it.
-const LONGER: Duration = Duration::from_hours(60 * 24);
+pub(crate) const LONGER: Duration = Duration::from_hours(60 * 24);
 
-async fn now_ms(test: &TestStore) -> u64 {
+pub(crate) async fn now_ms(test: &TestStore) -> u64 {
     let partition = test.store.own.partitions().all().next().unwrap();
     test.store.own.now(partition).await.unwrap().as_millis()
 }
 
-fn keep_ms() -> u64 {
+pub(crate) fn keep_ms() -> u64 {
     u64::try_from(KEEP.as_millis()).unwrap()
 }
 
 /// Applies one order of just now, so that the store knows what is new.
-async fn record_now(test: &TestStore, product: ProductId) {
+pub(crate) async fn record_now(test: &TestStore, product: ProductId) {
     let outcomes = test
         .store
         .apply_orders(&[order(product, 1)], LONGER)
         .await
         .unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 /// Lists records every ten days, as of a shop that is open: a gap says that a clock was wrong.
-async fn list_earlier_hours(test: &TestStore) {
+pub(crate) async fn list_earlier_hours(test: &TestStore) {
     for days in [10, 20, 30, 40] {
         let hour = now_ms(test).await / HOUR_MS - days * 24;
-        test.operate("ZADD", &format!("applied {hour} {hour}"))
+        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
             .await;
     }
 }
 
 /// Sweeps as a process does that trusts the clock: the second look removes what the first one saw.
-async fn sweep(test: &TestStore) -> u64 {
+pub(crate) async fn sweep(test: &TestStore) -> u64 {
     let sweep = Sweep::new("records of orders", Duration::ZERO);
     assert_eq!(
-        test.store.sweep_applied(&sweep, KEEP).await.unwrap(),
+        test.store.sweep_records(&sweep, KEEP).await.unwrap(),
         0,
         "the first look"
     );
-    test.store.sweep_applied(&sweep, KEEP).await.unwrap()
+    test.store.sweep_records(&sweep, KEEP).await.unwrap()
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
     ];
     let before = test.dump().await;
     let outcomes = test.store.apply_orders(&too_old, KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::TooOld; 4]);
+    assert_eq!(outcomes, [ApplyOutcome::TooOld; 4]);
     assert_eq!(test.dump().await, before);
 
     // Its neighbours are not affected.
@@ -84,7 +84,7 @@ async fn an_order_older_than_its_record_changes_nothing() {
         order(product, 1),
     ];
     let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
-    let (old, applied) = (Outcome::TooOld, Outcome::Applied);
+    let (old, applied) = (ApplyOutcome::TooOld, ApplyOutcome::Applied);
     assert_eq!(outcomes, [old, applied, old, applied]);
     assert!(test.entries(RefundOrder::STREAM).await.is_empty());
     let found = test.store.find_product(product).await.unwrap().unwrap();
@@ -103,7 +103,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .apply_orders(std::slice::from_ref(&old), LONGER)
         .await
         .unwrap();
-    assert_eq!(once, [Outcome::Applied]);
+    assert_eq!(once, [ApplyOutcome::Applied]);
     let again = test
         .store
         .apply_orders(std::slice::from_ref(&old), KEEP)
@@ -111,7 +111,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .unwrap();
     assert_eq!(
         again,
-        [Outcome::Repeated(Decision::Applied)],
+        [ApplyOutcome::Repeated(Decision::Applied)],
         "it is on record"
     );
 
@@ -127,7 +127,7 @@ async fn an_order_is_too_old_from_when_its_hour_was_swept() {
         .unwrap();
     assert_eq!(
         again,
-        [Outcome::TooOld; 2],
+        [ApplyOutcome::TooOld; 2],
         "one of both was applied, and nobody can tell which"
     );
     assert_eq!(test.dump().await, before);
@@ -145,13 +145,13 @@ async fn an_order_from_far_ahead_changes_nothing() {
         let ahead = [2, 31, 400].map(|days| order_minted_at(now + days * DAY_MS, product, 1));
         let before = test.dump().await;
         let outcomes = test.store.apply_orders(&ahead, KEEP).await.unwrap();
-        assert_eq!(outcomes, [Outcome::TooNew; 3]);
+        assert_eq!(outcomes, [ApplyOutcome::TooNew; 3]);
         assert_eq!(test.dump().await, before);
         // Beside one of the next 24 hours, which any two clocks may be apart.
         let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
         let mixed = [ahead[0].clone(), near];
         let outcomes = test.store.apply_orders(&mixed, KEEP).await.unwrap();
-        assert_eq!(outcomes, [Outcome::TooNew, Outcome::Applied]);
+        assert_eq!(outcomes, [ApplyOutcome::TooNew, ApplyOutcome::Applied]);
         record_now(&test, product).await;
     }
 }
@@ -163,8 +163,11 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     let now = now_ms(&test).await;
-    test.operate("ZADD", &format!("applied {0} {0}", now / HOUR_MS + 31 * 24))
-        .await;
+    test.operate(
+        "ZADD",
+        &format!("record_hours {0} {0}", now / HOUR_MS + 31 * 24),
+    )
+    .await;
     let at = |days: u64| order_minted_at(now + days * DAY_MS, product, 1);
     let outcomes = test
         .store
@@ -173,7 +176,7 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
         .unwrap();
     assert_eq!(
         outcomes[1],
-        Outcome::Applied,
+        ApplyOutcome::Applied,
         "within a day of what is recorded"
     );
     let before = test.dump().await;
@@ -193,82 +196,6 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
     assert_eq!(test.dump().await, before);
 }
 
-#[tokio::test]
-async fn a_sweep_removes_what_nobody_will_ask_for_and_nothing_else() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let product = test.product(1_000).await;
-    let now = now_ms(&test).await;
-    // Every 20 minutes from 5 hours before the limit to 5 hours after it, and a few far away.
-    let ages = (0..30).map(|step| keep_ms() - 5 * HOUR_MS + step * (HOUR_MS / 3));
-    let ages = ages.chain([0, HOUR_MS, 50 * 24 * HOUR_MS]);
-    let orders: Vec<OrderCompleted> = ages
-        .map(|age| order_minted_at(now - age, product, 1))
-        .collect();
-    let applied = test.store.apply_orders(&orders, LONGER).await.unwrap();
-    assert_eq!(applied, vec![Outcome::Applied; orders.len()]);
-
-    list_earlier_hours(&test).await;
-    let swept = sweep(&test).await;
-    // Whether the hour of the limit is whole or not depends on the minute at which this runs.
-    assert!((6..=8).contains(&swept), "{swept} buckets");
-    assert_eq!(sweep(&test).await, 0, "nothing is left to sweep");
-
-    let oldest = now_ms(&test).await - keep_ms();
-    let (young, old): (Vec<_>, Vec<_>) = orders
-        .into_iter()
-        .partition(|order| order.ordered_at.as_millis() >= oldest);
-    let repeated = test.store.apply_orders(&young, LONGER).await.unwrap();
-    assert_eq!(
-        repeated,
-        vec![Outcome::Repeated(Decision::Applied); young.len()]
-    );
-    for order in old {
-        let hour = order.ordered_at.as_millis() / HOUR_MS;
-        let record = Command::new("EXISTS").key(format!("applied:{hour}"));
-        let kept = test.operator.run(record).await.unwrap().int().unwrap();
-        assert_eq!(
-            kept == 1,
-            hour >= oldest / HOUR_MS,
-            "hour {hour} of {}",
-            oldest / HOUR_MS
-        );
-    }
-}
-
-/// What was swept stays swept, and a process with a shorter memory takes nothing back.
-#[tokio::test]
-async fn a_later_sweep_of_less_does_not_make_orders_young_again() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let product = test.product(10).await;
-    record_now(&test, product).await;
-    list_earlier_hours(&test).await;
-    sweep(&test).await;
-    let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
-    let sweeper = Sweep::new("records of orders", Duration::ZERO);
-    for _ in 0..3 {
-        test.store.sweep_applied(&sweeper, LONGER).await.unwrap();
-    }
-    let outcomes = test.store.apply_orders(&[old], LONGER).await.unwrap();
-    assert_eq!(outcomes, [Outcome::TooOld]);
-}
-
-#[tokio::test]
-async fn a_sweep_goes_on_where_there_are_no_records_behind_the_index() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let product = test.product(10).await;
-    let old = order_minted_at(now_ms(&test).await - keep_ms() - 3 * HOUR_MS, product, 1);
-    test.store
-        .apply_orders(std::slice::from_ref(&old), LONGER)
-        .await
-        .unwrap();
-    record_now(&test, product).await;
-    let hour = old.ordered_at.as_millis() / HOUR_MS;
-    test.operate("DEL", &format!("applied:{hour}")).await;
-    list_earlier_hours(&test).await;
-    assert_eq!(sweep(&test).await, 2);
-    assert_eq!(sweep(&test).await, 0);
-}
-
 /// As a clock leaves it that was wrong for a while: the store would remember orders of a time to come.
 #[tokio::test]
 async fn a_record_from_far_ahead_makes_no_order_old() {
@@ -276,24 +203,24 @@ async fn a_record_from_far_ahead_makes_no_order_old() {
     let product = test.product(10).await;
     let sweeper = Sweep::new("records of orders", Duration::ZERO);
     // As a service does when it opens its store.
-    test.store.sweep_applied(&sweeper, KEEP).await.unwrap();
+    test.store.sweep_records(&sweeper, KEEP).await.unwrap();
     record_now(&test, product).await;
     let ahead = now_ms(&test).await / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
         .await;
     for _ in 0..3 {
-        assert_eq!(test.store.sweep_applied(&sweeper, KEEP).await.unwrap(), 0);
+        assert_eq!(test.store.sweep_records(&sweeper, KEEP).await.unwrap(), 0);
     }
     record_now(&test, product).await;
     let old = order_minted_at(now_ms(&test).await - keep_ms() / 2, product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
-async fn marker(test: &TestStore) -> Option<u64> {
+pub(crate) async fn marker(test: &TestStore) -> Option<u64> {
     let marker = test
         .operator
-        .run(Command::new("GET").key("applied:swept".to_owned()))
+        .run(Command::new("GET").key("records:swept".to_owned()))
         .await
         .unwrap();
     (!marker.is_null()).then(|| marker.unsigned().unwrap())
@@ -308,7 +235,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     let near = order_minted_at(now + 23 * HOUR_MS, product, 1);
     test.store.apply_orders(&[near], KEEP).await.unwrap();
     let ahead = now / HOUR_MS + 400 * 24;
-    test.operate("ZADD", &format!("applied {ahead} {ahead}"))
+    test.operate("ZADD", &format!("record_hours {ahead} {ahead}"))
         .await;
     assert_eq!(sweep(&test).await, 0);
     assert_eq!(
@@ -318,7 +245,7 @@ async fn a_new_store_has_forgotten_nothing_whatever_its_first_record_is_of() {
     );
     let old = order_minted_at(now - keep_ms(), product, 1);
     let outcomes = test.store.apply_orders(&[old], KEEP).await.unwrap();
-    assert_eq!(outcomes, [Outcome::Applied]);
+    assert_eq!(outcomes, [ApplyOutcome::Applied]);
 }
 
 /// Builds of before wrote no marker. One hour from ahead does not stand for all that they swept.
@@ -327,20 +254,20 @@ async fn a_store_of_an_older_build_remembers_the_hours_that_it_lists() {
     let test = TestStore::start(Partitions::NONE).await;
     let product = test.product(10).await;
     record_now(&test, product).await;
-    test.operate("DEL", "applied:swept").await;
+    test.operate("DEL", "records:swept").await;
     let now = now_ms(&test).await;
     let at = |hours: u64| order_minted_at(now - hours * HOUR_MS, product, 1);
     for ahead in [0, 31 * 24, 400 * 24] {
         let hour = now / HOUR_MS + ahead;
-        test.operate("ZADD", &format!("applied {hour} {hour}"))
+        test.operate("ZADD", &format!("record_hours {hour} {hour}"))
             .await;
         let outcomes = test
             .store
             .apply_orders(&[at(29 * 24), at(31 * 24)], KEEP)
             .await
             .unwrap();
-        assert_ne!(outcomes[0], Outcome::TooOld, "{ahead}");
-        assert_eq!(outcomes[1], Outcome::TooOld, "{ahead}");
+        assert_ne!(outcomes[0], ApplyOutcome::TooOld, "{ahead}");
+        assert_eq!(outcomes[1], ApplyOutcome::TooOld, "{ahead}");
         assert_eq!(
             marker(&test).await,
             None,
@@ -357,7 +284,7 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
     record_now(&test, product).await;
     let hour = now_ms(&test).await / HOUR_MS;
     for first in [hour - 7 * 24, hour + 1, hour + 370 * 24] {
-        test.operate("SET", &format!("applied:swept {first}")).await;
+        test.operate("SET", &format!("records:swept {first}")).await;
         let before = test.dump().await;
         let old = order_minted_at((first - 1).min(hour) * HOUR_MS, product, 1);
         let refused = test.store.apply_orders(&[old], KEEP).await.unwrap_err();
@@ -365,32 +292,7 @@ async fn no_order_is_set_aside_for_a_marker_that_a_wrong_clock_wrote() {
             matches!(refused, RedisError::NotNow(_)),
             "it waits: {refused}"
         );
-        assert!(refused.to_string().contains("applied:swept"), "{refused}");
+        assert!(refused.to_string().contains("records:swept"), "{refused}");
         assert_eq!(test.dump().await, before);
     }
-}
-
-/// The store itself refuses, also a process that counts by a wrong clock.
-#[tokio::test]
-async fn records_of_the_last_eight_days_are_never_swept() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let product = test.product(10).await;
-    record_now(&test, product).await;
-    list_earlier_hours(&test).await;
-    let before = test.dump().await;
-    let sweeper = Sweep::new("records of orders", Duration::ZERO);
-    assert_eq!(
-        test.store
-            .sweep_applied(&sweeper, Duration::ZERO)
-            .await
-            .unwrap(),
-        0
-    );
-    let refused = test
-        .store
-        .sweep_applied(&sweeper, Duration::ZERO)
-        .await
-        .unwrap_err();
-    assert!(refused.to_string().contains("last 8 days"), "{refused}");
-    assert_eq!(test.dump().await, before);
 }

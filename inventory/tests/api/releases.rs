@@ -3,21 +3,19 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use inventory::domain::{Adjustment, Cause, Decision, NewProduct, OrderRecord, Outcome, Release};
-use serde_json::{Value, json};
+use inventory::domain::{Adjustment, ApplyOutcome, Cause, Decision, OrderRecord, Release};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::redis::Entry;
-use shared::store::claim::Once;
+use shared::store::condition::Condition;
 use shared::store::sweep::Sweep;
 
-use crate::harness::{KEEP, Service, TestStore, order, order_minted_at};
+use crate::harness::{KEEP, TestStore, order, order_minted_at};
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
+async fn apply(test: &TestStore, order: &OrderCompleted) -> ApplyOutcome {
     test.store
         .apply_orders(std::slice::from_ref(order), KEEP)
         .await
@@ -101,13 +99,13 @@ async fn what_became_of_orders_is_told_in_every_partition() {
             let hour = now / HOUR_MS - 10 * 24;
             test.operate(
                 "ZADD",
-                &format!("{} {hour} {hour}", partition.key("applied")),
+                &format!("{} {hour} {hour}", partition.key("record_hours")),
             )
             .await;
         }
         let sweep = Sweep::new("records of orders", Duration::ZERO);
         for _ in 0..2 {
-            assert_eq!(test.store.sweep_applied(&sweep, KEEP).await.unwrap(), 0);
+            assert_eq!(test.store.sweep_records(&sweep, KEEP).await.unwrap(), 0);
         }
         assert_eq!(test.store.find_records(&orders).await.unwrap(), expected);
         test.operate("FLUSHALL", "").await;
@@ -132,7 +130,7 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         3,
         "a duplicate repeats its answer"
     );
-    let released = Outcome::Repeated(Decision::Rejected(RefundReason::Released));
+    let released = ApplyOutcome::Repeated(Decision::Rejected(RefundReason::Released));
     assert_eq!(apply(&test, &sold).await, released);
     let refunds = refunds(&test, whole_store).await;
     assert_eq!(refunds.len(), 4);
@@ -149,7 +147,7 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
     }
     assert_eq!(
         apply(&test, &other).await,
-        Outcome::Repeated(Decision::Applied)
+        ApplyOutcome::Repeated(Decision::Applied)
     );
     assert_eq!(stock(&test, product).await, 9);
     let movements = test
@@ -173,8 +171,8 @@ async fn stock_is_given_back_once_and_the_order_is_refunded_from_then_on() {
         ]
     );
     assert_eq!(movements[0].order_id, Some(sold.order_id));
-    let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
-    assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
+    let ledgers = test.store.list_ledgers(None, 10, 10).await.unwrap().items;
+    assert_eq!(ledgers[0].as_ref().unwrap().flaw(), None);
 }
 
 #[tokio::test]
@@ -209,7 +207,7 @@ async fn what_an_older_build_gave_back_is_refunded_once_its_sale_is_found() {
         sold.ordered_at.as_millis() / HOUR_MS,
         sold.order_id.to_string(),
     );
-    test.operate("HDEL", &format!("applied:{bucket} {}:released", &id[6..]))
+    test.operate("HDEL", &format!("records:{bucket} {}:released", &id[6..]))
         .await;
     test.operate("DEL", "refund_order").await;
 
@@ -270,7 +268,7 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
         (format!("product:{product}"), "SET"),
         (format!("product:{product}"), "LPUSH"),
         (format!("movements:{product}"), "SET"),
-        (format!("applied:{bucket}"), "LPUSH"),
+        (format!("records:{bucket}"), "LPUSH"),
     ];
     // There is no refund yet.
     test.operate("XADD", "refund_order 1-0 a b").await;
@@ -290,154 +288,4 @@ async fn what_cannot_be_given_back_whole_is_not_given_back() {
         assert_eq!(test.dump().await, before, "{wrong} {key}");
         test.operate("RENAME", &format!("aside {key}")).await;
     }
-}
-
-fn words(answer: &Value) -> Vec<&str> {
-    answer
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["outcome"].as_str().unwrap())
-        .collect()
-}
-
-#[tokio::test]
-async fn an_operator_asks_for_outcomes_and_gives_stock_back_over_http() {
-    let service = Service::start_with(&[("REQUIRE_IDEMPOTENCY_KEY", "true")]).await;
-    let new = NewProduct {
-        name: "Tea".parse().unwrap(),
-        price: "1".parse().unwrap(),
-        quantity: 3,
-    };
-    let Once::Now(tea) = service.store().create_product(new, None).await.unwrap() else {
-        panic!("a product without a key was created before");
-    };
-    let (sold, short) = (order(tea.id, 2), order(tea.id, 9));
-    service
-        .store()
-        .apply_orders(&[sold.clone(), short.clone()], KEEP)
-        .await
-        .unwrap();
-    let asked = [sold.order_id, short.order_id, OrderId::mint()].map(|id| id.to_string());
-    let path = format!("/admin/outcomes?orders={}", asked.join(","));
-    let answer = service.get(&path).await.json();
-    assert_eq!(words(&answer), ["applied", "insufficient_stock", "unknown"]);
-    assert!(
-        answer[0]["movement_id"].as_str().unwrap().contains('-'),
-        "{answer}"
-    );
-    assert_eq!(
-        answer[1],
-        json!({ "order_id": asked[1], "outcome": "insufficient_stock" })
-    );
-
-    let give_back = async |order: &OrderCompleted| {
-        let body = json!({ "order_id": order.order_id, "product_id": order.product_id });
-        let key = [("idempotency-key", "any")];
-        service
-            .send(
-                reqwest::Method::POST,
-                "/admin/releases",
-                &key,
-                &body.to_string(),
-            )
-            .await
-    };
-    for _ in 0..2 {
-        let given = give_back(&sold).await;
-        let expected = json!({ "order_id": sold.order_id, "outcome": "released" });
-        assert_eq!((given.status, given.json()), (200, expected));
-    }
-    give_back(&short).await.problem(404, "not-found");
-    assert_eq!(words(&service.get(&path).await.json())[0], "released");
-    assert_eq!(
-        service.get(&format!("/products/{}", tea.id)).await.json()["quantity"],
-        3
-    );
-
-    let hundred_and_one = vec![asked[0].clone(); 101].join(",");
-    for orders in ["", "x", &format!("{},", asked[0]), &hundred_and_one] {
-        let refused = service
-            .get(&format!("/admin/outcomes?orders={orders}"))
-            .await;
-        refused.problem(400, "invalid-parameter");
-    }
-    service
-        .get("/admin/outcomes")
-        .await
-        .problem(400, "invalid-parameter");
-}
-
-#[tokio::test]
-async fn an_audit_names_every_stock_that_is_not_its_ledger() {
-    let service = Service::start().await;
-    let mut products = Vec::new();
-    for name in ["sound", "more", "gap", "empty"] {
-        let id = service.create(name).await;
-        service
-            .post(&format!("/products/{id}/restock"), r#"{"quantity":9}"#)
-            .await;
-        products.push(id);
-    }
-    assert_eq!(
-        service.get("/admin/audit").await.json()["differences"],
-        json!([])
-    );
-    let operate = async |words: &str| {
-        let url = service
-            .system
-            .inventory_redis()
-            .url(stack::credentials::User::Operator);
-        let redis = shared::redis::Redis::worker(&url.parse().unwrap());
-        let mut words = words.split(' ');
-        let name = if words.next() == Some("EVAL") {
-            "EVAL"
-        } else {
-            "XTRIM"
-        };
-        redis
-            .run(shared::redis::Command::new(name).args(words))
-            .await
-            .unwrap();
-    };
-    let count = async |product: &str, quantity: u32| {
-        let change = "redis.call('SET',KEYS[1],(redis.call('GET',KEYS[1]):gsub('%d+',ARGV[1],2):gsub('^%d+','2')))";
-        operate(&format!("EVAL {change} 1 product:{product} {quantity}")).await;
-    };
-    count(&products[1], 11).await;
-    operate(&format!("XTRIM movements:{} MAXLEN 0", products[3])).await;
-    // Made anew, its second movement does not follow from the first.
-    operate(&format!("XTRIM movements:{} MAXLEN 1", products[2])).await;
-    count(&products[2], 7).await;
-    service
-        .post(
-            &format!("/products/{}/restock", products[2]),
-            r#"{"quantity":1}"#,
-        )
-        .await;
-
-    let mut found = Vec::new();
-    let mut next = Some("/admin/audit?limit=1".to_owned());
-    while let Some(path) = next {
-        let page = service.get(&path).await;
-        found.extend(page.json()["differences"].as_array().unwrap().clone());
-        let link = page.header("link").strip_prefix('<');
-        next = link
-            .and_then(|link| link.strip_suffix(">; rel=\"next\""))
-            .map(str::to_owned);
-    }
-    let named: Vec<&str> = found
-        .iter()
-        .map(|found| found["product_id"].as_str().unwrap())
-        .collect();
-    assert_eq!(named, [&products[3], &products[2], &products[1]]);
-    assert_eq!(found[0]["detail"], "there are no movements");
-    assert!(
-        found[1]["detail"]
-            .as_str()
-            .unwrap()
-            .contains("does not follow"),
-        "{found:?}"
-    );
-    assert_eq!(found[2]["detail"], "the newest movement left 10");
 }

@@ -1,12 +1,9 @@
 //! What means the same is taken the same way, however it is spelled; of two values none is chosen.
 
-use inventory::domain::{NamePrefix, ProductName};
 use reqwest::Method;
 use serde_json::json;
-use shared::contract::id::Partitions;
-use shared::redis::Command;
 
-use crate::harness::{Answer, Service, TestStore};
+use crate::harness::{Answer, Service};
 
 async fn create(service: &Service, price: &str, quantity: &str) -> Answer {
     let body = format!(r#"{{"name":"Tea","price":{price},"quantity":{quantity}}}"#);
@@ -183,70 +180,6 @@ async fn the_same_request_in_another_spelling_is_the_same_intent() {
     create(r#"{"name":"Éclair","price":100.01,"quantity":5}"#)
         .await
         .problem(422, "idempotency-key-reused");
-}
-
-#[tokio::test]
-async fn a_name_is_found_however_its_accents_were_typed() {
-    let service = Service::start().await;
-    let (composed, apart) = ("%C3%89cl", "E%CC%81cl");
-    let mut names = Vec::new();
-    for name in ["E\u{301}clair", "Éclair"] {
-        let body = json!({ "name": name, "price": 1, "quantity": 1 });
-        names.push(service.post("/products", body.to_string()).await.json()["name"].clone());
-    }
-    assert_eq!(names, ["Éclair", "Éclair"]);
-    for q in [composed, apart, "e%CC%81CL"] {
-        for sort in ["name", "-created_at"] {
-            let found = service.get(&format!("/products?sort={sort}&q={q}")).await;
-            assert_eq!(
-                found.json().as_array().unwrap().len(),
-                2,
-                "{q} {sort}: {found:?}"
-            );
-        }
-    }
-    let cursor_of = async |q: &str| {
-        let page = service
-            .get(&format!("/products?sort=name&limit=1&q={q}"))
-            .await;
-        page.header("link")
-            .split("cursor=")
-            .nth(1)
-            .unwrap()
-            .to_owned()
-    };
-    assert_eq!(
-        cursor_of(composed).await,
-        cursor_of(apart).await,
-        "they are one list"
-    );
-}
-
-/// Names of stores that are older than the rules for names.
-#[tokio::test]
-async fn a_name_that_was_taken_once_stays_readable() {
-    let test = TestStore::start(Partitions::NONE).await;
-    for name in ["E\u{301}clair", "\u{200b}", "a\u{202e}b"] {
-        let id = test.product(3).await;
-        let key = format!("product:{id}");
-        let line = test
-            .operator
-            .run(Command::new("GET").key(key.as_str()))
-            .await
-            .unwrap();
-        let line = line.text().unwrap().replace("Tea\t", &format!("{name}\t"));
-        test.operator
-            .run(Command::new("SET").key(key.as_str()).arg(line))
-            .await
-            .unwrap();
-        let product = test.store.find_product(id).await.unwrap().unwrap();
-        assert_eq!((product.name.as_str(), product.quantity), (name, 3));
-    }
-    let prefix: NamePrefix = "écl".parse().unwrap();
-    assert!(
-        prefix.begins(&ProductName::stored("E\u{301}clair")),
-        "typed otherwise, and found"
-    );
 }
 
 #[tokio::test]

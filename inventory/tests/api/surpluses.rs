@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU16;
 
-use inventory::domain::{Decision, OrderRecord, Outcome, Release};
+use inventory::domain::{ApplyOutcome, Decision, OrderRecord, Release};
 use serde_json::json;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::{Partitions, ProductId};
-use shared::http::conditional::Condition;
+use shared::store::condition::Condition;
 
 use crate::harness::{KEEP, Service, TestStore, order};
 use crate::releases::{refunds, release, stock};
@@ -16,7 +16,7 @@ const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Where that begins in the id of an order by which its record is found.
 const RECORD_FROM: usize = 6;
 
-async fn apply(test: &TestStore, order: &OrderCompleted) -> Outcome {
+async fn apply(test: &TestStore, order: &OrderCompleted) -> ApplyOutcome {
     test.store
         .apply_orders(std::slice::from_ref(order), KEEP)
         .await
@@ -37,16 +37,16 @@ async fn newest_movement(test: &TestStore, product: ProductId) -> EntryId {
 async fn forget(test: &TestStore, order: &OrderCompleted) {
     let bucket = order.ordered_at.as_millis() / HOUR_MS;
     let record = order.order_id.to_string().split_off(RECORD_FROM);
-    test.operate("HDEL", &format!("applied:{bucket} {record}"))
+    test.operate("HDEL", &format!("records:{bucket} {record}"))
         .await;
 }
 
 /// Has an order take its stock twice. Answers the first movement, which the record does not name.
 pub(crate) async fn take_twice(test: &TestStore, sold: &OrderCompleted) -> EntryId {
-    assert_eq!(apply(test, sold).await, Outcome::Applied);
+    assert_eq!(apply(test, sold).await, ApplyOutcome::Applied);
     let first = newest_movement(test, sold.product_id).await;
     forget(test, sold).await;
-    assert_eq!(apply(test, sold).await, Outcome::Applied);
+    assert_eq!(apply(test, sold).await, ApplyOutcome::Applied);
     first
 }
 
@@ -66,13 +66,13 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let test = TestStore::start(partitions).await;
         let product = test.product(10).await;
         let sold = order(product, 3);
-        assert_eq!(apply(&test, &sold).await, Outcome::Applied);
+        assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
         let partition = partitions.of_product(product);
         let bucket = sold.ordered_at.as_millis() / HOUR_MS;
-        test.operate("DEL", &partition.key_of("applied", bucket))
+        test.operate("DEL", &partition.key_of("records", bucket))
             .await;
-        assert_eq!(apply(&test, &sold).await, Outcome::Applied);
+        assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         assert_eq!(stock(&test, product).await, 4);
         let second = newest_movement(&test, product).await;
         assert_eq!(
@@ -88,11 +88,11 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         assert_eq!(records, [OrderRecord::Applied(second)]);
         assert_eq!(
             apply(&test, &sold).await,
-            Outcome::Repeated(Decision::Applied)
+            ApplyOutcome::Repeated(Decision::Applied)
         );
         assert_eq!(refunds(&test, partition).await, []);
-        let standings = test.store.list_standings(None, 10, 10).await.unwrap().items;
-        assert_eq!(standings[0].as_ref().unwrap().flaw(), None);
+        let ledgers = test.store.list_ledgers(None, 10, 10).await.unwrap().items;
+        assert_eq!(ledgers[0].as_ref().unwrap().flaw(), None);
     }
 }
 
@@ -137,7 +137,7 @@ async fn a_sale_of_an_order_that_was_rejected_later_is_a_surplus() {
     forget(&test, &sold).await;
     assert_eq!(
         apply(&test, &sold).await,
-        Outcome::Rejected(RefundReason::InsufficientStock)
+        ApplyOutcome::Rejected(RefundReason::InsufficientStock)
     );
     for expected in [Release::Released, Release::Repeated] {
         assert_eq!(surplus(&test, &sold, first).await, expected);

@@ -8,50 +8,28 @@ use proof::twin::claim::{Claim, Claims};
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
 use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
+use shared::store::condition::{Condition, Versions};
 
 use crate::harness::TestStore;
+use draw::{
+    HOUR_MS, KEPT, KEPT_FROM, MOST_IN_A_BATCH, NAMES, NOTES, PLACED, PRICES, PRODUCTS, STOCKS,
+    WANTED, one,
+};
 use model::Model;
 use request::{Adjust, Apply, Create, Delete, Paid, Release, Surplus, Update, bucket};
 use sort::Sort;
 use sweep::Sweep;
 
+mod draw;
 mod layout;
 mod model;
+mod product;
 mod release;
 pub(crate) mod request;
 pub(crate) mod sort;
 pub(crate) mod sweep;
-
-/// What products are called: the same when case is folded, with spaces, and words that mean
-/// something to Redis.
-const NAMES: [&str; 8] = [
-    "Tea",
-    "TEA",
-    "tea",
-    "Green tea",
-    "Éclair",
-    "message",
-    "subscribe",
-    "0",
-];
-const PRICES: [&str; 5] = ["0.00", "0.01", "19.90", "19.91", "9999999999.99"];
-const NOTES: [&str; 3] = ["found two behind the place", "note", "-"];
-const STOCKS: [u32; 8] = [0, 1, 2, 5, 20, MAX_STOCK - 1, MAX_STOCK, MAX_STOCK + 1];
-const WANTED: [u32; 8] = [0, 1, 1, 2, 3, MAX_STOCK, MAX_STOCK + 1, u32::MAX];
-/// So few that requests meet.
-const PRODUCTS: usize = 5;
-const MOST_IN_A_BATCH: usize = 8;
-
-const HOUR_MS: u64 = 60 * 60 * 1_000;
-/// How long orders are remembered, and when they were placed: hours from now, most of them in the past.
-/// All are well away from every limit, because the twin does not know the clock to the millisecond.
-const KEPT: [u64; 2] = [2 * HOUR_MS, 30 * 24 * HOUR_MS];
-const PLACED: [i64; 12] = [0, 0, 0, 0, -1, -10, -202, -204, -960, 20, 40, 70];
-/// The first hours that a sweep keeps, likewise. A sweep up to the last one would be too late.
-const KEPT_FROM: [i64; 5] = [-2_000, -900, -203, -200, -2];
 
 /// The statement, and the ids that are played with.
 struct Inventory {
@@ -189,7 +167,7 @@ impl Inventory {
             limit: 1_000,
         };
         let call = sweep.invocation(self.model.beginning.partition);
-        let answer = self.model.sweep_applied(&sweep);
+        let answer = self.model.sweep_records(&sweep);
         self.done(call, answer, self.product(random))
     }
 
@@ -303,8 +281,4 @@ impl Inventory {
         });
         Step { call, answer, left }
     }
-}
-
-fn one<T: Clone>(random: &mut Rng, items: &[T]) -> T {
-    items[random.usize(..items.len())].clone()
 }

@@ -18,13 +18,10 @@ use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{Api, Tag};
-use crate::audit::{self, Difference, Kind, Sums};
+use crate::audit::{self, Difference, Kind, Totals};
 use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
-use crate::inventory_client::NoOffer;
-
-/// An order that changed within this time may still be on its way.
-const GRACE: Duration = Duration::from_mins(1);
+use crate::inventory_client::InventoryError;
 
 /// The operation for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
@@ -51,7 +48,7 @@ struct AuditBody {
 struct AccountBody {
     /// The totals of all orders that were ever paid, in minor units.
     charged: u64,
-    /// The totals of those that were refunded, in minor units.
+    /// The totals of the orders that were refunded, in minor units.
     refunded: u64,
 }
 
@@ -103,12 +100,15 @@ enum AuditResponse {
     ),
 }
 
+/// An order that changed within this time may still be on its way.
+const GRACE: Duration = Duration::from_mins(1);
+
 #[OpenApi]
 impl AdminApi {
     /// Compare orders with what inventory knows of them.
     ///
-    /// One page of the orders, the newest first. One that changed within the last minute may still
-    /// be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
+    /// One page of the orders, the newest first. An order that changed within the last minute may
+    /// still be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
     /// of inventory and the account as well, and repairs what is safe to repair.
     #[oai(
         path = "/admin/audit",
@@ -130,7 +130,7 @@ impl AdminApi {
         } = &self.0;
         let listing = Listing::at("/admin/audit");
         let position = listing.position(cursor.0.as_deref())?;
-        let mut sums = self.sums().await?;
+        let mut totals = self.totals().await?;
         let page = store.list_records(None, position, limit.0.get()).await?;
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
@@ -138,31 +138,31 @@ impl AdminApi {
             .outcomes(&ids, &visit.context)
             .await
             .map_err(cannot_ask)?;
-        let settled = sums.read_at().earlier_by(GRACE);
+        let unchanged_since = totals.read_at().earlier_by(GRACE);
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {
             if let Found::Order(order) = found {
-                sums.add(store.own.partitions().of_order(*id), order);
+                totals.add(store.own.partitions().of_order(*id), order);
             }
-            let found = audit::of_record(*id, found, outcome, settled);
+            let found = audit::compare_record(*id, found, outcome, unchanged_since);
             differences.extend(
                 found
                     .into_iter()
                     .filter_map(|found| DifferenceBody::of(*id, found)),
             );
         }
-        let body = AuditBody::new(items.len(), &sums, differences);
+        let body = AuditBody::new(items.len(), &totals, differences);
         Ok(AuditResponse::Page(Json(body), listing.link(limit.0, next)))
     }
 }
 
 impl AdminApi {
     /// The accounts of all partitions, and no orders yet.
-    async fn sums(&self) -> Result<Sums, RedisError> {
+    async fn totals(&self) -> Result<Totals, RedisError> {
         let store = &self.0.store;
         let read = async |partition| Ok((partition, store.read_account(partition).await?));
         let accounts = all(store.own.partitions().all().map(read)).await;
-        Ok(Sums::beside(
+        Ok(Totals::beside(
             accounts
                 .into_iter()
                 .collect::<Result<Vec<_>, RedisError>>()?,
@@ -170,18 +170,19 @@ impl AdminApi {
     }
 }
 
-/// Unlike a price, what became of orders is needed by nobody but whoever asks here.
-fn cannot_ask(no_offer: NoOffer) -> Problem {
+/// The same kinds of problem as for a missing price. The detail names what was asked for: the outcomes of
+/// orders.
+fn cannot_ask(error: InventoryError) -> Problem {
     Problem::new(
-        Problem::from(no_offer).kind(),
-        "inventory cannot say what became of the orders",
+        Problem::from(error).kind(),
+        "inventory cannot tell the outcomes of the orders",
     )
     .retry_after(OPEN_FOR)
 }
 
 impl AuditBody {
-    fn new(orders: usize, sums: &Sums, differences: Vec<DifferenceBody>) -> Self {
-        let ((charged, refunded), account) = (sums.totals(), sums.accounts());
+    fn new(orders: usize, totals: &Totals, differences: Vec<DifferenceBody>) -> Self {
+        let ((charged, refunded), account) = (totals.orders(), totals.accounts());
         let account = AccountBody {
             charged: account.0,
             refunded: account.1,

@@ -1,268 +1,92 @@
 //! The life of an order, step by step, from both services.
 
-use poem_openapi::Object;
-use poem_openapi::types::Example;
-use serde::Serialize;
-use shared::contract::event::{Event, OrderCompleted, RefundOrder};
+use std::sync::Arc;
+
+use poem::web::Data;
+use poem_openapi::OpenApi;
 use shared::contract::id::OrderId;
-use shared::contract::time::Timestamp;
-use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
+use shared::http::json::Json;
+use shared::http::parameter::Path;
+use shared::http::problem::Problem;
+use shared::http::request::Visit;
 use shared::stream::entry_state::EntryState;
 
-use crate::api::body::StatusBody;
+mod body;
+
+use self::body::TimelineBody;
+use super::{Api, Tag, not_found};
 use crate::domain::{Order, OrderStatus};
-use crate::inventory_client::{InventoryClient, Movement};
-use crate::settlement::Settlements;
 
-/// The life of an order.
-#[derive(Debug, Serialize, Object)]
-#[oai(rename = "Timeline", skip_serializing_if_is_none, example)]
-pub(super) struct TimelineBody {
-    /// The order.
-    order_id: OrderId,
-    /// Where it is in its life.
-    status: StatusBody,
-    /// The id of the request that placed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
-    /// The trace of that request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<String>,
-    /// What happened, each step after its cause. Times are those of the store that took the step.
-    steps: Vec<StepBody>,
-    /// What is missing, and why: `store` (how far the events are could not be asked), `inventory`
-    /// (the movement of stock could not be asked) or `record` (the order is so old that inventory may
-    /// have forgotten its movement). Empty when everything is here.
-    degraded: Vec<String>,
-}
+/// The operation that tells the life of an order.
+pub(super) struct TimelineApi(pub(super) Api);
 
-/// A step in the life of an order.
-#[derive(Debug, Serialize, Object)]
-#[oai(rename = "Step", skip_serializing_if_is_none, example)]
-pub(super) struct StepBody {
-    /// `order.created`, `order.paid`, `stock.taken`, `order.cancelled` or `order.refunded`.
-    #[serde(rename = "type")]
-    #[oai(rename = "type")]
-    kind: String,
-    /// When.
-    at: Timestamp,
-    /// Why the order was refunded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    /// The event between the services that belongs to the step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<EventBody>,
-    /// What inventory did to its stock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    movement: Option<StepMovement>,
-}
-
-/// An event between the services.
-#[derive(Debug, Serialize, Object)]
-#[oai(rename = "StepEvent", skip_serializing_if_is_none, example)]
-pub(super) struct EventBody {
-    /// `ce_id` of the event.
-    id: String,
-    /// The stream that carried it.
-    stream: String,
-    /// Its entry in that stream.
-    entry_id: String,
-    /// The consumer group that acts on it.
-    group: String,
-    /// `waiting` (nobody was given it yet), `pending` (a consumer has it), `acknowledged` (it was
-    /// acted on) or `unknown`.
-    delivery: String,
-    /// How often it was given to a consumer: 0 while it waits. Redis keeps no count of what is
-    /// acknowledged, which was at least once; then this is absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deliveries: Option<u64>,
-}
-
-/// What inventory did to its stock.
-#[derive(Debug, Serialize, Object)]
-#[oai(example)]
-pub(super) struct StepMovement {
-    /// Its id in the movements of the product.
-    id: String,
-    /// Pieces that came (or went, below zero).
-    delta: i64,
-    /// Pieces on hand after it.
-    balance: u64,
-}
-
-/// Puts the life of an order together. Whatever cannot be asked is left out, and named.
-pub(super) async fn timeline(
-    order: &Order,
-    settlements: &Settlements,
-    partition: shared::contract::id::Partition,
-    inventory: &InventoryClient,
-    context: &RequestContext,
-) -> TimelineBody {
-    let mut degraded = Vec::new();
-    let entry = order
-        .trail
-        .completed_entry
-        .as_ref()
-        .and_then(|entry| entry.parse().ok());
-    let state = match entry {
-        None => EntryState::Unknown,
-        Some(entry) => settlements
-            .entry_state(partition, entry)
-            .await
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot tell how far an event is");
-                degraded.push("store".to_owned());
-                EntryState::Unknown
-            }),
-    };
-    // Before it is paid, inventory knows nothing of it.
-    let movement = if order.paid_at.is_none() {
-        None
-    } else {
-        let asked = inventory
-            .movement(order.wanted.product_id, order.id, context)
-            .await;
-        asked.unwrap_or_else(|_| {
-            degraded.push("inventory".to_owned());
-            None
-        })
-    };
-    if order.status == OrderStatus::Paid && movement.is_none() && degraded.is_empty() {
-        let forgotten = settlements.is_old(partition, order).await;
-        degraded.extend(forgotten.then(|| "record".to_owned()));
+#[OpenApi]
+impl TimelineApi {
+    /// Get the life of an order, step by step, from both services.
+    ///
+    /// While inventory cannot be asked, its part is missing and `degraded` says so.
+    #[oai(
+        path = "/orders/:id/timeline",
+        method = "get",
+        tag = "Tag::Orders",
+        operation_id = "getTimeline"
+    )]
+    async fn get_timeline(
+        &self,
+        visit: Data<&Arc<Visit>>,
+        /// The order.
+        id: Path<OrderId>,
+    ) -> Result<Json<TimelineBody>, Problem> {
+        let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
+        Ok(Json(self.timeline(&order, &visit.context).await))
     }
-    TimelineBody {
-        order_id: order.id,
-        status: order.status.into(),
-        request_id: order.trail.request_id.as_ref().map(ToString::to_string),
-        trace_id: order
+}
+
+impl TimelineApi {
+    /// Puts the life of an order together. A part that cannot be asked is left out, and named.
+    async fn timeline(&self, order: &Order, context: &RequestContext) -> TimelineBody {
+        let Api {
+            store,
+            inventory,
+            finality,
+            ..
+        } = &self.0;
+        let stock_acks = &finality.stock_acks;
+        let partition = store.own.partitions().of_order(order.id);
+        let mut degraded = Vec::new();
+        let entry = order
             .trail
-            .traceparent
+            .completed_entry
             .as_ref()
-            .map(|trace| trace.trace_id().to_owned()),
-        steps: steps(order, state, movement),
-        degraded,
-    }
-}
-
-fn steps(order: &Order, state: EntryState, movement: Option<Movement>) -> Vec<StepBody> {
-    let completed = event::<OrderCompleted>(
-        order.trail.completed_entry.as_deref(),
-        format!("{}:completed", order.id),
-        state,
-    );
-    // It was acted on, or the order would not be refunded.
-    let refund = event::<RefundOrder>(
-        order.trail.refund_entry.as_deref(),
-        format!("{}:refund", order.id),
-        EntryState::Acknowledged,
-    );
-    let paid = order.paid_at.map(|at| StepBody {
-        event: completed,
-        ..step("order.paid", at)
-    });
-    let taken = movement.map(
-        |Movement {
-             id,
-             delta,
-             balance,
-             at,
-         }| StepBody {
-            movement: Some(StepMovement { id, delta, balance }),
-            ..step("stock.taken", at)
-        },
-    );
-    let cancelled = order.cancelled_at.map(|at| step("order.cancelled", at));
-    let refunded = order.refunded_at.map(|at| StepBody {
-        reason: order.reason.map(|reason| reason.to_string()),
-        event: refund,
-        ..step("order.refunded", at)
-    });
-    let created = Some(step("order.created", order.created_at));
-    [created, paid, taken, cancelled, refunded]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn step(kind: &str, at: Timestamp) -> StepBody {
-    StepBody {
-        kind: kind.to_owned(),
-        at,
-        reason: None,
-        event: None,
-        movement: None,
-    }
-}
-
-fn event<E: Event>(entry_id: Option<&str>, id: String, state: EntryState) -> Option<EventBody> {
-    let (delivery, deliveries) = match state {
-        EntryState::Waiting => ("waiting", Some(0)),
-        EntryState::Pending { deliveries } => ("pending", Some(deliveries)),
-        EntryState::Acknowledged => ("acknowledged", None),
-        EntryState::Unknown => ("unknown", None),
-    };
-    Some(EventBody {
-        id,
-        stream: E::STREAM.to_owned(),
-        entry_id: entry_id?.to_owned(),
-        group: E::GROUP.to_owned(),
-        delivery: delivery.to_owned(),
-        deliveries,
-    })
-}
-
-impl Example for TimelineBody {
-    fn example() -> Self {
-        let taken = StepBody {
-            movement: Some(StepMovement::example()),
-            ..step("stock.taken", Timestamp::EXAMPLE)
+            .and_then(|entry| entry.parse().ok());
+        let state = match entry {
+            None => EntryState::Unknown,
+            Some(entry) => stock_acks
+                .entry_state(partition, entry)
+                .await
+                .unwrap_or_else(|error| {
+                    tracing::warn!(%error, "cannot tell how far an event is");
+                    degraded.push("store".to_owned());
+                    EntryState::Unknown
+                }),
         };
-        Self {
-            order_id: OrderId::EXAMPLE,
-            status: StatusBody::Paid,
-            request_id: Some(RequestId::example().to_string()),
-            trace_id: Some(TraceParent::example().trace_id().to_owned()),
-            steps: vec![
-                step("order.created", Timestamp::EXAMPLE),
-                StepBody::example(),
-                taken,
-            ],
-            degraded: Vec::new(),
+        // inventory knows nothing of an order that is not paid.
+        let movement = if order.paid_at.is_none() {
+            None
+        } else {
+            let asked = inventory
+                .movement(order.wanted.product_id, order.id, context)
+                .await;
+            asked.unwrap_or_else(|_| {
+                degraded.push("inventory".to_owned());
+                None
+            })
+        };
+        if order.status == OrderStatus::Paid && movement.is_none() && degraded.is_empty() {
+            let forgotten = stock_acks.is_old(partition, order).await;
+            degraded.extend(forgotten.then(|| "record".to_owned()));
         }
-    }
-}
-
-impl Example for StepBody {
-    fn example() -> Self {
-        Self {
-            event: Some(EventBody::example()),
-            ..step("order.paid", Timestamp::EXAMPLE)
-        }
-    }
-}
-
-impl Example for EventBody {
-    fn example() -> Self {
-        Self {
-            id: format!("{}:completed", OrderId::EXAMPLE),
-            stream: OrderCompleted::STREAM.to_owned(),
-            entry_id: format!("{}-0", Timestamp::EXAMPLE.as_millis()),
-            group: OrderCompleted::GROUP.to_owned(),
-            delivery: "acknowledged".to_owned(),
-            deliveries: None,
-        }
-    }
-}
-
-impl Example for StepMovement {
-    fn example() -> Self {
-        let id = format!("{}-1", Timestamp::EXAMPLE.as_millis());
-        Self {
-            id,
-            delta: -2,
-            balance: 40,
-        }
+        TimelineBody::new(order, state, movement, degraded)
     }
 }

@@ -10,10 +10,6 @@ use shared::contract::time::Timestamp;
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
 
-/// Longer than it takes to read all orders after their account: what happened later than that did not
-/// happen meanwhile.
-const LONGEST_WALK: Duration = Duration::from_hours(1);
-
 /// Follows a ledger from its newest movement to its oldest.
 #[derive(Debug)]
 pub struct Ledger {
@@ -25,19 +21,24 @@ pub struct Ledger {
 
 /// Adds up orders, to be compared with the account at the time it was read.
 #[derive(Clone, Debug)]
-pub struct Sums {
-    accounts: BTreeMap<Partition, (Account, Sum, Sum)>,
+pub struct Totals {
+    accounts: BTreeMap<Partition, (Account, Total, Total)>,
 }
 
-/// A sum that is known up to what happened in the very millisecond.
+/// A sum of orders beside an account. Whether the account counts an order of the millisecond in which it
+/// was read is unknown.
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    least: u64,
-    maybe: u64,
+struct Total {
+    certain: u64,
+    same_instant: u64,
 }
+
+/// Longer than it takes to read all orders after their account. No order that was read can have a later
+/// time, unless the clock of the store was ahead.
+const LONGEST_WALK: Duration = Duration::from_hours(1);
 
 impl Ledger {
-    /// The ledger of a product with so many pieces on hand.
+    /// The ledger of a product with `stock` pieces on hand.
     pub fn new(stock: i64) -> Self {
         Self {
             stock,
@@ -78,10 +79,10 @@ impl Ledger {
     }
 }
 
-impl Sums {
-    /// Sums of no orders yet, beside these accounts.
+impl Totals {
+    /// Totals of no orders yet, beside these accounts.
     pub fn beside(accounts: impl IntoIterator<Item = (Partition, Account)>) -> Self {
-        let zero = Sum::default();
+        let zero = Total::default();
         let accounts = accounts
             .into_iter()
             .map(|(partition, read)| (partition, (read, zero, zero)));
@@ -96,7 +97,7 @@ impl Sums {
         times.min().unwrap_or(Timestamp::from_millis(0))
     }
 
-    /// What was charged and refunded in all, by the accounts.
+    /// The sums that were charged and refunded, by the accounts.
     pub fn accounts(&self) -> (u64, u64) {
         let accounts = self.accounts.values().map(|(account, ..)| account);
         accounts.fold((0, 0), |(charged, refunded), account| {
@@ -107,14 +108,14 @@ impl Sums {
         })
     }
 
-    /// What was charged and refunded in all, by the orders.
-    pub fn totals(&self) -> (u64, u64) {
+    /// The sums that were charged and refunded, by the orders.
+    pub fn orders(&self) -> (u64, u64) {
         self.accounts
             .values()
             .fold((0, 0), |(paid, back), (_, charged, refunded)| {
                 (
-                    paid.saturating_add(charged.least),
-                    back.saturating_add(refunded.least),
+                    paid.saturating_add(charged.certain),
+                    back.saturating_add(refunded.certain),
                 )
             })
     }
@@ -128,7 +129,7 @@ impl Sums {
         }
     }
 
-    /// Whatever account is not the sum of its orders.
+    /// The accounts that are not the sums of their orders.
     pub fn differences(&self) -> impl Iterator<Item = Difference> {
         self.accounts
             .values()
@@ -141,26 +142,29 @@ impl Sums {
     }
 }
 
-impl Sum {
-    /// Adds what happened `when`, if that was before the account was read. What happened at a time still
-    /// to come may have been before: the clock of the store was ahead then.
+impl Total {
+    /// Adds a payment or refund of the time `when`, if that is before the account was read. A time far in
+    /// the future may be one from before too: the clock of the store was ahead then.
     fn add(&mut self, when: Option<Timestamp>, read: Timestamp, total: u64) {
         match when {
-            Some(when) if when < read => self.least = self.least.saturating_add(total),
+            Some(when) if when < read => self.certain = self.certain.saturating_add(total),
             Some(when) if when == read || when > read.later_by(LONGEST_WALK) => {
-                self.maybe = self.maybe.saturating_add(total);
+                self.same_instant = self.same_instant.saturating_add(total);
             }
             _ => {}
         }
     }
 
     fn compare(self, name: &str, account: u64) -> Option<Difference> {
-        let Self { least, maybe } = self;
-        if (least..=least.saturating_add(maybe)).contains(&account) {
+        let Self {
+            certain,
+            same_instant,
+        } = self;
+        if (certain..=certain.saturating_add(same_instant)).contains(&account) {
             return None;
         }
         let (kind, order_id, product_id) = (Kind::WrongAccount, None, None);
-        let (sum, account) = (decimal(least), decimal(account));
+        let (sum, account) = (decimal(certain), decimal(account));
         let detail = format!("{account} {name}, and the orders add up to {sum}");
         Some(Difference {
             kind,
@@ -223,7 +227,7 @@ mod tests {
             prop_assert_eq!(flaw(&balances, stock, None), None);
             prop_assert!(flaw(&balances, stock + 1, None).is_some());
             let place = place.index(balances.len());
-            // What was before the oldest movement nobody knows.
+            // The balance before the oldest movement is unknown.
             prop_assert_eq!(flaw(&balances, stock, Some(place)).is_some(), place > 0);
         }
 
@@ -236,19 +240,19 @@ mod tests {
             let counted = counted.min(at);
             let partition = Partitions::NONE.all().next().unwrap();
             let charged = (before + counted) * 100;
-            let sums = |charged| {
+            let totals = |charged| {
                 let account = Account { at: Timestamp::from_millis(READ), charged, refunded: 0 };
-                let mut sums = Sums::beside([(partition, account)]);
+                let mut totals = Totals::beside([(partition, account)]);
                 let times = [(READ - 1, before), (READ, at), (READ + 1, after)];
                 for (time, count) in times {
-                    (0..count).for_each(|_| sums.add(partition, &order(time, Some(READ + 1))));
+                    (0..count).for_each(|_| totals.add(partition, &order(time, Some(READ + 1))));
                 }
-                sums
+                totals
             };
-            prop_assert_eq!(sums(charged).differences().count(), 0);
-            prop_assert_eq!(sums(before * 100 + at * 100 + off).differences().count(), 1);
+            prop_assert_eq!(totals(charged).differences().count(), 0);
+            prop_assert_eq!(totals(before * 100 + at * 100 + off).differences().count(), 1);
             if before > 0 {
-                prop_assert_eq!(sums(before * 100 - off.min(100)).differences().count(), 1);
+                prop_assert_eq!(totals(before * 100 - off.min(100)).differences().count(), 1);
             }
         }
     }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 
-use super::{GivenBack, Outcome};
+use super::GivenBack;
+use crate::domain::OrderRecord;
 
 /// The releases in the ledger of one product, followed from the newest movement to the oldest.
 #[derive(Debug, Default)]
@@ -26,10 +27,10 @@ impl Returns {
 
     /// What was given back after this sale, which is the next older movement. The sale that the
     /// record of the order names keeps its stock.
-    pub fn of(&mut self, order: OrderId, movement: EntryId, outcome: Outcome) -> GivenBack {
+    pub fn of(&mut self, order: OrderId, movement: EntryId, outcome: OrderRecord) -> GivenBack {
         match self.0.get_mut(&order) {
             None => GivenBack::Nothing,
-            Some(released) if released.open > 0 && outcome != Outcome::Applied(movement) => {
+            Some(released) if released.open > 0 && outcome != OrderRecord::Applied(movement) => {
                 released.open -= 1;
                 GivenBack::ThisSale
             }
@@ -48,11 +49,11 @@ mod tests {
         let [first, second, third] = [1, 2, 3].map(EntryId::first_of);
         let mut returns = Returns::default();
         assert_eq!(
-            returns.of(order, third, Outcome::Released),
+            returns.of(order, third, OrderRecord::Released),
             GivenBack::Nothing
         );
         returns.push(order);
-        let outcome = Outcome::Applied(third);
+        let outcome = OrderRecord::Applied(third);
         assert_eq!(returns.of(order, third, outcome), GivenBack::OtherSale);
         assert_eq!(returns.of(other, second, outcome), GivenBack::Nothing);
         assert_eq!(returns.of(order, second, outcome), GivenBack::ThisSale);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use shared::contract::event::RefundReason;
+
 use super::*;
 use crate::domain::{PlaceOrder, Quote};
 
@@ -17,13 +19,13 @@ const STATUSES: [OrderStatus; 4] = [
     OrderStatus::Cancelled,
     OrderStatus::Refunded,
 ];
-const OUTCOMES: [Outcome; 6] = [
-    Outcome::Applied(MOVEMENT),
-    Outcome::Rejected(RefundReason::InsufficientStock),
-    Outcome::Rejected(RefundReason::ProductNotFound),
-    Outcome::Released,
-    Outcome::Forgotten,
-    Outcome::Unknown,
+const OUTCOMES: [OrderRecord; 6] = [
+    OrderRecord::Applied(MOVEMENT),
+    OrderRecord::Rejected(RefundReason::InsufficientStock),
+    OrderRecord::Rejected(RefundReason::ProductNotFound),
+    OrderRecord::Released,
+    OrderRecord::Forgotten,
+    OrderRecord::Unknown,
 ];
 
 const GIVEN_BACK: [GivenBack; 3] = [
@@ -53,8 +55,8 @@ fn order(status: OrderStatus, quantity: u32, age: i64) -> Order {
 }
 
 /// The promise, in other words: paid with its stock taken, or the stock untouched.
-fn agrees(status: OrderStatus, outcome: Outcome) -> bool {
-    let taken = matches!(outcome, Outcome::Applied(_));
+fn agrees(status: OrderStatus, outcome: OrderRecord) -> bool {
+    let taken = matches!(outcome, OrderRecord::Applied(_));
     match status {
         OrderStatus::Pending => false,
         // It is too young to be forgotten.
@@ -64,11 +66,15 @@ fn agrees(status: OrderStatus, outcome: Outcome) -> bool {
 }
 
 /// What a remedy leads to, by the rules of both services.
-fn remedied(remedy: Remedy, status: OrderStatus, outcome: Outcome) -> (OrderStatus, Outcome) {
+fn remedied(
+    remedy: Remedy,
+    status: OrderStatus,
+    outcome: OrderRecord,
+) -> (OrderStatus, OrderRecord) {
     match (remedy, outcome) {
-        (Remedy::EmitAgain, Outcome::Unknown) => (status, Outcome::Applied(MOVEMENT)),
+        (Remedy::EmitAgain, OrderRecord::Unknown) => (status, OrderRecord::Applied(MOVEMENT)),
         (Remedy::EmitAgain, _) => (OrderStatus::Refunded, outcome),
-        (Remedy::Release, _) => (status, Outcome::Released),
+        (Remedy::Release, _) => (status, OrderRecord::Released),
         (Remedy::ReleaseSurplus, _) => unreachable!("no order alone shows a surplus"),
     }
 }
@@ -78,7 +84,7 @@ fn an_order_may_be_forgotten_once_it_is_older_than_the_shortest_memory_and_not_b
     let kinds = |age: Duration| {
         let age = i64::try_from(age.as_millis()).unwrap();
         let order = order(OrderStatus::Paid, 1, age);
-        let found = of_order(&order, Outcome::Forgotten, SETTLED);
+        let found = compare_order(&order, OrderRecord::Forgotten, SETTLED);
         found
             .into_iter()
             .map(|found| found.kind)
@@ -106,12 +112,12 @@ proptest! {
         quantity in 1_u32..1_000,
         age in -100_000_i64..100_000,
     ) {
-        let found = of_order(&order(status, quantity, age), outcome, SETTLED);
+        let found = compare_order(&order(status, quantity, age), outcome, SETTLED);
         let expected = age > 0 && !agrees(status, outcome);
         prop_assert_eq!(found.len(), usize::from(expected), "{:?}", found);
         for remedy in found.iter().filter_map(|found| found.kind.remedy()) {
             let (status, outcome) = remedied(remedy, status, outcome);
-            prop_assert_eq!(of_order(&order(status, quantity, age), outcome, SETTLED), []);
+            prop_assert_eq!(compare_order(&order(status, quantity, age), outcome, SETTLED), []);
         }
     }
 
@@ -122,7 +128,7 @@ proptest! {
     ) {
         let mut order = order(OrderStatus::Paid, quantity, age);
         order.quote.total = order.quote.total.plus("0.01".parse().unwrap()).unwrap();
-        let found = of_order(&order, Outcome::Applied(MOVEMENT), SETTLED);
+        let found = compare_order(&order, OrderRecord::Applied(MOVEMENT), SETTLED);
         let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
         prop_assert_eq!(kinds, [Kind::WrongTotal]);
     }
@@ -141,19 +147,19 @@ proptest! {
         let product_id = if same_product { ProductId::EXAMPLE } else { ProductId::mint() };
         let movement = EntryId { sequence, ..MOVEMENT };
         let sale = Sale { product_id, order_id: order.id, movement, delta, counted };
-        let found = of_sale(&sale, known.then_some(&order), outcome, given_back);
+        let found = compare_sale(&sale, known.then_some(&order), outcome, given_back);
         let kinds: Vec<Kind> = found.iter().map(|found| found.kind).collect();
-        let named = outcome == Outcome::Applied(movement);
+        let named = outcome == OrderRecord::Applied(movement);
         let is_known_surplus = match outcome {
-            Outcome::Applied(_) => !named,
-            Outcome::Rejected(_) => true,
-            Outcome::Released => given_back == GivenBack::OtherSale,
-            Outcome::Forgotten | Outcome::Unknown => false,
+            OrderRecord::Applied(_) => !named,
+            OrderRecord::Rejected(_) => true,
+            OrderRecord::Released => given_back == GivenBack::OtherSale,
+            OrderRecord::Forgotten | OrderRecord::Unknown => false,
         };
         let open = given_back != GivenBack::ThisSale;
         let surplus = open && is_known_surplus && !counted;
         prop_assert_eq!(kinds.contains(&Kind::SoldTwice), surplus);
-        let unrecorded = open && (outcome == Outcome::Unknown || is_known_surplus && counted);
+        let unrecorded = open && (outcome == OrderRecord::Unknown || is_known_surplus && counted);
         prop_assert_eq!(kinds.contains(&Kind::UnrecordedSale), unrecorded);
         prop_assert_eq!(kinds.contains(&Kind::UnknownOrder), !known && named);
         let other = known && !(same_product && delta == -i64::from(quantity));

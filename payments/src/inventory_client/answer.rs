@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use shared::contract::id::{OrderId, ProductId};
 
-use super::{MAX_ANSWER_BYTES, Movement, NoOffer, Offer};
+use super::{InventoryError, MAX_ANSWER_BYTES, Movement, Offer};
 
 /// The part of a product that matters here. The price is kept as text until it is read exactly.
 #[derive(Deserialize)]
@@ -37,11 +37,11 @@ pub(super) struct Answered {
 }
 
 /// Why there is no answer.
-pub(super) fn no_answer(error: &reqwest::Error) -> NoOffer {
+pub(super) fn no_answer(error: &reqwest::Error) -> InventoryError {
     if error.is_timeout() && !error.is_connect() {
-        return NoOffer::TooSlow;
+        return InventoryError::TooSlow;
     }
-    NoOffer::Unavailable(reason(error).to_owned())
+    InventoryError::Unavailable(reason(error).to_owned())
 }
 
 /// Why nothing was answered. The texts of the libraries, some of which repeat the URL, are not for
@@ -67,7 +67,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
 }
 
 /// What was answered, where it is an answer.
-pub(super) async fn read(response: Response) -> Result<Answered, NoOffer> {
+pub(super) async fn read(response: Response) -> Result<Answered, InventoryError> {
     let status = response.status();
     let content_type = response
         .headers()
@@ -91,11 +91,15 @@ pub(super) async fn read(response: Response) -> Result<Answered, NoOffer> {
                 cursor,
             })
         }
-        (StatusCode::NOT_FOUND, shared::http::problem::PROBLEM_JSON) => Err(NoOffer::NotFound),
-        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Err(NoOffer::Unavailable(status.to_string()))
+        (StatusCode::NOT_FOUND, shared::http::problem::PROBLEM_JSON) => {
+            Err(InventoryError::NotFound)
         }
-        (status, content_type) => Err(NoOffer::Nonsense(format!("{status} with {content_type:?}"))),
+        (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+            Err(InventoryError::Unavailable(status.to_string()))
+        }
+        (status, content_type) => Err(InventoryError::Nonsense(format!(
+            "{status} with {content_type:?}"
+        ))),
     }
 }
 
@@ -108,12 +112,12 @@ fn next_cursor(link: &str) -> Option<String> {
 }
 
 /// Reads the body, and stops where it becomes larger than any product.
-async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
+async fn body(mut response: Response) -> Result<Vec<u8>, InventoryError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_ANSWER_BYTES {
-            return Err(NoOffer::Nonsense(format!(
+            return Err(InventoryError::Nonsense(format!(
                 "more than {MAX_ANSWER_BYTES} bytes"
             )));
         }
@@ -121,10 +125,10 @@ async fn body(mut response: Response) -> Result<Vec<u8>, NoOffer> {
     Ok(body)
 }
 
-pub(super) fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> {
+pub(super) fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, InventoryError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
     if answer.id.parse() != Ok(id) {
-        return Err(NoOffer::Nonsense(
+        return Err(InventoryError::Nonsense(
             "another product than asked for".to_owned(),
         ));
     }
@@ -139,14 +143,17 @@ pub(super) fn parse_offer(body: &[u8], id: ProductId) -> Result<Offer, NoOffer> 
     })
 }
 
-pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movement>, NoOffer> {
+pub(super) fn parse_movement(
+    body: &[u8],
+    order: OrderId,
+) -> Result<Option<Movement>, InventoryError> {
     let answers: Vec<MovementAnswer<'_>> =
         serde_json::from_slice(body).map_err(|error| nonsense(&error))?;
     let Some(answer) = answers.into_iter().next() else {
         return Ok(None);
     };
     if answer.order_id.parse() != Ok(order) {
-        return Err(NoOffer::Nonsense(
+        return Err(InventoryError::Nonsense(
             "the movement of another order".to_owned(),
         ));
     }
@@ -159,8 +166,8 @@ pub(super) fn parse_movement(body: &[u8], order: OrderId) -> Result<Option<Movem
     }))
 }
 
-pub(super) fn nonsense(error: &dyn std::fmt::Display) -> NoOffer {
-    NoOffer::Nonsense(error.to_string())
+pub(super) fn nonsense(error: &dyn std::fmt::Display) -> InventoryError {
+    InventoryError::Nonsense(error.to_string())
 }
 
 #[cfg(test)]
@@ -191,15 +198,15 @@ mod tests {
         ] {
             let nonsense = parse_offer(answer(price, quantity).as_bytes(), id);
             assert!(
-                matches!(nonsense, Err(NoOffer::Nonsense(_))),
+                matches!(nonsense, Err(InventoryError::Nonsense(_))),
                 "{price} {quantity}"
             );
         }
         let other = parse_offer(answer("1", "1").as_bytes(), ProductId::mint());
-        assert!(matches!(other, Err(NoOffer::Nonsense(_))));
+        assert!(matches!(other, Err(InventoryError::Nonsense(_))));
         assert!(matches!(
             parse_offer(b"<html>", id),
-            Err(NoOffer::Nonsense(_))
+            Err(InventoryError::Nonsense(_))
         ));
     }
 }

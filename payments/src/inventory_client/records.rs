@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::http::page::MAX_LIMIT;
-use shared::http::request::RequestContext;
 
 use super::answer::{Answered, nonsense};
-use super::{InventoryClient, NoOffer};
-use crate::audit::Outcome;
+use super::{InventoryClient, InventoryError};
+use crate::domain::OrderRecord;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub enum Cause {
     Sale(OrderId),
     /// The stock of an order came back.
     Release(OrderId),
-    /// Somebody counted.
+    /// The pieces were counted.
     Count,
     /// Something else.
     Other,
@@ -83,12 +83,12 @@ struct MovementAnswer {
 }
 
 impl InventoryClient {
-    /// What became of each of these orders, at most [`MAX_LIMIT`].
+    /// The records of these orders, at most [`MAX_LIMIT`].
     pub async fn outcomes(
         &self,
         orders: &[OrderId],
         context: &RequestContext,
-    ) -> Result<Vec<Outcome>, NoOffer> {
+    ) -> Result<Vec<OrderRecord>, InventoryError> {
         if orders.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,7 +108,7 @@ impl InventoryClient {
         &self,
         cursor: Option<&str>,
         context: &RequestContext,
-    ) -> Result<Page<Stock>, NoOffer> {
+    ) -> Result<Page<Stock>, InventoryError> {
         self.page(&["products"], cursor, context, |answer: ProductAnswer| {
             answer.read()
         })
@@ -120,7 +120,7 @@ impl InventoryClient {
         &self,
         product: ProductId,
         context: &RequestContext,
-    ) -> Result<Option<Stock>, NoOffer> {
+    ) -> Result<Option<Stock>, InventoryError> {
         let url = self.0.url(&["products", &product.to_string()])?;
         let read = |answer: &Answered| parse::<ProductAnswer>(answer)?.read().map(Some);
         none_if_missing(
@@ -137,7 +137,7 @@ impl InventoryClient {
         product: ProductId,
         cursor: Option<&str>,
         context: &RequestContext,
-    ) -> Result<Option<Page<LedgerEntry>>, NoOffer> {
+    ) -> Result<Option<Page<LedgerEntry>>, InventoryError> {
         let path = ["products", &product.to_string(), "movements"];
         let page = self.page(&path, cursor, context, |answer: MovementAnswer| {
             answer.read()
@@ -151,7 +151,7 @@ impl InventoryClient {
         order: OrderId,
         product: ProductId,
         context: &RequestContext,
-    ) -> Result<bool, NoOffer> {
+    ) -> Result<bool, InventoryError> {
         let body = json!({ "order_id": order, "product_id": product });
         self.give_back("releases", order, &body, context).await
     }
@@ -163,7 +163,7 @@ impl InventoryClient {
         product: ProductId,
         movement: EntryId,
         context: &RequestContext,
-    ) -> Result<bool, NoOffer> {
+    ) -> Result<bool, InventoryError> {
         let movement = movement.to_string();
         let body = json!({ "order_id": order, "product_id": product, "movement_id": movement });
         self.give_back("surpluses", order, &body, context).await
@@ -175,7 +175,7 @@ impl InventoryClient {
         order: OrderId,
         body: &Value,
         context: &RequestContext,
-    ) -> Result<bool, NoOffer> {
+    ) -> Result<bool, InventoryError> {
         let (url, body) = (self.0.url(&["admin", what])?, body.to_string());
         let read = |answer: &Answered| parse_outcomes_one(answer, order);
         let given = self
@@ -190,8 +190,8 @@ impl InventoryClient {
         path: &[&str],
         cursor: Option<&str>,
         context: &RequestContext,
-        read: impl Fn(A) -> Result<T, NoOffer>,
-    ) -> Result<Page<T>, NoOffer> {
+        read: impl Fn(A) -> Result<T, InventoryError>,
+    ) -> Result<Page<T>, InventoryError> {
         let mut url = self.0.url(path)?;
         url.query_pairs_mut()
             .append_pair("limit", &MAX_LIMIT.to_string());
@@ -212,7 +212,7 @@ impl InventoryClient {
 }
 
 impl ProductAnswer {
-    fn read(self) -> Result<Stock, NoOffer> {
+    fn read(self) -> Result<Stock, InventoryError> {
         let product_id = self.id.parse().map_err(|error| nonsense(&error))?;
         Ok(Stock {
             product_id,
@@ -223,7 +223,7 @@ impl ProductAnswer {
 }
 
 impl MovementAnswer {
-    fn read(self) -> Result<LedgerEntry, NoOffer> {
+    fn read(self) -> Result<LedgerEntry, InventoryError> {
         let id = self.id.parse().map_err(|error| nonsense(&error))?;
         let order = self.order_id.map(|order| order.parse()).transpose();
         let cause = match (self.kind.as_str(), order.map_err(|error| nonsense(&error))?) {
@@ -242,28 +242,33 @@ impl MovementAnswer {
 }
 
 impl OutcomeAnswer {
-    fn read(self, order: OrderId) -> Result<Outcome, NoOffer> {
+    fn read(self, order: OrderId) -> Result<OrderRecord, InventoryError> {
         if self.order_id.parse() != Ok(order) {
-            return Err(NoOffer::Nonsense("what became of another order".to_owned()));
+            return Err(InventoryError::Nonsense(
+                "the outcome of another order".to_owned(),
+            ));
         }
         let movement = self.movement_id.unwrap_or_default().parse();
         Ok(match self.outcome.as_str() {
-            "applied" => Outcome::Applied(movement.map_err(|error| nonsense(&error))?),
-            "released" => Outcome::Released,
-            "forgotten" => Outcome::Forgotten,
-            "unknown" => Outcome::Unknown,
+            "applied" => OrderRecord::Applied(movement.map_err(|error| nonsense(&error))?),
+            "released" => OrderRecord::Released,
+            "forgotten" => OrderRecord::Forgotten,
+            "unknown" => OrderRecord::Unknown,
             reason => {
                 let reason: RefundReason = reason.parse().map_err(|error| nonsense(&error))?;
-                Outcome::Rejected(reason)
+                OrderRecord::Rejected(reason)
             }
         })
     }
 }
 
-fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>, NoOffer> {
+fn parse_outcomes(
+    answer: &Answered,
+    orders: &[OrderId],
+) -> Result<Vec<OrderRecord>, InventoryError> {
     let answers: Vec<OutcomeAnswer> = parse(answer)?;
     if answers.len() != orders.len() {
-        return Err(NoOffer::Nonsense(
+        return Err(InventoryError::Nonsense(
             "not one outcome for each order".to_owned(),
         ));
     }
@@ -274,17 +279,19 @@ fn parse_outcomes(answer: &Answered, orders: &[OrderId]) -> Result<Vec<Outcome>,
         .collect()
 }
 
-fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<Outcome, NoOffer> {
+fn parse_outcomes_one(answer: &Answered, order: OrderId) -> Result<OrderRecord, InventoryError> {
     parse::<OutcomeAnswer>(answer)?.read(order)
 }
 
-fn parse<T: DeserializeOwned>(answer: &Answered) -> Result<T, NoOffer> {
+fn parse<T: DeserializeOwned>(answer: &Answered) -> Result<T, InventoryError> {
     serde_json::from_slice(&answer.body).map_err(|error| nonsense(&error))
 }
 
-fn none_if_missing<T>(answer: Result<Option<T>, NoOffer>) -> Result<Option<T>, NoOffer> {
+fn none_if_missing<T>(
+    answer: Result<Option<T>, InventoryError>,
+) -> Result<Option<T>, InventoryError> {
     match answer {
-        Err(NoOffer::NotFound) => Ok(None),
+        Err(InventoryError::NotFound) => Ok(None),
         answer => answer,
     }
 }

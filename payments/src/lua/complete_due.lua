@@ -1,21 +1,24 @@
---[[ complete_due: mark orders paid whose delay has elapsed, charge them to the account, and emit order_completed for each.
-  A member of `due` is the ids of the orders that were placed in one call, with spaces in between. The keys of the orders are
-  made from the ids; they carry the partition tag of the prefix, so they lie in the slot of the declared keys.
+--[[ complete_due: mark orders paid whose delay has elapsed, charge them to the account, and emit
+  order_completed for each. A member of `due` is the ids of the orders that one call placed,
+  separated by spaces. The keys of the orders are made from these ids and the prefix, which carries
+  the partition tag: so they lie in the slot of the declared keys.
 
   KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
-  ARGV  1 prefix of order keys   2 how many orders at most, up to 1,000; more only where one call placed more
-  Reply {how many were paid, wait until the next is due in ms or -1, how many members were taken off `due`, then the ids of the
-        paid orders, and then those that were due without being a pending order}
+  ARGV  1 prefix of order keys
+        2 most orders to pay, up to 1,000; exceeded only where one call placed more
+  Reply {number of orders paid, wait in ms until the next is due or -1, number of members taken off
+        `due`, then the ids of the paid orders, then the ids that were due without a pending order}
   Event order_completed for each ]]
 
--- Lua passes a few thousand values at once, and not one more: ids would be paid and then not taken off the list.
+-- `unpack` fails beyond about 8,000 values: orders would be paid and then not taken off the list.
 local MAX_BATCH = 1000
 -- Members that are read at once.
 local PAGE = 10
--- From one id in a member to the next.
+-- Characters from the beginning of one id in a member to the beginning of the next.
 local ID_STEP = 37
 
--- Adds the ids of a member to `ids`. Where they have the length that ids have they are cut out, which is far faster.
+-- Adds the ids of a member to `ids`. A member whose length fits is cut at known lengths, which is
+-- far faster than a pattern. Any other member is damaged and is added as a whole.
 local function add_ids(member, ids)
   local n = #ids
   if (#member + 1) % ID_STEP == 0 then
@@ -28,7 +31,7 @@ local function add_ids(member, ids)
   end
 end
 
--- The ids of whole members, about as many as are wanted, and how many members they are.
+-- The ids of whole members, about `limit` of them, and the number of these members.
 local function read_due(due, now, limit)
   local ids, members = {}, 0
   while true do
@@ -50,9 +53,11 @@ local function read_due(due, now, limit)
   end
 end
 
--- Emits the events. Of the rest of the batch nothing is written: of ids that stand for no order, which are damage that
--- somebody has to look at. They are taken off the list as well, or they would keep those behind them from being paid. One
--- that was cancelled is still on the list where it was made due anew.
+-- Emits the events, and answers the ids of the paid orders, the ids that stand for no pending
+-- order, the new lines of the paid orders, and their total in minor units. Ids without a pending
+-- order are damage for an operator to look at. They are taken off the list as well, or no order
+-- behind them would be paid. A cancelled order may be on the list where it was made due anew: it is
+-- no damage.
 local function pay_batch(stream, prefix, ids, now)
   local keys = {}
   for i = 1, #ids do
@@ -60,7 +65,7 @@ local function pay_batch(stream, prefix, ids, now)
   end
   local lines = redis.call('MGET', unpack(keys))
   local paid, broken, moved, n, charged = {}, {}, {}, 0, 0
-  local what, time = ' paid ' .. int(now) .. ' ', rfc3339(now)
+  local at, time = int(now), rfc3339(now)
   for i, id in ipairs(ids) do
     local line = lines[i]
     local tail = line and pending_tail(line)
@@ -70,46 +75,50 @@ local function pay_batch(stream, prefix, ids, now)
     end
     if entry then
       n = n + 1
-      paid[n], moved[2 * n - 1], moved[2 * n] = id, keys[i], line .. what .. entry
+      paid[n], moved[2 * n - 1], moved[2 * n] = id, keys[i], as_paid(line, at, entry)
       charged = charged + cents
-    elseif not (line and string.find(line, ' cancelled %d+$')) then
+    elseif not (line and is_cancelled(line)) then
       broken[#broken + 1] = id
     end
   end
   return paid, broken, moved, charged
 end
 
+-- Milliseconds until the next order is due; -1 while no order is pending.
+local function next_due_in(due, now)
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+  if not first[2] then
+    return -1
+  end
+  return math.max(0, tonumber(first[2]) - now)
+end
+
 local function complete_due(keys, args)
   local due, stream, changes, account = keys[2], keys[3], keys[4], keys[5]
-  local limit = whole(args[2], 'how many at most')
-  assert(limit <= MAX_BATCH, 'too many orders at once')
+  local limit = whole(args[2], 'the most orders to pay')
+  assert(limit <= MAX_BATCH, 'too many orders in one call')
   local now = now_ms()
   local ids, members = read_due(due, int(now), limit)
-  local reply = {0, -1, members}
-  if members > 0 then
-    if not writable_as(stream, 'stream') then
-      return damaged(stream)
-    elseif not can_add(account, 'charged') then
-      return damaged(account)
-    end
-    local paid, broken, moved, charged = pay_batch(stream, args[1], ids, now)
-    if #paid > 0 then
-      redis.call('MSET', unpack(moved))
-      announce(changes, 'order.paid', paid)
-    end
-    add(account, 'charged', charged)
-    -- They are the first of the list.
-    redis.call('ZREMRANGEBYRANK', due, 0, int(members - 1))
-    reply[1] = #paid
-    for _, list in ipairs({paid, broken}) do
-      for _, id in ipairs(list) do
-        reply[#reply + 1] = id
-      end
-    end
+  if members == 0 then
+    return {0, next_due_in(due, now), 0}
+  elseif not writable_as(stream, 'stream') then
+    return damaged(stream)
+  elseif not can_add(account, 'charged') then
+    return damaged(account)
   end
-  local next_due = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-  if next_due[2] then
-    reply[2] = math.max(0, tonumber(next_due[2]) - now)
+  local paid, broken, moved, charged = pay_batch(stream, args[1], ids, now)
+  if #paid > 0 then
+    redis.call('MSET', unpack(moved))
+    announce(changes, 'order.paid', paid)
+  end
+  add(account, 'charged', charged)
+  -- The members that were read are the first of the list.
+  redis.call('ZREMRANGEBYRANK', due, 0, int(members - 1))
+  local reply = {#paid, next_due_in(due, now), members}
+  for _, list in ipairs({paid, broken}) do
+    for _, id in ipairs(list) do
+      reply[#reply + 1] = id
+    end
   end
   return reply
 end

@@ -1,5 +1,6 @@
---[[ emit_again: emit order_completed once more for an order that is paid, where inventory has no record of it, or the refund
-  that it asked for was lost. It is the same event under a new entry: inventory acts on it once, and repeats its answer.
+--[[ emit_again: emit order_completed once more for a paid order, where inventory has no record of
+  the order, or the refund that inventory asked for was lost. It is the same event under a new
+  entry: inventory acts on it once, and repeats its recorded answer.
 
   KEYS  1 identity   2 order   3 order_completed stream
   ARGV  1 order id
@@ -15,18 +16,18 @@ local function emit_again(keys, args)
   end
   local status, _, paid_at = read_order(line)
   if not status then
-    return no_order(key)
+    return damaged_order(key)
   elseif status ~= 'paid' then
     return NOT_PAID
   elseif not writable_as(stream, 'stream') then
     return damaged(stream)
   end
-  local tail, before = string.match(line, '^.* ()%d+ %d+( paid %d+ )%d+%-%d+$')
-  local entry = emit_completed(stream, rfc3339(whole(paid_at, 'the time of a payment')), id, line, tail)
+  local time = rfc3339(whole(paid_at, 'the time of a payment'))
+  local entry = emit_completed(stream, time, id, line, paid_tail(line))
   if not entry then
-    return no_order(key)
+    return damaged_order(key)
   end
-  redis.call('SET', key, string.sub(line, 1, tail + TIMES - 1) .. before .. entry)
+  redis.call('SET', key, with_entry(line, entry))
   return EMITTED
 end
 

@@ -4,7 +4,7 @@
 use anyhow::bail;
 
 use super::Reconciler;
-use crate::inventory_client::NoOffer;
+use crate::inventory_client::InventoryError;
 
 impl Reconciler {
     /// Asks both sides once, and makes sure that all orders are found where this build looks for them.
@@ -19,7 +19,7 @@ impl Reconciler {
         let inventory = inventory.err().map(|error| {
             let url = self.inventory.url();
             let reason = match error {
-                NoOffer::Unavailable(reason) => reason,
+                InventoryError::Unavailable(reason) => reason,
                 error => error.to_string(),
             };
             format!("inventory at {url} (INVENTORY_URL) cannot be asked: {reason}")

@@ -6,9 +6,9 @@ use shared::http::page::MAX_LIMIT;
 
 use super::steps::in_steps;
 use super::{REPAIRS_AT_ONCE, Reconciler, Times, patiently};
-use crate::audit::{Difference, Kind, Outcome, Remedy, of_order};
-use crate::domain::Found;
-use crate::inventory_client::NoOffer;
+use crate::audit::{Difference, Kind, Remedy, compare_order};
+use crate::domain::{Found, OrderRecord};
+use crate::inventory_client::InventoryError;
 
 impl Reconciler {
     /// Keeps those differences that still show. What cannot pass by itself is not looked at again:
@@ -52,10 +52,10 @@ impl Reconciler {
             }
             Ok(left)
         };
-        let settle = async |left: &mut Vec<Difference>, most_left: usize| {
-            self.settle(times, left, most_left).await
+        let wait_for_repairs = async |left: &mut Vec<Difference>, most_left: usize| {
+            self.wait_for_repairs(times, left, most_left).await
         };
-        in_steps(repairs, REPAIRS_AT_ONCE, repair, settle).await
+        in_steps(repairs, REPAIRS_AT_ONCE, repair, wait_for_repairs).await
     }
 
     /// Answers what has to be looked at again.
@@ -92,10 +92,10 @@ impl Reconciler {
 }
 
 /// Whether inventory gave stock back. Where it says no, the next look shows it.
-fn is_given_back(answer: Result<bool, NoOffer>) -> anyhow::Result<bool> {
+fn is_given_back(answer: Result<bool, InventoryError>) -> anyhow::Result<bool> {
     match answer {
         Ok(given) => Ok(given),
-        Err(NoOffer::NotFound | NoOffer::Nonsense(_)) => Ok(false),
+        Err(InventoryError::NotFound | InventoryError::Nonsense(_)) => Ok(false),
         Err(error) => Err(error).context("inventory cannot be asked"),
     }
 }
@@ -119,13 +119,18 @@ pub(super) fn may_pass(difference: &Difference) -> bool {
 }
 
 /// What shows of a difference now.
-fn now(before: &Difference, found: &Found, outcome: Outcome, times: Times) -> Option<Difference> {
+fn now(
+    before: &Difference,
+    found: &Found,
+    outcome: OrderRecord,
+    times: Times,
+) -> Option<Difference> {
     match (before.kind, found) {
         (Kind::UnknownOrder, Found::Missing) => {
-            matches!(outcome, Outcome::Applied(_)).then(|| before.clone())
+            matches!(outcome, OrderRecord::Applied(_)).then(|| before.clone())
         }
         (Kind::UnknownOrder, _) => None,
-        (_, Found::Order(order)) => of_order(order, outcome, times.settled)
+        (_, Found::Order(order)) => compare_order(order, outcome, times.unchanged_since)
             .into_iter()
             .find(may_pass),
         (_, Found::Damaged(_) | Found::Missing) => Some(before.clone()),
@@ -147,7 +152,7 @@ mod tests {
             let at = minted_at.as_millis().checked_add_signed(times).unwrap();
             let at = Timestamp::from_millis(at);
             Times {
-                settled: at,
+                unchanged_since: at,
                 orphaned: at,
                 remembered: at,
                 since: None,

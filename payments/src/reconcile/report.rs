@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::MOST_REPAIRS;
 use super::findings::Findings;
-use crate::audit::{Difference, Sums, decimal};
+use crate::audit::{Difference, Totals, decimal};
 
 /// What a run found.
 #[derive(Debug, Serialize)]
@@ -42,7 +42,7 @@ impl Report {
     pub(super) fn new(
         findings: &Findings,
         found: Vec<Difference>,
-        sums: Option<&Sums>,
+        totals: Option<&Totals>,
         held_back: Option<usize>,
         took: Duration,
     ) -> Self {
@@ -64,7 +64,7 @@ impl Report {
                 repaired,
             }
         };
-        let (charged, refunded) = sums.map(Sums::accounts).unzip();
+        let (charged, refunded) = totals.map(Totals::accounts).unzip();
         Self {
             orders: findings.orders,
             products: findings.products,

@@ -1,30 +1,30 @@
 //! Many repairs, a step at a time.
 
-/// Makes `repairs` in steps of `at_once`. Answers what is left of them.
+/// Makes `repairs` in steps of `at_once`. Answers the repairs that are left.
 ///
-/// `repair` makes those of one step, and answers what has to be looked at again. `settle` waits until
-/// at most that many of them are left, keeps those, and answers whether that came in time.
+/// `repair` makes the repairs of one step, and answers the ones to look at again. `wait_for_repairs`
+/// waits until at most a number of them are left, keeps those, and answers whether that came in time.
 ///
-/// A step of which all is left is the last one. Behind the first step that did not settle in time, a
-/// step is waited for only until one of its repairs shows. What is left of the steps is then waited
-/// for once more, together. So repairs that never show cost two such waits, however many there are.
+/// A step of which everything is left is the last one. After the first step that was not repaired in
+/// time, each step waits only until one of its repairs shows. At the end one more wait covers all that is
+/// left. So repairs that never show cost two such waits, however many they are.
 pub(super) async fn in_steps<T: Clone>(
     repairs: &[T],
     at_once: usize,
     repair: impl AsyncFn(&[T]) -> anyhow::Result<Vec<T>>,
-    settle: impl AsyncFn(&mut Vec<T>, usize) -> anyhow::Result<bool>,
+    wait_for_repairs: impl AsyncFn(&mut Vec<T>, usize) -> anyhow::Result<bool>,
 ) -> anyhow::Result<Vec<T>> {
     let (mut remains, mut steps) = (Vec::new(), repairs.chunks(at_once));
     let (mut in_time, mut is_stuck) = (true, false);
     while !is_stuck && let Some(step) = steps.next() {
         let mut left = repair(step).await?;
         let most_left = if in_time { 0 } else { step.len() - 1 };
-        in_time &= settle(&mut left, most_left).await?;
+        in_time &= wait_for_repairs(&mut left, most_left).await?;
         is_stuck = left.len() == step.len();
         remains.extend(left);
     }
     if !in_time && !is_stuck && repairs.len() > at_once {
-        settle(&mut remains, 0).await?;
+        wait_for_repairs(&mut remains, 0).await?;
     }
     remains.extend(steps.flatten().cloned());
     Ok(remains)
@@ -42,13 +42,13 @@ mod tests {
         let waits = RefCell::new(0);
         let all: Vec<usize> = (0..count).collect();
         let repair = async |step: &[usize]| Ok(step.to_vec());
-        let settle = async |left: &mut Vec<usize>, most_left: usize| {
+        let wait_for_repairs = async |left: &mut Vec<usize>, most_left: usize| {
             left.retain(|&number| !shows(number));
             let in_time = left.len() <= most_left;
             *waits.borrow_mut() += usize::from(!in_time);
             Ok(in_time)
         };
-        let left = in_steps(&all, 10, repair, settle).await.unwrap();
+        let left = in_steps(&all, 10, repair, wait_for_repairs).await.unwrap();
         (left, waits.into_inner())
     }
 
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn what_did_not_show_in_time_is_looked_at_once_more() {
         let looks = RefCell::new(0);
-        let settle = async |left: &mut Vec<usize>, most_left: usize| {
+        let wait_for_repairs = async |left: &mut Vec<usize>, most_left: usize| {
             *looks.borrow_mut() += 1;
             let late = *looks.borrow() > 2;
             left.retain(|&number| number == 3 && !late);
@@ -91,7 +91,7 @@ mod tests {
         let all: Vec<usize> = (0..20).collect();
         let repair = async |step: &[usize]| Ok(step.to_vec());
         assert_eq!(
-            in_steps(&all, 10, repair, settle).await.unwrap(),
+            in_steps(&all, 10, repair, wait_for_repairs).await.unwrap(),
             Vec::<usize>::new()
         );
         assert_eq!(looks.into_inner(), 3);

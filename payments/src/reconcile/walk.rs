@@ -8,15 +8,11 @@ use shared::store::index::Scanned;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
-use crate::audit::{Difference, Ledger, Outcome, Returns, Sale, Sums, of_record, of_sale};
+use crate::audit::{Difference, Ledger, Returns, Sale, Totals, compare_record, compare_sale};
+use crate::domain::OrderRecord;
 use crate::domain::{Found, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
 use crate::store::Position;
-
-/// Ledgers that are read at once.
-const LEDGERS_AT_ONCE: usize = 8;
-/// How often a product that sells while it is read is read again.
-const MAX_LOOKS: usize = 5;
 
 /// What happened in a ledger after the movement that is looked at.
 #[derive(Default)]
@@ -27,13 +23,18 @@ struct History {
 
 type Records = Scanned<(OrderId, Found), Position>;
 
+/// Ledgers that are read at once.
+const LEDGERS_AT_ONCE: usize = 8;
+/// How often a product that sells while it is read is read again.
+const MAX_LOOKS: usize = 5;
+
 impl Reconciler {
     /// Compares every order with what inventory recorded of it. While one page is compared, the
     /// next is read.
     pub(super) async fn compare_orders(
         &self,
         times: Times,
-        sums: &mut Sums,
+        totals: &mut Totals,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let partitions = self.store.own.partitions();
@@ -49,9 +50,9 @@ impl Reconciler {
             for ((id, found), outcome) in page.items.into_iter().zip(outcomes?) {
                 findings.orders += 1;
                 if let Found::Order(order) = &found {
-                    sums.add(partitions.of_order(id), order);
+                    totals.add(partitions.of_order(id), order);
                 }
-                for difference in of_record(id, &found, outcome, times.settled) {
+                for difference in compare_record(id, &found, outcome, times.unchanged_since) {
                     findings.add(difference);
                 }
             }
@@ -63,9 +64,9 @@ impl Reconciler {
     }
 
     /// Adds all orders up once more, beside accounts that are read anew.
-    pub(super) async fn recount(&self) -> anyhow::Result<Sums> {
+    pub(super) async fn recount(&self) -> anyhow::Result<Totals> {
         let partitions = self.store.own.partitions();
-        let (mut sums, mut position) = (self.sums().await?, None);
+        let (mut totals, mut position) = (self.totals().await?, None);
         loop {
             let read = || self.store.list_records(None, position, MAX_LIMIT);
             let page = patiently(read)
@@ -73,11 +74,11 @@ impl Reconciler {
                 .context("the store of payments cannot be read")?;
             for (id, found) in &page.items {
                 if let Found::Order(order) = found {
-                    sums.add(partitions.of_order(*id), order);
+                    totals.add(partitions.of_order(*id), order);
                 }
             }
             match page.next {
-                None => return Ok(sums),
+                None => return Ok(totals),
                 next => position = next,
             }
         }
@@ -90,25 +91,25 @@ impl Reconciler {
             .context("the store of payments cannot be read")
     }
 
-    /// What became of these orders. Of one that is pending inventory is not asked.
+    /// The records of these orders. inventory is not asked about a pending order.
     pub(super) async fn outcomes(
         &self,
         orders: &[(OrderId, Found)],
-    ) -> anyhow::Result<Vec<Outcome>> {
+    ) -> anyhow::Result<Vec<OrderRecord>> {
         let asked = orders.iter().filter(|(_, found)| !pending(found));
         let asked: Vec<OrderId> = asked.map(|(id, _)| *id).collect();
         let mut answers = self.outcomes_of(&asked).await?.into_iter();
         let outcome = |(_, found): &(OrderId, Found)| {
             if pending(found) {
-                Outcome::Unknown
+                OrderRecord::Unknown
             } else {
-                answers.next().unwrap_or(Outcome::Unknown)
+                answers.next().unwrap_or(OrderRecord::Unknown)
             }
         };
         Ok(orders.iter().map(outcome).collect())
     }
 
-    async fn outcomes_of(&self, orders: &[OrderId]) -> anyhow::Result<Vec<Outcome>> {
+    async fn outcomes_of(&self, orders: &[OrderId]) -> anyhow::Result<Vec<OrderRecord>> {
         let ask = || self.inventory.outcomes(orders, &self.context);
         patiently(ask).await.context("inventory cannot be asked")
     }
@@ -266,8 +267,8 @@ impl Reconciler {
             };
             let given_back = history.returns.of(order_id, movement, outcome);
             differences.extend(match found {
-                Found::Order(order) => of_sale(&sale, Some(&order), outcome, given_back),
-                Found::Missing => of_sale(&sale, None, outcome, given_back),
+                Found::Order(order) => compare_sale(&sale, Some(&order), outcome, given_back),
+                Found::Missing => compare_sale(&sale, None, outcome, given_back),
                 // The other pass tells of it.
                 Found::Damaged(_) => Vec::new(),
             });

@@ -1,7 +1,7 @@
-//! The index of orders, which tells when each was placed.
+//! The index of orders, which tells when each order was placed.
 //!
-//! A member is the ids of the orders that one call placed, with spaces in between, and its score is
-//! the time of that call. Orders are listed by this time, and where it is the same by their ids.
+//! A member is the ids of the orders that one call placed, with spaces in between. Its score is the time
+//! of that call. Orders are listed by this time, and orders of the same time by their ids.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,20 +16,20 @@ use shared::store::index::{Order, Scanned};
 use super::OrderStore;
 use crate::keys;
 
-/// Members that are read of a partition before it is known how many ids they have. It may be one,
-/// or as many as one call places.
-const FIRST_MEMBERS: usize = 2;
-/// Members that are read at most beyond one for each order that is wanted: far more than there are
-/// calls in the milliseconds at both ends of what is read.
-const MEMBERS_BEYOND: usize = 1_000;
-
-/// The place of an order in the list of all: one that is larger is newer.
+/// The position of an order in the list of all orders. A larger position is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// When the order was placed, in milliseconds.
     placed_ms: u64,
     id: OrderId,
 }
+
+/// Members that are read of a partition at first. A member may have one id, or as many as one call
+/// places.
+const FIRST_MEMBERS: usize = 2;
+/// The most members that are read beyond one for each wanted order: far more than calls fall into the
+/// milliseconds at both ends of the range.
+const MEMBERS_BEYOND: usize = 1_000;
 
 impl OrderStore {
     /// Reads the orders that were placed in these milliseconds, the newest first, behind
@@ -61,7 +61,7 @@ impl OrderStore {
         position: Option<Position>,
         count: usize,
     ) -> Result<Vec<Position>, RedisError> {
-        // Those that were placed together with the last one may stand in any order.
+        // Orders that were placed together with the last one may be listed in any order.
         let end = position.map_or(placed.end, |last| {
             placed.end.min(last.placed_ms.saturating_add(1))
         });
@@ -83,7 +83,8 @@ impl OrderStore {
                     }
                 }
             }
-            // The next member may have orders of the last millisecond, which come before those.
+            // Orders of one millisecond may be spread over several members, so only orders newer than the
+            // last millisecond are in their final position.
             let whole = orders
                 .iter()
                 .rev()
@@ -96,8 +97,8 @@ impl OrderStore {
                 let reason = format!("too many calls have placed orders at {last_ms}");
                 return Err(RedisError::Refused(reason));
             }
-            // As many as are needed where they are like those before, and twice as many each time,
-            // so that it does not take many rounds where they are not.
+            // The members still needed, by the orders of each member so far. At least twice as many as
+            // before, so that uneven members cost few rounds.
             batch = ((count + 1 - whole) * members).div_ceil(ids).max(members);
         }
     }
@@ -120,11 +121,11 @@ impl FromStr for Position {
                 id: id.parse().ok()?,
             })
         };
-        position().ok_or_else(|| format!("{text:?} is no place of an order"))
+        position().ok_or_else(|| format!("{text:?} is not the position of an order"))
     }
 }
 
-/// So many members behind the first ones of those with a score in this range, the newest first.
+/// The members with a score in this range, the newest first: `count` of them after the first `behind`.
 fn range(partition: Partition, placed: Range<u64>, behind: usize, count: usize) -> Command {
     let (newest, oldest) = (format!("({}", placed.end), placed.start.to_string());
     let range = Command::new("ZRANGE")

@@ -1,4 +1,4 @@
-//! The line that is kept of an order. Its shape is told in `lua/common/order_line.lua`.
+//! The line of an order in the store. `lua/common/order_line.lua` says what stands in it.
 
 use std::fmt::Display;
 use std::str::{FromStr, Split};
@@ -6,6 +6,7 @@ use std::str::{FromStr, Split};
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::redis::RedisError;
 
 use crate::domain::{Order, OrderStatus, PlaceOrder, Quote, Trail};
@@ -14,6 +15,20 @@ use crate::domain::{Order, OrderStatus, PlaceOrder, Quote, Trail};
 struct Values<'a> {
     id: OrderId,
     rest: Split<'a, char>,
+}
+
+/// The beginning of the line of a new order. The store adds the times of the order.
+pub(super) fn placed(wanted: PlaceOrder, quote: Quote, context: &RequestContext) -> String {
+    let PlaceOrder {
+        product_id,
+        quantity,
+    } = wanted;
+    let Quote { price, fee, total } = quote;
+    let RequestContext {
+        traceparent,
+        request_id,
+    } = context;
+    format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}")
 }
 
 /// Reads the line of an order.
@@ -45,7 +60,7 @@ pub(super) fn parse(id: OrderId, line: &str) -> Result<Order, RedisError> {
 }
 
 impl Values<'_> {
-    /// Adds what is written behind an order that was placed.
+    /// Reads the values behind the beginning of the line.
     fn what_happened(mut self, mut order: Order) -> Result<Order, RedisError> {
         match self.rest.next() {
             None => return Ok(order),
@@ -106,6 +121,22 @@ mod tests {
 
     const PLACED: &str = "2 19.90 7.96 47.76 01a1f82f-1efb-7000-8000-000000000001 \
         00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 checkout-7 1 2";
+
+    #[test]
+    fn what_was_placed_is_read_again() {
+        let order = parse(OrderId::EXAMPLE, PLACED).unwrap();
+        let Trail {
+            request_id,
+            traceparent,
+            ..
+        } = order.trail;
+        let context = RequestContext {
+            request_id: request_id.unwrap(),
+            traceparent: traceparent.unwrap(),
+        };
+        let beginning = placed(order.wanted, order.quote, &context);
+        assert_eq!(PLACED.strip_prefix(&beginning), Some(" 1 2"));
+    }
 
     fn read(later: &str) -> Result<Order, RedisError> {
         parse(OrderId::EXAMPLE, &format!("{PLACED}{later}"))

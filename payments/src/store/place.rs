@@ -1,177 +1,54 @@
-//! Orders are placed in batches: whatever waits at the same moment is written by one call.
+//! Orders are placed in batches: one call writes all orders that wait at the same moment.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::contract::id::{OrderId, Partition};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
-use shared::redis::{RedisError, Reply};
+use shared::redis::RedisError;
 use shared::store::Store;
 use shared::store::batch::Batcher;
-use shared::store::claim::{CLAIMS, Claim, Once};
-use shared::store::function::Call;
+use shared::store::claim::{Claim, Once};
 
-use super::{timestamp, unexpected};
-use crate::domain::{PlaceOrder, Quote};
-use crate::keys;
+use super::{calls, reply};
 
-/// Orders that one call of `place_orders` places at most. It takes about a millisecond for so many,
-/// in which the store does nothing else.
-pub const PLACEMENT_BATCH: usize = 100;
-
-/// Places whatever waits.
+/// Places all orders that wait.
 pub(super) type Placements = Batcher<Placement, Result<Placed, RedisError>>;
 
 /// An order that is to be written.
 pub(super) struct Placement {
-    id: OrderId,
-    delay: Duration,
-    claim: Option<Claim>,
-    /// The line of the order up to its times, which only the store knows.
-    line: String,
+    pub(super) id: OrderId,
+    pub(super) claim: Option<Claim>,
+    /// The beginning of the line of the order.
+    pub(super) line: String,
 }
 
 /// When an order was placed and when it is due, or the id of the order that its key placed before.
-type Placed = Once<(Timestamp, Timestamp), String>;
+pub(super) type Placed = Once<(Timestamp, Timestamp), String>;
 
-impl Placement {
-    pub(super) fn new(
-        id: OrderId,
-        wanted: PlaceOrder,
-        quote: Quote,
-        delay: Duration,
-        context: &RequestContext,
-        claim: Option<&Claim>,
-    ) -> Self {
-        let PlaceOrder {
-            product_id,
-            quantity,
-        } = wanted;
-        let Quote { price, fee, total } = quote;
-        let RequestContext {
-            traceparent,
-            request_id,
-        } = context;
-        let line =
-            format!("{quantity} {price} {fee} {total} {product_id} {traceparent} {request_id}");
-        Self {
-            id,
-            delay,
-            claim: claim.cloned(),
-            line,
-        }
-    }
+/// The most orders that one call of `place_orders` places. The call takes about a millisecond, in which
+/// the store does nothing else.
+pub const PLACEMENT_BATCH: usize = 100;
 
-    fn add_to(&self, call: Call) -> Call {
-        let call = call.text(self.id);
-        let call = match &self.claim {
-            Some(claim) => {
-                let value = format!("{} {}", claim.fingerprint(), self.id);
-                call.arg(claim.key().hash()).arg(value)
-            }
-            None => call.arg("").arg(""),
-        };
-        call.arg(self.line.as_str())
-    }
-}
-
-/// What places orders in `own`.
-pub(super) fn batcher(own: Store) -> Placements {
+/// The batcher that places orders in `own`, due `delay` later.
+pub(super) fn batcher(own: Store, delay: Duration) -> Placements {
     Batcher::new(PLACEMENT_BATCH, move |partition, placements| {
         let own = own.clone();
-        async move { Ok(place_orders(&own, partition, &placements).await) }
+        async move {
+            let placed = place_orders(&own, partition, delay, &placements).await;
+            // Only the placements of this call fail. Placements that wait behind them get a call of
+            // their own.
+            Ok(placed.unwrap_or_else(|error| vec![Err(error); placements.len()]))
+        }
     })
 }
 
-/// Places a batch. One call is for one delay, which is the same for all orders but in tests and
-/// while the setting is being changed; what one of several calls is answered says nothing of the
-/// others.
 async fn place_orders(
     own: &Store,
     partition: Partition,
+    delay: Duration,
     placements: &[Placement],
-) -> Vec<Result<Placed, RedisError>> {
-    let mut by_delay: BTreeMap<Duration, Vec<usize>> = BTreeMap::new();
-    for (place, placement) in placements.iter().enumerate() {
-        by_delay.entry(placement.delay).or_default().push(place);
-    }
-    let missing = || Err(unexpected("place_orders", "too little"));
-    let mut placed: Vec<_> = placements.iter().map(|_| missing()).collect();
-    for (delay, places) in by_delay {
-        let call = call(
-            partition,
-            delay,
-            places.iter().map(|&place| &placements[place]),
-        );
-        let replies = match own.call(partition, &call).await {
-            Ok(reply) => read(reply, delay, places.len()),
-            Err(error) => Err(error),
-        };
-        match replies {
-            Ok(replies) => {
-                for (place, reply) in places.into_iter().zip(replies) {
-                    placed[place] = reply;
-                }
-            }
-            Err(error) => places
-                .into_iter()
-                .for_each(|place| placed[place] = Err(error.clone())),
-        }
-    }
-    placed
-}
-
-fn call<'a>(
-    partition: Partition,
-    delay: Duration,
-    placements: impl Iterator<Item = &'a Placement>,
-) -> Call {
-    let call = Call::new("place_orders")
-        .key(keys::orders(partition))
-        .key(keys::due(partition))
-        .key(keys::changes(partition))
-        .arg(keys::order_prefix(partition))
-        .arg(partition.key_of(CLAIMS, ""))
-        .text(delay.as_millis());
-    placements.fold(call, |call, placement| placement.add_to(call))
-}
-
-/// What a call was answered, for each of its placements.
-fn read(
-    reply: Reply,
-    delay: Duration,
-    count: usize,
 ) -> Result<Vec<Result<Placed, RedisError>>, RedisError> {
-    let mut replies = reply.list_of(1 + count)?.into_iter();
-    let now = replies
-        .next()
-        .ok_or_else(|| unexpected("place_orders", "nothing"))?;
-    let now = timestamp(&now)?;
-    replies
-        .map(|reply| Ok(read_one(&reply.text()?, now, delay)))
-        .collect()
-}
-
-fn read_one(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, RedisError> {
-    let time = |text: &str| text.parse().map(Timestamp::from_millis);
-    match reply.split(' ').collect::<Vec<_>>()[..] {
-        ["1"] => Ok(Once::Now((now, now.later_by(delay)))),
-        ["2", id] => Ok(Once::Before(id.to_owned())),
-        ["3"] => Ok(Once::KeyReused),
-        ["4", created_at, due] => match (time(created_at), time(due)) {
-            (Ok(created_at), Ok(due)) => Ok(Once::Now((created_at, due))),
-            _ => Err(unexpected("place_orders", reply)),
-        },
-        ["5"] => Err(not_now("CLOCK the id of the order is from another day")),
-        ["6"] => Err(not_now(
-            "DAMAGED what stands under the id of the order is no order",
-        )),
-        _ => Err(unexpected("place_orders", reply)),
-    }
-}
-
-/// None of it is the fault of who asks.
-fn not_now(reason: &str) -> RedisError {
-    RedisError::NotNow(reason.to_owned())
+    let call = calls::place_orders(partition, delay, placements);
+    let replies = own.call(partition, &call).await?;
+    reply::placements(replies, delay, placements.len())
 }

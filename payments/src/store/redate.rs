@@ -1,4 +1,5 @@
-//! Orders that were placed while the clock of the store was ahead: they would be due when it gets there.
+//! Orders that were placed while the clock of the store was ahead. Without this, they would be due only
+//! when the clock gets there.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use shared::store::sweep::ClockWatch;
 use super::OrderStore;
 use crate::keys;
 
-/// How far ahead an order must have been placed. A clock that is set back by less makes it wait no
+/// How far ahead an order must have been placed. A clock that was ahead by less makes an order wait no
 /// longer than that.
 const MIN_AHEAD: Duration = Duration::from_mins(1);
 /// Members of `due` that are read at once, and how many pages one look reads.
@@ -20,16 +21,12 @@ const MAX_PAGES: usize = 100;
 impl OrderStore {
     /// Makes orders due anew that were placed at a time which is still to come: the clock was ahead
     /// then. Each waits for its delay from now on, and not until the clock gets there. Answers how
-    /// many members of `due` that were. Nothing that is due within `delay`, the one of new orders, is
-    /// looked at.
+    /// many members of `due` that were. Members that are due before an order which is placed now are
+    /// not looked at.
     ///
     /// A clock that is behind for a moment makes good orders look like those, and they would be paid
     /// early. So it has to be steady since the look before, and agree with the clock of this process.
-    pub async fn redate_due(
-        &self,
-        delay: Duration,
-        watch: &ClockWatch,
-    ) -> Result<usize, RedisError> {
+    pub async fn redate_due(&self, watch: &ClockWatch) -> Result<usize, RedisError> {
         let mut redated = 0;
         for partition in self.own.partitions().all() {
             let is_steady = watch.is_steady(partition, self.own.now(partition).await?);
@@ -38,7 +35,7 @@ impl OrderStore {
             }
             let mut passed_by = 0;
             for _ in 0..MAX_PAGES {
-                let page = self.late_members(partition, delay, passed_by).await?;
+                let page = self.late_members(partition, passed_by).await?;
                 let found = page.len();
                 for member in page {
                     let is_redated = self.redate(partition, &member).await?;
@@ -57,14 +54,13 @@ impl OrderStore {
     async fn late_members(
         &self,
         partition: Partition,
-        delay: Duration,
         from: usize,
     ) -> Result<Vec<String>, RedisError> {
         let latest = self
             .own
             .now(partition)
             .await?
-            .later_by(delay)
+            .later_by(self.delay)
             .later_by(MIN_AHEAD);
         let range = Command::new("ZRANGEBYSCORE").key(keys::due(partition));
         let range = range.arg(format!("({}", latest.as_millis())).arg("+inf");

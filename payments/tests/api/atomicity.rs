@@ -1,24 +1,22 @@
 //! Every function of payments does all it has to or nothing, whatever is wrong with its keys and
 //! arguments.
 
-use std::time::Duration;
-
 use payments::domain::{Order, PlaceOrder, Quote};
+use payments::store::OrderStore;
 use proof::atomicity::{SpoilRig, Subject};
 use proof::cut::LogLoader;
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::store::claim::Once;
+use shared::store::condition::{Condition, Versions};
 
 use crate::harness::{TestStore, only_partition};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
-const LATER: Duration = Duration::from_hours(1);
 /// The place of the delay among the arguments of `place_orders`.
 const DELAY: usize = 2;
 
@@ -46,14 +44,14 @@ async fn a_log_that_ends_in_the_middle_of_a_call_has_all_of_it_or_none() {
 pub(crate) async fn subjects(test: &TestStore) -> Vec<Subject> {
     let mut paid = Vec::new();
     for _ in 0..2 {
-        paid.push(place_order(test, Duration::ZERO).await);
+        paid.push(place_order(&test.store).await);
     }
     test.store.complete_due(only_partition()).await.unwrap();
     let mut due = Vec::new();
     for _ in 0..3 {
-        due.push(place(test, Duration::ZERO).await);
+        due.push(place(&test.store).await);
     }
-    let pending = place(test, LATER).await;
+    let pending = place(&test.later).await;
     let now = test
         .store
         .own
@@ -93,19 +91,18 @@ pub(crate) async fn bench(test: &TestStore) -> SpoilRig<'_> {
     }
 }
 
-async fn place(test: &TestStore, delay: Duration) -> OrderId {
-    place_order(test, delay).await.id
+async fn place(store: &OrderStore) -> OrderId {
+    place_order(store).await.id
 }
 
-async fn place_order(test: &TestStore, delay: Duration) -> Order {
+async fn place_order(store: &OrderStore) -> Order {
     let wanted = PlaceOrder {
         product_id: ProductId::mint(),
         quantity: 3,
     };
     let context = RequestContext::mint();
-    match test
-        .store
-        .place_order(wanted, quote(), delay, &context, None)
+    match store
+        .place_order(wanted, quote(), &context, None)
         .await
         .unwrap()
     {

@@ -1,15 +1,13 @@
 //! Orders compared with what inventory knows of them, and what a repair is made of.
 
-use std::time::Duration;
-
 use payments::domain::{Order, PlaceOrder, Quote};
 use proof::order_line;
 use serde_json::json;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::request::RequestContext;
 use shared::redis::{Command, Redis, RedisError};
 use shared::store::claim::Once;
 use stack::credentials::User;
@@ -165,10 +163,7 @@ async fn paid(test: &TestStore) -> Order {
     };
     let quote = Quote::of("19.90".parse().unwrap(), 3, "0.20".parse().unwrap()).unwrap();
     let context = RequestContext::mint();
-    let placed = test
-        .store
-        .place_order(wanted, quote, Duration::ZERO, &context, None)
-        .await;
+    let placed = test.store.place_order(wanted, quote, &context, None).await;
     let Once::Now(order) = placed.unwrap() else {
         panic!("an order without a key was placed before");
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use payments::settlement::Settlements;
+use payments::stock_acks::StockAcks;
 use shared::base::health::Progress;
 use shared::base::shutdown::Shutdown;
 use shared::contract::entry_id::EntryId;
@@ -24,11 +24,11 @@ async fn however_many_wait_for_one_entry_all_are_told_that_it_is_acknowledged() 
     test.operate("XADD", "order_completed 1-0 a b").await;
     test.operate("XGROUP", "CREATE order_completed inventory-group 0")
         .await;
-    let settlements = Settlements::new(test.store.own.clone());
+    let stock_acks = StockAcks::new(test.store.own.clone());
     let stop = Shutdown::new();
-    let looking = tokio::spawn(settlements.clone().run(Progress::new(), stop.clone()));
+    let looking = tokio::spawn(stock_acks.clone().run(Progress::new(), stop.clone()));
     let entry = EntryId::first_of(1);
-    let crowd = (0..CROWD).map(|_| settlements.acknowledged(only_partition(), entry));
+    let crowd = (0..CROWD).map(|_| stock_acks.acknowledged(only_partition(), entry));
     let acknowledge = async {
         test.operate(
             "XREADGROUP",

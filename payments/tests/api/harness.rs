@@ -19,6 +19,9 @@ use crate::fake_inventory::FakeInventory;
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// The delay of orders that stay pending during a test.
+pub(crate) const LATER: Duration = Duration::from_hours(1);
+
 /// The process `payments serve` on a private store, the inventory it asks, and a client of it.
 pub(crate) struct Service {
     pub(crate) system: System,
@@ -36,7 +39,10 @@ pub(crate) struct Answer {
 
 /// A private store of payments: as the service sees it, and as its operator does.
 pub(crate) struct TestStore {
+    /// Orders that it places are due at once.
     pub(crate) store: OrderStore,
+    /// The same store; orders that it places are due [`LATER`].
+    pub(crate) later: OrderStore,
     private: PrivateStore,
 }
 
@@ -113,7 +119,8 @@ impl Service {
     /// Pays what is due, as the consumer process would.
     pub(crate) async fn complete(&self) -> usize {
         let url = self.system.payments_redis().url(User::Payments);
-        let store = OrderStore::new(Redis::worker(&url.parse().unwrap()), Partitions::NONE);
+        let redis = Redis::worker(&url.parse().unwrap());
+        let store = OrderStore::new(redis, Partitions::NONE, Duration::ZERO);
         store
             .complete_due(only_partition())
             .await
@@ -178,9 +185,15 @@ impl Answer {
 impl TestStore {
     pub(crate) async fn start(partitions: Partitions) -> Self {
         let private = PrivateStore::start(Owner::Payments).await.unwrap();
-        let store = OrderStore::new(private.client(User::Payments).unwrap(), partitions);
+        let redis = private.client(User::Payments).unwrap();
+        let store = OrderStore::new(redis.clone(), partitions, Duration::ZERO);
+        let later = OrderStore::new(redis, partitions, LATER);
         store.own.adopt().await.unwrap();
-        Self { store, private }
+        Self {
+            store,
+            later,
+            private,
+        }
     }
 }
 

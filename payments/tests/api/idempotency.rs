@@ -2,19 +2,11 @@
 //! meanwhile.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use payments::domain::{PlaceOrder, Quote};
-use shared::contract::id::{Partitions, ProductId};
-use shared::http::request::RequestContext;
 use shared::store::all;
-use shared::store::claim::{self, Claim, Once};
-use shared::store::sweep::Sweep;
 
 use crate::fake_inventory::{Behaviour, not_found, product, response};
-use crate::harness::{Answer, Service, TestStore, only_partition};
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+use crate::harness::{Answer, Service};
 
 /// Asserts that `again` is the answer `first` once more.
 fn assert_replayed(first: &Answer, again: &Answer) {
@@ -256,76 +248,4 @@ async fn a_cancellation_is_answered_the_same_again_and_its_key_is_for_it_alone()
     cancel(&second).await.problem(422, "idempotency-key-reused");
     let order = service.get(&format!("/orders/{}", second.order_id())).await;
     assert_eq!(order.json()["status"], "pending");
-}
-
-/// The stores of the claims of a day, and what a sweep leaves of them.
-#[tokio::test]
-async fn a_key_is_kept_for_a_day_and_swept_after_two() {
-    let test = TestStore::start(Partitions::NONE).await;
-    let today = test
-        .store
-        .own
-        .now(only_partition())
-        .await
-        .unwrap()
-        .as_millis()
-        / DAY_MS;
-    let claim = |key: &str| Claim::new(key.parse().unwrap(), &"POST /orders");
-    let wanted = PlaceOrder {
-        product_id: ProductId::mint(),
-        quantity: 1,
-    };
-    let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
-    let place = |key: &'static str| {
-        let store = test.store.clone();
-        async move {
-            let context = RequestContext::mint();
-            let delay = Duration::from_hours(1);
-            store
-                .place_order(wanted, quote, delay, &context, Some(&claim(key)))
-                .await
-                .unwrap()
-        }
-    };
-    for (key, day) in [
-        ("yesterday", today - 1),
-        ("before", today - 2),
-        ("long-ago", today - 300),
-    ] {
-        assert!(matches!(place(key).await, Once::Now(_)));
-        // As if the day had passed.
-        let (from, to) = (format!("idempotency:{today}"), format!("idempotency:{day}"));
-        test.operate("RENAME", &format!("{from} {to}")).await;
-    }
-    assert!(matches!(place("yesterday").await, Once::Before(_)));
-    let found = test
-        .store
-        .find_placement(&claim("yesterday"))
-        .await
-        .unwrap();
-    assert!(matches!(found, Some(Once::Before(_))));
-    assert!(
-        test.store
-            .find_placement(&claim("before"))
-            .await
-            .unwrap()
-            .is_none()
-    );
-    // What a sweep counts from.
-    assert!(matches!(place("today").await, Once::Now(_)));
-    let sweep = Sweep::new("claims", Duration::ZERO);
-    for _ in 0..2 {
-        claim::sweep_claims(&test.store.own, &sweep).await.unwrap();
-    }
-    let left: Vec<String> = test
-        .dump()
-        .await
-        .into_keys()
-        .filter(|key| key.starts_with("idempotency"))
-        .collect();
-    assert_eq!(
-        left,
-        [today - 1, today].map(|day| format!("idempotency:{day}"))
-    );
-    assert!(matches!(place("before").await, Once::Now(_)), "forgotten");
 }

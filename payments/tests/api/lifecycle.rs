@@ -3,30 +3,30 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
-use std::time::Duration;
 
-use payments::domain::{OrderFilter, OrderStatus, PlaceOrder, Quote};
+use payments::domain::{OrderStatus, PlaceOrder, Quote};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
-use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
+use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
-use shared::redis::Command;
 use shared::store::claim::{Claim, Once};
+use shared::store::condition::Condition;
 use tokio::runtime::Runtime;
 
 use crate::harness::TestStore;
 use crate::model::{Known, Model};
 
+mod checks;
+
+use checks::{check_account, check_due, check_events, check_orders};
+
 /// Histories, and steps in each.
 const CASES: u32 = 20;
 const STEPS: usize = 30;
-/// Not due while a test runs.
-const LATER: Duration = Duration::from_hours(1);
 
 /// One step of a history. Steps with the same key are the same intent.
 #[derive(Clone, Debug)]
@@ -143,14 +143,11 @@ async fn place(test: &TestStore, model: &mut Model, due: bool, key: Option<u8>) 
     };
     let rate = "0.20".parse().unwrap();
     let quote = Quote::of("19.90".parse().unwrap(), wanted.quantity, rate).unwrap();
-    let (delay, context) = (
-        if due { Duration::ZERO } else { LATER },
-        RequestContext::mint(),
-    );
+    let store = if due { &test.store } else { &test.later };
+    let context = RequestContext::mint();
     let claim = key.map(|key| Claim::new(format!("key-{key}").parse().unwrap(), &wanted.quantity));
-    let placed = test
-        .store
-        .place_order(wanted, quote, delay, &context, claim.as_ref())
+    let placed = store
+        .place_order(wanted, quote, &context, claim.as_ref())
         .await
         .unwrap();
     let earlier = key.and_then(|key| model.keys.get(&key));
@@ -191,118 +188,4 @@ fn refund(order_id: OrderId, wanted: PlaceOrder, reason: RefundReason) -> Refund
         traceparent: TraceParent::mint(),
         request_id: RequestId::mint(),
     }
-}
-
-/// Every order is what the model says, and each of its times is there exactly when it has come.
-async fn check_orders(test: &TestStore, model: &Model) {
-    for (&id, known) in &model.orders {
-        let order = test.store.find_order(id).await.unwrap().unwrap();
-        assert_eq!((order.status, order.reason), (known.status, known.reason));
-        assert_eq!((order.wanted, order.quote), (known.wanted, known.quote));
-        let was_paid = matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
-        assert_eq!(order.paid_at.is_some(), was_paid);
-        assert_eq!(
-            order.cancelled_at.is_some(),
-            known.status == OrderStatus::Cancelled
-        );
-        assert_eq!(
-            order.refunded_at.is_some(),
-            known.status == OrderStatus::Refunded
-        );
-        let delay_ms = order.completes_at.as_millis() - order.created_at.as_millis();
-        assert_eq!(
-            u128::from(delay_ms),
-            if known.due { 0 } else { LATER.as_millis() }
-        );
-    }
-    let listed = test
-        .store
-        .list_orders(&OrderFilter::default(), None, 100)
-        .await
-        .unwrap();
-    let listed: Vec<OrderId> = listed.items.iter().map(|order| order.id).collect();
-    assert_eq!(
-        listed,
-        model.orders.keys().rev().copied().collect::<Vec<_>>()
-    );
-}
-
-/// What waits to be paid are the pending orders, and nothing else.
-async fn check_due(test: &TestStore, model: &Model) {
-    let mut due = BTreeSet::new();
-    for partition in test.store.own.partitions().all() {
-        let range = Command::new("ZRANGE")
-            .key(partition.key("due"))
-            .arg(0)
-            .arg(-1);
-        for member in test.operator.run(range).await.unwrap().texts().unwrap() {
-            due.extend(member.split(' ').map(str::to_owned));
-        }
-    }
-    let pending = model
-        .orders
-        .iter()
-        .filter(|(_, known)| known.status == OrderStatus::Pending);
-    assert_eq!(due, pending.map(|(id, _)| id.to_string()).collect());
-}
-
-/// Every order that was ever paid has one event, written as Rust would write it.
-async fn check_events(test: &TestStore, model: &Model) {
-    let mut found = BTreeSet::new();
-    for partition in test.store.own.partitions().all() {
-        for entry in test.entries(&partition.key(OrderCompleted::STREAM)).await {
-            let fields = entry.fields.unwrap();
-            let event = OrderCompleted::decode(&fields).unwrap();
-            let encoded: Vec<_> = event
-                .encode()
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect();
-            assert_eq!(encoded, fields, "Lua and Rust write an event differently");
-            let known = &model.orders[&event.order_id];
-            let quote = Quote {
-                price: event.price,
-                fee: event.fee,
-                total: event.total,
-            };
-            assert_eq!(
-                (quote, &event.traceparent),
-                (known.quote, &known.context.traceparent)
-            );
-            assert_eq!(event.request_id, known.context.request_id);
-            assert_eq!(event.product_id, known.wanted.product_id);
-            assert_eq!(event.quantity, known.wanted.quantity);
-            let order = test
-                .store
-                .find_order(event.order_id)
-                .await
-                .unwrap()
-                .unwrap();
-            assert_eq!(order.paid_at, Some(event.time));
-            assert_eq!(order.trail.completed_entry.as_ref(), Some(&entry.id));
-            assert!(found.insert(event.order_id), "emitted twice");
-        }
-    }
-    let paid = |known: &Known| matches!(known.status, OrderStatus::Paid | OrderStatus::Refunded);
-    let paid = model.orders.iter().filter(|(_, known)| paid(known));
-    assert_eq!(found, paid.map(|(id, _)| *id).collect());
-}
-
-/// The account is the sum of the orders that were ever paid, and of those that were refunded.
-async fn check_account(test: &TestStore, model: &Model) {
-    let (mut charged, mut refunded) = (0, 0);
-    for partition in test.store.own.partitions().all() {
-        let account = test.store.read_account(partition).await.unwrap();
-        charged += account.charged;
-        refunded += account.refunded;
-    }
-    let sum = |statuses: &[OrderStatus]| -> u64 {
-        let known = model
-            .orders
-            .values()
-            .filter(|known| statuses.contains(&known.status));
-        known.map(|known| known.quote.total.as_minor()).sum()
-    };
-    assert_eq!(charged, sum(&[OrderStatus::Paid, OrderStatus::Refunded]));
-    assert_eq!(refunded, sum(&[OrderStatus::Refunded]));
 }

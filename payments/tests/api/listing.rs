@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU16;
 use std::ops::Range;
-use std::time::Duration;
 
 use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
 use payments::store::{OrderStore, Position};
@@ -10,19 +9,18 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::claim::Once;
 use stack::credentials::User;
 use tokio::runtime::Runtime;
 
-use crate::harness::TestStore;
+use crate::harness::{LATER, TestStore};
 
 const CASES: u32 = 40;
 /// The milliseconds in which the orders of a case are placed.
 const MOMENTS: Range<u64> = 1_000..1_005;
-const LATER: Duration = Duration::from_hours(1);
 
 /// When an order was placed, and its id.
 type Place = (u64, OrderId);
@@ -157,8 +155,8 @@ fn pages_of_any_size_and_time_have_each_order_once_whoever_placed_it_when() {
 async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_store() {
     for partitions in [Partitions::NONE, partitions(3)] {
         let test = TestStore::start(partitions).await;
-        let other = OrderStore::new(test.client(User::Payments).unwrap(), partitions);
-        let stores = [&test.store, &other].into_iter().cycle().take(250);
+        let other = OrderStore::new(test.client(User::Payments).unwrap(), partitions, LATER);
+        let stores = [&test.later, &other].into_iter().cycle().take(250);
         let mut placed = all(stores.map(place)).await;
         placed.sort_unstable();
         placed.reverse();
@@ -204,7 +202,7 @@ async fn place(store: &OrderStore) -> Place {
     };
     let quote = Quote::of("1.00".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
     match store
-        .place_order(wanted, quote, LATER, &RequestContext::mint(), None)
+        .place_order(wanted, quote, &RequestContext::mint(), None)
         .await
         .unwrap()
     {

@@ -66,7 +66,11 @@ pub(crate) fn redis(service: &Service, user: User) -> Redis {
 
 pub(crate) async fn refund(service: &Service, id: &str) {
     let order_id: OrderId = id.parse().unwrap();
-    let store = OrderStore::new(redis(service, User::Payments), Partitions::NONE);
+    let store = OrderStore::new(
+        redis(service, User::Payments),
+        Partitions::NONE,
+        Duration::ZERO,
+    );
     let order = store.find_order(order_id).await.unwrap().unwrap();
     let refund = RefundOrder {
         order_id,
@@ -269,37 +273,4 @@ async fn a_store_that_comes_back_goes_on_telling_what_changes() {
     service.system.wait_ready().await.unwrap();
     cancel(&service, &id).await;
     assert_eq!(next(&mut events).await.event, "order.cancelled");
-}
-
-#[tokio::test]
-async fn a_stop_ends_live_streams_and_answers_long_polls() {
-    let service = start().await;
-    let id = place(&service).await;
-    let mut events = open(&service).await;
-    let process = service.system.process("payments serve");
-    let path = format!("/orders/{id}?wait=final");
-    let poll = service.get(&path);
-    let stop = async {
-        // The poll has arrived when the store is asked for it; its answer is the same before that.
-        process.stop(LIMIT).await.unwrap()
-    };
-    let ended = async {
-        while let Some(event) = events.next(LIMIT).await.unwrap() {
-            assert_ne!(event.event, "reset");
-        }
-    };
-    let (answer, status, ()) = tokio::join!(poll, stop, ended);
-    assert_eq!(answer.json()["status"], "pending");
-    assert_eq!(answer.header("order-final"), "false");
-    assert!(status.success(), "{status}");
-}
-
-#[tokio::test]
-async fn a_silent_stream_shows_that_it_is_alive() {
-    let service = start().await;
-    let mut events = open(&service).await;
-    // No event comes; what comes is a comment, every 15 s.
-    let wait = tokio::time::timeout(Duration::from_secs(18), events.next(LIMIT));
-    assert!(wait.await.is_err(), "an event came");
-    assert!(events.comments() >= 1);
 }

@@ -10,21 +10,26 @@ mod fake_inventory;
 mod harness;
 
 mod audit;
+mod claims;
 mod conditions;
 mod crowds;
 mod half_closed;
 mod idempotency;
 mod last_event;
+mod lists;
 mod live;
 mod offers;
 mod orders;
 mod parameters;
 mod sharing;
 mod spellings;
+mod stops;
+mod timeline;
 mod waits;
 mod watching;
 
 mod atomicity;
+mod completion;
 mod functions;
 mod lifecycle;
 mod listing;

@@ -1,13 +1,14 @@
 //! A store of layout 0 becomes one of today.
 
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use payments::domain::OrderFilter;
 use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
 use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::redis::Command;
 use shared::store::all;
 use shared::store::open::Witness;
@@ -78,6 +79,7 @@ impl OldStore {
         let store = OrderStore::new(
             self.private.client(User::Payments).unwrap(),
             self.partitions,
+            Duration::ZERO,
         );
         // Nobody asks the other store, because this one has an identity.
         let redis = self.private.operator.clone();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use payments::domain::{Cancellation, OrderStatus, PlaceOrder, Quote, Refund};
 use shared::contract::event::RefundReason;
 use shared::contract::id::OrderId;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 
 /// An order as the model knows it.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::http::conditional::{Condition, Versions};
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
+use shared::store::condition::{Condition, Versions};
 
 use crate::harness::TestStore;
 use model::Model;
@@ -18,6 +18,7 @@ use request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund, read_
 
 mod layout;
 mod model;
+mod order;
 pub(crate) mod request;
 
 const HOUR_MS: u64 = 60 * 60 * 1_000;

@@ -232,7 +232,7 @@ impl Shop {
     /// Makes inventory forget what became of an order.
     pub(crate) async fn forget_record(&self, order: OrderId) {
         let bucket = format!(
-            "applied:{}",
+            "records:{}",
             order.minted_at().unwrap().as_millis() / HOUR_MS
         );
         let gone = self

@@ -162,13 +162,13 @@ async fn more_than_a_hundred_differences_are_repaired_only_when_a_run_is_told_to
 async fn take_again(shop: &Shop) {
     let hours = shop
         .inventory
-        .ask("ZRANGE", &["applied", "0", "-1"])
+        .ask("ZRANGE", &["record_hours", "0", "-1"])
         .await
         .texts()
         .unwrap();
     for hour in hours {
         shop.inventory
-            .ask("DEL", &[&format!("applied:{hour}")])
+            .ask("DEL", &[&format!("records:{hour}")])
             .await;
     }
     let mut seen = HashSet::new();

@@ -17,10 +17,6 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
-/// How far the time inside the id of an order may be from the time of a store that writes down the
-/// order. No store writes down an order whose id is further ahead (`MAX_SKEW_MS` in `prelude.lua`).
-pub const MAX_SKEW: Duration = Duration::from_hours(24);
-
 /// The first whole millisecond that is not before a given time: what happened at whole milliseconds
 /// is before both of them, or before neither.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

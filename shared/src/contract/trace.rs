@@ -9,6 +9,16 @@ use uuid::fmt::Simple;
 
 use crate::base::digest::hex;
 
+/// The origin of an order and of its events: what logs, events and calls to other services tell about
+/// the request.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// The `X-Request-Id` of the client, or a new id.
+    pub request_id: RequestId,
+    /// The trace of the client, or a new one.
+    pub traceparent: TraceParent,
+}
+
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
 /// defines it. One of a later version is read as far as version 00 goes, and is sent on as 00.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +64,16 @@ const NO_VERSION: &str = "ff";
 const FLAGS: u8 = 0b11;
 /// The only flag that means the same in every version.
 const SAMPLED: u8 = 0b01;
+
+impl RequestContext {
+    /// The context of work that no request began.
+    pub fn mint() -> Self {
+        Self {
+            request_id: RequestId::mint(),
+            traceparent: TraceParent::mint(),
+        }
+    }
+}
 
 impl TraceParent {
     /// What one looks like, for documents.

@@ -1,9 +1,8 @@
-//! Conditional requests (RFC 9110, section 13): a version stands in an `ETag`, and a client names
-//! the versions it means, or knows.
+//! Conditional requests (RFC 9110, section 13): an `ETag` has the version of a thing, and a client names
+//! the versions that it means, or has.
 //!
-//! A change is conditional in the function that makes it, so that nothing comes between the look
-//! and the change. What there is not (404) has no version: it is told before any condition. Which
-//! operations take conditions at all, `declared` knows.
+//! [`Condition`] says how a change is made conditional. `declared` knows which operations take
+//! conditions at all.
 
 use std::fmt;
 
@@ -13,30 +12,13 @@ use poem_openapi::types::ToHeader;
 
 mod param;
 
-pub use self::param::{IfMatch, IfNoneMatch};
+pub use self::param::{IfMatchHeader, IfNoneMatchHeader};
 use crate::http::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
+use crate::store::condition::Condition;
 
 /// The strong entity tag of a version: `"7"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ETag(pub u64);
-
-/// The condition of a request: which version a thing must have, and which it must not have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// One of these.
-    pub only: Option<Versions>,
-    /// None of these.
-    pub not: Option<Versions>,
-}
-
-/// Versions that a header names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Versions {
-    /// Whichever there is.
-    Any,
-    /// These. Tags that are not of our making are no version of ours and are left out.
-    Listed(Vec<u64>),
-}
 
 /// One tag of a list.
 struct Tag<'a> {
@@ -53,93 +35,41 @@ enum Tags<'a> {
 /// The header is no list of tags.
 struct Unreadable;
 
-/// A version that nothing has: versions count from 1.
-const NO_VERSION: &str = "0";
-
-impl Condition {
-    /// Every version is as good.
-    pub const NONE: Self = Self {
-        only: None,
-        not: None,
-    };
-
-    /// What both headers say.
-    pub fn of(if_match: IfMatch, if_none_match: IfNoneMatch) -> Self {
-        Self {
-            only: if_match.0,
-            not: if_none_match.0,
-        }
-    }
-
-    /// What both headers say, where there must be an `If-Match`.
-    pub fn required(if_match: IfMatch, if_none_match: IfNoneMatch) -> Result<Self, Problem> {
-        let condition = Self::of(if_match, if_none_match);
-        let detail = "send If-Match with the ETag of the version that this change is meant for";
-        let missing = || Problem::new(&PRECONDITION_REQUIRED, detail);
-        if condition.only.is_some() {
-            Ok(condition)
-        } else {
-            Err(missing())
-        }
-    }
-
-    /// Whether a change may be made to this version.
-    pub fn admits(&self, version: u64) -> bool {
-        let names = |versions: &Versions| versions.names(version);
-        self.only.as_ref().is_none_or(names) && !self.not.as_ref().is_some_and(names)
-    }
-
-    /// How a function takes it: the versions of `If-Match`, and those of `If-None-Match` behind an
-    /// exclamation mark. Each is `*`, or numbers with commas in between; empty, it says nothing.
-    pub fn to_arg(&self) -> String {
-        let only = self
-            .only
-            .as_ref()
-            .map(|only| only.to_arg(NO_VERSION))
-            .unwrap_or_default();
-        match &self.not {
-            None => only,
-            Some(not) => format!("{only}!{}", not.to_arg("")),
-        }
-    }
-
-    /// Whether a client that reads `what` has this version already, so that a 304 tells it
-    /// everything. It is refused what has not the version that it asks for.
-    pub fn is_known(&self, version: u64, what: &str) -> Result<bool, Problem> {
-        let names = |versions: &Versions| versions.names(version);
-        if self.only.as_ref().is_none_or(names) {
-            Ok(self.not.as_ref().is_some_and(names))
-        } else {
-            Err(Self::failed(what))
-        }
-    }
-
-    /// The problem of a condition that the version of `what` does not meet.
-    pub fn failed(what: &str) -> Problem {
-        let detail = format!("{what} has a version that If-Match or If-None-Match does not admit");
-        Problem::new(&PRECONDITION_FAILED, detail)
+/// The condition in both headers.
+pub fn condition(if_match: IfMatchHeader, if_none_match: IfNoneMatchHeader) -> Condition {
+    Condition {
+        only: if_match.0,
+        not: if_none_match.0,
     }
 }
 
-impl Versions {
-    fn names(&self, version: u64) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Listed(versions) => versions.contains(&version),
-        }
+/// The condition in both headers, for a change that must have an `If-Match`.
+pub fn required(
+    if_match: IfMatchHeader,
+    if_none_match: IfNoneMatchHeader,
+) -> Result<Condition, Problem> {
+    let condition = condition(if_match, if_none_match);
+    if condition.only.is_some() {
+        return Ok(condition);
     }
+    let detail = "send If-Match with the ETag of the version that this change is meant for";
+    Err(Problem::new(&PRECONDITION_REQUIRED, detail))
+}
 
-    fn to_arg(&self, none: &str) -> String {
-        match self {
-            Self::Any => "*".to_owned(),
-            Self::Listed(versions) if versions.is_empty() => none.to_owned(),
-            Self::Listed(versions) => versions
-                .iter()
-                .map(u64::to_string)
-                .collect::<Vec<_>>()
-                .join(","),
-        }
+/// Whether a client that reads `what` has this version already, so that a 304 tells it everything. The
+/// client is refused when `what` does not have a version that the client asks for.
+pub fn is_known(condition: &Condition, version: u64, what: &str) -> Result<bool, Problem> {
+    if condition.requires(version) {
+        Ok(condition.excludes(version))
+    } else {
+        Err(failed(what))
     }
+}
+
+/// The problem of a condition that the version of `what` does not meet.
+pub fn failed(what: &str) -> Problem {
+    let detail = format!("{what} has a version that If-Match or If-None-Match does not admit");
+    Problem::new(&PRECONDITION_FAILED, detail)
 }
 
 /// Whether the client has a page with this opaque tag already. An unreadable `If-None-Match` is

@@ -16,6 +16,7 @@ mod message;
 mod target;
 mod visit;
 
+use crate::contract::trace::RequestContext;
 use crate::http::admission::{Admission, RETRY_AFTER};
 use crate::http::cors::Origins;
 use crate::http::hosts::Hosts;
@@ -28,7 +29,8 @@ use crate::http::settings::HttpSettings;
 
 pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;
-pub use visit::{Caller, RequestContext, Visit};
+pub(crate) use visit::read_context;
+pub use visit::{Caller, Visit};
 
 /// Paths that are always answered, and of which no log is full.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];

@@ -26,7 +26,7 @@ mod last_event;
 
 use crate::base::shutdown::Shutdown;
 use crate::http::problem::{OVERLOADED, Problem};
-pub use crate::http::sse::last_event::{EventId, LastEvent};
+pub use crate::http::sse::last_event::{EventId, LastEventIdHeader};
 use crate::live::{Feed, Mark, Notice, Places, Show, Signal};
 use crate::redis::RedisError;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::base::digest::digest;
 use crate::contract::id::Partition;
+use crate::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 use crate::store::layout::Layout;
 
@@ -55,8 +56,11 @@ impl Library {
     pub fn new(layout: Layout, files: &[&str]) -> Self {
         let service = layout.service;
         let mut body = format!(
-            "local SERVICE, LAYOUT = '{service}', {}\n",
-            layout.version()
+            "local SERVICE, LAYOUT = '{service}', {}\n\
+             local MAX_SKEW_MS, MIN_RECORD_RETENTION_MS = {}, {}\n",
+            layout.version(),
+            MAX_SKEW.as_millis(),
+            MIN_RECORD_RETENTION.as_millis()
         );
         body += PRELUDE;
         // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals

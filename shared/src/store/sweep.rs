@@ -26,7 +26,7 @@ pub const MAX_STEP: Duration = Duration::from_mins(1);
 /// closed for holidays.
 pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
 /// How far the clock of a store may be ahead of the newest thing it has recorded without being distrusted:
-/// no store records anything that is further away from its clock ([`crate::contract::time::MAX_SKEW`]).
+/// no store records anything that is further away from its clock ([`crate::contract::limits::MAX_SKEW`]).
 pub const MAX_GAP: Duration = Duration::from_hours(24);
 /// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`], or was
 /// ahead by more than [`MAX_GAP`].

@@ -1,12 +1,14 @@
---[[ A product is one line under `product:<id>`, these values with a space between two of them, and a tab before the last:
+--[[ A product is one line under `product:<id>`: these values with a space between two of them, and
+  a tab before the last:
 
     version quantity updated_at price created_at name<TAB>name to sort by
 
-  What changes most comes first; names may have spaces, but no control characters. A product that was deleted leaves a
-  tombstone: `deleted <when>`. Times are milliseconds since the epoch, a price has two decimals. A line of another shape is
-  damage, and no function acts on it: without a product its orders would be refunded. ]]
+  The values that change most come first. Names may have spaces, but no control characters. A
+  deleted product leaves a tombstone: `deleted <when>`. Times are milliseconds since the epoch, and
+  a price has two decimals. A line of another shape is damaged, and no function acts on it: without
+  a product its orders would be refunded. ]]
 local PRODUCT = '^([1-9]%d*) (%d+) (%d+) (%d+%.%d%d) (%d+) ([^\t]+)\t([^\t]+)$'
--- Only what taking stock changes, and the rest with the space before it.
+-- The values that a sale changes, and the rest with the space before it.
 local STOCK = '^([1-9]%d*) (%d+) %d+( .+)$'
 local TOMBSTONE = '^deleted %d+$'
 
@@ -16,23 +18,38 @@ local function read_product(key)
   if not line or string.find(line, TOMBSTONE) then
     return nil
   end
-  local version, quantity, updated_at, price, created_at, name, sort_name = string.match(line, PRODUCT)
+  local version, quantity, updated_at, price, created_at, name, sort_name
+    = string.match(line, PRODUCT)
   return {
-    version = whole(version, 'the version of a product'), quantity = whole(quantity, 'the stock of a product'),
-    updated_at = updated_at, price = price, created_at = created_at, name = name, sort_name = sort_name,
+    version = whole(version, 'the version of a product'),
+    quantity = whole(quantity, 'the stock of a product'),
+    updated_at = updated_at, price = price, created_at = created_at,
+    name = name, sort_name = sort_name,
   }, line
 end
 
--- The line of a product as it stands from `now` on. One that would be none is refused: nothing is written yet.
+-- The line of a product as it stands from `now` on. A line that could not be read again is an
+-- error: nothing is written yet.
 local function product_line(product, now)
-  local line = table.concat({int(product.version), int(product.quantity), int(now), product.price, product.created_at,
-    product.name}, ' ') .. '\t' .. product.sort_name
-  assert(string.find(line, PRODUCT), 'the name or the price of the product is none')
+  local values = {int(product.version), int(product.quantity), int(now), product.price,
+    product.created_at, product.name}
+  local line = table.concat(values, ' ') .. '\t' .. product.sort_name
+  assert(string.find(line, PRODUCT), 'malformed name or price')
   return line
 end
 
--- A movement is an entry of one field, named as what it is: `<difference> <stock afterwards>`, and maybe an order or a note.
+-- A movement is an entry with one field. Its name is the kind of movement, its value
+-- `<difference> <stock afterwards>`, and maybe an order or a note.
 local function move(movements, kind, delta, balance, about)
-  local text = int(delta) .. ' ' .. int(balance) .. (about ~= '' and ' ' .. about or '')
+  local text = int(delta) .. ' ' .. int(balance)
+  if about ~= '' then
+    text = text .. ' ' .. about
+  end
   redis.call('XADD', movements, '*', kind, text)
+end
+
+-- True when a product can be put into the indexes, or taken out, and the movement written.
+local function can_list(products, names, movements)
+  return writable_as(products, 'zset') and writable_as(names, 'zset')
+    and writable_as(movements, 'stream')
 end

@@ -8,7 +8,8 @@ use proof::twin::snapshot::{Kept, Snapshot};
 use shared::contract::event::RefundReason;
 use shared::contract::id::ProductId;
 
-use super::model::{Deleted, Model, Movement, Place, Product, Recorded};
+use super::model::Model;
+use super::product::{Deleted, Listed, Movement, Product, Recorded};
 use super::request::RECORD_FROM;
 
 type Fields = Vec<(String, String)>;
@@ -44,15 +45,15 @@ impl Model {
         let index = buckets
             .keys()
             .map(|bucket| (bucket.to_string(), bucket.to_string()));
-        store.insert(key("applied"), Kept::Sorted(index.collect()));
+        store.insert(key("record_hours"), Kept::Sorted(index.collect()));
         if let Some(swept) = self.swept {
             store.insert(
-                partition.key_of("applied", "swept"),
+                partition.key_of("records", "swept"),
                 Kept::Text(swept.to_string()),
             );
         }
         for (bucket, records) in buckets {
-            store.insert(partition.key_of("applied", bucket), Kept::hash(records));
+            store.insert(partition.key_of("records", bucket), Kept::hash(records));
         }
 
         store.insert(
@@ -84,7 +85,7 @@ impl Model {
     }
 }
 
-impl Place {
+impl Listed {
     /// The line of the product, or its tombstone.
     pub(crate) fn line(&self) -> String {
         match &self.product {

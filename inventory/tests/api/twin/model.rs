@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use inventory::domain::{Adjustment, Decision, MovementKind, Outcome, decide};
+use inventory::domain::{Adjustment, ApplyOutcome, Decision, MovementKind, decide};
 use proof::twin::claim::Claims;
 use proof::twin::{Answer, Beginning, pattern};
 use shared::contract::event::{RefundOrder, RefundReason};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 
+use super::product::{Deleted, Listed, Movement, Product, Recorded};
 use super::request::{Adjust, Apply, Create, Delete, Paid, Update};
 
 /// All that inventory knows.
 pub(crate) struct Model {
     pub(crate) beginning: Beginning,
-    pub(crate) products: BTreeMap<ProductId, Place>,
+    pub(crate) products: BTreeMap<ProductId, Listed>,
     pub(crate) records: BTreeMap<OrderId, Recorded>,
     /// The first bucket of records that was not swept.
     pub(crate) swept: Option<u64>,
@@ -25,45 +26,6 @@ pub(crate) struct Model {
     /// What whoever watches was told: a kind, and a product.
     pub(crate) changes: Vec<(&'static str, Vec<ProductId>)>,
     pub(crate) claims: Claims,
-}
-
-/// A place in the catalogue: its product, or that it was deleted, and what happened on it.
-pub(crate) struct Place {
-    pub(crate) product: Result<Product, Deleted>,
-    pub(crate) movements: Vec<Movement>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Product {
-    pub(crate) name: String,
-    pub(crate) sort_name: String,
-    pub(crate) price: String,
-    pub(crate) quantity: u32,
-    pub(crate) version: u64,
-    pub(crate) created: usize,
-    pub(crate) updated: usize,
-}
-
-pub(crate) struct Deleted {
-    pub(crate) at: usize,
-}
-
-pub(crate) struct Movement {
-    pub(crate) kind: MovementKind,
-    pub(crate) delta: i64,
-    pub(crate) balance: u32,
-    pub(crate) order: Option<OrderId>,
-    pub(crate) note: Option<String>,
-}
-
-/// What became of an order, and where that is remembered.
-pub(crate) struct Recorded {
-    pub(crate) bucket: u64,
-    pub(crate) decision: Decision,
-    /// The place of its movement, if its stock was taken, also where it was given back.
-    pub(crate) movement: Option<(ProductId, usize)>,
-    /// Whether its stock was taken, and then given back.
-    pub(crate) released: bool,
 }
 
 const DONE: i64 = 1;
@@ -89,7 +51,7 @@ impl Model {
             updated: step,
         };
         let first = Movement::by_hand(MovementKind::Created, 0, request.quantity, None);
-        let place = Place {
+        let place = Listed {
             product: Ok(product),
             movements: vec![first],
         };
@@ -183,7 +145,7 @@ impl Model {
         let mut answers = Vec::new();
         for order in &request.orders {
             let outcome = self.apply_order(step, order, &limits);
-            if outcome == Outcome::Applied {
+            if outcome == ApplyOutcome::Applied {
                 sold.push(order.product);
             }
             answers.push(Answer::Number(code(outcome)));
@@ -198,16 +160,16 @@ impl Model {
         Answer::List(answers)
     }
 
-    fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> Outcome {
+    fn apply_order(&mut self, step: usize, order: &Paid, limits: &Range<u64>) -> ApplyOutcome {
         if order.bucket() < limits.start {
-            return Outcome::TooOld;
+            return ApplyOutcome::TooOld;
         }
         let recorded = self
             .records
             .get(&order.id)
             .map(|recorded| recorded.decision);
         if recorded.is_none() && order.bucket() >= limits.end {
-            return Outcome::TooNew;
+            return ApplyOutcome::TooNew;
         }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
         // Also where it was recorded before: whoever asks again may have lost the refund.
@@ -215,9 +177,9 @@ impl Model {
             self.refunds.push(refund(step, order, reason));
         }
         match (recorded, decision) {
-            (Some(decision), _) => Outcome::Repeated(decision),
-            (None, Decision::Applied) => Outcome::Applied,
-            (None, Decision::Rejected(reason)) => Outcome::Rejected(reason),
+            (Some(decision), _) => ApplyOutcome::Repeated(decision),
+            (None, Decision::Applied) => ApplyOutcome::Applied,
+            (None, Decision::Rejected(reason)) => ApplyOutcome::Rejected(reason),
         }
     }
 
@@ -256,28 +218,8 @@ impl Model {
         self.products.get_mut(&id)?.product.as_mut().ok()
     }
 
-    pub(super) fn place(&mut self, id: ProductId) -> &mut Place {
+    pub(super) fn place(&mut self, id: ProductId) -> &mut Listed {
         self.products.get_mut(&id).unwrap()
-    }
-}
-
-impl Product {
-    pub(super) fn changed(&mut self, step: usize) {
-        self.version += 1;
-        self.updated = step;
-    }
-}
-
-impl Movement {
-    fn by_hand(kind: MovementKind, before: u32, balance: u32, note: Option<String>) -> Self {
-        let delta = i64::from(balance) - i64::from(before);
-        Self {
-            kind,
-            delta,
-            balance,
-            order: None,
-            note,
-        }
     }
 }
 
@@ -294,19 +236,19 @@ pub(super) fn refund(step: usize, order: &Paid, reason: RefundReason) -> Vec<(St
     pattern::event(&event, step)
 }
 
-fn code(outcome: Outcome) -> i64 {
+fn code(outcome: ApplyOutcome) -> i64 {
     use RefundReason::{InsufficientStock, ProductNotFound, Released};
     match outcome {
-        Outcome::Applied => 1,
-        Outcome::Rejected(ProductNotFound) => 2,
-        Outcome::Rejected(InsufficientStock) => 3,
-        Outcome::Repeated(Decision::Applied) => 4,
-        Outcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
-        Outcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
-        Outcome::TooOld => 7,
-        Outcome::TooNew => 8,
-        Outcome::Repeated(Decision::Rejected(Released)) => 9,
-        Outcome::Rejected(Released) => unreachable!("nothing is released when it is decided"),
+        ApplyOutcome::Applied => 1,
+        ApplyOutcome::Rejected(ProductNotFound) => 2,
+        ApplyOutcome::Rejected(InsufficientStock) => 3,
+        ApplyOutcome::Repeated(Decision::Applied) => 4,
+        ApplyOutcome::Repeated(Decision::Rejected(ProductNotFound)) => 5,
+        ApplyOutcome::Repeated(Decision::Rejected(InsufficientStock)) => 6,
+        ApplyOutcome::TooOld => 7,
+        ApplyOutcome::TooNew => 8,
+        ApplyOutcome::Repeated(Decision::Rejected(Released)) => 9,
+        ApplyOutcome::Rejected(Released) => unreachable!("nothing is released when it is decided"),
     }
 }
 

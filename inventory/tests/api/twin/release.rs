@@ -5,7 +5,8 @@ use proof::twin::Answer;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, ProductId};
 
-use super::model::{Model, Movement, refund};
+use super::model::{Model, refund};
+use super::product::Movement;
 use super::request::{Paid, Release};
 
 const GIVEN_BACK: i64 = 1;

@@ -6,10 +6,10 @@ use proof::twin::claim::Claim;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
 use shared::store::claim::CLAIMS;
+use shared::store::condition::Condition;
 
 /// Milliseconds of order ids whose records share a bucket.
 pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;
@@ -198,12 +198,12 @@ impl Apply {
         });
         Invocation::new("apply_orders")
             .key(partition.key("refund_order"))
-            .key(partition.key("applied"))
+            .key(partition.key("record_hours"))
             .key(partition.key("changes"))
             .arg(self.keep_ms)
             .arg(partition.key_of("product", ""))
             .arg(partition.key_of("movements", ""))
-            .arg(partition.key_of("applied", ""))
+            .arg(partition.key_of("records", ""))
             .arg(json!(products))
             .arg(json!(runs))
             .arg(json!(records))
@@ -267,7 +267,7 @@ fn release(
     Invocation::new(function)
         .key(partition.key_of("product", product))
         .key(partition.key_of("movements", product))
-        .key(partition.key_of("applied", bucket(minted_at)))
+        .key(partition.key_of("records", bucket(minted_at)))
         .key(partition.key("changes"))
         .arg(order)
         .arg(product)

@@ -23,16 +23,16 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     pub(crate) fn invocation(&self, partition: Partition) -> Invocation {
-        Invocation::new("sweep_applied")
-            .key(partition.key("applied"))
-            .arg(partition.key_of("applied", ""))
+        Invocation::new("sweep_records")
+            .key(partition.key("record_hours"))
+            .arg(partition.key_of("records", ""))
             .arg(self.first)
             .arg(self.limit)
     }
 }
 
 impl Model {
-    pub(crate) fn sweep_applied(&mut self, request: &Sweep) -> Answer {
+    pub(crate) fn sweep_records(&mut self, request: &Sweep) -> Answer {
         if self.is_too_late(request.first) {
             return Answer::Refused("a sweep would remove records of the last 8 days");
         }

@@ -3,7 +3,8 @@
 use proof::twin::pattern;
 use proof::twin::snapshot::{Kept, Snapshot};
 
-use super::model::{Model, Order, Refunded};
+use super::model::Model;
+use super::order::{Order, Refunded};
 
 impl Model {
     /// Every key of the store.

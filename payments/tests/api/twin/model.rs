@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use payments::domain::OrderStatus;
 use proof::twin::claim::Claims;
 use proof::twin::{Answer, Beginning, pattern};
-use shared::contract::event::{OrderCompleted, RefundReason};
 use shared::contract::id::OrderId;
-use shared::contract::time::Timestamp;
 
+use super::order::{Order, Payment, Refunded, Together};
 use super::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};
 
 /// How far the time inside an id may be from the clock of the store.
@@ -32,36 +31,6 @@ pub(crate) struct Model {
     /// What was charged and refunded in all, in minor units.
     pub(crate) charged: u64,
     pub(crate) refunded: u64,
-}
-
-/// Orders that one call placed.
-#[derive(Clone)]
-pub(crate) struct Together {
-    pub(crate) placed: usize,
-    pub(crate) delay_ms: u64,
-    pub(crate) ids: Vec<OrderId>,
-}
-
-pub(crate) struct Order {
-    pub(crate) placed: Place,
-    pub(crate) delay_ms: u64,
-    pub(crate) status: OrderStatus,
-    pub(crate) created: usize,
-    pub(crate) cancelled: Option<usize>,
-    pub(crate) paid: Option<Payment>,
-    pub(crate) refunded: Option<Refunded>,
-}
-
-/// When an order was paid, and the place of its event.
-pub(crate) struct Payment {
-    pub(crate) at: usize,
-    pub(crate) event: usize,
-}
-
-pub(crate) struct Refunded {
-    pub(crate) at: usize,
-    pub(crate) reason: RefundReason,
-    pub(crate) entry: String,
 }
 
 impl Model {
@@ -264,45 +233,6 @@ impl Model {
         });
         self.events.push(order.event(step));
         self.charged += order.placed.quote.total.as_minor();
-    }
-}
-
-impl Together {
-    /// The ids as they stand in the store.
-    pub(crate) fn member(&self) -> String {
-        let ids: Vec<_> = self.ids.iter().map(ToString::to_string).collect();
-        ids.join(" ")
-    }
-}
-
-impl Order {
-    /// When it was placed, and when it is due.
-    fn times(&self) -> Answer {
-        let [created, due] = [0, self.delay_ms].map(|later| pattern::at(self.created, later));
-        Answer::Text(format!("4 {created} {due}"))
-    }
-
-    fn event(&self, step: usize) -> Vec<(String, String)> {
-        let Place {
-            id,
-            wanted,
-            quote,
-            context,
-            ..
-        } = &self.placed;
-        let event = OrderCompleted {
-            order_id: *id,
-            ordered_at: Timestamp::from_millis(self.placed.minted_at),
-            product_id: wanted.product_id,
-            quantity: wanted.quantity,
-            price: quote.price,
-            fee: quote.fee,
-            total: quote.total,
-            time: Timestamp::from_millis(0),
-            traceparent: context.traceparent.clone(),
-            request_id: context.request_id.clone(),
-        };
-        pattern::event(&event, step)
     }
 }
 

@@ -5,9 +5,9 @@ use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
 use shared::contract::id::{OrderId, Partition, ProductId};
-use shared::http::conditional::Condition;
-use shared::http::request::RequestContext;
+use shared::contract::trace::RequestContext;
 use shared::store::claim::CLAIMS;
+use shared::store::condition::Condition;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Place {

@@ -62,7 +62,7 @@ pub(crate) async fn read(operators: &Operators) -> Result<Stores> {
         let entries = entries(inventory, &format!("movements:{id}")).await?;
         product.movements = entries.into_iter().map(movement).collect::<Result<_>>()?;
     }
-    for (hour, bucket) in hashes(inventory, "applied:").await? {
+    for (hour, bucket) in hashes(inventory, "records:").await? {
         // What was given back stands beside the record, under a name with a colon.
         for (name, value) in bucket.into_iter().filter(|(name, _)| !name.contains(':')) {
             let order = recorded_order(hour.parse()?, &name)?;

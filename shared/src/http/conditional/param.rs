@@ -3,26 +3,27 @@
 use poem::Request;
 use poem::http::{HeaderName, header};
 
-use super::{Tag, Tags, Unreadable, Versions};
+use super::{Tag, Tags, Unreadable};
 use crate::http::parameter::header_parameter;
 use crate::http::problem::{INVALID_PARAMETER, Problem};
+use crate::store::condition::Versions;
 
 /// The versions of which a thing must have one. Weak tags match nothing.
 #[derive(Debug)]
-pub struct IfMatch(pub(super) Option<Versions>);
+pub struct IfMatchHeader(pub(super) Option<Versions>);
 
 /// The versions of which a thing must have none; to a reader, those that it has already.
 #[derive(Debug)]
-pub struct IfNoneMatch(pub(super) Option<Versions>);
+pub struct IfNoneMatchHeader(pub(super) Option<Versions>);
 
-impl IfMatch {
+impl IfMatchHeader {
     fn read(request: &Request) -> Result<Self, Problem> {
         let strong = |tag: &Tag<'_>| !tag.weak;
         read(request, &header::IF_MATCH, strong).map(Self)
     }
 }
 
-impl IfNoneMatch {
+impl IfNoneMatchHeader {
     /// One that is unreadable is ignored where nothing changes: the whole answer is never wrong.
     fn read(request: &Request) -> Result<Self, Problem> {
         match read(request, &header::IF_NONE_MATCH, |_| true) {
@@ -59,10 +60,13 @@ fn spelled(name: &HeaderName) -> &'static str {
     }
 }
 
-header_parameter!(IfMatch: String, IfNoneMatch: String);
+header_parameter!(IfMatchHeader: String, IfNoneMatchHeader: String);
 
 /// Conditions of a request without a handler.
 #[cfg(test)]
-pub(super) fn read_both(request: &Request) -> Result<(IfMatch, IfNoneMatch), Problem> {
-    Ok((IfMatch::read(request)?, IfNoneMatch::read(request)?))
+pub(super) fn read_both(request: &Request) -> Result<(IfMatchHeader, IfNoneMatchHeader), Problem> {
+    Ok((
+        IfMatchHeader::read(request)?,
+        IfNoneMatchHeader::read(request)?,
+    ))
 }

@@ -13,22 +13,13 @@ use poem::{Body, Request, RequestParts};
 use tokio::time::Instant;
 
 use super::{TRACEPARENT, X_REQUEST_ID};
-use crate::contract::trace::{RequestId, TraceParent};
+use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 use crate::http::admission::{Alarm, Held, Lease};
 use crate::http::routes::Place;
 use crate::http::server::{Progress, Untaken, Waits};
 
 /// Bytes of a header that is replaced which the log shows.
 const MAX_LOGGED: usize = 200;
-
-/// Who asks, for logs, events and calls to other services.
-#[derive(Clone, Debug)]
-pub struct RequestContext {
-    /// The client's `X-Request-Id`, or one made here where it sent none that can be kept.
-    pub request_id: RequestId,
-    /// The client's trace, or a new one.
-    pub traceparent: TraceParent,
-}
 
 /// One request under way. Handlers are given it as `Data<&Arc<Visit>>`.
 #[derive(Debug)]
@@ -66,7 +57,7 @@ impl Visit {
     /// A request, and what there is at its path.
     pub(super) fn of<B>(request: &hyper::Request<B>, place: Option<&Place>) -> Self {
         Self {
-            context: RequestContext::of(request.headers()),
+            context: read_context(request.headers()),
             lease: Lease::new(),
             parameters: place.map_or_else(Arc::default, |place| place.parameters.clone()),
         }
@@ -138,21 +129,11 @@ impl Caller {
     }
 }
 
-impl RequestContext {
-    /// That of a request which says nothing about itself.
-    pub fn mint() -> Self {
-        Self {
-            request_id: RequestId::mint(),
-            traceparent: TraceParent::mint(),
-        }
-    }
-
-    /// That of a request with these headers.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self {
-            request_id: given(headers, &X_REQUEST_ID, RequestId::mint),
-            traceparent: given(headers, &TRACEPARENT, TraceParent::mint),
-        }
+/// The context in the headers of a request. What they do not say is made here.
+pub(crate) fn read_context(headers: &HeaderMap) -> RequestContext {
+    RequestContext {
+        request_id: given(headers, &X_REQUEST_ID, RequestId::mint),
+        traceparent: given(headers, &TRACEPARENT, TraceParent::mint),
     }
 }
 

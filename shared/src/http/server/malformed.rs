@@ -13,11 +13,12 @@ use poem::http::{HeaderMap, HeaderValue};
 use super::MAX_HEAD_BYTES;
 use super::progress::Stage;
 use super::wire::Terms;
+use crate::contract::trace::RequestContext;
 use crate::http::problem::{
     HEAD_TOO_LARGE, MALFORMED_REQUEST, PROBLEM_JSON, Problem, REQUEST_TIMEOUT, TARGET_TOO_LONG,
 };
 use crate::http::public_url::PublicUrl;
-use crate::http::request::{RequestContext, TRACEPARENT, X_REQUEST_ID, too_large};
+use crate::http::request::{TRACEPARENT, X_REQUEST_ID, read_context, too_large};
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
 /// because it tells a request id and a trace.
@@ -158,7 +159,7 @@ fn context(head: &[u8]) -> RequestContext {
             headers.append(&name, value);
         }
     }
-    RequestContext::of(&headers)
+    read_context(&headers)
 }
 
 /// The path that was asked for, as far as the head tells.

@@ -11,7 +11,7 @@ use crate::live::Mark;
 
 /// The header `Last-Event-ID`.
 #[derive(Debug)]
-pub struct LastEvent(Option<Mark>);
+pub struct LastEventIdHeader(Option<Mark>);
 
 /// The id of an event; an empty one is that of none, as in the header.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct EventId(Option<Mark>);
 const HEADER: &str = "Last-Event-ID";
 const EXPECTED: &str = "must be the id of an event of this stream";
 
-impl LastEvent {
+impl LastEventIdHeader {
     /// The event of the header, or of the query where the header has none. When a browser connects
     /// again, the header is the newer one: the query is the one it began with.
     pub fn or(self, query: Option<EventId>) -> Option<Mark> {
@@ -56,6 +56,6 @@ impl ParseFromParameter for EventId {
     }
 }
 
-header_parameter!(LastEvent: String);
+header_parameter!(LastEventIdHeader: String);
 
 crate::schema!(EventId, "event_id", MetaSchema::new("string"));

@@ -1,14 +1,18 @@
 --[[ What all functions of a library share. Two rules hold for every function:
 
   Check everything, then write. A Lua error does not undo the writes before it.
-  Answer an integer, or an array led by one. The client would take certain texts in front for something else. ]]
+  Answer an integer, or an array that begins with one. The client would take certain texts at the
+  beginning for something else.
 
--- What stands in the identity of a store that this library is for (see `shared::store::open::identity`).
+  In front of this file stand the name of the service, the layout of its store, and the limits of
+  `shared::contract::limits` that functions need. ]]
+
+-- The part of an identity that names this service and layout (see `shared::store::open::identity`).
 local BELONGS = ' ' .. SERVICE .. ' ' .. LAYOUT .. ' '
 
--- The refusal of a store that this library must not act on; nil for its own.
+-- Why this library must not act on the store; nil for its own store.
 local function refusal(identity)
-  -- Of a key of another type this is an error, which is a table.
+  -- For a key of another type the answer is an error, which is a table.
   if not identity then
     return 'NOIDENTITY this store has lost its data'
   elseif type(identity) ~= 'string' then
@@ -18,12 +22,14 @@ local function refusal(identity)
   end
 end
 
--- The identity that was found to be ours last. It is the same text almost always, and comparing two texts costs next to nothing.
+-- The last identity that belonged here. Almost every call finds the same text again, and comparing
+-- two equal texts costs next to nothing.
 local ours
 
--- Registers `name` in this library. A store that has lost its identity has lost its data: every function refuses, because
--- "no such product" would then be a lie that refunds every order. And nothing is written into a store of another service, or of
--- another layout: a newer build may have migrated it while this one was running. Only what migrates a store acts on `any_layout`.
+-- Registers `name` in this library. A store without its identity has lost its data, so every
+-- function refuses it: "there is no such product" would refund every order. No function writes into
+-- a store of another service or layout: a newer build may have migrated the store while this one
+-- was running. Only a function that migrates a store is registered with `any_layout`.
 local function register(name, callback, flags, any_layout)
   redis.register_function{
     function_name = name .. '_' .. BUILD,
@@ -37,7 +43,8 @@ local function register(name, callback, flags, any_layout)
           return redis.error_reply(refused)
         end
       end
-      -- In a partitioned store, which is told by its tag, the last key is there for the cluster (see `shared::store::function`).
+      -- In a partitioned store, whose keys have a tag, the last key is there for the cluster (see
+      -- `shared::store::function`).
       if string.find(keys[1], '{', 1, true) then
         keys[#keys] = nil
       end
@@ -47,38 +54,37 @@ local function register(name, callback, flags, any_layout)
   }
 end
 
--- Milliseconds since the epoch on the clock of the store, the only clock that decides anything.
+-- Milliseconds since the epoch on the clock of the store. No other clock decides anything.
 local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- How far the time inside an id may be from the time of the store (as `shared::contract::time::MAX_SKEW`).
-local MAX_SKEW_MS = 24 * 60 * 60 * 1000
-
--- How a whole number is written: `%d` is the faster way, and exact on a server of 64 bits. Found out in the first call, because
--- nothing but registration is there while a library is loaded.
+-- The format of whole numbers: `%d` is faster, and exact on a server of 64 bits. The first call
+-- finds out, because only registration is available while a library is loaded.
 local whole_format
 
--- A whole number as text: Lua writes large ones in exponent form otherwise.
+-- A whole number as text. Lua itself writes large numbers in exponent form.
 local function int(number)
   whole_format = whole_format or string.format('%d', 2^53) == '9007199254740992' and '%d' or '%.0f'
   return string.format(whole_format, number)
 end
 
--- A longer number may be one that is not exact in Lua.
+-- Lua may not know a longer number exactly.
 local MAX_DIGITS = 15
 
--- The whole number, not below zero, that a text says in digits; an error for anything else. A function asks before it writes:
--- `tonumber` also takes `nan`, `-1` and `1e3`, and what is no number at all would stop the function half-way.
+-- The number that a text of digits says; an error for any other text. Functions ask before they
+-- write. `tonumber` would also take `nan`, `-1` and `1e3`, and a text that is not a number would
+-- stop the function half-way.
 local function whole(text, what)
   if not text or #text > MAX_DIGITS or not string.find(text, '^%d+$') then
-    error(what .. ' is no whole number')
+    error(what .. ' is not a whole number')
   end
   return tonumber(text)
 end
 
--- RFC 3339 in UTC. Days to civil date after Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+-- RFC 3339 in UTC. Days to civil date after Howard Hinnant, "chrono-compatible low-level date
+-- algorithms", civil_from_days.
 local function rfc3339(ms)
   local seconds = math.floor(ms / 1000)
   local days = math.floor(seconds / 86400)
@@ -86,7 +92,8 @@ local function rfc3339(ms)
   local z = days + 719468
   local era = math.floor(z / 146097)
   local doe = z - era * 146097
-  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local leap_days = math.floor(doe / 1460) - math.floor(doe / 36524) + math.floor(doe / 146096)
+  local yoe = math.floor((doe - leap_days) / 365)
   local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
   local mp = math.floor((5 * doy + 2) / 153)
   local day = doy - math.floor((153 * mp + 2) / 5) + 1
@@ -96,52 +103,34 @@ local function rfc3339(ms)
     math.floor(of_day / 3600), math.floor(of_day / 60) % 60, of_day % 60, ms - seconds * 1000)
 end
 
--- The answer of a function that finds a key of the whole store, not of one order, in a state that it cannot have written.
+-- The refusal of a function that finds a key of the whole store, not of one order, with a type that
+-- no function writes.
 local function damaged(key)
   return redis.error_reply('DAMAGED ' .. key .. ' has a wrong type')
 end
 
--- True when `key` is absent or of this type. A write to a key of another type would fail half-way through a function.
+-- True when `key` is absent or of this type. A write to a key of another type would fail half-way
+-- through a function.
 local function writable_as(key, kind)
   local found = redis.call('TYPE', key).ok
   return found == 'none' or found == kind
 end
 
--- True when versions, between commas, name this one; `*` names every one, and an empty text none.
+-- True when a list of versions with commas between names this one. `*` names every version.
 local function names_version(versions, version)
-  return versions == '*' or string.find(',' .. versions .. ',', ',' .. version .. ',', 1, true) ~= nil
+  return versions == '*'
+    or string.find(',' .. versions .. ',', ',' .. version .. ',', 1, true) ~= nil
 end
 
--- True when the condition of a client admits this version: the versions it must have one of (empty where it need not), and behind
--- an exclamation mark those it must not have.
+-- True when the condition of a client admits this version. Before an exclamation mark stand the
+-- versions of which the thing must have one (or nothing), behind it those that it must not have.
 local function admits(condition, version)
   local only, excluded = string.match(condition, '^([^!]*)!?(.*)$')
   return (only == '' or names_version(only, version)) and not names_version(excluded, version)
 end
 
--- These fields of a hash by their names; nil when it does not have the first.
-local function read_fields(key, fields)
-  local found, values = {}, redis.call('HMGET', key, unpack(fields))
-  if not values[1] then
-    return nil
-  end
-  for i, field in ipairs(fields) do
-    found[field] = assert(values[i], 'a field of a record is missing')
-  end
-  return found
-end
-
--- These fields in one line, to be answered or remembered. Only the last one may have spaces in it.
-local function line(found, fields)
-  local values = {}
-  for i, field in ipairs(fields) do
-    values[i] = found[field]
-  end
-  return table.concat(values, ' ')
-end
-
--- An amount of money in minor units; nil where the text is none. Below 10^13, so that even the sum of all that one call is
--- about is a whole number below 2^53, and exact. Lua adds such sums and does nothing else with money.
+-- An amount of money in minor units; nil for any other text. The limit of 10^13 keeps the sum of
+-- all amounts of one call below 2^53, so that it is exact. Lua only adds such amounts.
 local MAX_MAJOR_DIGITS = 10
 
 local function minor_units(text)
@@ -149,15 +138,18 @@ local function minor_units(text)
   return major and #major <= MAX_MAJOR_DIGITS and tonumber(major .. minor) or nil
 end
 
--- A sum that is longer may be one that Redis cannot add to.
+-- Redis may not be able to add to a longer sum.
 local MAX_SUM_DIGITS = 18
 
--- True when something can be added to this sum. Redis adds, to all 64 bits, and takes no zero in front.
+-- True when an amount can be added to this sum. Redis adds in 64 bits, and refuses a leading zero.
 local function can_add(account, sum)
-  -- Of a key of another type this is an error, which is a table.
   local found = redis.pcall('HGET', account, sum)
-  return not found or found == '0'
-    or type(found) == 'string' and string.find(found, '^[1-9]%d*$') ~= nil and #found <= MAX_SUM_DIGITS
+  if not found or found == '0' then
+    return true
+  end
+  -- For a key of another type the answer is an error, which is a table.
+  return type(found) == 'string' and string.find(found, '^[1-9]%d*$') ~= nil
+    and #found <= MAX_SUM_DIGITS
 end
 
 local function add(account, sum, minor)
@@ -166,14 +158,14 @@ local function add(account, sum, minor)
   end
 end
 
--- Changes that one entry tells at most (as in `shared::live`).
+-- The most changes in one entry (as in `shared::live`).
 local CHANGES_PER_ENTRY = 16
--- Entries that are kept for a client that was cut off: in about 7 MB where all of them are full, ten times as many changes as it
--- is told again where none has more than one.
+-- Length of the `changes` stream: at most about 7 MB. A client that reconnects is sent at most
+-- 1,000 changes again, so even with one change in each entry this is ten times what it needs.
 local ENTRIES_KEPT = 10000
 
--- Tells whoever watches what became of these ids (see `shared::live`); one call is one step. Nothing depends on it: a stream of
--- changes that cannot be written to keeps nobody from an order.
+-- Adds a change of these ids to the `changes` stream (see `shared::live`); one call is one step. No
+-- order depends on that stream, so a failure to write to it is ignored.
 local function announce(changes, kind, ids)
   for first = 1, #ids, CHANGES_PER_ENTRY do
     local told = table.concat(ids, ' ', first, math.min(first + CHANGES_PER_ENTRY - 1, #ids))
@@ -181,16 +173,19 @@ local function announce(changes, kind, ids)
   end
 end
 
--- Claims of idempotency keys lie in one hash for each day. Today and yesterday are looked at, so a claim is kept for 24 to 48
--- hours. Where both have none, the other days with claims are looked at too: the clock of the store may be days away for a while.
+-- Claims of idempotency keys lie in one hash for each day. Functions look at today and yesterday,
+-- so a claim is kept for 24 to 48 hours. Where both days have no claim of the key, the other days
+-- with claims are looked at too: the clock of the store may be days away for a while.
 local DAY_MS = 24 * 60 * 60 * 1000
--- The sorted set of these days, behind what the keys of claims begin with. So many are looked at, from the last one on.
+-- The end of the key of the sorted set of these days. At most `MOST_DAYS` of them are looked at,
+-- from the last day on.
 local DAYS = 'days'
 local MOST_DAYS = 8
 
--- The claim of this key, on whatever day.
+-- The claim of this key on any day; nil or false where there is none.
 local function find_claim(prefix, hash, today)
-  local claim = redis.call('HGET', prefix .. int(today), hash) or redis.call('HGET', prefix .. int(today - 1), hash)
+  local claim = redis.call('HGET', prefix .. int(today), hash)
+    or redis.call('HGET', prefix .. int(today - 1), hash)
   if claim then
     return claim
   end
@@ -203,19 +198,29 @@ local function find_claim(prefix, hash, today)
   end
 end
 
--- The last three arguments of a function that takes a claim: what the keys of claims begin with, the hash of the
--- idempotency key (empty when the client sent none), and the fingerprint of the request.
--- Answers what the function has to reply when the key was used before: {2, the answer of then} or {3}.
-local function replay(args, now)
-  local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
-  local claim = hash ~= '' and find_claim(prefix, hash, math.floor(now / DAY_MS))
-  if claim then
-    local claimed_fingerprint, answer = string.match(claim, '^(%S+) (.*)$')
-    return claimed_fingerprint == fingerprint and {2, answer} or {3}
+-- What the request of a claim was answered; nil where the claim is of another request.
+local function match_claim(claim, fingerprint)
+  local claimed_by, answer = string.match(claim, '^(%S+) (.*)$')
+  if claimed_by == fingerprint then
+    return answer
   end
 end
 
--- Writes down what the request was answered. `replay` has read the days, so they are a sorted set or nothing.
+-- The last three arguments of a function that takes a claim: the prefix of the keys of claims, the
+-- hash of the idempotency key (empty when the client sent none), and the fingerprint of the
+-- request. Answers the reply of the function where the key was used before: {2, the recorded
+-- answer} for the same request, {3} for another one.
+local function answered_before(args, now)
+  local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
+  local claim = hash ~= '' and find_claim(prefix, hash, math.floor(now / DAY_MS))
+  if claim then
+    local answer = match_claim(claim, fingerprint)
+    return answer and {2, answer} or {3}
+  end
+end
+
+-- Records what the request was answered. `answered_before` has read the set of days, so it is a
+-- sorted set or absent.
 local function remember(args, now, answer)
   local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
   if hash ~= '' then

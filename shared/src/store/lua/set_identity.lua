@@ -1,11 +1,12 @@
---[[ set_identity: write the identity of a store that is migrated, unless another process did so before. Every library has this
-  function. A build that knows fewer layouts may be at work beside one that knows more: it must not take the layout back.
+--[[ set_identity: write the identity of a store that is migrated, unless another process did so
+  before. Every library has this function. A build that knows fewer layouts may be at work beside a
+  newer one, and must not take the layout back.
 
   KEYS  1 identity
   ARGV  1 the identity that was read   2 the identity to write
-  Reply 1 written   0 another one stands there by now ]]
+  Reply 1 written   0 the store has another identity by now ]]
 local function set_identity(keys, args)
-  assert(#keys == 1 and #args == 2, 'one key and two arguments')
+  assert(#keys == 1 and #args == 2, 'expected one key and two arguments')
   if redis.call('GET', keys[1]) ~= args[1] then
     return 0
   end

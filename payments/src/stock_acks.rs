@@ -1,8 +1,8 @@
 //! When inventory has acted on a paid order.
 //!
 //! inventory acknowledges an event in the store of payments once its effect is in the store of
-//! inventory. So this looks at the group of inventory, once for everybody who waits, and only while
-//! somebody does.
+//! inventory. So payments looks at the consumer group of inventory: one look serves all requests that
+//! wait, and no look is made while none waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::contract::id::Partition;
+use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::redis::RedisError;
 use shared::store::Store;
 use shared::stream::entry_state::{EntryState, GroupState};
@@ -22,9 +23,27 @@ use tokio::sync::Notify;
 
 use crate::domain::Order;
 
-/// Pause between two looks while somebody waits.
+/// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
+#[derive(Clone)]
+pub struct StockAcks(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    /// The group of each partition at the last look of requests whose time was up.
+    looked_at: Cache<Partition, Arc<GroupState>>,
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+/// A signal that is given once, and stays given.
+type Signal = Shutdown;
+
+/// The entries that requests wait for. All requests that wait for one entry share its signal.
+type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
+
+/// Pause between two looks while requests wait.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// Longest pause while nobody does: how often the process is seen to be alive.
+/// Longest pause while no request waits: how often the process shows that it is alive.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Wait after a failure of the store.
 const OUTAGE: Backoff = Backoff {
@@ -32,30 +51,8 @@ const OUTAGE: Backoff = Backoff {
     max: Duration::from_secs(1),
 };
 
-/// Tells when entries of `order_completed` are acknowledged. Cheap to clone.
-#[derive(Clone)]
-pub struct Settlements(Arc<Inner>);
-
-struct Inner {
-    store: Store,
-    /// How far the group was in each partition at the last look of those whose time is up.
-    looked_at: Cache<Partition, Arc<GroupState>>,
-    waiting: Mutex<Waiting>,
-    arrived: Notify,
-}
-
-/// The shortest time for which inventory keeps the record of an order (the lower limit of its
-/// `DEDUPE_RETENTION`).
-pub(crate) const SHORTEST_MEMORY: Duration = Duration::from_hours(8 * 24);
-
-/// A signal that is given once, and stays given.
-type Signal = Shutdown;
-
-/// The entries that somebody waits for, each with the one signal of all who wait for it.
-type Waiting = BTreeMap<(Partition, EntryId), Arc<Signal>>;
-
-impl Settlements {
-    /// Those of the orders in `store`.
+impl StockAcks {
+    /// The acknowledgements of the events in `store`.
     pub fn new(store: Store) -> Self {
         let looked_at = Cache::builder().time_to_live(LOOK_INTERVAL).build();
         let (waiting, arrived) = (Mutex::default(), Notify::new());
@@ -67,8 +64,8 @@ impl Settlements {
         }))
     }
 
-    /// Waits until inventory has acknowledged an entry. The caller sets the limit, and has a place among
-    /// those who may wait: however many wait for one entry, they share one signal.
+    /// Waits until inventory has acknowledged an entry. The caller limits the time, and the number of
+    /// requests that wait.
     pub async fn acknowledged(&self, partition: Partition, entry: EntryId) {
         let signal = self.lock().entry((partition, entry)).or_default().clone();
         self.0.arrived.notify_one();
@@ -84,8 +81,8 @@ impl Settlements {
         Ok(self.group(partition).await?.of(entry))
     }
 
-    /// Whether inventory had acknowledged an entry up to 50 ms ago. All who ask about a partition
-    /// within that time share one look: the waits of a process may end in the same instant.
+    /// Whether inventory had acknowledged an entry up to 50 ms ago. All questions about a partition
+    /// within that time share one look, because the waits of a process may end in the same instant.
     pub async fn is_acknowledged_lately(&self, partition: Partition, entry: EntryId) -> bool {
         let look = async { self.group(partition).await.map(Arc::new) };
         let group = self.0.looked_at.try_get_with(partition, look).await;
@@ -93,16 +90,16 @@ impl Settlements {
     }
 
     /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would have
-    /// come long since. `false` where that cannot be told.
+    /// come long since. `false` where the store does not tell its time.
     pub async fn is_old(&self, partition: Partition, order: &Order) -> bool {
         let now = self.0.store.now(partition).await;
-        let oldest = now.map(|now| now.earlier_by(SHORTEST_MEMORY));
+        let oldest = now.map(|now| now.earlier_by(MIN_RECORD_RETENTION));
         order
             .paid_at
             .is_some_and(|paid_at| oldest.is_ok_and(|oldest| paid_at < oldest))
     }
 
-    /// Looks, while somebody waits, until the process is to stop.
+    /// Looks while requests wait, until the process is to stop.
     pub async fn run(self, progress: Progress, shutdown: Shutdown) {
         let mut failures = 0_u32;
         while !shutdown.is_cancelled() {
@@ -132,7 +129,7 @@ impl Settlements {
         }
     }
 
-    /// Looks at the groups of these partitions. What one of them cannot tell holds up no other.
+    /// Looks at the groups of these partitions. A failure of one of them delays no other.
     async fn look(&self, partitions: Vec<Partition>) -> Result<(), RedisError> {
         let mut looked = Ok(());
         for partition in partitions {
@@ -149,7 +146,7 @@ impl Settlements {
         GroupState::read(&self.0.store, &stream, OrderCompleted::GROUP).await
     }
 
-    /// The partitions of entries that somebody still waits for. Others are forgotten here.
+    /// The partitions of the entries that requests still wait for. Other entries are forgotten here.
     fn waited_for(&self) -> Vec<Partition> {
         let mut waiting = self.lock();
         waiting.retain(|_, signal| Arc::strong_count(signal) > 1);
@@ -160,11 +157,11 @@ impl Settlements {
     }
 
     fn release(&self, partition: Partition, group: &GroupState) {
-        let settled = |&(of, entry): &(Partition, EntryId)| {
+        let acknowledged = |&(of, entry): &(Partition, EntryId)| {
             of == partition && group.of(entry) == EntryState::Acknowledged
         };
         let mut waiting = self.lock();
-        let keys: Vec<_> = waiting.keys().copied().filter(settled).collect();
+        let keys: Vec<_> = waiting.keys().copied().filter(acknowledged).collect();
         for signal in keys.iter().filter_map(|key| waiting.remove(key)) {
             signal.cancel();
         }

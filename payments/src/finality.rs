@@ -1,4 +1,4 @@
-//! Orders as they change: what a live stream shows, and when a long poll ends.
+//! Waits until nothing more will happen to an order: how a long poll ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,47 +7,26 @@ use moka::future::Cache;
 use shared::base::shutdown::Shutdown;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
+use shared::contract::trace::RequestContext;
 use shared::http::admission::Lease;
 use shared::http::problem::{OVERLOADED, Problem};
-use shared::http::request::RequestContext;
-use shared::live::{Change, Feed, Show};
+use shared::live::{Feed, Show};
 use shared::redis::RedisError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::api::body::OrderBody;
 use crate::domain::{Order, OrderStatus};
 use crate::inventory_client::InventoryClient;
-use crate::settlement::Settlements;
+use crate::stock_acks::StockAcks;
 use crate::store::OrderStore;
-
-/// Pause after the store did not answer a request that waits already.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Pause after inventory could not say whether the stock of an order is taken.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// Longest last look of a wait whose time is up.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-/// Orders of which it is remembered that their stock is taken, and for how long: those that many wait for
-/// at once.
-const MAX_TAKEN: u64 = 10_000;
-const TAKEN_FOR: Duration = Duration::from_mins(1);
-/// What a client is asked to wait when too many wait already.
-const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// Shows orders as they stood right after a change.
-#[derive(Clone)]
-pub struct ShowOrder {
-    /// Where orders are kept.
-    pub store: OrderStore,
-}
 
 /// Waits for orders to be final. Cheap to clone.
 #[derive(Clone)]
-pub struct Finals {
-    feed: Feed<ShowOrder>,
+pub struct FinalityWait<S> {
+    feed: Feed<S>,
     /// When inventory has acted on an order.
-    pub settlements: Settlements,
-    places: Arc<Semaphore>,
+    pub stock_acks: StockAcks,
+    permits: Arc<Semaphore>,
     /// Paid orders whose stock is taken.
     taken: Cache<OrderId, ()>,
     end: Shutdown,
@@ -56,13 +35,13 @@ pub struct Finals {
 /// Why it cannot be said that the stock of an order is taken.
 #[derive(Clone, Copy, Debug)]
 enum NotTaken {
-    /// inventory has taken none, and payments is about to refund the order.
+    /// inventory has rejected the order, and payments is about to refund it.
     Rejected,
     /// inventory does not answer.
     Unknown,
 }
 
-/// Where a wait looks, and what it may hold meanwhile.
+/// What a wait needs of its request.
 pub struct Wait<'a> {
     /// Where orders are kept.
     pub store: &'a OrderStore,
@@ -70,7 +49,7 @@ pub struct Wait<'a> {
     pub inventory: &'a InventoryClient,
     /// Who asks.
     pub context: &'a RequestContext,
-    /// The place of the request among those that are worked on.
+    /// The permit of the request among all requests that are worked on.
     pub lease: &'a Lease,
 }
 
@@ -82,47 +61,37 @@ pub struct Waited {
     pub is_final: bool,
 }
 
-impl Show for ShowOrder {
-    async fn show(&self, change: &Change) -> Result<Option<String>, RedisError> {
-        let Ok(id) = change.id.parse() else {
-            return Ok(None);
-        };
-        let status = match change.kind.as_str() {
-            "order.created" => OrderStatus::Pending,
-            "order.paid" => OrderStatus::Paid,
-            "order.cancelled" => OrderStatus::Cancelled,
-            "order.refunded" => OrderStatus::Refunded,
-            _ => return Ok(None),
-        };
-        let order = self.store.find_order(id).await?;
-        let body = order.map(|order| OrderBody::from(order.as_of(status)));
-        Ok(body.and_then(|body| serde_json::to_string(&body).ok()))
-    }
-}
+/// Pause after the store did not answer a request that waits already.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Pause after inventory could not say whether the stock of an order is taken.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Longest last look of a wait whose time is up.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// The most orders whose stock is known to be taken, and how long that is remembered: many requests may
+/// wait for the same order.
+const MAX_TAKEN: u64 = 10_000;
+const TAKEN_FOR: Duration = Duration::from_mins(1);
+/// What a client is asked to wait when too many wait already.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-impl Finals {
-    /// Waits for so many requests at once, until `end`.
-    pub fn new(
-        feed: Feed<ShowOrder>,
-        settlements: Settlements,
-        waits: usize,
-        end: Shutdown,
-    ) -> Self {
+impl<S: Show> FinalityWait<S> {
+    /// Lets `waits` requests wait at once, until `end`.
+    pub fn new(feed: Feed<S>, stock_acks: StockAcks, waits: usize, end: Shutdown) -> Self {
         let taken = Cache::builder()
             .max_capacity(MAX_TAKEN)
             .time_to_live(TAKEN_FOR)
             .build();
         Self {
             feed,
-            settlements,
-            places: Arc::new(Semaphore::new(waits)),
+            stock_acks,
+            permits: Arc::new(Semaphore::new(waits)),
             taken,
             end,
         }
     }
 
     /// Waits until an order is final, or `limit` has passed; `None` where there is no such order.
-    /// Nobody polls for it: changes and acknowledgements wake it.
+    /// Changes and acknowledgements wake the wait, so it does not poll.
     pub async fn wait(
         &self,
         wait: &Wait<'_>,
@@ -131,14 +100,14 @@ impl Finals {
     ) -> Result<Option<Waited>, Problem> {
         let deadline = Instant::now() + limit;
         let watch = self.feed.watch(id.to_string());
-        let mut place = None;
+        let mut permit = None;
         let mut taken = false;
         loop {
             let changed = watch.changed();
             let order = match wait.store.find_order(id).await {
-                // It will be back, most likely before the time is up.
+                // The store will be back, most likely before the time is up.
                 Err(RedisError::Unavailable(_) | RedisError::NotNow(_))
-                    if place.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
+                    if permit.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
                 {
                     tokio::time::sleep(LOOK_AGAIN).await;
                     continue;
@@ -154,15 +123,15 @@ impl Finals {
                 OrderStatus::Cancelled | OrderStatus::Refunded => true,
                 OrderStatus::Pending => false,
                 OrderStatus::Paid if taken => true,
-                // All waits of the process end then, and have no time to look.
+                // All waits of the process end at once, and there is no time to look.
                 OrderStatus::Paid if is_ending => false,
                 OrderStatus::Paid => is_over && self.is_taken_by_now(wait, &order).await,
             };
             if is_final || is_over {
                 return Ok(Some(Waited { order, is_final }));
             }
-            if place.is_none() {
-                place = Some(self.take_place()?);
+            if permit.is_none() {
+                permit = Some(self.take_permit()?);
                 wait.lease.wait_up_to(limit);
             }
             tokio::select! {
@@ -174,8 +143,8 @@ impl Finals {
         }
     }
 
-    fn take_place(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        self.places.clone().try_acquire_owned().map_err(|_| {
+    fn take_permit(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        self.permits.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many requests wait for orders");
             problem.retry_after(BUSY_RETRY_AFTER)
         })
@@ -188,7 +157,7 @@ impl Finals {
             return std::future::pending().await;
         };
         let partition = wait.store.own.partitions().of_order(order.id);
-        self.settlements.acknowledged(partition, entry).await;
+        self.stock_acks.acknowledged(partition, entry).await;
         loop {
             match self.ask_whether_taken(wait, order).await {
                 Ok(()) => return,
@@ -198,15 +167,15 @@ impl Finals {
         }
     }
 
-    /// Whether the stock of a paid order is taken now. The last look of a wait, which may have missed
-    /// it: the group, or inventory, may not have answered when it asked before.
+    /// Whether the stock of a paid order is taken now. A wait looks once more at its end: the group or
+    /// inventory may not have answered before.
     async fn is_taken_by_now(&self, wait: &Wait<'_>, order: &Order) -> bool {
         let Some(entry) = completed_entry(order) else {
             return false;
         };
         let partition = wait.store.own.partitions().of_order(order.id);
         let look = async {
-            self.settlements
+            self.stock_acks
                 .is_acknowledged_lately(partition, entry)
                 .await
                 && self.ask_whether_taken(wait, order).await.is_ok()
@@ -214,8 +183,8 @@ impl Finals {
         tokio::time::timeout(LAST_LOOK, look).await.unwrap_or(false)
     }
 
-    /// Asks inventory about an order whose event it has acknowledged. All who wait for the same order
-    /// share one question, and its answer.
+    /// Asks inventory about an order whose event it has acknowledged. All requests that wait for the same
+    /// order share one question and its answer.
     async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
         let partition = wait.store.own.partitions().of_order(order.id);
         let ask = async {
@@ -225,7 +194,7 @@ impl Finals {
                 .await
             {
                 Ok(Some(_)) => Ok(()),
-                Ok(None) if self.settlements.is_old(partition, order).await => Ok(()),
+                Ok(None) if self.stock_acks.is_old(partition, order).await => Ok(()),
                 Ok(None) => Err(NotTaken::Rejected),
                 Err(_) => Err(NotTaken::Unknown),
             }

@@ -1,9 +1,9 @@
-//! Products as they change.
+//! The live stream of products.
 
 use poem_openapi::OpenApi;
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
-use shared::http::sse::{EventId, EventStream, LastEvent};
+use shared::http::sse::{EventId, EventStream, LastEventIdHeader};
 use shared::live::{Change, Show};
 use shared::redis::RedisError;
 
@@ -19,7 +19,7 @@ pub struct ShowProduct {
 }
 
 /// The operation that follows products.
-pub(super) struct LiveApi(pub(super) Api);
+pub(super) struct StreamApi(pub(super) Api);
 
 impl Show for ShowProduct {
     async fn show(&self, change: &Change) -> Result<Option<String>, RedisError> {
@@ -29,14 +29,14 @@ impl Show for ShowProduct {
         if change.kind == "product.deleted" {
             return Ok(Some(serde_json::json!({ "id": change.id }).to_string()));
         }
-        // One that is deleted by now is told of in its turn.
+        // The deletion of a product that is gone by now is a change of its own, and follows.
         let product = self.store.find_product(id).await?.map(ProductBody::from);
         Ok(product.and_then(|product| serde_json::to_string(&product).ok()))
     }
 }
 
 #[OpenApi]
-impl LiveApi {
+impl StreamApi {
     /// Follow all products live.
     ///
     /// Server-sent events `product.created`, `product.updated`, `product.stock_changed` and
@@ -53,7 +53,7 @@ impl LiveApi {
         &self,
         /// The `id` of the last event that was received: the stream goes on behind it.
         #[oai(name = "Last-Event-ID")]
-        header: LastEvent,
+        header: LastEventIdHeader,
         /// The same, for clients that cannot set a header; where both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,

@@ -1,4 +1,4 @@
-//! What the store tells an operator: the records of many orders, and stocks beside their ledgers.
+//! What the store tells an operator: the records of many orders, and products beside their ledgers.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::index::Scanned;
 
-use super::{ProductStore, reply};
-use crate::domain::{Filter, OrderRecord, Sort, Standing};
+use super::{ProductStore, line};
+use crate::domain::{Filter, OrderRecord, Sort, StockLedger};
 use crate::keys;
 
 /// How often a product that sells while it is read is read again.
 const MAX_LOOKS: usize = 5;
 
 impl ProductStore {
-    /// What became of each of these orders, whatever product they are for; in one round trip,
-    /// because all questions are sent before the first answer is waited for.
+    /// The records of these orders, whatever product they are for. All questions are sent before the
+    /// first answer is read, so this takes one round trip.
     pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
@@ -26,19 +26,19 @@ impl ProductStore {
             .enumerate()
             .filter_map(|(place, id)| Some((place, id.minted_at()?)))
         {
-            // The product decides where a record is, and nobody named it.
+            // The product of the order decides in which partition its record is, and is unknown here.
             for partition in partitions.all() {
                 groups
-                    .entry((partition, keys::bucket(minted_at)))
+                    .entry((partition, keys::hour(minted_at)))
                     .or_default()
                     .push(place);
             }
         }
         let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
-        let questions = all(groups.iter().map(|(&(partition, bucket), places)| {
+        let questions = all(groups.iter().map(|(&(partition, hour), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
             let ids = ids.map(|id| keys::record(&id).1.to_owned());
-            let records = keys::applied(partition, bucket);
+            let records = keys::records(partition, hour);
             self.own.run(Command::new("HMGET").key(records).args(ids))
         }));
         let (kept, answers) = tokio::join!(kept, questions);
@@ -49,10 +49,10 @@ impl ProductStore {
             .max()
             .unwrap_or(Timestamp::from_millis(0));
         let mut found: Vec<OrderRecord> = orders.iter().map(|id| absent(*id, oldest)).collect();
-        for ((&(_, bucket), places), answer) in groups.iter().zip(answers) {
+        for ((&(_, hour), places), answer) in groups.iter().zip(answers) {
             for (&place, record) in places.iter().zip(answer?.list_of(places.len())?) {
                 if !record.is_null() {
-                    found[place] = reply::record(bucket, &record.text()?)?;
+                    found[place] = line::record(hour, &record.text()?)?;
                 }
             }
         }
@@ -66,21 +66,21 @@ impl ProductStore {
     }
 
     /// A page of the catalogue, the newest first, each product with its newest movements. `None`
-    /// stands for one that sells faster than it can be read, or was deleted meanwhile.
-    pub async fn list_standings(
+    /// stands for a product that sells faster than it can be read, or was deleted meanwhile.
+    pub async fn list_ledgers(
         &self,
         position: Option<&str>,
         limit: usize,
         movements: usize,
-    ) -> Result<Scanned<Option<Standing>>, RedisError> {
+    ) -> Result<Scanned<Option<StockLedger>>, RedisError> {
         let page = self
             .list_products(&Filter::default(), Sort::Newest, position, limit)
             .await?;
-        let standings = page
+        let ledgers = page
             .items
             .iter()
-            .map(|product| self.standing(product.id, movements));
-        let items = all(standings).await.into_iter().collect::<Result<_, _>>()?;
+            .map(|product| self.ledger(product.id, movements));
+        let items = all(ledgers).await.into_iter().collect::<Result<_, _>>()?;
         Ok(Scanned {
             items,
             next: page.next,
@@ -89,7 +89,7 @@ impl ProductStore {
 
     /// A product and its ledger as they stood at one time: nothing came between if its version is
     /// the same before and after.
-    async fn standing(&self, id: ProductId, count: usize) -> Result<Option<Standing>, RedisError> {
+    async fn ledger(&self, id: ProductId, count: usize) -> Result<Option<StockLedger>, RedisError> {
         for _ in 0..MAX_LOOKS {
             let Some(product) = self.find_product(id).await? else {
                 return Ok(None);
@@ -99,7 +99,7 @@ impl ProductStore {
             if let (Some(Scanned { items, .. }), Some(after)) = (movements, after)
                 && after.version == product.version
             {
-                return Ok(Some(Standing {
+                return Ok(Some(StockLedger {
                     product,
                     movements: items,
                 }));
@@ -112,7 +112,7 @@ impl ProductStore {
 fn absent(id: OrderId, oldest: Timestamp) -> OrderRecord {
     match id.minted_at() {
         Some(minted_at) if minted_at < oldest => OrderRecord::Forgotten,
-        // What is no id of ours was never an order.
+        // No service minted this id, so it was never an order.
         _ => OrderRecord::Unknown,
     }
 }

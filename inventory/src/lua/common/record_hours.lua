@@ -1,0 +1,83 @@
+--[[ The index of record hours is a sorted set of the hours that have records, numbered from 1970.
+  `records:swept` is the first hour whose records were not swept; a new store begins with 0. Orders
+  before that hour are too old, whatever any clock says, because the store cannot tell whether they
+  were applied. ]]
+local HOUR_MS = 60 * 60 * 1000
+local SWEPT = 'swept'
+
+-- The newest hour of an index; nil for an empty index.
+local function newest_hour(index)
+  local newest = redis.pcall('ZRANGE', index, 0, 0, 'REV')
+  return tonumber(newest[1])
+end
+
+-- The first hour that is kept, and whether the store has recorded no order yet. Older builds wrote
+-- no marker. They kept at least the hours of `keep_ms` up to the newest one, and swept from the
+-- oldest one on: the hours that the index still names were not swept.
+local function first_kept(index, prefix, keep_ms, now)
+  local swept = redis.call('GET', prefix .. SWEPT)
+  if swept then
+    return whole(swept, 'the first hour that is kept'), false
+  end
+  local newest = newest_hour(index)
+  if not newest then
+    return 0, true
+  end
+  local oldest = tonumber(redis.call('ZRANGE', index, 0, 0)[1]) or 0
+  local counted = math.min(newest, math.floor(now / HOUR_MS)) - math.ceil(keep_ms / HOUR_MS)
+  return math.max(0, math.min(oldest, counted)), false
+end
+
+-- True when hours of the last 8 days lie before this one: then a wrong clock chose it. Records of
+-- these days are never swept.
+local function is_too_late(first, now)
+  return first * HOUR_MS > now - MIN_RECORD_RETENTION_MS
+end
+
+-- The last hour in which the store records orders: a day ahead of its clock. An order of a later
+-- hour would make all others look old. Where the clock is more than a day behind the newest record,
+-- the last hour is a day ahead of that record. An order beyond that hour shows that the clock is
+-- wrong: the answer is `false`.
+local function last_recorded(index, runs, now)
+  local last, furthest = math.floor((now + MAX_SKEW_MS) / HOUR_MS), 0
+  for _, run in ipairs(runs) do
+    furthest = math.max(furthest, run.hour)
+  end
+  local newest = furthest > last and newest_hour(index) or 0
+  if newest <= last then
+    return last
+  end
+  local known = newest + MAX_SKEW_MS / HOUR_MS
+  return furthest <= known and known
+end
+
+-- True when an order is of an hour before the first one that is kept.
+local function has_old(runs, first)
+  for _, run in ipairs(runs) do
+    if run.hour < first then
+      return true
+    end
+  end
+  return false
+end
+
+-- Lists the hours in which this call records orders. Answers false where the index has a wrong
+-- type: this is the first write of the call, so nothing is written then. A store that records its
+-- first order has forgotten none, and `new_marker` says so.
+local function index_hours(index, runs, new_marker)
+  local hours = {}
+  for _, run in ipairs(runs) do
+    if run.has_new then
+      local hour = int(run.hour)
+      hours[#hours + 1], hours[#hours + 2] = hour, hour
+    end
+  end
+  if #hours == 0 then
+    return true
+  elseif type(redis.pcall('ZADD', index, unpack(hours))) ~= 'number' then
+    return false
+  elseif new_marker then
+    redis.call('SET', new_marker, '0')
+  end
+  return true
+end

@@ -1,0 +1,84 @@
+//! How long the claim of an idempotency key is kept.
+
+use std::time::Duration;
+
+use payments::domain::{PlaceOrder, Quote};
+use shared::contract::id::{Partitions, ProductId};
+use shared::contract::trace::RequestContext;
+use shared::store::claim::{self, Claim, Once};
+use shared::store::sweep::Sweep;
+
+use crate::harness::{TestStore, only_partition};
+
+/// The stores of the claims of a day, and what a sweep leaves of them.
+#[tokio::test]
+async fn a_key_is_kept_for_a_day_and_swept_after_two() {
+    let test = TestStore::start(Partitions::NONE).await;
+    let today = test
+        .store
+        .own
+        .now(only_partition())
+        .await
+        .unwrap()
+        .as_millis()
+        / DAY_MS;
+    let claim = |key: &str| Claim::new(key.parse().unwrap(), &"POST /orders");
+    let wanted = PlaceOrder {
+        product_id: ProductId::mint(),
+        quantity: 1,
+    };
+    let quote = Quote::of("1".parse().unwrap(), 1, "0.20".parse().unwrap()).unwrap();
+    let place = |key: &'static str| {
+        let store = test.later.clone();
+        async move {
+            let context = RequestContext::mint();
+            store
+                .place_order(wanted, quote, &context, Some(&claim(key)))
+                .await
+                .unwrap()
+        }
+    };
+    for (key, day) in [
+        ("yesterday", today - 1),
+        ("before", today - 2),
+        ("long-ago", today - 300),
+    ] {
+        assert!(matches!(place(key).await, Once::Now(_)));
+        // As if the day had passed.
+        let (from, to) = (format!("idempotency:{today}"), format!("idempotency:{day}"));
+        test.operate("RENAME", &format!("{from} {to}")).await;
+    }
+    assert!(matches!(place("yesterday").await, Once::Before(_)));
+    let found = test
+        .store
+        .find_placement(&claim("yesterday"))
+        .await
+        .unwrap();
+    assert!(matches!(found, Some(Once::Before(_))));
+    assert!(
+        test.store
+            .find_placement(&claim("before"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    // What a sweep counts from.
+    assert!(matches!(place("today").await, Once::Now(_)));
+    let sweep = Sweep::new("claims", Duration::ZERO);
+    for _ in 0..2 {
+        claim::sweep_claims(&test.store.own, &sweep).await.unwrap();
+    }
+    let left: Vec<String> = test
+        .dump()
+        .await
+        .into_keys()
+        .filter(|key| key.starts_with("idempotency"))
+        .collect();
+    assert_eq!(
+        left,
+        [today - 1, today].map(|day| format!("idempotency:{day}"))
+    );
+    assert!(matches!(place("before").await, Once::Now(_)), "forgotten");
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
