@@ -68,3 +68,21 @@ async fn a_supervised_process_comes_back_however_it_ends_until_the_system_does()
         .unwrap();
     assert_eq!(process.pid(), last);
 }
+
+#[tokio::test]
+async fn a_consumer_that_is_asked_before_it_reaches_its_new_store_finds_no_loss() {
+    let consumer = "inventory consume";
+    let builder = System::builder()
+        .without("inventory serve")
+        .without(consumer);
+    let system = builder.start().await.unwrap();
+    system.inventory_redis().pause();
+    system.process(consumer).restart().unwrap();
+    let url = format!("{}/readyz", system.url(consumer));
+    let asked = || async { reqwest::get(&url).await.is_ok_and(|it| it.status() == 503) };
+    wait_until("the answer that it is not ready", LIMIT, asked)
+        .await
+        .unwrap();
+    system.inventory_redis().resume();
+    system.wait_process_ready(consumer).await.unwrap();
+}

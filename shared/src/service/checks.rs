@@ -49,12 +49,19 @@ pub fn own_store(store: Store, opened: Opened) -> Check {
     Check::new("store", probe)
 }
 
-/// The store that has a stream takes changes: reading as a member of a group is one.
-pub(crate) fn stream_store(redis: Redis, membership: Membership) -> Check {
+/// The store that has a stream takes changes: reading as a member of a group is one. Before the own
+/// store was opened nothing is tried: the group proves that this service once had data, and a store
+/// that is new would be taken for one that lost its data.
+pub(crate) fn stream_store(redis: Redis, membership: Membership, opened: Opened) -> Check {
     let last = Arc::new(Last::default());
     let probe = move || -> Probe {
         let (redis, membership, last) = (redis.clone(), membership.clone(), last.clone());
+        let is_opened = opened.is_set();
         Box::pin(async move {
+            if !is_opened {
+                // The check of the own store fails meanwhile, and says why.
+                return Ok(());
+            }
             let Membership { stream, group, .. } = membership;
             recent(&last, || redis.try_membership(&stream, group)).await
         })
