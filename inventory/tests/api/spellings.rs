@@ -53,6 +53,28 @@ async fn a_quantity_is_whole_by_its_value() {
     }
 }
 
+/// A body that gives this field twice is refused because of it.
+async fn assert_given_twice(
+    service: &Service,
+    method: Method,
+    path: &str,
+    body: &str,
+    field: &str,
+) {
+    let condition: &[_] = if method == Method::PUT {
+        &[("if-match", "*")]
+    } else {
+        &[]
+    };
+    let answer = service.send(method, path, condition, body).await;
+    assert_eq!(answer.invalid_fields(), [field], "{body}");
+    // The detail of an unknown field is another one.
+    if field != "#/x" {
+        let detail = &answer.json()["errors"][0]["detail"];
+        assert_eq!(detail, "is given more than once: give it once", "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_member_given_twice_is_refused_in_every_body() {
     let service = Service::start().await;
@@ -112,17 +134,7 @@ async fn a_member_given_twice_is_refused_in_every_body() {
         ),
         (Method::POST, "/admin/releases", &release, "#/order_id"),
     ] {
-        let condition: &[_] = if method == Method::PUT {
-            &[("if-match", "*")]
-        } else {
-            &[]
-        };
-        let answer = service.send(method, path, condition, body).await;
-        assert_eq!(answer.invalid_fields(), [field], "{body}");
-        if field != "#/x" {
-            let detail = &answer.json()["errors"][0]["detail"];
-            assert_eq!(detail, "is given more than once: give it once", "{body}");
-        }
+        assert_given_twice(&service, method, path, body, field).await;
     }
     let found = service.get(&product).await.json();
     assert_eq!(
