@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::tree::{assert_known, crates, paths, root, sources};
+use super::tree::{assert_known, crates, files, name_of, names, paths, read, root, sources};
 
 /// A crate, what it may depend on, and what only its tests may.
 struct CrateRule {
@@ -88,17 +88,22 @@ pub(super) fn module(name: &str) -> &str {
     first.strip_suffix(".rs").unwrap_or(first)
 }
 
-/// The crates of the workspace that a part of a manifest lists.
+/// What a part of a manifest lists.
 fn listed(manifest: &str, section: &str) -> BTreeSet<String> {
     let Some((_, part)) = manifest.split_once(&format!("\n[{section}]\n")) else {
         return BTreeSet::new();
     };
     let lines = part.lines().take_while(|line| !line.starts_with('['));
-    lines
-        .filter_map(|line| line.split(['.', ' ', '=']).next())
-        .filter(|name| CRATES.contains(name))
-        .map(str::to_owned)
-        .collect()
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+    let names = names.filter(|name| !name.is_empty() && !name.starts_with('#'));
+    names.map(str::to_owned).collect()
+}
+
+/// The crates of the workspace among the dependencies of a manifest.
+fn own(manifest: &str, section: &str) -> BTreeSet<String> {
+    let mut names = listed(manifest, section);
+    names.retain(|name| CRATES.contains(&&**name));
+    names
 }
 
 #[test]
@@ -113,13 +118,36 @@ fn a_crate_depends_on_those_below_it() {
             );
             continue;
         };
-        let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
-        for found in listed(&manifest, "dependencies") {
+        let manifest = read(&path.join("Cargo.toml"));
+        for found in own(&manifest, "dependencies") {
             assert!(rule.knows.contains(&&*found), "{name} depends on {found}");
         }
-        for found in listed(&manifest, "dev-dependencies") {
+        for found in own(&manifest, "dev-dependencies") {
             let may = [rule.knows, rule.tests_know].concat();
             assert!(may.contains(&&*found), "tests of {name} depend on {found}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for path in crates() {
+        let manifest = read(&path.join("Cargo.toml"));
+        let code = |folders: &[&str]| {
+            let files = folders
+                .iter()
+                .map(|folder| files(&path.join(folder), &[".rs"]));
+            files.flatten().map(|file| read(&file)).collect::<String>()
+        };
+        for (section, folders) in [
+            ("dependencies", &["src"][..]),
+            ("dev-dependencies", &["src", "tests", "examples"]),
+        ] {
+            let code = code(folders);
+            for name in listed(&manifest, section) {
+                let used = names(&code, &name.replace('-', "_"));
+                assert!(used, "{} never uses {name}", name_of(&path));
+            }
         }
     }
 }

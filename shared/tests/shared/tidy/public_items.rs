@@ -7,7 +7,13 @@ use regex::Regex;
 use super::tree::{assert_known, code, is_unit_test, texts, without_unit_tests, words};
 
 /// The libraries that are held to it.
-const LIBRARIES: [&str; 3] = ["shared/src/", "stack/src/", "proof/src/"];
+const LIBRARIES: [&str; 5] = [
+    "shared/src/",
+    "inventory/src/",
+    "payments/src/",
+    "stack/src/",
+    "proof/src/",
+];
 /// Public items that only their own definition names.
 const KNOWN: [&str; 0] = [];
 
