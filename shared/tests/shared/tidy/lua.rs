@@ -59,11 +59,10 @@ fn a_lua_function_is_not_longer_than_a_person_can_hold() {
             }
             if content.starts_with("end")
                 && let Some((start, title)) = function.take()
+                && line + 1 - start > MAX_FUNCTION_LINES
             {
-                if line + 1 - start > MAX_FUNCTION_LINES {
-                    let (title, _) = title.split_once('(').unwrap();
-                    long.insert(format!("{name}: {}", title.rsplit(' ').next().unwrap()));
-                }
+                let (title, _) = title.split_once('(').unwrap();
+                long.insert(format!("{name}: {}", title.rsplit(' ').next().unwrap()));
             }
         }
     }
