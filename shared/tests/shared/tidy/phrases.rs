@@ -45,19 +45,19 @@ fn readable() -> Vec<std::path::PathBuf> {
 
 /// "There is none" says what it says.
 fn is_plain(found: &str) -> bool {
-    found.to_lowercase().starts_with("there")
+    found.starts_with("there")
 }
 
 #[test]
 fn phrases_that_hide_the_actor_become_fewer() {
     let texts: Vec<(String, String)> = readable()
         .iter()
-        .map(|path| (name_of(path), read(path)))
+        .map(|path| (name_of(path), read(path).to_lowercase()))
         .collect();
     let mut wrong = Vec::new();
     for (phrase, most) in BANNED {
         // A phrase may stand on two lines of a comment.
-        let pattern = format!(r"(?i)\b{}\b", phrase.replace(' ', r"[\s/*#-]+"));
+        let pattern = format!(r"\b{}\b", phrase.replace(' ', r"[\s/*#-]+"));
         let pattern = Regex::new(&pattern).unwrap();
         let counts = texts.iter().map(|(name, text)| {
             let found = pattern.find_iter(text).map(|found| found.as_str());
