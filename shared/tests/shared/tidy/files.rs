@@ -11,6 +11,8 @@ use super::tree::{
 
 /// Most lines of a file; its unit tests are not counted.
 const MAX_LINES: usize = 300;
+/// Most lines of the median source file of a crate; its unit tests are not counted.
+const MAX_MEDIANS: [(&str, usize); 3] = [("shared", 130), ("inventory", 130), ("payments", 147)];
 /// The folder and the file behind which the Redis client is hidden.
 const REDIS_MODULE: [&str; 2] = ["shared/src/redis.rs", "shared/src/redis/"];
 /// Folders that hold no crate of ours.
@@ -65,6 +67,21 @@ fn no_file_is_longer_than_a_person_can_hold() {
         }
     }
     assert!(too_long.is_empty(), "over {MAX_LINES} lines: {too_long:?}");
+}
+
+#[test]
+fn the_median_file_is_short() {
+    for (name, most) in MAX_MEDIANS {
+        let mut lines = Vec::new();
+        for path in files(&root().join(name).join("src"), &[".rs"]) {
+            if !is_unit_test(&name_of(&path)) {
+                lines.push(without_unit_tests(&read(&path)).lines().count());
+            }
+        }
+        lines.sort_unstable();
+        let median = lines[lines.len() / 2];
+        assert!(median <= most, "{name}: {median} lines");
+    }
 }
 
 #[test]
