@@ -1,4 +1,4 @@
-//! No circle of modules: each crate can be read from below.
+//! No circle of modules, so that each crate can be read from the bottom up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const KNOWN: [&str; 7] = [
     "shared: stream::cursor stream::dead_letter stream::rewind stream::settle",
 ];
 
-/// How many parts of a path name a module: in `shared` a layer and what is in it, elsewhere one.
+/// How many parts of a path name a module. In `shared` two: the layer, and the module in it.
 fn depth(krate: &str) -> usize {
     if krate == "shared" { 2 } else { 1 }
 }
@@ -29,7 +29,7 @@ fn module(name: &str, depth: usize) -> String {
     parts.collect::<Vec<_>>().join("::")
 }
 
-/// A module of two parts that a parent's `pub use` takes a name from.
+/// The names that parents export by `pub use`, each with the module that defines it.
 struct Reexports(BTreeMap<(String, String), String>);
 
 impl Reexports {

@@ -1,4 +1,4 @@
-//! Phrases that hide who does what to what: people who read this tree are told so plainly.
+//! Phrases that hide who does what. CONTRIBUTING.md says how sentences are written instead.
 
 use regex::Regex;
 
@@ -16,7 +16,7 @@ const BANNED: [(&str, usize); 4] = [
     ("what (?:has )?became of", 42),
     ("so many", 29),
 ];
-/// The file with the list, and those that people outside wrote.
+/// Not checked: this list, what a tool wrote, and what earlier versions said.
 const EXCEPT: [&str; 3] = [
     "shared/tests/shared/tidy/phrases.rs",
     "tools/package-lock.json",

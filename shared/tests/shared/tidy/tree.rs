@@ -189,8 +189,8 @@ fn listed(names: &str) -> Vec<&str> {
         .collect()
 }
 
-/// What was found has to be exactly what is known: a fault that is not listed is new, and one that is
-/// gone leaves the list. So the list only shrinks.
+/// Fails if a fault is not on the list of known ones, and if a fault on the list is gone. So the list
+/// only shrinks.
 pub(super) fn assert_known(what: &str, found: &BTreeSet<String>, known: &[&str]) {
     let known: BTreeSet<String> = known.iter().map(|&entry| entry.to_owned()).collect();
     let new: Vec<_> = found.difference(&known).collect();
