@@ -58,7 +58,7 @@ const MODULE_RULES: [ModuleRule; 15] = [
     ModuleRule {
         name: "finality",
         knows: &["stock_acks", "store", "inventory_client", "domain"],
-        layers: BELOW_HTTP,
+        layers: BELOW_SERVICE,
     },
     ModuleRule {
         name: "stock_acks",

@@ -155,9 +155,10 @@ pub(super) fn paths<'a>(code: &'a str, roots: &[&str]) -> Vec<Named<'a>> {
     for part in PATH.captures_iter(code) {
         let text = |group| part.get(group).map_or("", |found| found.as_str());
         let krate = text(1);
-        // A macro of a crate is named like a module, and belongs to none.
+        // A macro is named by its crate, and `pub(in crate::x)` uses nothing of `x`.
         let is_macro = code[part.get(0).unwrap().end()..].starts_with('!');
-        if is_macro || !roots.contains(&krate) {
+        let is_visibility = code[..part.get(1).unwrap().start()].ends_with("(in ");
+        if is_macro || is_visibility || !roots.contains(&krate) {
             continue;
         }
         if !text(2).is_empty() {
