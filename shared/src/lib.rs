@@ -3,6 +3,15 @@
 //! Eight layers. Each knows only the layers before it in this list; `stream` and `live` do not know
 //! each other. A test holds the arrows.
 //!
+//! * [`base`]: settings, logging, waiting and ending, for every layer.
+//! * [`contract`]: ids, money, time and the events on the wire, which both services agree on.
+//! * [`redis`]: the client of a Redis server, of a Sentinel system or of a cluster.
+//! * [`store`]: the store that a service owns, and the functions that change it.
+//! * [`stream`]: consumer groups: reading, acting, acknowledging, and replay after a loss.
+//! * [`live`]: changes of a service's own store, for clients that watch.
+//! * [`http`]: connections, requests, answers and documents.
+//! * [`service`]: a process with its command line, its settings and its parts.
+//!
 //! # Words
 //!
 //! One word means one thing in the whole tree.
@@ -24,26 +33,18 @@
 //! | record | what inventory keeps of an order: the stock it took, or why it was rejected |
 //! | request scope | what one HTTP request carries: its id, its trace, its client, its deadline |
 
-/// Settings, logging, waiting and ending: what every layer may use.
 pub mod base;
 
-/// What the services agree on: ids, money, time and the events on the wire.
 pub mod contract;
 
-/// The client of a Redis server, of a Sentinel system or of a cluster.
 pub mod redis;
 
-/// The store that a service owns, and the functions that change it.
 pub mod store;
 
-/// Consumer groups: reading a stream, acting on entries, acknowledging them, replay after a loss.
 pub mod stream;
 
-/// Changes of a service's own store, for clients that watch.
 pub mod live;
 
-/// Connections, requests, answers and documents.
 pub mod http;
 
-/// A process: its command line, its settings and its parts.
 pub mod service;
