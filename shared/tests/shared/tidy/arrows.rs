@@ -71,12 +71,9 @@ const LAYERS: [(&str, &[&str]); 8] = [
 const STACK_KNOWS: [&str; 2] = ["contract", "redis"];
 
 /// What `stack` names beyond them today.
-const STACK_EXCEPTIONS: [&str; 8] = [
-    "atomicity.rs names shared::store",
+const STACK_EXCEPTIONS: [&str; 5] = [
     "cluster.rs names shared::store",
-    "invocation.rs names shared::store",
     "note.rs names shared::service",
-    "twin.rs names shared::store",
     "verbs/demo/api.rs names shared::http",
     "verbs/order.rs names shared::base",
     "verbs/up/output.rs names shared::base",
