@@ -12,7 +12,7 @@ use super::tree::{
 /// Most lines of a file; its unit tests are not counted.
 const MAX_LINES: usize = 300;
 /// Most lines of the median source file of a crate; its unit tests are not counted.
-const MAX_MEDIANS: [(&str, usize); 3] = [("shared", 130), ("inventory", 130), ("payments", 147)];
+const MAX_MEDIANS: [(&str, usize); 3] = [("shared", 130), ("inventory", 130), ("payments", 130)];
 /// The folder and the file behind which the Redis client is hidden.
 const REDIS_MODULE: [&str; 2] = ["shared/src/redis.rs", "shared/src/redis/"];
 /// Folders that hold no crate of ours.

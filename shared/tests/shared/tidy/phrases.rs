@@ -11,10 +11,10 @@ const ENDINGS: [&str; 13] = [
 ];
 /// A phrase, and how often it may still stand in the whole tree. The numbers only get smaller.
 const BANNED: [(&str, usize); 4] = [
-    ("(?:there )?(?:is|are) none", 10),
-    ("who(?:m|so)?ever", 20),
-    ("what (?:has )?became of", 38),
-    ("so many", 13),
+    ("(?:there )?(?:is|are) none", 0),
+    ("who(?:m|so)?ever", 7),
+    ("what (?:has )?became of", 3),
+    ("so many", 4),
 ];
 /// Not checked: this list, what a tool wrote, and what earlier versions said.
 const EXCEPT: [&str; 3] = [

@@ -124,19 +124,7 @@ const MODULE_RULES: [ModuleRule; 15] = [
 ];
 
 /// What modules of the services name beyond that today.
-const SERVICE_EXCEPTIONS: [&str; 11] = [
-    "inventory/src/store.rs names shared::http",
-    "inventory/src/store/release.rs names shared::http",
-    "payments/src/api/live.rs names crate::settlement",
-    "payments/src/api/timeline.rs names crate::settlement",
-    "payments/src/app.rs names crate::settlement",
-    "payments/src/audit.rs names crate::settlement",
-    "payments/src/inventory_client/records.rs names crate::audit",
-    "payments/src/reconcile.rs names crate::settlement",
-    "payments/src/store.rs names shared::http",
-    "payments/src/store/place.rs names shared::http",
-    "payments: settlement has no rule",
-];
+const SERVICE_EXCEPTIONS: [&str; 0] = [];
 
 #[test]
 fn a_module_of_a_service_knows_those_below_it() {
