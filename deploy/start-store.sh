@@ -2,19 +2,19 @@
 # start-store.sh SERVER FOLDER CONFIG ARGUMENT...: starts the server of a store that keeps its append-only file in FOLDER, with
 # the settings of the file CONFIG and of the arguments.
 #
-# A machine that dies while a transaction is written leaves half of it at the end of the file. Nothing in it was answered,
-# and the server does not apply it. But Redis (and Valkey before 9.1.2) cuts the file behind the last whole command instead
-# of before the transaction: the next transaction is appended to the half one, and the start after that applies both. An
-# order would take its stock twice. So the half transaction goes before the server sees it. A crash in here leaves a file
-# that is cut already or is cut at the next start; every other damage is left for the server to judge. Where the very end of
-# the last transaction is damaged, it looks like one that was half written, and goes as well. The cut needs no room.
+# If the machine dies while the server writes a transaction, half of the transaction is left at the end of the file. The half was
+# not answered, and the server does not apply it. But Redis (and Valkey before 9.1.2) cuts the file behind the last whole command
+# instead of before the transaction. The server then appends the next transaction to the half one, and the start after that applies
+# both: an order would take its stock twice. So this script removes the half transaction before the server sees it.
 #
-# The newest part of the file is read once more for it, at each start.
+# A crash of this script leaves a file that is cut already, or that is cut at the next start. The server judges every other damage.
+# If the very end of the last transaction is damaged, it looks half written, and is removed as well. The cut needs no room on the disk.
+# The script reads the newest part of the file once at each start.
 #
-# A server with `appendfsync always` ends at the first change that its disk does not take, and would end again at the next
-# one. So a store whose disk is full is started for reading only: no change of a client reaches the server's file, and each is
-# refused. Once there is room the server is started anew, for changes too. A replica is not protected so: it takes the changes of
-# its primary all the same, ends, and is started again until there is room.
+# A server with `appendfsync always` ends at the first change that its disk does not take, and would end again at the next one. So
+# this script starts a store whose disk is full for reading only: the server refuses each change of a client. Once the disk has room,
+# the script starts the server anew, for changes too. That does not protect a replica: a replica takes the changes of its primary,
+# ends, and is started again until there is room.
 set -eu
 
 server=$(command -v "$1") || { echo "start-store.sh: there is no program $1" >&2; exit 127; }
@@ -23,8 +23,7 @@ shift 2
 
 # A disk is full that does not take this number of blocks of 64 KiB.
 PROBE_BLOCKS=16
-# How many KiB have to be free before a full disk counts as one with room: a server that is started reads all its data, so it is
-# not done for every few bytes that somebody frees.
+# Free KiB at which a full disk counts as one with room. A server that starts reads all its data, so a few free bytes are no reason.
 ROOM_KIB=4096
 # Seconds between two looks.
 ROOM_PAUSE=1
@@ -36,7 +35,8 @@ newest_part() {
     sed -n 's/^file \([^ ]*\) seq [0-9]* type i.*/\1/p' "$folder/appendonlydir/appendonly.aof.manifest" | tail -n 1
 }
 
-# unfinished FILE OFFSET: whether a transaction begins there and none ends behind it. The end of a file is no end of a line.
+# unfinished FILE OFFSET: true if a transaction begins at the offset and does not end. The last line of the file may be cut, so it does
+# not count.
 unfinished() {
     begins=$(tail -c "+$(($2 + 1))" "$1" | head -c 15 | tr '\r\n' '  ')
     [ "$begins" = '*1  $5  MULTI  ' ] && ! { tail -c "+$(($2 + 1))" "$1"; echo; } | sed '$d' | grep -aqi '^EXEC'
@@ -52,8 +52,8 @@ mend() {
     fi
 }
 
-# Written and not computed: quotas, reserved blocks and thin volumes have room of their own. A folder that takes nothing for
-# another reason is left for the server to judge.
+# True if the disk does not take a file of 1 MiB. `df` alone does not tell: quotas, reserved blocks and thin volumes have limits of
+# their own. If the folder refuses the file for another reason, the server judges it.
 is_full() {
     full=
     if ! said=$(LC_ALL=C dd if=/dev/zero of="$folder/room" bs=65536 count="$PROBE_BLOCKS" 2>&1); then
@@ -63,20 +63,22 @@ is_full() {
     [ "$full" ]
 }
 
-# The probe takes room that the neighbours on a full disk may need, so what the file system says comes first.
+# True if the disk has room. It asks `df` first, because the file of `is_full` takes room that others on a full disk may need.
 has_room() {
     free=$(df -Pk "$folder" | sed -n '$s/.* \([0-9][0-9]*\)  *[0-9-]*%.*/\1/p')
     [ "${free:-$ROOM_KIB}" -ge "$ROOM_KIB" ] && ! is_full
 }
 
-# Ends with the reader where that ends by itself, or somebody ends this script.
+# Runs the server for reading only until the disk has room. It exits with the server if the server ends by itself, or if this script is
+# told to end.
 read_until_room() {
     echo "start-store.sh: the disk of $folder is full: it does not take $((PROBE_BLOCKS * 64)) KiB more. The store answers reads" \
         "and refuses changes until there is room" >&2
     config=$1 reader='' pause='' asked=''
     shift
     trap 'asked=yes; kill -TERM $reader $pause 2>/dev/null || true' TERM INT
-    # Without the file itself: CONFIG REWRITE, which Sentinels ask for, would write the unreachable number into it for good.
+    # The server reads the configuration from standard input. With the file, CONFIG REWRITE (Sentinels ask for it) would write
+    # the unreachable number into the file for good.
     "$server" - "$@" --min-replicas-to-write "$UNREACHABLE" <"$config" &
     reader=$!
     until [ "$asked" ] || ! kill -0 "$reader" 2>/dev/null || has_room; do

@@ -26,6 +26,10 @@ mod client;
 mod pace;
 mod request;
 
+/// Products that are ordered in turn.
+pub(crate) const PRODUCTS: u64 = 50;
+/// Connections of a measurement that has one number of them.
+pub(crate) const CONNECTIONS: usize = 64;
 /// Longest time for an answer that is told from any other; more counts as this much.
 const MAX_LATENCY: Duration = Duration::from_mins(1);
 /// A load that takes this much longer than it should have is given up.

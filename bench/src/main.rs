@@ -21,6 +21,7 @@ mod monitor;
 mod number;
 mod operator;
 mod options;
+mod paid_to_taken;
 mod report;
 mod revision;
 mod rig;

@@ -5,7 +5,7 @@ use stack::binaries::Binaries;
 
 use crate::figure::Sheet;
 use crate::limits;
-use crate::load::Until;
+use crate::load::{PRODUCTS, Until};
 use crate::options::{Measure, Options};
 use crate::rig::Rig;
 
@@ -16,12 +16,6 @@ mod http;
 mod latency;
 mod scale;
 
-pub(crate) use latency::from_paid_to_taken;
-
-/// Products that are ordered in turn.
-pub(crate) const PRODUCTS: u64 = 50;
-/// Connections where one number of them has to do.
-pub(crate) const CONNECTIONS: usize = 64;
 /// Orders after which nothing in the system is new any more.
 const FIRST_ORDERS: u64 = 200;
 /// A delay that no measurement outlives.

@@ -151,11 +151,6 @@ impl Proxy {
         lock(&self.state.traps).arm(trap)
     }
 
-    /// Takes away all traps that have not sprung.
-    pub fn disarm(&self) {
-        lock(&self.state.traps).clear();
-    }
-
     /// What it has done so far.
     pub fn counts(&self) -> Counts {
         self.state.tally.counts()

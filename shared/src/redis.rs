@@ -99,8 +99,7 @@ impl Redis {
         Self::connect(url, block + READ_MARGIN)
     }
 
-    /// The same client, which waits for so many replicas where it is asked to
-    /// ([`Redis::run_confirmed`]).
+    /// The same client, which waits for these replicas in [`Redis::run_confirmed`].
     #[must_use]
     pub fn with_acks(self, acks: ReplicaAcks) -> Self {
         Self { acks, ..self }

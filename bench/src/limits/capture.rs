@@ -8,8 +8,7 @@ use shared::contract::event::{Event, OrderCompleted};
 
 use super::template::{Order, Template};
 use crate::catalogue::order_id;
-use crate::load::{Load, Until};
-use crate::measure::{CONNECTIONS, PRODUCTS};
+use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
 use crate::monitor::{Monitor, Told};
 use crate::rig::Rig;
 

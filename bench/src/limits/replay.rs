@@ -11,9 +11,9 @@ use super::capture::Capture;
 use super::line::{Line, joined, packed};
 use super::template::{Order, Template};
 use crate::machine::Group;
-use crate::measure::from_paid_to_taken;
 use crate::monitor::Monitor;
 use crate::number::{micros_each, per_second, quantile};
+use crate::paid_to_taken::from_paid_to_taken;
 use crate::rig::Rig;
 
 /// Commands of a pipeline: as many requests as the services are sent at once.

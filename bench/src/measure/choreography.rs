@@ -7,10 +7,9 @@ use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::ProductId;
 use shared::live::CHANGES;
 
-use super::CONNECTIONS;
 use crate::calls::{CALLS_SAMPLED, Habits};
 use crate::figure::Sheet;
-use crate::load::{Outcome, Until};
+use crate::load::{CONNECTIONS, Outcome, Until};
 use crate::machine::Used;
 use crate::monitor::Monitor;
 use crate::number::{float, micros_each, per_second};

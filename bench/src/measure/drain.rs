@@ -9,8 +9,8 @@ use shared::contract::id::{OrderId, ProductId};
 use shared::contract::money::Money;
 use shared::contract::trace::{RequestId, TraceParent};
 
-use super::PRODUCTS;
 use crate::figure::Sheet;
+use crate::load::PRODUCTS;
 use crate::machine::memory;
 use crate::number::{float, micros_each};
 use crate::operator::Operator;

@@ -4,11 +4,10 @@
 use anyhow::{Context, Result};
 use shared::contract::id::ProductId;
 
-use super::CONNECTIONS;
 use crate::catalogue::order_id;
 use crate::figure::{Bare, Sheet};
 use crate::limits::Server;
-use crate::load::{Load, Request, Until};
+use crate::load::{CONNECTIONS, Load, Request, Until};
 use crate::machine::Group;
 use crate::number::micros_each;
 use crate::options::Options;

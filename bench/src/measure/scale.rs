@@ -14,11 +14,12 @@ use shared::contract::id::ProductId;
 use stack::binaries::Binaries;
 use stack::role::Role;
 
-use super::{CONNECTIONS, FIRST_ORDERS, PRODUCTS, latency};
+use super::FIRST_ORDERS;
 use crate::figure::{Bare, Sheet};
-use crate::load::{Load, Until};
+use crate::load::{CONNECTIONS, Load, PRODUCTS, Until};
 use crate::number::{float, micros_each, quantile};
 use crate::options::Options;
+use crate::paid_to_taken::{MOVEMENTS, first_adds};
 use crate::rig::{Rig, Shape, Usage, heard};
 use shapes::{QUICK, SHAPES};
 use stores::{between, report_store};
@@ -176,11 +177,8 @@ fn at_a_light_load(
     let foreign = group.since(&mark)?.foreign;
     let (inventory, payments) = (heard(inventory)?, heard(payments)?);
     let sent = sent_orders(&outcome.kept)?;
-    let paid = since_sent(
-        &sent,
-        &latency::first_adds(&payments, OrderCompleted::STREAM),
-    );
-    let taken = since_sent(&sent, &latency::first_adds(&inventory, latency::MOVEMENTS));
+    let paid = since_sent(&sent, &first_adds(&payments, OrderCompleted::STREAM));
+    let taken = since_sent(&sent, &first_adds(&inventory, MOVEMENTS));
     let followed = paid.len().min(taken.len());
     ensure!(
         followed == sent.len(),

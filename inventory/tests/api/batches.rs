@@ -138,7 +138,7 @@ async fn a_list_with_something_odd_in_it_leaves_the_store_as_it_is() {
                 refused += 1;
                 assert_eq!(test.dump().await, before, "{odd} {reply:?}");
             } else {
-                // A quantity, or an id that is none, is somebody else's to refuse.
+                // This function does not refuse a wrong quantity or id: the border has checked them.
                 bench.reset().await;
             }
         }

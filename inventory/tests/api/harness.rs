@@ -207,7 +207,7 @@ impl TestStore {
         Self { store, private }
     }
 
-    /// Creates a product with so many on hand.
+    /// Creates a product with this stock.
     pub(crate) async fn product(&self, quantity: u32) -> ProductId {
         let new = NewProduct {
             name: PRODUCT_NAME.parse().unwrap(),

@@ -83,7 +83,7 @@ impl FakeInventory {
         lock(&self.state).released.send_replace(true);
     }
 
-    /// Waits until so many questions about this product are there.
+    /// Waits until this product was asked for that many times.
     pub(crate) async fn wait_asked(&self, id: ProductId, times: usize) {
         wait_until("the questions", LIMIT, || async {
             self.questions(id).len() >= times
@@ -92,7 +92,7 @@ impl FakeInventory {
         .unwrap();
     }
 
-    /// A new product with this price, a JSON value, and so many on hand.
+    /// A new product with this price, a JSON value, and this stock.
     pub(crate) fn product(&self, price: &str, quantity: u64) -> ProductId {
         let id = ProductId::mint();
         self.set(id, Behaviour::Answer(product(id, price, quantity)));

@@ -35,7 +35,7 @@ const MOST_ATTEMPTS: u32 = 60;
 /// How long the clients may take after the last wish began.
 const FINISH_LIMIT: Duration = Duration::from_mins(1);
 
-/// So many buyers of one last piece make a race.
+/// Buyers of one last piece in a race.
 const CROWD: u32 = 30;
 
 /// Where the clients send their requests: two replicas of each service.

@@ -109,10 +109,6 @@ impl Traps {
         Armed { command, sprung }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// Counts a command that has come to this moment; a trap that it springs is used up.
     pub(super) fn pass(&mut self, moment: Moment, label: &str, answer: &[u8]) -> Option<Sprung> {
         let waits = |trap: &Trap| {

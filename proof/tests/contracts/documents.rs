@@ -7,10 +7,10 @@ use stack::binaries;
 
 use crate::tree::assert_current;
 
-const SERVICES: [&str; 2] = ["inventory", "payments"];
+pub(crate) const SERVICES: [&str; 2] = ["inventory", "payments"];
 
 /// What a service prints when asked for a document.
-fn printed(service: &str, verb: &str) -> String {
+pub(crate) fn printed(service: &str, verb: &str) -> String {
     let binaries = binaries::shared().unwrap();
     let program = if service == "inventory" {
         binaries.inventory

@@ -9,6 +9,7 @@
     reason = "a helper of a test fails the test, like the test itself"
 )]
 
+mod configuration;
 mod documents;
 mod hurl;
 mod postman;

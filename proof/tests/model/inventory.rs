@@ -7,7 +7,7 @@ use crate::planted::Planted;
 use crate::store::{Incarnation, Records};
 use crate::stream::{Entry, EntryId, Event, OrderId, ProductId, Stream, Time};
 
-/// What became of an order, remembered for its duplicates.
+/// The decision about an order, remembered for its duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Decision {
     Applied,
@@ -188,7 +188,7 @@ impl Inventory {
         })
     }
 
-    /// A duplicate repeats the recorded reply: whoever emitted the order again may have lost the
+    /// A duplicate repeats the recorded reply: if payments emitted the order again, it may have lost the
     /// refund as well.
     fn reply(&mut self, event: Event, outcome: Outcome, now: Time, planted: Option<Planted>) {
         let skips = planted == Some(Planted::SkipInsteadOfReplay);

@@ -126,7 +126,7 @@ impl Stream {
     }
 
     /// `XAUTOCLAIM`: takes over what any consumer, this one too, has held for at least `idle`.
-    /// Redis takes removed entries off the list by itself, and tells whoever asked.
+    /// Redis takes removed entries off the list by itself, and tells the caller.
     pub(crate) fn claim(&mut self, consumer: usize, now: Time, idle: Time) -> Option<Entry> {
         let pending = &mut self.group.as_mut()?.pending;
         let found = pending

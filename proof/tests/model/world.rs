@@ -33,7 +33,7 @@ pub(crate) struct World {
     pub(crate) is_halted_in_vain: bool,
 }
 
-/// One step of somebody. Whoever is not able to take it at the time does nothing.
+/// One step of an actor. An actor that cannot take the step at the time does nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// A client asks for its order, for the first time or again; the answer may be lost.
@@ -135,8 +135,8 @@ impl World {
         }
     }
 
-    /// Trims what is older by `retention` than all that was needed, now and a trim ago: whoever
-    /// acknowledged what comes after it remembers that by now. A replay that is late all the same
+    /// Trims what is older by `retention` than all that was needed, now and a trim ago: a consumer
+    /// that acknowledged the entries after it remembers that by now. A replay that is late all the same
     /// may find too little.
     fn trim(&mut self, role: Role, rules: &Rules) -> bool {
         let now = self.stream_clock(role);

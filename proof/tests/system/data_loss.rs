@@ -60,7 +60,7 @@ async fn a_flushed_inventory_refunds_nobody_and_works_again_once_the_loss_is_acc
     let product = shop.create_product("another", 5).await;
     let (other, _) = shop.place_order(product, 2).await;
     shop.wait_status(other, "paid").await;
-    // Whoever accepts the loss accepts that this product is gone.
+    // To accept the loss is to accept that this product is gone.
     shop.wait_status(id, "refunded").await;
     shop.assert_quiet().await;
     assert_eq!(shop.stock(product).await, 3);

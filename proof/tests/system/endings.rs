@@ -80,7 +80,7 @@ async fn while_inventory_cannot_be_asked_a_paid_order_is_not_yet_called_final() 
     assert_eq!(life["degraded"], serde_json::json!(["inventory"]));
     assert_eq!(steps(&life), ["order.created", "order.paid"]);
 
-    // Whoever waits on is told as soon as it can be asked again.
+    // A client that goes on waiting is told as soon as inventory answers again.
     let wait = ending(&shop, paid);
     let restart = async {
         serve.restart().unwrap();

@@ -220,7 +220,7 @@ impl Shop {
         made.await.unwrap();
     }
 
-    /// Makes inventory believe that it has so many of a product.
+    /// Makes inventory believe that it has this stock of a product.
     pub(crate) async fn set_stock(&self, product: ProductId, quantity: u32) {
         let key = format!("product:{product}");
         let line = self.inventory.ask("GET", &[&key]).await.text().unwrap();
@@ -229,7 +229,7 @@ impl Shop {
         self.inventory.ask("SET", &[&key, &words.join(" ")]).await;
     }
 
-    /// Makes inventory forget what became of an order.
+    /// Makes inventory forget its record of an order.
     pub(crate) async fn forget_record(&self, order: OrderId) {
         let bucket = format!(
             "records:{}",

@@ -1,4 +1,4 @@
-//! What whoever follows the system live gets to see, when all of it is at work.
+//! What a client that follows the system live sees, when all of it is at work.
 
 use std::collections::BTreeSet;
 
@@ -216,7 +216,7 @@ async fn partitions_are_told_of_in_one_stream() {
         quantity = told.body["quantity"].clone();
     }
 
-    // Whoever goes on behind a place may be told some of it twice, but misses nothing.
+    // A client that goes on behind a place may be told some changes twice, but misses none.
     let middle = &told[told.len() / 2];
     let mut events = shop
         .follow("payments serve", "/orders/stream", Some(&middle.mark))

@@ -11,7 +11,7 @@ use stack::system::Builder;
 use crate::harness::{Answer, Shop, Traffic};
 
 const ORDERS: usize = 10_000;
-/// One of so many is cancelled.
+/// One order in this many is cancelled.
 const CANCELLED: usize = 20;
 /// Requests that are sent at once.
 const AT_ONCE: usize = 64;

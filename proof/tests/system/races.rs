@@ -84,8 +84,8 @@ async fn exactly_one_of_cancel_and_completion_wins_over_a_thousand_races() {
 async fn race(shop: &Shop, product: ProductId, races: usize) -> Vec<(OrderId, u16)> {
     const STEP: Duration = Duration::from_millis(3);
     let mut outcomes = Vec::with_capacity(races);
-    // Whoever cancelled in time is later the next time, and the other way round: so the two always
-    // meet.
+    // A cancellation that was in time comes later the next time, and the other way round. So the two
+    // always meet.
     let mut wait = Duration::from_millis(50);
     for _ in 0..races {
         let (id, _) = shop.place_order(product, 1).await;

@@ -58,7 +58,7 @@ impl Money {
     /// The same as documents of the API give it.
     pub const MAX_NUMBER: f64 = 9_999_999_999.99;
 
-    /// So many minor units: every number of them that fits is an amount.
+    /// An amount of this many minor units.
     pub fn from_minor(minor: u32) -> Self {
         Self(i64::from(minor))
     }

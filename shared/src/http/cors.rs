@@ -2,8 +2,8 @@
 //! standard).
 //!
 //! A request that reads is never refused for its origin: the browser keeps the answer from a page that
-//! is not allowed. Changes are refused in [`crate::http::hosts`]. No credentials are ever allowed, for there
-//! are none.
+//! is not allowed. Changes are refused in [`crate::http::hosts`]. No credentials are ever allowed:
+//! the API takes none.
 
 use std::str::FromStr;
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
 use crate::http::request::Visit;
 
-/// A parameter of the path: the id of something. There is nothing under one that is none.
+/// A parameter of the path: an id. Nothing exists under a text that is not an id.
 #[derive(Debug)]
 pub struct Path<T>(pub T);
 

@@ -15,7 +15,7 @@ use poem::http::{HeaderMap, HeaderName, HeaderValue};
 use crate::base::config::Span;
 use crate::http::problem::{Problem, RATE_LIMITED};
 
-/// So many requests in so long a time, written `100/60s`.
+/// Requests allowed in a time, written `100/60s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     requests: NonZeroU32,
@@ -153,7 +153,7 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Rounded up, so that whoever waits that long has waited long enough.
+/// Rounded up, so that a client that waits that long has waited long enough.
 fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }

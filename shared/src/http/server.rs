@@ -90,9 +90,8 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `routes` until the process is to stop, and for the time of the drain delay after that, so
-/// that whoever sends requests here may notice first. Then finishes the requests that are under
-/// way.
+/// Serves `routes` until the process is to stop, and for the drain delay after that, so that clients
+/// and balancers notice first. Then finishes the requests that are under way.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,

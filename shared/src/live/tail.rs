@@ -35,7 +35,7 @@ impl Tail {
         self.end.is_some()
     }
 
-    /// Finds the end. What happened before, whoever waits has to look for himself after this.
+    /// Finds the end. The caller has to look for earlier changes itself after this.
     pub async fn find(&mut self) -> Result<(), RedisError> {
         self.end = Some(History::read(&self.store, self.partition).await?.last);
         Ok(())

@@ -19,7 +19,7 @@ use crate::redis::RedisUrl;
 use crate::redis::replica_gate::Gates;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
-/// command: whoever is back is found before a client gives up on a second command.
+/// command, so that a server that is back is found before a client gives up on a second command.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// An otherwise quiet connection that owes an answer for this long is closed. The client does not
 /// notice it on a busy one; there, the watchdog does.

@@ -26,7 +26,7 @@ pub(super) const MARK: &str = "confirm";
 /// How many replicas must have a change before anybody hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaAcks {
-    /// So many replicas; 0 turns it off.
+    /// The number of replicas; 0 turns it off.
     pub count: u32,
     /// The longest wait for them.
     pub timeout: Duration,

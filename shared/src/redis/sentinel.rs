@@ -15,7 +15,7 @@ use crate::redis::RedisUrl;
 
 /// Pause between two looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// So many looks in a row have to find another primary: a Sentinel may be the last to hear of a
+/// Looks in a row that have to find another primary: a Sentinel may be the last to hear of a
 /// failover, and send its clients back.
 const LOOKS: u32 = 2;
 

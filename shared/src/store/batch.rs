@@ -79,8 +79,8 @@ impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
 
     /// Hands over an item, at once or with whatever else waits in its partition, and waits for its
     /// answer. An error of the call is that of everybody in it, and where the store did not answer,
-    /// of everybody behind it. Who no longer waits disturbs nobody: what became of the item is
-    /// unknown, and those behind go on.
+    /// of everybody behind it. A caller that no longer waits disturbs
+    /// nobody: the outcome of its item is unknown, and the items behind go on.
     pub async fn submit(&self, partition: Partition, item: Item) -> Result<Answer, RedisError> {
         match self.0.enter(partition, item)? {
             Entered::Alone(item) => Inner::go_alone(&self.0, partition, item).await,
@@ -197,7 +197,7 @@ impl<Item: Send + 'static, Answer: Send + 'static> Drop for Turn<Item, Answer> {
     }
 }
 
-/// Tells submitters what became of their batch. Some have gone, perhaps.
+/// Tells submitters the outcome of their batch. Some may have gone.
 fn tell<Answer>(outcome: Option<Outcome<Answer>>, submitters: Vec<Submitter<Answer>>) {
     match outcome {
         Some(Ok(Ok(answers))) if answers.len() == submitters.len() => {

@@ -66,24 +66,6 @@ impl Range {
         }
     }
 
-    /// Leaves out the members below `low`.
-    #[must_use]
-    pub fn not_below(self, low: &str) -> Self {
-        Self {
-            low: Bound::Included(low.into()),
-            ..self
-        }
-    }
-
-    /// Leaves out `high` and the members above it.
-    #[must_use]
-    pub fn below(self, high: &str) -> Self {
-        Self {
-            high: Bound::Excluded(high.into()),
-            ..self
-        }
-    }
-
     /// Leaves out what comes before `position` in this direction, and `position` itself. One that
     /// lies before the range, which no cursor of ours does, leaves out nothing.
     #[must_use]
@@ -238,10 +220,10 @@ mod tests {
         assert_eq!(lex(&up.clone().past("b").low, b'-'), b"(b");
         assert_eq!(up.clone().past("a"), up);
 
-        let down = Range::all(Order::Descending).not_below("b").below("d");
-        assert_eq!(lex(&down.clone().past("c").high, b'+'), b"(c");
-        assert_eq!(lex(&down.clone().past("d").high, b'+'), b"(d");
-        assert_eq!(down.clone().past("e"), down);
+        let down = Range::starting_with(Order::Descending, "b");
+        assert_eq!(lex(&down.clone().past("bc").high, b'+'), b"(bc");
+        assert_eq!(lex(&down.clone().past("b").high, b'+'), b"(b");
+        assert_eq!(down.clone().past("c"), down);
         assert_eq!(
             lex(&Range::all(Order::Descending).past("c").high, b'+'),
             b"(c"

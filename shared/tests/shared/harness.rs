@@ -142,7 +142,7 @@ impl Stores {
         self.consume_confirmed(name, script, idle, ReplicaAcks::NONE)
     }
 
-    /// The same, but entries are acted on only once so many replicas have them.
+    /// The same, but entries are acted on only once this many replicas have them.
     pub(crate) fn consume_confirmed(
         &self,
         name: &str,
@@ -263,7 +263,7 @@ impl Stores {
             .unwrap();
     }
 
-    /// Waits until so many entries are set aside, and answers them.
+    /// Waits until this many entries are set aside, and answers them.
     pub(crate) async fn wait_parked(&self, count: usize) -> Vec<Entry> {
         let parked = wait_for("dead letters", LIMIT, || async {
             let parked = entries(&self.operator, "dead_letters").await;

@@ -13,9 +13,9 @@ const MIGRATE_MS: &str = "5000";
 const MOST_KEYS: &str = "100000";
 
 impl Cluster {
-    /// Moves a slot with everything in it to the primary `to`, so many keys at a time, and calls
+    /// Moves a slot with everything in it to the primary `to`, a batch of keys at a time, and calls
     /// `between` after each batch. The longest keys go first: those of single things before those
-    /// that list them, which is the worst order for whoever reads the lists.
+    /// that list them, which is the worst order for a reader of the lists.
     pub async fn move_slot(
         &self,
         slot: u16,

@@ -44,7 +44,7 @@ def watch():
         os.mkfifo(crash)
     except FileExistsError:
         pass
-    open(crash).close()  # Waits for whoever writes.
+    open(crash).close()  # Waits for the writer.
     for number in range(30):
         print("line", number)
     print("the reason of the crash", flush=True)

@@ -23,7 +23,7 @@ pub(crate) struct Model {
     pub(crate) swept: Option<u64>,
     /// The fields of each refund that was asked for.
     pub(crate) refunds: Vec<Vec<(String, String)>>,
-    /// What whoever watches was told: a kind, and a product.
+    /// What clients that watch were told: a kind, and a product.
     pub(crate) changes: Vec<(&'static str, Vec<ProductId>)>,
     pub(crate) claims: Claims,
 }
@@ -172,7 +172,7 @@ impl Model {
             return ApplyOutcome::TooNew;
         }
         let decision = recorded.unwrap_or_else(|| self.decide_order(step, order));
-        // Also where it was recorded before: whoever asks again may have lost the refund.
+        // Also if it was recorded before: payments may have lost the refund.
         if let Decision::Rejected(reason) = decision {
             self.refunds.push(refund(step, order, reason));
         }

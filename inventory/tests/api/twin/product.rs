@@ -32,7 +32,7 @@ pub(crate) struct Movement {
     pub(crate) note: Option<String>,
 }
 
-/// What became of an order, and where that is remembered.
+/// The record of an order, and where it is kept.
 pub(crate) struct Recorded {
     pub(crate) bucket: u64,
     pub(crate) decision: Decision,

@@ -25,7 +25,7 @@ pub(crate) struct Model {
     pub(crate) due: Vec<Together>,
     /// The fields of each event that was emitted.
     pub(crate) events: Vec<Vec<(String, String)>>,
-    /// What whoever watches was told in one step: a kind, and the orders.
+    /// What clients that watch were told in one step: a kind, and the orders.
     pub(crate) changes: Vec<(&'static str, Vec<OrderId>)>,
     pub(crate) claims: Claims,
     /// What was charged and refunded in all, in minor units.

@@ -93,7 +93,7 @@ pub(crate) async fn next(events: &mut Events) -> Told {
     event.expect("the stream has ended").into()
 }
 
-/// The next so many events.
+/// The next `count` events.
 pub(crate) async fn take(events: &mut Events, count: usize) -> Vec<Told> {
     let mut taken = Vec::with_capacity(count);
     while taken.len() < count {

@@ -31,8 +31,8 @@ pub enum DecodeError {
 /// Looks up the fields of an entry by name.
 pub struct Fields<'a> {
     raw: &'a RawFields,
-    /// Where the next one is looked for first: whoever asks for them in the order in which they are
-    /// emitted finds them there.
+    /// Where the next field is looked for first: a reader that asks in the order in which fields are
+    /// emitted finds each field there.
     next: Cell<usize>,
 }
 

@@ -62,7 +62,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.guard = None;
         let mut running = self.in_flight.lock();
-        // Whoever still waits has a handle of its own.
+        // A request that still waits has a handle of its own.
         if running
             .get(&self.hash)
             .is_some_and(|turnstile| Arc::strong_count(turnstile) == 1)

@@ -119,7 +119,7 @@ impl ObjectSchema {
     }
 }
 
-/// A text of at most so many characters, and at least one, that matches `pattern` as a whole.
+/// A text of 1 to `max_length` characters that matches `pattern` as a whole.
 pub fn text(max_length: usize, pattern: &str) -> MetaSchema {
     MetaSchema {
         min_length: Some(1),

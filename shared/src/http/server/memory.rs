@@ -31,7 +31,7 @@ const PROCESS: usize = 32 * 1024 * 1024;
 const CONNECTION: usize = MAX_HEAD_BYTES + ANSWER_HEAD + KEPT_HEAD + TASK;
 /// What one connection takes of the kernel.
 const BUFFERS: usize = MAX_UNSENT as usize + MAX_PIECE + MAX_UNREAD as usize * 2;
-/// How many connections fit of which all is filled, as README.md says. Each takes 88 KiB, as the help says.
+/// How many connections fit of which all is filled, as docs/operations.md says. Each takes 88 KiB, as the help says.
 const FILLED_CONNECTIONS: usize = 1_600;
 
 /// Bytes that a process with these settings needs at most.

@@ -1,5 +1,5 @@
-//! Random histories of two stores that lose their tails: nothing is taken for a loss that is none,
-//! and what was acted on is acted on in the end.
+//! Random histories of two stores that lose their tails: no loss is seen where nothing was lost, and
+//! every entry is acted on in the end.
 
 mod stores;
 mod world;

@@ -1,0 +1,181 @@
+//! Who may know whom: between crates, and between the layers of `shared`.
+
+use std::collections::BTreeSet;
+
+use super::tree::{assert_known, crates, files, name_of, names, paths, read, root, sources};
+
+/// A crate, what it may depend on, and what only its tests may.
+struct CrateRule {
+    name: &'static str,
+    knows: &'static [&'static str],
+    tests_know: &'static [&'static str],
+}
+
+const CRATES: [&str; 6] = ["shared", "inventory", "payments", "stack", "proof", "bench"];
+
+/// Nothing depends on `proof` or `bench`, but for tests.
+const CRATE_RULES: [CrateRule; 6] = [
+    CrateRule {
+        name: "shared",
+        knows: &[],
+        tests_know: &["stack", "proof"],
+    },
+    CrateRule {
+        name: "inventory",
+        knows: &["shared"],
+        tests_know: &["stack", "proof"],
+    },
+    CrateRule {
+        name: "payments",
+        knows: &["shared"],
+        tests_know: &["stack", "proof"],
+    },
+    CrateRule {
+        name: "stack",
+        knows: &["shared"],
+        tests_know: &[],
+    },
+    CrateRule {
+        name: "proof",
+        knows: &["shared", "stack"],
+        tests_know: &[],
+    },
+    CrateRule {
+        name: "bench",
+        knows: &["shared", "stack"],
+        tests_know: &[],
+    },
+];
+
+/// The layers of `shared`, and the layers that each may name.
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("base", &[]),
+    ("contract", &["base"]),
+    ("redis", &["base", "contract"]),
+    ("store", &["base", "contract", "redis"]),
+    ("stream", &["base", "contract", "redis", "store"]),
+    ("live", &["base", "contract", "redis", "store"]),
+    (
+        "http",
+        &["base", "contract", "redis", "store", "stream", "live"],
+    ),
+    (
+        "service",
+        &[
+            "base", "contract", "redis", "store", "stream", "live", "http",
+        ],
+    ),
+];
+
+/// Layers of `shared` that `stack` may name: it starts the system, and has no need of its plumbing.
+const STACK_KNOWS: [&str; 2] = ["contract", "redis"];
+
+/// What `stack` names beyond them today.
+const STACK_EXCEPTIONS: [&str; 5] = [
+    "cluster.rs names shared::store",
+    "note.rs names shared::service",
+    "verbs/demo/api.rs names shared::http",
+    "verbs/order.rs names shared::base",
+    "verbs/up/output.rs names shared::base",
+];
+
+/// The module that a source file belongs to: its first folder, or its own name.
+pub(super) fn module(name: &str) -> &str {
+    let first = name.split('/').next().unwrap();
+    first.strip_suffix(".rs").unwrap_or(first)
+}
+
+/// What a part of a manifest lists.
+fn listed(manifest: &str, section: &str) -> BTreeSet<String> {
+    let Some((_, part)) = manifest.split_once(&format!("\n[{section}]\n")) else {
+        return BTreeSet::new();
+    };
+    let lines = part.lines().take_while(|line| !line.starts_with('['));
+    let names = lines.filter_map(|line| line.split(['.', ' ', '=']).next());
+    let names = names.filter(|name| !name.is_empty() && !name.starts_with('#'));
+    names.map(str::to_owned).collect()
+}
+
+/// The crates of the workspace among the dependencies of a manifest.
+fn own(manifest: &str, section: &str) -> BTreeSet<String> {
+    let mut names = listed(manifest, section);
+    names.retain(|name| CRATES.contains(&&**name));
+    names
+}
+
+#[test]
+fn a_crate_depends_on_those_below_it() {
+    for path in crates() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(rule) = CRATE_RULES.iter().find(|rule| rule.name == name) else {
+            // An example stands on `shared` alone, like a service.
+            assert!(
+                path.parent().unwrap().ends_with("examples"),
+                "{name}: no rule"
+            );
+            continue;
+        };
+        let manifest = read(&path.join("Cargo.toml"));
+        for found in own(&manifest, "dependencies") {
+            assert!(rule.knows.contains(&&*found), "{name} depends on {found}");
+        }
+        for found in own(&manifest, "dev-dependencies") {
+            let may = [rule.knows, rule.tests_know].concat();
+            assert!(may.contains(&&*found), "tests of {name} depend on {found}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_is_used() {
+    for path in crates() {
+        let manifest = read(&path.join("Cargo.toml"));
+        let code = |folders: &[&str]| {
+            let files = folders
+                .iter()
+                .map(|folder| files(&path.join(folder), &[".rs"]));
+            files.flatten().map(|file| read(&file)).collect::<String>()
+        };
+        for (section, folders) in [
+            ("dependencies", &["src"][..]),
+            ("dev-dependencies", &["src", "tests", "examples"]),
+        ] {
+            let code = code(folders);
+            for name in listed(&manifest, section) {
+                let used = names(&code, &name.replace('-', "_"));
+                assert!(used, "{} never uses {name}", name_of(&path));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_layer_of_shared_knows_the_layers_before_it() {
+    let mut found = BTreeSet::new();
+    for (name, code) in sources(&root().join("shared")) {
+        let own = module(&name);
+        if own == "lib" {
+            continue;
+        }
+        let (_, may) = LAYERS.iter().find(|(layer, _)| *layer == own).unwrap();
+        for path in paths(&code, &["crate"]) {
+            if path.first != own && !may.contains(&path.first) {
+                found.insert(format!("shared/src/{name} names {}", path.first));
+            }
+        }
+    }
+    assert_known("a layer knows a layer above it", &found, &[]);
+}
+
+#[test]
+fn stack_knows_the_contract_and_the_client() {
+    let mut found = BTreeSet::new();
+    for (name, code) in sources(&root().join("stack")) {
+        for path in paths(&code, &["shared"]) {
+            if !STACK_KNOWS.contains(&path.first) {
+                found.insert(format!("{name} names shared::{}", path.first));
+            }
+        }
+    }
+    assert_known("stack knows plumbing", &found, &STACK_EXCEPTIONS);
+}

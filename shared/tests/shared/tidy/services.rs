@@ -1,0 +1,117 @@
+//! The services: alike, and with a domain that knows nothing of the world.
+
+use std::collections::BTreeSet;
+
+use super::tree::{assert_known, files, names, root, sources};
+
+/// What every service has, by the same names.
+const CORE_FILES: [&str; 9] = [
+    "main.rs",
+    "lib.rs",
+    "config.rs",
+    "app.rs",
+    "domain.rs",
+    "api.rs",
+    "store.rs",
+    "keys.rs",
+    "worker.rs",
+];
+/// Both services.
+pub(super) const SERVICES: [&str; 2] = ["inventory", "payments"];
+/// Modules that decide and do no I/O.
+const PURE: [&str; 2] = ["domain", "audit"];
+/// Frameworks, clients, clocks and files: what pure code does not name.
+const WORLD: [&str; 18] = [
+    "poem",
+    "poem_openapi",
+    "fred",
+    "reqwest",
+    "hyper",
+    "tokio",
+    "futures_util",
+    "tracing",
+    "redis",
+    "async",
+    "await",
+    "fs",
+    "net",
+    "env",
+    "process",
+    "SystemTime",
+    "Instant",
+    "anyhow",
+];
+/// Folders whose files have the same names in both services.
+const SAME_FOLDERS: [&str; 2] = ["api", "store"];
+/// Files that only one service has, because only it has the thing they are named after.
+const OWN_FILES: [&str; 14] = [
+    "inventory/src/api/product.rs",
+    "inventory/src/api/release.rs",
+    "inventory/src/api/stock.rs",
+    "inventory/src/api/text.rs",
+    "inventory/src/store/apply.rs",
+    "inventory/src/store/records.rs",
+    "inventory/src/store/release.rs",
+    "inventory/src/store/sweep.rs",
+    "payments/src/api/order.rs",
+    "payments/src/api/timeline.rs",
+    "payments/src/api/timeline/body.rs",
+    "payments/src/store/index.rs",
+    "payments/src/store/place.rs",
+    "payments/src/store/redate.rs",
+];
+
+#[test]
+fn rules_know_nothing_of_the_world() {
+    let mut checked = BTreeSet::new();
+    for service in SERVICES {
+        for (name, code) in sources(&root().join(service)) {
+            let pure = PURE
+                .iter()
+                .find(|pure| name == format!("{pure}.rs") || name.starts_with(&format!("{pure}/")));
+            let Some(pure) = pure else { continue };
+            checked.insert((service, *pure));
+            for word in WORLD {
+                assert!(!names(&code, word), "{service}/src/{name} names {word}");
+            }
+        }
+    }
+    assert!(checked.len() >= 3, "{checked:?}");
+}
+
+#[test]
+fn folders_of_the_services_hold_the_same_names() {
+    let mut found = BTreeSet::new();
+    for folder in SAME_FOLDERS {
+        let names = SERVICES.map(|service| {
+            let folder = root().join(service).join("src").join(folder);
+            let paths = files(&folder, &[".rs"]).into_iter();
+            let names = paths.map(|path| path.strip_prefix(&folder).unwrap().to_path_buf());
+            names.collect::<BTreeSet<_>>()
+        });
+        let [inventory, payments] = &names;
+        for (service, own) in SERVICES.into_iter().zip([
+            inventory.difference(payments),
+            payments.difference(inventory),
+        ]) {
+            for name in own {
+                found.insert(format!("{service}/src/{folder}/{}", name.display()));
+            }
+        }
+    }
+    assert_known("only one service has it", &found, &OWN_FILES);
+}
+
+#[test]
+fn the_services_have_the_same_files() {
+    for service in SERVICES {
+        let src = root().join(service).join("src");
+        for file in CORE_FILES {
+            assert!(src.join(file).is_file(), "{service} has no {file}");
+        }
+        assert!(
+            !files(&src.join("lua"), &[".lua"]).is_empty(),
+            "{service} has no Lua"
+        );
+    }
+}
