@@ -26,7 +26,7 @@ impl Handler for OrderHandler {
         orders: &[Delivered<'_, OrderCompleted>],
     ) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = match self.store.apply_orders(orders, self.dedupe_retention).await {
-            Err(refusal) if refusal.doubts_clock() => self.apply_alone(orders, refusal).await?,
+            Err(refusal) if refusal.is(Code::Clock) => self.apply_alone(orders, refusal).await?,
             outcomes => outcomes?,
         };
         Ok(orders

@@ -107,8 +107,8 @@ impl Completer {
 /// orders may be on it. Otherwise each look would find the same orders.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
-        let error = "an order is due, and the store does not take it off the list";
-        return Err(RedisError::Refused(error.to_owned()));
+        let why = "the store does not take it off the list";
+        return Err(RedisError::malformed("an order that is due", why));
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ impl<S: Show> Feed<S> {
         let receiver = self.0.signals.subscribe();
         self.0.interest.notify_waiters();
         let mark = tokio::time::timeout(AWAKE_TIMEOUT, self.now()).await;
-        let silent = |_| RedisError::Unavailable("its changes cannot be read".to_owned());
+        let silent = |_| RedisError::unknown("the changes of the store cannot be read");
         Ok((receiver, mark.map_err(silent)?))
     }
 
@@ -300,9 +300,9 @@ impl<S: Show> Feed<S> {
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
             let data = match data {
-                // One that is damaged must not hold up the others.
-                Err(RedisError::Refused(error)) => {
-                    tracing::error!(error, id = change.id, "cannot show what changed");
+                // A damaged product or order must not hold up the others.
+                Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+                    tracing::error!(%error, id = change.id, "cannot show what changed");
                     continue;
                 }
                 data => data,

@@ -18,13 +18,12 @@
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
 //! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
-//!   command takes its reason from there (`reason`), and the log tells it once (`report`).
+//!   command takes its reason from there (`error::reason`), and the log tells it once (`report`).
 
 mod connection;
 mod entry;
 mod error;
 mod probe;
-mod reason;
 mod replica_gate;
 mod reply;
 mod report;
@@ -46,7 +45,7 @@ use crate::redis::watchdog::Watchdog;
 
 pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
 pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
-pub use crate::redis::error::RedisError;
+pub use crate::redis::error::{Code, RedisError};
 pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Reply, UnexpectedReply};
 pub use crate::redis::url::RedisUrl;
@@ -206,21 +205,23 @@ impl Inner {
 
     /// Writes to the log what the store refuses, for all callers.
     fn tell(&self, error: &RedisError) {
-        if let RedisError::NotNow(message) = error
-            && !error.is_moving()
+        if let RedisError::Unavailable { code, message } = error
+            && code.did_nothing()
+            && *code != Code::TryAgain
         {
-            self.report.refuses(&reason::of_refusal(message));
+            self.report.refuses(message);
         }
     }
 
     /// A command that was not answered for want of a connection failed for the reason that there is
     /// none.
     fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
-        let RedisError::Unavailable(symptom) = error else {
+        let RedisError::Unavailable { code, message } = error else {
             return error;
         };
         let Some(mut reason) = connection.trouble() else {
-            return RedisError::Unavailable(format!("{}: {symptom}", self.url));
+            let message = format!("{}: {message}", self.url);
+            return RedisError::Unavailable { code, message };
         };
         let sentinel = self
             .sentinel_trouble
@@ -230,7 +231,7 @@ impl Inner {
             reason = format!("{reason}; {sentinel}");
         }
         self.report.away(&reason);
-        RedisError::Unavailable(format!("{} cannot be reached: {reason}", self.url))
+        RedisError::unknown(format!("{} cannot be reached: {reason}", self.url))
     }
 
     fn replace(&self) {

@@ -160,10 +160,11 @@ impl Store {
             return Ok(true);
         }
         let Layout { service, .. } = layout;
-        Err(RedisError::NotNow(format!(
-            "OTHERLAYOUT this store is not one of {service} with layout {}",
+        let reason = format!(
+            "this store is not one of {service} with layout {}",
             layout.version()
-        )))
+        );
+        Err(RedisError::not_now(Code::OtherLayout, &reason))
     }
 
     /// Makes sure that every partition has its identity.
@@ -180,8 +181,9 @@ impl Store {
         if self.is_identified(partition).await? {
             return Ok(());
         }
-        Err(RedisError::NotNow(
-            "NOIDENTITY this store has lost its data".to_owned(),
+        Err(RedisError::not_now(
+            Code::NoIdentity,
+            "this store has lost its data",
         ))
     }
 

@@ -75,8 +75,8 @@ async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bo
     }
     let call = calls::sort_product(partition, id, &found.name);
     match own.call(partition, &call).await {
-        Err(RedisError::Refused(reason)) => {
-            tracing::warn!(%id, reason, "the product is damaged, and not sorted");
+        Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+            tracing::warn!(%id, %error, "the product is damaged, and not sorted");
             Ok(false)
         }
         sorted => Ok(sorted?.int()? == 1),

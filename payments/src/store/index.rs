@@ -94,8 +94,8 @@ impl OrderStore {
                 return Ok(orders.into_iter().rev().take(count).collect());
             }
             if members >= count + MEMBERS_BEYOND {
-                let reason = format!("too many calls have placed orders at {last_ms}");
-                return Err(RedisError::Refused(reason));
+                let why = format!("too many calls have placed orders at {last_ms}");
+                return Err(RedisError::malformed("the index of orders", why));
             }
             // The members still needed, by the orders of each member so far. At least twice as many as
             // before, so that uneven members cost few rounds.
@@ -146,7 +146,7 @@ fn positions(
 ) -> impl Iterator<Item = Result<Position, RedisError>> + '_ {
     member.split(' ').map(move |text| {
         let id = text.parse();
-        let id = id.map_err(|error| RedisError::Refused(format!("{text}: {error}")))?;
+        let id = id.map_err(|error| RedisError::malformed(text, error))?;
         Ok(Position { placed_ms, id })
     })
 }

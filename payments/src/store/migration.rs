@@ -87,7 +87,7 @@ async fn placed_at(
         .await
     {
         // Something else stands under the key of the order.
-        Err(RedisError::Refused(_)) => None,
+        Err(RedisError::Refused { .. } | RedisError::Malformed { .. }) => None,
         line => Some(line?),
     };
     let line = line

@@ -68,7 +68,7 @@ impl OrderStore {
         match self.find_order(id).await {
             Ok(Some(order)) => Ok(Found::Order(Box::new(order))),
             Ok(None) => Ok(Found::Missing),
-            Err(RedisError::Refused(reason)) => Ok(Found::Damaged(reason)),
+            Err(error) if error.is_damage() => Ok(Found::Damaged(error.to_string())),
             Err(error) => Err(error),
         }
     }

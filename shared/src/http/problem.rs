@@ -187,20 +187,24 @@ impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
         match error {
             // The log of the store says why, once and not for each request.
-            RedisError::Unavailable(reason) => {
-                tracing::debug!(reason, "the store is not available");
+            error if error.did_nothing() => {
+                Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
+                    .retry_after(RETRY_AFTER)
+            }
+            RedisError::Unavailable { message, .. } => {
+                tracing::debug!(reason = message, "the store is not available");
                 Self::new(
                     &STORE_UNAVAILABLE,
                     "the store is not available just now; whether a change was made is unknown",
                 )
                 .retry_after(RETRY_AFTER)
             }
-            error @ RedisError::NotNow(_) => {
-                Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
-                    .retry_after(RETRY_AFTER)
+            RedisError::Refused { message, .. } => {
+                tracing::error!(reason = message, "the store refused a command");
+                Self::new(&INTERNAL, "an unexpected error; it has been logged")
             }
-            RedisError::Refused(reason) => {
-                tracing::error!(reason, "the store refused a command");
+            error @ RedisError::Malformed { .. } => {
+                tracing::error!(%error, "the store holds or answers something unexpected");
                 Self::new(&INTERNAL, "an unexpected error; it has been logged")
             }
         }

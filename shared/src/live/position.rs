@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::contract::id::Partition;
 use crate::live::{CHANGES, Change};
-use crate::redis::{Command, Entry, RedisError, Reply};
+use crate::redis::{Code, Command, Entry, RedisError, Reply};
 use crate::store::Store;
 
 /// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
@@ -84,14 +84,14 @@ impl History {
             .arg("STREAM")
             .key(partition.key(CHANGES));
         let info = match store.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::empty()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::empty()),
             info => info?,
         };
         let field = |name| info.clone().field(name);
         let id = |reply: Reply| -> Result<EntryId, RedisError> {
             let text = reply.text()?;
             text.parse()
-                .map_err(|error: InvalidEntryId| RedisError::Refused(error.to_string()))
+                .map_err(|error: InvalidEntryId| RedisError::malformed(text, error))
         };
         let first = field("first-entry")?;
         let first = if first.is_null() {

@@ -70,7 +70,7 @@ pub(super) fn confirm_wait(began: Instant) -> Result<(), RedisError> {
     if began.elapsed() >= FEED_BLOCK / 2 {
         return Ok(());
     }
-    Err(RedisError::Unavailable(
-        "the store ends a wait for changes at once".to_owned(),
+    Err(RedisError::unknown(
+        "the store ends a wait for changes at once",
     ))
 }

@@ -14,8 +14,9 @@ use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Arg, Command, RedisError, Reply, reason};
+use super::{Arg, Command, RedisError, Reply};
 use crate::redis::RedisUrl;
+use crate::redis::error::reason;
 use crate::redis::replica_gate::Gates;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a

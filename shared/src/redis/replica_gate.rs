@@ -168,7 +168,7 @@ impl Default for Round {
 }
 
 fn unconfirmed(reason: impl std::fmt::Display) -> RedisError {
-    RedisError::Unavailable(format!("not confirmed by replicas: {reason}"))
+    RedisError::unknown(format!("not confirmed by replicas: {reason}"))
 }
 
 #[cfg(test)]
@@ -218,7 +218,7 @@ mod tests {
         };
         let both = futures_util::future::join(gate.pass(failing), gate.pass(|| async { Ok(3) }));
         let (first, second) = both.await;
-        assert!(matches!(first, Err(RedisError::Unavailable(_))));
+        assert!(matches!(first, Err(RedisError::Unavailable { .. })));
         // It came after the round of the first had begun.
         assert_eq!(second.unwrap(), 3);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-use super::{Command, Redis, RedisError, Reply};
+use super::{Code, Command, Redis, RedisError, Reply};
 use crate::base::backoff::Backoff;
 
 /// How long a command waits for a slot that is on the move.
@@ -38,7 +38,7 @@ pub(super) fn insist(
                 redis.run_once(command).await
             };
             match answer {
-                Err(error) if error.is_moving() && began.elapsed() < MOVE_LIMIT => {
+                Err(error) if error.is(Code::TryAgain) && began.elapsed() < MOVE_LIMIT => {
                     refusals += 1;
                     tokio::time::sleep(MOVE_BACKOFF.wait(refusals)).await;
                 }

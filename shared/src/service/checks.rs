@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::base::health::{Check, Look, Note, Opened, Probe};
 use crate::contract::event::Event;
-use crate::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
+use crate::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
 use crate::store::{Store, all};
 use crate::stream::consumer::Settings;
 use crate::stream::dead_letter::Dead;
@@ -141,7 +141,7 @@ async fn backlog(
 ) -> Result<(u64, Option<u64>), RedisError> {
     let groups = Command::new("XINFO").arg("GROUPS").key(stream);
     let groups = match redis.run(groups).await {
-        Err(error) if error.is_refusal("ERR no such key") => return Ok((0, Some(0))),
+        Err(error) if error.is(Code::NoSuchKey) => return Ok((0, Some(0))),
         groups => groups?.list()?,
     };
     for info in groups {

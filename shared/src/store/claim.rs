@@ -163,7 +163,7 @@ impl Once<Vec<Reply>, String> {
             (1, first) => Ok(Self::Now(first.into_iter().chain(parts).collect())),
             (2, Some(answer)) => Ok(Self::Before(answer.text()?)),
             (3, _) => Ok(Self::KeyReused),
-            (other, _) => Err(RedisError::Refused(format!("a claim was answered {other}"))),
+            (other, _) => Err(RedisError::malformed("the answer to a claim", other)),
         }
     }
 }

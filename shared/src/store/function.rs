@@ -27,8 +27,6 @@ pub const IDENTITY: &str = "identity";
 /// call with a key that is not there is refused as a whole; without one, a function could run where
 /// some of what it looks for has left already, or has not come yet, and take it for missing.
 const ABSENT: &str = "absent";
-/// What the store answers when it does not know a function.
-const NOT_FOUND: &str = "ERR Function not found";
 
 /// The functions of one service in one build.
 ///
@@ -125,7 +123,7 @@ impl Library {
         call: &Call,
     ) -> Result<Reply, RedisError> {
         match redis.run_confirmed(self.command(partition, call)).await {
-            Err(error) if error.is_refusal(NOT_FOUND) => {
+            Err(error) if error.is(Code::NoSuchFunction) => {
                 tracing::warn!(
                     library = self.name,
                     "the store had lost its functions: loading them"
@@ -168,8 +166,8 @@ pub(crate) fn belongs(service: &str, version: u32) -> String {
 
 /// The functions were loaded, and are missing again: the slot has just moved to another node.
 fn not_yet(error: RedisError) -> RedisError {
-    if error.is_refusal(NOT_FOUND) {
-        RedisError::Unavailable(error.to_string())
+    if error.is(Code::NoSuchFunction) {
+        RedisError::unknown(error.to_string())
     } else {
         error
     }

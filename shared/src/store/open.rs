@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::base::backoff::Backoff;
 use crate::base::shutdown::{Shutdown, sleep_unless};
 use crate::contract::id::Partition;
-use crate::redis::{Command, Redis, RedisError};
+use crate::redis::{Code, Command, Redis, RedisError};
 use crate::store::Store;
 use crate::store::function::IDENTITY;
 use crate::store::incarnation;
@@ -195,7 +195,7 @@ impl Store {
                 .as_attempt();
             let there = match self.run(exists).await {
                 // A user of this service's own store has no right to the other's stream.
-                Err(error) if error.is_forbidden() => false,
+                Err(error) if error.is(Code::NoPerm) => false,
                 there => there?.int().map_err(RedisError::from)? == 1,
             };
             if there {
@@ -271,9 +271,9 @@ impl OpenError {
     }
 }
 
-/// What a server says against our functions beside "not now", it says for ever.
+/// A server that refuses to load the functions will refuse them again.
 fn never_loads(error: RedisError) -> OpenError {
-    if error.is_refusal("ERR") {
+    if matches!(error, RedisError::Refused { .. }) {
         return OpenError::Unfit(format!("it does not take our functions: {error}"));
     }
     error.into()
@@ -283,7 +283,7 @@ fn never_loads(error: RedisError) -> OpenError {
 async fn is_known(witness: &Witness, stream: &str) -> Result<bool, RedisError> {
     let xinfo = |about: &'static str| Command::new("XINFO").arg(about).key(stream);
     let info = match witness.redis.run(xinfo("STREAM")).await {
-        Err(error) if error.is_refusal("ERR no such key") => return Ok(false),
+        Err(error) if error.is(Code::NoSuchKey) => return Ok(false),
         info => info?,
     };
     if info.field("entries-added")?.unsigned()? > 0 {

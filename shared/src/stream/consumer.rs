@@ -28,7 +28,7 @@ use crate::base::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 use crate::contract::event::Event;
 use crate::contract::id::Partition;
 use crate::redis::RedisUrl;
-use crate::redis::{Redis, RedisError, ReplicaAcks};
+use crate::redis::{Code, Redis, RedisError, ReplicaAcks};
 use crate::store::Store;
 use crate::stream::attempts::Attempts;
 use crate::stream::checkpoint::Checkpoint;

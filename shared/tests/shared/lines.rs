@@ -1,6 +1,6 @@
 //! Lines of the own store, read together.
 
-use shared::redis::{Command, RedisError};
+use shared::redis::{Code, Command};
 use shared::store::all;
 use shared::store::function::IDENTITY;
 
@@ -69,12 +69,11 @@ async fn a_line_that_is_missing_is_told_from_one_that_is_damaged_or_lost() {
         own.read_line(partition(), "product:2".to_owned()),
         own.read_line(partition(), "product:3".to_owned()),
     );
-    assert!(
-        matches!(damaged, Err(RedisError::Refused(_))),
-        "{damaged:?}"
-    );
+    let damaged = damaged.unwrap_err();
+    assert!(damaged.is_damage(), "{damaged:?}");
     assert_eq!(other.unwrap().as_deref(), Some("message"));
     write(&stores, Command::new("DEL").key(IDENTITY)).await;
     let lost = own.read_line(partition(), "product:1".to_owned()).await;
-    assert!(matches!(lost, Err(RedisError::NotNow(_))), "{lost:?}");
+    let lost = lost.unwrap_err();
+    assert!(lost.is(Code::NoIdentity) && lost.did_nothing(), "{lost:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::redis::{Command, Redis, RedisError, ReplicaAcks};
+use shared::redis::{Code, Command, Redis, RedisError, ReplicaAcks};
 use shared::store::all;
 use shared::stream::group::Pace;
 use stack::binaries;
@@ -90,7 +90,7 @@ async fn wait_confirmed(redis: &Redis) {
 }
 
 fn assert_unconfirmed(error: &RedisError) {
-    let RedisError::Unavailable(reason) = error else {
+    let RedisError::Unavailable { message: reason, .. } = error else {
         panic!("{error:?}")
     };
     assert!(reason.contains("replicas"), "{reason}");
@@ -241,7 +241,7 @@ async fn a_store_that_wants_more_replicas_is_waited_for() {
     stores.emit([DONE; 3]).await;
     stores.emitter.run(replicas("1")).await.unwrap();
     let error = stores.emitter.run(set()).await.unwrap_err();
-    assert!(matches!(&error, RedisError::NotNow(reason) if reason.contains("NOREPLICAS")));
+    assert!(error.is(Code::NoReplicas) && error.did_nothing(), "{error:?}");
     stores.emitter.run(replicas("0")).await.unwrap();
     stores.emit([DONE]).await;
     stores.wait_settled().await;

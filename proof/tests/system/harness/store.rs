@@ -142,7 +142,7 @@ impl Store {
                 None => command,
             };
             match self.redis.run(command).await {
-                Err(RedisError::Unavailable(_) | RedisError::NotNow(_)) => None,
+                Err(RedisError::Unavailable { .. }) => None,
                 answer => Some(answer),
             }
         })

@@ -6,13 +6,11 @@
 
 use super::OpenError;
 use crate::contract::id::{Partition, Partitions};
-use crate::redis::{Command, RedisError};
+use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 use crate::store::function::{IDENTITY, belongs};
 use crate::store::layout::Layout;
 
-/// What the server answers about a key of another type.
-const WRONG_TYPE: &str = "WRONGTYPE";
 
 /// Whether a partition can be used, where nothing forbids it for good.
 pub(super) enum Standing {
@@ -127,7 +125,7 @@ impl Store {
         let key = partition.key(IDENTITY);
         let foreign = || OpenError::Foreign { key: key.clone() };
         let identity = match self.run(Command::new("GET").key(key.as_str())).await {
-            Err(error) if error.is_refusal(WRONG_TYPE) => return Err(foreign()),
+            Err(error) if error.is(Code::WrongType) => return Err(foreign()),
             identity => identity?,
         };
         if identity.is_null() {

@@ -44,7 +44,7 @@ impl Store {
         if matches!(self.standing(partition).await?, Standing::Current) {
             return Ok(());
         }
-        let reason = "the layout of the store changes while it is migrated".to_owned();
-        Err(RedisError::Unavailable(reason).into())
+        let reason = "the layout of the store changes while it is migrated";
+        Err(RedisError::unknown(reason).into())
     }
 }

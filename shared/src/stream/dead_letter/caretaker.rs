@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::{Bounds, Dead, DeadLetters, Keeper};
 use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
-use crate::redis::RedisError;
+use crate::redis::{Code, RedisError};
 use crate::store::Store;
 use crate::store::sweep::Sweep;
 use crate::stream::dead_letter::census::Census;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
-use crate::redis::{Command, RedisError, Reply};
+use crate::redis::{Code, Command, RedisError, Reply};
 use crate::store::{Store, all};
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
@@ -36,7 +36,7 @@ impl Census {
             .arg("STREAM")
             .key(partition.key(DEAD_LETTERS));
         let info = match store.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::default()),
             info => info?,
         };
         let count = info.clone().field("length")?.unsigned()?;
