@@ -88,7 +88,10 @@ pub fn routes(
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
     openapi::pages(
-        Routes::default().api(apis(api.clone()), &NO_STORE),
+        Routes::default()
+            .api(apis(api.clone()), &NO_STORE)
+            .problems(problems::KINDS)
+            .expose("Order-Final"),
         service(api, public_url),
         public_url,
         asyncapi,

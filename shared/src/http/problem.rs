@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use poem::error::ResponseError;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
@@ -17,7 +17,8 @@ mod page;
 mod told;
 
 pub use kinds::*;
-pub use page::page;
+pub(crate) use page::page;
+pub use poem::http::StatusCode;
 #[cfg(test)]
 pub(crate) use told::MAX_TOLD;
 pub(crate) use told::{cut, quoted, told};

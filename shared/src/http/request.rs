@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use poem::http::{HeaderName, Method, StatusCode, Uri, header};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Response};
 
 mod body;
@@ -18,7 +18,7 @@ mod visit;
 
 use crate::contract::trace::RequestContext;
 use crate::http::admission::{Admission, RETRY_AFTER};
-use crate::http::cors::Origins;
+use crate::http::cors::{self, Origins};
 use crate::http::hosts::Hosts;
 use crate::http::idempotency::IDEMPOTENCY_KEY;
 use crate::http::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
@@ -44,6 +44,7 @@ pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub struct Gate {
     routes: Routes,
     origins: Origins,
+    exposed_headers: HeaderValue,
     hosts: Hosts,
     admission: Admission,
     public_url: Option<PublicUrl>,
@@ -62,6 +63,7 @@ impl Gate {
     /// The way to these routes.
     pub fn new(routes: Routes, settings: &HttpSettings) -> Self {
         Self {
+            exposed_headers: cors::exposed(routes.exposed()),
             routes,
             origins: settings.cors_origins.clone(),
             hosts: Hosts::new(settings),
@@ -125,7 +127,7 @@ impl Gate {
         if let Some(standing) = standing {
             standing.finish(headers);
         }
-        cross_origin.finish(headers);
+        cross_origin.finish(headers, &self.exposed_headers);
         visit.finish(headers);
         headers.entry(header::CACHE_CONTROL).or_insert(caching);
         response

@@ -16,6 +16,7 @@ use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApi;
 
 use crate::http::declared::Declared;
+use crate::http::problem::{self, Kind};
 
 /// The paths of a process.
 #[derive(Default)]
@@ -24,6 +25,10 @@ pub struct Routes {
     /// What there is at no path in particular: `OPTIONS *` asks which methods the process knows at
     /// all (RFC 9110, 9.3.7).
     everywhere: Place,
+    /// The kinds of problems that only this service answers.
+    problems: Vec<&'static Kind>,
+    /// The headers of answers that only this service has, and that pages of other origins may read.
+    exposed: Vec<&'static str>,
 }
 
 /// A part of the paths: what goes on with which segment.
@@ -100,6 +105,30 @@ impl Routes {
             declared: None,
         });
         self.count_methods()
+    }
+
+    /// Adds kinds of problems that this service answers beside those of [`problem`].
+    #[must_use]
+    pub fn problems(mut self, kinds: &[&'static Kind]) -> Self {
+        self.problems.extend(kinds);
+        self
+    }
+
+    /// Adds a header that this service answers, and that pages of other origins may read.
+    #[must_use]
+    pub fn expose(mut self, header: &'static str) -> Self {
+        self.exposed.push(header);
+        self
+    }
+
+    /// The kinds of problems that this service answers.
+    pub(crate) fn kinds(&self) -> Arc<[&'static Kind]> {
+        problem::KINDS.iter().chain(&self.problems).copied().collect()
+    }
+
+    /// The headers that this service adds to those which pages may read.
+    pub(crate) fn exposed(&self) -> &[&'static str] {
+        &self.exposed
     }
 
     /// What there is at the path of a request. A segment that is named goes before a parameter.

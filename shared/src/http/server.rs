@@ -40,7 +40,7 @@ use crate::base::health::Readiness;
 use crate::base::shutdown::{DRAIN_LIMIT, Shutdown};
 use crate::http::html;
 use crate::http::json::Json;
-use crate::http::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
+use crate::http::problem::{self, Kind, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
 use crate::http::request::Gate;
 use crate::http::routes::Routes;
 use crate::http::server::connection::Attendant;
@@ -73,6 +73,10 @@ pub struct About {
     /// Which of its processes this is.
     pub process: &'static str,
 }
+
+/// The kinds of problems that have a page here.
+#[derive(Clone)]
+struct Kinds(Arc<[&'static Kind]>);
 
 /// Listens with limits that each connection inherits. They are set first: a connection that comes
 /// before them has none.
@@ -137,11 +141,12 @@ pub async fn serve(
 
 /// Routes that every process has: probes, what it is, and the pages about problems.
 pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes {
+    let kinds = Kinds(routes.kinds());
     routes
         .page("/livez", livez)
         .page("/readyz", readyz.data(readiness))
         .page("/version", make_sync(move |_| Json(about)))
-        .page("/problems/:slug", problem_page)
+        .page("/problems/:slug", problem_page.data(kinds))
 }
 
 /// The next connection, or `None` when the process is to stop.
@@ -195,9 +200,9 @@ async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Proble
 }
 
 #[handler]
-fn problem_page(uri: &Uri) -> Result<Response, Problem> {
+fn problem_page(uri: &Uri, kinds: Data<&Kinds>) -> Result<Response, Problem> {
     let slug = uri.path().rsplit('/').next().unwrap_or_default();
-    let page = problem::page(slug)
+    let page = problem::page(&kinds.0.0, slug)
         .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))?;
     let policy = html::still(&page);
     let mut response = Html(page).into_response();
