@@ -30,11 +30,12 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end);
-    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&api.store.own, witness(&config));
     process.follow(
         api.live.feed(),
         &api.store.own,
-        &config.common.inventory_store,
+        &config.stores.own,
     );
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
@@ -46,7 +47,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// it is to stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&store.own, witness(&config));
     let keep = config.dedupe_retention;
     let handler = OrderHandler {
         store: store.clone(),
@@ -71,13 +73,14 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         async move { store.sweep_records(&sweep, keep).await.map(drop) }
     });
     process.sweep_claims(own);
-    process.serve_probes(&config.common).await
+    let address = &config.stores.consumer_http_addr;
+    process.serve_probes(&config.common, address).await
 }
 
 /// The store that inventory owns.
 pub fn store(config: &Config) -> ProductStore {
-    let redis = Redis::worker(&config.common.inventory_store).with_acks(config.common.replica_acks);
-    ProductStore::new(redis, config.common.partitions)
+    let redis = Redis::worker(&config.stores.own).with_acks(config.stores.replica_acks);
+    ProductStore::new(redis, config.stores.partitions)
 }
 
 /// The AsyncAPI document.
@@ -116,7 +119,7 @@ pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
 
 fn witness(config: &Config) -> Witness {
     Witness {
-        redis: Redis::worker(&config.common.payments_store),
+        redis: Redis::worker(&config.stores.other),
         stream: OrderCompleted::STREAM,
         group: OrderCompleted::GROUP,
     }
@@ -124,10 +127,10 @@ fn witness(config: &Config) -> Witness {
 
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
-        stream_store: config.common.payments_store.clone(),
-        acks: config.common.replica_acks,
-        name: config.common.consumer_name.clone(),
-        reclaim_idle: config.common.reclaim_idle,
+        stream_store: config.stores.other.clone(),
+        acks: config.stores.replica_acks,
+        name: config.stores.consumer_name.clone(),
+        reclaim_idle: config.stores.reclaim_idle,
         dead_letters: Bounds::SHIPPED,
         report_interval: REPORT_INTERVAL,
     }

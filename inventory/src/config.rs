@@ -19,6 +19,19 @@ const DEFAULTS: Defaults = Defaults {
     service: "inventory",
     commit: env!("SOURCE_COMMIT"),
     http_addr: "127.0.0.1:8000",
+};
+const STORES: StoreDefaults = StoreDefaults {
+    service: "inventory",
+    own: Setting {
+        name: "INVENTORY_REDIS_URL",
+        default: "redis://127.0.0.1:6380",
+        help: "store of inventory, redis://, redis-sentinel:// or redis-cluster://",
+    },
+    other: Setting {
+        name: "PAYMENTS_REDIS_URL",
+        default: "redis://127.0.0.1:6390",
+        help: "store of payments, redis://, redis-sentinel:// or redis-cluster://",
+    },
     consumer_http_addr: "127.0.0.1:8001",
 };
 const DEDUPE_RETENTION: Setting = Setting {
@@ -28,8 +41,18 @@ const DEDUPE_RETENTION: Setting = Setting {
 };
 const MAX_DEDUPE_RETENTION: Duration = Duration::from_hours(3_650 * 24);
 
+impl Config {
+    /// Where a process of the service listens.
+    pub fn address(&self, process: Process) -> &Address {
+        match process {
+            Process::Serve => &self.common.http_addr,
+            Process::Consume => &self.stores.consumer_http_addr,
+        }
+    }
+}
+
 impl ServiceConfiguration for Config {
-    fn common(&self) -> &Common {
+    fn common(&self) -> &ServiceSettings {
         &self.common
     }
 }
@@ -41,6 +64,7 @@ impl Configuration for Config {
             reader.span(DEDUPE_RETENTION, MIN_RECORD_RETENTION, MAX_DEDUPE_RETENTION);
         Some(Self {
             common: common?,
+            stores: stores?,
             dedupe_retention: dedupe_retention?,
         })
     }

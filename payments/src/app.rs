@@ -34,11 +34,12 @@ const REDATE_INTERVAL: Duration = Duration::from_secs(10);
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end)?;
-    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&api.store.own, witness(&config));
     process.follow(
         api.live.feed(),
         &api.store.own,
-        &config.common.payments_store,
+        &config.stores.own,
     );
     let stock_acks = api.finality.stock_acks.clone();
     process.run_loop("stock acks", |progress, stop| {
@@ -54,7 +55,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&store.own, witness(&config));
     process.consume(
         &RefundHandler {
             store: store.clone(),
@@ -86,7 +88,8 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         async move { trimmer.trim::<OrderCompleted>().await }
     });
     process.sweep_claims(store.own);
-    process.serve_probes(&config.common).await
+    let address = &config.stores.consumer_http_addr;
+    process.serve_probes(&config.common, address).await
 }
 
 /// The store that payments owns.
@@ -146,7 +149,7 @@ pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
 
 fn witness(config: &Config) -> Witness {
     Witness {
-        redis: Redis::worker(&config.common.inventory_store),
+        redis: Redis::worker(&config.stores.other),
         stream: RefundOrder::STREAM,
         group: RefundOrder::GROUP,
     }
@@ -154,10 +157,10 @@ fn witness(config: &Config) -> Witness {
 
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
-        stream_store: config.common.inventory_store.clone(),
-        acks: config.common.replica_acks,
-        name: config.common.consumer_name.clone(),
-        reclaim_idle: config.common.reclaim_idle,
+        stream_store: config.stores.other.clone(),
+        acks: config.stores.replica_acks,
+        name: config.stores.consumer_name.clone(),
+        reclaim_idle: config.stores.reclaim_idle,
         dead_letters: Bounds::SHIPPED,
         report_interval: REPORT_INTERVAL,
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join;
 use tokio::sync::Mutex;
 
-use crate::base::health::{Check, Look, Note, Opened, Probe};
+use crate::base::health::{Check, Look, NOT_OPEN, Note, Opened, Probe};
 use crate::contract::event::Event;
 use crate::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
 use crate::store::{Store, all};
@@ -32,7 +32,7 @@ pub fn own_store(store: Store, opened: Opened) -> Check {
         Box::pin(async move {
             if !opened.is_set() {
                 let reason = store.obstacle();
-                return Err(reason.unwrap_or_else(|| "not opened yet".to_owned()));
+                return Err(reason.unwrap_or_else(|| NOT_OPEN.to_owned()));
             }
             let identity = async {
                 match store.has_identity().await {
