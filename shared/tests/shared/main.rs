@@ -35,7 +35,9 @@ mod replay;
 mod retention;
 mod retries;
 
+mod dependencies;
 mod floods;
+mod hello;
 mod http;
 mod idle;
 mod malformed;
