@@ -24,7 +24,7 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let (mut sorted, mut last) = (0, None);
         loop {
-            let range = Range::all(Order::Ascending);
+            let range = Range::all(Direction::Ascending);
             let range = last.iter().fold(range, |range, id: &String| range.past(id));
             let members = own
                 .run(range.read(keys::products(partition), PAGE))

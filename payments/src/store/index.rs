@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use shared::contract::id::{OrderId, Partition};
 use shared::redis::{Command, RedisError};
-use shared::store::index::{Order, Scanned};
+use shared::store::index::{Direction, Scanned};
 
 use super::OrderStore;
 use crate::keys;
@@ -49,7 +49,7 @@ impl OrderStore {
         };
         let find = |position: Position| find(position.id);
         self.own
-            .scan_lists(Order::Descending, position, limit, read, find)
+            .scan_lists(Direction::Descending, position, limit, read, find)
             .await
     }
 
