@@ -39,7 +39,7 @@ use arc_swap::ArcSwap;
 use fred::types::{ClusterHash, Value};
 
 use crate::redis::connection::{Connection, route_of};
-use crate::redis::replica_gate::Place;
+use crate::redis::replica_gate::ConfirmKey;
 use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
@@ -157,15 +157,15 @@ impl Redis {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
         let life = if waits { connection.life() } else { 0 };
-        let place = if waits && self.inner.url.is_cluster() {
-            Place::of(&command)
+        let key = if waits && self.inner.url.is_cluster() {
+            ConfirmKey::of(&command)
         } else {
             None
         };
         let reply = self.inner.run(&connection, command).await?;
         // Where nothing was there, nothing follows from it.
         if waits && !reply.is_null() {
-            Box::pin(self.acks.confirm(&connection, life, place)).await?;
+            Box::pin(self.acks.confirm(&connection, life, key)).await?;
         }
         Ok(reply)
     }

@@ -34,11 +34,11 @@ pub struct ReplicaAcks {
 
 /// A key in the partition of a command to a cluster. `WAIT` is about one node, and this tells which.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place(String);
+pub(super) struct ConfirmKey(String);
 
 /// The gates of one connection: a single one, or in a cluster one for each partition.
 #[derive(Default)]
-pub(super) struct Gates(Mutex<HashMap<Option<Place>, Arc<Gate>>>);
+pub(super) struct Gates(Mutex<HashMap<Option<ConfirmKey>, Arc<Gate>>>);
 
 /// Lets the callers of one connection through in rounds.
 #[derive(Default)]
@@ -68,10 +68,10 @@ impl ReplicaAcks {
         self,
         connection: &Connection,
         life: usize,
-        place: Option<Place>,
+        key: Option<ConfirmKey>,
     ) -> Result<(), RedisError> {
-        let gate = connection.gates.of(place.as_ref());
-        let confirmed = gate.pass(|| self.wait(connection, place)).await?;
+        let gate = connection.gates.of(key.as_ref());
+        let confirmed = gate.pass(|| self.wait(connection, key)).await?;
         // What was sent before there was a connection went over the first one.
         if confirmed == life.max(1) {
             return Ok(());
@@ -83,7 +83,7 @@ impl ReplicaAcks {
     async fn wait(
         self,
         connection: &Connection,
-        place: Option<Place>,
+        key: Option<ConfirmKey>,
     ) -> Result<usize, RedisError> {
         let Self { count, timeout } = self;
         // 0 would wait for ever.
@@ -91,8 +91,8 @@ impl ReplicaAcks {
             .unwrap_or(i64::MAX)
             .max(1);
         let wait = Command::new("WAIT").arg(i64::from(count)).arg(timeout_ms);
-        let (mark, wait) = match place {
-            Some(Place(key)) => {
+        let (mark, wait) = match key {
+            Some(ConfirmKey(key)) => {
                 let wait = wait.to_owner_of(&key);
                 (Command::new("SET").key(key).arg(""), wait)
             }
@@ -117,8 +117,8 @@ impl ReplicaAcks {
     }
 }
 
-impl Place {
-    /// The place that a command went to, by the tag in its first key.
+impl ConfirmKey {
+    /// The key that is confirmed for a command: it has the tag of the first key of the command.
     pub(super) fn of(command: &Command) -> Option<Self> {
         let keys = command.args.iter().filter_map(Arg::as_str);
         let tags = keys.filter_map(|key| {
@@ -132,9 +132,9 @@ impl Place {
 }
 
 impl Gates {
-    fn of(&self, place: Option<&Place>) -> Arc<Gate> {
+    fn of(&self, key: Option<&ConfirmKey>) -> Arc<Gate> {
         let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.entry(place.cloned()).or_default().clone()
+        gates.entry(key.cloned()).or_default().clone()
     }
 }
 
@@ -182,8 +182,8 @@ mod tests {
             .arg(1)
             .key("identity:{3}")
             .arg("{4}");
-        assert_eq!(Place::of(&call), Some(Place("confirm:{3}".to_owned())));
-        assert_eq!(Place::of(&Command::new("GET").key("epoch")), None);
+        assert_eq!(ConfirmKey::of(&call), Some(ConfirmKey("confirm:{3}".to_owned())));
+        assert_eq!(ConfirmKey::of(&Command::new("GET").key("epoch")), None);
     }
 
     #[tokio::test]
