@@ -156,7 +156,7 @@ impl Redis {
     async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
-        let life = if waits { connection.life() } else { 0 };
+        let connections = if waits { connection.connections_made() } else { 0 };
         let key = if waits && self.inner.url.is_cluster() {
             ConfirmKey::of(&command)
         } else {
@@ -165,7 +165,7 @@ impl Redis {
         let reply = self.inner.run(&connection, command).await?;
         // Where nothing was there, nothing follows from it.
         if waits && !reply.is_null() {
-            Box::pin(self.acks.confirm(&connection, life, key)).await?;
+            Box::pin(self.acks.confirm(&connection, connections, key)).await?;
         }
         Ok(reply)
     }

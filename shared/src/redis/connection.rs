@@ -174,7 +174,7 @@ impl Connection {
 
     /// How many connections to servers were made up to now. Commands before and after which it is
     /// the same went over the same connection.
-    pub(super) fn life(&self) -> usize {
+    pub(super) fn connections_made(&self) -> usize {
         self.made.len()
     }
 }

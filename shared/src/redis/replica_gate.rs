@@ -62,18 +62,18 @@ impl ReplicaAcks {
         timeout: Duration::ZERO,
     };
 
-    /// Waits until replicas have what `connection` was answered since it was number `life`. Any
-    /// failure says "not now": whether the change will last is unknown, and trying again finds out.
+    /// Waits until replicas have what `connection` answered since it had made so many `connections`.
+    /// After any failure nobody knows whether the change will last. Trying again finds out.
     pub(super) async fn confirm(
         self,
         connection: &Connection,
-        life: usize,
+        connections: usize,
         key: Option<ConfirmKey>,
     ) -> Result<(), RedisError> {
         let gate = connection.gates.of(key.as_ref());
         let confirmed = gate.pass(|| self.wait(connection, key)).await?;
         // What was sent before there was a connection went over the first one.
-        if confirmed == life.max(1) {
+        if confirmed == connections.max(1) {
             return Ok(());
         }
         Err(unconfirmed("the connection was made anew in between"))
@@ -98,7 +98,7 @@ impl ReplicaAcks {
             }
             None => (Command::new("PUBLISH").arg(MARK).arg(""), wait),
         };
-        let before = connection.life();
+        let before = connection.connections_made();
         // They are sent in this order, without a pause.
         let both = futures_util::future::join(connection.send(mark), connection.send(wait));
         let (mark, wait) = both.await;
@@ -109,7 +109,7 @@ impl ReplicaAcks {
                 "{replicas} of {count} within {timeout:?}"
             )));
         }
-        let after = connection.life();
+        let after = connection.connections_made();
         if before != after {
             return Err(unconfirmed("the connection was made anew meanwhile"));
         }
