@@ -130,7 +130,7 @@ impl Redis {
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::insist(self, command, false).await;
+            return slots::run_until_slot_rests(self, command, false).await;
         }
         self.inner
             .run(&self.inner.connection.load_full(), command)
@@ -142,7 +142,7 @@ impl Redis {
     /// whether the change was made, or will last.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::insist(self, command, true).await;
+            return slots::run_until_slot_rests(self, command, true).await;
         }
         self.run_confirmed_once(command).await
     }

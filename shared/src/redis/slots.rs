@@ -22,7 +22,7 @@ const MOVE_BACKOFF: Backoff = Backoff {
 
 /// Sends a command until it is answered with something else than that its slot is on the move.
 /// Boxed, so that a client of a single server does not carry it along.
-pub(super) fn insist(
+pub(super) fn run_until_slot_rests(
     redis: &Redis,
     command: Command,
     confirmed: bool,
