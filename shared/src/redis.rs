@@ -20,9 +20,11 @@
 //! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
 //!   command takes its reason from there (`error::reason`), and the log tells it once (`report`).
 
+mod command;
 mod connection;
 mod entry;
 mod error;
+mod gate;
 mod probe;
 mod replica_gate;
 mod reply;
@@ -36,14 +38,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use fred::types::{ClusterHash, Value};
 
-use crate::redis::connection::{Connection, route_of};
-use crate::redis::replica_gate::ConfirmKey;
+use crate::redis::connection::Connection;
+use crate::redis::gate::ConfirmKey;
 use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
 pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
+pub use crate::redis::command::{Arg, Command};
 pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
 pub use crate::redis::error::{Code, RedisError};
 pub use crate::redis::replica_gate::ReplicaAcks;
@@ -71,19 +73,6 @@ struct Inner {
     report: Arc<Report>,
     /// What the Sentinel that was asked last gave for an answer, if that was of no use.
     sentinel_trouble: Mutex<Option<String>>,
-}
-
-/// An argument of a command: a text, bytes or a whole number.
-pub type Arg = Value;
-
-/// A command to a Redis server.
-#[derive(Clone, Debug)]
-pub struct Command {
-    name: &'static str,
-    route: ClusterHash,
-    args: Vec<Arg>,
-    /// It only asks whether it is allowed.
-    is_attempt: bool,
 }
 
 impl Redis {
@@ -254,61 +243,3 @@ impl Inner {
         }
     }
 }
-
-impl Command {
-    /// A command that belongs to no key.
-    pub fn new(name: &'static str) -> Self {
-        let args = Vec::with_capacity(8);
-        Self {
-            name,
-            route: ClusterHash::Random,
-            args,
-            is_attempt: false,
-        }
-    }
-
-    /// Adds a key. The first one decides which node of a cluster receives the command.
-    #[must_use]
-    pub fn key(mut self, key: impl Into<Arg>) -> Self {
-        let key = key.into();
-        if let (ClusterHash::Random, Some(bytes)) = (&self.route, key.as_bytes()) {
-            self.route = route_of(bytes);
-        }
-        self.args.push(key);
-        self
-    }
-
-    /// Adds an argument.
-    #[must_use]
-    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<A: Into<Arg>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Its caller acts on a refusal, so that the log need not tell it.
-    #[must_use]
-    pub fn as_attempt(self) -> Self {
-        Self {
-            is_attempt: true,
-            ..self
-        }
-    }
-
-    /// Sends the command to the node that owns `key`, without naming it: for commands about the
-    /// node itself.
-    #[must_use]
-    pub fn to_owner_of(mut self, key: &str) -> Self {
-        self.route = route_of(key.as_bytes());
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests;

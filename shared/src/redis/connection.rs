@@ -10,14 +10,15 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
     UnresponsiveConfig,
 };
-use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
+use fred::types::{ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Arg, Command, RedisError, Reply};
-use crate::redis::RedisUrl;
-use crate::redis::error::reason;
-use crate::redis::replica_gate::Gates;
+use crate::redis::command::{Arg, Command};
+use crate::redis::error::{RedisError, reason};
+use crate::redis::gate::Gates;
+use crate::redis::reply::Reply;
+use crate::redis::url::RedisUrl;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
 /// command: whoever is back is found before a client gives up on a second command.
@@ -219,10 +220,4 @@ pub(crate) fn is_same_store(one: &RedisUrl, other: &RedisUrl) -> bool {
 pub(crate) fn servers_of(url: &str) -> Vec<String> {
     let servers = Config::from_url(url).unwrap_or_default().server.hosts();
     servers.iter().map(ToString::to_string).collect()
-}
-
-/// The route to the node that owns a key. Computed here, because the client heeds no other route of
-/// a custom command.
-pub(super) fn route_of(key: &[u8]) -> ClusterHash {
-    ClusterHash::Custom(fred::util::redis_keyslot(key))
 }

@@ -1,6 +1,6 @@
 //! Whether a store takes changes, found out by making one.
 
-use super::replica_gate::MARK;
+use super::gate::MARK;
 use super::{Code, Command, Redis, RedisError};
 use crate::contract::id::Partition;
 
