@@ -44,13 +44,13 @@ use crate::redis::gate::ConfirmKey;
 use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
-pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
 pub use crate::redis::command::{Arg, Command};
 pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
 pub use crate::redis::error::{Code, RedisError};
 pub use crate::redis::replica_gate::ReplicaAcks;
 pub use crate::redis::reply::{Reply, UnexpectedReply};
 pub use crate::redis::url::RedisUrl;
+pub(crate) use crate::redis::url::is_same_store;
 pub use crate::redis::watchdog::STUCK_AFTER;
 
 /// Longest wait for an ordinary command.
