@@ -5,8 +5,6 @@ pub(super) mod reason;
 
 use std::fmt::{Display, Formatter};
 
-use crate::redis::reply::UnexpectedReply;
-
 pub use crate::redis::error::code::Code;
 
 /// What the client library says about an answer that leads elsewhere, because it may follow none.
@@ -169,11 +167,5 @@ impl From<fred::error::Error> for RedisError {
             }
             _ => Self::unknown(reason::of(&error)),
         }
-    }
-}
-
-impl From<UnexpectedReply> for RedisError {
-    fn from(error: UnexpectedReply) -> Self {
-        Self::malformed("a reply", error)
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use fred::types::Resp3Frame as Frame;
 
-use super::RedisError;
+use super::error::RedisError;
 use super::entry::{Entry, detached, detached_whole};
 use crate::contract::event::RawFields;
 
@@ -199,6 +199,12 @@ impl Reply {
             expected,
             found: format!("{:?}", self.0),
         }
+    }
+}
+
+impl From<UnexpectedReply> for RedisError {
+    fn from(error: UnexpectedReply) -> Self {
+        Self::malformed("a reply", error)
     }
 }
 
