@@ -23,7 +23,7 @@ use crate::http::hosts::Hosts;
 use crate::http::idempotency::IDEMPOTENCY_KEY;
 use crate::http::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
 use crate::http::public_url::PublicUrl;
-use crate::http::rate_limit::{RateLimit, Standing};
+use crate::http::rate_limit::{Quota, RateLimit};
 use crate::http::routes::{self, NO_STORE, Place, Routes};
 use crate::http::settings::HttpSettings;
 
@@ -92,8 +92,8 @@ impl Gate {
         };
         let visit = Arc::new(Visit::of(&request, asked.place));
         let cross_origin = self.origins.of(&request);
-        let standing = self.count(caller, &asked);
-        let refusal = standing.as_ref().and_then(Standing::refusal);
+        let quota = self.count(caller, &asked);
+        let refusal = quota.as_ref().and_then(Quota::refusal);
         let answer = match refusal.or_else(|| {
             asked
                 .beyond_places(caller)
@@ -124,8 +124,8 @@ impl Gate {
         if let Some(public_url) = &self.public_url {
             public_url.complete(headers);
         }
-        if let Some(standing) = standing {
-            standing.finish(headers);
+        if let Some(quota) = quota {
+            quota.finish(headers);
         }
         cross_origin.finish(headers, &self.exposed_headers);
         visit.finish(headers);
@@ -161,7 +161,7 @@ impl Gate {
 
     /// Counts a request against the quota of its client, where there is one. What a browser asks by
     /// itself before a request is no request of the client: refused, it would hide the reason.
-    fn count(&self, caller: &Caller, asked: &Asked<'_>) -> Option<Standing> {
+    fn count(&self, caller: &Caller, asked: &Asked<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;
         let counts = !asked.is_probe() && asked.method != Method::OPTIONS;
         counts.then(|| limit.count(caller.peer.ip()))
