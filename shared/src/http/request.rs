@@ -24,7 +24,7 @@ use crate::http::idempotency::IDEMPOTENCY_KEY;
 use crate::http::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
 use crate::http::public_url::PublicUrl;
 use crate::http::rate_limit::{Quota, RateLimit};
-use crate::http::routes::{self, NO_STORE, Place, Routes};
+use crate::http::routes::{self, Endpoint, NO_STORE, Routes};
 use crate::http::settings::HttpSettings;
 
 pub use body::MAX_BODY_BYTES;
@@ -56,7 +56,7 @@ pub struct Gate {
 struct Asked<'a> {
     method: Method,
     uri: Uri,
-    place: Option<&'a Place>,
+    endpoint: Option<&'a Endpoint>,
 }
 
 impl Gate {
@@ -88,9 +88,9 @@ impl Gate {
         let asked = Asked {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            place: self.routes.find(request.uri().path()),
+            endpoint: self.routes.find(request.uri().path()),
         };
-        let visit = Arc::new(Visit::of(&request, asked.place));
+        let visit = Arc::new(Visit::of(&request, asked.endpoint));
         let cross_origin = self.origins.of(&request);
         let quota = self.count(caller, &asked);
         let refusal = quota.as_ref().and_then(Quota::refusal);
@@ -110,7 +110,7 @@ impl Gate {
         let (context, mut caching) = (&visit.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
-                caching = asked.place.map_or(caching, |place| place.caching.clone());
+                caching = asked.endpoint.map_or(caching, |endpoint| endpoint.caching.clone());
                 response
             }
             Err(problem) => asked.refuse(
@@ -149,7 +149,7 @@ impl Gate {
         if !asked.is_probe() {
             self.admission.enter(&visit.lease)?;
         }
-        let answer = routes::call(asked.place, caller.request(head, body, visit));
+        let answer = routes::call(asked.endpoint, caller.request(head, body, visit));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match visit.lease.run(answer, &caller.alarm).await? {
@@ -171,7 +171,7 @@ impl Gate {
     fn demand_key(&self, has_key: bool, asked: &Asked<'_>) -> Result<(), Problem> {
         let demanded = self.require_idempotency_key
             && asked.method == Method::POST
-            && asked.place.is_some_and(|place| place.has(&asked.method));
+            && asked.endpoint.is_some_and(|endpoint| endpoint.has(&asked.method));
         if !demanded || has_key {
             return Ok(());
         }
@@ -212,7 +212,7 @@ impl Asked<'_> {
     ) -> Response {
         let not_allowed = problem.kind() == &METHOD_NOT_ALLOWED;
         let respond = || problem.respond(public_url, self.uri.path(), request_id);
-        let Some(place) = self.place.filter(|_| not_allowed) else {
+        let Some(endpoint) = self.endpoint.filter(|_| not_allowed) else {
             return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
@@ -221,7 +221,7 @@ impl Asked<'_> {
         } else {
             respond()
         };
-        response.headers_mut().insert(header::ALLOW, place.allow());
+        response.headers_mut().insert(header::ALLOW, endpoint.allow());
         response
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 use crate::http::admission::{Alarm, Held, Lease};
-use crate::http::routes::Place;
+use crate::http::routes::Endpoint;
 use crate::http::server::{Progress, Untaken, Waits};
 
 /// Bytes of a header that is replaced which the log shows.
@@ -55,11 +55,11 @@ pub struct Caller {
 
 impl Visit {
     /// A request, and what there is at its path.
-    pub(super) fn of<B>(request: &hyper::Request<B>, place: Option<&Place>) -> Self {
+    pub(super) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
         Self {
             context: read_context(request.headers()),
             lease: Lease::new(),
-            parameters: place.map_or_else(Arc::default, |place| place.parameters.clone()),
+            parameters: endpoint.map_or_else(Arc::default, |endpoint| endpoint.parameters.clone()),
         }
     }
 
