@@ -12,7 +12,7 @@ use shared::http::json::Json;
 use shared::http::page::{Limit, Listing};
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 use shared::redis::RedisError;
 use shared::store::all;
 use shared::store::index::Scanned;
@@ -118,7 +118,7 @@ impl AdminApi {
     )]
     async fn audit(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// Orders on the page, 1 to 100.
         #[oai(default)]
         limit: Query<Limit>,
@@ -135,7 +135,7 @@ impl AdminApi {
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
         let outcomes = inventory
-            .outcomes(&ids, &visit.context)
+            .outcomes(&ids, &scope.context)
             .await
             .map_err(cannot_ask)?;
         let unchanged_since = totals.read_at().earlier_by(GRACE);

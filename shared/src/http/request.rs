@@ -13,8 +13,8 @@ use poem::{IntoResponse, Response};
 mod body;
 mod explain;
 mod message;
+mod scope;
 mod target;
-mod visit;
 
 use crate::contract::trace::RequestContext;
 use crate::http::admission::{Admission, RETRY_AFTER};
@@ -90,7 +90,7 @@ impl Gate {
             uri: request.uri().clone(),
             endpoint: self.routes.find(request.uri().path()),
         };
-        let visit = Arc::new(Visit::of(&request, asked.endpoint));
+        let scope = Arc::new(RequestScope::of(&request, asked.endpoint));
         let cross_origin = self.origins.of(&request);
         let quota = self.count(caller, &asked);
         let refusal = quota.as_ref().and_then(Quota::refusal);
@@ -104,10 +104,10 @@ impl Gate {
                 Box::pin(body::discard(&head.headers, body, caller)).await;
                 Err(refusal)
             }
-            None => self.ask(request, caller, &asked, &visit).await,
+            None => self.ask(request, caller, &asked, &scope).await,
         };
-        caller.held.keep(&visit.lease);
-        let (context, mut caching) = (&visit.context, NO_STORE);
+        caller.held.keep(&scope.lease);
+        let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
                 caching = asked.endpoint.map_or(caching, |endpoint| endpoint.caching.clone());
@@ -128,7 +128,7 @@ impl Gate {
             quota.finish(headers);
         }
         cross_origin.finish(headers, &self.exposed_headers);
-        visit.finish(headers);
+        scope.finish(headers);
         headers.entry(header::CACHE_CONTROL).or_insert(caching);
         response
     }
@@ -138,7 +138,7 @@ impl Gate {
         request: hyper::Request<Incoming>,
         caller: &Caller,
         asked: &Asked<'_>,
-        visit: &Arc<Visit>,
+        scope: &Arc<RequestScope>,
     ) -> Result<Response, Problem> {
         message::check(&request)?;
         self.hosts.check(&request, caller.local)?;
@@ -147,12 +147,12 @@ impl Gate {
         let body = body::buffer(body, caller).await?;
         self.demand_key(has_key, asked)?;
         if !asked.is_probe() {
-            self.admission.enter(&visit.lease)?;
+            self.admission.enter(&scope.lease)?;
         }
-        let answer = routes::call(asked.endpoint, caller.request(head, body, visit));
+        let answer = routes::call(asked.endpoint, caller.request(head, body, scope));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        match visit.lease.run(answer, &caller.alarm).await? {
+        match scope.lease.run(answer, &caller.alarm).await? {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain::explain(error)),
             Err(_panic) => Err(explain::panicked()),

@@ -23,7 +23,7 @@ const MAX_LOGGED: usize = 200;
 
 /// One request under way. Handlers are given it as `Data<&Arc<Visit>>`.
 #[derive(Debug)]
-pub struct Visit {
+pub struct RequestScope {
     /// Who asks.
     pub context: RequestContext,
     /// Its place among the others, and its deadline.
@@ -53,7 +53,7 @@ pub struct Caller {
     pub(crate) only_probes: bool,
 }
 
-impl Visit {
+impl RequestScope {
     /// A request, and what there is at its path.
     pub(super) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
         Self {
@@ -120,11 +120,11 @@ impl Caller {
     }
 
     /// A request as handlers see it.
-    pub(super) fn request(&self, head: request::Parts, body: Body, visit: &Arc<Visit>) -> Request {
+    pub(super) fn request(&self, head: request::Parts, body: Body, scope: &Arc<RequestScope>) -> Request {
         let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.peer.into()));
         let head = RequestParts::from((head, local, remote, Scheme::HTTP));
         let mut request = Request::from_parts(head, body);
-        request.set_data(visit.clone());
+        request.set_data(scope.clone());
         request
     }
 }
