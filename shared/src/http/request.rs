@@ -53,7 +53,7 @@ pub struct Gate {
 }
 
 /// What was asked for.
-struct Asked<'a> {
+struct Target<'a> {
     method: Method,
     uri: Uri,
     endpoint: Option<&'a Endpoint>,
@@ -85,41 +85,41 @@ impl Gate {
         if let Some(normal) = target::normalised(request.uri()) {
             *request.uri_mut() = normal;
         }
-        let asked = Asked {
+        let target = Target {
             method: request.method().clone(),
             uri: request.uri().clone(),
             endpoint: self.routes.find(request.uri().path()),
         };
-        let scope = Arc::new(RequestScope::of(&request, asked.endpoint));
+        let scope = Arc::new(RequestScope::of(&request, target.endpoint));
         let cross_origin = self.origins.of(&request);
-        let quota = self.count(caller, &asked);
+        let quota = self.count(caller, &target);
         let refusal = quota.as_ref().and_then(Quota::refusal);
         let answer = match refusal.or_else(|| {
-            asked
+            target
                 .beyond_places(caller)
-                .or_else(|| asked.beyond_share(caller))
+                .or_else(|| target.beyond_share(caller))
         }) {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
                 Box::pin(body::discard(&head.headers, body, caller)).await;
                 Err(refusal)
             }
-            None => self.ask(request, caller, &asked, &scope).await,
+            None => self.ask(request, caller, &target, &scope).await,
         };
         caller.held.keep(&scope.lease);
         let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
-                caching = asked.endpoint.map_or(caching, |endpoint| endpoint.caching.clone());
+                caching = target.endpoint.map_or(caching, |endpoint| endpoint.caching.clone());
                 response
             }
-            Err(problem) => asked.refuse(
+            Err(problem) => target.refuse(
                 problem,
                 self.public_url.as_ref(),
                 context.request_id.as_str(),
             ),
         };
-        log(&asked, response.status(), started.elapsed(), context);
+        log(&target, response.status(), started.elapsed(), context);
         let headers = response.headers_mut();
         if let Some(public_url) = &self.public_url {
             public_url.complete(headers);
@@ -137,7 +137,7 @@ impl Gate {
         &self,
         request: hyper::Request<Incoming>,
         caller: &Caller,
-        asked: &Asked<'_>,
+        target: &Target<'_>,
         scope: &Arc<RequestScope>,
     ) -> Result<Response, Problem> {
         message::check(&request)?;
@@ -145,11 +145,11 @@ impl Gate {
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
         let body = body::buffer(body, caller).await?;
-        self.demand_key(has_key, asked)?;
-        if !asked.is_probe() {
+        self.demand_key(has_key, target)?;
+        if !target.is_probe() {
             self.admission.enter(&scope.lease)?;
         }
-        let answer = routes::call(asked.endpoint, caller.request(head, body, scope));
+        let answer = routes::call(target.endpoint, caller.request(head, body, scope));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
         match scope.lease.run(answer, &caller.alarm).await? {
@@ -161,17 +161,17 @@ impl Gate {
 
     /// Counts a request against the quota of its client, where there is one. What a browser asks by
     /// itself before a request is no request of the client: refused, it would hide the reason.
-    fn count(&self, caller: &Caller, asked: &Asked<'_>) -> Option<Quota> {
+    fn count(&self, caller: &Caller, target: &Target<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;
-        let counts = !asked.is_probe() && asked.method != Method::OPTIONS;
+        let counts = !target.is_probe() && target.method != Method::OPTIONS;
         counts.then(|| limit.count(caller.peer.ip()))
     }
 
     /// Refuses a request that must have an idempotency key and has none.
-    fn demand_key(&self, has_key: bool, asked: &Asked<'_>) -> Result<(), Problem> {
+    fn demand_key(&self, has_key: bool, target: &Target<'_>) -> Result<(), Problem> {
         let demanded = self.require_idempotency_key
-            && asked.method == Method::POST
-            && asked.endpoint.is_some_and(|endpoint| endpoint.has(&asked.method));
+            && target.method == Method::POST
+            && target.endpoint.is_some_and(|endpoint| endpoint.has(&target.method));
         if !demanded || has_key {
             return Ok(());
         }
@@ -180,7 +180,7 @@ impl Gate {
     }
 }
 
-impl Asked<'_> {
+impl Target<'_> {
     fn is_probe(&self) -> bool {
         PROBES.contains(&self.uri.path())
     }
@@ -216,7 +216,7 @@ impl Asked<'_> {
             return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
-            // Every path that exists may be asked what it allows.
+            // Every path that exists may be target what it allows.
             StatusCode::NO_CONTENT.into_response()
         } else {
             respond()
@@ -228,13 +228,13 @@ impl Asked<'_> {
 
 /// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong.
 /// Probes are silent.
-fn log(asked: &Asked<'_>, status: StatusCode, took: Duration, context: &RequestContext) {
-    let (method, path) = (&asked.method, asked.uri.path());
+fn log(target: &Target<'_>, status: StatusCode, took: Duration, context: &RequestContext) {
+    let (method, path) = (&target.method, target.uri.path());
     // Microseconds are as far as anybody looks.
     let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let (status, request_id) = (status.as_u16(), context.request_id.as_str());
     let trace_id = context.traceparent.trace_id();
-    if asked.is_probe() {
+    if target.is_probe() {
         tracing::debug!(target: "http", %method, path, status, ms, request_id, trace_id, "probe");
     } else if status >= 500 {
         tracing::warn!(target: "http", %method, path, status, ms, request_id, trace_id, "request failed");
