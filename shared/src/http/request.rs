@@ -79,8 +79,8 @@ impl Gate {
         &self.admission
     }
 
-    /// Answers a request of `caller`, who holds its place until the answer is written.
-    pub async fn answer(&self, mut request: hyper::Request<Incoming>, caller: &Caller) -> Response {
+    /// Answers a request of `peer`, who holds its place until the answer is written.
+    pub async fn answer(&self, mut request: hyper::Request<Incoming>, peer: &Peer) -> Response {
         let started = Instant::now();
         if let Some(normal) = target::normalised(request.uri()) {
             *request.uri_mut() = normal;
@@ -92,21 +92,21 @@ impl Gate {
         };
         let scope = Arc::new(RequestScope::of(&request, target.endpoint));
         let cross_origin = self.origins.of(&request);
-        let quota = self.count(caller, &target);
+        let quota = self.count(peer, &target);
         let refusal = quota.as_ref().and_then(Quota::refusal);
         let answer = match refusal.or_else(|| {
             target
-                .beyond_places(caller)
-                .or_else(|| target.beyond_share(caller))
+                .beyond_places(peer)
+                .or_else(|| target.beyond_share(peer))
         }) {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
-                Box::pin(body::discard(&head.headers, body, caller)).await;
+                Box::pin(body::discard(&head.headers, body, peer)).await;
                 Err(refusal)
             }
-            None => self.ask(request, caller, &target, &scope).await,
+            None => self.ask(request, peer, &target, &scope).await,
         };
-        caller.held.keep(&scope.lease);
+        peer.held.keep(&scope.lease);
         let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
@@ -136,23 +136,23 @@ impl Gate {
     async fn ask(
         &self,
         request: hyper::Request<Incoming>,
-        caller: &Caller,
+        peer: &Peer,
         target: &Target<'_>,
         scope: &Arc<RequestScope>,
     ) -> Result<Response, Problem> {
         message::check(&request)?;
-        self.hosts.check(&request, caller.local)?;
+        self.hosts.check(&request, peer.local)?;
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let body = body::buffer(body, caller).await?;
+        let body = body::buffer(body, peer).await?;
         self.demand_key(has_key, target)?;
         if !target.is_probe() {
             self.admission.enter(&scope.lease)?;
         }
-        let answer = routes::call(target.endpoint, caller.request(head, body, scope));
+        let answer = routes::call(target.endpoint, peer.request(head, body, scope));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        match scope.lease.run(answer, &caller.alarm).await? {
+        match scope.lease.run(answer, &peer.alarm).await? {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain::explain(error)),
             Err(_panic) => Err(explain::panicked()),
@@ -161,10 +161,10 @@ impl Gate {
 
     /// Counts a request against the quota of its client, where there is one. What a browser asks by
     /// itself before a request is no request of the client: refused, it would hide the reason.
-    fn count(&self, caller: &Caller, target: &Target<'_>) -> Option<Quota> {
+    fn count(&self, peer: &Peer, target: &Target<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;
         let counts = !target.is_probe() && target.method != Method::OPTIONS;
-        counts.then(|| limit.count(caller.peer.ip()))
+        counts.then(|| limit.count(peer.remote.ip()))
     }
 
     /// Refuses a request that must have an idempotency key and has none.
@@ -186,8 +186,8 @@ impl Target<'_> {
     }
 
     /// The refusal of what is no probe on a connection that may only ask probes.
-    fn beyond_places(&self, caller: &Caller) -> Option<Problem> {
-        (caller.only_probes && !self.is_probe()).then(|| {
+    fn beyond_places(&self, peer: &Peer) -> Option<Problem> {
+        (peer.only_probes && !self.is_probe()).then(|| {
             let detail = "this process, or your address, has as many connections with requests under \
                 way as it may have; beyond them only /livez, /readyz and /version are answered";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
@@ -195,8 +195,8 @@ impl Target<'_> {
     }
 
     /// The refusal of what is no probe, while clients of the same network do not take their answers.
-    fn beyond_share(&self, caller: &Caller) -> Option<Problem> {
-        (caller.untaken.is_full() && !self.is_probe()).then(|| {
+    fn beyond_share(&self, peer: &Peer) -> Option<Problem> {
+        (peer.untaken.is_full() && !self.is_probe()).then(|| {
             let detail = "clients of your address do not read the answers to as many requests as one \
                 address may have under way: read them, or close their connections";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
@@ -216,7 +216,7 @@ impl Target<'_> {
             return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
-            // Every path that exists may be target what it allows.
+            // Every path that exists may be asked what it allows.
             StatusCode::NO_CONTENT.into_response()
         } else {
             respond()

@@ -113,15 +113,15 @@ pub async fn serve(
     });
     let attendant = Arc::new(Attendant::new(gate, &settings, shutdown.clone()));
     tracing::info!(%address, "listening");
-    while let Some((stream, peer)) = accept(&listener, &mut end).await {
+    while let Some((stream, remote)) = accept(&listener, &mut end).await {
         // Without a place it is closed.
-        let Some((caller, place)) = places.enter(address, peer) else {
+        let Some((peer, place)) = places.enter(address, remote) else {
             continue;
         };
         let id = place.id();
         let connection = attendant
             .clone()
-            .attend(stream, caller, connections.subscribe());
+            .attend(stream, peer, connections.subscribe());
         let task = tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -160,11 +160,11 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, remote)) => {
                 // A small answer must not wait for the next one. If this fails the connection is
                 // gone already.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, peer));
+                return Some((stream, remote));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

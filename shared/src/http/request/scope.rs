@@ -34,11 +34,11 @@ pub struct RequestScope {
 
 /// The other end of a connection.
 #[derive(Debug)]
-pub struct Caller {
+pub struct Peer {
     /// The address it calls.
     pub local: SocketAddr,
     /// The address it calls from.
-    pub peer: SocketAddr,
+    pub remote: SocketAddr,
     /// Ends what takes too long.
     pub(crate) alarm: Alarm,
     /// How far its request has come.
@@ -89,11 +89,11 @@ impl RequestScope {
     }
 }
 
-impl Caller {
-    /// One that calls `local` from `peer`.
+impl Peer {
+    /// A client at `remote` that calls `local`.
     pub(crate) fn new(
         local: SocketAddr,
-        peer: SocketAddr,
+        remote: SocketAddr,
         untaken: Arc<Untaken>,
         only_probes: bool,
     ) -> Self {
@@ -101,7 +101,7 @@ impl Caller {
         let waits = Waits::new(Instant::now());
         Self {
             local,
-            peer,
+            remote,
             alarm,
             progress,
             held,
@@ -121,7 +121,7 @@ impl Caller {
 
     /// A request as handlers see it.
     pub(super) fn request(&self, head: request::Parts, body: Body, scope: &Arc<RequestScope>) -> Request {
-        let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.peer.into()));
+        let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.remote.into()));
         let head = RequestParts::from((head, local, remote, Scheme::HTTP));
         let mut request = Request::from_parts(head, body);
         request.set_data(scope.clone());

@@ -18,7 +18,7 @@ use room::Room;
 
 use super::waits::moment;
 use crate::http::rate_limit::network;
-use crate::http::request::Caller;
+use crate::http::request::Peer;
 use crate::http::settings::HttpSettings;
 
 /// Connections, beyond all others, that are answered probes and nothing else.
@@ -77,17 +77,17 @@ impl Places {
         }))
     }
 
-    /// Takes a place for a connection of `peer` to `local`. `None` where no place is left.
+    /// Takes a place for a connection of `remote` to `local`. `None` where no place is left.
     pub(super) fn enter(
         self: &Arc<Self>,
         local: SocketAddr,
-        peer: SocketAddr,
-    ) -> Option<(Arc<Caller>, Place)> {
+        remote: SocketAddr,
+    ) -> Option<(Arc<Peer>, Place)> {
         let now = Instant::now();
-        let entered = self.book().enter(local, peer, now);
-        entered.map(|(caller, id)| {
+        let entered = self.book().enter(local, remote, now);
+        entered.map(|(peer, id)| {
             (
-                caller,
+                peer,
                 Place {
                     places: self.clone(),
                     id,
@@ -130,10 +130,10 @@ impl Book {
     fn enter(
         &mut self,
         local: SocketAddr,
-        peer: SocketAddr,
+        remote: SocketAddr,
         now: Instant,
-    ) -> Option<(Arc<Caller>, u64)> {
-        let (network, at) = (network(peer.ip()), moment(now));
+    ) -> Option<(Arc<Peer>, u64)> {
+        let (network, at) = (network(remote.ip()), moment(now));
         let only_probes = !self.make_room(false, network, at);
         if only_probes && !self.make_room(true, network, at) {
             self.shortage.refused += 1;
@@ -142,11 +142,11 @@ impl Book {
         }
         self.count += 1;
         let (id, room) = (self.count, self.room(only_probes));
-        let caller = Arc::new(Caller::new(local, peer, room.untaken(network), only_probes));
-        room.enter(id, network, at, caller.clone());
+        let peer = Arc::new(Peer::new(local, remote, room.untaken(network), only_probes));
+        room.enter(id, network, at, peer.clone());
         self.shortage.only_probes += u64::from(only_probes);
         self.shortage.tell(network, now);
-        Some((caller, id))
+        Some((peer, id))
     }
 
     /// Whether there is room, made if need be.

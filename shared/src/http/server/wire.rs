@@ -20,7 +20,7 @@ use super::untaken::EXCESS_TIMEOUT;
 use super::{drain, malformed};
 use crate::http::admission::Admission;
 use crate::http::public_url::PublicUrl;
-use crate::http::request::Caller;
+use crate::http::request::Peer;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].
@@ -53,7 +53,7 @@ pub(super) struct Terms {
 /// One connection, as the HTTP library sees it.
 pub(super) struct Wire {
     stream: TcpStream,
-    caller: Arc<Caller>,
+    peer: Arc<Peer>,
     terms: Arc<Terms>,
     timer: Pin<Box<Sleep>>,
     /// When the wait for a head, or for the request after an answer, began.
@@ -94,13 +94,13 @@ impl Terms {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, caller: Arc<Caller>, terms: Arc<Terms>) -> Self {
+    pub(super) fn new(stream: TcpStream, peer: Arc<Peer>, terms: Arc<Terms>) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + terms.head));
         let (waits_since, pace, head) = (Some(now), Pace::default(), Vec::new());
         Self {
             stream,
-            caller,
+            peer,
             terms,
             timer,
             waits_since,
@@ -111,8 +111,8 @@ impl Wire {
 
     /// Ends the connection in such a way that the client receives the last answer.
     pub(super) async fn end(mut self, outcome: hyper::Result<()>) -> io::Result<()> {
-        self.caller.held.release();
-        let stage = self.caller.progress.stage();
+        self.peer.held.release();
+        let stage = self.peer.progress.stage();
         if let Err(error) = &outcome {
             // A head that arrived together with an earlier request was not kept.
             let head = if stage == Stage::Answered {
@@ -128,7 +128,7 @@ impl Wire {
         }
         self.stream.shutdown().await?;
         if stage == Stage::Unread || outcome.is_err_and(|error| error.is_parse()) {
-            self.caller.waits.begin(Instant::now());
+            self.peer.waits.begin(Instant::now());
             drain::read_on(&mut self.stream).await;
         }
         Ok(())
@@ -154,7 +154,7 @@ impl Wire {
     }
 
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wait = match self.caller.progress.stage() {
+        let wait = match self.peer.progress.stage() {
             Stage::New | Stage::Head => Wait::Head,
             Stage::Idle => Wait::Idle,
             // The reader of a body has a limit of its own.
@@ -162,7 +162,7 @@ impl Wire {
         };
         let since = self.waits_since.unwrap_or_else(|| {
             let now = Instant::now();
-            self.caller.waits.begin(now);
+            self.peer.waits.begin(now);
             now
         });
         self.waits_since = Some(since);
@@ -181,8 +181,8 @@ impl Wire {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let since = self.pace.stop(Instant::now());
-                let untaken = &self.caller.untaken;
-                let is_excess = self.caller.held.stop(untaken) && untaken.is_exceeded();
+                let untaken = &self.peer.untaken;
+                let is_excess = self.peer.held.stop(untaken) && untaken.is_exceeded();
                 let wait = if is_excess { Wait::Excess } else { Wait::Write };
                 let limit = self.poll_limit(wait, since, context);
                 return limit.map(|()| Err(io::ErrorKind::TimedOut.into()));
@@ -193,12 +193,12 @@ impl Wire {
 
     /// Looks at what has arrived.
     fn note(&mut self, bytes: &[u8]) {
-        match self.caller.progress.stage() {
+        match self.peer.progress.stage() {
             // An empty line is no beginning: some clients end a body with one.
             Stage::New | Stage::Idle if bytes.iter().all(|byte| b"\r\n".contains(byte)) => return,
-            Stage::New => self.caller.progress.set(Stage::Head),
+            Stage::New => self.peer.progress.set(Stage::Head),
             Stage::Idle => {
-                self.caller.progress.set(Stage::Head);
+                self.peer.progress.set(Stage::Head);
                 self.waits_since = None;
             }
             Stage::Head => {}
@@ -215,10 +215,10 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.caller.progress.stage() == Stage::Answered {
+        if self.peer.progress.stage() == Stage::Answered {
             // The HTTP library reads on once the answer is sent.
-            self.caller.progress.set(Stage::Idle);
-            self.caller.held.release();
+            self.peer.progress.set(Stage::Idle);
+            self.peer.held.release();
             self.waits_since = None;
             self.head.clear();
         }
