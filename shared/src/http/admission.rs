@@ -47,7 +47,7 @@ struct Kept {
 /// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
 /// out of it again.
 #[derive(Debug, Default)]
-pub struct Alarm(Mutex<Option<Pin<Box<Sleep>>>>);
+pub struct ConnectionTimer(Mutex<Option<Pin<Box<Sleep>>>>);
 
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,7 +97,7 @@ impl Lease {
     /// has not given it up.
     pub async fn run<F: Future>(&self, handler: F, alarm: &Alarm) -> Result<F::Output, Problem> {
         self.terms().deadline = Instant::now() + HANDLER_TIMEOUT;
-        let answer = alarm.race(|| self.terms().deadline, handler).await;
+        let answer = timer.race(|| self.terms().deadline, handler).await;
         answer.ok_or_else(|| Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"))
     }
 
@@ -140,7 +140,7 @@ impl Default for Lease {
     }
 }
 
-impl Alarm {
+impl ConnectionTimer {
     /// Runs something until a deadline, which may move while it runs.
     pub async fn race<F: Future>(
         &self,

@@ -73,7 +73,7 @@ struct Client<S> {
     page: Option<OwnedSemaphorePermit>,
     /// The newest change that was repeated, in each partition: it may come live as well.
     repeated: Places,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// What a client has missed.
@@ -107,7 +107,7 @@ impl<S: Show> Live<S> {
 
     /// Opens a stream for a client, which goes on behind the last event that the client received.
     pub async fn open(&self, last_event: Option<Mark>) -> Result<EventStream, Problem> {
-        let place = self.clients.clone().try_acquire_owned().map_err(|_| {
+        let permit = self.clients.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
             problem.retry_after(BUSY_RETRY_AFTER)
         })?;
@@ -119,7 +119,7 @@ impl<S: Show> Live<S> {
             queue: VecDeque::from([greeting(last_event.is_none().then_some(now))]),
             page: None,
             repeated: Places::new(),
-            _place: place,
+            _permit: permit,
         };
         let events = stream::unfold(client, |mut client| async {
             let event = client.next().await?;

@@ -49,7 +49,7 @@ async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     let deadline = now + BODY_TIMEOUT;
     let read = gather(Limited::new(body, MAX_BODY_BYTES));
     peer.waits.begin(now);
-    let read = peer.alarm.race(|| deadline, read).await;
+    let read = peer.timer.race(|| deadline, read).await;
     peer.take_up().await;
     match read {
         Some(Ok(body)) => {

@@ -40,7 +40,7 @@ pub struct Peer {
     /// The address it calls from.
     pub remote: SocketAddr,
     /// Ends what takes too long.
-    pub(crate) alarm: Alarm,
+    pub(crate) timer: ConnectionTimer,
     /// How far its request has come.
     pub(crate) progress: Progress,
     /// The place of its request, while the answer is on its way.
@@ -97,12 +97,12 @@ impl Peer {
         untaken: Arc<Untaken>,
         only_probes: bool,
     ) -> Self {
-        let (alarm, progress, held) = Default::default();
+        let (timer, progress, held) = Default::default();
         let waits = Waits::new(Instant::now());
         Self {
             local,
             remote,
-            alarm,
+            timer,
             progress,
             held,
             untaken,

@@ -1,7 +1,7 @@
 //! Answers that the clients of one network do not take.
 //!
-//! Such an answer keeps the place of its request. So one address, with its share of the connections,
-//! could hold every place for requests. It has the same share of those: beyond it, its next requests
+//! Such an answer keeps the permit of its request. So one address, with its share of the connections,
+//! could hold every permit for requests. It has the same share of those: beyond it, its next requests
 //! are refused, and answers beyond it are given little time.
 //!
 //! Only an answer that its socket does not take at once is counted. A proxy in front that reads what it

@@ -33,7 +33,7 @@ const SHORT: usize = 1024;
 /// Bytes of a head that are kept, to tell what is wrong with it.
 pub(super) const KEPT_HEAD: usize = 4 * 1024;
 
-/// Pause between two looks whether all places are taken, for a client that takes nothing.
+/// Pause between two looks whether all permits are taken, for a client that takes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What holds for every connection of a process.
@@ -43,7 +43,7 @@ pub(super) struct Terms {
     pub(super) head: Duration,
     /// How long the next request may take to begin.
     pub(super) idle: Duration,
-    /// The places for requests. While none is free a client may stop taking an answer for no longer
+    /// The permits for requests. While none is free a client may stop taking an answer for no longer
     /// than a head may take.
     pub(super) admission: Admission,
     /// Where clients see the service.
@@ -145,7 +145,7 @@ impl Wire {
             if now >= end {
                 return Poll::Ready(());
             }
-            // Nobody wakes this connection when the last place is taken, so it looks.
+            // Nobody wakes this connection when the last permit is taken, so it looks.
             self.timer
                 .as_mut()
                 .reset(end.min(soonest.max(now + LOOK_AGAIN)));
