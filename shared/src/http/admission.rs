@@ -13,8 +13,12 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+mod untaken;
+
+pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
+use untaken::Counted;
+
 use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
-use crate::http::server::{Counted, Untaken};
 
 /// The places for requests that are under way.
 #[derive(Clone, Debug)]

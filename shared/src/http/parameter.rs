@@ -13,7 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
 use crate::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
-use crate::http::request::RequestScope;
+use crate::http::scope::RequestScope;
 
 /// A parameter of the path: the id of something. There is nothing under one that is none.
 #[derive(Debug)]

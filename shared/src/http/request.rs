@@ -7,13 +7,12 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Response};
 
 mod body;
 mod explain;
 mod message;
-mod scope;
 mod target;
 
 use crate::contract::trace::RequestContext;
@@ -34,11 +33,6 @@ pub use visit::{Caller, Visit};
 
 /// Paths that are always answered, and of which no log is full.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
-
-/// Name of the header that carries the request id.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Name of the header that carries the trace.
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The way to the endpoints, and back. Answers every request, errors included.
 pub struct Gate {

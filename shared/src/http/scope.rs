@@ -1,25 +1,15 @@
 //! One request under way: who asks, and what a handler may know about that.
 
 use std::fmt::Display;
-use std::future::pending;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use poem::http::uri::Scheme;
-use poem::http::{HeaderMap, HeaderName, HeaderValue, header, request};
-use poem::web::{LocalAddr, RemoteAddr};
-use poem::{Body, Request, RequestParts};
-use tokio::time::Instant;
+use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::contract::trace::{RequestContext, RequestId, TraceParent};
 use crate::http::admission::{Alarm, Held, Lease};
 use crate::http::routes::Endpoint;
-use crate::http::server::{Progress, Untaken, Waits};
-
-/// Bytes of a header that is replaced which the log shows.
-const MAX_LOGGED: usize = 200;
 
 /// One request under way. Handlers are given it as `Data<&Arc<Visit>>`.
 #[derive(Debug)]
@@ -55,7 +45,7 @@ pub struct Peer {
 
 impl RequestScope {
     /// A request, and what there is at its path.
-    pub(super) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
+    pub(crate) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
         Self {
             context: read_context(request.headers()),
             lease: Lease::new(),
@@ -69,7 +59,7 @@ impl RequestScope {
     }
 
     /// What an answer tells about its request.
-    pub(super) fn finish(&self, headers: &mut HeaderMap) {
+    pub(crate) fn finish(&self, headers: &mut HeaderMap) {
         let RequestContext {
             request_id,
             traceparent,

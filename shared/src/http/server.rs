@@ -22,19 +22,14 @@ use tokio::sync::watch;
 mod connection;
 mod drain;
 mod malformed;
-#[cfg(test)]
-mod memory;
 mod pace;
 mod places;
-mod progress;
-mod untaken;
-mod waits;
 mod wire;
 
+#[cfg(test)]
+pub(super) use wire::{KEPT_HEAD, MAX_PIECE};
+
 pub(crate) use places::PROBE_PLACES;
-pub(crate) use progress::{Progress, Stage};
-pub(crate) use untaken::{Counted, Untaken};
-pub(crate) use waits::Waits;
 
 use crate::base::health::Readiness;
 use crate::base::shutdown::{DRAIN_LIMIT, Shutdown};
@@ -48,14 +43,14 @@ use crate::http::server::places::Places;
 use crate::http::settings::HttpSettings;
 
 /// Bytes of a request head.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of answers that the kernel keeps for a connection and has not sent, because its client does
 /// not read. What is on its way to a client that reads does not count, so that nothing is slower.
 #[cfg(target_os = "linux")]
-const MAX_UNSENT: u32 = 8 * 1024;
+pub(super) const MAX_UNSENT: u32 = 8 * 1024;
 /// Bytes of requests that the kernel keeps for a connection, because the service does not read them yet.
 /// It takes as much again for what it has to remember beside them.
-const MAX_UNREAD: u32 = 16 * 1024;
+pub(super) const MAX_UNREAD: u32 = 16 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.

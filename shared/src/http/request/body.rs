@@ -10,9 +10,8 @@ use poem::Body;
 use poem::http::{HeaderMap, header};
 use tokio::time::Instant;
 
-use super::Peer;
+use crate::http::peer::{Peer, Stage};
 use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
-use crate::http::server::Stage;
 
 /// Why a body cannot be read.
 type BoxError = Box<dyn Error + Send + Sync>;

@@ -17,10 +17,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::MAX_HEAD_BYTES;
-use super::progress::Stage;
 use super::wire::{Terms, Wire};
 use crate::base::shutdown::Shutdown;
-use crate::http::request::{Peer, Gate};
+use crate::http::peer::{Peer, Stage};
+use crate::http::request::Gate;
 use crate::http::settings::HttpSettings;
 
 /// An idle connection lives so much longer than its client is told, so that a request of the last

@@ -11,7 +11,6 @@ use std::time::SystemTime;
 use poem::http::{HeaderMap, HeaderValue};
 
 use super::MAX_HEAD_BYTES;
-use super::progress::Stage;
 use super::wire::Terms;
 use crate::contract::trace::RequestContext;
 use crate::http::problem::{

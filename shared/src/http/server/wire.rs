@@ -15,12 +15,10 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::pace::{Pace, WRITE_TIMEOUT};
-use super::progress::Stage;
-use super::untaken::EXCESS_TIMEOUT;
 use super::{drain, malformed};
-use crate::http::admission::Admission;
+use crate::http::admission::{Admission, EXCESS_TIMEOUT};
+use crate::http::peer::{Peer, Stage};
 use crate::http::public_url::PublicUrl;
-use crate::http::request::Peer;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].

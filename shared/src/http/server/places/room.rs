@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use crate::http::request::Peer;
-use crate::http::server::Untaken;
+use crate::http::admission::Untaken;
+use crate::http::peer::Peer;
 
 /// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
 const LOOKS: usize = 2;
@@ -185,7 +185,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::super::waits::moment;
+    use crate::http::peer::moment;
     use super::*;
 
     /// A room, and a clock.
