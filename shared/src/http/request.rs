@@ -60,7 +60,11 @@ impl Gate {
             exposed_headers: cors::exposed(routes.exposed()),
             routes,
             origins: settings.cors_origins.clone(),
-            hosts: Hosts::new(settings),
+            hosts: Hosts::new(
+                settings.allowed_hosts.clone(),
+                settings.cors_origins.clone(),
+                settings.public_url.clone(),
+            ),
             admission: Admission::new(settings.max_requests),
             public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
