@@ -32,11 +32,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let api = api(&config, end);
     let mut process = Process::new(shutdown);
     process.open_store(&api.store.own, witness(&config));
-    process.follow(
-        api.live.feed(),
-        &api.store.own,
-        &config.stores.own,
-    );
+    process.follow(api.live.feed(), &api.store.own, &config.stores.own);
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);

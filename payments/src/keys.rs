@@ -2,6 +2,7 @@
 
 use shared::contract::id::{OrderId, Partition};
 use shared::live::CHANGES;
+use shared::store::partition::Partition;
 
 /// The event stream, read by inventory.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";

@@ -11,6 +11,7 @@ use std::io::Write;
 use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
 use shared::store::function::IDENTITY;
+use shared::store::partition::Partition;
 use shared::store::{Store, all};
 use stack::private_store::PrivateStore;
 

@@ -14,6 +14,7 @@ pub use fastrand::Rng;
 use shared::contract::id::Partition;
 use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::store::function::IDENTITY;
+use shared::store::partition::Partition;
 use shared::store::{Store, all};
 use stack::project::variable;
 

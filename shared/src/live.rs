@@ -27,6 +27,7 @@ use crate::live::tail::confirm_wait;
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
+use crate::store::partition::Partition;
 use crate::store::{Store, all};
 
 /// The stream of changes, before any partition tag.

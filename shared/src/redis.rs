@@ -145,7 +145,11 @@ impl Redis {
     async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
-        let connections = if waits { connection.connections_made() } else { 0 };
+        let connections = if waits {
+            connection.connections_made()
+        } else {
+            0
+        };
         let key = if waits && self.inner.url.is_cluster() {
             ConfirmKey::of(&command)
         } else {

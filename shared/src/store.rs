@@ -23,6 +23,7 @@ use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
 use crate::store::layout::Layout;
+use crate::store::partition::{Partition, Partitions};
 
 /// Lines that one command reads at most.
 const LINES: usize = 100;

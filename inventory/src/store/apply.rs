@@ -7,6 +7,7 @@ use std::time::Duration;
 use shared::contract::event::OrderCompleted;
 use shared::contract::id::{Partition, ProductId};
 use shared::store::function::Call;
+use shared::store::partition::Partition;
 
 use crate::keys;
 

@@ -4,6 +4,7 @@ use shared::contract::id::{Partition, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Range};
 use shared::store::layout::{Layout, Taken};
+use shared::store::partition::Partition;
 use shared::store::{Store, all};
 
 use super::{calls, line};

@@ -4,6 +4,7 @@ use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Direction, Range, Scanned};
+use shared::store::partition::Partition;
 
 use super::{ProductStore, line};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
@@ -38,7 +39,9 @@ impl ProductStore {
         let range = match (sort, &filter.prefix) {
             (Sort::Newest, _) => Range::all(Direction::Descending),
             (Sort::Name, None) => Range::all(Direction::Ascending),
-            (Sort::Name, Some(prefix)) => Range::starting_with(Direction::Ascending, prefix.folded()),
+            (Sort::Name, Some(prefix)) => {
+                Range::starting_with(Direction::Ascending, prefix.folded())
+            }
         };
         let range = position.into_iter().fold(range, Range::past);
         let find = |member: String| async move {

@@ -7,6 +7,7 @@ use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::index::Scanned;
+use shared::store::partition::Partition;
 
 use super::{ProductStore, line};
 use crate::domain::{Filter, OrderRecord, Sort, StockLedger};

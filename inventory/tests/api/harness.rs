@@ -14,6 +14,7 @@ use shared::contract::time::Timestamp;
 use shared::contract::trace::TraceParent;
 use shared::redis::Redis;
 use shared::store::claim::Once;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;

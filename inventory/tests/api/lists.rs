@@ -8,6 +8,7 @@ use serde_json::json;
 use shared::contract::id::Partitions;
 use shared::store::all;
 use shared::store::index::SCAN_BUDGET;
+use shared::store::partition::Partitions;
 
 use crate::harness::{Service, TestStore};
 

@@ -8,6 +8,7 @@ use shared::contract::id::ProductId;
 use shared::redis::Command;
 use shared::store::condition::Condition;
 use shared::store::open::Witness;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 
 use crate::harness::{PRODUCT_NAME, TestStore};

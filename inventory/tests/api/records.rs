@@ -7,6 +7,7 @@ use shared::contract::event::Event;
 use shared::contract::event::RefundOrder;
 use shared::contract::id::{Partitions, ProductId};
 use shared::redis::Command;
+use shared::store::partition::Partitions;
 use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};
@@ -185,10 +186,7 @@ async fn no_order_is_decided_on_by_a_clock_that_is_behind_what_is_recorded() {
         .apply_orders(&[at(31), at(33)], KEEP)
         .await
         .unwrap_err();
-    assert!(
-        refused.did_nothing(),
-        "it waits: {refused}"
-    );
+    assert!(refused.did_nothing(), "it waits: {refused}");
     assert!(
         refused.to_string().contains("clock of this store"),
         "{refused}"

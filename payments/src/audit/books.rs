@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{Partition, ProductId};
 use shared::contract::time::Timestamp;
+use shared::store::partition::Partition;
 
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use shared::contract::id::{OrderId, Partition};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Direction, Scanned};
+use shared::store::partition::Partition;
 
 use super::OrderStore;
 use crate::keys;

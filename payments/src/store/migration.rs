@@ -4,6 +4,7 @@ use shared::contract::id::{OrderId, Partition};
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::layout::{Layout, Taken};
+use shared::store::partition::Partition;
 use shared::store::{Store, all};
 
 use super::line;

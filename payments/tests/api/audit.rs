@@ -10,6 +10,7 @@ use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::{Command, Redis, RedisError};
 use shared::store::claim::Once;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 
 use crate::fake_inventory::{Behaviour, outcome, response};

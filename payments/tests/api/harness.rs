@@ -9,6 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::contract::id::{Partition, Partitions, ProductId};
 use shared::redis::Redis;
+use shared::store::partition::{Partition, Partitions};
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;

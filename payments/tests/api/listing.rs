@@ -13,6 +13,7 @@ use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
 use shared::store::all;
 use shared::store::claim::Once;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use tokio::runtime::Runtime;
 

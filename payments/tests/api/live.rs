@@ -12,6 +12,7 @@ use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::{Command, Redis};
 use shared::store::all;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
 

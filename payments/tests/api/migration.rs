@@ -12,6 +12,7 @@ use shared::contract::trace::RequestContext;
 use shared::redis::Command;
 use shared::store::all;
 use shared::store::open::Witness;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;

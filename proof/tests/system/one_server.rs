@@ -3,6 +3,7 @@
 
 use shared::contract::id::Partitions;
 use shared::redis::Redis;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::process::Process;
 use stack::redis::Owner;

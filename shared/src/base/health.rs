@@ -121,7 +121,13 @@ impl Check {
     pub fn opened(name: &'static str, opened: Opened) -> Self {
         let probe = move || -> Probe {
             let is_open = opened.is_set();
-            Box::pin(async move { if is_open { Ok(()) } else { Err(NOT_OPEN.to_owned()) } })
+            Box::pin(async move {
+                if is_open {
+                    Ok(())
+                } else {
+                    Err(NOT_OPEN.to_owned())
+                }
+            })
         };
         Self::new(name, probe)
     }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 mod untaken;
 
-pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
 use untaken::Counted;
+pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
 
 use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
 

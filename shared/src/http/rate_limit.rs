@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use governor::RateLimiter;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::RateLimiter;
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base::config::Span;

@@ -108,7 +108,9 @@ impl Gate {
         let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
-                caching = target.endpoint.map_or(caching, |endpoint| endpoint.caching.clone());
+                caching = target
+                    .endpoint
+                    .map_or(caching, |endpoint| endpoint.caching.clone());
                 response
             }
             Err(problem) => target.refuse(
@@ -169,7 +171,9 @@ impl Gate {
     fn demand_key(&self, has_key: bool, target: &Target<'_>) -> Result<(), Problem> {
         let demanded = self.require_idempotency_key
             && target.method == Method::POST
-            && target.endpoint.is_some_and(|endpoint| endpoint.has(&target.method));
+            && target
+                .endpoint
+                .is_some_and(|endpoint| endpoint.has(&target.method));
         if !demanded || has_key {
             return Ok(());
         }
@@ -219,7 +223,9 @@ impl Target<'_> {
         } else {
             respond()
         };
-        response.headers_mut().insert(header::ALLOW, endpoint.allow());
+        response
+            .headers_mut()
+            .insert(header::ALLOW, endpoint.allow());
         response
     }
 }

@@ -123,7 +123,11 @@ impl Routes {
 
     /// The kinds of problems that this service answers.
     pub(crate) fn kinds(&self) -> Arc<[&'static Kind]> {
-        problem::KINDS.iter().chain(&self.problems).copied().collect()
+        problem::KINDS
+            .iter()
+            .chain(&self.problems)
+            .copied()
+            .collect()
     }
 
     /// The headers that this service adds to those which pages may read.

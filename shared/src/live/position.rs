@@ -8,6 +8,7 @@ use crate::contract::id::Partition;
 use crate::live::{CHANGES, Change};
 use crate::redis::{Code, Command, Entry, RedisError, Reply};
 use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
 /// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second

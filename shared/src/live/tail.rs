@@ -9,6 +9,7 @@ use crate::live::{CHANGES, FEED_BLOCK};
 use crate::redis::RedisUrl;
 use crate::redis::{Command, Redis, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// The end of the stream of changes of one partition.
 pub struct Tail {

@@ -94,7 +94,10 @@ mod tests {
             .arg(1)
             .key("identity:{3}")
             .arg("{4}");
-        assert_eq!(ConfirmKey::of(&call), Some(ConfirmKey("confirm:{3}".to_owned())));
+        assert_eq!(
+            ConfirmKey::of(&call),
+            Some(ConfirmKey("confirm:{3}".to_owned()))
+        );
         assert_eq!(ConfirmKey::of(&Command::new("GET").key("epoch")), None);
     }
 

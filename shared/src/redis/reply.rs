@@ -5,8 +5,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 use fred::types::Resp3Frame as Frame;
 
-use super::error::RedisError;
 use super::entry::{Entry, detached, detached_whole};
+use super::error::RedisError;
 use crate::contract::event::RawFields;
 
 /// A reply, as the library took it from the connection. Its accessors fail when the server answered

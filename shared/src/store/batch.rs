@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::contract::id::Partition;
 use crate::redis::{Code, RedisError};
+use crate::store::partition::Partition;
 
 /// Items that may wait in one partition; more are refused at once, so that a stalled store cannot
 /// fill the memory.

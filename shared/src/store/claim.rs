@@ -19,6 +19,7 @@ use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError, Reply};
 use crate::store::function::Call;
+use crate::store::partition::Partition;
 use crate::store::sweep::{Sweep, believed};
 use crate::store::{Store, all};
 

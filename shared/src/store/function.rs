@@ -7,6 +7,7 @@ use crate::contract::id::Partition;
 use crate::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use crate::redis::{Arg, Command, Redis, RedisError, Reply};
 use crate::store::layout::Layout;
+use crate::store::partition::Partition;
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
+use crate::store::partition::Partition;
 use crate::store::{Store, all};
 
 /// Records that one scan reads at most, however few of them are wanted.
@@ -144,7 +145,8 @@ impl Store {
             let read = self.run(range.read(index(partition), count));
             async move { Ok(read.await?.texts()?) }
         };
-        self.scan_lists(range.direction, None, limit, read, find).await
+        self.scan_lists(range.direction, None, limit, read, find)
+            .await
     }
 
     /// The same of lists that are sorted in their own way: `read` answers the first `count` entries

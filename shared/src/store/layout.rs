@@ -6,6 +6,7 @@ use std::pin::Pin;
 use crate::contract::id::Partition;
 use crate::redis::RedisError;
 use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// Brings one partition of a store from one layout to the next. A step that was broken off is taken
 /// again from its beginning, and two processes may take it at the same time: it leaves the same.

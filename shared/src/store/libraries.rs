@@ -12,6 +12,7 @@ use crate::contract::id::Partition;
 use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 use crate::store::function::HASH_DIGITS;
+use crate::store::partition::Partition;
 
 /// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
 /// clock of the store.

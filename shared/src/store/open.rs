@@ -15,6 +15,7 @@ use crate::store::function::IDENTITY;
 use crate::store::incarnation;
 use crate::store::open::identity::Standing;
 use crate::store::open::server::Keeping;
+use crate::store::partition::Partition;
 
 mod identity;
 mod migration;

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
+use crate::store::partition::Partition;
 
 /// How much more, or less, the clock of a store may advance between two looks than time passes.
 pub const MAX_STEP: Duration = Duration::from_mins(1);

@@ -23,6 +23,7 @@ pub use crate::stream::dead_letter::census::{Dead, list};
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, Entry, RedisError};
+use crate::store::partition::Partition;
 use crate::store::{Store, all};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;

@@ -18,7 +18,8 @@ use crate::http::LIMIT;
 /// The settings of a service that listens on a free port.
 fn settings(port: &Port) -> ServiceSettings {
     let address = format!("127.0.0.1:{}", port.number());
-    let mut reader = Reader::from_source(move |name| (name == "HTTP_ADDR").then(|| address.clone()));
+    let mut reader =
+        Reader::from_source(move |name| (name == "HTTP_ADDR").then(|| address.clone()));
     let defaults = Defaults {
         service: "test",
         commit: "none",
@@ -58,11 +59,19 @@ async fn a_process_waits_for_each_dependency_before_its_tasks_begin() {
                     && !text.contains("disk")
             })
         };
-        wait_until("a process that waits", LIMIT, waits).await.unwrap();
+        wait_until("a process that waits", LIMIT, waits)
+            .await
+            .unwrap();
         database.send(()).unwrap();
         beginning.await.unwrap();
-        let ready = || async { readiness(&port).await.is_some_and(|(status, _)| status == 200) };
-        wait_until("a process that is ready", LIMIT, ready).await.unwrap();
+        let ready = || async {
+            readiness(&port)
+                .await
+                .is_some_and(|(status, _)| status == 200)
+        };
+        wait_until("a process that is ready", LIMIT, ready)
+            .await
+            .unwrap();
         stop.cancel();
     };
     let settings = settings(&port);

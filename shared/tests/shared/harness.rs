@@ -11,6 +11,7 @@ use shared::redis::RedisUrl;
 use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
 use shared::store::function::Library;
 use shared::store::layout::Layout;
+use shared::store::partition::{Partition, Partitions};
 use shared::store::{Store, all};
 use shared::stream::consumer::{Consumer, Settings};
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};

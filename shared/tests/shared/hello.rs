@@ -27,7 +27,14 @@ async fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let built = Command::new(env!("CARGO"))
         .current_dir(root)
-        .args(["build", "--quiet", "--example", "hello", "--profile", profile])
+        .args([
+            "build",
+            "--quiet",
+            "--example",
+            "hello",
+            "--profile",
+            profile,
+        ])
         .arg("--target-dir")
         .arg(profile_dir.parent().unwrap())
         .status()
@@ -64,7 +71,9 @@ async fn the_example_serves_and_stops_without_any_store() {
     let child = start(&program, &address);
     let get = async |path: &str| reqwest::get(format!("http://{address}{path}")).await;
     wait_until("the example", LIMIT, || async {
-        get("/readyz").await.is_ok_and(|ready| ready.status() == 200)
+        get("/readyz")
+            .await
+            .is_ok_and(|ready| ready.status() == 200)
     })
     .await
     .unwrap();
@@ -76,7 +85,10 @@ async fn the_example_serves_and_stops_without_any_store() {
     let path = "/hello/somebody-with-a-very-long-name";
     let refused = get(path).await.unwrap();
     assert_eq!(refused.status(), 404);
-    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    assert_eq!(
+        refused.headers()["content-type"],
+        "application/problem+json"
+    );
     let problem: Value = refused.json().await.unwrap();
     assert_eq!(problem["type"], "/problems/name-too-long");
     for page in ["/problems/name-too-long", "/problems/not-found"] {

@@ -9,6 +9,7 @@ use shared::store::Store;
 use shared::store::function::{Call, Library};
 use shared::store::layout::{Layout, Taken};
 use shared::store::open::OpenError;
+use shared::store::partition::{Partition, Partitions};
 use shared::stream::loss::accept_loss;
 use stack::credentials::User;
 use stack::wait::wait_until;
@@ -164,7 +165,10 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
         older.has_identity().await.unwrap_err(),
     ] {
         // Waited for, not parked: a newer build may act on the same event.
-        assert!(error.is(Code::OtherLayout) && error.did_nothing(), "{error:?}");
+        assert!(
+            error.is(Code::OtherLayout) && error.did_nothing(),
+            "{error:?}"
+        );
     }
     let error = open(&stores, &older).await.unwrap_err();
     assert!(

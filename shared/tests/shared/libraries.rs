@@ -10,6 +10,7 @@ use shared::store::Store;
 use shared::store::function::{Call, Library};
 use shared::store::layout::{Layout, Taken};
 use shared::store::libraries::UNUSED_AFTER;
+use shared::store::partition::{Partition, Partitions};
 use stack::credentials::User;
 
 use crate::harness::{Stores, partition, url};

@@ -8,6 +8,7 @@ use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
+use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 

@@ -140,7 +140,9 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
     let stores = Stores::start().await;
     let down = provoke(&stores, "CLUSTERDOWN").await;
     assert!(
-        down.is(Code::ClusterDown) && !down.did_nothing() && down.to_string().contains("CLUSTERDOWN"),
+        down.is(Code::ClusterDown)
+            && !down.did_nothing()
+            && down.to_string().contains("CLUSTERDOWN"),
         "{down:?}"
     );
     for code in [
@@ -198,7 +200,13 @@ async fn real_refusals_are_told_apart_too() {
     assert!(error.is(Code::NoGroup), "{error:?}");
     let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
     assert!(
-        matches!(&error, RedisError::Refused { code: Code::Other, .. }),
+        matches!(
+            &error,
+            RedisError::Refused {
+                code: Code::Other,
+                ..
+            }
+        ),
         "{error:?}"
     );
 

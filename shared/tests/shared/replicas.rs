@@ -90,7 +90,10 @@ async fn wait_confirmed(redis: &Redis) {
 }
 
 fn assert_unconfirmed(error: &RedisError) {
-    let RedisError::Unavailable { message: reason, .. } = error else {
+    let RedisError::Unavailable {
+        message: reason, ..
+    } = error
+    else {
         panic!("{error:?}")
     };
     assert!(reason.contains("replicas"), "{reason}");
@@ -241,7 +244,10 @@ async fn a_store_that_wants_more_replicas_is_waited_for() {
     stores.emit([DONE; 3]).await;
     stores.emitter.run(replicas("1")).await.unwrap();
     let error = stores.emitter.run(set()).await.unwrap_err();
-    assert!(error.is(Code::NoReplicas) && error.did_nothing(), "{error:?}");
+    assert!(
+        error.is(Code::NoReplicas) && error.did_nothing(),
+        "{error:?}"
+    );
     stores.emitter.run(replicas("0")).await.unwrap();
     stores.emit([DONE]).await;
     stores.wait_settled().await;

@@ -5,6 +5,7 @@ use shared::contract::event::{Event, RawFields};
 use shared::contract::id::Partitions;
 use shared::redis::RedisUrl;
 use shared::redis::{Command, Entry, Redis, RedisError, Reply};
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::redis::RedisServer;
 use stack::wait::wait_for;

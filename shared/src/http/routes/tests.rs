@@ -57,7 +57,11 @@ fn a_segment_that_is_named_goes_before_a_parameter() {
 #[test]
 fn an_endpoint_knows_which_segments_are_parameters() {
     let routes = Routes::default().api(Orders, &NO_STORE);
-    let parameters = |path| routes.find(path).map(|endpoint| endpoint.parameters.to_vec());
+    let parameters = |path| {
+        routes
+            .find(path)
+            .map(|endpoint| endpoint.parameters.to_vec())
+    };
     assert_eq!(parameters("/orders/7/cancel"), Some(vec![2]));
     assert_eq!(parameters("/orders"), Some(vec![]));
 }

@@ -97,8 +97,7 @@ impl Attendant {
         peer.take_up().await;
         let may_stay = may_stay(request.version(), request.headers());
         let whole = request.body().is_end_stream();
-        peer
-            .progress
+        peer.progress
             .set(if whole { Stage::Whole } else { Stage::Body });
         let mut response: hyper::Response<_> = self.gate.answer(request, peer).await.into();
         if response.body().size_hint().exact().is_none() {

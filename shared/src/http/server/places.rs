@@ -16,8 +16,8 @@ mod room;
 
 use room::Room;
 
-use crate::http::rate_limit::network;
 use crate::http::peer::{Peer, moment};
+use crate::http::rate_limit::network;
 use crate::http::settings::HttpSettings;
 
 /// Connections, beyond all others, that are answered probes and nothing else.

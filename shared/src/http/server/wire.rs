@@ -22,14 +22,14 @@ use crate::http::public_url::PublicUrl;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].
-pub(super) const MAX_PIECE: usize = 16 * 1024;
+pub(in crate::http) const MAX_PIECE: usize = 16 * 1024;
 /// Buffers that are handed to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
 /// A head and a body of no more bytes are copied together. The kernel takes one buffer for less than
 /// two, and most answers are this short.
 const SHORT: usize = 1024;
 /// Bytes of a head that are kept, to tell what is wrong with it.
-pub(super) const KEPT_HEAD: usize = 4 * 1024;
+pub(in crate::http) const KEPT_HEAD: usize = 4 * 1024;
 
 /// Pause between two looks whether all permits are taken, for a client that takes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

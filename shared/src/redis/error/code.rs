@@ -278,10 +278,7 @@ mod tests {
             "its server has no memory left for changes (OOM)"
         );
         let text = "NOIDENTITY this store has lost its data";
-        assert_eq!(
-            explained(text),
-            "this store has lost its data (NOIDENTITY)"
-        );
+        assert_eq!(explained(text), "this store has lost its data (NOIDENTITY)");
     }
 
     #[test]

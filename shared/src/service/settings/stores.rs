@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::config::{Address, Reader, Setting};
 use crate::contract::id::Partitions;
 use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
+use crate::store::partition::Partitions;
 use crate::stream::rewind::REWIND;
 
 /// What every process of such a service is told.

@@ -10,7 +10,7 @@ use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 use crate::store::function::{IDENTITY, belongs};
 use crate::store::layout::Layout;
-
+use crate::store::partition::{Partition, Partitions};
 
 /// Whether a partition can be used, where nothing forbids it for good.
 pub(super) enum Standing {

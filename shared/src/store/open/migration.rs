@@ -12,6 +12,7 @@ use crate::contract::id::Partition;
 use crate::redis::RedisError;
 use crate::store::Store;
 use crate::store::function::Call;
+use crate::store::partition::Partition;
 
 impl Store {
     /// Takes the steps that a partition still lacks.

@@ -10,6 +10,7 @@ use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Code, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::store::sweep::Sweep;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::names::Scanned;

@@ -6,6 +6,7 @@ use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Code, Command, RedisError, Reply};
+use crate::store::partition::Partition;
 use crate::store::{Store, all};
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;

@@ -185,8 +185,8 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use crate::http::peer::moment;
     use super::*;
+    use crate::http::peer::moment;
 
     /// A room, and a clock.
     struct World {
