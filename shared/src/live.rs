@@ -21,7 +21,7 @@ use crate::base::shutdown::{Shutdown, sleep_unless};
 use crate::contract::id::Partition;
 pub use crate::live::notice::{Change, Notice, Show, Signal};
 use crate::live::position::{History, parse_changes};
-pub use crate::live::position::{Mark, Place};
+pub use crate::live::position::{Mark, FeedPosition};
 pub use crate::live::tail::Tail;
 use crate::live::tail::confirm_wait;
 pub use crate::live::watches::Watch;
@@ -54,7 +54,7 @@ const OUTAGE: Backoff = Backoff {
 };
 
 /// The last change that somebody has seen, in each partition.
-pub type Places = BTreeMap<Partition, Place>;
+pub type FeedPositions = BTreeMap<Partition, FeedPosition>;
 
 /// The changes of one store, handed to those who wait for them. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ struct Inner<S> {
     signals: broadcast::Sender<Signal>,
     watches: Watches,
     /// The last change that was handed on, in each partition that is read just now.
-    positions: Mutex<Places>,
+    positions: Mutex<FeedPositions>,
     /// Somebody has begun to watch.
     interest: Notify,
     /// A partition is read again.
@@ -157,10 +157,13 @@ impl<S: Show> Feed<S> {
             let awake = self.0.awake.notified();
             {
                 let positions = self.positions();
-                let newest = positions.iter().max_by_key(|(_, place)| **place);
-                if let Some((&partition, &place)) = newest.filter(|_| positions.len() == partitions)
-                {
-                    return Mark { partition, place };
+                let newest = positions.iter().max_by_key(|(_, position)| **position);
+                let newest = newest.filter(|_| positions.len() == partitions);
+                if let Some((&partition, &position)) = newest {
+                    return Mark {
+                        partition,
+                        position,
+                    };
                 }
             }
             awake.await;
@@ -171,8 +174,8 @@ impl<S: Show> Feed<S> {
         self.0.signals.receiver_count() > 0 || !self.0.watches.is_empty()
     }
 
-    /// Gives up the place in a partition when nobody watches. Whoever subscribes looks for the place
-    /// under the same lock: it is found gone, or the subscriber was seen here.
+    /// Gives up the position in a partition when nobody watches. A subscriber takes the same lock.
+    /// Either this function sees the subscriber, or the subscriber sees that the position is gone.
     fn leave(&self, partition: Partition) -> bool {
         let mut positions = self.positions();
         let unwatched = !self.is_watched();
@@ -197,28 +200,28 @@ impl<S: Show> Feed<S> {
 
     /// Where in each partition a client goes on that stopped at `mark`; `None` where it cannot be told
     /// any more what it has missed.
-    pub async fn places_after(&self, mark: Mark) -> Result<Option<Places>, RedisError> {
-        let mut places = Places::new();
+    pub async fn positions_after(&self, mark: Mark) -> Result<Option<FeedPositions>, RedisError> {
+        let mut positions = FeedPositions::new();
         for partition in self.0.store.partitions().all() {
             let after = mark.within(partition);
             let history = History::read(&self.0.store, partition).await?;
-            // A place beyond the end is one in another life of the store. Only its own partition
+            // A position beyond the end is one in another life of the store. Only its own partition
             // can tell: in the others nothing may have changed for long.
             let lost = partition == mark.partition && after > history.end();
             let after = after.min(history.end());
             if lost || !history.is_complete_since(after) {
                 return Ok(None);
             }
-            places.insert(partition, after);
+            positions.insert(partition, after);
         }
-        Ok(Some(places))
+        Ok(Some(positions))
     }
 
-    /// The next changes after `places`, which move on, and how many there were; not all of them can be
+    /// The next changes after `positions`, which move on, and how many there were; not all of them can be
     /// shown. Those of all partitions come in the order of time.
-    pub async fn next_page(&self, places: &mut Places) -> Result<(Vec<Notice>, usize), RedisError> {
+    pub async fn next_page(&self, positions: &mut FeedPositions) -> Result<(Vec<Notice>, usize), RedisError> {
         let mut changes = Vec::new();
-        for (&partition, after) in &*places {
+        for (&partition, after) in &*positions {
             let range = Command::new("XRANGE").key(partition.key(CHANGES));
             let range = range
                 .arg(after.range_start())
@@ -229,12 +232,12 @@ impl<S: Show> Feed<S> {
             let told = entries
                 .iter()
                 .flat_map(|entry| parse_changes(partition, entry));
-            changes.extend(told.filter(|change| change.mark.place > *after));
+            changes.extend(told.filter(|change| change.mark.position > *after));
         }
-        changes.sort_by_key(|change| (change.mark.place, change.mark.partition));
+        changes.sort_by_key(|change| (change.mark.position, change.mark.partition));
         changes.truncate(PAGE);
         for Change { mark, .. } in &changes {
-            places.insert(mark.partition, mark.place);
+            positions.insert(mark.partition, mark.position);
         }
         let count = changes.len();
         Ok((self.notices(changes).await?, count))
@@ -279,7 +282,7 @@ impl<S: Show> Feed<S> {
             confirm_wait(began)?;
             return Ok(0);
         };
-        let last = last.id.parse().map_or(after, Place::behind);
+        let last = last.id.parse().map_or(after, FeedPosition::behind);
         let changes: Vec<Change> = entries
             .iter()
             .flat_map(|entry| parse_changes(partition, entry))
@@ -318,7 +321,7 @@ impl<S: Show> Feed<S> {
         Ok(notices)
     }
 
-    fn positions(&self) -> MutexGuard<'_, Places> {
+    fn positions(&self) -> MutexGuard<'_, FeedPositions> {
         self.0
             .positions
             .lock()
