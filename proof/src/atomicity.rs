@@ -10,6 +10,7 @@ use std::io::Write;
 
 use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
+use shared::store::Store;
 use shared::store::function::IDENTITY;
 use shared::store::partition::Partition;
 use shared::store::{Store, all};
@@ -201,7 +202,7 @@ impl SpoilRig<'_> {
             let restore = Command::new("RESTORE").key(key.as_str());
             self.run(restore.arg(0).arg(value.as_slice()))
         });
-        all(restores).await;
+        join_all(restores).await;
     }
 
     /// Makes a call as the service does.

@@ -13,6 +13,7 @@ use std::time::Instant;
 pub use fastrand::Rng;
 use shared::contract::id::Partition;
 use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::store::Store;
 use shared::store::function::IDENTITY;
 use shared::store::partition::Partition;
 use shared::store::{Store, all};
@@ -185,7 +186,7 @@ async fn play_history<T: Twin>(
         let read = step.left.iter().map(|(key, kept)| Sent::Read(key, kept));
         std::iter::once(Sent::Call(&step.call)).chain(read)
     });
-    let mut replies = all(sent.map(|sent| send(store, partition, sent)))
+    let mut replies = join_all(sent.map(|sent| send(store, partition, sent)))
         .await
         .into_iter();
     let found = read_all(operator).await;

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, broadcast};
 
 use crate::base::backoff::Backoff;
@@ -20,15 +21,15 @@ use crate::base::health::Progress;
 use crate::base::shutdown::{Shutdown, sleep_unless};
 use crate::contract::id::Partition;
 pub use crate::live::notice::{Change, Notice, Show, Signal};
+pub use crate::live::position::{FeedPosition, Mark};
 use crate::live::position::{History, parse_changes};
-pub use crate::live::position::{Mark, FeedPosition};
 pub use crate::live::tail::Tail;
 use crate::live::tail::confirm_wait;
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
+use crate::store::Store;
 use crate::store::partition::Partition;
-use crate::store::{Store, all};
 
 /// The stream of changes, before any partition tag.
 pub const CHANGES: &str = "changes";
@@ -219,7 +220,10 @@ impl<S: Show> Feed<S> {
 
     /// The next changes after `positions`, which move on, and how many there were; not all of them can be
     /// shown. Those of all partitions come in the order of time.
-    pub async fn next_page(&self, positions: &mut FeedPositions) -> Result<(Vec<Notice>, usize), RedisError> {
+    pub async fn next_page(
+        &self,
+        positions: &mut FeedPositions,
+    ) -> Result<(Vec<Notice>, usize), RedisError> {
         let mut changes = Vec::new();
         for (&partition, after) in &*positions {
             let range = Command::new("XRANGE").key(partition.key(CHANGES));
@@ -300,7 +304,7 @@ impl<S: Show> Feed<S> {
     }
 
     async fn notices(&self, changes: Vec<Change>) -> Result<Vec<Notice>, RedisError> {
-        let shown = all(changes.iter().map(|change| self.0.show.show(change))).await;
+        let shown = join_all(changes.iter().map(|change| self.0.show.show(change))).await;
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
             let data = match data {

@@ -35,7 +35,7 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
                 break;
             };
             last = Some(end.clone());
-            for done in all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
+            for done in join_all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
                 sorted += usize::from(done?);
             }
         }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use shared::contract::id::{OrderId, Partition, ProductId};
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::store::all;
 use shared::store::index::Scanned;
 use shared::store::partition::Partition;
 
@@ -61,7 +60,10 @@ impl ProductStore {
             let absences = partitions
                 .all()
                 .map(|partition| self.own.confirm_absence(partition));
-            all(absences).await.into_iter().collect::<Result<(), _>>()?;
+            join_all(absences)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         Ok(found)
     }

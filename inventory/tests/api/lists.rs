@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU16;
 
+use futures_util::future::join_all;
 use inventory::domain::{Filter, NewProduct, Sort};
 use reqwest::Method;
 use serde_json::json;
@@ -200,7 +201,7 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
         };
         let numbers: Vec<usize> = (0..total).collect();
         for some in numbers.chunks(100) {
-            for created in all(some.iter().map(|&number| create(number))).await {
+            for created in join_all(some.iter().map(|&number| create(number))).await {
                 created.unwrap();
             }
         }

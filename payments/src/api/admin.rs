@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use poem::web::Data;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
@@ -14,7 +15,6 @@ use shared::http::parameter::Query;
 use shared::http::problem::Problem;
 use shared::http::request::RequestScope;
 use shared::redis::RedisError;
-use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{Api, Tag};

@@ -48,7 +48,7 @@ fn index_by_time(own: Store, partition: Partition) -> Taken {
                 .map(|member| placed_at(&own, partition, member));
             let mut add = Command::new("ZADD").key(index.as_str()).arg("XX");
             let before = timed;
-            for (member, placed_ms) in members.iter().zip(all(placed).await) {
+            for (member, placed_ms) in members.iter().zip(join_all(placed).await) {
                 match placed_ms? {
                     Some(placed_ms) => {
                         add = add.arg(placed_ms.to_string()).arg(member.as_str());

@@ -1,9 +1,9 @@
 //! What the store tells without changing anything.
 
+use futures_util::future::join_all;
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
-use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{OrderStore, Position, line};
@@ -58,7 +58,7 @@ impl OrderStore {
 
     /// These orders as an audit finds them, in this order.
     pub async fn find_records(&self, ids: &[OrderId]) -> Result<Vec<Found>, RedisError> {
-        all(ids.iter().map(|&id| self.find_record(id)))
+        join_all(ids.iter().map(|&id| self.find_record(id)))
             .await
             .into_iter()
             .collect()

@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::ops::Range;
 
+use futures_util::future::join_all;
 use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
 use payments::store::{OrderStore, Position};
 use proptest::prelude::*;
@@ -11,7 +12,6 @@ use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
-use shared::store::all;
 use shared::store::claim::Once;
 use shared::store::partition::Partitions;
 use stack::credentials::User;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use payments::domain::OrderFilter;
 use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
@@ -10,7 +11,6 @@ use shared::contract::id::{OrderId, Partitions, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::Command;
-use shared::store::all;
 use shared::store::open::Witness;
 use shared::store::partition::Partitions;
 use stack::credentials::User;
@@ -119,7 +119,7 @@ async fn orders_of_an_older_build_are_listed_by_the_time_they_were_placed() {
         Partitions::new(NonZeroU16::new(4).unwrap()),
     ] {
         let old = OldStore::start(partitions).await;
-        let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
+        let placed = join_all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
         let store = old.open().await;
         let newest_first: Vec<OrderId> = placed.iter().rev().copied().collect();
         assert_eq!(listed(&store, FIRST_MS).await, newest_first);
@@ -137,7 +137,7 @@ async fn orders_of_an_older_build_are_listed_by_the_time_they_were_placed() {
 #[tokio::test]
 async fn a_migration_that_was_killed_goes_on_at_the_next_start() {
     let old = OldStore::start(Partitions::NONE).await;
-    let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
+    let placed = join_all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
     // Half of them have their time, and the identity says nothing yet.
     for (number, id) in (0..ORDERS)
         .zip(&placed)

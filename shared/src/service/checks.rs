@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use tokio::sync::Mutex;
 
 use crate::base::health::{Check, Look, NOT_OPEN, Note, Opened, Probe};
 use crate::contract::event::Event;
 use crate::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
-use crate::store::{Store, all};
+use crate::store::Store;
 use crate::stream::consumer::Settings;
 use crate::stream::dead_letter::Dead;
 use crate::stream::group::Membership;
@@ -96,7 +96,7 @@ pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
                 backlog(redis, &partition.key(E::STREAM), E::GROUP).await
             });
             let (mut pending, mut waiting) = (0_u64, Some(0_u64));
-            for found in all(looks).await {
+            for found in join_all(looks).await {
                 let (more, lag) = found.map_err(|error| error.to_string())?;
                 pending = pending.saturating_add(more);
                 waiting = waiting.zip(lag).map(|(sum, lag)| sum.saturating_add(lag));
@@ -109,10 +109,12 @@ pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
 }
 
 async fn try_changes(store: &Store) -> Result<(), String> {
-    let changes = all(store
-        .partitions()
-        .all()
-        .map(|partition| store.try_change(partition)));
+    let changes = join_all(
+        store
+            .partitions()
+            .all()
+            .map(|partition| store.try_change(partition)),
+    );
     changes.await.into_iter().collect()
 }
 

@@ -9,8 +9,8 @@ use std::ops::Bound;
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
+use crate::store::Store;
 use crate::store::partition::Partition;
-use crate::store::{Store, all};
 
 /// Records that one scan reads at most, however few of them are wanted.
 pub const SCAN_BUDGET: usize = 500;
@@ -170,9 +170,9 @@ impl Store {
             // One more than needed tells whether there are more.
             let lists = self.partitions().all();
             let lists = lists.map(|partition| read(partition, position.clone(), count + 1));
-            let (mut entries, more) = self.merge(direction, all(lists).await, count).await?;
+            let (mut entries, more) = self.merge(direction, join_all(lists).await, count).await?;
             budget -= entries.len();
-            let records = all(entries.iter().cloned().map(&find)).await;
+            let records = join_all(entries.iter().cloned().map(&find)).await;
             for (index, record) in records.into_iter().enumerate() {
                 items.extend(record?);
                 if items.len() == limit {
@@ -205,7 +205,10 @@ impl Store {
                 .partitions()
                 .all()
                 .map(|partition| self.confirm_absence(partition));
-            all(absences).await.into_iter().collect::<Result<(), _>>()?;
+            join_all(absences)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         entries.sort_unstable();
         if direction == Direction::Descending {

@@ -23,8 +23,8 @@ pub use crate::stream::dead_letter::census::{Dead, list};
 
 use crate::contract::id::Partition;
 use crate::redis::{Command, Entry, RedisError};
+use crate::store::Store;
 use crate::store::partition::Partition;
-use crate::store::{Store, all};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
@@ -79,7 +79,7 @@ impl DeadLetters<'_> {
             return Ok(());
         }
         // Sent together: the store writes them to its file in one go.
-        let added = all(news.iter().map(|&(delivery, parking, _)| {
+        let added = join_all(news.iter().map(|&(delivery, parking, _)| {
             let add = Command::new("XADD")
                 .key(self.partition.key(DEAD_LETTERS))
                 .arg("*");

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::base::config::Reader;
 use shared::base::shutdown::Shutdown;
 use shared::base::telemetry::{self, LogFormat};
 use shared::redis::{Command, Entry};
 use shared::service::process::Process;
 use shared::service::settings::{Defaults, ServiceSettings};
-use shared::store::all;
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, Dead};
 use stack::wait::wait_until;
@@ -236,7 +236,7 @@ fn common() -> ServiceSettings {
 pub(crate) async fn flood(stores: &Stores, count: usize) -> Vec<String> {
     let mut ids = Vec::with_capacity(count);
     while ids.len() < count {
-        let added = all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
+        let added = join_all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
             let add = Command::new("XADD")
                 .key(STREAM)
                 .arg("*")

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::redis::{Code, Command, Redis, RedisError, STUCK_AFTER};
-use shared::store::all;
 use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::wait_until;
@@ -35,7 +35,7 @@ async fn busy(redis: &Redis, time: Duration) -> usize {
         }
         answered
     });
-    all(askers).await.into_iter().sum()
+    join_all(askers).await.into_iter().sum()
 }
 
 #[tokio::test]

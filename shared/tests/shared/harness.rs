@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::base::health::{Check, Progress, Readiness, STALLED_AFTER};
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
@@ -199,7 +200,7 @@ impl Stores {
         let (mut quantities, mut ids) = (quantities.into_iter().peekable(), Vec::new());
         // Not all at once: a busy machine has an answer to each in time.
         while quantities.peek().is_some() {
-            let added = all(quantities.by_ref().take(500).map(|quantity| {
+            let added = join_all(quantities.by_ref().take(500).map(|quantity| {
                 let fields = order(quantity).encode();
                 let words = fields
                     .into_iter()

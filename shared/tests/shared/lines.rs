@@ -1,7 +1,7 @@
 //! Lines of the own store, read together.
 
+use futures_util::future::join_all;
 use shared::redis::{Code, Command};
-use shared::store::all;
 use shared::store::function::IDENTITY;
 
 use crate::harness::{Stores, partition};
@@ -41,7 +41,7 @@ async fn lines_that_are_asked_for_at_the_same_moment_are_read_together() {
         .await;
     }
     let own = stores.own_store();
-    let lines = all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
+    let lines = join_all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
     for (place, line) in lines.into_iter().enumerate() {
         assert_eq!(line.unwrap(), Some(place.to_string()));
     }

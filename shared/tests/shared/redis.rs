@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
-use shared::store::all;
 use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::{wait_for, wait_until};
@@ -249,7 +249,7 @@ async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
             assert_eq!(get.int().unwrap(), number);
         }
     });
-    all(echoes).await;
+    join_all(echoes).await;
 }
 
 /// Makes the server answer with this error code.

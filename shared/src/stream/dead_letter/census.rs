@@ -6,6 +6,7 @@ use super::{DEAD_LETTERS, DeadLetters, letter};
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
 use crate::redis::{Code, Command, RedisError, Reply};
+use crate::store::Store;
 use crate::store::partition::Partition;
 use crate::store::{Store, all};
 use crate::stream::group::Pace;
@@ -70,7 +71,7 @@ impl Dead {
                 oldest_for: Duration::from_millis(oldest_for),
             })
         });
-        let found = all(looks)
+        let found = join_all(looks)
             .await
             .into_iter()
             .collect::<Result<Vec<Self>, RedisError>>()?;
