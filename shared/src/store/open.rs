@@ -52,13 +52,13 @@ pub enum OpenError {
     OtherPartitions {
         /// How the store was made.
         made: String,
-        /// What this process was told.
+        /// What this process was reported.
         wanted: String,
     },
     /// The other service owns this store. Only a person can change that.
     #[error(
         "this store belongs to {owner}, not to {service}: give each service a store of its own \
-         with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL, which may be two databases of one server"
+         (the settings that end in _REDIS_URL), which may be two databases of one server"
     )]
     OtherService {
         /// The service that owns it.
@@ -100,9 +100,9 @@ pub enum OpenError {
     Unfit(String),
 }
 
-/// What was said of a store before, so that no further attempt says it again.
+/// What the log says once about a store, however often opening it is tried.
 #[derive(Default)]
-struct Told {
+struct Reported {
     keeps_nothing: bool,
     migrates: bool,
 }
@@ -118,9 +118,9 @@ impl Store {
     /// the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         loop {
-            let error = match self.try_open(witness, &mut told).await {
+            let error = match self.try_open(witness, &mut reported).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_final() => return Err(error),
                 Err(error) => error.to_string(),
@@ -135,38 +135,38 @@ impl Store {
         }
     }
 
-    async fn try_open(&self, witness: &Witness, told: &mut Told) -> Result<(), OpenError> {
+    async fn try_open(&self, witness: &Witness, reported: &mut Reported) -> Result<(), OpenError> {
         for partition in self.partitions().all() {
             let keeping = self.check_server(partition).await?;
-            if keeping == Keeping::Nothing && !replace(&mut told.keeps_nothing, true) {
+            if keeping == Keeping::Nothing && !replace(&mut reported.keeps_nothing, true) {
                 tracing::warn!(
                     "the store keeps no append-only file: a restart of Redis loses accepted orders"
                 );
             }
         }
-        let standings = self.claimable(witness).await?;
+        let states = self.claimable(witness).await?;
         for partition in self.partitions().all() {
             self.load_functions(partition).await.map_err(never_loads)?;
         }
-        if standings
+        if states
             .iter()
-            .any(|(_, standing)| matches!(standing, Standing::Missing))
+            .any(|(_, state)| matches!(state, PartitionState::Missing))
         {
             self.ensure_identity(witness).await?;
         }
         for partition in self.partitions().all() {
-            self.migrate(partition, told).await?;
+            self.migrate(partition, reported).await?;
         }
         Ok(self.confirm_identity().await?)
     }
 
     /// Makes sure, without a change, that this store is as this build leaves it.
     pub async fn verify(&self) -> Result<(), OpenError> {
-        for (_, standing) in self.standings().await? {
-            match standing {
-                Standing::Current => {}
-                Standing::Missing => return Err(OpenError::NoIdentity),
-                Standing::Older(_) => return Err(OpenError::OlderLayout),
+        for (_, state) in self.states().await? {
+            match state {
+                PartitionState::Current => {}
+                PartitionState::Missing => return Err(OpenError::NoIdentity),
+                PartitionState::Older(_) => return Err(OpenError::OlderLayout),
             }
         }
         Ok(())
@@ -180,13 +180,16 @@ impl Store {
     /// How each partition stands, where nothing forbids this service to take it. The other service
     /// keeps the stream that this one reads, so a store without a name that has this stream is the
     /// other's.
-    async fn claimable(&self, witness: &Witness) -> Result<Vec<(Partition, Standing)>, OpenError> {
-        let standings = self.standings().await?;
-        for (partition, standing) in &standings {
-            let nameless = match standing {
-                Standing::Missing => true,
-                Standing::Older(identity) => !identity.names_service(),
-                Standing::Current => false,
+    async fn claimable(
+        &self,
+        witness: &Witness,
+    ) -> Result<Vec<(Partition, PartitionState)>, OpenError> {
+        let states = self.states().await?;
+        for (partition, state) in &states {
+            let nameless = match state {
+                PartitionState::Missing => true,
+                PartitionState::Older(identity) => !identity.names_service(),
+                PartitionState::Current => false,
             };
             if !nameless {
                 continue;
@@ -207,7 +210,7 @@ impl Store {
                 });
             }
         }
-        Ok(standings)
+        Ok(states)
     }
 
     /// Gives an empty store its identity, whatever was lost before. With the data went all memory

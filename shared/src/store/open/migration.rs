@@ -19,17 +19,17 @@ impl Store {
     pub(super) async fn migrate(
         &self,
         partition: Partition,
-        told: &mut Told,
+        reported: &mut Reported,
     ) -> Result<(), OpenError> {
         let layout = self.layout();
         // One round for each step, and one for a store that only lacks the name of the service.
         for _ in 0..=layout.steps.len() {
-            let Standing::Older(identity) = self.standing(partition).await? else {
+            let PartitionState::Older(identity) = self.state(partition).await? else {
                 return Ok(());
             };
             let from = identity.version();
             let to = (from + 1).min(layout.version());
-            if !replace(&mut told.migrates, true) {
+            if !replace(&mut reported.migrates, true) {
                 tracing::info!(from, to, "migrating the store");
             }
             if let Some(step) = layout.steps.get(from as usize) {
@@ -42,7 +42,7 @@ impl Store {
             // Where another process was faster, its identity is read in the next round.
             self.call(partition, &call).await?;
         }
-        if matches!(self.standing(partition).await?, Standing::Current) {
+        if matches!(self.state(partition).await?, PartitionState::Current) {
             return Ok(());
         }
         let reason = "the layout of the store changes while it is migrated";
