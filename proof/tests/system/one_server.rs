@@ -102,7 +102,7 @@ async fn one_database_for_both_services_ends_the_second_one() {
     let payments = inventory.replace("127.0.0.1", "localhost");
     let said = ending("serve", &inventory, &payments).await;
     let expected = "this store belongs to inventory, not to payments: give each service a store of \
-                    its own with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL";
+                    its own (the settings that end in _REDIS_URL)";
     assert!(said.contains(expected), "{said}");
     assert_eq!(shop.readiness("inventory serve").await, 200);
     drop(first);

@@ -52,7 +52,7 @@ pub enum OpenError {
     OtherPartitions {
         /// How the store was made.
         made: String,
-        /// What this process was reported.
+        /// What the settings of this process say.
         wanted: String,
     },
     /// The other service owns this store. Only a person can change that.
