@@ -4,12 +4,12 @@
 //! once, however many clients it has, and hands a change to those who wait for it. Nothing depends
 //! on it: a client that missed something is told so (`reset`) and reads again.
 
+mod catch_up;
 mod notice;
 mod position;
 mod tail;
 mod watches;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,22 +23,14 @@ use crate::contract::id::Partition;
 pub use crate::live::notice::{Change, Notice, Show, Signal};
 pub use crate::live::position::{FeedPosition, Mark};
 use crate::live::position::{History, parse_changes};
-pub use crate::live::tail::Tail;
 use crate::live::tail::confirm_wait;
+pub use crate::live::tail::{FEED_BLOCK, Tail};
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// The stream of changes, before any partition tag.
-pub const CHANGES: &str = "changes";
-/// Longest wait of one read for the next change. A stop waits for the read.
-pub const FEED_BLOCK: Duration = Duration::from_secs(1);
-/// Entries that one read takes at most; each tells up to 16 changes (`announce` in `prelude.lua`).
-const ENTRIES: u16 = 32;
-/// Changes that are repeated at once for a client that was cut off.
-const PAGE: usize = 100;
 /// Pause after a read that took fewer: under load it fills the next one, and the store is asked less
 /// often than things change.
 const PACE: Duration = Duration::from_millis(10);
@@ -53,9 +45,6 @@ const OUTAGE: Backoff = Backoff {
     first: Duration::from_millis(50),
     max: Duration::from_secs(1),
 };
-
-/// The last change that somebody has seen, in each partition.
-pub type FeedPositions = BTreeMap<Partition, FeedPosition>;
 
 /// The changes of one store, handed to those who wait for them. Cheap to clone.
 #[derive(Clone)]
@@ -199,50 +188,19 @@ impl<S: Show> Feed<S> {
         }
     }
 
-    /// Where in each partition a client goes on that stopped at `mark`; `None` where it cannot be told
-    /// any more what it has missed.
+    /// Where in each partition a client goes on that stopped at `mark`. `None` where the store no longer
+    /// has all changes since then.
     pub async fn positions_after(&self, mark: Mark) -> Result<Option<FeedPositions>, RedisError> {
-        let mut positions = FeedPositions::new();
-        for partition in self.0.store.partitions().all() {
-            let after = mark.within(partition);
-            let history = History::read(&self.0.store, partition).await?;
-            // A position beyond the end is one in another life of the store. Only its own partition
-            // can tell: in the others nothing may have changed for long.
-            let lost = partition == mark.partition && after > history.end();
-            let after = after.min(history.end());
-            if lost || !history.is_complete_since(after) {
-                return Ok(None);
-            }
-            positions.insert(partition, after);
-        }
-        Ok(Some(positions))
+        catch_up::positions_after(&self.0.store, mark).await
     }
 
-    /// The next changes after `positions`, which move on, and how many there were; not all of them can be
-    /// shown. Those of all partitions come in the order of time.
+    /// The next changes after `positions`, which move on, and how many there were. Some of them cannot
+    /// be shown. Changes of all partitions come in the order of time.
     pub async fn next_page(
         &self,
         positions: &mut FeedPositions,
     ) -> Result<(Vec<Notice>, usize), RedisError> {
-        let mut changes = Vec::new();
-        for (&partition, after) in &*positions {
-            let range = Command::new("XRANGE").key(partition.key(CHANGES));
-            let range = range
-                .arg(after.range_start())
-                .arg("+")
-                .arg("COUNT")
-                .arg(i64::from(ENTRIES));
-            let entries = self.0.store.run(range).await?.entries()?;
-            let told = entries
-                .iter()
-                .flat_map(|entry| parse_changes(partition, entry));
-            changes.extend(told.filter(|change| change.mark.position > *after));
-        }
-        changes.sort_by_key(|change| (change.mark.position, change.mark.partition));
-        changes.truncate(PAGE);
-        for Change { mark, .. } in &changes {
-            positions.insert(mark.partition, mark.position);
-        }
+        let changes = catch_up::next_changes(&self.0.store, positions).await?;
         let count = changes.len();
         Ok((self.notices(changes).await?, count))
     }

@@ -48,6 +48,7 @@ pub use crate::redis::command::{Arg, Command};
 pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
 pub use crate::redis::error::{Code, RedisError};
 pub use crate::redis::replica_gate::ReplicaAcks;
+pub(crate) use crate::redis::reply::info_field;
 pub use crate::redis::reply::{Reply, UnexpectedReply};
 pub use crate::redis::url::RedisUrl;
 pub(crate) use crate::redis::url::is_same_store;

@@ -265,10 +265,3 @@ async fn read_lines(
 pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output> {
     futures_util::future::join_all(commands).await
 }
-
-/// The value of a field of `INFO`.
-pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
-}

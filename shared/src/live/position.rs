@@ -31,6 +31,17 @@ pub struct FeedPosition {
 
 const LAST: u16 = u16::MAX;
 
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it is told, and in which partition.
+    pub mark: Mark,
+    /// What happened, such as `order.paid`.
+    pub kind: String,
+    /// The id of what changed.
+    pub id: String,
+}
+
 /// How far the stream of changes goes back and on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
@@ -45,6 +56,9 @@ pub(super) struct History {
 /// The clocks of partitions may differ. A client of several is given the last moment once more, so
 /// that it misses nothing.
 const OVERLAP_MS: u64 = 5_000;
+
+/// The stream of changes, before any partition tag.
+pub const CHANGES: &str = "changes";
 
 impl Mark {
     /// The position in `partition` after which a client that has seen this mark goes on.

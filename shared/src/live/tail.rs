@@ -1,6 +1,6 @@
 //! Waits until something changes, for one that would have to ask again and again otherwise.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::id::Partition;
@@ -10,6 +10,9 @@ use crate::redis::RedisUrl;
 use crate::redis::{Command, Redis, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
+
+/// Longest wait of one read for the next change. A stop waits for the read.
+pub const FEED_BLOCK: Duration = Duration::from_secs(1);
 
 /// The end of the stream of changes of one partition.
 pub struct Tail {

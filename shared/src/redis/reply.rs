@@ -219,3 +219,10 @@ impl TryFrom<Frame> for Reply {
         }
     }
 }
+
+/// The value of a field of `INFO`.
+pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
+}

@@ -27,6 +27,12 @@ use tokio::task::JoinSet;
 
 use crate::script::{Script, order};
 
+mod look;
+mod running;
+
+pub(crate) use look::{calls, entries, field};
+pub(crate) use running::Running;
+
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// Longer than any test runs.
@@ -58,13 +64,6 @@ pub(crate) struct Stores {
     /// When consumers count as stalled.
     pub(crate) stalled_after: Duration,
     _dir: TempDir,
-}
-
-/// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
-pub(crate) struct Running {
-    shutdown: Shutdown,
-    readiness: Readiness,
-    task: JoinSet<()>,
 }
 
 impl Stores {
@@ -283,20 +282,6 @@ impl Stores {
     }
 }
 
-impl Running {
-    /// Why it is not ready; nothing if it is.
-    pub(crate) async fn failure(&self) -> String {
-        self.readiness.failures().await.join("; ")
-    }
-
-    /// Tells it to stop, and waits until it has.
-    pub(crate) async fn stop(mut self) {
-        self.shutdown.cancel();
-        let ended = tokio::time::timeout(LIMIT, self.task.join_next()).await;
-        ended.unwrap().unwrap().unwrap();
-    }
-}
-
 /// The partition of a store that has no partitions.
 pub(crate) fn partition() -> Partition {
     Partitions::NONE.all().next().unwrap()
@@ -312,31 +297,4 @@ pub(crate) fn membership(consumer: &str) -> Membership {
 
 pub(crate) fn url(server: &RedisServer, user: User) -> RedisUrl {
     server.url(user).parse().unwrap()
-}
-
-/// All entries of a stream.
-pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
-    let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
-    redis.run(range).await.unwrap().entries().unwrap()
-}
-
-/// How often a store was asked this.
-pub(crate) async fn calls(store: &Redis, command: &str) -> u64 {
-    let info = store
-        .run(Command::new("INFO").arg("commandstats"))
-        .await
-        .unwrap();
-    let (info, name) = (info.text().unwrap(), format!("cmdstat_{command}:calls="));
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name.as_str()));
-    line.and_then(|line| line.split(',').next()?.parse().ok())
-        .unwrap_or(0)
-}
-
-/// A field of an entry, as text.
-pub(crate) fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
-    let fields = entry.fields.as_ref().unwrap();
-    let found = fields.iter().find(|(field, _)| field == name);
-    found.map_or("", |(_, value)| std::str::from_utf8(value).unwrap())
 }

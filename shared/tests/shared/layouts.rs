@@ -1,4 +1,4 @@
-//! Whose store it is, and in which layout: what is migrated, and what is refused for good.
+//! In which layout a store is: what is migrated, and what is refused.
 
 use shared::base::health::{Opened, Readiness};
 use shared::base::shutdown::Shutdown;
@@ -17,7 +17,7 @@ use stack::wait::wait_until;
 use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, partition, url};
 use crate::opening::witness;
 
-const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
+pub(crate) const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
 const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer', answer)";
 /// What the steps of these tests count in: keys that the user of the service may write.
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
@@ -48,16 +48,16 @@ async fn count(own: &Store, step: &'static str) -> Result<(), RedisError> {
         .map(drop)
 }
 
-fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
+pub(crate) fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     Store::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
 }
 
-async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
+pub(crate) async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
     store.open(&witness(stores), &Shutdown::new()).await
 }
 
-async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
+pub(crate) async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
     let reply = stores
         .operator
         .run(Command::new(name).args(words.iter().copied()))
@@ -71,7 +71,7 @@ async fn taken(stores: &Stores) -> [bool; 2] {
     [taken(STEPS[0]).await, taken(STEPS[1]).await]
 }
 
-async fn answer(store: &Store) -> Result<i64, RedisError> {
+pub(crate) async fn answer(store: &Store) -> Result<i64, RedisError> {
     store
         .call(partition(), &Call::new("answer"))
         .await

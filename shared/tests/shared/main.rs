@@ -10,6 +10,7 @@ mod relay;
 mod script;
 
 mod documents;
+mod foreign_stores;
 mod half_closed;
 mod half_open;
 mod layouts;
