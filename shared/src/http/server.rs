@@ -24,6 +24,7 @@ mod drain;
 mod malformed;
 mod pace;
 mod places;
+mod terms;
 mod wire;
 
 #[cfg(test)]

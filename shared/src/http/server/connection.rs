@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::MAX_HEAD_BYTES;
-use super::wire::{Terms, Wire};
+use super::terms::Terms;
+use super::wire::Wire;
 use crate::base::shutdown::Shutdown;
 use crate::http::peer::{Peer, Stage};
 use crate::http::request::Gate;

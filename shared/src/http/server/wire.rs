@@ -15,10 +15,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::pace::{Pace, WRITE_TIMEOUT};
+use super::terms::{Terms, Wait};
 use super::{drain, malformed};
-use crate::http::admission::{Admission, EXCESS_TIMEOUT};
 use crate::http::peer::{Peer, Stage};
-use crate::http::public_url::PublicUrl;
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].
@@ -34,20 +33,6 @@ pub(in crate::http) const KEPT_HEAD: usize = 4 * 1024;
 /// Pause between two looks whether all permits are taken, for a client that takes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What holds for every connection of a process.
-#[derive(Debug)]
-pub(super) struct Terms {
-    /// How long a head may take, once its first byte has arrived.
-    pub(super) head: Duration,
-    /// How long the next request may take to begin.
-    pub(super) idle: Duration,
-    /// The permits for requests. While none is free a client may stop taking an answer for no longer
-    /// than a head may take.
-    pub(super) admission: Admission,
-    /// Where clients see the service.
-    pub(super) public_url: Option<PublicUrl>,
-}
-
 /// One connection, as the HTTP library sees it.
 pub(super) struct Wire {
     stream: TcpStream,
@@ -60,35 +45,6 @@ pub(super) struct Wire {
     pace: Pace,
     /// The beginning of the last head. The memory is used again for the next one.
     head: Vec<u8>,
-}
-
-#[derive(Clone, Copy)]
-enum Wait {
-    Head,
-    Idle,
-    Write,
-    Excess,
-}
-
-impl Terms {
-    /// How long a wait may be as things are now.
-    fn of(&self, wait: Wait) -> Duration {
-        match wait {
-            Wait::Idle => self.idle,
-            Wait::Head => self.head,
-            Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
-            Wait::Write => WRITE_TIMEOUT,
-            Wait::Excess => EXCESS_TIMEOUT,
-        }
-    }
-
-    /// The soonest that a wait may be too long, whatever happens meanwhile.
-    fn soonest(&self, wait: Wait) -> Duration {
-        match wait {
-            Wait::Write => WRITE_TIMEOUT.min(self.head),
-            wait => self.of(wait),
-        }
-    }
 }
 
 impl Wire {
