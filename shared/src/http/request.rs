@@ -94,7 +94,7 @@ impl Gate {
         let refusal = quota.as_ref().and_then(Quota::refusal);
         let answer = match refusal.or_else(|| {
             target
-                .beyond_places(peer)
+                .beyond_limit(peer)
                 .or_else(|| target.beyond_share(peer))
         }) {
             Some(refusal) => {
@@ -188,7 +188,7 @@ impl Target<'_> {
     }
 
     /// The refusal of what is no probe on a connection that may only ask probes.
-    fn beyond_places(&self, peer: &Peer) -> Option<Problem> {
+    fn beyond_limit(&self, peer: &Peer) -> Option<Problem> {
         (peer.only_probes && !self.is_probe()).then(|| {
             let detail = "this process, or your address, has as many connections with requests under \
                 way as it may have; beyond them only /livez, /readyz and /version are answered";

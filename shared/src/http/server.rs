@@ -20,17 +20,17 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 mod connection;
+mod connection_limit;
 mod drain;
 mod malformed;
 mod pace;
-mod places;
 mod terms;
 mod wire;
 
 #[cfg(test)]
 pub(super) use wire::{KEPT_HEAD, MAX_PIECE};
 
-pub(crate) use places::PROBE_PLACES;
+pub(crate) use connection_limit::PROBE_CONNECTIONS;
 
 use crate::base::health::Readiness;
 use crate::base::shutdown::{DRAIN_LIMIT, Shutdown};
@@ -40,7 +40,7 @@ use crate::http::problem::{self, Kind, NOT_FOUND, NOT_READY, Problem, RETRY_AFTE
 use crate::http::request::Gate;
 use crate::http::routes::Routes;
 use crate::http::server::connection::Attendant;
-use crate::http::server::places::Places;
+use crate::http::server::connection_limit::ConnectionLimit;
 use crate::http::settings::HttpSettings;
 
 /// Bytes of a request head.
@@ -101,7 +101,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let gate = Gate::new(routes, &settings);
-    let places = Arc::new(Places::new(&settings));
+    let limit = Arc::new(ConnectionLimit::new(&settings));
     let (connections, _) = watch::channel(());
     let mut end = pin!(async {
         shutdown.cancelled().await;
@@ -110,19 +110,19 @@ pub async fn serve(
     let attendant = Arc::new(Attendant::new(gate, &settings, shutdown.clone()));
     tracing::info!(%address, "listening");
     while let Some((stream, remote)) = accept(&listener, &mut end).await {
-        // Without a place it is closed.
-        let Some((peer, place)) = places.enter(address, remote) else {
+        // Without a permit it is closed.
+        let Some((peer, permit)) = limit.enter(address, remote) else {
             continue;
         };
-        let id = place.id();
+        let id = permit.id();
         let connection = attendant
             .clone()
             .attend(stream, peer, connections.subscribe());
         let task = tokio::spawn(async move {
             connection.await;
-            drop(place);
+            drop(permit);
         });
-        places.serve(id, &task.abort_handle());
+        limit.serve(id, &task.abort_handle());
     }
     drop(listener);
     connections.send_replace(());

@@ -1,4 +1,4 @@
-//! A number of places, and who has them.
+//! A number of permits, and who has them.
 //!
 //! Connections stand in the order in which they began to wait, as far as that was seen. Requests do
 //! not move them. A search for the longest wait sees what has changed, and moves what it passes. So a
@@ -19,11 +19,11 @@ const LOOKS: usize = 2;
 /// milliseconds: searches in vain are the only ones that cost more each time.
 const SEARCH_PAUSE_MS: u64 = 20;
 
-/// Places, and the connections that have them.
+/// Permits, and the connections that have them.
 #[derive(Debug)]
 pub(super) struct Room {
     limit: usize,
-    /// Most places of one address.
+    /// Most permits of one address.
     share: usize,
     /// Most answers that clients of one address may not take.
     untaken: usize,
@@ -33,7 +33,7 @@ pub(super) struct Room {
     addresses: HashMap<IpAddr, Line>,
 }
 
-/// A connection that has a place.
+/// A connection that has a permit.
 #[derive(Debug)]
 pub(super) struct Guest {
     peer: Arc<Peer>,
@@ -65,8 +65,8 @@ impl Room {
         }
     }
 
-    /// Makes sure that there is a place for another connection of this address. Answers how many were
-    /// closed for that; `None` where there is no place.
+    /// Makes sure that there is a permit for another connection of this address. Answers how many were
+    /// closed for that; `None` where there is no permit.
     pub(super) fn make_room(&mut self, network: IpAddr, now: u64) -> Option<u64> {
         let own = self
             .addresses
@@ -89,7 +89,7 @@ impl Room {
         shared.unwrap_or_else(|| Arc::new(Untaken::new(self.untaken)))
     }
 
-    /// Takes a place.
+    /// Takes a permit.
     pub(super) fn enter(&mut self, id: u64, network: IpAddr, since: u64, peer: Arc<Peer>) {
         self.guests.insert(
             id,
@@ -109,7 +109,7 @@ impl Room {
         guest.map(|guest| guest.task = Some(task.clone())).is_some()
     }
 
-    /// Gives a place back, and answers who had it.
+    /// Gives a permit back, and answers who had it.
     pub(super) fn leave(&mut self, id: u64) -> Option<Guest> {
         let guest = self.guests.remove(&id)?;
         let Guest { network, since, .. } = guest;
