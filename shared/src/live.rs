@@ -266,7 +266,7 @@ impl<S: Show> Feed<S> {
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
             let data = match data {
-                // A damaged product or order must not hold up the others.
+                // A damaged record must not hold up the others.
                 Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
                     tracing::error!(%error, id = change.id, "cannot show what changed");
                     continue;

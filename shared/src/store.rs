@@ -201,7 +201,7 @@ impl Store {
     /// Whether the clock of the store agrees with that of this process, to within [`MAX_SKEW`].
     pub async fn agrees_on_time(&self, partition: Partition) -> Result<bool, RedisError> {
         let now = self.now(partition).await?;
-        let here = OrderId::mint().minted_at().unwrap_or(now);
+        let here = clock().unwrap_or(now);
         Ok(now <= here.later_by(MAX_SKEW) && here <= now.later_by(MAX_SKEW))
     }
 

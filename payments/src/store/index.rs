@@ -147,7 +147,10 @@ fn positions(
 ) -> impl Iterator<Item = Result<Position, RedisError>> + '_ {
     member.split(' ').map(move |text| {
         let id = text.parse();
-        let id = id.map_err(|error| RedisError::malformed(text, error))?;
+        let why = |error: InvalidId| {
+            RedisError::malformed("the index of orders", format!("{text}: {error}"))
+        };
+        let id = id.map_err(why)?;
         Ok(Position { placed_ms, id })
     })
 }

@@ -35,11 +35,7 @@ macro_rules! id {
 
             /// The time inside the id, if it is a UUIDv7.
             pub fn minted_at(&self) -> Option<Timestamp> {
-                if self.0.get_version_num() != 7 {
-                    return None;
-                }
-                let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
-                Some(Timestamp::from_millis(seconds * 1_000 + u64::from(nanoseconds) / 1_000_000))
+                time_in(&self.0)
             }
 
             fn tail(&self) -> u32 {
