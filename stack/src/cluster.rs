@@ -80,7 +80,7 @@ impl Cluster {
             server.overrides.settings.extend(settings(bus_port));
             starts.push(Node::start(server, &options.dir, &secrets, port));
         }
-        let nodes = join_all(starts.into_iter())
+        let nodes = join_all(starts)
             .await
             .into_iter()
             .collect::<Result<Vec<_>>>()?;

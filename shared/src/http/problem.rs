@@ -186,12 +186,12 @@ impl Problem {
 
 impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
+        // The log of the store says why, once and not for each request.
+        if error.did_nothing() {
+            return Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
+                .retry_after(RETRY_AFTER);
+        }
         match error {
-            // The log of the store says why, once and not for each request.
-            error if error.did_nothing() => {
-                Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
-                    .retry_after(RETRY_AFTER)
-            }
             RedisError::Unavailable { message, .. } => {
                 tracing::debug!(reason = message, "the store is not available");
                 Self::new(

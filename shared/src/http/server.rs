@@ -196,9 +196,9 @@ async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Proble
 }
 
 #[handler]
-fn problem_page(uri: &Uri, kinds: Data<&Kinds>) -> Result<Response, Problem> {
+fn problem_page(uri: &Uri, Data(kinds): Data<&Kinds>) -> Result<Response, Problem> {
     let slug = uri.path().rsplit('/').next().unwrap_or_default();
-    let page = problem::page(&kinds.0.0, slug)
+    let page = problem::page(&kinds.0, slug)
         .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))?;
     let policy = html::still(&page);
     let mut response = Html(page).into_response();
