@@ -1,6 +1,6 @@
 //! Every key of the inventory store.
 
-use shared::contract::id::{Partition, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::time::Timestamp;
 use shared::live::CHANGES;
 use shared::store::partition::Partition;

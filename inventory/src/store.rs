@@ -59,7 +59,7 @@ impl ProductStore {
         let files = files.map(|file| COMMON.concat() + file);
         let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
         Self {
-            own: Store::new(redis, library, partitions),
+            own: Store::new(redis, migration::LAYOUT, &files, partitions),
         }
     }
 
@@ -70,7 +70,7 @@ impl ProductStore {
         claim: Option<&Claim>,
     ) -> Result<Once<Product>, RedisError> {
         let id = match claim {
-            Some(claim) => self.own.partitions().mint_product(claim.key().seed()),
+            Some(claim) => self.own.partitions().mint_in(claim.key().seed()),
             None => ProductId::mint(),
         };
         let partition = self.own.partitions().of_product(id);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
-use shared::redis::RedisError;
+use shared::redis::{Code, RedisError};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{ApplyOutcome, Decision};

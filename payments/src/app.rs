@@ -79,7 +79,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
     let trimmer = Trimmer::new(
         store.own.clone(),
-        config.common.stream_retention,
+        config.stores.stream_retention,
         REPLAY_WINDOW,
     );
     let trimmer = Arc::new(trimmer);

@@ -173,7 +173,7 @@ impl<S: Show> FinalityWait<S> {
         let Some(entry) = completed_entry(order) else {
             return false;
         };
-        let partition = wait.store.own.partitions().of_order(order.id);
+        let partition = wait.store.own.partitions().of(order.id);
         let look = async {
             self.stock_acks
                 .is_acknowledged_lately(partition, entry)
@@ -186,7 +186,7 @@ impl<S: Show> FinalityWait<S> {
     /// Asks inventory about an order whose event it has acknowledged. All requests that wait for the same
     /// order share one question and its answer.
     async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
-        let partition = wait.store.own.partitions().of_order(order.id);
+        let partition = wait.store.own.partitions().of(order.id);
         let ask = async {
             match wait
                 .inventory

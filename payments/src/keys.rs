@@ -1,6 +1,6 @@
 //! Every key of the payments store.
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::live::CHANGES;
 use shared::store::partition::Partition;
 

@@ -18,6 +18,7 @@ use shared::contract::id::Partition;
 use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::redis::RedisError;
 use shared::store::Store;
+use shared::store::partition::Partition;
 use shared::stream::entry_state::{EntryState, GroupState};
 use tokio::sync::Notify;
 

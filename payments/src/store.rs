@@ -82,7 +82,7 @@ impl OrderStore {
         claim: Option<&Claim>,
     ) -> Result<Once<Order>, RedisError> {
         let id = match claim {
-            Some(claim) => self.own.partitions().mint_order(claim.key().seed()),
+            Some(claim) => self.own.partitions().mint_in(claim.key().seed()),
             None => OrderId::mint(),
         };
         let partition = self.own.partitions().of_order(id);
@@ -102,7 +102,7 @@ impl OrderStore {
 
     /// Finds what a claim placed before, without placing anything.
     pub async fn find_placement(&self, claim: &Claim) -> Result<Option<Once<Order>>, RedisError> {
-        let partition = self.own.partitions().of(claim.key().seed());
+        let partition = self.own.partitions().of_hash(claim.key().seed());
         match claim.find(&self.own, partition).await? {
             Some(Once::Before(id)) => self.placed_before(&id).await.map(Once::Before).map(Some),
             Some(_) => Ok(Some(Once::KeyReused)),

@@ -7,10 +7,9 @@ use shared::base::backoff::Backoff;
 use shared::base::health::Progress;
 use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::contract::event::{RefundOrder, RefundReason};
-use shared::contract::id::Partition;
 use shared::live::Tail;
-use shared::redis::RedisError;
-use shared::redis::RedisUrl;
+use shared::redis::{RedisError, RedisUrl};
+use shared::store::partition::Partition;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{Completion, Refund};

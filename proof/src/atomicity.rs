@@ -8,7 +8,7 @@ use odd::{NUMBERS, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use shared::contract::id::Partition;
+use futures_util::future::join_all;
 use shared::redis::{Command, RedisError, Reply};
 use shared::store::Store;
 use shared::store::function::IDENTITY;

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::time::Instant;
 
 pub use fastrand::Rng;
-use shared::contract::id::Partition;
+use futures_util::future::join_all;
 use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::store::Store;
 use shared::store::function::IDENTITY;

@@ -6,7 +6,6 @@ pub mod condition;
 pub mod function;
 pub(crate) mod incarnation;
 pub mod index;
-pub mod layout;
 pub mod libraries;
 pub mod open;
 pub mod scatter;
@@ -14,6 +13,7 @@ pub mod sweep;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::contract::id::{OrderId, Partition, Partitions};
@@ -22,7 +22,6 @@ use crate::contract::time::Timestamp;
 use crate::redis::{Command, Redis, RedisError, Reply};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
-use crate::store::layout::Layout;
 use crate::store::partition::{Partition, Partitions};
 
 /// Lines that one command reads at most.
@@ -32,6 +31,7 @@ const LINES: usize = 100;
 #[derive(Clone)]
 pub struct Store {
     redis: Redis,
+    layout: Layout,
     library: Arc<Library>,
     partitions: Partitions,
     lines: Batcher<String, Reply>,
@@ -39,17 +39,45 @@ pub struct Store {
     obstacle: Arc<Mutex<Option<String>>>,
 }
 
+/// Brings one partition of a store from one layout to the next. A step that was broken off is taken
+/// again from its beginning, and two processes may take it at the same time: it leaves the same.
+pub type Step = fn(Store, Partition) -> Taken;
+
+/// The end of a step.
+pub type Taken = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
+
+/// The layout of the stores of one service.
+///
+/// Layout 0 is what builds wrote that named no layout in the identity of a store. Each step leads to
+/// the next one, so the number of steps is the version. Steps are only ever added.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The service whose stores these are.
+    pub service: &'static str,
+    /// The steps from layout 0 to this one.
+    pub steps: &'static [Step],
+}
+
+impl Layout {
+    /// The version that this build reads and writes.
+    pub fn version(self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+}
+
 impl Store {
-    /// The store behind `redis`, changed only through `library`.
-    pub fn new(redis: Redis, library: Library, partitions: Partitions) -> Self {
+    /// The store behind `redis`, in this layout, changed only through the functions in `files`.
+    pub fn new(redis: Redis, layout: Layout, files: &[&str], partitions: Partitions) -> Self {
         let reader = redis.clone();
         let lines = Batcher::new(LINES, move |partition, keys| {
             let redis = reader.clone();
             async move { read_lines(&redis, partition, keys).await }
         });
+        let library = Library::new(layout.service, layout.version(), files);
         let library = Arc::new(library);
         Self {
             redis,
+            layout,
             library,
             partitions,
             lines,
@@ -64,7 +92,7 @@ impl Store {
 
     /// Makes a change that nobody reads, and answers why it is refused.
     pub(crate) async fn try_change(&self, partition: Partition) -> Result<(), String> {
-        self.redis.try_change(partition).await
+        self.redis.try_change(partition.index()).await
     }
 
     /// Why it could not be opened when that was last tried.
@@ -124,7 +152,7 @@ impl Store {
 
     /// The layout of the stores that this build reads and writes.
     pub(crate) fn layout(&self) -> Layout {
-        self.library.layout()
+        self.layout
     }
 
     /// The name of the function library of this build.
@@ -217,7 +245,7 @@ impl Store {
     /// The incarnation of this store: the replication ids of all servers that keep a part of it.
     pub(crate) async fn incarnation(&self) -> Result<String, RedisError> {
         let partitions = self.partitions.all();
-        let ids = all(partitions.map(|partition| self.replication_id(partition))).await;
+        let ids = join_all(partitions.map(|partition| self.replication_id(partition))).await;
         let ids = ids
             .into_iter()
             .collect::<Result<BTreeSet<String>, RedisError>>()?;

@@ -1,11 +1,12 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::contract::id::{Partition, ProductId};
+use futures_util::future::join_all;
+use shared::contract::id::ProductId;
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Order, Range};
 use shared::store::layout::{Layout, Taken};
 use shared::store::partition::Partition;
-use shared::store::{Store, all};
+use shared::store::{Layout, Store, Taken};
 
 use super::{calls, line};
 use crate::keys;

@@ -1,7 +1,7 @@
 //! What the store tells without changing anything.
 
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Direction, Range, Scanned};
 use shared::store::partition::Partition;
@@ -13,7 +13,7 @@ use crate::keys;
 impl ProductStore {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let line = self
             .own
             .read_line(partition, keys::product(partition, id))
@@ -130,7 +130,7 @@ impl ProductStore {
         start: &str,
         count: usize,
     ) -> Result<Vec<Movement>, RedisError> {
-        let key = keys::movements(self.own.partitions().of_product(id), id);
+        let key = keys::movements(self.own.partitions().of(id), id);
         let range = Command::new("XREVRANGE").key(key).arg(end).arg(start);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let entries = self
@@ -143,7 +143,7 @@ impl ProductStore {
 
     /// Whether there is such a product, or its tombstone.
     async fn ever_was(&self, id: ProductId) -> Result<bool, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let exists = Command::new("EXISTS").key(keys::product(partition, id));
         if self.own.run(exists).await?.int()? == 1 {
             return Ok(true);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::contract::id::{OrderId, Partition, ProductId};
+use futures_util::future::join_all;
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
 use shared::store::index::Scanned;

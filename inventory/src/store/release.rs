@@ -51,7 +51,7 @@ impl ProductStore {
         order_id: OrderId,
         minted_at: Timestamp,
     ) -> Result<Option<EntryId>, RedisError> {
-        let key = keys::movements(self.own.partitions().of_product(product_id), product_id);
+        let key = keys::movements(self.own.partitions().of(product_id), product_id);
         let mut from = EntryId::first_of(minted_at.earlier_by(MAX_SKEW).as_millis());
         for _ in 0..LEDGER_PAGES {
             let range = Command::new("XRANGE")

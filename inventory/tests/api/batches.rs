@@ -5,7 +5,7 @@ use inventory::domain::{ApplyOutcome, Decision};
 use proof::invocation::Invocation;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::redis::RedisError;
 
 use crate::atomicity::bench;

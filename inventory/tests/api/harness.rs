@@ -9,7 +9,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::TraceParent;
 use shared::redis::Redis;

@@ -6,8 +6,6 @@ use futures_util::future::join_all;
 use inventory::domain::{Filter, NewProduct, Sort};
 use reqwest::Method;
 use serde_json::json;
-use shared::contract::id::Partitions;
-use shared::store::all;
 use shared::store::index::SCAN_BUDGET;
 use shared::store::partition::Partitions;
 

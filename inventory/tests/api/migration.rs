@@ -3,7 +3,6 @@
 use inventory::domain::{Filter, ProductPatch, Sort};
 use inventory::store::ProductStore;
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::Partitions;
 use shared::contract::id::ProductId;
 use shared::redis::Command;
 use shared::store::condition::Condition;

@@ -68,7 +68,7 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let sold = order(product, 3);
         assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
-        let partition = partitions.of_product(product);
+        let partition = partitions.of(product);
         let bucket = sold.ordered_at.as_millis() / HOUR_MS;
         test.operate("DEL", &partition.key_of("records", bucket))
             .await;

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::str::FromStr;
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::{InvalidId, OrderId};
 use shared::redis::{Command, RedisError};
 use shared::store::index::{Direction, Scanned};
 use shared::store::partition::Partition;

@@ -1,11 +1,11 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::contract::id::{OrderId, Partition};
+use futures_util::future::join_all;
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::store::layout::{Layout, Taken};
 use shared::store::partition::Partition;
-use shared::store::{Store, all};
+use shared::store::{Layout, Store, Taken};
 
 use super::line;
 use crate::keys;

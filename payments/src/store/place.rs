@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
 use shared::store::Store;

@@ -13,7 +13,7 @@ use crate::keys;
 impl OrderStore {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
-        let partition = self.own.partitions().of_order(id);
+        let partition = self.own.partitions().of(id);
         let found = self
             .own
             .read_line(partition, keys::order(partition, id))

@@ -4,7 +4,7 @@ use payments::domain::{Order, PlaceOrder, Quote};
 use proof::order_line;
 use serde_json::json;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::contract::trace::{RequestId, TraceParent};

@@ -7,7 +7,7 @@ use payments::store::OrderStore;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::redis::Redis;
 use shared::store::partition::{Partition, Partitions};
 use stack::credentials::User;

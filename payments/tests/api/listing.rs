@@ -8,7 +8,7 @@ use payments::domain::{Found, OrderFilter, PlaceOrder, Quote};
 use payments::store::{OrderStore, Position};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::{Command, RedisError};
@@ -73,10 +73,7 @@ async fn write(test: &TestStore, calls: &[(u64, Vec<OrderId>)]) {
     for (ms, ids) in calls {
         for partition in partitions.all() {
             let mut together = Vec::new();
-            for id in ids
-                .iter()
-                .filter(|id| partitions.of_order(**id) == partition)
-            {
+            for id in ids.iter().filter(|id| partitions.of(**id) == partition) {
                 let RequestContext {
                     traceparent,
                     request_id,

@@ -8,7 +8,7 @@ use proof::order_line;
 use reqwest::Method;
 use serde_json::Value;
 use shared::contract::event::{RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partitions};
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::{Command, Redis};

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use payments::domain::OrderFilter;
 use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::Command;
@@ -56,7 +56,7 @@ impl OldStore {
 
     /// Lists an order as layout 0 does.
     async fn list(&self, id: OrderId) {
-        let index = self.partitions.of_order(id).key("orders");
+        let index = self.partitions.of(id).key("orders");
         self.ask(Command::new("ZADD").key(index).arg("0").arg(id.to_string()))
             .await;
     }
@@ -69,7 +69,7 @@ impl OldStore {
         } = RequestContext::mint();
         let (product, at) = (ProductId::EXAMPLE, format!("{placed_ms} {placed_ms}"));
         let line = format!("1 1.00 0.20 1.20 {product} {traceparent} {request_id} {at}");
-        let key = self.partitions.of_order(id).key_of("order", id);
+        let key = self.partitions.of(id).key_of("order", id);
         self.ask(Command::new("SET").key(key).arg(line)).await;
         self.list(id).await;
         id

@@ -169,7 +169,7 @@ impl Arena {
             let partition = self
                 .inventory
                 .partitions
-                .of_product(product.parse().unwrap());
+                .of(product.parse::<ProductId>().unwrap());
             let movements = partition.key_of("movements", product);
             assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
         }

@@ -1,7 +1,6 @@
 //! Both stores on one Redis server: two databases work, and one database for both ends at once with
 //! a sentence that says what to do.
 
-use shared::contract::id::Partitions;
 use shared::redis::Redis;
 use shared::store::partition::Partitions;
 use stack::credentials::User;

@@ -4,8 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
-use crate::contract::id::Partition;
-use crate::live::{CHANGES, Change};
 use crate::redis::{Code, Command, Entry, RedisError, Reply};
 use crate::store::Store;
 use crate::store::partition::Partition;

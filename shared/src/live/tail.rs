@@ -3,11 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
-use crate::contract::id::Partition;
-use crate::live::position::History;
-use crate::live::{CHANGES, FEED_BLOCK};
-use crate::redis::RedisUrl;
-use crate::redis::{Command, Redis, RedisError};
+use crate::live::position::{CHANGES, History};
+use crate::redis::{Command, Redis, RedisError, RedisUrl};
 use crate::store::Store;
 use crate::store::partition::Partition;
 

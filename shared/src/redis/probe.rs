@@ -2,14 +2,14 @@
 
 use super::gate::MARK;
 use super::{Code, Command, Redis, RedisError};
-use crate::contract::id::Partition;
 
 impl Redis {
     /// Writes an empty value that nobody reads, and answers why that is refused. A store may be full,
-    /// a replica, or unable to write its files, and be read as well as ever.
-    pub async fn try_change(&self, partition: Partition) -> Result<(), String> {
-        let key = match partition.index() {
-            Some(_) => partition.key(MARK),
+    /// a replica, or unable to write its files, and be read as well as ever. In a cluster, `tag`
+    /// decides which node is asked.
+    pub async fn try_change(&self, tag: Option<u16>) -> Result<(), String> {
+        let key = match tag {
+            Some(tag) => format!("{MARK}:{{{tag}}}"),
             None => format!("{MARK}:probe"),
         };
         let change = self

@@ -6,9 +6,6 @@ use std::str::FromStr;
 use crate::base::config::{Address, Configuration, Reader, Setting};
 use crate::base::telemetry::{LogFilter, LogFormat};
 use crate::http::settings::HttpSettings;
-use crate::redis::RedisUrl;
-use crate::redis::{ReplicaAcks, is_same_store};
-use crate::stream::replay::REPLAY_WINDOW;
 
 pub mod stores;
 
@@ -92,16 +89,6 @@ impl ServiceSettings {
         // reported together.
         let http_addr = reader.read(http_addr);
         let http = HttpSettings::read(reader);
-        let replica_acks = read_acks(reader);
-        let partitions = reader.optional(PARTITIONS);
-        // Shorter, and a replay after a restart would not find what it looks for.
-        let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
-        let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
-        let reclaim_idle = reader.span(
-            RECLAIM_IDLE,
-            Duration::from_secs(1),
-            Duration::from_hours(1),
-        );
         let log_format = reader.read(LOG_FORMAT);
         let log_filter = reader.read(RUST_LOG);
         let worker_threads = reader.number(TOKIO_WORKER_THREADS, 1, MAX_WORKER_THREADS);

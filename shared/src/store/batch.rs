@@ -15,7 +15,6 @@ use futures_util::poll;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::contract::id::Partition;
 use crate::redis::{Code, RedisError};
 use crate::store::partition::Partition;
 

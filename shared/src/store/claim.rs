@@ -17,7 +17,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::base::digest::short_digest;
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError, Reply};
 use crate::store::Store;

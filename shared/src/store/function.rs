@@ -36,7 +36,6 @@ const ABSENT: &str = "absent";
 #[derive(Clone, Debug)]
 pub struct Library {
     name: String,
-    layout: Layout,
     code: String,
     /// The names in the store by those of the files, made once: a call only refers to them.
     functions: BTreeMap<String, Arg>,
@@ -83,7 +82,6 @@ impl Library {
         let code = format!("#!lua name={name}\nlocal BUILD = '{name}'\n{body}");
         Self {
             name,
-            layout,
             code,
             functions,
         }
@@ -92,11 +90,6 @@ impl Library {
     /// The name of the library in a store: the service, and a hash of all code.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The layout of the stores that it is for.
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
     }
 
     /// Loads the library on the node that owns `partition`. One of this name that is there already

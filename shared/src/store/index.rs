@@ -7,7 +7,8 @@
 use std::future::Future;
 use std::ops::Bound;
 
-use crate::contract::id::Partition;
+use futures_util::future::join_all;
+
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;

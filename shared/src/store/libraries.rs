@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::contract::id::Partition;
 use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 use crate::store::function::HASH_DIGITS;

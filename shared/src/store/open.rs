@@ -8,14 +8,12 @@ use uuid::Uuid;
 
 use crate::base::backoff::Backoff;
 use crate::base::shutdown::{Shutdown, sleep_unless};
-use crate::contract::id::Partition;
 use crate::redis::{Code, Command, Redis, RedisError};
-use crate::store::Store;
 use crate::store::function::IDENTITY;
-use crate::store::incarnation;
-use crate::store::open::identity::Standing;
+use crate::store::open::identity::PartitionState;
 use crate::store::open::server::Keeping;
 use crate::store::partition::Partition;
+use crate::store::{Store, incarnation};
 
 mod identity;
 mod migration;

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::store::partition::Partition;
 

@@ -21,7 +21,8 @@ pub(crate) use crate::stream::dead_letter::bounds::Keeper;
 pub use crate::stream::dead_letter::caretaker::Caretaker;
 pub use crate::stream::dead_letter::census::{Dead, list};
 
-use crate::contract::id::Partition;
+use futures_util::future::join_all;
+
 use crate::redis::{Command, Entry, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::event::Event;
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::replay::REPLAY_WINDOW;
 
 /// Trims one stream, time and again.

@@ -7,13 +7,9 @@ use futures_util::future::join_all;
 use shared::base::health::{Check, Progress, Readiness, STALLED_AFTER};
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::{Partition, Partitions};
-use shared::redis::RedisUrl;
-use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
-use shared::store::function::Library;
-use shared::store::layout::Layout;
+use shared::redis::{Command, Entry, Redis, RedisUrl, ReplicaAcks, Reply};
 use shared::store::partition::{Partition, Partitions};
-use shared::store::{Store, all};
+use shared::store::{Layout, Store};
 use shared::stream::consumer::{Consumer, Settings};
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::group::{Membership, Pace};
@@ -124,13 +120,13 @@ impl Stores {
     /// The same, with its keys spread in this way.
     pub(crate) fn own_store_of(&self, partitions: Partitions) -> Store {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
-        Store::new(redis, Library::new(LAYOUT, &[LUA]), partitions)
+        Store::new(redis, LAYOUT, &[LUA], partitions)
     }
 
     /// The store of the stream as its owner sees it.
     pub(crate) fn owner_of_stream(&self) -> Store {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
-        Store::new(redis, Library::new(LAYOUT, &[LUA]), Partitions::NONE)
+        Store::new(redis, LAYOUT, &[LUA], Partitions::NONE)
     }
 
     /// Starts a consumer of that name, which takes nothing over while a test runs.

@@ -2,14 +2,12 @@
 
 use shared::base::health::{Opened, Readiness};
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Code, Command, Redis, RedisError};
 use shared::service::checks;
-use shared::store::Store;
-use shared::store::function::{Call, Library};
-use shared::store::layout::{Layout, Taken};
+use shared::store::function::Call;
 use shared::store::open::OpenError;
 use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store, Taken};
 use shared::stream::loss::accept_loss;
 use stack::credentials::User;
 use stack::wait::wait_until;
@@ -50,7 +48,7 @@ async fn count(own: &Store, step: &'static str) -> Result<(), RedisError> {
 
 pub(crate) fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    Store::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
+    Store::new(redis, layout, &[lua], Partitions::NONE)
 }
 
 pub(crate) async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
@@ -214,62 +212,6 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
 }
 
 #[tokio::test]
-async fn a_store_of_another_service_is_refused_for_good() {
-    let stores = Stores::start().await;
-    let other = store_of(
-        &stores,
-        Layout {
-            service: "other",
-            steps: &[],
-        },
-        LUA,
-    );
-    open(&stores, &store_of(&stores, LAYOUT, LUA))
-        .await
-        .unwrap();
-    let identity = ask(&stores, "GET", &["identity"]).await;
-    let error = open(&stores, &other).await.unwrap_err();
-    assert!(
-        matches!(&error, OpenError::OtherService { owner, .. } if owner == "test"),
-        "{error:?}"
-    );
-    let error = answer(&other).await.unwrap_err();
-    assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
-}
-
-#[tokio::test]
-async fn a_store_of_an_older_build_that_has_the_stream_of_the_other_service_is_the_others() {
-    let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity", "an-old-one"]).await;
-    ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
-    let library = Library::new(LAYOUT, &[LUA]);
-    // A user with all rights, as where nobody was told apart.
-    let store = Store::new(stores.operator.clone(), library, Partitions::NONE);
-    let error = open(&stores, &store).await.unwrap_err();
-    assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one");
-}
-
-#[tokio::test]
-async fn a_database_of_another_program_is_refused_for_good() {
-    let stores = Stores::start().await;
-    let store = stores.own_store();
-    for (name, words) in [
-        ("SET", ["identity", "hello world"].as_slice()),
-        ("SET", &["identity", ""]),
-        ("HSET", &["identity", "a", "b"]),
-        ("RPUSH", &["identity", "a"]),
-    ] {
-        ask(&stores, "DEL", &["identity"]).await;
-        ask(&stores, name, words).await;
-        let error = open(&stores, &store).await.unwrap_err();
-        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
-        assert!(error.is_final());
-    }
-}
-
-#[tokio::test]
 async fn builds_with_other_functions_run_side_by_side() {
     let stores = Stores::start().await;
     let (one, other) = (
@@ -316,7 +258,7 @@ async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migr
     }
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let partitions = Partitions::new(2.try_into().unwrap());
-    let store = Store::new(redis, Library::new(TWO_STEPS, &[LUA]), partitions);
+    let store = Store::new(redis, TWO_STEPS, &[LUA], partitions);
     let shutdown = Shutdown::new();
     let witness = witness(&stores);
     let opened = store.open(&witness, &shutdown);

@@ -6,13 +6,13 @@ use stack::credentials::User;
 use stack::ports;
 use stack::wait::wait_until;
 
-use crate::harness::{LIMIT, Stores, partition, url};
+use crate::harness::{LIMIT, Stores, url};
 
 #[tokio::test]
 async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
     let stores = Stores::start().await;
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
-    assert_eq!(owner.try_change(partition()).await, Ok(()));
+    assert_eq!(owner.try_change(None).await, Ok(()));
     let port = stores.own.port();
     let nowhere = ports::free().unwrap().number().to_string();
     for (refuse, allow, words) in [
@@ -39,11 +39,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
     ] {
         operate(&stores, refuse).await;
         let refused = format!("the store at 127.0.0.1:{port} refuses: {words}");
-        assert_eq!(
-            owner.try_change(partition()).await,
-            Err(refused),
-            "{refuse:?}"
-        );
+        assert_eq!(owner.try_change(None).await, Err(refused), "{refuse:?}");
         let set = Command::new("SET").key("product:1").arg("x");
         let error = owner.run(set).await.unwrap_err();
         assert!(error.did_nothing(), "{error:?}");
@@ -56,7 +52,7 @@ async fn a_store_that_refuses_says_why_and_that_nothing_was_done() {
         );
         operate(&stores, allow).await;
         wait_until("the store", LIMIT, || async {
-            owner.try_change(partition()).await.is_ok()
+            owner.try_change(None).await.is_ok()
         })
         .await
         .unwrap();

@@ -7,7 +7,7 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::redis::RedisError;
+use shared::redis::{Code, RedisError};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;

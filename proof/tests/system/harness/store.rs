@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use shared::contract::event::{Event, RawFields};
-use shared::contract::id::Partitions;
-use shared::redis::RedisUrl;
-use shared::redis::{Command, Entry, Redis, RedisError, Reply};
+use shared::redis::{Command, Entry, Redis, RedisError, RedisUrl, Reply};
 use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::redis::RedisServer;

@@ -6,10 +6,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::base::config::{Address, Reader, Setting};
-use crate::contract::id::Partitions;
 use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
 use crate::store::partition::Partitions;
-use crate::stream::rewind::REWIND;
+use crate::stream::replay::REPLAY_WINDOW;
 
 /// What every process of such a service is told.
 #[derive(Debug)]
@@ -103,8 +102,8 @@ impl StoreSettings {
         let consumer_http_addr = reader.read(consumer_http_addr);
         let replica_acks = read_acks(reader);
         let partitions = reader.optional(PARTITIONS);
-        // Shorter, and a rewind after a restart would not find what it looks for.
-        let stream_retention = reader.span(STREAM_RETENTION, REWIND, 365 * DAY);
+        // Shorter, and a replay after a restart would not find what it looks for.
+        let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
         let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
         let reclaim_idle = reader.span(
             RECLAIM_IDLE,

@@ -5,12 +5,10 @@
 //! and the number of partitions: that is layout 0, and does not name the service.
 
 use super::OpenError;
-use crate::contract::id::{Partition, Partitions};
 use crate::redis::{Code, Command, RedisError};
-use crate::store::Store;
 use crate::store::function::{IDENTITY, belongs};
-use crate::store::layout::Layout;
 use crate::store::partition::{Partition, Partitions};
+use crate::store::{Layout, Store};
 
 /// Whether a partition can be used, where nothing forbids it for good.
 pub(super) enum PartitionState {

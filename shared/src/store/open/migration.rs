@@ -6,9 +6,8 @@
 
 use std::mem::replace;
 
-use super::identity::{Identity, Standing};
-use super::{OpenError, Told};
-use crate::contract::id::Partition;
+use super::identity::{Identity, PartitionState};
+use super::{OpenError, Reported};
 use crate::redis::RedisError;
 use crate::store::Store;
 use crate::store::function::Call;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::{Bounds, Dead, DeadLetters, Keeper};
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Code, RedisError};
 use crate::store::Store;
@@ -104,7 +103,7 @@ impl Memory {
                 Ok(())
             }
             // The Redis user of an older build has no right to scan them.
-            Err(error) if error.is_forbidden() => Ok(()),
+            Err(error) if error.is(Code::NoPerm) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{DEAD_LETTERS, DeadLetters, letter};
+use futures_util::future::join_all;
+
 use crate::contract::entry_id::EntryId;
-use crate::contract::id::Partition;
 use crate::redis::{Code, Command, RedisError, Reply};
 use crate::store::Store;
 use crate::store::partition::Partition;
-use crate::store::{Store, all};
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
