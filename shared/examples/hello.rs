@@ -4,6 +4,8 @@
 //! problems as `application/problem+json`, and `/livez`, `/readyz` and `/version`. `--help` lists its
 //! settings. On SIGTERM it finishes what is under way and ends with 0.
 
+#![expect(clippy::unused_async, reason = "operations are async functions")]
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
