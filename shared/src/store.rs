@@ -184,15 +184,11 @@ impl Store {
         if identity.is_null() {
             return Ok(false);
         }
-        let (layout, identity) = (self.layout(), identity.text()?);
-        if identity.contains(&belongs(layout.service, layout.version())) {
+        let (service, version) = (self.layout.service, self.layout.version());
+        if identity.text()?.contains(&belongs(service, version)) {
             return Ok(true);
         }
-        let Layout { service, .. } = layout;
-        let reason = format!(
-            "this store is not one of {service} with layout {}",
-            layout.version()
-        );
+        let reason = format!("this store is not one of {service} with layout {version}");
         Err(RedisError::not_now(Code::OtherLayout, &reason))
     }
 
