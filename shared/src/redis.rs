@@ -8,10 +8,10 @@
 //! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice.
 //!   Whether a command that failed here took effect is unknown, and everything above is built for
 //!   that.
-//! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the
+//! * A blocking read has a client of its own ([`reader`](crate::redis::Redis::reader)) and is never cancelled: the
 //!   entries of a cancelled read would stay in its name without anybody handling them.
-//! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
-//!   believes of itself.
+//! * A client that got no answer for [`STUCK_AFTER`](crate::redis::STUCK_AFTER) is thrown away and
+//!   built anew, whatever it believes of itself.
 //! * The client follows no redirection of a cluster: it would ask the wrong node after `ASK`, and end
 //!   by it. Who is redirected is refused, has done nothing, and asks again (`slots`).
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
