@@ -4,16 +4,15 @@
 //! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store. A function that answers an error must have changed nothing.
 
+use futures_util::future::join_all;
 use odd::{NUMBERS, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use futures_util::future::join_all;
 use shared::redis::{Command, RedisError, Reply};
 use shared::store::Store;
 use shared::store::function::IDENTITY;
 use shared::store::partition::Partition;
-use shared::store::{Store, all};
 use stack::private_store::PrivateStore;
 
 use crate::invocation::Invocation;

@@ -16,7 +16,6 @@ use shared::redis::{Command, Redis, RedisError, Reply};
 use shared::store::Store;
 use shared::store::function::IDENTITY;
 use shared::store::partition::Partition;
-use shared::store::{Store, all};
 use stack::project::variable;
 
 use crate::invocation::Invocation;

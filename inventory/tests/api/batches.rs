@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
 use shared::contract::id::ProductId;
 use shared::redis::RedisError;
+use shared::store::partition::{Partition, Partitions};
 
 use crate::atomicity::bench;
 use crate::harness::{KEEP, TestStore, order, order_minted_at};

@@ -10,7 +10,8 @@ use std::time::Instant;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::{OrderId, Partitions};
+use shared::contract::id::{OrderId, ProductId};
+use shared::store::partition::Partitions;
 use stack::redis;
 use stack::role::Role;
 use stack::system::System;
@@ -166,10 +167,7 @@ impl Arena {
         assert_eq!(count(&scarce, "refunded"), scarce.len() - sold);
         assert_eq!(self.stock(&self.scarce).await, SCARCE - sold as u64);
         for (product, sales) in [(&self.thing, things.len()), (&self.scarce, sold)] {
-            let partition = self
-                .inventory
-                .partitions
-                .of(product.parse::<ProductId>().unwrap());
+            let partition = self.inventory.partitions.of(product.parse::<ProductId>().unwrap());
             let movements = partition.key_of("movements", product);
             assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
         }

@@ -3,13 +3,14 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use proof::{order_line, shim};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
-use shared::store::all;
+use shared::store::partition::Partitions;
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
 

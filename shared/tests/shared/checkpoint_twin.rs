@@ -10,7 +10,7 @@ use proof::twin::play;
 use shared::contract::entry_id::EntryId;
 use shared::redis::Command;
 use shared::store::Store;
-use shared::store::function::Library;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;

@@ -8,6 +8,8 @@ use shared::base::shutdown::Shutdown;
 use shared::redis::{Command, Redis};
 use shared::store::function::{Call, IDENTITY};
 use shared::store::open::Witness;
+use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store};
 use stack::cluster::Cluster;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
