@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use shared::base::config::{Configuration, Reader, Setting};
+use shared::base::config::{Address, Configuration, Reader, Setting};
 use shared::contract::limits::MIN_RECORD_RETENTION;
-use shared::service::settings::{Common, Defaults, ServiceConfiguration};
+use shared::service::cli::Process;
+use shared::service::settings::stores::{StoreDefaults, StoreSettings};
+use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
 
 /// All settings of inventory.
 #[derive(Debug)]
 pub struct Config {
-    /// The settings that both services have.
-    pub common: Common,
+    /// The settings of any service.
+    pub common: ServiceSettings,
+    /// The stores of both services, and what goes with them.
+    pub stores: StoreSettings,
     /// How long the records of orders are kept. Read from `DEDUPE_RETENTION`.
     pub dedupe_retention: Duration,
 }
@@ -59,7 +63,8 @@ impl ServiceConfiguration for Config {
 
 impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
-        let common = Common::read(reader, DEFAULTS);
+        let common = ServiceSettings::read(reader, DEFAULTS);
+        let stores = StoreSettings::read(reader, STORES);
         let dedupe_retention =
             reader.span(DEDUPE_RETENTION, MIN_RECORD_RETENTION, MAX_DEDUPE_RETENTION);
         Some(Self {

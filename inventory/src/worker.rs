@@ -53,7 +53,7 @@ impl OrderHandler {
         for order in orders {
             let order = std::slice::from_ref(order);
             match self.store.apply_orders(order, self.dedupe_retention).await {
-                Err(refusal) if refusal.doubts_clock() => outcomes.push(ApplyOutcome::TooNew),
+                Err(refusal) if refusal.is(Code::Clock) => outcomes.push(ApplyOutcome::TooNew),
                 alone => outcomes.extend(alone?),
             }
         }

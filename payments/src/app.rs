@@ -36,11 +36,7 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let api = api(&config, end)?;
     let mut process = Process::new(shutdown);
     process.open_store(&api.store.own, witness(&config));
-    process.follow(
-        api.live.feed(),
-        &api.store.own,
-        &config.stores.own,
-    );
+    process.follow(api.live.feed(), &api.store.own, &config.stores.own);
     let stock_acks = api.finality.stock_acks.clone();
     process.run_loop("stock acks", |progress, stop| {
         stock_acks.run(progress, stop)
@@ -65,7 +61,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         &consumer_settings(&config),
     );
     for partition in store.own.partitions().all() {
-        let url = &config.common.payments_store;
+        let url = &config.stores.own;
         let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
@@ -94,8 +90,8 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
 /// The store that payments owns.
 pub fn store(config: &Config) -> OrderStore {
-    let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
-    OrderStore::new(redis, config.common.partitions, config.completion_delay)
+    let redis = Redis::worker(&config.stores.own).with_acks(config.stores.replica_acks);
+    OrderStore::new(redis, config.stores.partitions, config.completion_delay)
 }
 
 /// What compares the orders with what inventory knows of them.

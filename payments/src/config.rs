@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use shared::base::config::{Configuration, Reader, Setting};
+use shared::base::config::{Address, Configuration, Reader, Setting};
 use shared::contract::limits::MAX_COMPLETION_DELAY;
 use shared::contract::money::FeeRate;
 use shared::service::cli::Process;
@@ -13,8 +13,10 @@ use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings}
 /// All settings of payments.
 #[derive(Debug)]
 pub struct Config {
-    /// The settings that both services have.
-    pub common: Common,
+    /// The settings of any service.
+    pub common: ServiceSettings,
+    /// The stores of both services, and what goes with them.
+    pub stores: StoreSettings,
     /// Where inventory answers. Read from `INVENTORY_URL`.
     pub inventory_url: Url,
     /// Time between an order and its payment. Read from `COMPLETION_DELAY`.

@@ -13,7 +13,6 @@ use shared::base::config::Span;
 use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
-use shared::store::all;
 
 mod findings;
 mod patience;

@@ -8,6 +8,7 @@ pub(crate) mod incarnation;
 pub mod index;
 pub mod libraries;
 pub mod open;
+pub mod partition;
 pub mod scatter;
 pub mod sweep;
 
@@ -16,10 +17,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::contract::id::{OrderId, Partition, Partitions};
+use futures_util::future::join_all;
+
+use crate::contract::id::clock;
 use crate::contract::limits::MAX_SKEW;
 use crate::contract::time::Timestamp;
-use crate::redis::{Command, Redis, RedisError, Reply};
+use crate::redis::{Code, Command, Redis, RedisError, Reply, info_field};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
 use crate::store::partition::{Partition, Partitions};
@@ -282,10 +285,4 @@ async fn read_lines(
         .list_of(count)?;
     lines.remove(0);
     Ok(lines)
-}
-
-/// Runs commands at the same time; they share one connection and one write. Results come in the
-/// order of the commands.
-pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output> {
-    futures_util::future::join_all(commands).await
 }

@@ -3,8 +3,7 @@
 use futures_util::future::join_all;
 use shared::contract::id::ProductId;
 use shared::redis::{Command, RedisError};
-use shared::store::index::{Order, Range};
-use shared::store::layout::{Layout, Taken};
+use shared::store::index::{Direction, Range};
 use shared::store::partition::Partition;
 use shared::store::{Layout, Store, Taken};
 
@@ -59,7 +58,7 @@ async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bo
     };
     let product = keys::product(partition, id);
     let line = match own.run(Command::new("GET").key(product)).await {
-        Err(RedisError::Refused(_)) => return Ok(false),
+        Err(RedisError::Refused { .. } | RedisError::Malformed { .. }) => return Ok(false),
         line => line?,
     };
     if line.is_null() {

@@ -46,7 +46,9 @@ impl ProductStore {
         let range = position.into_iter().fold(range, Range::past);
         let find = |member: String| async move {
             let id = keys::named_id(&member).parse();
-            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
+            let id = id.map_err(|error| {
+                RedisError::malformed("the index of products", format!("{member}: {error}"))
+            })?;
             // A product that was deleted between the two reads is not listed.
             Ok(self
                 .find_product(id)
@@ -108,7 +110,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(None);
         };
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let hour = keys::hour(minted_at);
         let order_id = order_id.to_string();
         let record = Command::new("HGET").key(keys::records(partition, hour));

@@ -35,8 +35,8 @@ impl ProductStore {
                     .push(place);
             }
         }
-        let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
-        let questions = all(groups.iter().map(|(&(partition, hour), places)| {
+        let kept = join_all(partitions.all().map(|partition| self.first_kept(partition)));
+        let questions = join_all(groups.iter().map(|(&(partition, hour), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
             let ids = ids.map(|id| keys::record(&id).1.to_owned());
             let records = keys::records(partition, hour);
@@ -84,7 +84,10 @@ impl ProductStore {
             .items
             .iter()
             .map(|product| self.ledger(product.id, movements));
-        let items = all(ledgers).await.into_iter().collect::<Result<_, _>>()?;
+        let items = join_all(ledgers)
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?;
         Ok(Scanned {
             items,
             next: page.next,

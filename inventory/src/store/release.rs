@@ -28,7 +28,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(Release::NotTaken);
         };
-        let partition = self.own.partitions().of_product(product_id);
+        let partition = self.own.partitions().of(product_id);
         let order = (order_id, minted_at);
         let release = async |sale: Option<EntryId>| {
             let call = calls::release_order(partition, order, product_id, context, sale);
@@ -91,7 +91,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(Release::NotTaken);
         };
-        let partition = self.own.partitions().of_product(product_id);
+        let partition = self.own.partitions().of(product_id);
         let call = calls::release_surplus(partition, (order_id, minted_at), product_id, movement);
         reply::release(&self.own.call(partition, &call).await?)
     }

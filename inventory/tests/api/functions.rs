@@ -7,10 +7,11 @@ use std::path::Path;
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Deletion, NewProduct, ProductPatch};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::RequestContext;
-use shared::redis::{Command, RedisError};
+use shared::redis::Command;
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, TestStore, order};
 

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU16;
 
+use futures_util::future::join_all;
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Change, MovementKind, Product};
-use shared::contract::id::{Partitions, ProductId};
-use shared::store::all;
+use shared::contract::id::ProductId;
 use shared::store::claim::Once;
 use shared::store::condition::{Condition, Versions};
+use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, TestStore, order};
 

@@ -6,8 +6,9 @@ use inventory::domain::{ApplyOutcome, Decision, OrderRecord, Release};
 use serde_json::json;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{OrderCompleted, RefundReason};
-use shared::contract::id::{Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, Service, TestStore, order};
 use crate::releases::{refunds, release, stock};

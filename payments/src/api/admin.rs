@@ -142,7 +142,7 @@ impl AdminApi {
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {
             if let Found::Order(order) = found {
-                totals.add(store.own.partitions().of_order(*id), order);
+                totals.add(store.own.partitions().of(*id), order);
             }
             let found = audit::compare_record(*id, found, outcome, unchanged_since);
             differences.extend(
@@ -161,7 +161,7 @@ impl AdminApi {
     async fn totals(&self) -> Result<Totals, RedisError> {
         let store = &self.0.store;
         let read = async |partition| Ok((partition, store.read_account(partition).await?));
-        let accounts = all(store.own.partitions().all().map(read)).await;
+        let accounts = join_all(store.own.partitions().all().map(read)).await;
         Ok(Totals::beside(
             accounts
                 .into_iter()

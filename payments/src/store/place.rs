@@ -8,6 +8,7 @@ use shared::redis::RedisError;
 use shared::store::Store;
 use shared::store::batch::Batcher;
 use shared::store::claim::{Claim, Once};
+use shared::store::partition::Partition;
 
 use super::{calls, reply};
 

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use shared::store::all;
-
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service};
+use futures_util::future::join_all;
 
 /// Asserts that `again` is the answer `first` once more.
 fn assert_replayed(first: &Answer, again: &Answer) {

@@ -155,7 +155,7 @@ async fn what_two_processes_place_at_once_is_listed_once_in_the_order_of_the_sto
         let test = TestStore::start(partitions).await;
         let other = OrderStore::new(test.client(User::Payments).unwrap(), partitions, LATER);
         let stores = [&test.later, &other].into_iter().cycle().take(250);
-        let mut placed = all(stores.map(place)).await;
+        let mut placed = join_all(stores.map(place)).await;
         placed.sort_unstable();
         placed.reverse();
         for limit in [

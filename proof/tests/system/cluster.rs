@@ -167,7 +167,10 @@ impl Arena {
         assert_eq!(count(&scarce, "refunded"), scarce.len() - sold);
         assert_eq!(self.stock(&self.scarce).await, SCARCE - sold as u64);
         for (product, sales) in [(&self.thing, things.len()), (&self.scarce, sold)] {
-            let partition = self.inventory.partitions.of(product.parse::<ProductId>().unwrap());
+            let partition = self
+                .inventory
+                .partitions
+                .of(product.parse::<ProductId>().unwrap());
             let movements = partition.key_of("movements", product);
             assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
         }

@@ -26,10 +26,10 @@ use crate::http::rate_limit::{Quota, RateLimit};
 use crate::http::routes::{self, Endpoint, NO_STORE, Routes};
 use crate::http::settings::HttpSettings;
 
+pub use crate::http::peer::Peer;
+pub use crate::http::scope::{RequestScope, TRACEPARENT, X_REQUEST_ID};
 pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;
-pub(crate) use visit::read_context;
-pub use visit::{Caller, Visit};
 
 /// Paths that are always answered, and of which no log is full.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
@@ -72,12 +72,12 @@ impl Gate {
         }
     }
 
-    /// The places of its requests.
+    /// The permits of its requests.
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Answers a request of `peer`, who holds its place until the answer is written.
+    /// Answers a request of `peer`, who holds its permit until the answer is written.
     pub async fn answer(&self, mut request: hyper::Request<Incoming>, peer: &Peer) -> Response {
         let started = Instant::now();
         if let Some(normal) = target::normalised(request.uri()) {
@@ -104,7 +104,7 @@ impl Gate {
             }
             None => self.ask(request, peer, &target, &scope).await,
         };
-        peer.held.keep(&scope.lease);
+        peer.held.keep(&scope.slot);
         let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
@@ -147,12 +147,12 @@ impl Gate {
         let body = body::buffer(body, peer).await?;
         self.demand_key(has_key, target)?;
         if !target.is_probe() {
-            self.admission.enter(&scope.lease)?;
+            self.admission.enter(&scope.slot)?;
         }
         let answer = routes::call(target.endpoint, peer.request(head, body, scope));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        match scope.lease.run(answer, &peer.alarm).await? {
+        match scope.slot.run(answer, &peer.timer).await? {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain::explain(error)),
             Err(_panic) => Err(explain::panicked()),

@@ -6,49 +6,34 @@ use std::sync::Arc;
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{TRACEPARENT, X_REQUEST_ID};
 use crate::contract::trace::{RequestContext, RequestId, TraceParent};
-use crate::http::admission::{Alarm, Held, Lease};
+use crate::http::admission::Slot;
 use crate::http::routes::Endpoint;
 
-/// One request under way. Handlers are given it as `Data<&Arc<Visit>>`.
+/// One request under way. Handlers are given it as `Data<&Arc<RequestScope>>`.
 #[derive(Debug)]
 pub struct RequestScope {
     /// Who asks.
     pub context: RequestContext,
-    /// Its place among the others, and its deadline.
-    pub lease: Lease,
+    /// The permit of the request, and its deadline.
+    pub slot: Slot,
     /// Which segments of its path are parameters.
     parameters: Arc<[usize]>,
 }
 
-/// The other end of a connection.
-#[derive(Debug)]
-pub struct Peer {
-    /// The address it calls.
-    pub local: SocketAddr,
-    /// The address it calls from.
-    pub remote: SocketAddr,
-    /// Ends what takes too long.
-    pub(crate) timer: ConnectionTimer,
-    /// How far its request has come.
-    pub(crate) progress: Progress,
-    /// The place of its request, while the answer is on its way.
-    pub(crate) held: Held,
-    /// What the clients of its network do not take.
-    pub(crate) untaken: Arc<Untaken>,
-    /// Since when it is waited for.
-    pub(crate) waits: Waits,
-    /// Whether it is beyond the limit of connections, and may only ask probes.
-    pub(crate) only_probes: bool,
-}
+/// Name of the header that carries the request id.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Name of the header that carries the trace.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Bytes of a header that is replaced which the log shows.
+const MAX_LOGGED: usize = 200;
 
 impl RequestScope {
     /// A request, and what there is at its path.
     pub(crate) fn of<B>(request: &hyper::Request<B>, endpoint: Option<&Endpoint>) -> Self {
         Self {
             context: read_context(request.headers()),
-            lease: Lease::new(),
+            slot: Slot::new(),
             parameters: endpoint.map_or_else(Arc::default, |endpoint| endpoint.parameters.clone()),
         }
     }
@@ -76,46 +61,6 @@ impl RequestScope {
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
-    }
-}
-
-impl Peer {
-    /// A client at `remote` that calls `local`.
-    pub(crate) fn new(
-        local: SocketAddr,
-        remote: SocketAddr,
-        untaken: Arc<Untaken>,
-        only_probes: bool,
-    ) -> Self {
-        let (timer, progress, held) = Default::default();
-        let waits = Waits::new(Instant::now());
-        Self {
-            local,
-            remote,
-            timer,
-            progress,
-            held,
-            untaken,
-            waits,
-            only_probes,
-        }
-    }
-
-    /// Takes up what the client has sent. It does not come back where the connection is being closed
-    /// for another one.
-    pub(crate) async fn take_up(&self) {
-        if !self.waits.end() {
-            pending::<()>().await;
-        }
-    }
-
-    /// A request as handlers see it.
-    pub(super) fn request(&self, head: request::Parts, body: Body, scope: &Arc<RequestScope>) -> Request {
-        let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(self.remote.into()));
-        let head = RequestParts::from((head, local, remote, Scheme::HTTP));
-        let mut request = Request::from_parts(head, body);
-        request.set_data(scope.clone());
-        request
     }
 }
 

@@ -27,7 +27,7 @@ mod last_event;
 use crate::base::shutdown::Shutdown;
 use crate::http::problem::{OVERLOADED, Problem};
 pub use crate::http::sse::last_event::{EventId, LastEventIdHeader};
-use crate::live::{Feed, Mark, Notice, Places, Show, Signal};
+use crate::live::{Feed, FeedPositions, Mark, Notice, Show, Signal};
 use crate::redis::RedisError;
 
 /// Media type of a live stream.

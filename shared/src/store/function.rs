@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::digest::digest;
-use crate::contract::id::Partition;
 use crate::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
-use crate::redis::{Arg, Command, Redis, RedisError, Reply};
-use crate::store::layout::Layout;
+use crate::redis::{Arg, Code, Command, Redis, RedisError, Reply};
 use crate::store::partition::Partition;
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
@@ -50,13 +48,12 @@ pub struct Call {
 }
 
 impl Library {
-    /// Joins the Lua files of a service into one library, for stores of this layout.
-    pub fn new(layout: Layout, files: &[&str]) -> Self {
-        let service = layout.service;
+    /// Joins the Lua files of a service into one library, for stores of the layout with this
+    /// version.
+    pub(crate) fn new(service: &str, layout: u32, files: &[&str]) -> Self {
         let mut body = format!(
-            "local SERVICE, LAYOUT = '{service}', {}\n\
+            "local SERVICE, LAYOUT = '{service}', {layout}\n\
              local MAX_SKEW_MS, MIN_RECORD_RETENTION_MS = {}, {}\n",
-            layout.version(),
             MAX_SKEW.as_millis(),
             MIN_RECORD_RETENTION.as_millis()
         );

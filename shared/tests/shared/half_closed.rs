@@ -44,7 +44,7 @@ async fn slow() -> &'static str {
 /// Waits as a long poll does.
 #[handler]
 async fn wait(scope: Data<&Arc<RequestScope>>) -> &'static str {
-    scope.lease.wait_up_to(WORK);
+    scope.slot.wait_up_to(WORK);
     tokio::time::sleep(10 * WORK).await;
     "waited\n"
 }

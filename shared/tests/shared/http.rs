@@ -122,7 +122,7 @@ async fn held(gate: Data<&Arc<Gate>>) -> &'static str {
 
 #[handler]
 async fn waiting(gate: Data<&Arc<Gate>>, scope: Data<&Arc<RequestScope>>) -> &'static str {
-    scope.lease.wait_up_to(LIMIT);
+    scope.slot.wait_up_to(LIMIT);
     gate.arrived.notify_one();
     gate.opened.notified().await;
     "waited"
