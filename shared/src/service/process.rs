@@ -80,43 +80,14 @@ impl Process {
         opened
     }
 
-    /// Adds consumers of one event type: one for each partition, because a blocking read needs a
-    /// connection of its own.
-    pub fn consume<H: Handler + Clone>(&mut self, handler: &H, store: &Store, settings: &Settings) {
-        for partition in store.partitions().all() {
-            let progress = Progress::new();
-            self.checks
-                .push(Check::progress("consumer", progress.clone()));
-            let consumer = Consumer::new(
-                handler.clone(),
-                store.clone(),
-                partition,
-                settings,
-                progress,
-            );
-            self.checks.push(checks::stream_store(
-                consumer.stream_store(),
-                consumer.membership().clone(),
-                self.opened.clone(),
-            ));
-            let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
-            self.spawn(async move {
-                // Before the store has its identity, "no such product" would be no answer.
-                opened.wait(&stop).await;
-                consumer.run(stop).await;
-                Ok(())
-            });
-        }
-        self.notes
-            .push(checks::pending::<H::Event>(store, settings));
-        self.notes.push(checks::dead_letters(store.clone()));
-        let interval = settings.report_interval;
-        let caretaker = Arc::new(Caretaker::new(settings.dead_letters, interval / 2));
-        let store = store.clone();
-        self.repeat("dead letters", interval, move || {
-            let (store, caretaker) = (store.clone(), Arc::clone(&caretaker));
-            async move { caretaker.tend(&store).await }
-        });
+    /// Adds something that must hold for the process to be ready.
+    pub fn check(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// Adds something that `/readyz?verbose` tells.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
     }
 
     /// Adds a task that runs `act` every `interval`. A failure is logged once for each reason; the

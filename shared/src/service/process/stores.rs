@@ -50,6 +50,7 @@ impl Process {
             self.checks.push(checks::stream_store(
                 consumer.stream_store(),
                 consumer.membership().clone(),
+                self.opened.clone(),
             ));
             let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
             self.spawn(async move {
