@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use shared::contract::event::{OrderCompleted, RefundOrder};
-use shared::contract::id::{Partitions, ProductId};
+use shared::contract::id::ProductId;
+use shared::store::partition::Partitions;
 use stack::binaries::Binaries;
 use stack::redis::Owner;
 use stack::role::Role;

@@ -30,12 +30,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end);
-    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
-    process.follow(
-        api.live.feed(),
-        &api.store.own,
-        &config.common.inventory_store,
-    );
+    let mut process = Process::new(shutdown);
+    process.open_store(&api.store.own, witness(&config));
+    process.follow(api.live.feed(), &api.store.own, &config.stores.own);
     // That it can be written is what a test of the contracts shows.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
@@ -46,7 +43,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// it is to stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&store.own, witness(&config));
     let keep = config.dedupe_retention;
     let handler = OrderHandler {
         store: store.clone(),
@@ -56,7 +54,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
     let trimmer = Trimmer::new(
         store.own.clone(),
-        config.common.stream_retention,
+        config.stores.stream_retention,
         REPLAY_WINDOW,
     );
     let trimmer = Arc::new(trimmer);
@@ -71,13 +69,14 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         async move { store.sweep_records(&sweep, keep).await.map(drop) }
     });
     process.sweep_claims(own);
-    process.serve_probes(&config.common).await
+    let address = &config.stores.consumer_http_addr;
+    process.serve_probes(&config.common, address).await
 }
 
 /// The store that inventory owns.
 pub fn store(config: &Config) -> ProductStore {
-    let redis = Redis::worker(&config.common.inventory_store).with_acks(config.common.replica_acks);
-    ProductStore::new(redis, config.common.partitions)
+    let redis = Redis::worker(&config.stores.own).with_acks(config.stores.replica_acks);
+    ProductStore::new(redis, config.stores.partitions)
 }
 
 /// The AsyncAPI document.
@@ -116,7 +115,7 @@ pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
 
 fn witness(config: &Config) -> Witness {
     Witness {
-        redis: Redis::worker(&config.common.payments_store),
+        redis: Redis::worker(&config.stores.other),
         stream: OrderCompleted::STREAM,
         group: OrderCompleted::GROUP,
     }
@@ -124,10 +123,10 @@ fn witness(config: &Config) -> Witness {
 
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
-        stream_store: config.common.payments_store.clone(),
-        acks: config.common.replica_acks,
-        name: config.common.consumer_name.clone(),
-        reclaim_idle: config.common.reclaim_idle,
+        stream_store: config.stores.other.clone(),
+        acks: config.stores.replica_acks,
+        name: config.stores.consumer_name.clone(),
+        reclaim_idle: config.stores.reclaim_idle,
         dead_letters: Bounds::SHIPPED,
         report_interval: REPORT_INTERVAL,
     }

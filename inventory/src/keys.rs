@@ -1,8 +1,9 @@
 //! Every key of the inventory store.
 
-use shared::contract::id::{Partition, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::time::Timestamp;
 use shared::live::CHANGES;
+use shared::store::partition::Partition;
 
 /// The reply stream, read by payments.
 pub(crate) const REFUND_ORDER: &str = "refund_order";

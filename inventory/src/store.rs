@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::redis::{Redis, RedisError};
 use shared::store::Store;
 use shared::store::claim::{Claim, Once};
 use shared::store::condition::Condition;
-use shared::store::function::Library;
+use shared::store::partition::{Partition, Partitions};
 use shared::store::scatter::call_each;
 
 mod apply;
@@ -57,9 +57,9 @@ impl ProductStore {
             include_str!("lua/sweep_records.lua"),
         ];
         let files = files.map(|file| COMMON.concat() + file);
-        let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
+        let files = &files.each_ref().map(String::as_str);
         Self {
-            own: Store::new(redis, library, partitions),
+            own: Store::new(redis, migration::LAYOUT, files, partitions),
         }
     }
 
@@ -70,10 +70,10 @@ impl ProductStore {
         claim: Option<&Claim>,
     ) -> Result<Once<Product>, RedisError> {
         let id = match claim {
-            Some(claim) => self.own.partitions().mint_product(claim.key().seed()),
+            Some(claim) => self.own.partitions().mint_in(claim.key().seed()),
             None => ProductId::mint(),
         };
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::create_product(partition, id, &new, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(times) => Once::Now(Product::created(id, new, reply::created_at(&times)?)),
@@ -92,7 +92,7 @@ impl ProductStore {
         patch: ProductPatch,
         condition: &Condition,
     ) -> Result<Change, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::update_product(partition, id, &patch, condition);
         reply::change(id, &self.own.call(partition, &call).await?.list()?)
     }
@@ -106,7 +106,7 @@ impl ProductStore {
         condition: &Condition,
         claim: Option<&Claim>,
     ) -> Result<Once<Change>, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::adjust_stock(partition, id, adjustment, condition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(outcome) => Once::Now(reply::change(id, &outcome)?),
@@ -121,7 +121,7 @@ impl ProductStore {
         id: ProductId,
         condition: &Condition,
     ) -> Result<Deletion, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::delete_product(partition, id, condition);
         reply::deletion(&self.own.call(partition, &call).await?)
     }
@@ -142,7 +142,7 @@ impl ProductStore {
             &self.own,
             orders,
             apply::MAX_BATCH,
-            |order| partitions.of_product(order.borrow().product_id),
+            |order| partitions.of(order.borrow().product_id),
             build,
             reply::outcome,
         )
@@ -157,7 +157,7 @@ impl ProductStore {
         let partitions = self.own.partitions();
         let touched: BTreeSet<Partition> = orders
             .iter()
-            .map(|order| partitions.of_product(order.borrow().product_id))
+            .map(|order| partitions.of(order.borrow().product_id))
             .collect();
         for partition in touched {
             if !self.own.agrees_on_time(partition).await? {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
-use shared::redis::RedisError;
+use shared::redis::{Code, RedisError};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{ApplyOutcome, Decision};
@@ -26,7 +26,7 @@ impl Handler for OrderHandler {
         orders: &[Delivered<'_, OrderCompleted>],
     ) -> Result<Vec<Settlement>, RedisError> {
         let outcomes = match self.store.apply_orders(orders, self.dedupe_retention).await {
-            Err(refusal) if refusal.doubts_clock() => self.apply_alone(orders, refusal).await?,
+            Err(refusal) if refusal.is(Code::Clock) => self.apply_alone(orders, refusal).await?,
             outcomes => outcomes?,
         };
         Ok(orders
@@ -53,7 +53,7 @@ impl OrderHandler {
         for order in orders {
             let order = std::slice::from_ref(order);
             match self.store.apply_orders(order, self.dedupe_retention).await {
-                Err(refusal) if refusal.doubts_clock() => outcomes.push(ApplyOutcome::TooNew),
+                Err(refusal) if refusal.is(Code::Clock) => outcomes.push(ApplyOutcome::TooNew),
                 alone => outcomes.extend(alone?),
             }
         }

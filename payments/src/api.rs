@@ -4,9 +4,7 @@ use poem_openapi::{OpenApiService, Tags};
 use shared::contract::money::FeeRate;
 use shared::http::idempotency::InFlight;
 use shared::http::openapi;
-use shared::http::problem::{
-    BAD_UPSTREAM, INVENTORY_UNAVAILABLE, NOT_FOUND, PRODUCT_NOT_FOUND, Problem, UPSTREAM_TIMEOUT,
-};
+use shared::http::problem::{NOT_FOUND, Problem};
 use shared::http::public_url::PublicUrl;
 use shared::http::routes::{NO_STORE, Routes};
 use shared::http::sse::Live;
@@ -16,11 +14,15 @@ mod answer;
 mod body;
 mod order;
 mod params;
+pub mod problems;
 mod stream;
 mod timeline;
 
 use crate::api::admin::AdminApi;
 use crate::api::order::OrderApi;
+use crate::api::problems::{
+    BAD_UPSTREAM, INVENTORY_UNAVAILABLE, PRODUCT_NOT_FOUND, UPSTREAM_TIMEOUT,
+};
 pub use crate::api::stream::ShowOrder;
 use crate::api::stream::StreamApi;
 use crate::api::timeline::TimelineApi;
@@ -88,7 +90,10 @@ pub fn routes(
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
     openapi::pages(
-        Routes::default().api(apis(api.clone()), &NO_STORE),
+        Routes::default()
+            .api(apis(api.clone()), &NO_STORE)
+            .problems(problems::KINDS)
+            .expose("Order-Final"),
         service(api, public_url),
         public_url,
         asyncapi,

@@ -34,12 +34,9 @@ const REDATE_INTERVAL: Duration = Duration::from_secs(10);
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end)?;
-    let mut process = Process::new(api.store.own.clone(), witness(&config), shutdown);
-    process.follow(
-        api.live.feed(),
-        &api.store.own,
-        &config.common.payments_store,
-    );
+    let mut process = Process::new(shutdown);
+    process.open_store(&api.store.own, witness(&config));
+    process.follow(api.live.feed(), &api.store.own, &config.stores.own);
     let stock_acks = api.finality.stock_acks.clone();
     process.run_loop("stock acks", |progress, stop| {
         stock_acks.run(progress, stop)
@@ -54,7 +51,8 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 /// stop.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
-    let mut process = Process::new(store.own.clone(), witness(&config), shutdown);
+    let mut process = Process::new(shutdown);
+    process.open_store(&store.own, witness(&config));
     process.consume(
         &RefundHandler {
             store: store.clone(),
@@ -63,7 +61,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         &consumer_settings(&config),
     );
     for partition in store.own.partitions().all() {
-        let url = &config.common.payments_store;
+        let url = &config.stores.own;
         let completer = Completer::new(store.clone(), url, partition);
         process.run_loop("completion", |progress, stop| completer.run(progress, stop));
     }
@@ -77,7 +75,7 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
 
     let trimmer = Trimmer::new(
         store.own.clone(),
-        config.common.stream_retention,
+        config.stores.stream_retention,
         REPLAY_WINDOW,
     );
     let trimmer = Arc::new(trimmer);
@@ -86,13 +84,14 @@ pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
         async move { trimmer.trim::<OrderCompleted>().await }
     });
     process.sweep_claims(store.own);
-    process.serve_probes(&config.common).await
+    let address = &config.stores.consumer_http_addr;
+    process.serve_probes(&config.common, address).await
 }
 
 /// The store that payments owns.
 pub fn store(config: &Config) -> OrderStore {
-    let redis = Redis::worker(&config.common.payments_store).with_acks(config.common.replica_acks);
-    OrderStore::new(redis, config.common.partitions, config.completion_delay)
+    let redis = Redis::worker(&config.stores.own).with_acks(config.stores.replica_acks);
+    OrderStore::new(redis, config.stores.partitions, config.completion_delay)
 }
 
 /// What compares the orders with what inventory knows of them.
@@ -146,7 +145,7 @@ pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
 
 fn witness(config: &Config) -> Witness {
     Witness {
-        redis: Redis::worker(&config.common.inventory_store),
+        redis: Redis::worker(&config.stores.other),
         stream: RefundOrder::STREAM,
         group: RefundOrder::GROUP,
     }
@@ -154,10 +153,10 @@ fn witness(config: &Config) -> Witness {
 
 fn consumer_settings(config: &Config) -> Settings {
     Settings {
-        stream_store: config.common.inventory_store.clone(),
-        acks: config.common.replica_acks,
-        name: config.common.consumer_name.clone(),
-        reclaim_idle: config.common.reclaim_idle,
+        stream_store: config.stores.other.clone(),
+        acks: config.stores.replica_acks,
+        name: config.stores.consumer_name.clone(),
+        reclaim_idle: config.stores.reclaim_idle,
         dead_letters: Bounds::SHIPPED,
         report_interval: REPORT_INTERVAL,
     }

@@ -3,16 +3,20 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use shared::base::config::{Configuration, Reader, Setting};
+use shared::base::config::{Address, Configuration, Reader, Setting};
 use shared::contract::limits::MAX_COMPLETION_DELAY;
 use shared::contract::money::FeeRate;
-use shared::service::settings::{Common, Defaults, ServiceConfiguration};
+use shared::service::cli::Process;
+use shared::service::settings::stores::{StoreDefaults, StoreSettings};
+use shared::service::settings::{Defaults, ServiceConfiguration, ServiceSettings};
 
 /// All settings of payments.
 #[derive(Debug)]
 pub struct Config {
-    /// The settings that both services have.
-    pub common: Common,
+    /// The settings of any service.
+    pub common: ServiceSettings,
+    /// The stores of both services, and what goes with them.
+    pub stores: StoreSettings,
     /// Where inventory answers. Read from `INVENTORY_URL`.
     pub inventory_url: Url,
     /// Time between an order and its payment. Read from `COMPLETION_DELAY`.
@@ -32,6 +36,19 @@ const DEFAULTS: Defaults = Defaults {
     service: "payments",
     commit: env!("SOURCE_COMMIT"),
     http_addr: "127.0.0.1:9400",
+};
+const STORES: StoreDefaults = StoreDefaults {
+    service: "payments",
+    own: Setting {
+        name: "PAYMENTS_REDIS_URL",
+        default: "redis://127.0.0.1:6390",
+        help: "store of payments, redis://, redis-sentinel:// or redis-cluster://",
+    },
+    other: Setting {
+        name: "INVENTORY_REDIS_URL",
+        default: "redis://127.0.0.1:6380",
+        help: "store of inventory, redis://, redis-sentinel:// or redis-cluster://",
+    },
     consumer_http_addr: "127.0.0.1:9401",
 };
 const INVENTORY_URL: Setting = Setting {
@@ -60,15 +77,26 @@ const EARLY_STOCK_CHECK: Setting = Setting {
     help: "true: an order beyond the stock on hand is refused at once with 409",
 };
 
+impl Config {
+    /// Where a process of the service listens.
+    pub fn address(&self, process: Process) -> &Address {
+        match process {
+            Process::Serve => &self.common.http_addr,
+            Process::Consume => &self.stores.consumer_http_addr,
+        }
+    }
+}
+
 impl ServiceConfiguration for Config {
-    fn common(&self) -> &Common {
+    fn common(&self) -> &ServiceSettings {
         &self.common
     }
 }
 
 impl Configuration for Config {
     fn read(reader: &mut Reader) -> Option<Self> {
-        let common = Common::read(reader, DEFAULTS);
+        let common = ServiceSettings::read(reader, DEFAULTS);
+        let stores = StoreSettings::read(reader, STORES);
         let inventory_url = reader.read::<HttpUrl>(INVENTORY_URL);
         let completion_delay = reader.span(COMPLETION_DELAY, Duration::ZERO, MAX_COMPLETION_DELAY);
         let fee_rate = reader.read(FEE_RATE);
@@ -77,6 +105,7 @@ impl Configuration for Config {
         let early_stock_check = reader.read(EARLY_STOCK_CHECK);
         Some(Self {
             common: common?,
+            stores: stores?,
             inventory_url: inventory_url?.0,
             completion_delay: completion_delay?,
             fee_rate: fee_rate?,

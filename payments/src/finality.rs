@@ -8,7 +8,7 @@ use shared::base::shutdown::Shutdown;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
-use shared::http::admission::Lease;
+use shared::http::admission::Slot;
 use shared::http::problem::{OVERLOADED, Problem};
 use shared::live::{Feed, Show};
 use shared::redis::RedisError;
@@ -50,7 +50,7 @@ pub struct Wait<'a> {
     /// Who asks.
     pub context: &'a RequestContext,
     /// The permit of the request among all requests that are worked on.
-    pub lease: &'a Lease,
+    pub slot: &'a Slot,
 }
 
 /// An order, and whether anything will still happen to it.
@@ -106,7 +106,7 @@ impl<S: Show> FinalityWait<S> {
             let changed = watch.changed();
             let order = match wait.store.find_order(id).await {
                 // The store will be back, most likely before the time is up.
-                Err(RedisError::Unavailable(_) | RedisError::NotNow(_))
+                Err(RedisError::Unavailable { .. })
                     if permit.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
                 {
                     tokio::time::sleep(LOOK_AGAIN).await;
@@ -132,7 +132,7 @@ impl<S: Show> FinalityWait<S> {
             }
             if permit.is_none() {
                 permit = Some(self.take_permit()?);
-                wait.lease.wait_up_to(limit);
+                wait.slot.wait_up_to(limit);
             }
             tokio::select! {
                 () = changed => {}
@@ -156,7 +156,7 @@ impl<S: Show> FinalityWait<S> {
         let (OrderStatus::Paid, Some(entry)) = (order.status, completed_entry(order)) else {
             return std::future::pending().await;
         };
-        let partition = wait.store.own.partitions().of_order(order.id);
+        let partition = wait.store.own.partitions().of(order.id);
         self.stock_acks.acknowledged(partition, entry).await;
         loop {
             match self.ask_whether_taken(wait, order).await {
@@ -173,7 +173,7 @@ impl<S: Show> FinalityWait<S> {
         let Some(entry) = completed_entry(order) else {
             return false;
         };
-        let partition = wait.store.own.partitions().of_order(order.id);
+        let partition = wait.store.own.partitions().of(order.id);
         let look = async {
             self.stock_acks
                 .is_acknowledged_lately(partition, entry)
@@ -186,7 +186,7 @@ impl<S: Show> FinalityWait<S> {
     /// Asks inventory about an order whose event it has acknowledged. All requests that wait for the same
     /// order share one question and its answer.
     async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
-        let partition = wait.store.own.partitions().of_order(order.id);
+        let partition = wait.store.own.partitions().of(order.id);
         let ask = async {
             match wait
                 .inventory

@@ -1,7 +1,8 @@
 //! Every key of the payments store.
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::live::CHANGES;
+use shared::store::partition::Partition;
 
 /// The event stream, read by inventory.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";

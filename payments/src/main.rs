@@ -49,7 +49,7 @@ async fn start_alike(verb: Verb, config: Config) -> anyhow::Result<()> {
     match verb {
         Verb::Serve => app::serve(cli::begin(&config.common)?, config).await,
         Verb::Consume => app::consume(cli::begin(&config.common)?, config).await,
-        Verb::Healthcheck { process } => cli::healthcheck(&config.common, process).await,
+        Verb::Healthcheck { process } => cli::healthcheck(config.address(process)).await,
         Verb::Openapi => cli::print(&app::openapi(&config)?),
         Verb::Asyncapi => cli::print(&app::asyncapi()?),
         Verb::AdoptStore => Ok(app::accept_loss(&config).await?),

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use futures_util::future::join_all;
 use shared::base::config::Span;
 use shared::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
-use shared::store::all;
 
 mod findings;
 mod patience;
@@ -177,7 +177,7 @@ impl Reconciler {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {
             let read = async |partition| Ok((partition, self.store.read_account(partition).await?));
-            let accounts = all(partitions.all().map(read)).await;
+            let accounts = join_all(partitions.all().map(read)).await;
             accounts.into_iter().collect::<anyhow::Result<Vec<_>>>()
         });
         Ok(Totals::beside(accounts.await?))

@@ -14,10 +14,10 @@ use shared::base::health::Progress;
 use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::Partition;
 use shared::contract::limits::MIN_RECORD_RETENTION;
 use shared::redis::RedisError;
 use shared::store::Store;
+use shared::store::partition::Partition;
 use shared::stream::entry_state::{EntryState, GroupState};
 use tokio::sync::Notify;
 

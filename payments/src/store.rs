@@ -4,13 +4,13 @@ use std::borrow::Borrow;
 use std::time::Duration;
 
 use shared::contract::event::RefundOrder;
-use shared::contract::id::{OrderId, Partition, Partitions};
+use shared::contract::id::OrderId;
 use shared::contract::trace::RequestContext;
 use shared::redis::{Redis, RedisError};
 use shared::store::Store;
 use shared::store::claim::{Claim, Once};
 use shared::store::condition::Condition;
-use shared::store::function::Library;
+use shared::store::partition::{Partition, Partitions};
 use shared::store::scatter::call_each;
 
 mod calls;
@@ -58,8 +58,8 @@ impl OrderStore {
             include_str!("lua/read_account.lua"),
         ];
         let files = files.map(|file| COMMON.concat() + file);
-        let library = Library::new(migration::LAYOUT, &files.each_ref().map(String::as_str));
-        let own = Store::new(redis, library, partitions);
+        let files = &files.each_ref().map(String::as_str);
+        let own = Store::new(redis, migration::LAYOUT, files, partitions);
         Self {
             placements: place::batcher(own.clone(), delay),
             own,
@@ -82,10 +82,10 @@ impl OrderStore {
         claim: Option<&Claim>,
     ) -> Result<Once<Order>, RedisError> {
         let id = match claim {
-            Some(claim) => self.own.partitions().mint_order(claim.key().seed()),
+            Some(claim) => self.own.partitions().mint_in(claim.key().seed()),
             None => OrderId::mint(),
         };
-        let partition = self.own.partitions().of_order(id);
+        let partition = self.own.partitions().of(id);
         let placement = Placement {
             id,
             claim: claim.cloned(),
@@ -102,7 +102,7 @@ impl OrderStore {
 
     /// Finds what a claim placed before, without placing anything.
     pub async fn find_placement(&self, claim: &Claim) -> Result<Option<Once<Order>>, RedisError> {
-        let partition = self.own.partitions().of(claim.key().seed());
+        let partition = self.own.partitions().of_hash(claim.key().seed());
         match claim.find(&self.own, partition).await? {
             Some(Once::Before(id)) => self.placed_before(&id).await.map(Once::Before).map(Some),
             Some(_) => Ok(Some(Once::KeyReused)),
@@ -124,7 +124,7 @@ impl OrderStore {
         condition: &Condition,
         claim: Option<&Claim>,
     ) -> Result<Once<Cancellation>, RedisError> {
-        let partition = self.own.partitions().of_order(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::cancel_order(partition, id, condition, claim);
         Ok(match Once::read(self.own.call(partition, &call).await?)? {
             Once::Now(outcome) => Once::Now(reply::cancellation(&outcome)?),
@@ -143,8 +143,7 @@ impl OrderStore {
         let partitions = self.own.partitions();
         let refunds = refunds.iter().map(Borrow::borrow);
         let refunds: Vec<_> = refunds.zip(entry_ids.iter().copied()).collect();
-        let partition_of =
-            |(refund, _): &(&RefundOrder, &str)| partitions.of_order(refund.order_id);
+        let partition_of = |(refund, _): &(&RefundOrder, &str)| partitions.of(refund.order_id);
         call_each(
             &self.own,
             &refunds,
@@ -159,7 +158,7 @@ impl OrderStore {
     /// Emits the event of a paid order once more. `false` when there is no such order, or it is not
     /// paid.
     pub async fn emit_again(&self, id: OrderId) -> Result<bool, RedisError> {
-        let partition = self.own.partitions().of_order(id);
+        let partition = self.own.partitions().of(id);
         let call = calls::emit_again(partition, id);
         Ok(self.own.call(partition, &call).await?.int()? == 1)
     }

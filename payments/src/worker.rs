@@ -7,10 +7,9 @@ use shared::base::backoff::Backoff;
 use shared::base::health::Progress;
 use shared::base::shutdown::{Shutdown, sleep_unless};
 use shared::contract::event::{RefundOrder, RefundReason};
-use shared::contract::id::Partition;
 use shared::live::Tail;
-use shared::redis::RedisError;
-use shared::redis::RedisUrl;
+use shared::redis::{RedisError, RedisUrl};
+use shared::store::partition::Partition;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::domain::{Completion, Refund};
@@ -107,8 +106,8 @@ impl Completer {
 /// orders may be on it. Otherwise each look would find the same orders.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
-        let error = "an order is due, and the store does not take it off the list";
-        return Err(RedisError::Refused(error.to_owned()));
+        let why = "the store does not take it off the list";
+        return Err(RedisError::malformed("an order that is due", why));
     }
     Ok(())
 }

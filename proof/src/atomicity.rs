@@ -4,14 +4,15 @@
 //! writes. [`SpoilRig`] sets up the same store again and again, spoils one thing, calls the function,
 //! and compares the dumps of the whole store. A function that answers an error must have changed nothing.
 
+use futures_util::future::join_all;
 use odd::{NUMBERS, TYPES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use shared::contract::id::Partition;
 use shared::redis::{Command, RedisError, Reply};
+use shared::store::Store;
 use shared::store::function::IDENTITY;
-use shared::store::{Store, all};
+use shared::store::partition::Partition;
 use stack::private_store::PrivateStore;
 
 use crate::invocation::Invocation;
@@ -200,7 +201,7 @@ impl SpoilRig<'_> {
             let restore = Command::new("RESTORE").key(key.as_str());
             self.run(restore.arg(0).arg(value.as_slice()))
         });
-        all(restores).await;
+        join_all(restores).await;
     }
 
     /// Makes a call as the service does.

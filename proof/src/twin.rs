@@ -11,10 +11,11 @@ use std::io::Write;
 use std::time::Instant;
 
 pub use fastrand::Rng;
-use shared::contract::id::Partition;
+use futures_util::future::join_all;
 use shared::redis::{Command, Redis, RedisError, Reply};
+use shared::store::Store;
 use shared::store::function::IDENTITY;
-use shared::store::{Store, all};
+use shared::store::partition::Partition;
 use stack::project::variable;
 
 use crate::invocation::Invocation;
@@ -184,7 +185,7 @@ async fn play_history<T: Twin>(
         let read = step.left.iter().map(|(key, kept)| Sent::Read(key, kept));
         std::iter::once(Sent::Call(&step.call)).chain(read)
     });
-    let mut replies = all(sent.map(|sent| send(store, partition, sent)))
+    let mut replies = join_all(sent.map(|sent| send(store, partition, sent)))
         .await
         .into_iter();
     let found = read_all(operator).await;

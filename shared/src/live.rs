@@ -4,39 +4,34 @@
 //! once, however many clients it has, and hands a change to those who wait for it. Nothing depends
 //! on it: a client that missed something is told so (`reset`) and reads again.
 
+mod catch_up;
 mod notice;
 mod position;
 mod tail;
 mod watches;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use tokio::sync::{Notify, broadcast};
 
 use crate::base::backoff::Backoff;
 use crate::base::health::Progress;
 use crate::base::shutdown::{Shutdown, sleep_unless};
-use crate::contract::id::Partition;
-pub use crate::live::notice::{Change, Notice, Show, Signal};
+use crate::live::catch_up::ENTRIES;
+pub use crate::live::catch_up::FeedPositions;
+pub use crate::live::notice::{Notice, Show, Signal};
+pub use crate::live::position::{CHANGES, Change, FeedPosition, Mark};
 use crate::live::position::{History, parse_changes};
-pub use crate::live::position::{Mark, Place};
-pub use crate::live::tail::Tail;
 use crate::live::tail::confirm_wait;
+pub use crate::live::tail::{FEED_BLOCK, Tail};
 pub use crate::live::watches::Watch;
 use crate::live::watches::Watches;
 use crate::redis::{Command, Redis, RedisError};
-use crate::store::{Store, all};
+use crate::store::Store;
+use crate::store::partition::Partition;
 
-/// The stream of changes, before any partition tag.
-pub const CHANGES: &str = "changes";
-/// Longest wait of one read for the next change. A stop waits for the read.
-pub const FEED_BLOCK: Duration = Duration::from_secs(1);
-/// Entries that one read takes at most; each tells up to 16 changes (`announce` in `prelude.lua`).
-const ENTRIES: u16 = 32;
-/// Changes that are repeated at once for a client that was cut off.
-const PAGE: usize = 100;
 /// Pause after a read that took fewer: under load it fills the next one, and the store is asked less
 /// often than things change.
 const PACE: Duration = Duration::from_millis(10);
@@ -52,9 +47,6 @@ const OUTAGE: Backoff = Backoff {
     max: Duration::from_secs(1),
 };
 
-/// The last change that somebody has seen, in each partition.
-pub type Places = BTreeMap<Partition, Place>;
-
 /// The changes of one store, handed to those who wait for them. Cheap to clone.
 #[derive(Clone)]
 pub struct Feed<S>(Arc<Inner<S>>);
@@ -65,7 +57,7 @@ struct Inner<S> {
     signals: broadcast::Sender<Signal>,
     watches: Watches,
     /// The last change that was handed on, in each partition that is read just now.
-    positions: Mutex<Places>,
+    positions: Mutex<FeedPositions>,
     /// Somebody has begun to watch.
     interest: Notify,
     /// A partition is read again.
@@ -145,7 +137,7 @@ impl<S: Show> Feed<S> {
         let receiver = self.0.signals.subscribe();
         self.0.interest.notify_waiters();
         let mark = tokio::time::timeout(AWAKE_TIMEOUT, self.now()).await;
-        let silent = |_| RedisError::Unavailable("its changes cannot be read".to_owned());
+        let silent = |_| RedisError::unknown("the changes of the store cannot be read");
         Ok((receiver, mark.map_err(silent)?))
     }
 
@@ -156,10 +148,13 @@ impl<S: Show> Feed<S> {
             let awake = self.0.awake.notified();
             {
                 let positions = self.positions();
-                let newest = positions.iter().max_by_key(|(_, place)| **place);
-                if let Some((&partition, &place)) = newest.filter(|_| positions.len() == partitions)
-                {
-                    return Mark { partition, place };
+                let newest = positions.iter().max_by_key(|(_, position)| **position);
+                let newest = newest.filter(|_| positions.len() == partitions);
+                if let Some((&partition, &position)) = newest {
+                    return Mark {
+                        partition,
+                        position,
+                    };
                 }
             }
             awake.await;
@@ -170,8 +165,8 @@ impl<S: Show> Feed<S> {
         self.0.signals.receiver_count() > 0 || !self.0.watches.is_empty()
     }
 
-    /// Gives up the place in a partition when nobody watches. Whoever subscribes looks for the place
-    /// under the same lock: it is found gone, or the subscriber was seen here.
+    /// Gives up the position in a partition when nobody watches. A subscriber takes the same lock.
+    /// Either this function sees the subscriber, or the subscriber sees that the position is gone.
     fn leave(&self, partition: Partition) -> bool {
         let mut positions = self.positions();
         let unwatched = !self.is_watched();
@@ -194,47 +189,19 @@ impl<S: Show> Feed<S> {
         }
     }
 
-    /// Where in each partition a client goes on that stopped at `mark`; `None` where it cannot be told
-    /// any more what it has missed.
-    pub async fn places_after(&self, mark: Mark) -> Result<Option<Places>, RedisError> {
-        let mut places = Places::new();
-        for partition in self.0.store.partitions().all() {
-            let after = mark.within(partition);
-            let history = History::read(&self.0.store, partition).await?;
-            // A place beyond the end is one in another life of the store. Only its own partition
-            // can tell: in the others nothing may have changed for long.
-            let lost = partition == mark.partition && after > history.end();
-            let after = after.min(history.end());
-            if lost || !history.is_complete_since(after) {
-                return Ok(None);
-            }
-            places.insert(partition, after);
-        }
-        Ok(Some(places))
+    /// Where in each partition a client goes on that stopped at `mark`. `None` where the store no longer
+    /// has all changes since then.
+    pub async fn positions_after(&self, mark: Mark) -> Result<Option<FeedPositions>, RedisError> {
+        catch_up::positions_after(&self.0.store, mark).await
     }
 
-    /// The next changes after `places`, which move on, and how many there were; not all of them can be
-    /// shown. Those of all partitions come in the order of time.
-    pub async fn next_page(&self, places: &mut Places) -> Result<(Vec<Notice>, usize), RedisError> {
-        let mut changes = Vec::new();
-        for (&partition, after) in &*places {
-            let range = Command::new("XRANGE").key(partition.key(CHANGES));
-            let range = range
-                .arg(after.range_start())
-                .arg("+")
-                .arg("COUNT")
-                .arg(i64::from(ENTRIES));
-            let entries = self.0.store.run(range).await?.entries()?;
-            let told = entries
-                .iter()
-                .flat_map(|entry| parse_changes(partition, entry));
-            changes.extend(told.filter(|change| change.mark.place > *after));
-        }
-        changes.sort_by_key(|change| (change.mark.place, change.mark.partition));
-        changes.truncate(PAGE);
-        for Change { mark, .. } in &changes {
-            places.insert(mark.partition, mark.place);
-        }
+    /// The next changes after `positions`, which move on, and how many there were. Some of them cannot
+    /// be shown. Changes of all partitions come in the order of time.
+    pub async fn next_page(
+        &self,
+        positions: &mut FeedPositions,
+    ) -> Result<(Vec<Notice>, usize), RedisError> {
+        let changes = catch_up::next_changes(&self.0.store, positions).await?;
         let count = changes.len();
         Ok((self.notices(changes).await?, count))
     }
@@ -278,7 +245,7 @@ impl<S: Show> Feed<S> {
             confirm_wait(began)?;
             return Ok(0);
         };
-        let last = last.id.parse().map_or(after, Place::behind);
+        let last = last.id.parse().map_or(after, FeedPosition::behind);
         let changes: Vec<Change> = entries
             .iter()
             .flat_map(|entry| parse_changes(partition, entry))
@@ -296,13 +263,13 @@ impl<S: Show> Feed<S> {
     }
 
     async fn notices(&self, changes: Vec<Change>) -> Result<Vec<Notice>, RedisError> {
-        let shown = all(changes.iter().map(|change| self.0.show.show(change))).await;
+        let shown = join_all(changes.iter().map(|change| self.0.show.show(change))).await;
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
             let data = match data {
-                // One that is damaged must not hold up the others.
-                Err(RedisError::Refused(error)) => {
-                    tracing::error!(error, id = change.id, "cannot show what changed");
+                // A damaged record must not hold up the others.
+                Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+                    tracing::error!(%error, id = change.id, "cannot show what changed");
                     continue;
                 }
                 data => data,
@@ -317,7 +284,7 @@ impl<S: Show> Feed<S> {
         Ok(notices)
     }
 
-    fn positions(&self) -> MutexGuard<'_, Places> {
+    fn positions(&self) -> MutexGuard<'_, FeedPositions> {
         self.0
             .positions
             .lock()

@@ -8,23 +8,24 @@
 //! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice.
 //!   Whether a command that failed here took effect is unknown, and everything above is built for
 //!   that.
-//! * A blocking read has a client of its own ([`Redis::reader`]) and is never cancelled: the
+//! * A blocking read has a client of its own ([`reader`](crate::redis::Redis::reader)) and is never cancelled: the
 //!   entries of a cancelled read would stay in its name without anybody handling them.
-//! * A client that got no answer for [`STUCK_AFTER`] is thrown away and built anew, whatever it
-//!   believes of itself.
+//! * A client that got no answer for [`STUCK_AFTER`](crate::redis::STUCK_AFTER) is thrown away and
+//!   built anew, whatever it believes of itself.
 //! * The client follows no redirection of a cluster: it would ask the wrong node after `ASK`, and end
 //!   by it. Who is redirected is refused, has done nothing, and asks again (`slots`).
 //! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
 //!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
 //!   so.
 //! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
-//!   command takes its reason from there (`reason`), and the log tells it once (`report`).
+//!   command takes its reason from there (`error::reason`), and the log tells it once (`report`).
 
+mod command;
 mod connection;
 mod entry;
 mod error;
+mod gate;
 mod probe;
-mod reason;
 mod replica_gate;
 mod reply;
 mod report;
@@ -37,19 +38,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use fred::types::{ClusterHash, Value};
 
-use crate::redis::connection::{Connection, route_of};
-use crate::redis::replica_gate::Place;
+use crate::redis::connection::Connection;
+use crate::redis::gate::ConfirmKey;
 use crate::redis::report::Report;
 use crate::redis::watchdog::Watchdog;
 
-pub(crate) use crate::redis::connection::{is_same_store, servers_of, url_mistake};
+pub use crate::redis::command::{Arg, Command};
 pub use crate::redis::entry::{Cut, Entry, KEPT_BYTES, MAX_ENTRY_BYTES};
-pub use crate::redis::error::RedisError;
+pub use crate::redis::error::{Code, RedisError};
 pub use crate::redis::replica_gate::ReplicaAcks;
+pub(crate) use crate::redis::reply::info_field;
 pub use crate::redis::reply::{Reply, UnexpectedReply};
 pub use crate::redis::url::RedisUrl;
+pub(crate) use crate::redis::url::is_same_store;
 pub use crate::redis::watchdog::STUCK_AFTER;
 
 /// Longest wait for an ordinary command.
@@ -72,19 +74,6 @@ struct Inner {
     report: Arc<Report>,
     /// What the Sentinel that was asked last gave for an answer, if that was of no use.
     sentinel_trouble: Mutex<Option<String>>,
-}
-
-/// An argument of a command: a text, bytes or a whole number.
-pub type Arg = Value;
-
-/// A command to a Redis server.
-#[derive(Clone, Debug)]
-pub struct Command {
-    name: &'static str,
-    route: ClusterHash,
-    args: Vec<Arg>,
-    /// It only asks whether it is allowed.
-    is_attempt: bool,
 }
 
 impl Redis {
@@ -130,7 +119,7 @@ impl Redis {
     /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::insist(self, command, false).await;
+            return slots::run_until_slot_rests(self, command, false).await;
         }
         self.inner
             .run(&self.inner.connection.load_full(), command)
@@ -142,7 +131,7 @@ impl Redis {
     /// whether the change was made, or will last.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
-            return slots::insist(self, command, true).await;
+            return slots::run_until_slot_rests(self, command, true).await;
         }
         self.run_confirmed_once(command).await
     }
@@ -156,16 +145,20 @@ impl Redis {
     async fn run_confirmed_once(&self, command: Command) -> Result<Reply, RedisError> {
         let connection = self.inner.connection.load_full();
         let waits = self.acks.count > 0;
-        let life = if waits { connection.life() } else { 0 };
-        let place = if waits && self.inner.url.is_cluster() {
-            Place::of(&command)
+        let connections = if waits {
+            connection.connections_made()
+        } else {
+            0
+        };
+        let key = if waits && self.inner.url.is_cluster() {
+            ConfirmKey::of(&command)
         } else {
             None
         };
         let reply = self.inner.run(&connection, command).await?;
         // Where nothing was there, nothing follows from it.
         if waits && !reply.is_null() {
-            Box::pin(self.acks.confirm(&connection, life, place)).await?;
+            Box::pin(self.acks.confirm(&connection, connections, key)).await?;
         }
         Ok(reply)
     }
@@ -205,21 +198,23 @@ impl Inner {
 
     /// Writes to the log what the store refuses, for all callers.
     fn tell(&self, error: &RedisError) {
-        if let RedisError::NotNow(message) = error
-            && !error.is_moving()
+        if let RedisError::Unavailable { code, message } = error
+            && code.did_nothing()
+            && *code != Code::TryAgain
         {
-            self.report.refuses(&reason::of_refusal(message));
+            self.report.refuses(message);
         }
     }
 
     /// A command that was not answered for want of a connection failed for the reason that there is
     /// none.
     fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
-        let RedisError::Unavailable(symptom) = error else {
+        let RedisError::Unavailable { code, message } = error else {
             return error;
         };
         let Some(mut reason) = connection.trouble() else {
-            return RedisError::Unavailable(format!("{}: {symptom}", self.url));
+            let message = format!("{}: {message}", self.url);
+            return RedisError::Unavailable { code, message };
         };
         let sentinel = self
             .sentinel_trouble
@@ -229,7 +224,7 @@ impl Inner {
             reason = format!("{reason}; {sentinel}");
         }
         self.report.away(&reason);
-        RedisError::Unavailable(format!("{} cannot be reached: {reason}", self.url))
+        RedisError::unknown(format!("{} cannot be reached: {reason}", self.url))
     }
 
     fn replace(&self) {
@@ -252,61 +247,3 @@ impl Inner {
         }
     }
 }
-
-impl Command {
-    /// A command that belongs to no key.
-    pub fn new(name: &'static str) -> Self {
-        let args = Vec::with_capacity(8);
-        Self {
-            name,
-            route: ClusterHash::Random,
-            args,
-            is_attempt: false,
-        }
-    }
-
-    /// Adds a key. The first one decides which node of a cluster receives the command.
-    #[must_use]
-    pub fn key(mut self, key: impl Into<Arg>) -> Self {
-        let key = key.into();
-        if let (ClusterHash::Random, Some(bytes)) = (&self.route, key.as_bytes()) {
-            self.route = route_of(bytes);
-        }
-        self.args.push(key);
-        self
-    }
-
-    /// Adds an argument.
-    #[must_use]
-    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
-        self.args.push(arg.into());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<A: Into<Arg>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Its caller acts on a refusal, so that the log need not tell it.
-    #[must_use]
-    pub fn as_attempt(self) -> Self {
-        Self {
-            is_attempt: true,
-            ..self
-        }
-    }
-
-    /// Sends the command to the node that owns `key`, without naming it: for commands about the
-    /// node itself.
-    #[must_use]
-    pub fn to_owner_of(mut self, key: &str) -> Self {
-        self.route = route_of(key.as_bytes());
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests;

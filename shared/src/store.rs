@@ -6,23 +6,26 @@ pub mod condition;
 pub mod function;
 pub(crate) mod incarnation;
 pub mod index;
-pub mod layout;
 pub mod libraries;
 pub mod open;
+pub mod partition;
 pub mod scatter;
 pub mod sweep;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::contract::id::{OrderId, Partition, Partitions};
+use futures_util::future::join_all;
+
+use crate::contract::id::clock;
 use crate::contract::limits::MAX_SKEW;
 use crate::contract::time::Timestamp;
-use crate::redis::{Command, Redis, RedisError, Reply};
+use crate::redis::{Code, Command, Redis, RedisError, Reply, info_field};
 use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
-use crate::store::layout::Layout;
+use crate::store::partition::{Partition, Partitions};
 
 /// Lines that one command reads at most.
 const LINES: usize = 100;
@@ -31,6 +34,7 @@ const LINES: usize = 100;
 #[derive(Clone)]
 pub struct Store {
     redis: Redis,
+    layout: Layout,
     library: Arc<Library>,
     partitions: Partitions,
     lines: Batcher<String, Reply>,
@@ -38,17 +42,45 @@ pub struct Store {
     obstacle: Arc<Mutex<Option<String>>>,
 }
 
+/// Brings one partition of a store from one layout to the next. A step that was broken off is taken
+/// again from its beginning, and two processes may take it at the same time: it leaves the same.
+pub type Step = fn(Store, Partition) -> Taken;
+
+/// The end of a step.
+pub type Taken = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
+
+/// The layout of the stores of one service.
+///
+/// Layout 0 is what builds wrote that named no layout in the identity of a store. Each step leads to
+/// the next one, so the number of steps is the version. Steps are only ever added.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The service whose stores these are.
+    pub service: &'static str,
+    /// The steps from layout 0 to this one.
+    pub steps: &'static [Step],
+}
+
+impl Layout {
+    /// The version that this build reads and writes.
+    pub fn version(self) -> u32 {
+        u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
+    }
+}
+
 impl Store {
-    /// The store behind `redis`, changed only through `library`.
-    pub fn new(redis: Redis, library: Library, partitions: Partitions) -> Self {
+    /// The store behind `redis`, in this layout, changed only through the functions in `files`.
+    pub fn new(redis: Redis, layout: Layout, files: &[&str], partitions: Partitions) -> Self {
         let reader = redis.clone();
         let lines = Batcher::new(LINES, move |partition, keys| {
             let redis = reader.clone();
             async move { read_lines(&redis, partition, keys).await }
         });
+        let library = Library::new(layout.service, layout.version(), files);
         let library = Arc::new(library);
         Self {
             redis,
+            layout,
             library,
             partitions,
             lines,
@@ -63,7 +95,7 @@ impl Store {
 
     /// Makes a change that nobody reads, and answers why it is refused.
     pub(crate) async fn try_change(&self, partition: Partition) -> Result<(), String> {
-        self.redis.try_change(partition).await
+        self.redis.try_change(partition.index()).await
     }
 
     /// Why it could not be opened when that was last tried.
@@ -123,7 +155,7 @@ impl Store {
 
     /// The layout of the stores that this build reads and writes.
     pub(crate) fn layout(&self) -> Layout {
-        self.library.layout()
+        self.layout
     }
 
     /// The name of the function library of this build.
@@ -155,15 +187,12 @@ impl Store {
         if identity.is_null() {
             return Ok(false);
         }
-        let (layout, identity) = (self.layout(), identity.text()?);
-        if identity.contains(&belongs(layout.service, layout.version())) {
+        let (service, version) = (self.layout.service, self.layout.version());
+        if identity.text()?.contains(&belongs(service, version)) {
             return Ok(true);
         }
-        let Layout { service, .. } = layout;
-        Err(RedisError::NotNow(format!(
-            "OTHERLAYOUT this store is not one of {service} with layout {}",
-            layout.version()
-        )))
+        let reason = format!("this store is not one of {service} with layout {version}");
+        Err(RedisError::not_now(Code::OtherLayout, &reason))
     }
 
     /// Makes sure that every partition has its identity.
@@ -180,8 +209,9 @@ impl Store {
         if self.is_identified(partition).await? {
             return Ok(());
         }
-        Err(RedisError::NotNow(
-            "NOIDENTITY this store has lost its data".to_owned(),
+        Err(RedisError::not_now(
+            Code::NoIdentity,
+            "this store has lost its data",
         ))
     }
 
@@ -198,7 +228,7 @@ impl Store {
     /// Whether the clock of the store agrees with that of this process, to within [`MAX_SKEW`].
     pub async fn agrees_on_time(&self, partition: Partition) -> Result<bool, RedisError> {
         let now = self.now(partition).await?;
-        let here = OrderId::mint().minted_at().unwrap_or(now);
+        let here = clock().unwrap_or(now);
         Ok(now <= here.later_by(MAX_SKEW) && here <= now.later_by(MAX_SKEW))
     }
 
@@ -214,7 +244,7 @@ impl Store {
     /// The incarnation of this store: the replication ids of all servers that keep a part of it.
     pub(crate) async fn incarnation(&self) -> Result<String, RedisError> {
         let partitions = self.partitions.all();
-        let ids = all(partitions.map(|partition| self.replication_id(partition))).await;
+        let ids = join_all(partitions.map(|partition| self.replication_id(partition))).await;
         let ids = ids
             .into_iter()
             .collect::<Result<BTreeSet<String>, RedisError>>()?;
@@ -255,17 +285,4 @@ async fn read_lines(
         .list_of(count)?;
     lines.remove(0);
     Ok(lines)
-}
-
-/// Runs commands at the same time; they share one connection and one write. Results come in the
-/// order of the commands.
-pub async fn all<F: Future>(commands: impl Iterator<Item = F>) -> Vec<F::Output> {
-    futures_util::future::join_all(commands).await
-}
-
-/// The value of a field of `INFO`.
-pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::future::join_all;
 use shared::redis::Redis;
-use shared::store::all;
 
 use crate::credentials::{Credentials, User};
 use crate::node::{Node, Secrets, parse};
@@ -80,7 +80,7 @@ impl Cluster {
             server.overrides.settings.extend(settings(bus_port));
             starts.push(Node::start(server, &options.dir, &secrets, port));
         }
-        let nodes = all(starts.into_iter())
+        let nodes = join_all(starts)
             .await
             .into_iter()
             .collect::<Result<Vec<_>>>()?;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use shared::contract::id::Partitions;
+use shared::store::partition::Partitions;
 use stack::topology::Topology;
 
 /// What a system consists of.

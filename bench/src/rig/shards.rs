@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use shared::contract::event::Event;
-use shared::contract::id::Partition;
+use shared::store::partition::Partition;
 use stack::redis::{Owner, RedisServer};
 
 use crate::monitor::{Monitor, Told};

@@ -11,7 +11,7 @@ use shared::http::idempotency::KeyHeader;
 use shared::http::json::schema::{self, ObjectSchema};
 use shared::http::json::{Body, BodyFields, FromFields, Json};
 use shared::http::problem::{NOT_FOUND, Problem};
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 
 use super::admin::OutcomeBody;
 use super::{Api, Tag};
@@ -53,7 +53,7 @@ impl ReleaseApi {
     )]
     async fn release_order(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// Checked like that of any other request; the order makes the request idempotent.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
@@ -66,7 +66,7 @@ impl ReleaseApi {
         let done = match self
             .0
             .store
-            .release_order(order_id, product_id, &visit.context)
+            .release_order(order_id, product_id, &scope.context)
             .await?
         {
             Release::Released => "stock given back by an operator: refund requested",

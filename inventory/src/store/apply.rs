@@ -5,8 +5,9 @@ use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{Partition, ProductId};
+use shared::contract::id::ProductId;
 use shared::store::function::Call;
+use shared::store::partition::Partition;
 
 use crate::keys;
 

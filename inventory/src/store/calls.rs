@@ -2,12 +2,13 @@
 //! are in `apply`.
 
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::store::claim::Claim;
 use shared::store::condition::Condition;
 use shared::store::function::Call;
+use shared::store::partition::Partition;
 
 use crate::domain::{Adjustment, MAX_STOCK, NewProduct, Note, ProductName, ProductPatch};
 use crate::keys;

@@ -114,5 +114,5 @@ fn part<T: FromStr<Err: Display>>(what: &str, text: Option<&str>) -> Result<T, R
 }
 
 fn broken(what: &str, why: impl Display) -> RedisError {
-    RedisError::Refused(format!("{what} is broken: {why}"))
+    RedisError::malformed(what, why)
 }

@@ -1,10 +1,11 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::contract::id::{Partition, ProductId};
+use futures_util::future::join_all;
+use shared::contract::id::ProductId;
 use shared::redis::{Command, RedisError};
-use shared::store::index::{Order, Range};
-use shared::store::layout::{Layout, Taken};
-use shared::store::{Store, all};
+use shared::store::index::{Direction, Range};
+use shared::store::partition::Partition;
+use shared::store::{Layout, Store, Taken};
 
 use super::{calls, line};
 use crate::keys;
@@ -24,7 +25,7 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let (mut sorted, mut last) = (0, None);
         loop {
-            let range = Range::all(Order::Ascending);
+            let range = Range::all(Direction::Ascending);
             let range = last.iter().fold(range, |range, id: &String| range.past(id));
             let members = own
                 .run(range.read(keys::products(partition), PAGE))
@@ -34,7 +35,7 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
                 break;
             };
             last = Some(end.clone());
-            for done in all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
+            for done in join_all(members.iter().map(|id| sort_anew(&own, partition, id))).await {
                 sorted += usize::from(done?);
             }
         }
@@ -57,7 +58,7 @@ async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bo
     };
     let product = keys::product(partition, id);
     let line = match own.run(Command::new("GET").key(product)).await {
-        Err(RedisError::Refused(_)) => return Ok(false),
+        Err(RedisError::Refused { .. } | RedisError::Malformed { .. }) => return Ok(false),
         line => line?,
     };
     if line.is_null() {
@@ -75,8 +76,8 @@ async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bo
     }
     let call = calls::sort_product(partition, id, &found.name);
     match own.call(partition, &call).await {
-        Err(RedisError::Refused(reason)) => {
-            tracing::warn!(%id, reason, "the product is damaged, and not sorted");
+        Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
+            tracing::warn!(%id, %error, "the product is damaged, and not sorted");
             Ok(false)
         }
         sorted => Ok(sorted?.int()? == 1),

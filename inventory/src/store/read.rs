@@ -1,9 +1,10 @@
 //! What the store tells without changing anything.
 
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::redis::{Command, RedisError};
-use shared::store::index::{Order, Range, Scanned};
+use shared::store::index::{Direction, Range, Scanned};
+use shared::store::partition::Partition;
 
 use super::{ProductStore, line};
 use crate::domain::{Filter, Movement, OrderRecord, Product, Sort};
@@ -12,7 +13,7 @@ use crate::keys;
 impl ProductStore {
     /// Finds a product in the catalogue.
     pub async fn find_product(&self, id: ProductId) -> Result<Option<Product>, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let line = self
             .own
             .read_line(partition, keys::product(partition, id))
@@ -36,14 +37,18 @@ impl ProductStore {
             Sort::Name => keys::names,
         };
         let range = match (sort, &filter.prefix) {
-            (Sort::Newest, _) => Range::all(Order::Descending),
-            (Sort::Name, None) => Range::all(Order::Ascending),
-            (Sort::Name, Some(prefix)) => Range::starting_with(Order::Ascending, prefix.folded()),
+            (Sort::Newest, _) => Range::all(Direction::Descending),
+            (Sort::Name, None) => Range::all(Direction::Ascending),
+            (Sort::Name, Some(prefix)) => {
+                Range::starting_with(Direction::Ascending, prefix.folded())
+            }
         };
         let range = position.into_iter().fold(range, Range::past);
         let find = |member: String| async move {
             let id = keys::named_id(&member).parse();
-            let id = id.map_err(|error| RedisError::Refused(format!("{member}: {error}")))?;
+            let id = id.map_err(|error| {
+                RedisError::malformed("the index of products", format!("{member}: {error}"))
+            })?;
             // A product that was deleted between the two reads is not listed.
             Ok(self
                 .find_product(id)
@@ -105,7 +110,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(None);
         };
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let hour = keys::hour(minted_at);
         let order_id = order_id.to_string();
         let record = Command::new("HGET").key(keys::records(partition, hour));
@@ -127,7 +132,7 @@ impl ProductStore {
         start: &str,
         count: usize,
     ) -> Result<Vec<Movement>, RedisError> {
-        let key = keys::movements(self.own.partitions().of_product(id), id);
+        let key = keys::movements(self.own.partitions().of(id), id);
         let range = Command::new("XREVRANGE").key(key).arg(end).arg(start);
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let entries = self
@@ -140,7 +145,7 @@ impl ProductStore {
 
     /// Whether there is such a product, or its tombstone.
     async fn ever_was(&self, id: ProductId) -> Result<bool, RedisError> {
-        let partition = self.own.partitions().of_product(id);
+        let partition = self.own.partitions().of(id);
         let exists = Command::new("EXISTS").key(keys::product(partition, id));
         if self.own.run(exists).await?.int()? == 1 {
             return Ok(true);

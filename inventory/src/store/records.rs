@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use shared::contract::id::{OrderId, Partition, ProductId};
+use futures_util::future::join_all;
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::store::all;
 use shared::store::index::Scanned;
+use shared::store::partition::Partition;
 
 use super::{ProductStore, line};
 use crate::domain::{Filter, OrderRecord, Sort, StockLedger};
@@ -34,8 +35,8 @@ impl ProductStore {
                     .push(place);
             }
         }
-        let kept = all(partitions.all().map(|partition| self.first_kept(partition)));
-        let questions = all(groups.iter().map(|(&(partition, hour), places)| {
+        let kept = join_all(partitions.all().map(|partition| self.first_kept(partition)));
+        let questions = join_all(groups.iter().map(|(&(partition, hour), places)| {
             let ids = places.iter().map(|&place| orders[place].to_string());
             let ids = ids.map(|id| keys::record(&id).1.to_owned());
             let records = keys::records(partition, hour);
@@ -60,7 +61,10 @@ impl ProductStore {
             let absences = partitions
                 .all()
                 .map(|partition| self.own.confirm_absence(partition));
-            all(absences).await.into_iter().collect::<Result<(), _>>()?;
+            join_all(absences)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         Ok(found)
     }
@@ -80,7 +84,10 @@ impl ProductStore {
             .items
             .iter()
             .map(|product| self.ledger(product.id, movements));
-        let items = all(ledgers).await.into_iter().collect::<Result<_, _>>()?;
+        let items = join_all(ledgers)
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?;
         Ok(Scanned {
             items,
             next: page.next,

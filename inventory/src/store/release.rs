@@ -28,7 +28,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(Release::NotTaken);
         };
-        let partition = self.own.partitions().of_product(product_id);
+        let partition = self.own.partitions().of(product_id);
         let order = (order_id, minted_at);
         let release = async |sale: Option<EntryId>| {
             let call = calls::release_order(partition, order, product_id, context, sale);
@@ -51,7 +51,7 @@ impl ProductStore {
         order_id: OrderId,
         minted_at: Timestamp,
     ) -> Result<Option<EntryId>, RedisError> {
-        let key = keys::movements(self.own.partitions().of_product(product_id), product_id);
+        let key = keys::movements(self.own.partitions().of(product_id), product_id);
         let mut from = EntryId::first_of(minted_at.earlier_by(MAX_SKEW).as_millis());
         for _ in 0..LEDGER_PAGES {
             let range = Command::new("XRANGE")
@@ -91,7 +91,7 @@ impl ProductStore {
         let Some(minted_at) = order_id.minted_at() else {
             return Ok(Release::NotTaken);
         };
-        let partition = self.own.partitions().of_product(product_id);
+        let partition = self.own.partitions().of(product_id);
         let call = calls::release_surplus(partition, (order_id, minted_at), product_id, movement);
         reply::release(&self.own.call(partition, &call).await?)
     }

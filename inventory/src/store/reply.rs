@@ -91,5 +91,5 @@ fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, RedisError> {
 }
 
 fn unexpected(function: &str, found: impl Display) -> RedisError {
-    RedisError::Refused(format!("{function} answered {found}"))
+    RedisError::malformed(format!("the answer of {function}"), found)
 }

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use shared::contract::id::Partition;
 use shared::contract::limits::MAX_SKEW;
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
+use shared::store::partition::Partition;
 use shared::store::sweep::{MIN_SPAN, Sweep, believed};
 
 use super::{ProductStore, calls};

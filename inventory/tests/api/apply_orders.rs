@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::redis::Command;
 use shared::store::claim::Once;
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 use tokio::runtime::Runtime;
 
 use crate::harness::{KEEP, TestStore, order};

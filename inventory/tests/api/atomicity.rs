@@ -7,9 +7,10 @@ use proof::cut::LogLoader;
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::trace::RequestContext;
 use shared::store::condition::Condition;
+use shared::store::partition::{Partition, Partitions};
 
 use crate::harness::{KEEP, PRODUCT_NAME, TestStore, order, order_minted_at};
 use crate::surpluses::take_twice;

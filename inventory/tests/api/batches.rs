@@ -5,8 +5,9 @@ use inventory::domain::{ApplyOutcome, Decision};
 use proof::invocation::Invocation;
 use serde_json::{Value, json};
 use shared::contract::event::{Event, RefundOrder, RefundReason};
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::redis::RedisError;
+use shared::store::partition::{Partition, Partitions};
 
 use crate::atomicity::bench;
 use crate::harness::{KEEP, TestStore, order, order_minted_at};

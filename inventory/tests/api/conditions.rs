@@ -103,7 +103,7 @@ async fn of_two_clients_that_mean_the_same_version_one_wins() {
                 .status
         }
     };
-    let statuses = shared::store::all((0..20).map(rename)).await;
+    let statuses = futures_util::future::join_all((0..20).map(rename)).await;
     assert_eq!(
         statuses.iter().filter(|&&status| status == 200).count(),
         1,

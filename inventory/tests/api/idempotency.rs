@@ -1,8 +1,8 @@
 //! One effect for one intent, however often the request is repeated, and whatever has happened
 //! meanwhile.
 
+use futures_util::future::join_all;
 use reqwest::Method;
-use shared::store::all;
 
 use crate::harness::{Answer, Service};
 
@@ -175,10 +175,11 @@ async fn a_key_whose_request_was_refused_can_be_used_again() {
 #[tokio::test]
 async fn fifty_simultaneous_requests_with_one_key_have_one_effect() {
     let service = Service::start().await;
-    let created = all((0..50).map(|_| post(&service, "/products", "k", TEA))).await;
+    let created = join_all((0..50).map(|_| post(&service, "/products", "k", TEA))).await;
     let path = created[0].header("location");
     let restock = format!("{path}/restock");
-    let restocked = all((0..50).map(|_| post(&service, &restock, "r", r#"{"quantity":5}"#))).await;
+    let restocked =
+        join_all((0..50).map(|_| post(&service, &restock, "r", r#"{"quantity":5}"#))).await;
     for answers in [&created, &restocked] {
         assert!(
             answers.iter().all(|answer| answer.text == answers[0].text),

@@ -2,12 +2,12 @@
 
 use std::num::NonZeroU16;
 
+use futures_util::future::join_all;
 use inventory::domain::{Filter, NewProduct, Sort};
 use reqwest::Method;
 use serde_json::json;
-use shared::contract::id::Partitions;
-use shared::store::all;
 use shared::store::index::SCAN_BUDGET;
+use shared::store::partition::Partitions;
 
 use crate::harness::{Service, TestStore};
 
@@ -199,7 +199,7 @@ async fn a_page_reads_a_bounded_number_of_products_and_the_walk_finds_all_of_the
         };
         let numbers: Vec<usize> = (0..total).collect();
         for some in numbers.chunks(100) {
-            for created in all(some.iter().map(|&number| create(number))).await {
+            for created in join_all(some.iter().map(|&number| create(number))).await {
                 created.unwrap();
             }
         }

@@ -3,11 +3,11 @@
 use inventory::domain::{Filter, ProductPatch, Sort};
 use inventory::store::ProductStore;
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::Partitions;
 use shared::contract::id::ProductId;
 use shared::redis::Command;
 use shared::store::condition::Condition;
 use shared::store::open::Witness;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 
 use crate::harness::{PRODUCT_NAME, TestStore};

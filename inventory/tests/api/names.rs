@@ -2,8 +2,8 @@
 
 use inventory::domain::{NamePrefix, ProductName};
 use serde_json::json;
-use shared::contract::id::Partitions;
 use shared::redis::Command;
+use shared::store::partition::Partitions;
 
 use crate::harness::{Service, TestStore};
 

@@ -1,8 +1,8 @@
 //! Products over HTTP: what goes in comes out, exactly.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use shared::store::all;
 
 use crate::harness::{Answer, Service};
 
@@ -107,7 +107,7 @@ async fn products_with_names_of_redis_pushes_disturb_nobody() {
                 assert_eq!(list.as_array().unwrap().len(), names.len());
             }
         });
-        all(reads).await;
+        join_all(reads).await;
     }
     for (_, id) in &products {
         assert_eq!(service.delete(&format!("/products/{id}")).await.status, 204);

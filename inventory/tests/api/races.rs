@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU16;
 
+use futures_util::future::join_all;
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Change, MovementKind, Product};
-use shared::contract::id::{Partitions, ProductId};
-use shared::store::all;
+use shared::contract::id::ProductId;
 use shared::store::claim::Once;
 use shared::store::condition::{Condition, Versions};
+use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, TestStore, order};
 
@@ -80,12 +81,12 @@ async fn count(test: &TestStore, id: ProductId) -> u32 {
 async fn no_piece_is_lost_or_invented_while_everything_happens_at_once() {
     let partitions = Partitions::new(NonZeroU16::new(3).unwrap());
     let test = TestStore::start(partitions).await;
-    let products = all((0..PRODUCTS).map(|_| test.product(10))).await;
+    let products = join_all((0..PRODUCTS).map(|_| test.product(10))).await;
     let played = products.iter().map(|&id| {
         let test = &test;
         async move { tokio::join!(sell(test, id), restock(test, id), count(test, id)) }
     });
-    for (&id, (sold, (), counted)) in products.iter().zip(all(played).await) {
+    for (&id, (sold, (), counted)) in products.iter().zip(join_all(played).await) {
         let product = test.store.find_product(id).await.unwrap().unwrap();
         assert_eq!(product.quantity, 10 + ROUNDS + counted - sold);
         assert_eq!(product.version, u64::from(1 + sold + ROUNDS + counted));

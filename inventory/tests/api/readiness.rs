@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::store::all;
+use futures_util::future::join_all;
 use stack::operator::Operator;
 use stack::wait::wait_until;
 use tokio::time::Instant;
@@ -67,7 +67,7 @@ async fn however_many_ask_for_readiness_the_store_is_asked_every_quarter_of_a_se
     let operator = Operator::of(store).unwrap();
     for _ in 0..3 {
         let (before, started) = (identity_reads(&operator).await, Instant::now());
-        for answer in all((0..ASKING).map(|_| service.get("/readyz"))).await {
+        for answer in join_all((0..ASKING).map(|_| service.get("/readyz"))).await {
             assert_eq!(answer.status, 200, "{}", answer.text);
         }
         let most = 1 + started.elapsed().as_millis() / ANSWER_STANDS.as_millis();

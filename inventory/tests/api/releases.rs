@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use inventory::domain::{Adjustment, ApplyOutcome, Cause, Decision, OrderRecord, Release};
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{Partition, Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::trace::RequestContext;
 use shared::redis::Entry;
 use shared::store::condition::Condition;
+use shared::store::partition::{Partition, Partitions};
 use shared::store::sweep::Sweep;
 
 use crate::harness::{KEEP, TestStore, order, order_minted_at};

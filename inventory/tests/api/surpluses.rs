@@ -6,8 +6,9 @@ use inventory::domain::{ApplyOutcome, Decision, OrderRecord, Release};
 use serde_json::json;
 use shared::contract::entry_id::EntryId;
 use shared::contract::event::{OrderCompleted, RefundReason};
-use shared::contract::id::{Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 
 use crate::harness::{KEEP, Service, TestStore, order};
 use crate::releases::{refunds, release, stock};
@@ -68,7 +69,7 @@ async fn what_an_order_took_twice_is_given_back_once_and_nobody_is_refunded() {
         let sold = order(product, 3);
         assert_eq!(apply(&test, &sold).await, ApplyOutcome::Applied);
         let first = newest_movement(&test, product).await;
-        let partition = partitions.of_product(product);
+        let partition = partitions.of(product);
         let bucket = sold.ordered_at.as_millis() / HOUR_MS;
         test.operate("DEL", &partition.key_of("records", bucket))
             .await;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use inventory::domain::{ApplyOutcome, Decision};
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::Partitions;
 use shared::redis::Command;
+use shared::store::partition::Partitions;
 use shared::store::sweep::Sweep;
 
 use crate::harness::{TestStore, order_minted_at};

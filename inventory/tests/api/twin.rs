@@ -7,10 +7,10 @@ use proof::invocation::Invocation;
 use proof::twin::claim::{Claim, Claims};
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
-use shared::contract::id::{OrderId, Partitions, ProductId};
-use shared::contract::trace::RequestContext;
-use shared::contract::trace::{RequestId, TraceParent};
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::{RequestContext, RequestId, TraceParent};
 use shared::store::condition::{Condition, Versions};
+use shared::store::partition::Partitions;
 
 use crate::harness::TestStore;
 use draw::{

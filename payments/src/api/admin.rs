@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use poem::web::Data;
 use poem_openapi::types::Example;
 use poem_openapi::{ApiResponse, Enum, Object, OpenApi};
@@ -12,9 +13,8 @@ use shared::http::json::Json;
 use shared::http::page::{Limit, Listing};
 use shared::http::parameter::Query;
 use shared::http::problem::Problem;
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 use shared::redis::RedisError;
-use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{Api, Tag};
@@ -118,7 +118,7 @@ impl AdminApi {
     )]
     async fn audit(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// Orders on the page, 1 to 100.
         #[oai(default)]
         limit: Query<Limit>,
@@ -135,14 +135,14 @@ impl AdminApi {
         let Scanned { items, next } = page;
         let ids: Vec<OrderId> = items.iter().map(|(id, _)| *id).collect();
         let outcomes = inventory
-            .outcomes(&ids, &visit.context)
+            .outcomes(&ids, &scope.context)
             .await
             .map_err(cannot_ask)?;
         let unchanged_since = totals.read_at().earlier_by(GRACE);
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {
             if let Found::Order(order) = found {
-                totals.add(store.own.partitions().of_order(*id), order);
+                totals.add(store.own.partitions().of(*id), order);
             }
             let found = audit::compare_record(*id, found, outcome, unchanged_since);
             differences.extend(
@@ -161,7 +161,7 @@ impl AdminApi {
     async fn totals(&self) -> Result<Totals, RedisError> {
         let store = &self.0.store;
         let read = async |partition| Ok((partition, store.read_account(partition).await?));
-        let accounts = all(store.own.partitions().all().map(read)).await;
+        let accounts = join_all(store.own.partitions().all().map(read)).await;
         Ok(Totals::beside(
             accounts
                 .into_iter()

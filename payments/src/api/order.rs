@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::api::problems::{INSUFFICIENT_STOCK, ORDER_NOT_CANCELLABLE};
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use shared::contract::id::{OrderId, ProductId};
@@ -12,8 +13,8 @@ use shared::http::idempotency::KeyHeader;
 use shared::http::json::{Body, BodyFields, Json};
 use shared::http::page::{Limit, Listing};
 use shared::http::parameter::{Path, Query};
-use shared::http::problem::{INSUFFICIENT_STOCK, ORDER_NOT_CANCELLABLE, Problem};
-use shared::http::request::Visit;
+use shared::http::problem::Problem;
+use shared::http::request::RequestScope;
 use shared::store::claim::{Claim, Once};
 use shared::store::index::Scanned;
 
@@ -42,7 +43,7 @@ impl OrderApi {
     )]
     async fn place_order(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
         #[oai(name = "Idempotency-Key")]
@@ -53,11 +54,11 @@ impl OrderApi {
         let intent = format!("POST /orders {} {}", wanted.product_id, wanted.quantity);
         let claim = key.claim(&intent);
         let _turn = self.0.in_flight.enter(claim.as_ref()).await?;
-        let placement = match self.quote(wanted, &visit.context).await {
+        let placement = match self.quote(wanted, &scope.context).await {
             Ok(quote) => {
                 self.0
                     .store
-                    .place_order(wanted, quote, &visit.context, claim.as_ref())
+                    .place_order(wanted, quote, &scope.context, claim.as_ref())
                     .await?
             }
             // The same request may have been answered when there still was an offer.
@@ -142,13 +143,13 @@ impl OrderApi {
     )]
     async fn quote_order(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// Checked like that of any other request, and of no effect.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
         body: Body<PlaceOrder>,
     ) -> Result<Json<QuoteBody>, Problem> {
-        let quote = self.quote(body.0, &visit.context).await?;
+        let quote = self.quote(body.0, &scope.context).await?;
         Ok(Json(QuoteBody::new(body.0, quote)))
     }
 
@@ -220,7 +221,7 @@ impl OrderApi {
     )]
     async fn get_order(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// The order.
         id: Path<OrderId>,
         /// `final`: answer when the order is final.
@@ -250,8 +251,8 @@ impl OrderApi {
                 let wait = Wait {
                     store,
                     inventory,
-                    context: &visit.context,
-                    lease: &visit.lease,
+                    context: &scope.context,
+                    slot: &scope.slot,
                 };
                 let waited = finality.wait(&wait, id.0, limit).await?;
                 let Waited { order, is_final } = waited.ok_or_else(not_found)?;

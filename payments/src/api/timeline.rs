@@ -9,7 +9,7 @@ use shared::contract::trace::RequestContext;
 use shared::http::json::Json;
 use shared::http::parameter::Path;
 use shared::http::problem::Problem;
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 use shared::stream::entry_state::EntryState;
 
 mod body;
@@ -34,12 +34,12 @@ impl TimelineApi {
     )]
     async fn get_timeline(
         &self,
-        visit: Data<&Arc<Visit>>,
+        scope: Data<&Arc<RequestScope>>,
         /// The order.
         id: Path<OrderId>,
     ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
-        Ok(Json(self.timeline(&order, &visit.context).await))
+        Ok(Json(self.timeline(&order, &scope.context).await))
     }
 }
 
@@ -53,7 +53,7 @@ impl TimelineApi {
             ..
         } = &self.0;
         let stock_acks = &finality.stock_acks;
-        let partition = store.own.partitions().of_order(order.id);
+        let partition = store.own.partitions().of(order.id);
         let mut degraded = Vec::new();
         let entry = order
             .trail

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::{Partition, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::time::Timestamp;
+use shared::store::partition::Partition;
 
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
@@ -184,7 +185,8 @@ pub fn decimal(minor: u64) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use shared::contract::id::{OrderId, Partitions};
+    use shared::contract::id::OrderId;
+    use shared::store::partition::Partitions;
 
     use super::*;
     use crate::domain::{PlaceOrder, Quote};

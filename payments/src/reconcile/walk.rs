@@ -9,8 +9,7 @@ use shared::store::index::Scanned;
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
 use crate::audit::{Difference, Ledger, Returns, Sale, Totals, compare_record, compare_sale};
-use crate::domain::OrderRecord;
-use crate::domain::{Found, OrderStatus};
+use crate::domain::{Found, OrderRecord, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
 use crate::store::Position;
 
@@ -50,7 +49,7 @@ impl Reconciler {
             for ((id, found), outcome) in page.items.into_iter().zip(outcomes?) {
                 findings.orders += 1;
                 if let Found::Order(order) = &found {
-                    totals.add(partitions.of_order(id), order);
+                    totals.add(partitions.of(id), order);
                 }
                 for difference in compare_record(id, &found, outcome, times.unchanged_since) {
                     findings.add(difference);
@@ -74,7 +73,7 @@ impl Reconciler {
                 .context("the store of payments cannot be read")?;
             for (id, found) in &page.items {
                 if let Found::Order(order) = found {
-                    totals.add(partitions.of_order(*id), order);
+                    totals.add(partitions.of(*id), order);
                 }
             }
             match page.next {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use shared::contract::event::RefundOrder;
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::store::claim::{CLAIMS, Claim};
 use shared::store::condition::Condition;
 use shared::store::function::Call;
+use shared::store::partition::Partition;
 
 use super::COMPLETION_BATCH;
 use super::place::Placement;

@@ -9,9 +9,10 @@ use std::future::Future;
 use std::ops::Range;
 use std::str::FromStr;
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::{InvalidId, OrderId};
 use shared::redis::{Command, RedisError};
-use shared::store::index::{Order, Scanned};
+use shared::store::index::{Direction, Scanned};
+use shared::store::partition::Partition;
 
 use super::OrderStore;
 use crate::keys;
@@ -49,7 +50,7 @@ impl OrderStore {
         };
         let find = |position: Position| find(position.id);
         self.own
-            .scan_lists(Order::Descending, position, limit, read, find)
+            .scan_lists(Direction::Descending, position, limit, read, find)
             .await
     }
 
@@ -94,8 +95,8 @@ impl OrderStore {
                 return Ok(orders.into_iter().rev().take(count).collect());
             }
             if members >= count + MEMBERS_BEYOND {
-                let reason = format!("too many calls have placed orders at {last_ms}");
-                return Err(RedisError::Refused(reason));
+                let why = format!("too many calls have placed orders at {last_ms}");
+                return Err(RedisError::malformed("the index of orders", why));
             }
             // The members still needed, by the orders of each member so far. At least twice as many as
             // before, so that uneven members cost few rounds.
@@ -146,7 +147,10 @@ fn positions(
 ) -> impl Iterator<Item = Result<Position, RedisError>> + '_ {
     member.split(' ').map(move |text| {
         let id = text.parse();
-        let id = id.map_err(|error| RedisError::Refused(format!("{text}: {error}")))?;
+        let why = |error: InvalidId| {
+            RedisError::malformed("the index of orders", format!("{text}: {error}"))
+        };
+        let id = id.map_err(why)?;
         Ok(Position { placed_ms, id })
     })
 }

@@ -111,7 +111,7 @@ impl Values<'_> {
     }
 
     fn broken(&self, name: &str, error: &dyn Display) -> RedisError {
-        RedisError::Refused(format!("{name} of order {} is broken: {error}", self.id))
+        RedisError::malformed(format!("{name} of order {}", self.id), error)
     }
 }
 

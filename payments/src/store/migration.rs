@@ -1,10 +1,11 @@
 //! The layouts that the store had, and the step from each to the next.
 
-use shared::contract::id::{OrderId, Partition};
+use futures_util::future::join_all;
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
-use shared::store::layout::{Layout, Taken};
-use shared::store::{Store, all};
+use shared::store::partition::Partition;
+use shared::store::{Layout, Store, Taken};
 
 use super::line;
 use crate::keys;
@@ -47,7 +48,7 @@ fn index_by_time(own: Store, partition: Partition) -> Taken {
                 .map(|member| placed_at(&own, partition, member));
             let mut add = Command::new("ZADD").key(index.as_str()).arg("XX");
             let before = timed;
-            for (member, placed_ms) in members.iter().zip(all(placed).await) {
+            for (member, placed_ms) in members.iter().zip(join_all(placed).await) {
                 match placed_ms? {
                     Some(placed_ms) => {
                         add = add.arg(placed_ms.to_string()).arg(member.as_str());
@@ -87,7 +88,7 @@ async fn placed_at(
         .await
     {
         // Something else stands under the key of the order.
-        Err(RedisError::Refused(_)) => None,
+        Err(RedisError::Refused { .. } | RedisError::Malformed { .. }) => None,
         line => Some(line?),
     };
     let line = line

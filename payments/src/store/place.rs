@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
 use shared::store::Store;
 use shared::store::batch::Batcher;
 use shared::store::claim::{Claim, Once};
+use shared::store::partition::Partition;
 
 use super::{calls, reply};
 

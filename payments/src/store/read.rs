@@ -1,9 +1,9 @@
 //! What the store tells without changing anything.
 
+use futures_util::future::join_all;
 use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::RedisError;
-use shared::store::all;
 use shared::store::index::Scanned;
 
 use super::{OrderStore, Position, line};
@@ -13,7 +13,7 @@ use crate::keys;
 impl OrderStore {
     /// Finds an order.
     pub async fn find_order(&self, id: OrderId) -> Result<Option<Order>, RedisError> {
-        let partition = self.own.partitions().of_order(id);
+        let partition = self.own.partitions().of(id);
         let found = self
             .own
             .read_line(partition, keys::order(partition, id))
@@ -58,7 +58,7 @@ impl OrderStore {
 
     /// These orders as an audit finds them, in this order.
     pub async fn find_records(&self, ids: &[OrderId]) -> Result<Vec<Found>, RedisError> {
-        all(ids.iter().map(|&id| self.find_record(id)))
+        join_all(ids.iter().map(|&id| self.find_record(id)))
             .await
             .into_iter()
             .collect()
@@ -68,7 +68,7 @@ impl OrderStore {
         match self.find_order(id).await {
             Ok(Some(order)) => Ok(Found::Order(Box::new(order))),
             Ok(None) => Ok(Found::Missing),
-            Err(RedisError::Refused(reason)) => Ok(Found::Damaged(reason)),
+            Err(error) if error.is_damage() => Ok(Found::Damaged(error.to_string())),
             Err(error) => Err(error),
         }
     }

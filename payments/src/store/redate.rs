@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::redis::{Command, RedisError};
+use shared::store::partition::Partition;
 use shared::store::sweep::ClockWatch;
 
 use super::OrderStore;

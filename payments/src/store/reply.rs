@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use shared::contract::time::Timestamp;
-use shared::redis::{RedisError, Reply};
+use shared::redis::{Code, RedisError, Reply};
 use shared::store::claim::Once;
 
 use super::place::Placed;
@@ -36,17 +36,16 @@ fn placement(reply: &str, now: Timestamp, delay: Duration) -> Result<Placed, Red
             (Ok(created_at), Ok(due)) => Ok(Once::Now((created_at, due))),
             _ => Err(unexpected("place_orders", reply)),
         },
-        ["5"] => Err(not_now("CLOCK the id of the order is from another day")),
-        ["6"] => Err(not_now(
-            "DAMAGED the line under the id of the order is damaged",
+        ["5"] => Err(RedisError::not_now(
+            Code::Clock,
+            "the id of the order is from another day",
+        )),
+        ["6"] => Err(RedisError::not_now(
+            Code::Damaged,
+            "the line under the id of the order is damaged",
         )),
         _ => Err(unexpected("place_orders", reply)),
     }
-}
-
-/// The failure is not the fault of the client.
-fn not_now(reason: &str) -> RedisError {
-    RedisError::NotNow(reason.to_owned())
 }
 
 pub(super) fn completion(reply: Reply) -> Result<Completion, RedisError> {
@@ -103,5 +102,5 @@ fn timestamp(reply: &Reply) -> Result<Timestamp, RedisError> {
 }
 
 pub(super) fn unexpected(function: &str, found: impl Display) -> RedisError {
-    RedisError::Refused(format!("{function} answered {found}"))
+    RedisError::malformed(format!("the answer of {function}"), found)
 }

@@ -8,10 +8,11 @@ use proof::cut::LogLoader;
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
-use shared::contract::id::{OrderId, Partition, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::RequestContext;
 use shared::store::claim::Once;
 use shared::store::condition::{Condition, Versions};
+use shared::store::partition::{Partition, Partitions};
 
 use crate::harness::{TestStore, only_partition};
 use crate::twin::request::{Asked, Cancel, Complete, EmitAgain, Place, PlaceAll, Refund};

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use payments::domain::{PlaceOrder, Quote};
-use shared::contract::id::{Partitions, ProductId};
+use shared::contract::id::ProductId;
 use shared::contract::trace::RequestContext;
 use shared::store::claim::{self, Claim, Once};
+use shared::store::partition::Partitions;
 use shared::store::sweep::Sweep;
 
 use crate::harness::{TestStore, only_partition};

@@ -7,9 +7,10 @@ use payments::store::COMPLETION_BATCH;
 use payments::worker::RefundHandler;
 use proof::order_line;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::redis::Command;
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 
 use crate::functions::{ENTRY, complete, place, refund, start, status};

@@ -7,7 +7,7 @@ use payments::stock_acks::StockAcks;
 use shared::base::health::Progress;
 use shared::base::shutdown::Shutdown;
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::Partitions;
+use shared::store::partition::Partitions;
 use stack::wait::wait_until;
 
 use crate::fake_inventory::{Behaviour, movements, response};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::store::all;
+use futures_util::future::join_all;
 use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -74,8 +74,9 @@ async fn an_order_of_a_client_that_half_closes_is_placed_and_answered() {
     let head = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
     let order = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
     for pause in PAUSES {
-        let answers =
-            all((0..TIMES).map(|_| async { rest(&mut say(&service, &order, pause).await).await }));
+        let answers = join_all(
+            (0..TIMES).map(|_| async { rest(&mut say(&service, &order, pause).await).await }),
+        );
         for answer in answers.await {
             assert!(answer.starts_with("HTTP/1.1 201 "), "{pause:?}: {answer}");
         }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use shared::store::all;
-
 use crate::fake_inventory::{Behaviour, not_found, product, response};
 use crate::harness::{Answer, Service};
+use futures_util::future::join_all;
 
 /// Asserts that `again` is the answer `first` once more.
 fn assert_replayed(first: &Answer, again: &Answer) {
@@ -169,7 +168,7 @@ async fn fifty_simultaneous_requests_with_one_key_make_one_order() {
     for ttl in ["0", "1s"] {
         let service = Service::start(&[("PRODUCT_CACHE_TTL", ttl)]).await;
         let id = service.inventory.product("19.90", 1);
-        let answers = all((0..50).map(|_| service.order_with_key("k", id, 1))).await;
+        let answers = join_all((0..50).map(|_| service.order_with_key("k", id, 1))).await;
         let texts: BTreeSet<&str> = answers.iter().map(|answer| answer.text.as_str()).collect();
         assert_eq!(texts.len(), 1, "{texts:?}");
         assert!(answers.iter().all(|answer| answer.status == 201));
@@ -215,7 +214,7 @@ async fn a_request_whose_first_copy_is_still_running_is_a_conflict_for_now() {
     service.inventory.set(id, Behaviour::Held(answer));
     let (placed, ()) = tokio::join!(service.order_with_key("k", id, 1), async {
         service.inventory.wait_asked(id, 1).await;
-        for refused in all((0..2).map(|_| service.order_with_key("k", id, 1))).await {
+        for refused in join_all((0..2).map(|_| service.order_with_key("k", id, 1))).await {
             refused.problem(409, "idempotency-in-progress");
             assert_eq!(refused.header("retry-after"), "1");
         }

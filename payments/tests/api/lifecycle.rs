@@ -9,12 +9,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 use shared::contract::event::{RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
-use shared::contract::trace::RequestContext;
-use shared::contract::trace::{RequestId, TraceParent};
+use shared::contract::trace::{RequestContext, RequestId, TraceParent};
 use shared::store::claim::{Claim, Once};
 use shared::store::condition::Condition;
+use shared::store::partition::Partitions;
 use tokio::runtime::Runtime;
 
 use crate::harness::TestStore;

@@ -182,7 +182,7 @@ async fn a_page_without_a_match_leads_on_to_the_next() {
     );
     let rare = service.order(ink, 1).await.order_id();
     for _ in 0..12 {
-        shared::store::all((0..50).map(|_| service.order(tea, 1))).await;
+        futures_util::future::join_all((0..50).map(|_| service.order(tea, 1))).await;
     }
     let path = format!("/orders?product_id={ink}");
     let first = service.get(&path).await;

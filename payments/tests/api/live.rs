@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use payments::store::OrderStore;
 use proof::order_line;
 use reqwest::Method;
 use serde_json::Value;
 use shared::contract::event::{RefundOrder, RefundReason};
-use shared::contract::id::{OrderId, Partitions};
+use shared::contract::id::OrderId;
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
 use shared::redis::{Command, Redis};
-use shared::store::all;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::events::{Events, ServerEvent};
 
@@ -212,7 +213,7 @@ async fn change(service: &Service, id: &str, count: usize) {
             .args(["kind", "order.created"]);
         operator.run(add.args(["ids", id]))
     };
-    for result in all((0..count).map(|_| add())).await {
+    for result in join_all((0..count).map(|_| add())).await {
         result.unwrap();
     }
 }

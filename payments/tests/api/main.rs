@@ -21,6 +21,7 @@ mod live;
 mod offers;
 mod orders;
 mod parameters;
+mod service;
 mod sharing;
 mod spellings;
 mod stops;

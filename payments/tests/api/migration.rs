@@ -3,15 +3,16 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use payments::domain::OrderFilter;
 use payments::store::OrderStore;
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::RequestContext;
 use shared::redis::Command;
-use shared::store::all;
 use shared::store::open::Witness;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
@@ -55,7 +56,7 @@ impl OldStore {
 
     /// Lists an order as layout 0 does.
     async fn list(&self, id: OrderId) {
-        let index = self.partitions.of_order(id).key("orders");
+        let index = self.partitions.of(id).key("orders");
         self.ask(Command::new("ZADD").key(index).arg("0").arg(id.to_string()))
             .await;
     }
@@ -68,7 +69,7 @@ impl OldStore {
         } = RequestContext::mint();
         let (product, at) = (ProductId::EXAMPLE, format!("{placed_ms} {placed_ms}"));
         let line = format!("1 1.00 0.20 1.20 {product} {traceparent} {request_id} {at}");
-        let key = self.partitions.of_order(id).key_of("order", id);
+        let key = self.partitions.of(id).key_of("order", id);
         self.ask(Command::new("SET").key(key).arg(line)).await;
         self.list(id).await;
         id
@@ -118,7 +119,7 @@ async fn orders_of_an_older_build_are_listed_by_the_time_they_were_placed() {
         Partitions::new(NonZeroU16::new(4).unwrap()),
     ] {
         let old = OldStore::start(partitions).await;
-        let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
+        let placed = join_all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
         let store = old.open().await;
         let newest_first: Vec<OrderId> = placed.iter().rev().copied().collect();
         assert_eq!(listed(&store, FIRST_MS).await, newest_first);
@@ -136,7 +137,7 @@ async fn orders_of_an_older_build_are_listed_by_the_time_they_were_placed() {
 #[tokio::test]
 async fn a_migration_that_was_killed_goes_on_at_the_next_start() {
     let old = OldStore::start(Partitions::NONE).await;
-    let placed = all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
+    let placed = join_all((0..ORDERS).map(|number| old.place(FIRST_MS + number))).await;
     // Half of them have their time, and the identity says nothing yet.
     for (number, id) in (0..ORDERS)
         .zip(&placed)

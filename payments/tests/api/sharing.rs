@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::contract::event::{Event, OrderCompleted};
 use shared::redis::{Command, Redis};
-use shared::store::all;
 use stack::credentials::User;
 use stack::wait::wait_until;
 
@@ -18,7 +18,7 @@ async fn simultaneous_orders_for_one_product_share_one_question() {
     service
         .inventory
         .set(id, Behaviour::Held(product(id, "1", 1)));
-    let (answers, ()) = tokio::join!(all((0..30).map(|_| service.order(id, 1))), async {
+    let (answers, ()) = tokio::join!(join_all((0..30).map(|_| service.order(id, 1))), async {
         service.inventory.wait_asked(id, 1).await;
         // What is sent now is answered after the others have arrived.
         service.get("/readyz").await;
@@ -46,7 +46,7 @@ async fn without_a_memory_for_prices_each_order_asks() {
     service
         .inventory
         .set(id, Behaviour::Held(product(id, "1", 1)));
-    let (answers, ()) = tokio::join!(all((0..10).map(|_| service.order(id, 1))), async {
+    let (answers, ()) = tokio::join!(join_all((0..10).map(|_| service.order(id, 1))), async {
         service.inventory.wait_asked(id, 10).await;
         service.inventory.release();
     });

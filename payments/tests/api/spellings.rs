@@ -147,7 +147,7 @@ async fn a_time_is_its_value_at_every_offset() {
 async fn a_list_is_the_same_at_every_offset_and_has_100_orders_on_a_page() {
     let service = Service::start(&[]).await;
     let product = service.inventory.product("1", 1);
-    shared::store::all((0..101).map(|_| service.order(product, 1))).await;
+    futures_util::future::join_all((0..101).map(|_| service.order(product, 1))).await;
     let page = service
         .get("/orders?created_after=2020-01-01T01:00:00%2B01:00")
         .await;

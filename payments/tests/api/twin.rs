@@ -8,9 +8,10 @@ use proof::twin::claim::{Claim, Claims};
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin, play};
 use shared::contract::event::RefundReason;
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::RequestContext;
 use shared::store::condition::{Condition, Versions};
+use shared::store::partition::Partitions;
 
 use crate::harness::TestStore;
 use model::Model;

@@ -124,7 +124,7 @@ async fn many_waits_whose_time_is_up_at_once_ask_the_store_as_one_does() {
     deliver(&service, false).await;
     let path = format!("/orders/{id}?wait=final&timeout=1");
     let before = calls(&service, "xinfo|groups").await;
-    let answers = shared::store::all((0..WAITS).map(|_| service.get(&path))).await;
+    let answers = futures_util::future::join_all((0..WAITS).map(|_| service.get(&path))).await;
     assert!(
         answers
             .iter()
@@ -209,7 +209,7 @@ async fn more_waits_than_there_are_places_for_are_refused_and_orders_are_not() {
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final&timeout=30");
     let refused = AtomicUsize::new(0);
-    let waits = shared::store::all((0..5).map(|_| async {
+    let waits = futures_util::future::join_all((0..5).map(|_| async {
         let answer = service.get(&path).await;
         if answer.status == 503 {
             answer.problem(503, "overloaded");

@@ -1,7 +1,7 @@
 //! What watching costs the store.
 
+use futures_util::future::join_all;
 use shared::redis::Command;
-use shared::store::all;
 use stack::credentials::User;
 
 use crate::harness::Service;
@@ -57,8 +57,8 @@ async fn live_streams_and_long_polls_share_the_connections_of_the_process() {
     let id = place(&service).await;
     let path = format!("/orders/{id}?wait=final");
     let before = connections(&service).await;
-    let mut streams = all((0..30).map(|_| open(&service))).await;
-    let polls = all((0..30).map(|_| service.get(&path)));
+    let mut streams = join_all((0..30).map(|_| open(&service))).await;
+    let polls = join_all((0..30).map(|_| service.get(&path)));
     let act = async {
         assert_eq!(connections(&service).await, before);
         cancel(&service, &id).await;

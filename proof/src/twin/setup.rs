@@ -1,9 +1,9 @@
 //! The store as it is at the beginning of a history.
 
-use shared::contract::id::Partition;
 use shared::redis::{Command, Redis};
 use shared::store::Store;
 use shared::store::function::IDENTITY;
+use shared::store::partition::Partition;
 
 use super::snapshot::{Kept, Snapshot};
 

@@ -10,7 +10,8 @@ use std::time::Instant;
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::{OrderId, Partitions};
+use shared::contract::id::{OrderId, ProductId};
+use shared::store::partition::Partitions;
 use stack::redis;
 use stack::role::Role;
 use stack::system::System;
@@ -169,7 +170,7 @@ impl Arena {
             let partition = self
                 .inventory
                 .partitions
-                .of_product(product.parse().unwrap());
+                .of(product.parse::<ProductId>().unwrap());
             let movements = partition.key_of("movements", product);
             assert_eq!(self.inventory.length(&movements).await, 1 + sales as u64);
         }

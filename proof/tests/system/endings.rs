@@ -140,14 +140,14 @@ async fn tell_both_lives(shop: &Shop) {
     assert_eq!(life["steps"][2]["reason"], "insufficient_stock");
     assert_completed(shop, refunded, &life["steps"][1]).await;
     let refund = &life["steps"][2]["event"];
-    let partition = shop.inventory.partitions.of_product(product);
+    let partition = shop.inventory.partitions.of(product);
     let stream = partition.key(RefundOrder::STREAM);
     assert_entry(&shop.inventory.entries(&stream).await, refund, refunded);
     assert_eq!(refund["id"], format!("{refunded}:refund"));
 }
 
 async fn assert_completed(shop: &Shop, id: OrderId, step: &Value) {
-    let partition = shop.payments.partitions.of_order(id);
+    let partition = shop.payments.partitions.of(id);
     let stream = partition.key(OrderCompleted::STREAM);
     assert_entry(&shop.payments.entries(&stream).await, &step["event"], id);
     assert_eq!(step["event"]["id"], format!("{id}:completed"));

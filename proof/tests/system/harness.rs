@@ -3,13 +3,14 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use proof::{order_line, shim};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use shared::contract::event::{Event, OrderCompleted, RefundOrder};
-use shared::contract::id::{OrderId, Partitions, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
-use shared::store::all;
+use shared::store::partition::Partitions;
 use stack::system::{Builder, System};
 use stack::wait::{wait_for, wait_until};
 
@@ -184,8 +185,8 @@ impl Shop {
     /// Emits `order_completed` by hand, as if payments had been paid, in this order.
     pub(crate) async fn emit(&self, events: &[OrderCompleted]) {
         for batch in events.chunks(EMIT_BATCH) {
-            all(batch.iter().map(|event| {
-                let stream = self.payments.partitions.of_order(event.order_id);
+            join_all(batch.iter().map(|event| {
+                let stream = self.payments.partitions.of(event.order_id);
                 let fields = event.encode();
                 let fields = fields
                     .into_iter()

@@ -1,8 +1,8 @@
 //! Both stores on one Redis server: two databases work, and one database for both ends at once with
 //! a sentence that says what to do.
 
-use shared::contract::id::Partitions;
 use shared::redis::Redis;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::process::Process;
 use stack::redis::Owner;
@@ -101,7 +101,7 @@ async fn one_database_for_both_services_ends_the_second_one() {
     let payments = inventory.replace("127.0.0.1", "localhost");
     let said = ending("serve", &inventory, &payments).await;
     let expected = "this store belongs to inventory, not to payments: give each service a store of \
-                    its own with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL";
+                    its own (the settings that end in _REDIS_URL)";
     assert!(said.contains(expected), "{said}");
     assert_eq!(shop.readiness("inventory serve").await, 200);
     drop(first);

@@ -22,6 +22,8 @@ use crate::base::shutdown::Shutdown;
 
 /// A consumer, or a background task, that got nowhere for this long is not ready.
 pub const STALLED_AFTER: Duration = Duration::from_secs(15);
+/// Why a process is not ready that has not opened a dependency yet.
+pub(crate) const NOT_OPEN: &str = "not opened yet";
 /// How long an answer about readiness stands. Anybody may ask, outside every limit, and an answer
 /// costs questions to the stores.
 const STANDS_FOR: Duration = Duration::from_millis(250);
@@ -61,7 +63,7 @@ pub struct Progress {
     failed: Arc<Mutex<(u64, String)>>,
 }
 
-/// Set once, when the store has been opened.
+/// Set once, when a dependency of the process has been opened.
 #[derive(Clone, Debug, Default)]
 pub struct Opened(CancellationToken);
 
@@ -113,6 +115,21 @@ impl Check {
             name,
             probe: Box::new(probe),
         }
+    }
+
+    /// A dependency has been opened.
+    pub fn opened(name: &'static str, opened: Opened) -> Self {
+        let probe = move || -> Probe {
+            let is_open = opened.is_set();
+            Box::pin(async move {
+                if is_open {
+                    Ok(())
+                } else {
+                    Err(NOT_OPEN.to_owned())
+                }
+            })
+        };
+        Self::new(name, probe)
     }
 
     /// A loop gets on with its work.
@@ -223,17 +240,17 @@ impl Default for Progress {
 }
 
 impl Opened {
-    /// The store is open.
+    /// The dependency is open.
     pub fn set(&self) {
         self.0.cancel();
     }
 
-    /// Whether the store is open.
+    /// Whether the dependency is open.
     pub fn is_set(&self) -> bool {
         self.0.is_cancelled()
     }
 
-    /// Waits until the store is open, or the process is to stop.
+    /// Waits until the dependency is open, or the process is to stop.
     pub async fn wait(&self, shutdown: &Shutdown) {
         tokio::select! {
             () = self.0.cancelled() => {}

@@ -13,33 +13,37 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
-use crate::http::server::{Counted, Untaken};
+mod untaken;
 
-/// The places for requests that are under way.
+use untaken::Counted;
+pub(crate) use untaken::{EXCESS_TIMEOUT, Untaken};
+
+use crate::http::problem::{DEADLINE_EXCEEDED, OVERLOADED, Problem};
+
+/// The permits for requests under way: as many as may be under way at once.
 #[derive(Clone, Debug)]
 pub struct Admission(Arc<Semaphore>);
 
-/// The place of one request, and its deadline. A handler that only waits gives up the one and
-/// extends the other with [`Lease::wait_up_to`].
+/// The permit of one request, and its deadline. A handler that only waits gives the permit back and
+/// extends the deadline, with [`Slot::wait_up_to`].
 #[derive(Debug)]
-pub struct Lease(Mutex<Terms>);
+pub struct Slot(Mutex<Terms>);
 
 #[derive(Debug)]
 struct Terms {
-    place: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     deadline: Instant,
 }
 
-/// The place of a request that was answered, until its answer is written. A client that does not read
-/// keeps its answer in memory, so that its request is still under way.
+/// The permit of a request that was answered, until its answer is written. An answer that the client
+/// does not read stays in memory, so its request still counts.
 #[derive(Debug, Default)]
 pub(crate) struct Held(Mutex<Option<Kept>>);
 
 #[derive(Debug)]
 struct Kept {
-    _place: OwnedSemaphorePermit,
-    /// Since the client did not take all of the answer at once.
+    _permit: OwnedSemaphorePermit,
+    /// Set when the client does not take all of the answer at once.
     untaken: Option<Counted>,
 }
 
@@ -47,57 +51,61 @@ struct Kept {
 /// that lies ahead costs nothing; a timer for each request would be put into the wheel and taken
 /// out of it again.
 #[derive(Debug, Default)]
-pub struct Alarm(Mutex<Option<Pin<Box<Sleep>>>>);
+pub struct ConnectionTimer(Mutex<Option<Pin<Box<Sleep>>>>);
 
 /// Longest time for an answer once the request is complete.
 const HANDLER_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a client is asked to wait when there is no place.
+/// What a client is asked to wait when no permit is left.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Admission {
-    /// So many places.
-    pub fn new(places: NonZeroU16) -> Self {
-        Self(Arc::new(Semaphore::new(places.get().into())))
+    /// Lets `max` requests be under way at once.
+    pub fn new(max: NonZeroU16) -> Self {
+        Self(Arc::new(Semaphore::new(max.get().into())))
     }
 
-    /// Takes a place, or refuses at once.
-    pub fn enter(&self, lease: &Lease) -> Result<(), Problem> {
-        let place = self.0.clone().try_acquire_owned().map_err(|_| {
+    /// Takes a permit for a request, or refuses the request at once.
+    pub fn enter(&self, slot: &Slot) -> Result<(), Problem> {
+        let permit = self.0.clone().try_acquire_owned().map_err(|_| {
             let detail = "as many requests are under way as this process can work on";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
         })?;
-        lease.terms().place = Some(place);
+        slot.terms().permit = Some(permit);
         Ok(())
     }
 
-    /// Whether every place is taken.
+    /// Whether every permit is taken.
     pub(crate) fn is_full(&self) -> bool {
         self.0.available_permits() == 0
     }
 }
 
-impl Lease {
-    /// A lease without a place, which what must always be answered does not need.
+impl Slot {
+    /// A slot without a permit: probes are answered without one.
     pub fn new() -> Self {
         Self(Mutex::new(Terms {
-            place: None,
+            permit: None,
             deadline: Instant::now(),
         }))
     }
 
-    /// Announces that the handler will do nothing but wait for so long: others may have its place,
-    /// and its time begins anew after that.
+    /// Announces that the handler only waits for up to `wait`: its permit goes to other requests, and
+    /// the time of the handler begins after the wait.
     pub fn wait_up_to(&self, wait: Duration) {
         let mut terms = self.terms();
-        terms.place = None;
+        terms.permit = None;
         terms.deadline = Instant::now() + wait + HANDLER_TIMEOUT;
     }
 
-    /// Runs a handler until its deadline, which it may extend. The place stays taken, if the handler
-    /// has not given it up.
-    pub async fn run<F: Future>(&self, handler: F, alarm: &Alarm) -> Result<F::Output, Problem> {
+    /// Runs a handler until its deadline, which it may extend. The slot keeps its permit, unless the
+    /// handler has given it back.
+    pub async fn run<F: Future>(
+        &self,
+        handler: F,
+        timer: &ConnectionTimer,
+    ) -> Result<F::Output, Problem> {
         self.terms().deadline = Instant::now() + HANDLER_TIMEOUT;
-        let answer = alarm.race(|| self.terms().deadline, handler).await;
+        let answer = timer.race(|| self.terms().deadline, handler).await;
         answer.ok_or_else(|| Problem::new(&DEADLINE_EXCEEDED, "there was no answer in time"))
     }
 
@@ -107,21 +115,21 @@ impl Lease {
 }
 
 impl Held {
-    /// Takes over the place of a request, if it has one still.
-    pub(crate) fn keep(&self, lease: &Lease) {
-        let place = lease.terms().place.take();
-        *self.kept() = place.map(|place| Kept {
-            _place: place,
+    /// Takes over the permit of a request, if the request still has one.
+    pub(crate) fn keep(&self, slot: &Slot) {
+        let permit = slot.terms().permit.take();
+        *self.kept() = permit.map(|permit| Kept {
+            _permit: permit,
             untaken: None,
         });
     }
 
-    /// Gives the place back.
+    /// Gives the permit back.
     pub(crate) fn release(&self) {
         *self.kept() = None;
     }
 
-    /// The client does not take all of the answer at once. Says whether that costs others a place.
+    /// The client does not take all of the answer at once. Answers whether the answer holds a permit.
     pub(crate) fn stop(&self, untaken: &Arc<Untaken>) -> bool {
         let mut kept = self.kept();
         kept.as_mut()
@@ -134,13 +142,13 @@ impl Held {
     }
 }
 
-impl Default for Lease {
+impl Default for Slot {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Alarm {
+impl ConnectionTimer {
     /// Runs something until a deadline, which may move while it runs.
     pub async fn race<F: Future>(
         &self,

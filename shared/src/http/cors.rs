@@ -29,11 +29,19 @@ pub struct CrossOrigin {
     varies: bool,
 }
 
-/// What a page may read of an answer, beside the body.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Allow, ETag, Idempotent-Replayed, Link, Location, Order-Final, RateLimit, RateLimit-Policy, \
-     Retry-After, Traceparent, X-Request-Id",
-);
+/// The headers of an answer that a page may read, of any service.
+const EXPOSED: [&str; 10] = [
+    "Allow",
+    "ETag",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "Traceparent",
+    "X-Request-Id",
+];
 /// Bytes of the names of headers that a preflight may ask for.
 const MAX_WANTED_BYTES: usize = 1_024;
 /// How long a browser may remember a preflight, in seconds.
@@ -78,8 +86,9 @@ impl Origins {
 }
 
 impl CrossOrigin {
-    /// Adds what the browser has to know to an answer. `Allow` tells the methods of a path.
-    pub fn finish(self, headers: &mut HeaderMap) {
+    /// Adds what the browser has to know to an answer. `Allow` tells the methods of a path, and
+    /// `exposed` the headers that the page may read.
+    pub fn finish(self, headers: &mut HeaderMap, exposed: &HeaderValue) {
         if self.varies {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
         }
@@ -88,7 +97,7 @@ impl CrossOrigin {
         };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if !self.preflight {
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
         } else if let Some(methods) = headers.get(header::ALLOW).cloned() {
             headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
             // Every header that is asked for, by its name: `*` would not stand for `Authorization`.
@@ -122,6 +131,13 @@ impl FromIterator<HeaderValue> for Origins {
     fn from_iter<I: IntoIterator<Item = HeaderValue>>(origins: I) -> Self {
         Self::Listed(origins.into_iter().collect())
     }
+}
+
+/// The value of `Access-Control-Expose-Headers`: the headers of any service, and `more` of this one.
+pub(crate) fn exposed(more: &[&'static str]) -> HeaderValue {
+    let mut names: Vec<&str> = EXPOSED.iter().chain(more).copied().collect();
+    names.sort_unstable();
+    HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Whether these are names of headers with commas in between.

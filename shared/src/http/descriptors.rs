@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::http::server::PROBE_PLACES;
+use crate::http::server::PROBE_CONNECTIONS;
 
 /// What a process needs beside its connections: its listener, its stores, calls to other services.
 const RESERVE: u64 = 256;
@@ -13,7 +13,7 @@ const RESERVE: u64 = 256;
 /// time of programs that could not handle more. Answers how many connections fit: where that are fewer,
 /// it warns, and the others must not be accepted, or the stores would be out of reach.
 pub(crate) fn make_room_for(connections: NonZeroU16) -> NonZeroU16 {
-    let beside = RESERVE + PROBE_PLACES as u64;
+    let beside = RESERVE + PROBE_CONNECTIONS as u64;
     let needed = u64::from(connections.get()) + beside;
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let limit = needed.min(hard).max(soft);

@@ -14,7 +14,6 @@ use poem::http::{HeaderName, HeaderValue, header};
 use crate::http::cors::Origins;
 use crate::http::problem::{FORBIDDEN_ORIGIN, MISDIRECTED_REQUEST, Problem, quoted};
 use crate::http::public_url::PublicUrl;
-use crate::http::settings::HttpSettings;
 
 /// Names that a service is told it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,12 +38,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LOCALHOST: &str = "localhost";
 
 impl Hosts {
-    /// As the settings have it.
-    pub fn new(settings: &HttpSettings) -> Self {
+    /// The names of a service that is also called by its public URL, and the origins whose pages may
+    /// change it.
+    pub fn new(allowed: AllowedHosts, origins: Origins, public_url: Option<PublicUrl>) -> Self {
         Self {
-            allowed: settings.allowed_hosts.clone(),
-            origins: settings.cors_origins.clone(),
-            public_url: settings.public_url.clone(),
+            allowed,
+            origins,
+            public_url,
         }
     }
 

@@ -13,7 +13,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde_json::Value;
 
 use crate::http::problem::{INVALID_PARAMETER, NOT_FOUND, Problem};
-use crate::http::request::Visit;
+use crate::http::scope::RequestScope;
 
 /// A parameter of the path: an id. Nothing exists under a text that is not an id.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl<'a, T: ParseFromParameter> ApiExtractor<'a> for Path<T> {
         let text = || {
             let number = options.name.strip_prefix(NUMBERED)?.parse().ok()?;
             let text = request
-                .data::<Arc<Visit>>()?
+                .data::<Arc<RequestScope>>()?
                 .parameter(request.uri().path(), number)?;
             // Ids need no escapes, which some write all the same.
             let escaped = text.contains('%');

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use poem::error::ResponseError;
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::{HeaderValue, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::{Example, Type};
@@ -17,7 +17,8 @@ mod page;
 mod told;
 
 pub use kinds::*;
-pub use page::page;
+pub(crate) use page::page;
+pub use poem::http::StatusCode;
 #[cfg(test)]
 pub(crate) use told::MAX_TOLD;
 pub(crate) use told::{cut, quoted, told};
@@ -185,22 +186,26 @@ impl Problem {
 
 impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
+        // The log of the store says why, once and not for each request.
+        if error.did_nothing() {
+            return Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
+                .retry_after(RETRY_AFTER);
+        }
         match error {
-            // The log of the store says why, once and not for each request.
-            RedisError::Unavailable(reason) => {
-                tracing::debug!(reason, "the store is not available");
+            RedisError::Unavailable { message, .. } => {
+                tracing::debug!(reason = message, "the store is not available");
                 Self::new(
                     &STORE_UNAVAILABLE,
                     "the store is not available just now; whether a change was made is unknown",
                 )
                 .retry_after(RETRY_AFTER)
             }
-            error @ RedisError::NotNow(_) => {
-                Self::new(&STORE_REFUSED, format!("{error}; nothing was changed"))
-                    .retry_after(RETRY_AFTER)
+            RedisError::Refused { message, .. } => {
+                tracing::error!(reason = message, "the store refused a command");
+                Self::new(&INTERNAL, "an unexpected error; it has been logged")
             }
-            RedisError::Refused(reason) => {
-                tracing::error!(reason, "the store refused a command");
+            error @ RedisError::Malformed { .. } => {
+                tracing::error!(%error, "the store holds or answers something unexpected");
                 Self::new(&INTERNAL, "an unexpected error; it has been logged")
             }
         }

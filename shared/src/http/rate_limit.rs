@@ -6,10 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use governor::RateLimiter;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base::config::Span;
@@ -31,7 +31,7 @@ pub struct RateLimit {
 
 /// Where an address stands after one more request.
 #[derive(Debug)]
-pub struct Standing {
+pub struct Quota {
     rate: Rate,
     remaining: u32,
     /// How long it has to wait, if this request was one too many.
@@ -64,7 +64,7 @@ impl RateLimit {
     }
 
     /// Counts one request of an address.
-    pub fn count(&self, address: IpAddr) -> Standing {
+    pub fn count(&self, address: IpAddr) -> Quota {
         let limiter = self.limiter.load();
         if limiter.len() >= MAX_ADDRESSES {
             self.forget(&limiter);
@@ -73,7 +73,7 @@ impl RateLimit {
             Ok(state) => (state.remaining_burst_capacity(), None),
             Err(refusal) => (0, Some(refusal.wait_time_from(self.clock.now()))),
         };
-        Standing {
+        Quota {
             rate: self.rate,
             remaining,
             wait,
@@ -90,7 +90,7 @@ impl RateLimit {
     }
 }
 
-impl Standing {
+impl Quota {
     /// The refusal, where this request was one too many.
     pub fn refusal(&self) -> Option<Problem> {
         let Rate { requests, window } = self.rate;
@@ -119,8 +119,8 @@ impl Standing {
 impl Rate {
     fn limiter(self) -> Limiter {
         // Only a period of zero has no quota, and a window is longer than its requests are many.
-        let quota = Quota::with_period(self.window / self.requests.get())
-            .unwrap_or_else(|| Quota::per_second(self.requests))
+        let quota = governor::Quota::with_period(self.window / self.requests.get())
+            .unwrap_or_else(|| governor::Quota::per_second(self.requests))
             .allow_burst(self.requests);
         RateLimiter::keyed(quota).with_middleware()
     }
@@ -190,8 +190,8 @@ mod tests {
     fn everybody_has_their_own_quota() {
         let limit = RateLimit::new("2/1h".parse().unwrap());
         for expected in [Some(1), Some(0), None] {
-            let standing = limit.count(address("192.0.2.1"));
-            let remaining = standing.refusal().is_none().then_some(standing.remaining);
+            let quota = limit.count(address("192.0.2.1"));
+            let remaining = quota.refusal().is_none().then_some(quota.remaining);
             assert_eq!(remaining, expected);
         }
         assert!(limit.count(address("::ffff:192.0.2.1")).refusal().is_some());

@@ -7,43 +7,38 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use hyper::body::Incoming;
-use poem::http::{HeaderName, Method, StatusCode, Uri, header};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Response};
 
 mod body;
 mod explain;
 mod message;
 mod target;
-mod visit;
 
 use crate::contract::trace::RequestContext;
 use crate::http::admission::{Admission, RETRY_AFTER};
-use crate::http::cors::Origins;
+use crate::http::cors::{self, Origins};
 use crate::http::hosts::Hosts;
 use crate::http::idempotency::IDEMPOTENCY_KEY;
 use crate::http::problem::{INVALID_PARAMETER, METHOD_NOT_ALLOWED, OVERLOADED, Problem};
 use crate::http::public_url::PublicUrl;
-use crate::http::rate_limit::{RateLimit, Standing};
-use crate::http::routes::{self, NO_STORE, Place, Routes};
+use crate::http::rate_limit::{Quota, RateLimit};
+use crate::http::routes::{self, Endpoint, NO_STORE, Routes};
 use crate::http::settings::HttpSettings;
 
+pub use crate::http::peer::Peer;
+pub use crate::http::scope::{RequestScope, TRACEPARENT, X_REQUEST_ID};
 pub use body::MAX_BODY_BYTES;
 pub(crate) use body::too_large;
-pub(crate) use visit::read_context;
-pub use visit::{Caller, Visit};
 
 /// Paths that are always answered, and of which no log is full.
 const PROBES: [&str; 4] = ["/livez", "/readyz", "/version", "/metrics"];
-
-/// Name of the header that carries the request id.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Name of the header that carries the trace.
-pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The way to the endpoints, and back. Answers every request, errors included.
 pub struct Gate {
     routes: Routes,
     origins: Origins,
+    exposed_headers: HeaderValue,
     hosts: Hosts,
     admission: Admission,
     public_url: Option<PublicUrl>,
@@ -52,19 +47,24 @@ pub struct Gate {
 }
 
 /// What was asked for.
-struct Asked<'a> {
+struct Target<'a> {
     method: Method,
     uri: Uri,
-    place: Option<&'a Place>,
+    endpoint: Option<&'a Endpoint>,
 }
 
 impl Gate {
     /// The way to these routes.
     pub fn new(routes: Routes, settings: &HttpSettings) -> Self {
         Self {
+            exposed_headers: cors::exposed(routes.exposed()),
             routes,
             origins: settings.cors_origins.clone(),
-            hosts: Hosts::new(settings),
+            hosts: Hosts::new(
+                settings.allowed_hosts.clone(),
+                settings.cors_origins.clone(),
+                settings.public_url.clone(),
+            ),
             admission: Admission::new(settings.max_requests),
             public_url: settings.public_url.clone(),
             rate_limit: settings.rate_limit.map(RateLimit::new),
@@ -72,61 +72,63 @@ impl Gate {
         }
     }
 
-    /// The places of its requests.
+    /// The permits of its requests.
     pub(crate) fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// Answers a request of `caller`, who holds its place until the answer is written.
-    pub async fn answer(&self, mut request: hyper::Request<Incoming>, caller: &Caller) -> Response {
+    /// Answers a request of `peer`, who holds its permit until the answer is written.
+    pub async fn answer(&self, mut request: hyper::Request<Incoming>, peer: &Peer) -> Response {
         let started = Instant::now();
         if let Some(normal) = target::normalised(request.uri()) {
             *request.uri_mut() = normal;
         }
-        let asked = Asked {
+        let target = Target {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            place: self.routes.find(request.uri().path()),
+            endpoint: self.routes.find(request.uri().path()),
         };
-        let visit = Arc::new(Visit::of(&request, asked.place));
+        let scope = Arc::new(RequestScope::of(&request, target.endpoint));
         let cross_origin = self.origins.of(&request);
-        let standing = self.count(caller, &asked);
-        let refusal = standing.as_ref().and_then(Standing::refusal);
+        let quota = self.count(peer, &target);
+        let refusal = quota.as_ref().and_then(Quota::refusal);
         let answer = match refusal.or_else(|| {
-            asked
-                .beyond_places(caller)
-                .or_else(|| asked.beyond_share(caller))
+            target
+                .beyond_limit(peer)
+                .or_else(|| target.beyond_share(peer))
         }) {
             Some(refusal) => {
                 let (head, body) = request.into_parts();
-                Box::pin(body::discard(&head.headers, body, caller)).await;
+                Box::pin(body::discard(&head.headers, body, peer)).await;
                 Err(refusal)
             }
-            None => self.ask(request, caller, &asked, &visit).await,
+            None => self.ask(request, peer, &target, &scope).await,
         };
-        caller.held.keep(&visit.lease);
-        let (context, mut caching) = (&visit.context, NO_STORE);
+        peer.held.keep(&scope.slot);
+        let (context, mut caching) = (&scope.context, NO_STORE);
         let mut response = match answer {
             Ok(response) => {
-                caching = asked.place.map_or(caching, |place| place.caching.clone());
+                caching = target
+                    .endpoint
+                    .map_or(caching, |endpoint| endpoint.caching.clone());
                 response
             }
-            Err(problem) => asked.refuse(
+            Err(problem) => target.refuse(
                 problem,
                 self.public_url.as_ref(),
                 context.request_id.as_str(),
             ),
         };
-        log(&asked, response.status(), started.elapsed(), context);
+        log(&target, response.status(), started.elapsed(), context);
         let headers = response.headers_mut();
         if let Some(public_url) = &self.public_url {
             public_url.complete(headers);
         }
-        if let Some(standing) = standing {
-            standing.finish(headers);
+        if let Some(quota) = quota {
+            quota.finish(headers);
         }
-        cross_origin.finish(headers);
-        visit.finish(headers);
+        cross_origin.finish(headers, &self.exposed_headers);
+        scope.finish(headers);
         headers.entry(header::CACHE_CONTROL).or_insert(caching);
         response
     }
@@ -134,23 +136,23 @@ impl Gate {
     async fn ask(
         &self,
         request: hyper::Request<Incoming>,
-        caller: &Caller,
-        asked: &Asked<'_>,
-        visit: &Arc<Visit>,
+        peer: &Peer,
+        target: &Target<'_>,
+        scope: &Arc<RequestScope>,
     ) -> Result<Response, Problem> {
         message::check(&request)?;
-        self.hosts.check(&request, caller.local)?;
+        self.hosts.check(&request, peer.local)?;
         let has_key = request.headers().contains_key(IDEMPOTENCY_KEY);
         let (head, body) = request.into_parts();
-        let body = body::buffer(body, caller).await?;
-        self.demand_key(has_key, asked)?;
-        if !asked.is_probe() {
-            self.admission.enter(&visit.lease)?;
+        let body = body::buffer(body, peer).await?;
+        self.demand_key(has_key, target)?;
+        if !target.is_probe() {
+            self.admission.enter(&scope.slot)?;
         }
-        let answer = routes::call(asked.place, caller.request(head, body, visit));
+        let answer = routes::call(target.endpoint, peer.request(head, body, scope));
         // A panic was logged where it happened; the client gets an answer all the same.
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        match visit.lease.run(answer, &caller.alarm).await? {
+        match scope.slot.run(answer, &peer.timer).await? {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(explain::explain(error)),
             Err(_panic) => Err(explain::panicked()),
@@ -159,17 +161,19 @@ impl Gate {
 
     /// Counts a request against the quota of its client, where there is one. What a browser asks by
     /// itself before a request is no request of the client: refused, it would hide the reason.
-    fn count(&self, caller: &Caller, asked: &Asked<'_>) -> Option<Standing> {
+    fn count(&self, peer: &Peer, target: &Target<'_>) -> Option<Quota> {
         let limit = self.rate_limit.as_ref()?;
-        let counts = !asked.is_probe() && asked.method != Method::OPTIONS;
-        counts.then(|| limit.count(caller.peer.ip()))
+        let counts = !target.is_probe() && target.method != Method::OPTIONS;
+        counts.then(|| limit.count(peer.remote.ip()))
     }
 
     /// Refuses a request that must have an idempotency key and has none.
-    fn demand_key(&self, has_key: bool, asked: &Asked<'_>) -> Result<(), Problem> {
+    fn demand_key(&self, has_key: bool, target: &Target<'_>) -> Result<(), Problem> {
         let demanded = self.require_idempotency_key
-            && asked.method == Method::POST
-            && asked.place.is_some_and(|place| place.has(&asked.method));
+            && target.method == Method::POST
+            && target
+                .endpoint
+                .is_some_and(|endpoint| endpoint.has(&target.method));
         if !demanded || has_key {
             return Ok(());
         }
@@ -178,14 +182,14 @@ impl Gate {
     }
 }
 
-impl Asked<'_> {
+impl Target<'_> {
     fn is_probe(&self) -> bool {
         PROBES.contains(&self.uri.path())
     }
 
     /// The refusal of what is no probe on a connection that may only ask probes.
-    fn beyond_places(&self, caller: &Caller) -> Option<Problem> {
-        (caller.only_probes && !self.is_probe()).then(|| {
+    fn beyond_limit(&self, peer: &Peer) -> Option<Problem> {
+        (peer.only_probes && !self.is_probe()).then(|| {
             let detail = "this process, or your address, has as many connections with requests under \
                 way as it may have; beyond them only /livez, /readyz and /version are answered";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
@@ -193,8 +197,8 @@ impl Asked<'_> {
     }
 
     /// The refusal of what is no probe, while clients of the same network do not take their answers.
-    fn beyond_share(&self, caller: &Caller) -> Option<Problem> {
-        (caller.untaken.is_full() && !self.is_probe()).then(|| {
+    fn beyond_share(&self, peer: &Peer) -> Option<Problem> {
+        (peer.untaken.is_full() && !self.is_probe()).then(|| {
             let detail = "clients of your address do not read the answers to as many requests as one \
                 address may have under way: read them, or close their connections";
             Problem::new(&OVERLOADED, detail).retry_after(RETRY_AFTER)
@@ -210,7 +214,7 @@ impl Asked<'_> {
     ) -> Response {
         let not_allowed = problem.kind() == &METHOD_NOT_ALLOWED;
         let respond = || problem.respond(public_url, self.uri.path(), request_id);
-        let Some(place) = self.place.filter(|_| not_allowed) else {
+        let Some(endpoint) = self.endpoint.filter(|_| not_allowed) else {
             return respond();
         };
         let mut response = if self.method == Method::OPTIONS {
@@ -219,20 +223,22 @@ impl Asked<'_> {
         } else {
             respond()
         };
-        response.headers_mut().insert(header::ALLOW, place.allow());
+        response
+            .headers_mut()
+            .insert(header::ALLOW, endpoint.allow());
         response
     }
 }
 
 /// The access log: target `http`, so that `RUST_LOG=info,http=warn` keeps only what went wrong.
 /// Probes are silent.
-fn log(asked: &Asked<'_>, status: StatusCode, took: Duration, context: &RequestContext) {
-    let (method, path) = (&asked.method, asked.uri.path());
+fn log(target: &Target<'_>, status: StatusCode, took: Duration, context: &RequestContext) {
+    let (method, path) = (&target.method, target.uri.path());
     // Microseconds are as far as anybody looks.
     let ms = (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0;
     let (status, request_id) = (status.as_u16(), context.request_id.as_str());
     let trace_id = context.traceparent.trace_id();
-    if asked.is_probe() {
+    if target.is_probe() {
         tracing::debug!(target: "http", %method, path, status, ms, request_id, trace_id, "probe");
     } else if status >= 500 {
         tracing::warn!(target: "http", %method, path, status, ms, request_id, trace_id, "request failed");

@@ -16,6 +16,7 @@ use poem::{EndpointExt, IntoEndpoint, Request, Response};
 use poem_openapi::OpenApi;
 
 use crate::http::declared::Declared;
+use crate::http::problem::{self, Kind};
 
 /// The paths of a process.
 #[derive(Default)]
@@ -23,7 +24,11 @@ pub struct Routes {
     root: Node,
     /// What there is at no path in particular: `OPTIONS *` asks which methods the process knows at
     /// all (RFC 9110, 9.3.7).
-    everywhere: Place,
+    everywhere: Endpoint,
+    /// The kinds of problems that only this service answers.
+    problems: Vec<&'static Kind>,
+    /// The headers of answers that only this service has, and that pages of other origins may read.
+    exposed: Vec<&'static str>,
 }
 
 /// A part of the paths: what goes on with which segment.
@@ -31,11 +36,11 @@ pub struct Routes {
 struct Node {
     literals: Vec<(String, Node)>,
     parameter: Option<Box<Node>>,
-    place: Option<Place>,
+    endpoint: Option<Endpoint>,
 }
 
 /// What there is at a path.
-pub(crate) struct Place {
+pub(crate) struct Endpoint {
     operations: Vec<Operation>,
     allow: HeaderValue,
     /// How long an answer may be kept, where its handler says nothing.
@@ -47,7 +52,7 @@ pub(crate) struct Place {
 /// What a method does at a path.
 struct Operation {
     method: Method,
-    endpoint: BoxEndpoint<'static>,
+    handler: BoxEndpoint<'static>,
     /// What it takes. A page has no such thing.
     declared: Option<Declared>,
 }
@@ -64,22 +69,22 @@ impl Routes {
     pub fn api<A: OpenApi>(mut self, api: A, caching: &HeaderValue) -> Self {
         let mut endpoints = HashMap::new();
         api.add_routes(&mut endpoints);
-        for (path, endpoints) in endpoints {
-            let place = self.place(&path);
-            place.caching = caching.clone();
-            for (method, endpoint) in endpoints {
-                place.add(Operation {
+        for (path, operations) in endpoints {
+            let endpoint = self.endpoint(&path);
+            endpoint.caching = caching.clone();
+            for (method, handler) in operations {
+                endpoint.add(Operation {
                     method,
-                    endpoint,
+                    handler,
                     declared: Some(Declared::default()),
                 });
             }
         }
         for path in A::meta().into_iter().flat_map(|api| api.paths) {
-            let place = self.place(&path.path);
+            let endpoint = self.endpoint(&path.path);
             for described in &path.operations {
                 let called = |operation: &&mut Operation| operation.method == described.method;
-                if let Some(operation) = place.operations.iter_mut().find(called) {
+                if let Some(operation) = endpoint.operations.iter_mut().find(called) {
                     operation.declared = Some(Declared::of(described));
                 }
             }
@@ -93,17 +98,45 @@ impl Routes {
     where
         E: IntoEndpoint<Endpoint: 'static>,
     {
-        let endpoint = page.map_to_response().boxed();
-        self.place(path).add(Operation {
+        let handler = page.map_to_response().boxed();
+        self.endpoint(path).add(Operation {
             method: Method::GET,
-            endpoint,
+            handler,
             declared: None,
         });
         self.count_methods()
     }
 
+    /// Adds kinds of problems that this service answers beside those of [`problem`].
+    #[must_use]
+    pub fn problems(mut self, kinds: &[&'static Kind]) -> Self {
+        self.problems.extend(kinds);
+        self
+    }
+
+    /// Adds a header that this service answers, and that pages of other origins may read.
+    #[must_use]
+    pub fn expose(mut self, header: &'static str) -> Self {
+        self.exposed.push(header);
+        self
+    }
+
+    /// The kinds of problems that this service answers.
+    pub(crate) fn kinds(&self) -> Arc<[&'static Kind]> {
+        problem::KINDS
+            .iter()
+            .chain(&self.problems)
+            .copied()
+            .collect()
+    }
+
+    /// The headers that this service adds to those which pages may read.
+    pub(crate) fn exposed(&self) -> &[&'static str] {
+        &self.exposed
+    }
+
     /// What there is at the path of a request. A segment that is named goes before a parameter.
-    pub(crate) fn find(&self, path: &str) -> Option<&Place> {
+    pub(crate) fn find(&self, path: &str) -> Option<&Endpoint> {
         match path.strip_prefix('/') {
             Some(path) => self.root.find(path),
             None => (path == "*").then_some(&self.everywhere),
@@ -117,8 +150,8 @@ impl Routes {
         self
     }
 
-    /// The place at a path, whose parameters are written `:id`, or `{id}` as documents have it.
-    fn place(&mut self, path: &str) -> &mut Place {
+    /// The endpoint at a path, whose parameters are written `:id`, or `{id}` as documents have it.
+    fn endpoint(&mut self, path: &str) -> &mut Endpoint {
         let (mut node, mut parameters) = (&mut self.root, Vec::new());
         for (index, segment) in path.split('/').enumerate().skip(1) {
             if segment.starts_with([':', '{']) {
@@ -128,9 +161,9 @@ impl Routes {
                 node = node.literal(segment);
             }
         }
-        node.place.get_or_insert_with(|| Place {
+        node.endpoint.get_or_insert_with(|| Endpoint {
             parameters: parameters.into(),
-            ..Place::default()
+            ..Endpoint::default()
         })
     }
 }
@@ -145,7 +178,7 @@ impl Node {
         &mut self.literals[index].1
     }
 
-    fn find(&self, path: &str) -> Option<&Place> {
+    fn find(&self, path: &str) -> Option<&Endpoint> {
         let (segment, rest) = match path.split_once('/') {
             Some((segment, rest)) => (segment, Some(rest)),
             None => (path, None),
@@ -161,12 +194,12 @@ impl Node {
             .chain(parameter)
             .find_map(|node| match rest {
                 Some(rest) => node.find(rest),
-                None => node.place.as_ref(),
+                None => node.endpoint.as_ref(),
             })
     }
 
     fn collect_methods<'a>(&'a self, methods: &mut Vec<&'a str>) {
-        methods.extend(self.place.iter().flat_map(Place::methods));
+        methods.extend(self.endpoint.iter().flat_map(Endpoint::methods));
         let literals = self.literals.iter().map(|(_, node)| node);
         literals
             .chain(self.parameter.as_deref())
@@ -174,7 +207,7 @@ impl Node {
     }
 }
 
-impl Place {
+impl Endpoint {
     /// Whether it has this method.
     pub(crate) fn has(&self, method: &Method) -> bool {
         self.operation(method).is_some()
@@ -212,13 +245,13 @@ impl Operation {
             .as_ref()
             .map_or(Ok(()), |declared| declared.check(&request))
         {
-            Ok(()) => DynEndpoint::call(&*self.endpoint, request),
+            Ok(()) => DynEndpoint::call(&*self.handler, request),
             Err(problem) => Box::pin(ready(Err(problem.into()))),
         }
     }
 }
 
-impl Default for Place {
+impl Default for Endpoint {
     fn default() -> Self {
         Self {
             operations: Vec::new(),
@@ -229,15 +262,15 @@ impl Default for Place {
     }
 }
 
-/// Hands a request to the endpoint at its place. `HEAD` is `GET` without the body.
-pub(crate) fn call(place: Option<&Place>, mut request: Request) -> Answer<'_> {
-    let Some(place) = place else {
+/// Hands a request to the endpoint of its path. `HEAD` is `GET` without the body.
+pub(crate) fn call(endpoint: Option<&Endpoint>, mut request: Request) -> Answer<'_> {
+    let Some(endpoint) = endpoint else {
         return Box::pin(ready(Err(NotFoundError.into())));
     };
-    if let Some(operation) = place.operation(request.method()) {
+    if let Some(operation) = endpoint.operation(request.method()) {
         return operation.call(request);
     }
-    let get = place
+    let get = endpoint
         .operation(&Method::GET)
         .filter(|_| request.method() == Method::HEAD);
     let Some(get) = get else {
@@ -263,66 +296,4 @@ fn allow(mut methods: Vec<&str>) -> HeaderValue {
 
 #[cfg(test)]
 #[expect(clippy::unused_async, reason = "operations are async functions")]
-mod tests {
-    use poem::handler;
-
-    use super::*;
-
-    struct Orders;
-
-    #[OpenApi]
-    impl Orders {
-        #[oai(path = "/orders", method = "get", method = "post")]
-        async fn list(&self) {}
-
-        #[oai(path = "/orders/stream", method = "get")]
-        async fn stream(&self) {}
-
-        #[oai(path = "/orders/:id", method = "delete")]
-        async fn one(&self) {}
-
-        #[oai(path = "/orders/:id/cancel", method = "post")]
-        async fn cancel(&self) {}
-    }
-
-    #[handler]
-    fn page() {}
-
-    fn allowed(path: &str) -> Option<String> {
-        let routes = Routes::default().api(Orders, &NO_STORE).page("/docs", page);
-        let allow = routes.find(path)?.allow();
-        allow.to_str().map(str::to_owned).ok()
-    }
-
-    #[test]
-    fn a_path_allows_the_methods_it_has() {
-        for (path, expected) in [
-            ("/orders", Some("GET, HEAD, POST")),
-            ("/orders/7/cancel", Some("POST")),
-            ("/docs", Some("GET, HEAD")),
-            ("/", None),
-            ("orders", None),
-            ("*", Some("DELETE, GET, HEAD, POST")),
-            ("/orders/", None),
-            ("/orders/7/8", None),
-            ("/orders/7/cancel/", None),
-        ] {
-            assert_eq!(allowed(path).as_deref(), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_segment_that_is_named_goes_before_a_parameter() {
-        assert_eq!(allowed("/orders/stream").as_deref(), Some("GET, HEAD"));
-        assert_eq!(allowed("/orders/7").as_deref(), Some("DELETE"));
-        assert_eq!(allowed("/orders/stream/cancel").as_deref(), Some("POST"));
-    }
-
-    #[test]
-    fn a_place_knows_which_segments_are_parameters() {
-        let routes = Routes::default().api(Orders, &NO_STORE);
-        let parameters = |path| routes.find(path).map(|place| place.parameters.to_vec());
-        assert_eq!(parameters("/orders/7/cancel"), Some(vec![2]));
-        assert_eq!(parameters("/orders"), Some(vec![]));
-    }
-}
+mod tests;

@@ -20,42 +20,38 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 mod connection;
+mod connection_limit;
 mod drain;
 mod malformed;
-#[cfg(test)]
-mod memory;
 mod pace;
-mod places;
-mod progress;
-mod untaken;
-mod waits;
+mod terms;
 mod wire;
 
-pub(crate) use places::PROBE_PLACES;
-pub(crate) use progress::{Progress, Stage};
-pub(crate) use untaken::{Counted, Untaken};
-pub(crate) use waits::Waits;
+#[cfg(test)]
+pub(super) use wire::{KEPT_HEAD, MAX_PIECE};
+
+pub(crate) use connection_limit::PROBE_CONNECTIONS;
 
 use crate::base::health::Readiness;
 use crate::base::shutdown::{DRAIN_LIMIT, Shutdown};
 use crate::http::html;
 use crate::http::json::Json;
-use crate::http::problem::{self, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
+use crate::http::problem::{self, Kind, NOT_FOUND, NOT_READY, Problem, RETRY_AFTER};
 use crate::http::request::Gate;
 use crate::http::routes::Routes;
 use crate::http::server::connection::Attendant;
-use crate::http::server::places::Places;
+use crate::http::server::connection_limit::ConnectionLimit;
 use crate::http::settings::HttpSettings;
 
 /// Bytes of a request head.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
+pub(super) const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Bytes of answers that the kernel keeps for a connection and has not sent, because its client does
 /// not read. What is on its way to a client that reads does not count, so that nothing is slower.
 #[cfg(target_os = "linux")]
-const MAX_UNSENT: u32 = 8 * 1024;
+pub(super) const MAX_UNSENT: u32 = 8 * 1024;
 /// Bytes of requests that the kernel keeps for a connection, because the service does not read them yet.
 /// It takes as much again for what it has to remember beside them.
-const MAX_UNREAD: u32 = 16 * 1024;
+pub(super) const MAX_UNREAD: u32 = 16 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// Pause after a failed accept: when descriptors run out, trying at once only burns the processor.
@@ -73,6 +69,10 @@ pub struct About {
     /// Which of its processes this is.
     pub process: &'static str,
 }
+
+/// The kinds of problems that have a page here.
+#[derive(Clone)]
+struct Kinds(Arc<[&'static Kind]>);
 
 /// Listens with limits that each connection inherits. They are set first: a connection that comes
 /// before them has none.
@@ -100,7 +100,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
     let gate = Gate::new(routes, &settings);
-    let places = Arc::new(Places::new(&settings));
+    let limit = Arc::new(ConnectionLimit::new(&settings));
     let (connections, _) = watch::channel(());
     let mut end = pin!(async {
         shutdown.cancelled().await;
@@ -108,20 +108,20 @@ pub async fn serve(
     });
     let attendant = Arc::new(Attendant::new(gate, &settings, shutdown.clone()));
     tracing::info!(%address, "listening");
-    while let Some((stream, peer)) = accept(&listener, &mut end).await {
-        // Without a place it is closed.
-        let Some((caller, place)) = places.enter(address, peer) else {
+    while let Some((stream, remote)) = accept(&listener, &mut end).await {
+        // Without a permit it is closed.
+        let Some((peer, permit)) = limit.enter(address, remote) else {
             continue;
         };
-        let id = place.id();
+        let id = permit.id();
         let connection = attendant
             .clone()
-            .attend(stream, caller, connections.subscribe());
+            .attend(stream, peer, connections.subscribe());
         let task = tokio::spawn(async move {
             connection.await;
-            drop(place);
+            drop(permit);
         });
-        places.serve(id, &task.abort_handle());
+        limit.serve(id, &task.abort_handle());
     }
     drop(listener);
     connections.send_replace(());
@@ -136,11 +136,12 @@ pub async fn serve(
 
 /// Routes that every process has: probes, what it is, and the pages about problems.
 pub fn with_pages(routes: Routes, readiness: Readiness, about: About) -> Routes {
+    let kinds = Kinds(routes.kinds());
     routes
         .page("/livez", livez)
         .page("/readyz", readyz.data(readiness))
         .page("/version", make_sync(move |_| Json(about)))
-        .page("/problems/:slug", problem_page)
+        .page("/problems/:slug", problem_page.data(kinds))
 }
 
 /// The next connection, or `None` when the process is to stop.
@@ -154,11 +155,11 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, remote)) => {
                 // A small answer must not wait for the next one. If this fails the connection is
                 // gone already.
                 let _ = stream.set_nodelay(true);
-                return Some((stream, peer));
+                return Some((stream, remote));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -194,9 +195,9 @@ async fn readyz(uri: &Uri, readiness: Data<&Readiness>) -> Result<String, Proble
 }
 
 #[handler]
-fn problem_page(uri: &Uri) -> Result<Response, Problem> {
+fn problem_page(uri: &Uri, Data(kinds): Data<&Kinds>) -> Result<Response, Problem> {
     let slug = uri.path().rsplit('/').next().unwrap_or_default();
-    let page = problem::page(slug)
+    let page = problem::page(&kinds.0, slug)
         .ok_or_else(|| Problem::new(&NOT_FOUND, "there is no such kind of problem"))?;
     let policy = html::still(&page);
     let mut response = Html(page).into_response();

@@ -27,7 +27,7 @@ mod last_event;
 use crate::base::shutdown::Shutdown;
 use crate::http::problem::{OVERLOADED, Problem};
 pub use crate::http::sse::last_event::{EventId, LastEventIdHeader};
-use crate::live::{Feed, Mark, Notice, Places, Show, Signal};
+use crate::live::{Feed, FeedPositions, Mark, Notice, Show, Signal};
 use crate::redis::RedisError;
 
 /// Media type of a live stream.
@@ -72,15 +72,15 @@ struct Client<S> {
     /// The right to hold what was missed, until all of it is taken.
     page: Option<OwnedSemaphorePermit>,
     /// The newest change that was repeated, in each partition: it may come live as well.
-    repeated: Places,
-    _place: OwnedSemaphorePermit,
+    repeated: FeedPositions,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// What a client has missed.
 enum Missed {
     /// Everything after this.
     After(Mark),
-    /// What comes after the places of `repeated`; so many changes were repeated already.
+    /// The changes behind the positions of `repeated`, and how many were repeated before.
     Pages(usize),
     /// Nothing any more.
     Nothing,
@@ -107,7 +107,7 @@ impl<S: Show> Live<S> {
 
     /// Opens a stream for a client, which goes on behind the last event that the client received.
     pub async fn open(&self, last_event: Option<Mark>) -> Result<EventStream, Problem> {
-        let place = self.clients.clone().try_acquire_owned().map_err(|_| {
+        let permit = self.clients.clone().try_acquire_owned().map_err(|_| {
             let problem = Problem::new(&OVERLOADED, "too many live streams are open already");
             problem.retry_after(BUSY_RETRY_AFTER)
         })?;
@@ -118,8 +118,8 @@ impl<S: Show> Live<S> {
             missed: last_event.map_or(Missed::Nothing, Missed::After),
             queue: VecDeque::from([greeting(last_event.is_none().then_some(now))]),
             page: None,
-            repeated: Places::new(),
-            _place: place,
+            repeated: FeedPositions::new(),
+            _permit: permit,
         };
         let events = stream::unfold(client, |mut client| async {
             let event = client.next().await?;
@@ -186,9 +186,9 @@ impl<S: Show> Client<S> {
     async fn next_missed(&mut self) -> Result<Option<Vec<Notice>>, RedisError> {
         let feed = &self.live.feed;
         let repeated = match std::mem::replace(&mut self.missed, Missed::Nothing) {
-            Missed::After(mark) => match feed.places_after(mark).await? {
-                Some(places) => {
-                    self.repeated = places;
+            Missed::After(mark) => match feed.positions_after(mark).await? {
+                Some(positions) => {
+                    self.repeated = positions;
                     0
                 }
                 None => return Ok(None),
@@ -206,10 +206,10 @@ impl<S: Show> Client<S> {
     fn has(&self, mark: Mark) -> bool {
         self.repeated
             .get(&mark.partition)
-            .is_some_and(|&repeated| mark.place <= repeated)
+            .is_some_and(|&repeated| mark.position <= repeated)
     }
 
-    /// Tells the client to start over, from the place where the changes are now. `None` ends the
+    /// Tells the client to start over, from the newest change on. `None` ends the
     /// stream: where now is cannot be told, and the client has to come again.
     async fn reset(&mut self) -> Option<Bytes> {
         let (receiver, now) = self.live.feed.subscribe().await.ok()?;

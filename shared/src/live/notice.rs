@@ -5,19 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use crate::live::position::Mark;
+use crate::live::position::Change;
 use crate::redis::RedisError;
-
-/// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Where it is told, and in which partition.
-    pub mark: Mark,
-    /// What happened, such as `order.paid`.
-    pub kind: String,
-    /// The id of what changed.
-    pub id: String,
-}
 
 /// A change, and the resource it was about: what a live stream sends.
 #[derive(Clone, Debug)]

@@ -4,31 +4,41 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
-use crate::contract::id::Partition;
-use crate::live::{CHANGES, Change};
-use crate::redis::{Command, Entry, RedisError, Reply};
+use crate::redis::{Code, Command, Entry, RedisError, Reply};
 use crate::store::Store;
+use crate::store::partition::Partition;
 
-/// A place in the changes: the id of an event on a live stream. It reads `1763632806410-0`, or
+/// A position in the changes of all partitions: the id of an event on a live stream. It reads `1763632806410-0`, or
 /// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second
 /// change of an entry that has more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The partition of the stream.
     pub partition: Partition,
-    /// Where in it.
-    pub place: Place,
+    /// The position in that stream.
+    pub position: FeedPosition,
 }
 
-/// Behind one change of a stream, in the order of the stream.
+/// The position behind one change of a stream. Positions compare in the order of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct FeedPosition {
     entry: EntryId,
     /// Which of its changes, from 1; [`LAST`] for the last one, however many there are.
     change: u16,
 }
 
 const LAST: u16 = u16::MAX;
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where it is told, and in which partition.
+    pub mark: Mark,
+    /// What happened, such as `order.paid`.
+    pub kind: String,
+    /// The id of what changed.
+    pub id: String,
+}
 
 /// How far the stream of changes goes back and on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,19 +55,22 @@ pub(super) struct History {
 /// that it misses nothing.
 const OVERLAP_MS: u64 = 5_000;
 
+/// The stream of changes, before any partition tag.
+pub const CHANGES: &str = "changes";
+
 impl Mark {
-    /// The place in `partition` after which a client that stands here goes on.
-    pub(super) fn within(self, partition: Partition) -> Place {
+    /// The position in `partition` after which a client that has seen this mark goes on.
+    pub(super) fn within(self, partition: Partition) -> FeedPosition {
         if partition == self.partition {
-            self.place
+            self.position
         } else {
-            let ms = self.place.entry.ms.saturating_sub(OVERLAP_MS);
-            Place::behind(EntryId::first_of(ms))
+            let ms = self.position.entry.ms.saturating_sub(OVERLAP_MS);
+            FeedPosition::behind(EntryId::first_of(ms))
         }
     }
 }
 
-impl Place {
+impl FeedPosition {
     /// Behind all changes of an entry.
     pub(super) fn behind(entry: EntryId) -> Self {
         Self {
@@ -84,14 +97,14 @@ impl History {
             .arg("STREAM")
             .key(partition.key(CHANGES));
         let info = match store.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::empty()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::empty()),
             info => info?,
         };
         let field = |name| info.clone().field(name);
         let id = |reply: Reply| -> Result<EntryId, RedisError> {
             let text = reply.text()?;
             text.parse()
-                .map_err(|error: InvalidEntryId| RedisError::Refused(error.to_string()))
+                .map_err(|error: InvalidEntryId| RedisError::malformed(text, error))
         };
         let first = field("first-entry")?;
         let first = if first.is_null() {
@@ -114,14 +127,14 @@ impl History {
         }
     }
 
-    /// The place behind everything.
-    pub(super) fn end(&self) -> Place {
-        Place::behind(self.last)
+    /// The position behind everything.
+    pub(super) fn end(&self) -> FeedPosition {
+        FeedPosition::behind(self.last)
     }
 
-    /// Whether every change after `after` is still there. Of a place beyond the end, that cannot be
-    /// told.
-    pub(super) fn is_complete_since(&self, after: Place) -> bool {
+    /// Whether every change after `after` is still there. A position beyond the end
+    /// belongs to lost data: the answer is no.
+    pub(super) fn is_complete_since(&self, after: FeedPosition) -> bool {
         let begins_before = |first| first <= after.entry;
         after <= self.end() && (self.whole || self.first.is_some_and(begins_before))
     }
@@ -145,7 +158,7 @@ pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> 
         .map(|(change, id)| {
             let mark = Mark {
                 partition,
-                place: Place { entry: at, change },
+                position: FeedPosition { entry: at, change },
             };
             Change {
                 mark,
@@ -155,16 +168,16 @@ pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> 
         })
         .collect();
     if let Some(last) = changes.last_mut() {
-        last.mark.place.change = LAST;
+        last.mark.position.change = LAST;
     }
     changes
 }
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.entry.fmt(f)?;
-        if self.place.change != LAST {
-            write!(f, "/{}", self.place.change)?;
+        self.position.entry.fmt(f)?;
+        if self.position.change != LAST {
+            write!(f, "/{}", self.position.change)?;
         }
         self.partition
             .index()
@@ -184,16 +197,16 @@ impl FromStr for Mark {
             None => (text, None),
             Some((text, number)) => (text, Some(number)),
         };
-        let (place, index) = cut(text, '.');
-        let (entry, change) = cut(place, '/');
+        let (position, index) = cut(text, '.');
+        let (entry, change) = cut(position, '/');
         let change = number(change)?.unwrap_or(LAST);
-        let place = Place {
+        let position = FeedPosition {
             entry: entry.parse()?,
             change,
         };
         Ok(Self {
             partition: Partition::at(number(index)?),
-            place,
+            position,
         })
     }
 }
@@ -215,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_was_trimmed_or_never_was_cannot_be_told() {
-        let at = |ms| Place::behind(EntryId::first_of(ms));
+        let at = |ms| FeedPosition::behind(EntryId::first_of(ms));
         assert!(history(Some(3), 9, true).is_complete_since(at(1)));
         assert!(history(Some(3), 9, false).is_complete_since(at(3)));
         assert!(!history(Some(3), 9, false).is_complete_since(at(2)));
@@ -243,24 +256,24 @@ mod tests {
             .collect();
         let expected = [("7-0/1.3", "a"), ("7-0/2.3", "b"), ("7-0.3", "c")];
         assert_eq!(told, expected.map(|(mark, id)| (mark.to_owned(), id)));
-        assert!(changes.is_sorted_by(|a, b| a.mark.place < b.mark.place));
+        assert!(changes.is_sorted_by(|a, b| a.mark.position < b.mark.position));
         // In the middle of an entry, the rest of it is still to come.
-        assert_eq!(changes[1].mark.place.range_start(), "7-0");
-        assert_eq!(changes[2].mark.place.range_start(), "(7-0");
-        assert!(history(Some(7), 7, false).is_complete_since(changes[1].mark.place));
+        assert_eq!(changes[1].mark.position.range_start(), "7-0");
+        assert_eq!(changes[2].mark.position.range_start(), "(7-0");
+        assert!(history(Some(7), 7, false).is_complete_since(changes[1].mark.position));
     }
 
     proptest! {
         #[test]
-        fn a_place_of_extreme_numbers_reads_back_and_is_not_ahead_in_another_partition(
+        fn a_position_of_extreme_numbers_reads_back_and_is_not_ahead_in_another_partition(
             (ms, sequence) in (extremes(), extremes()), change: u16, index in proptest::option::of(0..99_u16),
         ) {
-            let place = Place { entry: EntryId { ms, sequence }, change };
-            let mark = Mark { partition: Partition::at(index), place };
+            let position = FeedPosition { entry: EntryId { ms, sequence }, change };
+            let mark = Mark { partition: Partition::at(index), position };
             prop_assert_eq!(mark.to_string().parse(), Ok(mark));
-            prop_assert_eq!(mark.within(mark.partition), place);
-            prop_assert!(mark.within(Partition::at(Some(99))).entry <= place.entry);
-            prop_assert!(history(None, ms, false).end() >= Place::behind(EntryId::first_of(ms)));
+            prop_assert_eq!(mark.within(mark.partition), position);
+            prop_assert!(mark.within(Partition::at(Some(99))).entry <= position.entry);
+            prop_assert!(history(None, ms, false).end() >= FeedPosition::behind(EntryId::first_of(ms)));
         }
     }
 

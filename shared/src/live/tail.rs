@@ -1,14 +1,15 @@
 //! Waits until something changes, for one that would have to ask again and again otherwise.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
-use crate::contract::id::Partition;
-use crate::live::position::History;
-use crate::live::{CHANGES, FEED_BLOCK};
-use crate::redis::RedisUrl;
-use crate::redis::{Command, Redis, RedisError};
+use crate::live::position::{CHANGES, History};
+use crate::redis::{Command, Redis, RedisError, RedisUrl};
 use crate::store::Store;
+use crate::store::partition::Partition;
+
+/// Longest wait of one read for the next change. A stop waits for the read.
+pub const FEED_BLOCK: Duration = Duration::from_secs(1);
 
 /// The end of the stream of changes of one partition.
 pub struct Tail {
@@ -70,7 +71,7 @@ pub(super) fn confirm_wait(began: Instant) -> Result<(), RedisError> {
     if began.elapsed() >= FEED_BLOCK / 2 {
         return Ok(());
     }
-    Err(RedisError::Unavailable(
-        "the store ends a wait for changes at once".to_owned(),
+    Err(RedisError::unknown(
+        "the store ends a wait for changes at once",
     ))
 }

@@ -10,13 +10,15 @@ use fred::types::config::{
     Config, ConnectionConfig, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig,
     UnresponsiveConfig,
 };
-use fred::types::{ClusterHash, ConnectHandle, CustomCommand, RespVersion};
+use fred::types::{ConnectHandle, CustomCommand, RespVersion};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Arg, Command, RedisError, Reply, reason};
-use crate::redis::RedisUrl;
-use crate::redis::replica_gate::Gates;
+use crate::redis::command::{Arg, Command};
+use crate::redis::error::{RedisError, reason};
+use crate::redis::gate::Gates;
+use crate::redis::reply::Reply;
+use crate::redis::url::RedisUrl;
 
 /// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
 /// command, so that a server that is back is found before a client gives up on a second command.
@@ -31,14 +33,6 @@ const LEAVE_PAUSE: Duration = Duration::from_millis(50);
 /// Commands that may wait for the connection; more are refused at once, so that a stalled store
 /// cannot fill the memory.
 const MAX_QUEUED_COMMANDS: usize = 10_000;
-
-/// What is said about a text that is no URL of a store.
-const URL_FORMS: &str = "expected redis://user:password@host:port/database, or with Sentinel \
-    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
-    redis-cluster://user:password@host:port?node=host:port";
-/// What is said about a database number behind the address of a cluster.
-const ONE_DATABASE: &str = "a cluster has a single database: leave out what is behind the port, and \
-    give each service a cluster of its own";
 
 pub(super) struct Connection {
     client: fred::clients::Client,
@@ -173,7 +167,7 @@ impl Connection {
 
     /// How many connections to servers were made up to now. Commands before and after which it is
     /// the same went over the same connection.
-    pub(super) fn life(&self) -> usize {
+    pub(super) fn connections_made(&self) -> usize {
         self.made.len()
     }
 }
@@ -182,46 +176,4 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Why a text with the scheme of a store is no URL of one.
-pub(crate) fn url_mistake(text: &str) -> Option<&'static str> {
-    if Config::from_url(text).is_err() {
-        return Some(URL_FORMS);
-    }
-    let address = text.split('?').next().unwrap_or_default();
-    let database = address
-        .splitn(4, '/')
-        .nth(3)
-        .is_some_and(|path| !["", "0"].contains(&path));
-    // The client would say nothing, and take database 0, the only one of a cluster.
-    (text.starts_with("redis-cluster:") && database).then_some(ONE_DATABASE)
-}
-
-/// Whether two URLs name the same data, as far as their texts tell. A server may have more names; the
-/// identity of the store tells then.
-pub(crate) fn is_same_store(one: &RedisUrl, other: &RedisUrl) -> bool {
-    let of = |url: &RedisUrl| Config::from_url(url.reveal()).unwrap_or_default();
-    let (one, other) = (of(one), of(other));
-    // All primaries that the Sentinels watch share their addresses.
-    let primary = |config: &Config| match &config.server {
-        ServerConfig::Sentinel { service_name, .. } => Some(service_name.clone()),
-        _ => None,
-    };
-    let (hosts, others) = (one.server.hosts(), other.server.hosts());
-    one.database.unwrap_or(0) == other.database.unwrap_or(0)
-        && primary(&one) == primary(&other)
-        && hosts.iter().any(|host| others.contains(host))
-}
-
-/// The servers that a URL names, as `host:port`.
-pub(crate) fn servers_of(url: &str) -> Vec<String> {
-    let servers = Config::from_url(url).unwrap_or_default().server.hosts();
-    servers.iter().map(ToString::to_string).collect()
-}
-
-/// The route to the node that owns a key. Computed here, because the client heeds no other route of
-/// a custom command.
-pub(super) fn route_of(key: &[u8]) -> ClusterHash {
-    ClusterHash::Custom(fred::util::redis_keyslot(key))
 }

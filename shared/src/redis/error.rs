@@ -1,163 +1,171 @@
-//! Why a command failed, whether anything was done, and whether it is worth trying again.
+//! Why a command failed, whether the store did anything, and whether to try again.
 
-use crate::redis::reason;
-use crate::redis::reply::UnexpectedReply;
+mod code;
+pub(super) mod reason;
 
-/// Why a command failed.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RedisError {
-    /// The store cannot be reached, or did not answer in time. Whether the command took effect is
-    /// unknown. Worth trying again.
-    #[error("{0}")]
-    Unavailable(String),
-    /// The store refuses to work just now, and did nothing. Worth trying again. The first word is the
-    /// code of the server.
-    #[error("the store refuses: {}", reason::of_refusal(.0))]
-    NotNow(String),
-    /// The store answered with an error; trying again changes nothing. The first word is its code.
-    #[error("Redis refused: {0}")]
-    Refused(String),
-}
+use std::fmt::{Display, Formatter};
 
-/// Answers that say "not now" rather than "never": the server is busy, starting, full or failing
-/// over, slots are on the move, the store has lost its data, is damaged or was migrated, or was told wrong
-/// users. None of them is the fault of the command, so none may count against an event. Each says that
-/// the command did nothing: functions look for everything that may fail before they write. The last
-/// eight words are ours, or about the users of the server.
-const NOT_NOW: [&str; 20] = [
-    "ASK",
-    "BUSY",
-    "LOADING",
-    "MASTERDOWN",
-    "MISCONF",
-    "MOVED",
-    "NOREPLICAS",
-    "OOM",
-    "READONLY",
-    "TRYAGAIN",
-    "UNBLOCKED",
-    "CLOCK",
-    "CROWDED",
-    "DAMAGED",
-    "NOIDENTITY",
-    "OTHERLAYOUT",
-    "SWEPT",
-    "NOAUTH",
-    "NOPERM",
-    "WRONGPASS",
-];
+pub use crate::redis::error::code::Code;
 
-/// A cluster that is down is not available: the client hands this answer to all commands that are on
-/// their way over the same connection, and another node, or slot, may have served some of them.
-const CLUSTER_DOWN: &str = "CLUSTERDOWN";
-/// How its reason ends.
-const CLUSTER_DOWN_TOLD: &str = "(CLUSTERDOWN)";
-/// A function whose user may not do what it does next may have written before. The users are wrong, and
-/// not the command.
-const FORBIDDEN_HALF_WAY: &str = "ERR ACL failure in script";
-
-/// Answers after which a connection is of no use: the server behind it is no primary, or not yet.
-const LEAVE: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
-
-/// How a cluster says that it has some keys of a command here, and some elsewhere.
-const MOVING: &str = "TRYAGAIN";
-/// What the client makes of an answer that leads elsewhere, because it may follow none.
+/// What the client library says about an answer that leads elsewhere, because it may follow none.
 const REDIRECTED: &str = "Too many redirections.";
 
+/// Why a command failed. Callers decide by the variant and by the [`Code`]. No caller looks at the
+/// text of a message: the texts are for people.
+///
+/// Which error goes where:
+///
+/// * A client of the HTTP API gets 503 with `Retry-After` for `Unavailable`. The answer says that
+///   nothing was changed ([`RedisError::did_nothing`]), or that the outcome is unknown. The client
+///   gets 500 for the other two, and the log has the reason.
+/// * A consumer that meets `Unavailable` waits, and hands the same entries to the handler again. The
+///   attempt is not counted. Each of the other two counts as one attempt of each entry; an entry is
+///   parked after its last attempt.
+/// * A process that starts tries again after each error. It ends only where a server refuses to load
+///   the functions: no later attempt can succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisError {
+    /// The store cannot be reached, did not answer in time, or refuses to work just now. Trying again
+    /// may help.
+    Unavailable {
+        /// Tells whether the store may have done something.
+        code: Code,
+        /// The reason, in words for people.
+        message: String,
+    },
+    /// The server answered with an error. Trying again changes nothing.
+    Refused {
+        /// Which error it is.
+        code: Code,
+        /// The answer of the server, led by its code.
+        message: String,
+    },
+    /// A reply, or stored data, does not have the form that this build expects.
+    Malformed {
+        /// What was read, such as `a product`.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
 impl RedisError {
-    /// What an error says that the server answered.
-    pub(super) fn answered(message: &str) -> Self {
-        let code = code(message);
-        if code == CLUSTER_DOWN || message.starts_with(FORBIDDEN_HALF_WAY) {
-            Self::Unavailable(reason::of_refusal(message))
-        } else if NOT_NOW.contains(&code) {
-            Self::NotNow(message.to_owned())
-        } else if is_code(code) {
-            Self::Refused(message.to_owned())
-        } else {
-            Self::Unavailable("its server answered with an error that has no code".to_owned())
+    /// Nobody knows whether the store did anything.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Unavailable {
+            code: Code::Unknown,
+            message,
         }
     }
 
-    /// The same, where a change was made just before by another command: it is not true any more that
+    /// The store was left unchanged, for a reason that passes. The code is one of ours
+    /// ([`Code::Clock`], for example).
+    pub fn not_now(code: Code, reason: &str) -> Self {
+        Self::Unavailable {
+            code,
+            message: code.explain(reason),
+        }
+    }
+
+    /// What was read does not have the form that it should have.
+    pub fn malformed(what: impl Into<String>, why: impl Display) -> Self {
+        Self::Malformed {
+            what: what.into(),
+            why: why.to_string(),
+        }
+    }
+
+    /// The error that a server answered with.
+    pub(super) fn answered(answer: &str) -> Self {
+        match Code::of(answer) {
+            Some(code) if code.is_lasting() => Self::Refused {
+                code,
+                message: answer.to_owned(),
+            },
+            Some(code) => Self::Unavailable {
+                code,
+                message: code.explain(answer),
+            },
+            None => Self::unknown("its server answered with an error that has no code"),
+        }
+    }
+
+    /// The same error, where another command made a change just before: it is no longer true that
     /// nothing was done.
     #[must_use]
     pub fn after_change(self) -> Self {
         match self {
-            Self::NotNow(message) => Self::Unavailable(reason::of_refusal(&message)),
+            Self::Unavailable { message, .. } => Self::unknown(message),
             error => error,
         }
     }
 
-    /// The server said so itself, and the connection to it is good.
-    pub(crate) fn is_answer(&self) -> bool {
+    /// Whether the error has this code.
+    pub fn is(&self, code: Code) -> bool {
         match self {
-            Self::Refused(_) => true,
-            Self::NotNow(_) => !self.is_no_primary(),
-            // What came of the command is unknown, but the connection is good.
-            Self::Unavailable(message) => message.ends_with(CLUSTER_DOWN_TOLD),
+            Self::Unavailable { code: found, .. } | Self::Refused { code: found, .. } => {
+                *found == code
+            }
+            Self::Malformed { .. } => false,
         }
     }
 
-    /// The server is no primary, or not yet: it has to be left.
+    /// Whether the store refuses to work just now, and is known to have changed nothing.
+    pub fn did_nothing(&self) -> bool {
+        matches!(self, Self::Unavailable { code, .. } if code.did_nothing())
+    }
+
+    /// Whether what is stored is damaged: the key has another type, or the value another form.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Malformed { .. }) || self.is(Code::WrongType)
+    }
+
+    /// Whether the server said so itself, over a connection that stays in use.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Malformed { .. } => true,
+            Self::Unavailable { code, .. } => match code {
+                // The outcome of the command is unknown, but the connection is good.
+                Code::ClusterDown => true,
+                code => code.did_nothing() && !code.is_no_primary(),
+            },
+        }
+    }
+
+    /// Whether the server is no primary, or not yet, so that the client has to leave it.
     pub(super) fn is_no_primary(&self) -> bool {
-        matches!(self, Self::NotNow(message) if LEAVE.contains(&code(message)))
-    }
-
-    /// The store has no memory left for writes.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::NotNow(message) if code(message) == "OOM")
-    }
-
-    /// The user of this client has no right to a command, or to a key of it.
-    pub(crate) fn is_forbidden(&self) -> bool {
-        matches!(self, Self::NotNow(message) if code(message) == "NOPERM")
-    }
-
-    /// The store leaves something alone because its clock may be wrong.
-    pub fn doubts_clock(&self) -> bool {
-        matches!(self, Self::NotNow(message) if code(message) == "CLOCK")
-    }
-
-    /// The slot of the command is on its way to another node, and nothing was done.
-    pub(super) fn is_moving(&self) -> bool {
-        matches!(self, Self::NotNow(message) if code(message) == MOVING)
-    }
-
-    /// The store answered with this error code.
-    pub fn is_refusal(&self, code: &str) -> bool {
-        matches!(self, Self::Refused(message) if message.starts_with(code))
+        matches!(self, Self::Unavailable { code, .. } if code.is_no_primary())
     }
 }
 
-/// The code of an error: its first word.
-fn code(message: &str) -> &str {
-    message.split_whitespace().next().unwrap_or_default()
-}
+impl std::error::Error for RedisError {}
 
-fn is_code(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase())
+impl Display for RedisError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unavailable { message, .. } if self.did_nothing() => {
+                write!(f, "the store refuses: {message}")
+            }
+            Self::Unavailable { message, .. } => f.write_str(message),
+            Self::Refused { message, .. } => write!(f, "Redis refused: {message}"),
+            Self::Malformed { what, why } => write!(f, "{what} is malformed: {why}"),
+        }
+    }
 }
 
 impl From<fred::error::Error> for RedisError {
-    /// What the library makes of its own troubles, and of answers after which it leaves a server.
+    /// The library reports its own troubles, and those answers after which it leaves a server.
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
-        if matches!(error.kind(), Routing) && error.details() == REDIRECTED {
-            return Self::NotNow(format!("{MOVING} another node has the key, or will"));
-        }
+        let details = error.details();
         match error.kind() {
-            Parse => Self::Refused(error.details().to_owned()),
-            Unknown | InvalidArgument | Cluster if is_code(code(error.details())) => {
-                Self::answered(error.details())
+            Routing if details == REDIRECTED => Self::not_now(Code::TryAgain, ""),
+            Parse => Self::malformed("a reply", details),
+            Unknown | InvalidArgument | Cluster if Code::of(details).is_some() => {
+                Self::answered(details)
             }
-            _ => Self::Unavailable(reason::of(&error)),
+            _ => Self::unknown(reason::of(&error)),
         }
-    }
-}
-
-impl From<UnexpectedReply> for RedisError {
-    fn from(error: UnexpectedReply) -> Self {
-        Self::Refused(error.to_string())
     }
 }

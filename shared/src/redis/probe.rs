@@ -1,15 +1,15 @@
 //! Whether a store takes changes, found out by making one.
 
-use super::replica_gate::MARK;
-use super::{Command, Redis, RedisError, reason};
-use crate::contract::id::Partition;
+use super::gate::MARK;
+use super::{Code, Command, Redis, RedisError};
 
 impl Redis {
     /// Writes an empty value that nobody reads, and answers why that is refused. A store may be full,
-    /// a replica, or unable to write its files, and be read as well as ever.
-    pub async fn try_change(&self, partition: Partition) -> Result<(), String> {
-        let key = match partition.index() {
-            Some(_) => partition.key(MARK),
+    /// a replica, or unable to write its files, and be read as well as ever. In a cluster, `tag`
+    /// decides which node is asked.
+    pub async fn try_change(&self, tag: Option<u16>) -> Result<(), String> {
+        let key = match tag {
+            Some(tag) => format!("{MARK}:{{{tag}}}"),
             None => format!("{MARK}:probe"),
         };
         let change = self
@@ -23,7 +23,7 @@ impl Redis {
     pub async fn try_membership(&self, stream: &str, group: &str) -> Result<(), String> {
         let create = Command::new("XGROUP").arg("CREATE").key(stream).arg(group);
         match self.run(create.arg("0").arg("MKSTREAM")).await {
-            Err(error) if !error.is_refusal("BUSYGROUP") => return Err(self.refusal(error)),
+            Err(error) if !error.is(Code::BusyGroup) => return Err(self.refusal(error)),
             _ => {}
         }
         let acknowledge = Command::new("XACK").key(stream).arg(group).arg("0-1");
@@ -33,12 +33,8 @@ impl Redis {
 
     fn refusal(&self, error: RedisError) -> String {
         match error {
-            RedisError::NotNow(message) => {
-                format!(
-                    "{} refuses: {}",
-                    self.inner.url,
-                    reason::of_refusal(&message)
-                )
+            RedisError::Unavailable { code, message } if code.did_nothing() => {
+                format!("{} refuses: {message}", self.inner.url)
             }
             error => error.to_string(),
         }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 use fred::types::Resp3Frame as Frame;
 
-use super::RedisError;
 use super::entry::{Entry, detached, detached_whole};
+use super::error::RedisError;
 use crate::contract::event::RawFields;
 
 /// A reply, as the library took it from the connection. Its accessors fail when the server answered
@@ -202,6 +202,12 @@ impl Reply {
     }
 }
 
+impl From<UnexpectedReply> for RedisError {
+    fn from(error: UnexpectedReply) -> Self {
+        Self::malformed("a reply", error)
+    }
+}
+
 impl TryFrom<Frame> for Reply {
     type Error = RedisError;
 
@@ -212,4 +218,11 @@ impl TryFrom<Frame> for Reply {
             frame => Ok(Self(frame)),
         }
     }
+}
+
+/// The value of a field of `INFO`.
+pub(crate) fn info_field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use fred::types::config::{Config, Server, ServerConfig};
 
 use super::connection::Connection;
-use super::{COMMAND_TIMEOUT, Command, Inner, RedisError, Reply, reason};
+use super::{COMMAND_TIMEOUT, Command, Inner, RedisError, Reply};
 use crate::redis::RedisUrl;
 
 /// Pause between two looks.
@@ -120,9 +120,8 @@ impl Sentinels {
         let answer = sentinel.send(ask.arg(self.service.as_str())).await;
         let address = answer.map_err(|error| match (sentinel.trouble(), error) {
             (Some(trouble), _) => trouble,
-            (None, RedisError::Unavailable(symptom)) => symptom,
-            (None, RedisError::NotNow(message)) => reason::of_refusal(&message),
-            (None, RedisError::Refused(_)) => "it is no Sentinel".to_owned(),
+            (None, RedisError::Unavailable { message, .. }) => message,
+            (None, _) => "it is no Sentinel".to_owned(),
         })?;
         if address.is_null() {
             return Err(format!("it knows no primary by the name {}", self.service));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 
-use super::{Command, Redis, RedisError, Reply};
+use super::{Code, Command, Redis, RedisError, Reply};
 use crate::base::backoff::Backoff;
 
 /// How long a command waits for a slot that is on the move.
@@ -22,7 +22,7 @@ const MOVE_BACKOFF: Backoff = Backoff {
 
 /// Sends a command until it is answered with something else than that its slot is on the move.
 /// Boxed, so that a client of a single server does not carry it along.
-pub(super) fn insist(
+pub(super) fn run_until_slot_rests(
     redis: &Redis,
     command: Command,
     confirmed: bool,
@@ -38,7 +38,7 @@ pub(super) fn insist(
                 redis.run_once(command).await
             };
             match answer {
-                Err(error) if error.is_moving() && began.elapsed() < MOVE_LIMIT => {
+                Err(error) if error.is(Code::TryAgain) && began.elapsed() < MOVE_LIMIT => {
                     refusals += 1;
                     tokio::time::sleep(MOVE_BACKOFF.wait(refusals)).await;
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::redis::{servers_of, url_mistake};
+use fred::types::config::{Config, ServerConfig};
 
 /// The URL of a store, with a password that `Debug` and `Display` never show.
 #[derive(Clone)]
@@ -13,6 +13,14 @@ pub struct RedisUrl {
     /// The setting that it was read from; its name begins with that of the service.
     setting: Option<&'static str>,
 }
+
+/// What is said about a text that is no URL of a store.
+const URL_FORMS: &str = "expected redis://user:password@host:port/database, or with Sentinel \
+    redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
+    redis-cluster://user:password@host:port?node=host:port";
+/// What is said about a database number behind the address of a cluster.
+const ONE_DATABASE: &str = "a cluster has a single database: leave out what is behind the port, and \
+    give each service a cluster of its own";
 
 const SCHEMES: [&str; 3] = ["redis://", "redis-sentinel://", "redis-cluster://"];
 
@@ -97,6 +105,42 @@ impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Why a text with the scheme of a store is no URL of one.
+fn url_mistake(text: &str) -> Option<&'static str> {
+    if Config::from_url(text).is_err() {
+        return Some(URL_FORMS);
+    }
+    let address = text.split('?').next().unwrap_or_default();
+    let database = address
+        .splitn(4, '/')
+        .nth(3)
+        .is_some_and(|path| !["", "0"].contains(&path));
+    // The client would say nothing, and take database 0, the only one of a cluster.
+    (text.starts_with("redis-cluster:") && database).then_some(ONE_DATABASE)
+}
+
+/// Whether two URLs name the same data, as far as their texts tell. A server may have more names; the
+/// identity of the store tells then.
+pub(crate) fn is_same_store(one: &RedisUrl, other: &RedisUrl) -> bool {
+    let of = |url: &RedisUrl| Config::from_url(url.reveal()).unwrap_or_default();
+    let (one, other) = (of(one), of(other));
+    // All primaries that the Sentinels watch share their addresses.
+    let primary = |config: &Config| match &config.server {
+        ServerConfig::Sentinel { service_name, .. } => Some(service_name.clone()),
+        _ => None,
+    };
+    let (hosts, others) = (one.server.hosts(), other.server.hosts());
+    one.database.unwrap_or(0) == other.database.unwrap_or(0)
+        && primary(&one) == primary(&other)
+        && hosts.iter().any(|host| others.contains(host))
+}
+
+/// The servers that a URL names, as `host:port`.
+fn servers_of(url: &str) -> Vec<String> {
+    let servers = Config::from_url(url).unwrap_or_default().server.hosts();
+    servers.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use tokio::sync::Mutex;
 
-use crate::base::health::{Check, Look, Note, Opened, Probe};
+use crate::base::health::{Check, Look, NOT_OPEN, Note, Opened, Probe};
 use crate::contract::event::Event;
-use crate::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
-use crate::store::{Store, all};
+use crate::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
+use crate::store::Store;
 use crate::stream::consumer::Settings;
 use crate::stream::dead_letter::Dead;
 use crate::stream::group::Membership;
@@ -32,7 +32,7 @@ pub fn own_store(store: Store, opened: Opened) -> Check {
         Box::pin(async move {
             if !opened.is_set() {
                 let reason = store.obstacle();
-                return Err(reason.unwrap_or_else(|| "not opened yet".to_owned()));
+                return Err(reason.unwrap_or_else(|| NOT_OPEN.to_owned()));
             }
             let identity = async {
                 match store.has_identity().await {
@@ -96,7 +96,7 @@ pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
                 backlog(redis, &partition.key(E::STREAM), E::GROUP).await
             });
             let (mut pending, mut waiting) = (0_u64, Some(0_u64));
-            for found in all(looks).await {
+            for found in join_all(looks).await {
                 let (more, lag) = found.map_err(|error| error.to_string())?;
                 pending = pending.saturating_add(more);
                 waiting = waiting.zip(lag).map(|(sum, lag)| sum.saturating_add(lag));
@@ -109,10 +109,12 @@ pub(crate) fn pending<E: Event>(store: &Store, settings: &Settings) -> Note {
 }
 
 async fn try_changes(store: &Store) -> Result<(), String> {
-    let changes = all(store
-        .partitions()
-        .all()
-        .map(|partition| store.try_change(partition)));
+    let changes = join_all(
+        store
+            .partitions()
+            .all()
+            .map(|partition| store.try_change(partition)),
+    );
     changes.await.into_iter().collect()
 }
 
@@ -141,7 +143,7 @@ async fn backlog(
 ) -> Result<(u64, Option<u64>), RedisError> {
     let groups = Command::new("XINFO").arg("GROUPS").key(stream);
     let groups = match redis.run(groups).await {
-        Err(error) if error.is_refusal("ERR no such key") => return Ok((0, Some(0))),
+        Err(error) if error.is(Code::NoSuchKey) => return Ok((0, Some(0))),
         groups => groups?.list()?,
     };
     for info in groups {

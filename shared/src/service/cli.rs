@@ -1,4 +1,4 @@
-//! The command line that both services have.
+//! The command line of a service.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -11,12 +11,12 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::base::config::Mistakes;
+use crate::base::config::{Address, Mistakes};
 use crate::base::line_writer::{LineWriter, Rule};
 use crate::base::shutdown::{self, Shutdown};
 use crate::base::telemetry;
 use crate::service::process::VERSION;
-use crate::service::settings::{Common, ServiceConfiguration};
+use crate::service::settings::{ServiceConfiguration, ServiceSettings};
 use crate::store::Store;
 use crate::stream::dead_letter::{self, Dead};
 
@@ -140,22 +140,18 @@ where
 }
 
 /// Starts logging and listening for signals: the first step of a process that stays.
-pub fn begin(common: &Common) -> anyhow::Result<Shutdown> {
+pub fn begin(common: &ServiceSettings) -> anyhow::Result<Shutdown> {
     telemetry::init(common.log_format, &common.log_filter, common.log_in_color)
         .context("the system gives no thread for the log")?;
-    let Common {
+    let ServiceSettings {
         service, commit, ..
     } = common;
     tracing::info!(service, version = VERSION, commit, "starting");
     Ok(shutdown::on_signal()?)
 }
 
-/// Asks a process of this service whether it is ready.
-pub async fn healthcheck(common: &Common, process: Process) -> anyhow::Result<()> {
-    let address = match process {
-        Process::Serve => &common.http_addr,
-        Process::Consume => &common.consumer_http_addr,
-    };
+/// Asks the process that listens on `address` whether it is ready.
+pub async fn healthcheck(address: &Address) -> anyhow::Result<()> {
     let mut address = address.resolve().await?;
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());

@@ -1,9 +1,9 @@
-//! What every process of the system is made of: an opened store, a listener, loops that end
+//! What every process is made of: dependencies that are opened, a listener, and tasks that end
 //! together.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,112 +17,89 @@ use crate::http::descriptors;
 use crate::http::routes::Routes;
 use crate::http::server::{self, About};
 use crate::http::settings::HttpSettings;
-use crate::live::{FEED_BLOCK, Feed, Show};
-use crate::redis::RedisUrl;
-use crate::redis::{Redis, RedisError};
-use crate::service::checks;
-use crate::service::settings::Common;
-use crate::store::Store;
-use crate::store::claim::{SWEEP_INTERVAL, sweep_claims};
-use crate::store::libraries::LOOK_INTERVAL;
-use crate::store::open::Witness;
-use crate::store::sweep::Sweep;
-use crate::stream::consumer::{Consumer, Settings};
-use crate::stream::dead_letter::Caretaker;
-use crate::stream::delivery::Handler;
+use crate::service::settings::ServiceSettings;
+
+mod stores;
 
 /// Version of the workspace: its crates are released together.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The tasks of one process. When one of them fails, the process stops.
+///
+/// A process listens at once. It opens what it depends on in the background, so that probes and
+/// clients are told what it waits for. Its tasks begin when everything is open.
 pub struct Process {
     tasks: JoinSet<anyhow::Result<()>>,
     checks: Vec<Check>,
     notes: Vec<Note>,
+    /// One for each dependency.
+    dependencies: Vec<Opened>,
+    /// Set when all dependencies are open.
     opened: Opened,
     shutdown: Shutdown,
 }
 
 impl Process {
-    /// A process that opens `store` in the background. It listens before the store is there, so
-    /// that probes and clients are told what it waits for.
-    pub fn new(store: Store, witness: Witness, shutdown: Shutdown) -> Self {
-        let opened = Opened::default();
-        let checks = vec![checks::own_store(store.clone(), opened.clone())];
-        let (tasks, notes) = (JoinSet::new(), Vec::new());
-        let mut process = Self {
-            tasks,
-            checks,
-            notes,
-            opened: opened.clone(),
+    /// A process without tasks, which ends on `shutdown`.
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            checks: Vec::new(),
+            notes: Vec::new(),
+            dependencies: Vec::new(),
+            opened: Opened::default(),
             shutdown,
-        };
-        let stop = process.shutdown.clone();
-        let opening = store.clone();
-        process.spawn(async move {
-            opening.open(&witness, &stop).await?;
-            opened.set();
-            // Nobody else needs this connection.
-            drop(witness);
-            tracing::info!("the store is open");
+        }
+    }
+
+    /// Opens something that the process depends on: a store, a database, a broker. The process is
+    /// not ready before `opening` ends well, and it fails if `opening` fails.
+    pub fn open<F>(&mut self, name: &'static str, opening: F)
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let opened = self.open_unchecked(name, opening);
+        self.check(Check::opened(name, opened));
+    }
+
+    /// The same without a check: the caller adds one that can say more.
+    fn open_unchecked<F>(&mut self, name: &'static str, opening: F) -> Opened
+    where
+        F: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
+        let (opened, stop) = (Opened::default(), self.shutdown.clone());
+        self.dependencies.push(opened.clone());
+        let set = opened.clone();
+        self.spawn(async move {
+            opening.await?;
+            set.set();
+            tracing::info!("the {name} is open");
             stop.cancelled().await;
             Ok(())
         });
-        process.repeat("libraries", LOOK_INTERVAL, move || {
-            let store = store.clone();
-            async move { store.tend_libraries().await }
-        });
-        process
+        opened
     }
 
-    /// Adds consumers of one event type: one for each partition, because a blocking read needs a
-    /// connection of its own.
-    pub fn consume<H: Handler + Clone>(&mut self, handler: &H, store: &Store, settings: &Settings) {
-        for partition in store.partitions().all() {
-            let progress = Progress::new();
-            self.checks
-                .push(Check::progress("consumer", progress.clone()));
-            let consumer = Consumer::new(
-                handler.clone(),
-                store.clone(),
-                partition,
-                settings,
-                progress,
-            );
-            self.checks.push(checks::stream_store(
-                consumer.stream_store(),
-                consumer.membership().clone(),
-                self.opened.clone(),
-            ));
-            let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
-            self.spawn(async move {
-                // Before the store has its identity, "no such product" would be no answer.
-                opened.wait(&stop).await;
-                consumer.run(stop).await;
-                Ok(())
-            });
-        }
-        self.notes
-            .push(checks::pending::<H::Event>(store, settings));
-        self.notes.push(checks::dead_letters(store.clone()));
-        let interval = settings.report_interval;
-        let caretaker = Arc::new(Caretaker::new(settings.dead_letters, interval / 2));
-        let store = store.clone();
-        self.repeat("dead letters", interval, move || {
-            let (store, caretaker) = (store.clone(), Arc::clone(&caretaker));
-            async move { caretaker.tend(&store).await }
-        });
+    /// Adds something that must hold for the process to be ready.
+    pub fn check(&mut self, check: Check) {
+        self.checks.push(check);
+    }
+
+    /// Adds something that `/readyz?verbose` tells.
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
     }
 
     /// Adds a task that runs `act` every `interval`. A failure is logged once for each reason; the
     /// next round tries again.
-    pub fn repeat<F>(
+    pub fn repeat<F, E>(
         &mut self,
         name: &'static str,
         interval: Duration,
         act: impl Fn() -> F + Send + 'static,
     ) where
-        F: Future<Output = Result<(), RedisError>> + Send,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
     {
         let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
         self.spawn(async move {
@@ -143,15 +120,6 @@ impl Process {
         });
     }
 
-    /// Adds the task that removes claims of days long ago.
-    pub fn sweep_claims(&mut self, store: Store) {
-        let sweep = Arc::new(Sweep::new("idempotency keys", SWEEP_INTERVAL / 2));
-        self.repeat("sweep claims", SWEEP_INTERVAL, move || {
-            let (store, sweep) = (store.clone(), Arc::clone(&sweep));
-            async move { sweep_claims(&store, &sweep).await }
-        });
-    }
-
     /// Adds a loop of the service's own, which must mark its progress.
     pub fn run_loop<F>(&mut self, name: &'static str, run: impl FnOnce(Progress, Shutdown) -> F)
     where
@@ -168,28 +136,21 @@ impl Process {
         });
     }
 
-    /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
-    /// reads block.
-    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &Store, url: &RedisUrl) {
-        for partition in store.partitions().all() {
-            let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
-            self.run_loop("feed", |progress, stop| {
-                feed.run(partition, reader, progress, stop)
-            });
-        }
-    }
-
     /// Serves the API, and runs until the process is told to stop or a task fails.
-    pub async fn serve(self, common: &Common, routes: Routes) -> anyhow::Result<()> {
+    pub async fn serve(self, common: &ServiceSettings, routes: Routes) -> anyhow::Result<()> {
         let about = about(common, "serve");
         let settings = common.http.clone();
         self.run(&common.http_addr, routes, settings, about).await
     }
 
-    /// Answers probes, and runs until the process is told to stop or a task fails.
-    pub async fn serve_probes(self, common: &Common) -> anyhow::Result<()> {
+    /// Answers probes on `address`, and runs until the process is told to stop or a task fails.
+    pub async fn serve_probes(
+        self,
+        common: &ServiceSettings,
+        address: &Address,
+    ) -> anyhow::Result<()> {
         let about = about(common, "consume");
-        let (address, settings) = (&common.consumer_http_addr, common.http.for_probes());
+        let settings = common.http.for_probes();
         self.run(address, Routes::default(), settings, about).await
     }
 
@@ -202,6 +163,7 @@ impl Process {
     ) -> anyhow::Result<()> {
         settings.max_connections = descriptors::make_room_for(settings.max_connections);
         let listener = listen(address).await?;
+        self.begin_when_open();
         let checks = std::mem::take(&mut self.checks);
         let readiness = Readiness::new(checks, self.shutdown.clone())
             .with_notes(std::mem::take(&mut self.notes));
@@ -220,13 +182,26 @@ impl Process {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Lets the tasks begin when all dependencies are open.
+    fn begin_when_open(&mut self) {
+        let dependencies = std::mem::take(&mut self.dependencies);
+        let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
+        self.spawn(async move {
+            for dependency in dependencies {
+                dependency.wait(&stop).await;
+            }
+            opened.set();
+            Ok(())
+        });
+    }
+
     fn spawn(&mut self, task: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
         self.tasks.spawn(task);
     }
 }
 
 /// What a process says about itself.
-fn about(common: &Common, process: &'static str) -> About {
+fn about(common: &ServiceSettings, process: &'static str) -> About {
     About {
         service: common.service,
         version: VERSION,

@@ -15,8 +15,8 @@ use futures_util::poll;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::contract::id::Partition;
-use crate::redis::RedisError;
+use crate::redis::{Code, RedisError};
+use crate::store::partition::Partition;
 
 /// Items that may wait in one partition; more are refused at once, so that a stalled store cannot
 /// fill the memory.
@@ -98,8 +98,9 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
             return Ok(Entered::Alone(item));
         }
         if lane.waiting.len() >= MAX_WAITING {
-            return Err(RedisError::NotNow(
-                "CROWDED too many requests wait for it already".to_owned(),
+            return Err(RedisError::not_now(
+                Code::Crowded,
+                "too many requests wait for it already",
             ));
         }
         let (submitter, answer) = oneshot::channel();
@@ -219,7 +220,7 @@ fn tell<Answer>(outcome: Option<Outcome<Answer>>, submitters: Vec<Submitter<Answ
 }
 
 fn unknown() -> RedisError {
-    RedisError::Unavailable("nobody knows what became of a batch".to_owned())
+    RedisError::unknown("nobody knows whether the batch of this request took effect")
 }
 
 impl<Item, Answer> Clone for Batcher<Item, Answer> {

@@ -14,13 +14,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::base::digest::short_digest;
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
 use crate::redis::{Command, RedisError, Reply};
+use crate::store::Store;
 use crate::store::function::Call;
+use crate::store::partition::Partition;
 use crate::store::sweep::{Sweep, believed};
-use crate::store::{Store, all};
 
 /// A key, hashed: what clients choose never becomes part of a Redis key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +165,7 @@ impl Once<Vec<Reply>, String> {
             (1, first) => Ok(Self::Now(first.into_iter().chain(parts).collect())),
             (2, Some(answer)) => Ok(Self::Before(answer.text()?)),
             (3, _) => Ok(Self::KeyReused),
-            (other, _) => Err(RedisError::Refused(format!("a claim was answered {other}"))),
+            (other, _) => Err(RedisError::malformed("the answer to a claim", other)),
         }
     }
 }
@@ -226,7 +228,7 @@ async fn claimed_days(
 ) -> Result<Vec<u64>, RedisError> {
     let today = clock.as_millis() / DAY_MS;
     let days: Vec<u64> = (today.saturating_sub(LOOKED_BACK_DAYS)..=today).collect();
-    let found = all(days.iter().map(|&day| {
+    let found = join_all(days.iter().map(|&day| {
         let exists = Command::new("EXISTS").key(partition.key_of(CLAIMS, day));
         async move {
             store

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::base::digest::digest;
-use crate::contract::id::Partition;
 use crate::contract::limits::{MAX_SKEW, MIN_RECORD_RETENTION};
-use crate::redis::{Arg, Command, Redis, RedisError, Reply};
-use crate::store::layout::Layout;
+use crate::redis::{Arg, Code, Command, Redis, RedisError, Reply};
+use crate::store::partition::Partition;
 
 /// What every library begins with: registration with the identity check, clock and RFC 3339.
 const PRELUDE: &str = include_str!("lua/prelude.lua");
@@ -27,8 +26,6 @@ pub const IDENTITY: &str = "identity";
 /// call with a key that is not there is refused as a whole; without one, a function could run where
 /// some of what it looks for has left already, or has not come yet, and take it for missing.
 const ABSENT: &str = "absent";
-/// What the store answers when it does not know a function.
-const NOT_FOUND: &str = "ERR Function not found";
 
 /// The functions of one service in one build.
 ///
@@ -37,7 +34,6 @@ const NOT_FOUND: &str = "ERR Function not found";
 #[derive(Clone, Debug)]
 pub struct Library {
     name: String,
-    layout: Layout,
     code: String,
     /// The names in the store by those of the files, made once: a call only refers to them.
     functions: BTreeMap<String, Arg>,
@@ -52,13 +48,12 @@ pub struct Call {
 }
 
 impl Library {
-    /// Joins the Lua files of a service into one library, for stores of this layout.
-    pub fn new(layout: Layout, files: &[&str]) -> Self {
-        let service = layout.service;
+    /// Joins the Lua files of a service into one library, for stores of the layout with this
+    /// version.
+    pub(crate) fn new(service: &str, layout: u32, files: &[&str]) -> Self {
         let mut body = format!(
-            "local SERVICE, LAYOUT = '{service}', {}\n\
+            "local SERVICE, LAYOUT = '{service}', {layout}\n\
              local MAX_SKEW_MS, MIN_RECORD_RETENTION_MS = {}, {}\n",
-            layout.version(),
             MAX_SKEW.as_millis(),
             MIN_RECORD_RETENTION.as_millis()
         );
@@ -84,7 +79,6 @@ impl Library {
         let code = format!("#!lua name={name}\nlocal BUILD = '{name}'\n{body}");
         Self {
             name,
-            layout,
             code,
             functions,
         }
@@ -93,11 +87,6 @@ impl Library {
     /// The name of the library in a store: the service, and a hash of all code.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The layout of the stores that it is for.
-    pub(crate) fn layout(&self) -> Layout {
-        self.layout
     }
 
     /// Loads the library on the node that owns `partition`. One of this name that is there already
@@ -125,7 +114,7 @@ impl Library {
         call: &Call,
     ) -> Result<Reply, RedisError> {
         match redis.run_confirmed(self.command(partition, call)).await {
-            Err(error) if error.is_refusal(NOT_FOUND) => {
+            Err(error) if error.is(Code::NoSuchFunction) => {
                 tracing::warn!(
                     library = self.name,
                     "the store had lost its functions: loading them"
@@ -168,8 +157,8 @@ pub(crate) fn belongs(service: &str, version: u32) -> String {
 
 /// The functions were loaded, and are missing again: the slot has just moved to another node.
 fn not_yet(error: RedisError) -> RedisError {
-    if error.is_refusal(NOT_FOUND) {
-        RedisError::Unavailable(error.to_string())
+    if error.is(Code::NoSuchFunction) {
+        RedisError::unknown(error.to_string())
     } else {
         error
     }

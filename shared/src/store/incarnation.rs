@@ -3,9 +3,9 @@
 //! A new incarnation may have forgotten effects. So the consumer acts on the recent past again, and
 //! records the new incarnation afterwards.
 
-use crate::contract::id::Partition;
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// The key of the recorded incarnation.
 const INCARNATION: &str = "incarnation";

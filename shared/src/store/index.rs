@@ -7,9 +7,11 @@
 use std::future::Future;
 use std::ops::Bound;
 
-use crate::contract::id::Partition;
+use futures_util::future::join_all;
+
 use crate::redis::{Command, RedisError};
-use crate::store::{Store, all};
+use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// Records that one scan reads at most, however few of them are wanted.
 pub const SCAN_BUDGET: usize = 500;
@@ -21,14 +23,14 @@ const BEHIND_ALL_TEXT: u8 = 0xff;
 /// A part of an index, and the direction in which it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    order: Order,
+    direction: Direction,
     low: Bound<Vec<u8>>,
     high: Bound<Vec<u8>>,
 }
 
 /// The direction in which an index is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum Direction {
     /// From the lowest member to the highest.
     Ascending,
     /// From the highest member to the lowest: the newest first, where members are our ids.
@@ -46,21 +48,21 @@ pub struct Scanned<T, P = String> {
 
 impl Range {
     /// The whole index.
-    pub fn all(order: Order) -> Self {
+    pub fn all(direction: Direction) -> Self {
         Self {
-            order,
+            direction,
             low: Bound::Unbounded,
             high: Bound::Unbounded,
         }
     }
 
     /// The members that begin with `prefix`.
-    pub fn starting_with(order: Order, prefix: &str) -> Self {
+    pub fn starting_with(direction: Direction, prefix: &str) -> Self {
         let low = prefix.as_bytes().to_vec();
         let mut high = low.clone();
         high.push(BEHIND_ALL_TEXT);
         Self {
-            order,
+            direction,
             low: Bound::Included(low),
             high: Bound::Excluded(high),
         }
@@ -70,23 +72,23 @@ impl Range {
     /// lies before the range, which no cursor of ours does, leaves out nothing.
     #[must_use]
     pub fn past(self, position: &str) -> Self {
-        let (near, position) = match self.order {
-            Order::Ascending => (&self.low, position.as_bytes()),
-            Order::Descending => (&self.high, position.as_bytes()),
+        let (near, position) = match self.direction {
+            Direction::Ascending => (&self.low, position.as_bytes()),
+            Direction::Descending => (&self.high, position.as_bytes()),
         };
         if let Bound::Included(near) | Bound::Excluded(near) = near {
-            let before = match self.order {
-                Order::Ascending => position < near.as_slice(),
-                Order::Descending => position > near.as_slice(),
+            let before = match self.direction {
+                Direction::Ascending => position < near.as_slice(),
+                Direction::Descending => position > near.as_slice(),
             };
             if before {
                 return self;
             }
         }
         let near = Bound::Excluded(position.to_vec());
-        match self.order {
-            Order::Ascending => Self { low: near, ..self },
-            Order::Descending => Self { high: near, ..self },
+        match self.direction {
+            Direction::Ascending => Self { low: near, ..self },
+            Direction::Descending => Self { high: near, ..self },
         }
     }
 
@@ -94,9 +96,9 @@ impl Range {
     pub fn read(&self, index: String, count: usize) -> Command {
         let (low, high) = (lex(&self.low, b'-'), lex(&self.high, b'+'));
         let range = Command::new("ZRANGE").key(index);
-        let range = match self.order {
-            Order::Ascending => range.arg(&low[..]).arg(&high[..]).arg("BYLEX"),
-            Order::Descending => range.arg(&high[..]).arg(&low[..]).arg("BYLEX").arg("REV"),
+        let range = match self.direction {
+            Direction::Ascending => range.arg(&low[..]).arg(&high[..]).arg("BYLEX"),
+            Direction::Descending => range.arg(&high[..]).arg(&low[..]).arg("BYLEX").arg("REV"),
         };
         range
             .arg("LIMIT")
@@ -126,14 +128,15 @@ impl Store {
             let read = self.run(range.read(index(partition), count));
             async move { Ok(read.await?.texts()?) }
         };
-        self.scan_lists(range.order, None, limit, read, find).await
+        self.scan_lists(range.direction, None, limit, read, find)
+            .await
     }
 
     /// The same of lists that are sorted in their own way: `read` answers the first `count` entries
     /// of a partition that lie behind a position, which is an entry as well.
     pub async fn scan_lists<P, T, R, F>(
         &self,
-        order: Order,
+        direction: Direction,
         mut position: Option<P>,
         limit: usize,
         read: impl Fn(Partition, Option<P>, usize) -> R,
@@ -150,14 +153,14 @@ impl Store {
             // One more than needed tells whether there are more.
             let lists = self.partitions().all();
             let lists = lists.map(|partition| read(partition, position.clone(), count + 1));
-            let (mut entries, more) = self.merge(order, all(lists).await, count).await?;
+            let (mut entries, more) = self.merge(direction, join_all(lists).await, count).await?;
             budget -= entries.len();
-            let records = all(entries.iter().cloned().map(&find)).await;
-            for (place, record) in records.into_iter().enumerate() {
+            let records = join_all(entries.iter().cloned().map(&find)).await;
+            for (index, record) in records.into_iter().enumerate() {
                 items.extend(record?);
                 if items.len() == limit {
-                    let more = more || place + 1 < entries.len();
-                    let next = more.then(|| entries.swap_remove(place));
+                    let more = more || index + 1 < entries.len();
+                    let next = more.then(|| entries.swap_remove(index));
                     return Ok(Scanned { items, next });
                 }
             }
@@ -172,7 +175,7 @@ impl Store {
     /// The first `count` entries of these lists of all partitions, and whether there are more.
     async fn merge<P: Ord>(
         &self,
-        order: Order,
+        direction: Direction,
         lists: Vec<Result<Vec<P>, RedisError>>,
         count: usize,
     ) -> Result<(Vec<P>, bool), RedisError> {
@@ -185,10 +188,13 @@ impl Store {
                 .partitions()
                 .all()
                 .map(|partition| self.confirm_absence(partition));
-            all(absences).await.into_iter().collect::<Result<(), _>>()?;
+            join_all(absences)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         entries.sort_unstable();
-        if order == Order::Descending {
+        if direction == Direction::Descending {
             entries.reverse();
         }
         let more = entries.len() > count;
@@ -213,21 +219,21 @@ mod tests {
 
     #[test]
     fn a_position_moves_the_near_end_of_a_range_and_never_widens_it() {
-        let up = Range::starting_with(Order::Ascending, "b");
+        let up = Range::starting_with(Direction::Ascending, "b");
         assert_eq!(lex(&up.low, b'-'), b"[b");
         assert_eq!(lex(&up.high, b'+'), b"(b\xff");
         assert_eq!(lex(&up.clone().past("bc").low, b'-'), b"(bc");
         assert_eq!(lex(&up.clone().past("b").low, b'-'), b"(b");
         assert_eq!(up.clone().past("a"), up);
 
-        let down = Range::starting_with(Order::Descending, "b");
+        let down = Range::starting_with(Direction::Descending, "b");
         assert_eq!(lex(&down.clone().past("bc").high, b'+'), b"(bc");
         assert_eq!(lex(&down.clone().past("b").high, b'+'), b"(b");
         assert_eq!(down.clone().past("c"), down);
         assert_eq!(
-            lex(&Range::all(Order::Descending).past("c").high, b'+'),
+            lex(&Range::all(Direction::Descending).past("c").high, b'+'),
             b"(c"
         );
-        assert_eq!(lex(&Range::all(Order::Descending).low, b'-'), b"-");
+        assert_eq!(lex(&Range::all(Direction::Descending).low, b'-'), b"-");
     }
 }

@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::contract::id::Partition;
-use crate::redis::{Command, RedisError};
+use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 use crate::store::function::HASH_DIGITS;
+use crate::store::partition::Partition;
 
 /// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
 /// clock of the store.
@@ -151,7 +151,7 @@ impl Store {
             .await
         {
             // Another process was faster, or another partition of the same node came first.
-            Err(error) if error.is_refusal("ERR Library not found") => return Ok(()),
+            Err(error) if error.is(Code::NoSuchLibrary) => return Ok(()),
             deleted => deleted?,
         };
         tracing::info!(

@@ -8,13 +8,12 @@ use uuid::Uuid;
 
 use crate::base::backoff::Backoff;
 use crate::base::shutdown::{Shutdown, sleep_unless};
-use crate::contract::id::Partition;
-use crate::redis::{Command, Redis, RedisError};
-use crate::store::Store;
+use crate::redis::{Code, Command, Redis, RedisError};
 use crate::store::function::IDENTITY;
-use crate::store::incarnation;
-use crate::store::open::identity::Standing;
+use crate::store::open::identity::PartitionState;
 use crate::store::open::server::Keeping;
+use crate::store::partition::Partition;
+use crate::store::{Store, incarnation};
 
 mod identity;
 mod migration;
@@ -51,13 +50,13 @@ pub enum OpenError {
     OtherPartitions {
         /// How the store was made.
         made: String,
-        /// What this process was told.
+        /// What the settings of this process say.
         wanted: String,
     },
     /// The other service owns this store. Only a person can change that.
     #[error(
         "this store belongs to {owner}, not to {service}: give each service a store of its own \
-         with INVENTORY_REDIS_URL and PAYMENTS_REDIS_URL, which may be two databases of one server"
+         (the settings that end in _REDIS_URL), which may be two databases of one server"
     )]
     OtherService {
         /// The service that owns it.
@@ -99,9 +98,9 @@ pub enum OpenError {
     Unfit(String),
 }
 
-/// What was said of a store before, so that no further attempt says it again.
+/// What the log says once about a store, however often opening it is tried.
 #[derive(Default)]
-struct Told {
+struct Reported {
     keeps_nothing: bool,
     migrates: bool,
 }
@@ -117,9 +116,9 @@ impl Store {
     /// the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
-        let mut told = Told::default();
+        let mut reported = Reported::default();
         loop {
-            let error = match self.try_open(witness, &mut told).await {
+            let error = match self.try_open(witness, &mut reported).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.is_final() => return Err(error),
                 Err(error) => error.to_string(),
@@ -134,38 +133,38 @@ impl Store {
         }
     }
 
-    async fn try_open(&self, witness: &Witness, told: &mut Told) -> Result<(), OpenError> {
+    async fn try_open(&self, witness: &Witness, reported: &mut Reported) -> Result<(), OpenError> {
         for partition in self.partitions().all() {
             let keeping = self.check_server(partition).await?;
-            if keeping == Keeping::Nothing && !replace(&mut told.keeps_nothing, true) {
+            if keeping == Keeping::Nothing && !replace(&mut reported.keeps_nothing, true) {
                 tracing::warn!(
                     "the store keeps no append-only file: a restart of Redis loses accepted orders"
                 );
             }
         }
-        let standings = self.claimable(witness).await?;
+        let states = self.claimable(witness).await?;
         for partition in self.partitions().all() {
             self.load_functions(partition).await.map_err(never_loads)?;
         }
-        if standings
+        if states
             .iter()
-            .any(|(_, standing)| matches!(standing, Standing::Missing))
+            .any(|(_, state)| matches!(state, PartitionState::Missing))
         {
             self.ensure_identity(witness).await?;
         }
         for partition in self.partitions().all() {
-            self.migrate(partition, told).await?;
+            self.migrate(partition, reported).await?;
         }
         Ok(self.confirm_identity().await?)
     }
 
     /// Makes sure, without a change, that this store is as this build leaves it.
     pub async fn verify(&self) -> Result<(), OpenError> {
-        for (_, standing) in self.standings().await? {
-            match standing {
-                Standing::Current => {}
-                Standing::Missing => return Err(OpenError::NoIdentity),
-                Standing::Older(_) => return Err(OpenError::OlderLayout),
+        for (_, state) in self.states().await? {
+            match state {
+                PartitionState::Current => {}
+                PartitionState::Missing => return Err(OpenError::NoIdentity),
+                PartitionState::Older(_) => return Err(OpenError::OlderLayout),
             }
         }
         Ok(())
@@ -179,13 +178,16 @@ impl Store {
     /// How each partition stands, where nothing forbids this service to take it. The other service
     /// keeps the stream that this one reads, so a store without a name that has this stream is the
     /// other's.
-    async fn claimable(&self, witness: &Witness) -> Result<Vec<(Partition, Standing)>, OpenError> {
-        let standings = self.standings().await?;
-        for (partition, standing) in &standings {
-            let nameless = match standing {
-                Standing::Missing => true,
-                Standing::Older(identity) => !identity.names_service(),
-                Standing::Current => false,
+    async fn claimable(
+        &self,
+        witness: &Witness,
+    ) -> Result<Vec<(Partition, PartitionState)>, OpenError> {
+        let states = self.states().await?;
+        for (partition, state) in &states {
+            let nameless = match state {
+                PartitionState::Missing => true,
+                PartitionState::Older(identity) => !identity.names_service(),
+                PartitionState::Current => false,
             };
             if !nameless {
                 continue;
@@ -195,7 +197,7 @@ impl Store {
                 .as_attempt();
             let there = match self.run(exists).await {
                 // A user of this service's own store has no right to the other's stream.
-                Err(error) if error.is_forbidden() => false,
+                Err(error) if error.is(Code::NoPerm) => false,
                 there => there?.int().map_err(RedisError::from)? == 1,
             };
             if there {
@@ -206,7 +208,7 @@ impl Store {
                 });
             }
         }
-        Ok(standings)
+        Ok(states)
     }
 
     /// Gives an empty store its identity, whatever was lost before. With the data went all memory
@@ -271,9 +273,9 @@ impl OpenError {
     }
 }
 
-/// What a server says against our functions beside "not now", it says for ever.
+/// A server that refuses to load the functions will refuse them again.
 fn never_loads(error: RedisError) -> OpenError {
-    if error.is_refusal("ERR") {
+    if matches!(error, RedisError::Refused { .. }) {
         return OpenError::Unfit(format!("it does not take our functions: {error}"));
     }
     error.into()
@@ -283,7 +285,7 @@ fn never_loads(error: RedisError) -> OpenError {
 async fn is_known(witness: &Witness, stream: &str) -> Result<bool, RedisError> {
     let xinfo = |about: &'static str| Command::new("XINFO").arg(about).key(stream);
     let info = match witness.redis.run(xinfo("STREAM")).await {
-        Err(error) if error.is_refusal("ERR no such key") => return Ok(false),
+        Err(error) if error.is(Code::NoSuchKey) => return Ok(false),
         info => info?,
     };
     if info.field("entries-added")?.unsigned()? > 0 {

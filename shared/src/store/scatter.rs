@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::id::Partition;
 use crate::redis::{RedisError, Reply};
 use crate::store::Store;
 use crate::store::function::Call;
+use crate::store::partition::Partition;
 
 /// Calls a function about all items: one call for each partition, or several where a partition has more
 /// than `limit` items. `build` makes a call about the items that it is given, whose reply is a list with

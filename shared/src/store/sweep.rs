@@ -17,8 +17,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
+use crate::store::partition::Partition;
 
 /// How much more, or less, the clock of a store may advance between two looks than time passes.
 pub const MAX_STEP: Duration = Duration::from_mins(1);

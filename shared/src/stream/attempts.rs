@@ -1,8 +1,8 @@
 //! How often entries were handed over again after a crash.
 
-use crate::contract::id::Partition;
-use crate::redis::{Command, Entry, RedisError};
+use crate::redis::{Code, Command, Entry, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::stream_state::{StreamState, read_id};
 
 /// The counts of the entries of one stream. They are in the consumer's own store, because an entry
@@ -47,7 +47,7 @@ impl Attempts {
             set = set.arg(id.as_str()).arg(i64::from(attempts));
         }
         match self.store.run(set).await {
-            Err(error) if !error.is_full() => Err(error),
+            Err(error) if !error.is(Code::Oom) => Err(error),
             _ => Ok(()),
         }
     }

@@ -15,11 +15,10 @@ pub(crate) use crate::stream::checkpoint::agreement::{Agreement, compare};
 pub(crate) use crate::stream::checkpoint::recorded::Recorded;
 
 use crate::contract::entry_id::EntryId;
-use crate::contract::id::Partition;
-use crate::redis::{Command, Redis, RedisError};
-use crate::store::Store;
+use crate::redis::{Code, Command, Redis, RedisError};
 use crate::store::function::Call;
-use crate::store::incarnation;
+use crate::store::partition::Partition;
+use crate::store::{Store, incarnation};
 use crate::stream::checkpoint::recorded::as_ms;
 use crate::stream::group::Membership;
 use crate::stream::replay::REPLAY_WINDOW;
@@ -159,7 +158,7 @@ impl Checkpoint {
         // A stream that lost entries during the replay may get them back, not acted on.
         if stream.last < last {
             let error = format!("the stream {} has gone back", self.membership.stream);
-            return Err(RedisError::Unavailable(error));
+            return Err(RedisError::unknown(error));
         }
         if last > self.remembered {
             let to = Recorded::at(last, &stream);
@@ -167,7 +166,7 @@ impl Checkpoint {
         }
         match incarnation::record(&self.store, self.partition, &incarnation).await {
             // A store without room for it costs one more replay at the next start.
-            Err(error) if !error.is_full() => return Err(error),
+            Err(error) if !error.is(Code::Oom) => return Err(error),
             _ => self.incarnation = Some(incarnation),
         }
         Ok(())
@@ -242,7 +241,7 @@ impl Checkpoint {
             .collect::<Result<_, RedisError>>()?;
         if moved.contains(&false) {
             let error = format!("the own store may have forgotten that {stream} was acted on");
-            return Err(RedisError::Unavailable(error));
+            return Err(RedisError::unknown(error));
         }
         self.remembered = to.id.max(known);
         Ok(())
@@ -261,7 +260,7 @@ pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisE
         }
         let text = found.text()?;
         text.parse()
-            .map_err(|error| RedisError::Refused(format!("{text}: {error}")))
+            .map_err(|error| RedisError::malformed(text, error))
     });
     let recorded: Vec<Recorded> = join_all(reads)
         .await

@@ -26,10 +26,9 @@ use crate::base::backoff::Backoff;
 use crate::base::health::Progress;
 use crate::base::shutdown::{DRAIN_LIMIT, Shutdown, sleep_unless};
 use crate::contract::event::Event;
-use crate::contract::id::Partition;
-use crate::redis::RedisUrl;
-use crate::redis::{Redis, RedisError, ReplicaAcks};
+use crate::redis::{Code, Redis, RedisError, RedisUrl, ReplicaAcks};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::attempts::Attempts;
 use crate::stream::checkpoint::Checkpoint;
 use crate::stream::consumer::replaying::Step;
@@ -262,7 +261,7 @@ impl<H: Handler> Consumer<H> {
                     tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
                 }
                 // `XINFO` answers "no such key" for a stream that is gone, the other commands `NOGROUP`.
-                if error.is_refusal("NOGROUP") || error.is_refusal("ERR no such key") {
+                if error.is(Code::NoGroup) || error.is(Code::NoSuchKey) {
                     self.state.group_exists = false;
                 }
             }

@@ -21,9 +21,11 @@ pub(crate) use crate::stream::dead_letter::bounds::Keeper;
 pub use crate::stream::dead_letter::caretaker::Caretaker;
 pub use crate::stream::dead_letter::census::{Dead, list};
 
-use crate::contract::id::Partition;
+use futures_util::future::join_all;
+
 use crate::redis::{Command, Entry, RedisError};
-use crate::store::{Store, all};
+use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
@@ -78,7 +80,7 @@ impl DeadLetters<'_> {
             return Ok(());
         }
         // Sent together: the store writes them to its file in one go.
-        let added = all(news.iter().map(|&(delivery, parking, _)| {
+        let added = join_all(news.iter().map(|&(delivery, parking, _)| {
             let add = Command::new("XADD")
                 .key(self.partition.key(DEAD_LETTERS))
                 .arg("*");

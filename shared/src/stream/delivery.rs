@@ -14,9 +14,8 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Acts on a batch and answers one settlement for each event, in the same order.
     ///
-    /// An [`RedisError::Unavailable`] says that nothing is known about any of them, and a
-    /// [`RedisError::NotNow`] that nothing was done about any. After either, the loop waits and hands
-    /// them over again, without counting. A [`RedisError::Refused`] is a retry of each, alone.
+    /// After [`RedisError::Unavailable`] the loop waits and hands all events over again, without
+    /// counting an attempt. After any other error it retries each event alone.
     fn handle(
         &self,
         batch: &[Delivered<'_, Self::Event>],

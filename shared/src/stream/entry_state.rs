@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::contract::entry_id::EntryId;
-use crate::redis::{Command, RedisError};
+use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 
 /// What a group has been given of a stream, and has not acknowledged.
@@ -44,7 +44,7 @@ impl GroupState {
             .run(Command::new("XINFO").arg("GROUPS").key(stream))
             .await
         {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::default()),
             groups => groups?.list()?,
         };
         let mut last_delivered = None;

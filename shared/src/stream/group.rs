@@ -8,7 +8,7 @@ mod pace;
 
 pub use crate::stream::group::pace::Pace;
 
-use crate::redis::{Command, Entry, Redis, RedisError};
+use crate::redis::{Code, Command, Entry, Redis, RedisError};
 use crate::stream::group::pace::READ_BYTES;
 
 /// Where and as whom a consumer reads.
@@ -60,7 +60,7 @@ impl Membership {
             .run(create.arg(self.group).arg("0").arg("MKSTREAM"))
             .await
         {
-            Err(error) if !error.is_refusal("BUSYGROUP") => Err(error),
+            Err(error) if !error.is(Code::BusyGroup) => Err(error),
             _ => Ok(()),
         }
     }

@@ -1,8 +1,7 @@
 //! What a person may accept: that a store, or the stream that it acts on, has lost something for good.
 
-use crate::store::Store;
-use crate::store::incarnation;
 use crate::store::open::{OpenError, Witness};
+use crate::store::{Store, incarnation};
 use crate::stream::checkpoint::{self, Agreement, Recorded, compare};
 use crate::stream::stream_state::StreamState;
 

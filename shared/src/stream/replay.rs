@@ -83,8 +83,8 @@ impl Replay {
         };
         let found = read_id(&found.id)?;
         if found < pass.next {
-            let error = format!("the store answers {found} where it was asked from {next} on");
-            return Err(RedisError::Refused(error));
+            let why = format!("it has {found}, and has to begin at {next}");
+            return Err(RedisError::malformed("a page of a list", why));
         }
         Ok(Page {
             entries,

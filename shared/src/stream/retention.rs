@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::event::Event;
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
-use crate::redis::{Command, RedisError};
+use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::replay::REPLAY_WINDOW;
 
 /// Trims one stream, time and again.
@@ -148,7 +148,7 @@ async fn oldest_needed(
         .run(Command::new("XINFO").arg("GROUPS").key(key))
         .await
     {
-        Err(error) if error.is_refusal("ERR no such key") => return Ok(None),
+        Err(error) if error.is(Code::NoSuchKey) => return Ok(None),
         groups => groups?.list()?,
     };
     let mut oldest = None;

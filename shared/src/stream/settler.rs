@@ -5,9 +5,9 @@
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::event::{DecodeError, Event, RawFields};
-use crate::contract::id::Partition;
 use crate::redis::{Entry, MAX_ENTRY_BYTES, Redis, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::checkpoint::Checkpoint;
 use crate::stream::dead_letter::{Bounds, DeadLetters, Keeper};
 use crate::stream::delivery::{Delivered, Delivery, Handler, MAX_ATTEMPTS, Parking, Settlement};
@@ -177,8 +177,9 @@ impl<H: Handler> Settler<H> {
             return Ok(Vec::new());
         }
         match self.handler.handle(batch).await {
-            Err(RedisError::Refused(error)) => Ok(vec![Settlement::Retry(error); batch.len()]),
-            settlements => settlements,
+            Ok(settlements) => Ok(settlements),
+            error @ Err(RedisError::Unavailable { .. }) => error,
+            Err(error) => Ok(vec![Settlement::Retry(error.to_string()); batch.len()]),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a stream and its consumer group say about themselves.
 
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
-use crate::redis::{Command, Redis, RedisError, Reply};
+use crate::redis::{Code, Command, Redis, RedisError, Reply};
 
 /// A stream and one of its groups, at one instant.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl StreamState {
             .key(stream)
             .args(["FULL", "COUNT", "1"]);
         let info = match redis.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::default()),
             info => info?,
         };
         let first = info.clone().field("entries")?.entries()?.into_iter().next();
@@ -86,7 +86,7 @@ impl StreamState {
 /// An id that the server wrote.
 pub(crate) fn read_id(text: &str) -> Result<EntryId, RedisError> {
     text.parse()
-        .map_err(|error: InvalidEntryId| RedisError::Refused(format!("{text}: {error}")))
+        .map_err(|error: InvalidEntryId| RedisError::malformed(text, error))
 }
 
 fn read_pending(entry: Reply) -> Result<EntryId, RedisError> {

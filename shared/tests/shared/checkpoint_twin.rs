@@ -8,10 +8,9 @@ use proof::atomicity::{SpoilRig, Subject};
 use proof::cut::LogLoader;
 use proof::twin::play;
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::Store;
-use shared::store::function::Library;
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::private_store::PrivateStore;
 use stack::redis::Owner;
@@ -48,7 +47,7 @@ async fn a_log_that_ends_in_the_middle_of_a_move_has_all_of_it_or_none() {
 async fn start() -> (PrivateStore, Store) {
     let private = PrivateStore::start(Owner::Inventory).await.unwrap();
     let redis = private.client(User::Inventory).unwrap();
-    let store = Store::new(redis, Library::new(LAYOUT, &[]), Partitions::NONE);
+    let store = Store::new(redis, LAYOUT, &[], Partitions::NONE);
     store.load_functions(partition()).await.unwrap();
     REPLICATION_ID.set(store.replication_id(partition()).await.unwrap());
     (private, store)

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::base::config::Reader;
 use shared::base::shutdown::Shutdown;
 use shared::base::telemetry::{self, LogFormat};
 use shared::redis::{Command, Entry};
 use shared::service::process::Process;
-use shared::service::settings::{Common, Defaults};
-use shared::store::all;
+use shared::service::settings::{Defaults, ServiceSettings};
 use shared::stream::consumer::Settings;
 use shared::stream::dead_letter::{Bounds, Dead};
 use stack::wait::wait_until;
@@ -144,7 +144,8 @@ async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_for
     let log = Log::start();
     let stores = Stores::start().await;
     let (store, stop) = (stores.own_store(), Shutdown::new());
-    let mut process = Process::new(store.clone(), witness(&stores), stop.clone());
+    let mut process = Process::new(stop.clone());
+    process.open_store(&store, witness(&stores));
     let report_interval = Duration::from_millis(1_100);
     let settings = Settings {
         report_interval,
@@ -176,7 +177,8 @@ async fn people_are_told_again_and_again_and_names_of_what_they_took_out_are_for
         stop.cancel();
     };
     let common = common();
-    let (served, ()) = tokio::join!(process.serve_probes(&common), test);
+    let address = "127.0.0.1:0".parse().unwrap();
+    let (served, ()) = tokio::join!(process.serve_probes(&common, &address), test);
     served.unwrap();
 }
 
@@ -221,21 +223,20 @@ impl Log {
 }
 
 /// The settings of a process that answers probes on any port.
-fn common() -> Common {
+fn common() -> ServiceSettings {
     let defaults = Defaults {
         service: "test",
         commit: "none",
         http_addr: "127.0.0.1:0",
-        consumer_http_addr: "127.0.0.1:0",
     };
-    Common::read(&mut Reader::from_source(|_| None), defaults).unwrap()
+    ServiceSettings::read(&mut Reader::from_source(|_| None), defaults).unwrap()
 }
 
 /// Adds malformed entries, and answers their ids.
 pub(crate) async fn flood(stores: &Stores, count: usize) -> Vec<String> {
     let mut ids = Vec::with_capacity(count);
     while ids.len() < count {
-        let added = all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
+        let added = join_all((ids.len()..count.min(ids.len() + 1_000)).map(|number| {
             let add = Command::new("XADD")
                 .key(STREAM)
                 .arg("*")

@@ -7,12 +7,12 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use poem::endpoint::make_sync;
 use poem::{Body, handler};
 use shared::http::routes::{NO_STORE, Routes};
-use shared::store::all;
 use stack::wait::wait_until;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -163,7 +163,7 @@ async fn an_address_whose_connections_are_all_answered_may_ask_probes_and_others
         ("MAX_CONNECTIONS", "8"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "4"),
     ]);
-    let mut streams = all((0..4).map(|_| ticking(&server, 1))).await;
+    let mut streams = join_all((0..4).map(|_| ticking(&server, 1))).await;
     let mut flood = Vec::new();
     for _ in 0..200 {
         flood.push(connect(&server, 1).await);
@@ -205,7 +205,7 @@ async fn where_all_connections_are_answered_probes_are_too() {
         ("MAX_CONNECTIONS", "6"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "1"),
     ]);
-    let mut streams = all((1..=6).map(|host| ticking(&server, host))).await;
+    let mut streams = join_all((1..=6).map(|host| ticking(&server, host))).await;
     for host in 1..=20 {
         assert_eq!(ask(&server, host, "/hello").await.0, 503);
         assert_eq!(ask(&server, host, "/livez").await.0, 200);

@@ -10,7 +10,7 @@ use poem::handler;
 use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::payload::PlainText;
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 use shared::http::routes::{NO_STORE, Routes};
 
 use crate::http::Server;
@@ -43,8 +43,8 @@ async fn slow() -> &'static str {
 
 /// Waits as a long poll does.
 #[handler]
-async fn wait(visit: Data<&Arc<Visit>>) -> &'static str {
-    visit.lease.wait_up_to(WORK);
+async fn wait(scope: Data<&Arc<RequestScope>>) -> &'static str {
+    scope.slot.wait_up_to(WORK);
     tokio::time::sleep(10 * WORK).await;
     "waited\n"
 }

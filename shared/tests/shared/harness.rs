@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::base::health::{Check, Progress, Readiness, STALLED_AFTER};
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::{Partition, Partitions};
-use shared::redis::RedisUrl;
-use shared::redis::{Command, Entry, Redis, ReplicaAcks, Reply};
-use shared::store::function::Library;
-use shared::store::layout::Layout;
-use shared::store::{Store, all};
+use shared::redis::{Command, Entry, Redis, RedisUrl, ReplicaAcks, Reply};
+use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store};
 use shared::stream::consumer::{Consumer, Settings};
 use shared::stream::dead_letter::{Bounds, REPORT_INTERVAL};
 use shared::stream::group::{Membership, Pace};
@@ -24,6 +22,12 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::script::{Script, order};
+
+mod look;
+mod running;
+
+pub(crate) use look::{calls, entries, field};
+pub(crate) use running::Running;
 
 /// Generous, because tests share the machine with a compiler.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -56,13 +60,6 @@ pub(crate) struct Stores {
     /// When consumers count as stalled.
     pub(crate) stalled_after: Duration,
     _dir: TempDir,
-}
-
-/// A consumer that runs until it is stopped in order, or dropped as if it had crashed.
-pub(crate) struct Running {
-    shutdown: Shutdown,
-    readiness: Readiness,
-    task: JoinSet<()>,
 }
 
 impl Stores {
@@ -123,13 +120,13 @@ impl Stores {
     /// The same, with its keys spread in this way.
     pub(crate) fn own_store_of(&self, partitions: Partitions) -> Store {
         let redis = Redis::worker(&url(&self.own, User::Inventory));
-        Store::new(redis, Library::new(LAYOUT, &[LUA]), partitions)
+        Store::new(redis, LAYOUT, &[LUA], partitions)
     }
 
     /// The store of the stream as its owner sees it.
     pub(crate) fn owner_of_stream(&self) -> Store {
         let redis = Redis::worker(&url(&self.streams, User::Payments));
-        Store::new(redis, Library::new(LAYOUT, &[LUA]), Partitions::NONE)
+        Store::new(redis, LAYOUT, &[LUA], Partitions::NONE)
     }
 
     /// Starts a consumer of that name, which takes nothing over while a test runs.
@@ -198,7 +195,7 @@ impl Stores {
         let (mut quantities, mut ids) = (quantities.into_iter().peekable(), Vec::new());
         // Not all at once: a busy machine has an answer to each in time.
         while quantities.peek().is_some() {
-            let added = all(quantities.by_ref().take(500).map(|quantity| {
+            let added = join_all(quantities.by_ref().take(500).map(|quantity| {
                 let fields = order(quantity).encode();
                 let words = fields
                     .into_iter()
@@ -281,20 +278,6 @@ impl Stores {
     }
 }
 
-impl Running {
-    /// Why it is not ready; nothing if it is.
-    pub(crate) async fn failure(&self) -> String {
-        self.readiness.failures().await.join("; ")
-    }
-
-    /// Tells it to stop, and waits until it has.
-    pub(crate) async fn stop(mut self) {
-        self.shutdown.cancel();
-        let ended = tokio::time::timeout(LIMIT, self.task.join_next()).await;
-        ended.unwrap().unwrap().unwrap();
-    }
-}
-
 /// The partition of a store that has no partitions.
 pub(crate) fn partition() -> Partition {
     Partitions::NONE.all().next().unwrap()
@@ -310,31 +293,4 @@ pub(crate) fn membership(consumer: &str) -> Membership {
 
 pub(crate) fn url(server: &RedisServer, user: User) -> RedisUrl {
     server.url(user).parse().unwrap()
-}
-
-/// All entries of a stream.
-pub(crate) async fn entries(redis: &Redis, stream: &str) -> Vec<Entry> {
-    let range = Command::new("XRANGE").key(stream).arg("-").arg("+");
-    redis.run(range).await.unwrap().entries().unwrap()
-}
-
-/// How often a store was asked this.
-pub(crate) async fn calls(store: &Redis, command: &str) -> u64 {
-    let info = store
-        .run(Command::new("INFO").arg("commandstats"))
-        .await
-        .unwrap();
-    let (info, name) = (info.text().unwrap(), format!("cmdstat_{command}:calls="));
-    let line = info
-        .lines()
-        .find_map(|line| line.strip_prefix(name.as_str()));
-    line.and_then(|line| line.split(',').next()?.parse().ok())
-        .unwrap_or(0)
-}
-
-/// A field of an entry, as text.
-pub(crate) fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
-    let fields = entry.fields.as_ref().unwrap();
-    let found = fields.iter().find(|(field, _)| field == name);
-    found.map_or("", |(_, value)| std::str::from_utf8(value).unwrap())
 }

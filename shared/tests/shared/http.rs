@@ -10,7 +10,7 @@ use reqwest::Client;
 use serde_json::Value;
 use shared::base::config::Reader;
 use shared::base::shutdown::Shutdown;
-use shared::http::request::Visit;
+use shared::http::request::RequestScope;
 use shared::http::routes::Routes;
 use shared::http::settings::HttpSettings;
 use stack::wait::wait_until;
@@ -121,8 +121,8 @@ async fn held(gate: Data<&Arc<Gate>>) -> &'static str {
 }
 
 #[handler]
-async fn waiting(gate: Data<&Arc<Gate>>, visit: Data<&Arc<Visit>>) -> &'static str {
-    visit.lease.wait_up_to(LIMIT);
+async fn waiting(gate: Data<&Arc<Gate>>, scope: Data<&Arc<RequestScope>>) -> &'static str {
+    scope.slot.wait_up_to(LIMIT);
     gate.arrived.notify_one();
     gate.opened.notified().await;
     "waited"

@@ -1,14 +1,13 @@
-//! Whose store it is, and in which layout: what is migrated, and what is refused for good.
+//! In which layout a store is: what is migrated, and what is refused.
 
 use shared::base::health::{Opened, Readiness};
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{Partition, Partitions};
-use shared::redis::{Command, Redis, RedisError};
+use shared::redis::{Code, Command, Redis, RedisError};
 use shared::service::checks;
-use shared::store::Store;
-use shared::store::function::{Call, Library};
-use shared::store::layout::{Layout, Taken};
+use shared::store::function::Call;
 use shared::store::open::OpenError;
+use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store, Taken};
 use shared::stream::loss::accept_loss;
 use stack::credentials::User;
 use stack::wait::wait_until;
@@ -16,7 +15,7 @@ use stack::wait::wait_until;
 use crate::harness::{LAYOUT, LIMIT, STREAM, Stores, partition, url};
 use crate::opening::witness;
 
-const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
+pub(crate) const LUA: &str = "local function answer() return 42 end\nregister('answer', answer)";
 const OTHER_LUA: &str = "local function answer() return 43 end\nregister('answer', answer)";
 /// What the steps of these tests count in: keys that the user of the service may write.
 const STEPS: [&str; 2] = ["attempts:first", "attempts:second"];
@@ -36,7 +35,7 @@ fn second(own: Store, _: Partition) -> Taken {
         count(&own, STEPS[1]).await?;
         match own.run(Command::new("EXISTS").key(GATE)).await?.int()? {
             1 => Ok(()),
-            _ => Err(RedisError::Unavailable("the step is broken off".to_owned())),
+            _ => Err(RedisError::unknown("the step is broken off")),
         }
     })
 }
@@ -47,16 +46,16 @@ async fn count(own: &Store, step: &'static str) -> Result<(), RedisError> {
         .map(drop)
 }
 
-fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
+pub(crate) fn store_of(stores: &Stores, layout: Layout, lua: &str) -> Store {
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    Store::new(redis, Library::new(layout, &[lua]), Partitions::NONE)
+    Store::new(redis, layout, &[lua], Partitions::NONE)
 }
 
-async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
+pub(crate) async fn open(stores: &Stores, store: &Store) -> Result<(), OpenError> {
     store.open(&witness(stores), &Shutdown::new()).await
 }
 
-async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
+pub(crate) async fn ask(stores: &Stores, name: &'static str, words: &[&str]) -> String {
     let reply = stores
         .operator
         .run(Command::new(name).args(words.iter().copied()))
@@ -70,7 +69,7 @@ async fn taken(stores: &Stores) -> [bool; 2] {
     [taken(STEPS[0]).await, taken(STEPS[1]).await]
 }
 
-async fn answer(store: &Store) -> Result<i64, RedisError> {
+pub(crate) async fn answer(store: &Store) -> Result<i64, RedisError> {
     store
         .call(partition(), &Call::new("answer"))
         .await
@@ -164,7 +163,10 @@ async fn an_older_build_refuses_a_store_that_a_newer_one_migrated() {
         older.has_identity().await.unwrap_err(),
     ] {
         // Waited for, not parked: a newer build may act on the same event.
-        assert!(matches!(&error, RedisError::NotNow(text) if text.starts_with("OTHERLAYOUT")));
+        assert!(
+            error.is(Code::OtherLayout) && error.did_nothing(),
+            "{error:?}"
+        );
     }
     let error = open(&stores, &older).await.unwrap_err();
     assert!(
@@ -207,62 +209,6 @@ async fn an_identity_is_not_taken_back_by_a_slower_process() {
     assert_eq!(ask(&stores, "GET", &["identity"]).await, before);
     assert_eq!(set(&before).await, 1);
     assert_eq!(ask(&stores, "GET", &["identity"]).await, "another test 0 0");
-}
-
-#[tokio::test]
-async fn a_store_of_another_service_is_refused_for_good() {
-    let stores = Stores::start().await;
-    let other = store_of(
-        &stores,
-        Layout {
-            service: "other",
-            steps: &[],
-        },
-        LUA,
-    );
-    open(&stores, &store_of(&stores, LAYOUT, LUA))
-        .await
-        .unwrap();
-    let identity = ask(&stores, "GET", &["identity"]).await;
-    let error = open(&stores, &other).await.unwrap_err();
-    assert!(
-        matches!(&error, OpenError::OtherService { owner, .. } if owner == "test"),
-        "{error:?}"
-    );
-    let error = answer(&other).await.unwrap_err();
-    assert!(error.to_string().contains("OTHERLAYOUT"), "{error}");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, identity);
-}
-
-#[tokio::test]
-async fn a_store_of_an_older_build_that_has_the_stream_of_the_other_service_is_the_others() {
-    let stores = Stores::start().await;
-    ask(&stores, "SET", &["identity", "an-old-one"]).await;
-    ask(&stores, "XADD", &[STREAM, "*", "a", "b"]).await;
-    let library = Library::new(LAYOUT, &[LUA]);
-    // A user with all rights, as where nobody was told apart.
-    let store = Store::new(stores.operator.clone(), library, Partitions::NONE);
-    let error = open(&stores, &store).await.unwrap_err();
-    assert!(matches!(error, OpenError::OtherService { .. }), "{error:?}");
-    assert_eq!(ask(&stores, "GET", &["identity"]).await, "an-old-one");
-}
-
-#[tokio::test]
-async fn a_database_of_another_program_is_refused_for_good() {
-    let stores = Stores::start().await;
-    let store = stores.own_store();
-    for (name, words) in [
-        ("SET", ["identity", "hello world"].as_slice()),
-        ("SET", &["identity", ""]),
-        ("HSET", &["identity", "a", "b"]),
-        ("RPUSH", &["identity", "a"]),
-    ] {
-        ask(&stores, "DEL", &["identity"]).await;
-        ask(&stores, name, words).await;
-        let error = open(&stores, &store).await.unwrap_err();
-        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
-        assert!(error.is_final());
-    }
 }
 
 #[tokio::test]
@@ -312,7 +258,7 @@ async fn a_partition_that_lost_its_data_is_told_although_another_one_is_not_migr
     }
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let partitions = Partitions::new(2.try_into().unwrap());
-    let store = Store::new(redis, Library::new(TWO_STEPS, &[LUA]), partitions);
+    let store = Store::new(redis, TWO_STEPS, &[LUA], partitions);
     let shutdown = Shutdown::new();
     let witness = witness(&stores);
     let opened = store.open(&witness, &shutdown);

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis};
-use shared::store::Store;
-use shared::store::function::{Call, Library};
-use shared::store::layout::{Layout, Taken};
+use shared::store::function::Call;
 use shared::store::libraries::UNUSED_AFTER;
+use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store, Taken};
 use stack::credentials::User;
 
 use crate::harness::{Stores, partition, url};
@@ -157,9 +156,14 @@ async fn what_a_build_without_layouts_wrote_last_is_migrated_in_every_partition(
         service: "test",
         steps: &[mark],
     };
-    let library = Library::new(layout, &["register('answer', function() return 42 end)"]);
+    let files = ["register('answer', function() return 42 end)"];
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
-    let store = Store::new(redis, library, Partitions::new(NonZeroU16::new(2).unwrap()));
+    let store = Store::new(
+        redis,
+        layout,
+        &files,
+        Partitions::new(NonZeroU16::new(2).unwrap()),
+    );
     store
         .open(&witness(&stores), &Shutdown::new())
         .await

@@ -1,7 +1,7 @@
 //! Lines of the own store, read together.
 
-use shared::redis::{Command, RedisError};
-use shared::store::all;
+use futures_util::future::join_all;
+use shared::redis::{Code, Command};
 use shared::store::function::IDENTITY;
 
 use crate::harness::{Stores, partition};
@@ -41,7 +41,7 @@ async fn lines_that_are_asked_for_at_the_same_moment_are_read_together() {
         .await;
     }
     let own = stores.own_store();
-    let lines = all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
+    let lines = join_all((0..LINES).map(|place| own.read_line(partition(), key(place)))).await;
     for (place, line) in lines.into_iter().enumerate() {
         assert_eq!(line.unwrap(), Some(place.to_string()));
     }
@@ -69,12 +69,11 @@ async fn a_line_that_is_missing_is_told_from_one_that_is_damaged_or_lost() {
         own.read_line(partition(), "product:2".to_owned()),
         own.read_line(partition(), "product:3".to_owned()),
     );
-    assert!(
-        matches!(damaged, Err(RedisError::Refused(_))),
-        "{damaged:?}"
-    );
+    let damaged = damaged.unwrap_err();
+    assert!(damaged.is_damage(), "{damaged:?}");
     assert_eq!(other.unwrap().as_deref(), Some("message"));
     write(&stores, Command::new("DEL").key(IDENTITY)).await;
     let lost = own.read_line(partition(), "product:1".to_owned()).await;
-    assert!(matches!(lost, Err(RedisError::NotNow(_))), "{lost:?}");
+    let lost = lost.unwrap_err();
+    assert!(lost.is(Code::NoIdentity) && lost.did_nothing(), "{lost:?}");
 }

@@ -10,6 +10,7 @@ mod relay;
 mod script;
 
 mod documents;
+mod foreign_stores;
 mod half_closed;
 mod half_open;
 mod layouts;
@@ -35,7 +36,9 @@ mod replay;
 mod retention;
 mod retries;
 
+mod dependencies;
 mod floods;
+mod hello;
 mod http;
 mod idle;
 mod malformed;

@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 
 use shared::base::shutdown::Shutdown;
 use shared::contract::event::{Event, OrderCompleted};
-use shared::contract::id::Partitions;
 use shared::redis::Command;
 use shared::store::function::Call;
 use shared::store::open::{OpenError, Witness};
+use shared::store::partition::Partitions;
 use shared::stream::loss::accept_loss;
 use stack::wait::wait_until;
 

@@ -177,7 +177,7 @@ async fn a_wait_for_changes_that_ends_at_once_is_an_error() {
         waited = tail.wait() => waited,
     };
     assert!(
-        matches!(waited, Err(RedisError::Unavailable(_))),
+        matches!(waited, Err(RedisError::Unavailable { .. })),
         "{waited:?}"
     );
     assert!(!tail.is_found(), "the end has to be found anew");

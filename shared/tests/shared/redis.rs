@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::redis::{COMMAND_TIMEOUT, Command, Redis, RedisError};
-use shared::store::all;
+use futures_util::future::join_all;
+use shared::redis::{COMMAND_TIMEOUT, Code, Command, Redis, RedisError};
 use shared::stream::group::Pace;
 use stack::credentials::User;
 use stack::wait::{wait_for, wait_until};
@@ -38,7 +38,7 @@ async fn a_client_survives_the_death_of_its_server() {
         for _ in 0..3 {
             let started = Instant::now();
             let error = redis.run(get()).await.unwrap_err();
-            assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+            assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
             assert!(
                 started.elapsed() < COMMAND_TIMEOUT + MARGIN,
                 "{:?}",
@@ -62,7 +62,7 @@ async fn commands_fail_in_time_while_the_server_is_frozen_and_work_again_after()
     while frozen.elapsed() < Duration::from_secs(5) {
         let started = Instant::now();
         let error = redis.run(get()).await.unwrap_err();
-        assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+        assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
         assert!(
             started.elapsed() < COMMAND_TIMEOUT + MARGIN,
             "{:?}",
@@ -140,7 +140,9 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
     let stores = Stores::start().await;
     let down = provoke(&stores, "CLUSTERDOWN").await;
     assert!(
-        matches!(&down, RedisError::Unavailable(text) if text.contains("CLUSTERDOWN")),
+        down.is(Code::ClusterDown)
+            && !down.did_nothing()
+            && down.to_string().contains("CLUSTERDOWN"),
         "{down:?}"
     );
     for code in [
@@ -159,20 +161,24 @@ async fn an_answer_that_says_not_now_is_told_from_one_that_says_never() {
         "WRONGPASS",
     ] {
         let error = provoke(&stores, code).await;
-        assert!(matches!(error, RedisError::NotNow(_)), "{code}: {error:?}");
+        assert!(error.did_nothing(), "{code}: {error:?}");
         assert!(error.to_string().contains(code), "{error}");
     }
-    for code in [
-        "ERR",
-        "WRONGTYPE",
-        "NOGROUP",
-        "BUSYGROUP",
-        "BUSYKEY",
-        "NOSCRIPT",
-        "MYOWN",
+    for (text, expected) in [
+        ("ERR", Code::Other),
+        ("WRONGTYPE", Code::WrongType),
+        ("NOGROUP", Code::NoGroup),
+        ("BUSYGROUP", Code::BusyGroup),
+        ("BUSYKEY", Code::Other),
+        ("NOSCRIPT", Code::Other),
+        ("MYOWN", Code::Other),
     ] {
-        let error = provoke(&stores, code).await;
-        assert!(error.is_refusal(code), "{code}: {error:?}");
+        let error = provoke(&stores, text).await;
+        let RedisError::Refused { code, message } = &error else {
+            panic!("{text}: {error:?}");
+        };
+        assert_eq!(*code, expected);
+        assert!(message.starts_with(text), "{text}: {message}");
     }
 }
 
@@ -186,25 +192,31 @@ async fn real_refusals_are_told_apart_too() {
         .run(Command::new("HGETALL").key("text"))
         .await
         .unwrap_err();
-    assert!(error.is_refusal("WRONGTYPE"), "{error:?}");
+    assert!(error.is(Code::WrongType), "{error:?}");
     let error = membership("one")
         .read_own_pending(operator, &mut Pace::cautious(), "0")
         .await
         .unwrap_err();
-    assert!(error.is_refusal("NOGROUP"), "{error:?}");
+    assert!(error.is(Code::NoGroup), "{error:?}");
     let error = operator.run(Command::new("NONSENSE")).await.unwrap_err();
-    assert!(error.is_refusal("ERR"), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            RedisError::Refused {
+                code: Code::Other,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
 
     let owner = Redis::worker(&url(&stores.own, User::Inventory));
     let error = owner.run(Command::new("FLUSHALL")).await.unwrap_err();
-    assert!(matches!(error, RedisError::NotNow(_)), "{error:?}");
+    assert!(error.is(Code::NoPerm) && error.did_nothing(), "{error:?}");
     let full = Command::new("CONFIG").args(["SET", "maxmemory", "1"]);
     operator.run(full).await.unwrap();
     let error = operator.run(set("more")).await.unwrap_err();
-    assert!(
-        matches!(&error, RedisError::NotNow(text) if text.starts_with("OOM")),
-        "{error:?}"
-    );
+    assert!(error.is(Code::Oom) && error.did_nothing(), "{error:?}");
 }
 
 #[tokio::test]
@@ -214,7 +226,7 @@ async fn a_login_that_is_refused_is_waited_out() {
     stores.operator.run(revoke).await.unwrap();
     let redis = Redis::worker(&url(&stores.own, User::Inventory));
     let error = redis.run(get()).await.unwrap_err();
-    assert!(matches!(error, RedisError::Unavailable(_)), "{error:?}");
+    assert!(matches!(error, RedisError::Unavailable { .. }), "{error:?}");
     let grant = Command::new("ACL").args(["SETUSER", "inventory", "on"]);
     stores.operator.run(grant).await.unwrap();
     wait_until("the login", LIMIT, || async {
@@ -237,7 +249,7 @@ async fn clones_share_a_connection_and_answers_go_to_those_who_asked() {
             assert_eq!(get.int().unwrap(), number);
         }
     });
-    all(echoes).await;
+    join_all(echoes).await;
 }
 
 /// Makes the server answer with this error code.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use shared::redis::{Command, Redis, RedisError, ReplicaAcks};
-use shared::store::all;
+use futures_util::future::join_all;
+use shared::redis::{Code, Command, Redis, RedisError, ReplicaAcks};
 use shared::stream::group::Pace;
 use stack::binaries;
 use stack::credentials::User;
@@ -90,7 +90,10 @@ async fn wait_confirmed(redis: &Redis) {
 }
 
 fn assert_unconfirmed(error: &RedisError) {
-    let RedisError::Unavailable(reason) = error else {
+    let RedisError::Unavailable {
+        message: reason, ..
+    } = error
+    else {
         panic!("{error:?}")
     };
     assert!(reason.contains("replicas"), "{reason}");
@@ -107,7 +110,7 @@ async fn a_change_is_answered_once_a_replica_has_it_and_refused_in_time_otherwis
 
     replica.server.pause();
     let started = Instant::now();
-    let answers = all((0..50).map(|_| redis.run_confirmed(set()))).await;
+    let answers = join_all((0..50).map(|_| redis.run_confirmed(set()))).await;
     for answer in answers {
         assert_unconfirmed(&answer.unwrap_err());
     }
@@ -128,7 +131,7 @@ async fn many_changes_share_one_question_to_the_replicas() {
     let _replica = Replica::of(&stores.own).await;
     let redis = Redis::worker(&url(&stores.own, User::Inventory)).with_acks(ACKS);
     redis.run(set()).await.unwrap();
-    for answer in all((0..1_000).map(|_| redis.run_confirmed(set()))).await {
+    for answer in join_all((0..1_000).map(|_| redis.run_confirmed(set()))).await {
         answer.unwrap();
     }
     let stats = stores
@@ -241,7 +244,10 @@ async fn a_store_that_wants_more_replicas_is_waited_for() {
     stores.emit([DONE; 3]).await;
     stores.emitter.run(replicas("1")).await.unwrap();
     let error = stores.emitter.run(set()).await.unwrap_err();
-    assert!(matches!(&error, RedisError::NotNow(reason) if reason.contains("NOREPLICAS")));
+    assert!(
+        error.is(Code::NoReplicas) && error.did_nothing(),
+        "{error:?}"
+    );
     stores.emitter.run(replicas("0")).await.unwrap();
     stores.emit([DONE]).await;
     stores.wait_settled().await;

@@ -7,7 +7,7 @@ use shared::contract::event::OrderCompleted;
 use shared::contract::id::{OrderId, ProductId};
 use shared::contract::time::Timestamp;
 use shared::contract::trace::{RequestId, TraceParent};
-use shared::redis::RedisError;
+use shared::redis::{Code, RedisError};
 use shared::stream::delivery::{Delivered, Handler, Parking, Settlement};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -116,16 +116,19 @@ impl Handler for Script {
             self.let_go.notified().await;
         }
         if events.iter().any(|event| event.quantity == REFUSE) {
-            return Err(RedisError::Refused("WRONGTYPE a key".to_owned()));
+            return Err(RedisError::Refused {
+                code: Code::WrongType,
+                message: "WRONGTYPE a key".to_owned(),
+            });
         }
         let away = |event: &&&OrderCompleted| event.quantity == AWAY_TWICE;
         if let Some(event) = events.iter().find(away)
             && self.times_of(event.order_id) <= 2
         {
-            return Err(RedisError::Unavailable("it is away".to_owned()));
+            return Err(RedisError::unknown("it is away"));
         }
         if events.iter().any(|event| event.quantity == AWAY) {
-            return Err(RedisError::Unavailable("it is away".to_owned()));
+            return Err(RedisError::unknown("it is away"));
         }
         Ok(events.iter().map(|event| self.settle(event)).collect())
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use poem::{Body, Response, handler};
 use shared::http::page::MAX_ANSWER_BYTES;
 use shared::http::routes::Routes;
-use shared::store::all;
 use stack::wait::wait_until;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
@@ -199,7 +199,7 @@ async fn answers_that_one_address_does_not_take_leave_the_places_to_others() {
     make_room_for_floods();
     let server = start(&[]);
     let ask = last("/page");
-    let mut crowd = all((0..CROWD).map(|_| asking(&server, &ask))).await;
+    let mut crowd = join_all((0..CROWD).map(|_| asking(&server, &ask))).await;
     let mut refused = 0;
     for raw in &crowd {
         let mut begin = [0; 12];
@@ -243,16 +243,18 @@ async fn an_address_that_takes_its_answers_slowly_has_all_of_them() {
     make_room_for_floods();
     let server = start(&[]);
     let ask = last("/page");
-    let crowd = all((0..SHARE).map(|_| asking(&server, &ask))).await;
+    let crowd = join_all((0..SHARE).map(|_| asking(&server, &ask))).await;
     let full = || async { answer_to(&server, 1, "/small").await.status() == 503 };
     wait_until("the share to be used up", LIMIT, full)
         .await
         .unwrap();
     // Longer than an answer beyond the share is kept.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let read = all(crowd
-        .into_iter()
-        .map(|mut raw| async move { raw.rest().await }))
+    let read = join_all(
+        crowd
+            .into_iter()
+            .map(|mut raw| async move { raw.rest().await }),
+    )
     .await;
     assert!(read.iter().all(|text| Said::parse(text).body.len() == PAGE));
     assert_eq!(answer_to(&server, 1, "/small").await.status(), 200);

@@ -5,12 +5,11 @@ use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 use shared::base::shutdown::Shutdown;
-use shared::contract::id::{Partition, Partitions};
 use shared::redis::{Command, Redis};
-use shared::store::Store;
-use shared::store::function::{Call, IDENTITY, Library};
-use shared::store::layout::Layout;
+use shared::store::function::{Call, IDENTITY};
 use shared::store::open::Witness;
+use shared::store::partition::{Partition, Partitions};
+use shared::store::{Layout, Store};
 use stack::cluster::Cluster;
 use stack::credentials::User;
 use stack::guard::{Farewell, Guard};
@@ -266,7 +265,8 @@ fn own_store(url: &str, partitions: Partitions) -> Store {
     };
     Store::new(
         Redis::worker(&url.parse().unwrap()),
-        Library::new(layout, &[]),
+        layout,
+        &[],
         partitions,
     )
 }

@@ -13,7 +13,7 @@ pub(super) async fn check_stock(test: &TestStore, model: &Model) {
     for (&id, &on_hand) in &model.stock {
         let found = test.store.find_product(id).await.unwrap();
         assert_eq!(found.map(|product| product.quantity), on_hand);
-        let partition = test.store.own.partitions().of_product(id);
+        let partition = test.store.own.partitions().of(id);
         let movements = test.entries(&partition.key_of("movements", id)).await;
         let number = |place: usize, entry: &shared::redis::Entry| -> i64 {
             let (_, told) = &entry.fields.as_ref().unwrap()[0];

@@ -5,11 +5,11 @@ use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use serde_json::{Value, json};
 use shared::contract::event::OrderCompleted;
-use shared::contract::id::{OrderId, Partition, ProductId};
-use shared::contract::trace::RequestContext;
-use shared::contract::trace::{RequestId, TraceParent};
+use shared::contract::id::{OrderId, ProductId};
+use shared::contract::trace::{RequestContext, RequestId, TraceParent};
 use shared::store::claim::CLAIMS;
 use shared::store::condition::Condition;
+use shared::store::partition::Partition;
 
 /// Milliseconds of order ids whose records share a bucket.
 pub(crate) const BUCKET_MS: u64 = 60 * 60 * 1_000;

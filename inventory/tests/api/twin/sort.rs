@@ -2,7 +2,8 @@
 
 use proof::invocation::Invocation;
 use proof::twin::Answer;
-use shared::contract::id::{Partition, ProductId};
+use shared::contract::id::ProductId;
+use shared::store::partition::Partition;
 
 use super::model::Model;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use proof::invocation::Invocation;
 use proof::twin::Answer;
-use shared::contract::id::Partition;
+use shared::store::partition::Partition;
 
 use super::model::Model;
 use super::request::{Apply, BUCKET_MS, Paid, bucket};

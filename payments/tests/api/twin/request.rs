@@ -4,10 +4,11 @@ use payments::domain::{PlaceOrder, Quote};
 use proof::invocation::Invocation;
 use proof::twin::claim::Claim;
 use shared::contract::event::RefundReason;
-use shared::contract::id::{OrderId, Partition, ProductId};
+use shared::contract::id::{OrderId, ProductId};
 use shared::contract::trace::RequestContext;
 use shared::store::claim::CLAIMS;
 use shared::store::condition::Condition;
+use shared::store::partition::Partition;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Place {

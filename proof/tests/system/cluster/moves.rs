@@ -1,7 +1,8 @@
 //! Slots that move while they are used.
 
 use serde_json::json;
-use shared::contract::id::{OrderId, Partition};
+use shared::contract::id::{OrderId, ProductId};
+use shared::store::partition::Partition;
 use stack::operator::Operator;
 use stack::redis;
 use stack::wait::wait_until;
@@ -18,7 +19,12 @@ async fn slots_that_move_while_orders_are_placed_lose_nothing() {
     let stores =
         [redis::Owner::Payments, redis::Owner::Inventory].map(|s| arena.system.store(s).cluster());
     // Those of the products among them: every order wants something there.
-    let of = |id: &String| arena.inventory.partitions.of_product(id.parse().unwrap());
+    let of = |id: &String| {
+        arena
+            .inventory
+            .partitions
+            .of(id.parse::<ProductId>().unwrap())
+    };
     let products = [&arena.thing, &arena.scarce].map(of);
     let some = [0, 5, 10].map(|index| Partition::at(Some(index)));
     for (cluster, partitions) in stores.into_iter().zip([&some[..], &products[..]]) {
@@ -49,7 +55,7 @@ async fn an_order_that_comes_due_while_its_slot_moves_is_paid_when_it_has_come_t
             .text("id")
             .parse()
             .unwrap();
-        arena.payments.partitions.of_order(id)
+        arena.payments.partitions.of(id)
     };
     // Once something was paid there, the partition has every key that a payment needs.
     let (partition, mut placed) = (place().await, 1);
@@ -131,7 +137,7 @@ async fn a_restock_that_is_repeated_while_its_slot_moves_is_done_once() {
     let partition = arena
         .inventory
         .partitions
-        .of_product(arena.thing.parse().unwrap());
+        .of(arena.thing.parse::<ProductId>().unwrap());
     let slot = cluster.slot_of(&partition.key("identity")).await.unwrap();
     let from = cluster.primary_of(slot).await.unwrap();
     let mut asked = JoinSet::new();

@@ -3,7 +3,7 @@
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use shared::contract::event::{OrderCompleted, RefundOrder};
-use shared::contract::id::Partitions;
+use shared::store::partition::Partitions;
 use stack::redis;
 use stack::role::Role;
 use stack::system::System;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 
-use shared::contract::id::Partitions;
+use shared::store::partition::Partitions;
 use stack::binaries::Binaries;
 use stack::guard::{Farewell, Guard};
 use stack::ports::Ports;

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use shared::contract::event::{Event, RawFields};
-use shared::contract::id::Partitions;
-use shared::redis::RedisUrl;
-use shared::redis::{Command, Entry, Redis, RedisError, Reply};
+use shared::redis::{Command, Entry, Redis, RedisError, RedisUrl, Reply};
+use shared::store::partition::Partitions;
 use stack::credentials::User;
 use stack::redis::RedisServer;
 use stack::wait::wait_for;
@@ -142,7 +141,7 @@ impl Store {
                 None => command,
             };
             match self.redis.run(command).await {
-                Err(RedisError::Unavailable(_) | RedisError::NotNow(_)) => None,
+                Err(RedisError::Unavailable { .. }) => None,
                 answer => Some(answer),
             }
         })

@@ -27,7 +27,7 @@ const MAX_ERRORS: usize = 50;
 const MAX_TOLD_BYTES: usize = 100;
 
 /// The members of a JSON object by their names, whatever escapes a name was written with.
-pub(super) struct Fields<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
+struct Fields<'a>(BTreeMap<Cow<'a, str>, Value<'a>>);
 
 /// A value as it was written.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! The text of a request body, and what may be wrong with it, in words of our own.
 
+use serde::Deserialize;
 use serde_json::Error;
 use serde_json::error::Category;
 
-use super::fields::Fields;
 use crate::http::problem::{MALFORMED_BODY, Problem};
 
 /// What is wrong with a text of valid syntax: JSON writes characters beyond U+FFFF as two escapes, and
@@ -13,7 +13,7 @@ pub(super) const HALF_A_PAIR: &str = "has half a surrogate pair: write such a ch
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Reads the JSON object that the bytes hold.
-pub(super) fn object(body: &[u8]) -> Result<Fields<'_>, Problem> {
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let text = utf8(body)?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     serde_json::from_str(text).map_err(|error| malformed(&error))

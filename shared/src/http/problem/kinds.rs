@@ -1,4 +1,4 @@
-//! Every kind of problem there is.
+//! The kinds of problems that any service may answer.
 
 use poem::http::StatusCode;
 
@@ -15,19 +15,28 @@ pub struct Kind {
     pub advice: &'static str,
 }
 
-macro_rules! kinds {
+/// Declares kinds of problems, and the list of all of them, `KINDS`. A service declares those that
+/// only it knows, and hands the list to [`Routes::problems`](crate::http::routes::Routes::problems).
+///
+/// Each kind has a name, a slug, the name of its status, a title, and an advice for the client.
+#[macro_export]
+macro_rules! problem_kinds {
     ($($name:ident $slug:literal $status:ident $title:literal $advice:literal)*) => {
         $(
             #[doc = $title]
-            pub static $name: Kind =
-                Kind { slug: $slug, status: StatusCode::$status, title: $title, advice: $advice };
+            pub static $name: $crate::http::problem::Kind = $crate::http::problem::Kind {
+                slug: $slug,
+                status: $crate::http::problem::StatusCode::$status,
+                title: $title,
+                advice: $advice,
+            };
         )*
-        /// Every kind there is.
-        pub static KINDS: &[&Kind] = &[$(&$name),*];
+        /// Each of these kinds.
+        pub static KINDS: &[&$crate::http::problem::Kind] = &[$(&$name),*];
     };
 }
 
-kinds! {
+problem_kinds! {
     MALFORMED_REQUEST "malformed-request" BAD_REQUEST "This is not an HTTP/1.1 request"
         "The detail says what is wrong with it. Send another one over a new connection."
     MALFORMED_BODY "malformed-body" BAD_REQUEST "The body is not JSON"
@@ -40,16 +49,10 @@ kinds! {
         "Call the API from a page of its own, or from an origin that CORS_ORIGINS lists."
     NOT_FOUND "not-found" NOT_FOUND "There is nothing here"
         "Check the path and the id."
-    PRODUCT_NOT_FOUND "product-not-found" NOT_FOUND "There is no such product"
-        "Order a product that GET /products of the inventory service lists."
     METHOD_NOT_ALLOWED "method-not-allowed" METHOD_NOT_ALLOWED "This method is not allowed here"
         "The Allow header lists the methods that are."
     REQUEST_TIMEOUT "request-timeout" REQUEST_TIMEOUT "The request took too long to arrive"
         "Send the whole body without pauses."
-    INSUFFICIENT_STOCK "insufficient-stock" CONFLICT "Not enough stock"
-        "Order fewer, or try again once there is more."
-    ORDER_NOT_CANCELLABLE "order-not-cancellable" CONFLICT "The order can no longer be cancelled"
-        "Only a pending order can be cancelled."
     IDEMPOTENCY_IN_PROGRESS "idempotency-in-progress" CONFLICT
         "The first request with this idempotency key is still running"
         "Send the same request again after the time in Retry-After."
@@ -81,20 +84,14 @@ kinds! {
     UNKNOWN_TRANSFER_CODING "unknown-transfer-coding" NOT_IMPLEMENTED
         "This transfer coding is not understood"
         "Send the body with Content-Length, or with Transfer-Encoding: chunked and no other coding."
-    BAD_UPSTREAM "bad-upstream" BAD_GATEWAY "The inventory service answered nonsense"
-        "No order was made. Try again later."
     NOT_READY "not-ready" SERVICE_UNAVAILABLE "This process is not ready"
         "Try again in a moment; the detail says what is missing."
     STORE_UNAVAILABLE "store-unavailable" SERVICE_UNAVAILABLE "The store is not available"
         "Try again. With an Idempotency-Key nothing happens twice."
     STORE_REFUSED "store-refused" SERVICE_UNAVAILABLE "The store refuses to work just now"
         "Nothing was changed. Try again after the time in Retry-After; the detail says what the store lacks."
-    INVENTORY_UNAVAILABLE "inventory-unavailable" SERVICE_UNAVAILABLE "The inventory service cannot be reached"
-        "No order was made. Try again after the time in Retry-After."
     OVERLOADED "overloaded" SERVICE_UNAVAILABLE "Too many requests at once"
         "Try again after the time in Retry-After."
-    UPSTREAM_TIMEOUT "upstream-timeout" GATEWAY_TIMEOUT "The inventory service took too long"
-        "No order was made. Try again later."
     DEADLINE_EXCEEDED "deadline-exceeded" GATEWAY_TIMEOUT "The request took too long"
         "Try again. With an Idempotency-Key nothing happens twice."
 }

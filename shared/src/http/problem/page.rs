@@ -1,15 +1,15 @@
 //! The page about a kind of problem, for the person who followed its `type`.
 
-use super::{KINDS, Kind};
+use super::Kind;
 
-/// The page, or `None` where there is no such kind.
-pub fn page(slug: &str) -> Option<String> {
+/// The page about the kind of that slug, or `None` where `kinds` has no such kind.
+pub(crate) fn page(kinds: &[&'static Kind], slug: &str) -> Option<String> {
     let Kind {
         slug,
         status,
         title,
         advice,
-    } = KINDS.iter().find(|kind| kind.slug == slug)?;
+    } = kinds.iter().find(|kind| kind.slug == slug)?;
     let (title, advice) = (escape(title), escape(advice));
     Some(format!(
         r#"<!DOCTYPE html>
@@ -25,8 +25,8 @@ pub fn page(slug: &str) -> Option<String> {
 <p>Status <code>{status}</code>, type <code>/problems/{slug}</code></p>
 <h2>What to do</h2>
 <p>{advice}</p>
-<p>The <code>detail</code> of the answer says what happened this time; whoever is asked for help
-wants its <code>request_id</code>.</p>
+<p>The <code>detail</code> of the answer says what happened this time. Quote its
+<code>request_id</code> when you ask for help.</p>
 <p><a href="../docs">The API</a></p>
 </html>
 "#
@@ -42,12 +42,13 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::KINDS;
     use super::*;
 
     #[test]
     fn nothing_on_the_page_is_taken_for_markup() {
         assert_eq!(escape(r#"<b a="&">"#), "&lt;b a=&quot;&amp;&quot;&gt;");
-        assert_eq!(page("nothing"), None);
-        assert_eq!(page("<b>"), None);
+        assert_eq!(page(KINDS, "nothing"), None);
+        assert_eq!(page(KINDS, "<b>"), None);
     }
 }

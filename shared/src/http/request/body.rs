@@ -10,9 +10,8 @@ use poem::Body;
 use poem::http::{HeaderMap, header};
 use tokio::time::Instant;
 
-use super::Caller;
+use crate::http::peer::{Peer, Stage};
 use crate::http::problem::{BODY_TOO_LARGE, MALFORMED_BODY, Problem, REQUEST_TIMEOUT};
-use crate::http::server::Stage;
 
 /// Why a body cannot be read.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -24,7 +23,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the body before the handler runs, within its limits of size and time, so that no handler
 /// can forget them. One that says it is too large is refused unread.
-pub(super) async fn buffer(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
+pub(super) async fn buffer(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(Body::empty());
     }
@@ -32,28 +31,28 @@ pub(super) async fn buffer(body: Incoming, caller: &Caller) -> Result<Body, Prob
         return Err(too_large());
     }
     // The future that reads is larger than all else that a request needs while it is under way.
-    Box::pin(read(body, caller)).await
+    Box::pin(read(body, peer)).await
 }
 
 /// Reads the body of a request that is refused for another reason, so that the next request may
 /// follow on the same connection. A client that asks whether to send the body is told not to.
-pub(super) async fn discard(headers: &HeaderMap, body: Incoming, caller: &Caller) {
+pub(super) async fn discard(headers: &HeaderMap, body: Incoming, peer: &Peer) {
     if !headers.contains_key(header::EXPECT) {
         // What cannot be read ends the connection.
-        let _ = buffer(body, caller).await;
+        let _ = buffer(body, peer).await;
     }
 }
 
-async fn read(body: Incoming, caller: &Caller) -> Result<Body, Problem> {
+async fn read(body: Incoming, peer: &Peer) -> Result<Body, Problem> {
     let now = Instant::now();
     let deadline = now + BODY_TIMEOUT;
     let read = gather(Limited::new(body, MAX_BODY_BYTES));
-    caller.waits.begin(now);
-    let read = caller.alarm.race(|| deadline, read).await;
-    caller.take_up().await;
+    peer.waits.begin(now);
+    let read = peer.timer.race(|| deadline, read).await;
+    peer.take_up().await;
     match read {
         Some(Ok(body)) => {
-            caller.progress.set(Stage::Whole);
+            peer.progress.set(Stage::Whole);
             Ok(Body::from_bytes(body))
         }
         Some(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

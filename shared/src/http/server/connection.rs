@@ -17,10 +17,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::MAX_HEAD_BYTES;
-use super::progress::Stage;
-use super::wire::{Terms, Wire};
+use super::terms::Terms;
+use super::wire::Wire;
 use crate::base::shutdown::Shutdown;
-use crate::http::request::{Caller, Gate};
+use crate::http::peer::{Peer, Stage};
+use crate::http::request::Gate;
 use crate::http::settings::HttpSettings;
 
 /// An idle connection lives so much longer than its client is told, so that a request of the last
@@ -62,14 +63,14 @@ impl Attendant {
     pub(super) async fn attend(
         self: Arc<Self>,
         stream: TcpStream,
-        caller: Arc<Caller>,
+        peer: Arc<Peer>,
         mut end: watch::Receiver<()>,
     ) {
-        let mut wire = Wire::new(stream, caller.clone(), self.terms.clone());
+        let mut wire = Wire::new(stream, peer.clone(), self.terms.clone());
         let service = service_fn(|request| {
-            let (attendant, caller) = (self.clone(), caller.clone());
+            let (attendant, peer) = (self.clone(), peer.clone());
             // The connection moves what it is given about; this way it is a pointer.
-            Box::pin(async move { Ok::<_, Infallible>(attendant.answer(request, &caller).await) })
+            Box::pin(async move { Ok::<_, Infallible>(attendant.answer(request, &peer).await) })
         });
         let outcome = {
             let io = TokioIo::new(&mut wire);
@@ -90,24 +91,23 @@ impl Attendant {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        caller: &Caller,
+        peer: &Peer,
     ) -> hyper::Response<BoxBody<Bytes, io::Error>> {
         // The answer to the request before this one is written.
-        caller.held.release();
-        caller.take_up().await;
+        peer.held.release();
+        peer.take_up().await;
         let may_stay = may_stay(request.version(), request.headers());
         let whole = request.body().is_end_stream();
-        caller
-            .progress
+        peer.progress
             .set(if whole { Stage::Whole } else { Stage::Body });
-        let mut response: hyper::Response<_> = self.gate.answer(request, caller).await.into();
+        let mut response: hyper::Response<_> = self.gate.answer(request, peer).await.into();
         if response.body().size_hint().exact().is_none() {
             // A live stream has no end to wait for. It has a limit of its own.
-            caller.held.release();
+            peer.held.release();
         }
-        let whole = caller.progress.answer();
+        let whole = peer.progress.answer();
         let headers = response.headers_mut();
-        let is_guest = caller.only_probes || caller.untaken.is_full();
+        let is_guest = peer.only_probes || peer.untaken.is_full();
         if !whole || is_guest || self.shutdown.is_cancelled() {
             // The rest of the body cannot be told from a next request; or others need the place; or
             // the next request goes to a process that stays.

@@ -11,14 +11,15 @@ use std::time::SystemTime;
 use poem::http::{HeaderMap, HeaderValue};
 
 use super::MAX_HEAD_BYTES;
-use super::progress::Stage;
-use super::wire::Terms;
+use super::terms::Terms;
 use crate::contract::trace::RequestContext;
+use crate::http::peer::Stage;
 use crate::http::problem::{
     HEAD_TOO_LARGE, MALFORMED_REQUEST, PROBLEM_JSON, Problem, REQUEST_TIMEOUT, TARGET_TOO_LONG,
 };
 use crate::http::public_url::PublicUrl;
-use crate::http::request::{TRACEPARENT, X_REQUEST_ID, read_context, too_large};
+use crate::http::request::too_large;
+use crate::http::scope::{TRACEPARENT, X_REQUEST_ID, read_context};
 
 /// Most bytes of an answer that the library makes by itself. Each answer of the service is longer,
 /// because it tells a request id and a trace.

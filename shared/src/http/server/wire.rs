@@ -15,45 +15,28 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::pace::{Pace, WRITE_TIMEOUT};
-use super::progress::Stage;
-use super::untaken::EXCESS_TIMEOUT;
+use super::terms::{Terms, Wait};
 use super::{drain, malformed};
-use crate::http::admission::Admission;
-use crate::http::public_url::PublicUrl;
-use crate::http::request::Caller;
+use crate::http::peer::{Peer, Stage};
 
 /// Bytes that are handed to the socket at once. It may keep one such piece more than
 /// [`super::MAX_UNSENT`].
-pub(super) const MAX_PIECE: usize = 16 * 1024;
+pub(in crate::http) const MAX_PIECE: usize = 16 * 1024;
 /// Buffers that are handed to the socket at once: a head and a body, or a few events.
 const MAX_BUFFERS: usize = 16;
 /// A head and a body of no more bytes are copied together. The kernel takes one buffer for less than
 /// two, and most answers are this short.
 const SHORT: usize = 1024;
 /// Bytes of a head that are kept, to tell what is wrong with it.
-pub(super) const KEPT_HEAD: usize = 4 * 1024;
+pub(in crate::http) const KEPT_HEAD: usize = 4 * 1024;
 
-/// Pause between two looks whether all places are taken, for a client that takes nothing.
+/// Pause between two looks whether all permits are taken, for a client that takes nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-
-/// What holds for every connection of a process.
-#[derive(Debug)]
-pub(super) struct Terms {
-    /// How long a head may take, once its first byte has arrived.
-    pub(super) head: Duration,
-    /// How long the next request may take to begin.
-    pub(super) idle: Duration,
-    /// The places for requests. While none is free a client may stop taking an answer for no longer
-    /// than a head may take.
-    pub(super) admission: Admission,
-    /// Where clients see the service.
-    pub(super) public_url: Option<PublicUrl>,
-}
 
 /// One connection, as the HTTP library sees it.
 pub(super) struct Wire {
     stream: TcpStream,
-    caller: Arc<Caller>,
+    peer: Arc<Peer>,
     terms: Arc<Terms>,
     timer: Pin<Box<Sleep>>,
     /// When the wait for a head, or for the request after an answer, began.
@@ -64,43 +47,14 @@ pub(super) struct Wire {
     head: Vec<u8>,
 }
 
-#[derive(Clone, Copy)]
-enum Wait {
-    Head,
-    Idle,
-    Write,
-    Excess,
-}
-
-impl Terms {
-    /// How long a wait may be as things are now.
-    fn of(&self, wait: Wait) -> Duration {
-        match wait {
-            Wait::Idle => self.idle,
-            Wait::Head => self.head,
-            Wait::Write if self.admission.is_full() => WRITE_TIMEOUT.min(self.head),
-            Wait::Write => WRITE_TIMEOUT,
-            Wait::Excess => EXCESS_TIMEOUT,
-        }
-    }
-
-    /// The soonest that a wait may be too long, whatever happens meanwhile.
-    fn soonest(&self, wait: Wait) -> Duration {
-        match wait {
-            Wait::Write => WRITE_TIMEOUT.min(self.head),
-            wait => self.of(wait),
-        }
-    }
-}
-
 impl Wire {
-    pub(super) fn new(stream: TcpStream, caller: Arc<Caller>, terms: Arc<Terms>) -> Self {
+    pub(super) fn new(stream: TcpStream, peer: Arc<Peer>, terms: Arc<Terms>) -> Self {
         let now = Instant::now();
         let timer = Box::pin(sleep_until(now + terms.head));
         let (waits_since, pace, head) = (Some(now), Pace::default(), Vec::new());
         Self {
             stream,
-            caller,
+            peer,
             terms,
             timer,
             waits_since,
@@ -111,8 +65,8 @@ impl Wire {
 
     /// Ends the connection in such a way that the client receives the last answer.
     pub(super) async fn end(mut self, outcome: hyper::Result<()>) -> io::Result<()> {
-        self.caller.held.release();
-        let stage = self.caller.progress.stage();
+        self.peer.held.release();
+        let stage = self.peer.progress.stage();
         if let Err(error) = &outcome {
             // A head that arrived together with an earlier request was not kept.
             let head = if stage == Stage::Answered {
@@ -128,7 +82,7 @@ impl Wire {
         }
         self.stream.shutdown().await?;
         if stage == Stage::Unread || outcome.is_err_and(|error| error.is_parse()) {
-            self.caller.waits.begin(Instant::now());
+            self.peer.waits.begin(Instant::now());
             drain::read_on(&mut self.stream).await;
         }
         Ok(())
@@ -145,7 +99,7 @@ impl Wire {
             if now >= end {
                 return Poll::Ready(());
             }
-            // Nobody wakes this connection when the last place is taken, so it looks.
+            // Nobody wakes this connection when the last permit is taken, so it looks.
             self.timer
                 .as_mut()
                 .reset(end.min(soonest.max(now + LOOK_AGAIN)));
@@ -154,7 +108,7 @@ impl Wire {
     }
 
     fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let wait = match self.caller.progress.stage() {
+        let wait = match self.peer.progress.stage() {
             Stage::New | Stage::Head => Wait::Head,
             Stage::Idle => Wait::Idle,
             // The reader of a body has a limit of its own.
@@ -162,7 +116,7 @@ impl Wire {
         };
         let since = self.waits_since.unwrap_or_else(|| {
             let now = Instant::now();
-            self.caller.waits.begin(now);
+            self.peer.waits.begin(now);
             now
         });
         self.waits_since = Some(since);
@@ -181,8 +135,8 @@ impl Wire {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let since = self.pace.stop(Instant::now());
-                let untaken = &self.caller.untaken;
-                let is_excess = self.caller.held.stop(untaken) && untaken.is_exceeded();
+                let untaken = &self.peer.untaken;
+                let is_excess = self.peer.held.stop(untaken) && untaken.is_exceeded();
                 let wait = if is_excess { Wait::Excess } else { Wait::Write };
                 let limit = self.poll_limit(wait, since, context);
                 return limit.map(|()| Err(io::ErrorKind::TimedOut.into()));
@@ -193,12 +147,12 @@ impl Wire {
 
     /// Looks at what has arrived.
     fn note(&mut self, bytes: &[u8]) {
-        match self.caller.progress.stage() {
+        match self.peer.progress.stage() {
             // An empty line is no beginning: some clients end a body with one.
             Stage::New | Stage::Idle if bytes.iter().all(|byte| b"\r\n".contains(byte)) => return,
-            Stage::New => self.caller.progress.set(Stage::Head),
+            Stage::New => self.peer.progress.set(Stage::Head),
             Stage::Idle => {
-                self.caller.progress.set(Stage::Head);
+                self.peer.progress.set(Stage::Head);
                 self.waits_since = None;
             }
             Stage::Head => {}
@@ -215,10 +169,10 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.caller.progress.stage() == Stage::Answered {
+        if self.peer.progress.stage() == Stage::Answered {
             // The HTTP library reads on once the answer is sent.
-            self.caller.progress.set(Stage::Idle);
-            self.caller.held.release();
+            self.peer.progress.set(Stage::Idle);
+            self.peer.held.release();
             self.waits_since = None;
             self.head.clear();
         }

@@ -175,12 +175,12 @@ async fn everybody_in_a_call_that_fails_gets_its_error_and_nobody_else() {
     let failing = submit(&batcher, [2, 3, 4]).await;
     let last = submit(&batcher, [5]).await;
     under_way.succeed();
-    let refused = Err(RedisError::Refused("no".to_owned()));
+    let refused = Err(RedisError::malformed("no", "no"));
     calls.recv().await.unwrap().answer.send(refused).unwrap();
     calls.recv().await.unwrap().succeed();
     assert_eq!(values(all(first).await), [10]);
     for answer in all(failing).await {
-        assert!(matches!(answer, Err(RedisError::Refused(text)) if text == "no"));
+        assert!(matches!(answer, Err(RedisError::Malformed { what, .. }) if what == "no"));
     }
     assert_eq!(values(all(last).await), [50]);
 }
@@ -191,11 +191,11 @@ async fn nobody_waits_behind_a_store_that_does_not_answer() {
     let mut failed = submit(&batcher, [1]).await;
     let under_way = calls.recv().await.unwrap();
     failed.extend(submit(&batcher, 2..=9).await);
-    let silent = Err(RedisError::Unavailable("Request timed out.".to_owned()));
+    let silent = Err(RedisError::unknown("Request timed out."));
     under_way.answer.send(silent).unwrap();
     for answer in all(failed).await {
         assert!(
-            matches!(answer, Err(RedisError::Unavailable(_))),
+            matches!(answer, Err(RedisError::Unavailable { .. })),
             "{answer:?}"
         );
     }
@@ -225,7 +225,7 @@ async fn a_call_that_panics_or_answers_the_wrong_number_keeps_nobody_waiting() {
     calls.recv().await.unwrap().succeed();
     for answer in all(lost).await {
         assert!(
-            matches!(answer, Err(RedisError::Unavailable(_))),
+            matches!(answer, Err(RedisError::Unavailable { .. })),
             "{answer:?}"
         );
     }
@@ -239,7 +239,7 @@ async fn what_would_wait_behind_too_many_is_refused_at_once() {
     let _under_way = calls.recv().await.unwrap();
     let _waiting = submit(&batcher, 1..=MAX_WAITING).await;
     let refused = batcher.submit(partition(0), 1).await;
-    assert!(matches!(refused, Err(RedisError::NotNow(_))));
+    assert!(refused.unwrap_err().is(Code::Crowded));
     let elsewhere = batcher.clone();
     tokio::spawn(async move { elsewhere.submit(partition(1), 1).await });
     let call = calls.recv().await.unwrap();

@@ -5,17 +5,13 @@
 //! and the number of partitions: that is layout 0, and does not name the service.
 
 use super::OpenError;
-use crate::contract::id::{Partition, Partitions};
-use crate::redis::{Command, RedisError};
-use crate::store::Store;
+use crate::redis::{Code, Command, RedisError};
 use crate::store::function::{IDENTITY, belongs};
-use crate::store::layout::Layout;
-
-/// What the server answers about a key of another type.
-const WRONG_TYPE: &str = "WRONGTYPE";
+use crate::store::partition::{Partition, Partitions};
+use crate::store::{Layout, Store};
 
 /// Whether a partition can be used, where nothing forbids it for good.
-pub(super) enum Standing {
+pub(super) enum PartitionState {
     /// It has no identity.
     Missing,
     /// It has an older layout.
@@ -84,8 +80,8 @@ impl Store {
         Identity::write(id, layout, layout.version(), self.partitions())
     }
 
-    /// How each partition stands, or why this process must never use this store.
-    pub(super) async fn standings(&self) -> Result<Vec<(Partition, Standing)>, OpenError> {
+    /// The state of each partition, or why this process must never use this store.
+    pub(super) async fn states(&self) -> Result<Vec<(Partition, PartitionState)>, OpenError> {
         let partitions = self.partitions();
         // A store with partitions has a first one; one without has an identity without a tag.
         let elsewhere = Partition::at(partitions.count().is_none().then_some(0));
@@ -96,17 +92,17 @@ impl Store {
                 .map_or(identity.partitions.unwrap_or(1), |_| 0);
             return Err(self.other_partitions(made));
         }
-        let mut standings = Vec::new();
+        let mut states = Vec::new();
         for partition in partitions.all() {
-            standings.push((partition, self.standing(partition).await?));
+            states.push((partition, self.state(partition).await?));
         }
-        Ok(standings)
+        Ok(states)
     }
 
-    /// How one partition stands.
-    pub(super) async fn standing(&self, partition: Partition) -> Result<Standing, OpenError> {
+    /// The state of one partition.
+    pub(super) async fn state(&self, partition: Partition) -> Result<PartitionState, OpenError> {
         let Some(identity) = self.read_identity(partition).await? else {
-            return Ok(Standing::Missing);
+            return Ok(PartitionState::Missing);
         };
         self.confirm_service(&identity)?;
         match identity.partitions {
@@ -118,8 +114,8 @@ impl Store {
         let known = self.layout().version();
         match identity.version() {
             layout if layout > known => Err(OpenError::NewerLayout { layout, known }),
-            layout if layout == known && identity.names_service() => Ok(Standing::Current),
-            _ => Ok(Standing::Older(identity)),
+            layout if layout == known && identity.names_service() => Ok(PartitionState::Current),
+            _ => Ok(PartitionState::Older(identity)),
         }
     }
 
@@ -127,7 +123,7 @@ impl Store {
         let key = partition.key(IDENTITY);
         let foreign = || OpenError::Foreign { key: key.clone() };
         let identity = match self.run(Command::new("GET").key(key.as_str())).await {
-            Err(error) if error.is_refusal(WRONG_TYPE) => return Err(foreign()),
+            Err(error) if error.is(Code::WrongType) => return Err(foreign()),
             identity => identity?,
         };
         if identity.is_null() {
@@ -150,13 +146,14 @@ impl Store {
 
     fn other_partitions(&self, made: u16) -> OpenError {
         OpenError::OtherPartitions {
-            made: told(made),
-            wanted: told(self.partitions().count().unwrap_or(0)),
+            made: describe(made),
+            wanted: describe(self.partitions().count().unwrap_or(0)),
         }
     }
 }
 
-fn told(count: u16) -> String {
+/// How many partitions a store has, in the words of the setting.
+fn describe(count: u16) -> String {
     match count {
         0 => "without PARTITIONS".to_owned(),
         count => format!("with PARTITIONS={count}"),

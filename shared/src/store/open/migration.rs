@@ -6,29 +6,29 @@
 
 use std::mem::replace;
 
-use super::identity::{Identity, Standing};
-use super::{OpenError, Told};
-use crate::contract::id::Partition;
+use super::identity::{Identity, PartitionState};
+use super::{OpenError, Reported};
 use crate::redis::RedisError;
 use crate::store::Store;
 use crate::store::function::Call;
+use crate::store::partition::Partition;
 
 impl Store {
     /// Takes the steps that a partition still lacks.
     pub(super) async fn migrate(
         &self,
         partition: Partition,
-        told: &mut Told,
+        reported: &mut Reported,
     ) -> Result<(), OpenError> {
         let layout = self.layout();
         // One round for each step, and one for a store that only lacks the name of the service.
         for _ in 0..=layout.steps.len() {
-            let Standing::Older(identity) = self.standing(partition).await? else {
+            let PartitionState::Older(identity) = self.state(partition).await? else {
                 return Ok(());
             };
             let from = identity.version();
             let to = (from + 1).min(layout.version());
-            if !replace(&mut told.migrates, true) {
+            if !replace(&mut reported.migrates, true) {
                 tracing::info!(from, to, "migrating the store");
             }
             if let Some(step) = layout.steps.get(from as usize) {
@@ -41,10 +41,10 @@ impl Store {
             // Where another process was faster, its identity is read in the next round.
             self.call(partition, &call).await?;
         }
-        if matches!(self.standing(partition).await?, Standing::Current) {
+        if matches!(self.state(partition).await?, PartitionState::Current) {
             return Ok(());
         }
-        let reason = "the layout of the store changes while it is migrated".to_owned();
-        Err(RedisError::Unavailable(reason).into())
+        let reason = "the layout of the store changes while it is migrated";
+        Err(RedisError::unknown(reason).into())
     }
 }

@@ -1,8 +1,9 @@
 //! Whether a server is fit to keep the data of a service.
 
 use super::OpenError;
-use crate::contract::id::Partition;
-use crate::store::{Store, info_field};
+use crate::redis::info_field;
+use crate::store::Store;
+use crate::store::partition::Partition;
 
 /// The oldest server that has functions and stream lag, by the version it reports.
 const MIN_REDIS_VERSION: (u32, u32) = (7, 0);

@@ -232,7 +232,10 @@ fn looks_are_renewed_while_the_clock_is_ahead_so_that_no_late_one_is_a_jump() {
 fn a_clock_is_steady_that_goes_on_as_time_passes() {
     let (watch, partition) = (
         ClockWatch::default(),
-        crate::contract::id::Partitions::NONE.all().next().unwrap(),
+        crate::store::partition::Partitions::NONE
+            .all()
+            .next()
+            .unwrap(),
     );
     let now = Timestamp::EXAMPLE;
     assert!(!watch.is_steady(partition, now), "nothing to compare with");

@@ -54,9 +54,10 @@ pub(super) fn is_beyond(id: &str, before: &str) -> Result<(), RedisError> {
     if read_id(id)? > read_id(before)? {
         return Ok(());
     }
-    Err(RedisError::Refused(format!(
-        "the store answers {id} where it was asked for what is behind {before}"
-    )))
+    Err(RedisError::malformed(
+        "a page of a list",
+        format!("it has {id}, and has to begin behind {before}"),
+    ))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Bounds, DEAD_LETTER_IDS, DEAD_LETTERS, DeadLetters, letter};
 use crate::base::telemetry::ONLY_COPY;
 use crate::contract::time::Timestamp;
-use crate::redis::{Command, Entry, RedisError};
+use crate::redis::{Code, Command, Entry, RedisError};
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::log_copy;
 use crate::stream::group::Pace;
@@ -170,7 +170,7 @@ impl DeadLetters<'_> {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
             // The Redis user of an older build has no right to ask. Then only the number counts.
-            Err(error) if error.is_forbidden() => 0,
+            Err(error) if error.is(Code::NoPerm) => 0,
             Err(error) => return Err(error),
         };
         let by_count = census?.count.saturating_sub(bounds.count);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use super::{Bounds, Dead, DeadLetters, Keeper};
-use crate::contract::id::Partition;
 use crate::contract::time::Timestamp;
-use crate::redis::RedisError;
+use crate::redis::{Code, RedisError};
 use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::store::sweep::Sweep;
 use crate::stream::dead_letter::census::Census;
 use crate::stream::dead_letter::names::Scanned;
@@ -103,7 +103,7 @@ impl Memory {
                 Ok(())
             }
             // The Redis user of an older build has no right to scan them.
-            Err(error) if error.is_forbidden() => Ok(()),
+            Err(error) if error.is(Code::NoPerm) => Ok(()),
             Err(error) => Err(error),
         }
     }

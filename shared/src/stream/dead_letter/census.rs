@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::{DEAD_LETTERS, DeadLetters, letter};
+use futures_util::future::join_all;
+
 use crate::contract::entry_id::EntryId;
-use crate::contract::id::Partition;
-use crate::redis::{Command, RedisError, Reply};
-use crate::store::{Store, all};
+use crate::redis::{Code, Command, RedisError, Reply};
+use crate::store::Store;
+use crate::store::partition::Partition;
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
@@ -36,7 +38,7 @@ impl Census {
             .arg("STREAM")
             .key(partition.key(DEAD_LETTERS));
         let info = match store.run(info).await {
-            Err(error) if error.is_refusal("ERR no such key") => return Ok(Self::default()),
+            Err(error) if error.is(Code::NoSuchKey) => return Ok(Self::default()),
             info => info?,
         };
         let count = info.clone().field("length")?.unsigned()?;
@@ -69,7 +71,7 @@ impl Dead {
                 oldest_for: Duration::from_millis(oldest_for),
             })
         });
-        let found = all(looks)
+        let found = join_all(looks)
             .await
             .into_iter()
             .collect::<Result<Vec<Self>, RedisError>>()?;

@@ -7,7 +7,7 @@ use proof::invocation::Invocation;
 use proof::twin::snapshot::{Kept, Snapshot};
 use proof::twin::{Answer, Beginning, Rng, Step, Twin};
 use shared::contract::entry_id::EntryId;
-use shared::contract::id::Partition;
+use shared::store::partition::Partition;
 
 /// What the function has recorded of a stream.
 #[derive(Clone, Copy, Default)]

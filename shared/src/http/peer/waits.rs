@@ -41,12 +41,12 @@ impl Waits {
     }
 
     /// Since when it waits, if it does.
-    pub(super) fn since(&self) -> Option<u64> {
+    pub(crate) fn since(&self) -> Option<u64> {
         Some(self.0.load(Ordering::Relaxed)).filter(|&since| since != BUSY)
     }
 
     /// Closes it, if it still waits since that moment.
-    pub(super) fn close(&self, since: u64) -> bool {
+    pub(crate) fn close(&self, since: u64) -> bool {
         self.0
             .compare_exchange(since, CLOSED, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
@@ -54,7 +54,7 @@ impl Waits {
 }
 
 /// A moment as a number of milliseconds, which is neither [`BUSY`] nor [`CLOSED`].
-pub(super) fn moment(at: Instant) -> u64 {
+pub(crate) fn moment(at: Instant) -> u64 {
     let ms = at.saturating_duration_since(*EPOCH).as_millis();
     u64::try_from(ms)
         .unwrap_or(CLOSED)

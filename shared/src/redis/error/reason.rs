@@ -5,71 +5,7 @@
 
 use fred::error::{Error, ErrorKind};
 
-/// Codes of ours. The texts behind them are ours as well, and are for people.
-const OURS: [&str; 6] = [
-    "CLOCK",
-    "CROWDED",
-    "DAMAGED",
-    "NOIDENTITY",
-    "OTHERLAYOUT",
-    "SWEPT",
-];
-
-/// What the codes of a server mean.
-const CODES: [(&str, &str); 19] = [
-    ("ASK", "the keys are moving to another node of the cluster"),
-    ("BUSY", "its server is busy with a long script"),
-    (
-        "CLUSTERDOWN",
-        "its cluster is down, or nobody serves some of the keys",
-    ),
-    ("LOADING", "its server is still loading its data"),
-    (
-        "MASTERDOWN",
-        "its server is a replica that has lost its primary",
-    ),
-    ("MISCONF", "its server cannot write its files to disk"),
-    (
-        "MOVED",
-        "the keys are moving to another node of the cluster",
-    ),
-    (
-        "NOREPLICAS",
-        "its server has too few replicas, or its disk is full",
-    ),
-    ("OOM", "its server has no memory left for changes"),
-    ("READONLY", "its server is a replica and takes no changes"),
-    (
-        "TRYAGAIN",
-        "the keys are moving to another node of the cluster",
-    ),
-    ("UNBLOCKED", "its server has just become a replica"),
-    (
-        "NOAUTH",
-        "its server wants a password, and the URL has none",
-    ),
-    ("NOPERM", "its server does not let this user do that"),
-    (
-        "WRONGPASS",
-        "its server does not know this user, or the password is wrong",
-    ),
-    (
-        "ERR ACL failure in script",
-        "its server does not let this user do all that a function does",
-    ),
-    (
-        "ERR AUTH",
-        "its server has no password, and the URL has one",
-    ),
-    (
-        "ERR DB index",
-        "its server does not have the database of the URL",
-    ),
-    (
-        "ERR This instance has cluster support",
-        "its server is not a node of a cluster",
-    ),
-];
+use crate::redis::error::code::Code;
 
 /// What the library says, by a part of its text, and what that means. The first that fits counts.
 const TEXTS: [(&str, &str); 14] = [
@@ -105,14 +41,14 @@ const TEXTS: [(&str, &str); 14] = [
 const NO_REDIS: &str = "what answers there is no Redis server, or wants TLS";
 
 /// Why a command, or an attempt to connect, failed.
-pub(super) fn of(error: &Error) -> String {
+pub(in crate::redis) fn of(error: &Error) -> String {
     let details = error.details();
     let known = TEXTS
         .iter()
         .find(|(text, _)| details.contains(text))
         .map(|(_, words)| *words);
     let known = known
-        .or_else(|| meaning(details))
+        .or_else(|| Code::of(details).and_then(Code::words))
         .unwrap_or_else(|| match error.kind() {
             ErrorKind::Timeout => "no answer in time",
             ErrorKind::Protocol | ErrorKind::Parse => NO_REDIS,
@@ -123,30 +59,6 @@ pub(super) fn of(error: &Error) -> String {
             _ => "the connection was closed",
         });
     known.to_owned()
-}
-
-/// Why the store does not do what it was asked for, with the code of its answer.
-pub(super) fn of_refusal(message: &str) -> String {
-    let (code, text) = message.split_once(' ').unwrap_or((message, ""));
-    let words = if OURS.contains(&code) {
-        Some(text)
-    } else {
-        meaning(message)
-    };
-    words.map_or_else(|| code.to_owned(), |words| format!("{words} ({code})"))
-}
-
-/// What an answer with one of the known codes means.
-fn meaning(message: &str) -> Option<&'static str> {
-    let is_led_by = |code: &str| {
-        message
-            .strip_prefix(code)
-            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-    };
-    CODES
-        .iter()
-        .find(|(code, _)| is_led_by(code))
-        .map(|(_, words)| *words)
 }
 
 #[cfg(test)]
@@ -195,20 +107,5 @@ mod tests {
             NO_REDIS,
         ];
         assert_eq!(reasons, expected);
-    }
-
-    #[test]
-    fn a_refusal_has_words_and_its_code() {
-        let text = "OOM command not allowed when used memory > 'maxmemory'.";
-        assert_eq!(
-            of_refusal(text),
-            "its server has no memory left for changes (OOM)"
-        );
-        assert_eq!(of_refusal("UNKNOWN s3cret"), "UNKNOWN");
-        let text = "NOIDENTITY this store has lost its data";
-        assert_eq!(
-            of_refusal(text),
-            "this store has lost its data (NOIDENTITY)"
-        );
     }
 }

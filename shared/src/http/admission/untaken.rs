@@ -1,7 +1,7 @@
 //! Answers that the clients of one network do not take.
 //!
-//! Such an answer keeps the place of its request. So one address, with its share of the connections,
-//! could hold every place for requests. It has the same share of those: beyond it, its next requests
+//! Such an answer keeps the permit of its request. So one address, with its share of the connections,
+//! could hold every permit for requests. It has the same share of those: beyond it, its next requests
 //! are refused, and answers beyond it are given little time.
 //!
 //! Only an answer that its socket does not take at once is counted. A proxy in front that reads what it
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Longest time for a client to take the next piece of an answer beyond the share of its network.
-pub(super) const EXCESS_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const EXCESS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many answers the clients of one network do not take now.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Untaken {
     }
 
     /// Whether it has more than that: requests that were under way have been answered since.
-    pub(super) fn is_exceeded(&self) -> bool {
+    pub(crate) fn is_exceeded(&self) -> bool {
         self.answers.load(Ordering::Relaxed) > self.share
     }
 

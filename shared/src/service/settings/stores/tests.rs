@@ -1,23 +1,31 @@
-//! What the settings of both services take, and what they refuse.
+//! What the settings of a service with a store take, and what they refuse.
 
 use super::*;
 use crate::base::config::Mistakes;
 
-const DEFAULTS: Defaults = Defaults {
+const DEFAULTS: StoreDefaults = StoreDefaults {
     service: "payments",
-    commit: "unknown",
-    http_addr: "127.0.0.1:9400",
+    own: Setting {
+        name: "INVENTORY_REDIS_URL",
+        default: "redis://127.0.0.1:6380",
+        help: "",
+    },
+    other: Setting {
+        name: "PAYMENTS_REDIS_URL",
+        default: "redis://127.0.0.1:6390",
+        help: "",
+    },
     consumer_http_addr: "127.0.0.1:9401",
 };
 
-fn read(inventory: &'static str, payments: &'static str) -> Result<Common, Mistakes> {
+fn read(inventory: &'static str, payments: &'static str) -> Result<StoreSettings, Mistakes> {
     let mut reader = Reader::from_source(move |name| match name {
         "INVENTORY_REDIS_URL" => Some(inventory.to_owned()),
         "PAYMENTS_REDIS_URL" => Some(payments.to_owned()),
         _ => None,
     });
-    let common = Common::read(&mut reader, DEFAULTS);
-    reader.finish(common)
+    let settings = StoreSettings::read(&mut reader, DEFAULTS);
+    reader.finish(settings)
 }
 
 #[test]
@@ -77,7 +85,7 @@ fn name(set: &'static [(&'static str, &'static str)]) -> Option<String> {
     let find = |name: &str| set.iter().find(|(known, _)| *known == name);
     let mut reader =
         Reader::from_source(move |name| find(name).map(|(_, value)| (*value).to_owned()));
-    Common::read(&mut reader, DEFAULTS).map(|common| common.consumer_name)
+    StoreSettings::read(&mut reader, DEFAULTS).map(|settings| settings.consumer_name)
 }
 
 #[test]

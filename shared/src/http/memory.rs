@@ -14,9 +14,8 @@
 
 use stack::memory::SERVICE_LIMIT;
 
-use super::wire::{KEPT_HEAD, MAX_PIECE};
-use super::{MAX_HEAD_BYTES, MAX_UNREAD, MAX_UNSENT};
 use crate::http::page::MAX_ANSWER_BYTES;
+use crate::http::server::{KEPT_HEAD, MAX_HEAD_BYTES, MAX_PIECE, MAX_UNREAD, MAX_UNSENT};
 use crate::http::settings::HttpSettings;
 use crate::http::sse::MAX_HELD_PAGES;
 

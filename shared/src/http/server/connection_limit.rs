@@ -1,9 +1,9 @@
-//! The places for connections.
+//! How many connections there may be at once: each has a permit.
 //!
 //! While all of them are taken, the connection that has waited longest for its client is closed for
 //! the next one. One address has at most a share: beyond it, its own connections are closed for its
-//! next one. Where none waits, a connection takes one of a few places for probes, so that those who
-//! watch the process are answered whatever its clients do.
+//! next one. Where none waits, a connection takes one of a few permits for probes, so that the
+//! probes of a watcher are answered whatever clients do.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,21 +16,20 @@ mod room;
 
 use room::Room;
 
-use super::waits::moment;
+use crate::http::peer::{Peer, moment};
 use crate::http::rate_limit::network;
-use crate::http::request::Caller;
 use crate::http::settings::HttpSettings;
 
 /// Connections, beyond all others, that are answered probes and nothing else.
-pub(crate) const PROBE_PLACES: usize = 64;
+pub(crate) const PROBE_CONNECTIONS: usize = 64;
 /// How many of them one address has at most.
-const PROBE_SHARE: usize = PROBE_PLACES / 2;
-/// Shortest time between two lines in the log about places that ran out.
+const PROBE_SHARE: usize = PROBE_CONNECTIONS / 2;
+/// Shortest time between two lines in the log about permits that ran out.
 const TELL_INTERVAL: Duration = Duration::from_mins(1);
 
-/// All places of a process.
+/// The permits for connections of a process.
 #[derive(Debug)]
-pub(super) struct Places(Mutex<Book>);
+pub(super) struct ConnectionLimit(Mutex<Book>);
 
 #[derive(Debug)]
 struct Book {
@@ -41,14 +40,14 @@ struct Book {
     shortage: Shortage,
 }
 
-/// The place of one connection, which is free again when this is dropped.
+/// The permit of one connection, which is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct ConnectionPermit {
+    limit: Arc<ConnectionLimit>,
     id: u64,
 }
 
-/// What places running out has led to.
+/// What happened because no permit was left.
 #[derive(Debug, Default)]
 struct Shortage {
     told: Option<Instant>,
@@ -60,7 +59,7 @@ struct Shortage {
     refused: u64,
 }
 
-impl Places {
+impl ConnectionLimit {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let untaken = settings.untaken_share();
         let clients = Room::new(
@@ -68,7 +67,7 @@ impl Places {
             settings.share(),
             untaken,
         );
-        let probes = Room::new(PROBE_PLACES, PROBE_SHARE, untaken);
+        let probes = Room::new(PROBE_CONNECTIONS, PROBE_SHARE, untaken);
         Self(Mutex::new(Book {
             clients,
             probes,
@@ -77,29 +76,29 @@ impl Places {
         }))
     }
 
-    /// Takes a place for a connection of `peer` to `local`. `None` where no place is left.
+    /// Takes a permit for a connection of `remote` to `local`. `None` where no permit is left.
     pub(super) fn enter(
         self: &Arc<Self>,
         local: SocketAddr,
-        peer: SocketAddr,
-    ) -> Option<(Arc<Caller>, Place)> {
+        remote: SocketAddr,
+    ) -> Option<(Arc<Peer>, ConnectionPermit)> {
         let now = Instant::now();
-        let entered = self.book().enter(local, peer, now);
-        entered.map(|(caller, id)| {
+        let entered = self.book().enter(local, remote, now);
+        entered.map(|(peer, id)| {
             (
-                caller,
-                Place {
-                    places: self.clone(),
+                peer,
+                ConnectionPermit {
+                    limit: self.clone(),
                     id,
                 },
             )
         })
     }
 
-    /// Says which task serves a connection. It is ended where another connection needs the place.
+    /// Says which task serves a connection. It is ended where another connection needs the permit.
     pub(super) fn serve(&self, id: u64, task: &AbortHandle) {
         let mut book = self.book();
-        // A connection that has ended already has no place any more.
+        // A connection that has ended already has no permit any more.
         let _ = book.clients.serve(id, task) || book.probes.serve(id, task);
     }
 
@@ -108,16 +107,16 @@ impl Places {
     }
 }
 
-impl Place {
+impl ConnectionPermit {
     /// Its number.
     pub(super) fn id(&self) -> u64 {
         self.id
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut book = self.places.book();
+        let mut book = self.limit.book();
         // One that was closed for another has left before.
         let _ = book
             .clients
@@ -130,10 +129,10 @@ impl Book {
     fn enter(
         &mut self,
         local: SocketAddr,
-        peer: SocketAddr,
+        remote: SocketAddr,
         now: Instant,
-    ) -> Option<(Arc<Caller>, u64)> {
-        let (network, at) = (network(peer.ip()), moment(now));
+    ) -> Option<(Arc<Peer>, u64)> {
+        let (network, at) = (network(remote.ip()), moment(now));
         let only_probes = !self.make_room(false, network, at);
         if only_probes && !self.make_room(true, network, at) {
             self.shortage.refused += 1;
@@ -142,11 +141,11 @@ impl Book {
         }
         self.count += 1;
         let (id, room) = (self.count, self.room(only_probes));
-        let caller = Arc::new(Caller::new(local, peer, room.untaken(network), only_probes));
-        room.enter(id, network, at, caller.clone());
+        let peer = Arc::new(Peer::new(local, remote, room.untaken(network), only_probes));
+        room.enter(id, network, at, peer.clone());
         self.shortage.only_probes += u64::from(only_probes);
         self.shortage.tell(network, now);
-        Some((caller, id))
+        Some((peer, id))
     }
 
     /// Whether there is room, made if need be.
@@ -182,7 +181,7 @@ impl Shortage {
         if is_time && closed + only_probes + refused > 0 {
             tracing::warn!(
                 %address, closed, only_probes, refused,
-                "places for connections ran out, of all or of one address: see MAX_CONNECTIONS and \
+                "connections ran out, of all or of one address: see MAX_CONNECTIONS and \
                  MAX_CONNECTIONS_PER_ADDRESS"
             );
             *self = Self {

@@ -1,4 +1,4 @@
-//! A number of places, and who has them.
+//! A number of permits, and who has them.
 //!
 //! Connections stand in the order in which they began to wait, as far as that was seen. Requests do
 //! not move them. A search for the longest wait sees what has changed, and moves what it passes. So a
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use tokio::task::AbortHandle;
 
-use crate::http::request::Caller;
-use crate::http::server::Untaken;
+use crate::http::admission::Untaken;
+use crate::http::peer::Peer;
 
 /// Looks at each connection in one search. The first one may show a newer wait, the second finds it.
 const LOOKS: usize = 2;
@@ -19,11 +19,11 @@ const LOOKS: usize = 2;
 /// milliseconds: searches in vain are the only ones that cost more each time.
 const SEARCH_PAUSE_MS: u64 = 20;
 
-/// Places, and the connections that have them.
+/// Permits, and the connections that have them.
 #[derive(Debug)]
 pub(super) struct Room {
     limit: usize,
-    /// Most places of one address.
+    /// Most permits of one address.
     share: usize,
     /// Most answers that clients of one address may not take.
     untaken: usize,
@@ -33,10 +33,10 @@ pub(super) struct Room {
     addresses: HashMap<IpAddr, Line>,
 }
 
-/// A connection that has a place.
+/// A connection that has a permit.
 #[derive(Debug)]
 pub(super) struct Guest {
-    caller: Arc<Caller>,
+    peer: Arc<Peer>,
     network: IpAddr,
     /// Where it stands in both lines.
     since: u64,
@@ -65,8 +65,8 @@ impl Room {
         }
     }
 
-    /// Makes sure that there is a place for another connection of this address. Answers how many were
-    /// closed for that; `None` where there is no place.
+    /// Makes sure that there is a permit for another connection of this address. Answers how many were
+    /// closed for that; `None` where there is no permit.
     pub(super) fn make_room(&mut self, network: IpAddr, now: u64) -> Option<u64> {
         let own = self
             .addresses
@@ -85,16 +85,16 @@ impl Room {
     pub(super) fn untaken(&self, network: IpAddr) -> Arc<Untaken> {
         let line = self.addresses.get(&network);
         let neighbour = line.and_then(|line| self.guests.get(&line.order.first()?.1));
-        let shared = neighbour.map(|guest| guest.caller.untaken.clone());
+        let shared = neighbour.map(|guest| guest.peer.untaken.clone());
         shared.unwrap_or_else(|| Arc::new(Untaken::new(self.untaken)))
     }
 
-    /// Takes a place.
-    pub(super) fn enter(&mut self, id: u64, network: IpAddr, since: u64, caller: Arc<Caller>) {
+    /// Takes a permit.
+    pub(super) fn enter(&mut self, id: u64, network: IpAddr, since: u64, peer: Arc<Peer>) {
         self.guests.insert(
             id,
             Guest {
-                caller,
+                peer,
                 network,
                 since,
                 task: None,
@@ -109,7 +109,7 @@ impl Room {
         guest.map(|guest| guest.task = Some(task.clone())).is_some()
     }
 
-    /// Gives a place back, and answers who had it.
+    /// Gives a permit back, and answers who had it.
     pub(super) fn leave(&mut self, id: u64) -> Option<Guest> {
         let guest = self.guests.remove(&id)?;
         let Guest { network, since, .. } = guest;
@@ -135,8 +135,8 @@ impl Room {
         for _ in 0..looks {
             let &(since, id) = self.line(network)?.order.first()?;
             let guest = self.guests.get_mut(&id)?;
-            let waits = guest.caller.waits.since();
-            if waits == Some(since) && guest.caller.waits.close(since) {
+            let waits = guest.peer.waits.since();
+            if waits == Some(since) && guest.peer.waits.close(since) {
                 if let Some(task) = self.leave(id)?.task {
                     task.abort();
                 }
@@ -185,14 +185,14 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::super::super::waits::moment;
     use super::*;
+    use crate::http::peer::moment;
 
     /// A room, and a clock.
     struct World {
         room: Room,
         start: Instant,
-        callers: Vec<Arc<Caller>>,
+        peers: Vec<Arc<Peer>>,
     }
 
     impl World {
@@ -200,7 +200,7 @@ mod tests {
             Self {
                 room: Room::new(limit, share, 1),
                 start: Instant::now(),
-                callers: Vec::new(),
+                peers: Vec::new(),
             }
         }
 
@@ -213,23 +213,23 @@ mod tests {
             let network = IpAddr::from([192, 0, 2, host]);
             let now = self.at(ms);
             let fits = self.room.make_room(network, moment(now)).is_some();
-            let (local, peer) = (([127, 0, 0, 1], 1).into(), (network, 1).into());
-            let caller = Arc::new(Caller::new(local, peer, self.room.untaken(network), false));
-            caller.waits.begin(now);
+            let (local, remote) = (([127, 0, 0, 1], 1).into(), (network, 1).into());
+            let peer = Arc::new(Peer::new(local, remote, self.room.untaken(network), false));
+            peer.waits.begin(now);
             if fits {
-                let id = self.callers.len() as u64;
-                self.room.enter(id, network, moment(now), caller.clone());
+                let id = self.peers.len() as u64;
+                self.room.enter(id, network, moment(now), peer.clone());
             }
-            self.callers.push(caller);
+            self.peers.push(peer);
             fits
         }
 
         fn begin(&self, number: usize) {
-            assert!(self.callers[number].waits.end());
+            assert!(self.peers[number].waits.end());
         }
 
         fn finish(&self, number: usize, ms: u64) {
-            self.callers[number].waits.begin(self.at(ms));
+            self.peers[number].waits.begin(self.at(ms));
         }
 
         /// Who is still there.
@@ -319,8 +319,8 @@ mod tests {
         }
         assert!(world.room.leave(0).is_some());
         assert!(world.come(4, 1));
-        let counted = world.callers[0].untaken.count();
-        let full = || world.callers.iter().map(|caller| caller.untaken.is_full());
+        let counted = world.peers[0].untaken.count();
+        let full = || world.peers.iter().map(|peer| peer.untaken.is_full());
         assert!(full().eq([true, false, true, true, true]));
         drop(counted);
         assert!(full().eq([false; 5]));

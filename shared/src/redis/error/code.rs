@@ -1,0 +1,307 @@
+//! The codes of errors: what each means, and whether it passes.
+
+/// Which error a server, or a function of ours, answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// No code: nobody knows whether the command took effect.
+    Unknown,
+    /// Any code that has no meaning of its own here.
+    Other,
+    /// `ASK`: a key is on its way to another node.
+    Ask,
+    /// `BUSY`: a script takes long.
+    Busy,
+    /// `BUSYGROUP`: the consumer group exists.
+    BusyGroup,
+    /// `CLOCK`, of ours: a clock may be wrong.
+    Clock,
+    /// `CLUSTERDOWN`: the cluster is down. Another node may have served a part of the command.
+    ClusterDown,
+    /// `CROWDED`, of ours: too many requests wait for the store.
+    Crowded,
+    /// `DAMAGED`, of ours: what is stored is damaged.
+    Damaged,
+    /// `LOADING`: the server reads its files.
+    Loading,
+    /// `MASTERDOWN`: the server is a replica without a primary.
+    MasterDown,
+    /// `MISCONF`: the server cannot write its files.
+    MisConf,
+    /// `MOVED`: another node has the key.
+    Moved,
+    /// `NOAUTH`: the server wants a password.
+    NoAuth,
+    /// `NOGROUP`: there is no such consumer group.
+    NoGroup,
+    /// `NOIDENTITY`, of ours: the store has lost its data.
+    NoIdentity,
+    /// `NOPERM`: the user has no right to the command or to a key.
+    NoPerm,
+    /// `NOREPLICAS`: too few replicas.
+    NoReplicas,
+    /// `ERR no such key`.
+    NoSuchKey,
+    /// `ERR Function not found`.
+    NoSuchFunction,
+    /// `ERR Library not found`.
+    NoSuchLibrary,
+    /// `ERR DB index ...`: the server has no such database.
+    NoSuchDatabase,
+    /// `ERR This instance has cluster support ...`: the server is not a node of a cluster.
+    NotCluster,
+    /// `ERR AUTH ...`: the server has no password.
+    NoPassword,
+    /// `OOM`: no memory is left.
+    Oom,
+    /// `OTHERLAYOUT`, of ours: the store belongs to another service, or has another layout.
+    OtherLayout,
+    /// `READONLY`: the server is a replica.
+    ReadOnly,
+    /// `ERR ACL failure in script`: a function may not do its next step. It may have written before.
+    ScriptForbidden,
+    /// `SWEPT`, of ours: the records of that time were removed.
+    Swept,
+    /// `TRYAGAIN`: some keys of the command are here and some are elsewhere.
+    TryAgain,
+    /// `UNBLOCKED`: the server has just become a replica.
+    Unblocked,
+    /// `WRONGPASS`: unknown user, or wrong password.
+    WrongPass,
+    /// `WRONGTYPE`: the key holds another type.
+    WrongType,
+}
+
+/// What an error says about the command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// Nothing was done, for a reason that passes. The server is busy, starting, full or failing over.
+    /// Or a slot is on the move, the store has lost its data, or its users are wrong. None of it is
+    /// the fault of the command, so none of it may count against an event.
+    NotNow,
+    /// Nobody knows whether anything was done.
+    Unknown,
+    /// The command is wrong, now and later.
+    Never,
+}
+
+use Effect::{Never, NotNow};
+
+/// What keys that move to another node are called.
+const MOVING: &str = "the keys are moving to another node of the cluster";
+
+/// How an answer begins, its code, what it says about the command, and its meaning in words. Without
+/// words, the text of the answer is for people already.
+const ANSWERS: [(&str, Code, Effect, &str); 31] = [
+    ("ASK", Code::Ask, NotNow, MOVING),
+    (
+        "BUSY",
+        Code::Busy,
+        NotNow,
+        "its server is busy with a long script",
+    ),
+    ("BUSYGROUP", Code::BusyGroup, Never, ""),
+    ("CLOCK", Code::Clock, NotNow, ""),
+    (
+        "CLUSTERDOWN",
+        Code::ClusterDown,
+        Effect::Unknown,
+        "its cluster is down, or nobody serves some of the keys",
+    ),
+    ("CROWDED", Code::Crowded, NotNow, ""),
+    ("DAMAGED", Code::Damaged, NotNow, ""),
+    (
+        "LOADING",
+        Code::Loading,
+        NotNow,
+        "its server is still loading its data",
+    ),
+    (
+        "MASTERDOWN",
+        Code::MasterDown,
+        NotNow,
+        "its server is a replica that has lost its primary",
+    ),
+    (
+        "MISCONF",
+        Code::MisConf,
+        NotNow,
+        "its server cannot write its files to disk",
+    ),
+    ("MOVED", Code::Moved, NotNow, MOVING),
+    (
+        "NOAUTH",
+        Code::NoAuth,
+        NotNow,
+        "its server wants a password, and the URL has none",
+    ),
+    ("NOGROUP", Code::NoGroup, Never, ""),
+    ("NOIDENTITY", Code::NoIdentity, NotNow, ""),
+    (
+        "NOPERM",
+        Code::NoPerm,
+        NotNow,
+        "its server does not let this user do that",
+    ),
+    (
+        "NOREPLICAS",
+        Code::NoReplicas,
+        NotNow,
+        "its server has too few replicas, or its disk is full",
+    ),
+    (
+        "OOM",
+        Code::Oom,
+        NotNow,
+        "its server has no memory left for changes",
+    ),
+    ("OTHERLAYOUT", Code::OtherLayout, NotNow, ""),
+    (
+        "READONLY",
+        Code::ReadOnly,
+        NotNow,
+        "its server is a replica and takes no changes",
+    ),
+    ("SWEPT", Code::Swept, NotNow, ""),
+    ("TRYAGAIN", Code::TryAgain, NotNow, MOVING),
+    (
+        "UNBLOCKED",
+        Code::Unblocked,
+        NotNow,
+        "its server has just become a replica",
+    ),
+    (
+        "WRONGPASS",
+        Code::WrongPass,
+        NotNow,
+        "its server does not know this user, or the password is wrong",
+    ),
+    ("WRONGTYPE", Code::WrongType, Never, ""),
+    ("ERR no such key", Code::NoSuchKey, Never, ""),
+    ("ERR Function not found", Code::NoSuchFunction, Never, ""),
+    ("ERR Library not found", Code::NoSuchLibrary, Never, ""),
+    (
+        "ERR ACL failure in script",
+        Code::ScriptForbidden,
+        Effect::Unknown,
+        "its server does not let this user do all that a function does",
+    ),
+    (
+        "ERR AUTH",
+        Code::NoPassword,
+        Never,
+        "its server has no password, and the URL has one",
+    ),
+    (
+        "ERR DB index",
+        Code::NoSuchDatabase,
+        Never,
+        "its server does not have the database of the URL",
+    ),
+    (
+        "ERR This instance has cluster support",
+        Code::NotCluster,
+        Never,
+        "its server is not a node of a cluster",
+    ),
+];
+
+impl Code {
+    /// The code that an answer of a server begins with. `None` where the answer has none: a code is
+    /// one word in capitals.
+    pub(super) fn of(answer: &str) -> Option<Self> {
+        let is_led_by = |text: &str| {
+            let rest = answer.strip_prefix(text);
+            rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        let known = ANSWERS.iter().find(|(text, ..)| is_led_by(text));
+        known.map(|(_, code, ..)| *code).or_else(|| {
+            let word = answer.split_whitespace().next()?;
+            let is_code = word.bytes().all(|byte| byte.is_ascii_uppercase());
+            is_code.then_some(Self::Other)
+        })
+    }
+
+    /// What the code means, for people. `None` where only the text of the answer says it.
+    pub(super) fn words(self) -> Option<&'static str> {
+        let (_, _, _, words) = self.row()?;
+        (!words.is_empty()).then_some(words)
+    }
+
+    /// The reason in words, with the code of the server. The text of `answer` is used only where the
+    /// code is one of ours: a server may repeat what was sent to it, and a password is sent as well.
+    pub(super) fn explain(self, answer: &str) -> String {
+        let Some((text, ..)) = self.row() else {
+            return answer.to_owned();
+        };
+        let word = text.split(' ').next().unwrap_or_default();
+        let own = || answer.strip_prefix(word).unwrap_or(answer).trim_start();
+        format!("{} ({word})", self.words().unwrap_or_else(own))
+    }
+
+    /// Whether an answer with this code says that nothing was done, and that this may change.
+    pub(in crate::redis) fn did_nothing(self) -> bool {
+        self.effect() == Effect::NotNow
+    }
+
+    /// Whether trying again changes nothing.
+    pub(super) fn is_lasting(self) -> bool {
+        self.effect() == Effect::Never
+    }
+
+    /// Whether the connection is of no use after it: the server is no primary, or not yet.
+    pub(super) fn is_no_primary(self) -> bool {
+        matches!(self, Self::Loading | Self::MasterDown | Self::ReadOnly)
+    }
+
+    fn effect(self) -> Effect {
+        match self {
+            Self::Unknown => Effect::Unknown,
+            code => code.row().map_or(Never, |(_, _, effect, _)| *effect),
+        }
+    }
+
+    fn row(self) -> Option<&'static (&'static str, Self, Effect, &'static str)> {
+        ANSWERS.iter().find(|(_, code, ..)| *code == self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_words_and_its_code() {
+        let explained = |answer: &str| Code::of(answer).unwrap().explain(answer);
+        let text = "OOM command not allowed when used memory > 'maxmemory'.";
+        assert_eq!(
+            explained(text),
+            "its server has no memory left for changes (OOM)"
+        );
+        let text = "NOIDENTITY this store has lost its data";
+        assert_eq!(explained(text), "this store has lost its data (NOIDENTITY)");
+    }
+
+    #[test]
+    fn a_code_is_a_whole_word_in_capitals() {
+        for (answer, code) in [
+            ("BUSY a script", Some(Code::Busy)),
+            ("BUSYGROUP it exists", Some(Code::BusyGroup)),
+            ("BUSYKEY it exists", Some(Code::Other)),
+            ("ERR no such key", Some(Code::NoSuchKey)),
+            ("ERR no such keys", Some(Code::Other)),
+            ("UNKNOWN s3cret", Some(Code::Other)),
+            ("Request timed out.", None),
+            ("", None),
+        ] {
+            assert_eq!(Code::of(answer), code, "{answer}");
+        }
+    }
+
+    #[test]
+    fn each_code_has_one_row() {
+        for (text, code, ..) in &ANSWERS {
+            assert_eq!(Code::of(text), Some(*code), "{text}");
+            assert_eq!(code.row().unwrap().0, *text);
+        }
+    }
+}

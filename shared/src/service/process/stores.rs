@@ -1,0 +1,94 @@
+//! What a process does beside, that keeps a Redis store and reads a stream.
+
+use std::sync::Arc;
+
+use super::Process;
+use crate::base::health::{Check, Progress};
+use crate::live::{FEED_BLOCK, Feed, Show};
+use crate::redis::{Redis, RedisUrl};
+use crate::service::checks;
+use crate::store::Store;
+use crate::store::claim::{SWEEP_INTERVAL, sweep_claims};
+use crate::store::libraries::LOOK_INTERVAL;
+use crate::store::open::Witness;
+use crate::store::sweep::Sweep;
+use crate::stream::consumer::{Consumer, Settings};
+use crate::stream::dead_letter::Caretaker;
+use crate::stream::delivery::Handler;
+
+impl Process {
+    /// Opens the store of the service, watches it, and keeps its function libraries in order.
+    pub fn open_store(&mut self, store: &Store, witness: Witness) {
+        let (opening, stop) = (store.clone(), self.shutdown.clone());
+        // The witness ends with the task: nothing else needs its connection.
+        let opened = self.open_unchecked("store", async move {
+            opening.open(&witness, &stop).await?;
+            Ok(())
+        });
+        self.check(checks::own_store(store.clone(), opened));
+        let store = store.clone();
+        self.repeat("libraries", LOOK_INTERVAL, move || {
+            let store = store.clone();
+            async move { store.tend_libraries().await }
+        });
+    }
+
+    /// Adds consumers of one event type: one for each partition, because a blocking read needs a
+    /// connection of its own.
+    pub fn consume<H: Handler + Clone>(&mut self, handler: &H, store: &Store, settings: &Settings) {
+        for partition in store.partitions().all() {
+            let progress = Progress::new();
+            self.checks
+                .push(Check::progress("consumer", progress.clone()));
+            let consumer = Consumer::new(
+                handler.clone(),
+                store.clone(),
+                partition,
+                settings,
+                progress,
+            );
+            self.checks.push(checks::stream_store(
+                consumer.stream_store(),
+                consumer.membership().clone(),
+                self.opened.clone(),
+            ));
+            let (opened, stop) = (self.opened.clone(), self.shutdown.clone());
+            self.spawn(async move {
+                // Before the store has its identity, "no such product" would be no answer.
+                opened.wait(&stop).await;
+                consumer.run(stop).await;
+                Ok(())
+            });
+        }
+        self.notes
+            .push(checks::pending::<H::Event>(store, settings));
+        self.notes.push(checks::dead_letters(store.clone()));
+        let interval = settings.report_interval;
+        let caretaker = Arc::new(Caretaker::new(settings.dead_letters, interval / 2));
+        let store = store.clone();
+        self.repeat("dead letters", interval, move || {
+            let (store, caretaker) = (store.clone(), Arc::clone(&caretaker));
+            async move { caretaker.tend(&store).await }
+        });
+    }
+
+    /// Adds the task that removes claims of days long ago.
+    pub fn sweep_claims(&mut self, store: Store) {
+        let sweep = Arc::new(Sweep::new("idempotency keys", SWEEP_INTERVAL / 2));
+        self.repeat("sweep claims", SWEEP_INTERVAL, move || {
+            let (store, sweep) = (store.clone(), Arc::clone(&sweep));
+            async move { sweep_claims(&store, &sweep).await }
+        });
+    }
+
+    /// Hands on the changes of `store`. Each partition is read by a client of its own, because its
+    /// reads block.
+    pub fn follow<S: Show>(&mut self, feed: &Feed<S>, store: &Store, url: &RedisUrl) {
+        for partition in store.partitions().all() {
+            let (feed, reader) = (feed.clone(), Redis::reader(url, FEED_BLOCK));
+            self.run_loop("feed", |progress, stop| {
+                feed.run(partition, reader, progress, stop)
+            });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What a service is told that keeps a Redis store of its own, and acts on a stream in the store of
+//! another service.
+
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::base::config::{Address, Reader, Setting};
+use crate::redis::{RedisUrl, ReplicaAcks, is_same_store};
+use crate::store::partition::Partitions;
+use crate::stream::replay::REPLAY_WINDOW;
+
+/// What every process of such a service is told.
+#[derive(Debug)]
+pub struct StoreSettings {
+    /// The store of the service.
+    pub own: RedisUrl,
+    /// The store of the service whose stream this one reads.
+    pub other: RedisUrl,
+    /// Where `consume` answers probes. Read from `CONSUMER_HTTP_ADDR`.
+    pub consumer_http_addr: Address,
+    /// Replicas that must have a change before it is answered. Read from `REPLICA_ACKS` and
+    /// `REPLICA_ACK_TIMEOUT`.
+    pub replica_acks: ReplicaAcks,
+    /// How keys are spread. Read from `PARTITIONS`.
+    pub partitions: Partitions,
+    /// How long an acknowledged entry stays in the own stream. Read from `STREAM_RETENTION`.
+    pub stream_retention: Duration,
+    /// Name of the consumer in its group. Read from `CONSUMER_NAME`.
+    pub consumer_name: String,
+    /// Idle time after which another consumer's entries are taken over. Read from `RECLAIM_IDLE`.
+    pub reclaim_idle: Duration,
+}
+
+/// What differs between services with a store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreDefaults {
+    /// The service: the first part of the name of its consumer.
+    pub service: &'static str,
+    /// The setting that names the store of the service.
+    pub own: Setting,
+    /// The setting that names the store of the service whose stream this one reads.
+    pub other: Setting,
+    /// Default of `CONSUMER_HTTP_ADDR`.
+    pub consumer_http_addr: &'static str,
+}
+
+/// A name for people and for the store.
+struct ConsumerName(String);
+
+const DAY: Duration = Duration::from_hours(24);
+const REPLICA_ACKS: Setting = Setting {
+    name: "REPLICA_ACKS",
+    default: "0",
+    help: "replicas that must have a change before it is answered or acted on, 0 (none) to 255",
+};
+const REPLICA_ACK_TIMEOUT: Setting = Setting {
+    name: "REPLICA_ACK_TIMEOUT",
+    default: "100ms",
+    help: "longest wait for those replicas, 1ms to 500ms; then 503, and the same key is safe",
+};
+/// Well below the time after which a command counts as failed.
+const ACK_TIMEOUT_RANGE: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(500));
+const PARTITIONS: Setting = Setting {
+    name: "PARTITIONS",
+    default: "",
+    help: "number of partitions, 1 to 65535; unset: 16 with redis-cluster://, else keys without a tag",
+};
+/// So many, where it is not said: enough for a cluster of a dozen nodes, few enough for one reader
+/// each. They cannot be changed later.
+const CLUSTER_PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
+const STREAM_RETENTION: Setting = Setting {
+    name: "STREAM_RETENTION",
+    default: "10m",
+    help: "how long an acknowledged entry stays in the own stream, 10m to 365d",
+};
+const CONSUMER_NAME: Setting = Setting {
+    name: "CONSUMER_NAME",
+    default: "",
+    help: "name of this consumer, 1 to 200 letters, another one for each process; unset: <service>-<host>-<port>",
+};
+const MAX_CONSUMER_NAME: usize = 200;
+const RECLAIM_IDLE: Setting = Setting {
+    name: "RECLAIM_IDLE",
+    default: "30s",
+    help: "idle time after which a dead consumer's entries are taken over, 1s to 1h",
+};
+
+impl StoreSettings {
+    /// Reads the settings. `None` means that at least one is wrong.
+    pub fn read(reader: &mut Reader, defaults: StoreDefaults) -> Option<Self> {
+        let consumer_http_addr = Setting {
+            name: "CONSUMER_HTTP_ADDR",
+            default: defaults.consumer_http_addr,
+            help: "where consume answers /livez and /readyz, host:port",
+        };
+        // Every setting is read before the first one may end this function: all mistakes are
+        // reported together.
+        let own = reader.read::<RedisUrl>(defaults.own);
+        let other = reader.read::<RedisUrl>(defaults.other);
+        let consumer_http_addr = reader.read(consumer_http_addr);
+        let replica_acks = read_acks(reader);
+        let partitions = reader.optional(PARTITIONS);
+        // Shorter, and a replay after a restart would not find what it looks for.
+        let stream_retention = reader.span(STREAM_RETENTION, REPLAY_WINDOW, 365 * DAY);
+        let consumer_name = reader.optional::<ConsumerName>(CONSUMER_NAME);
+        let reclaim_idle = reader.span(
+            RECLAIM_IDLE,
+            Duration::from_secs(1),
+            Duration::from_hours(1),
+        );
+        let (own, other) = read_apart(reader, defaults, own, other)?;
+        let consumer_http_addr = consumer_http_addr?;
+        let consumer_name = match consumer_name? {
+            Some(ConsumerName(name)) => name,
+            None => default_consumer_name(defaults.service, &consumer_http_addr),
+        };
+        let clustered = own.is_cluster() || other.is_cluster();
+        let partitions = partitions?.or(clustered.then_some(CLUSTER_PARTITIONS));
+        Some(Self {
+            own,
+            other,
+            consumer_http_addr,
+            replica_acks: replica_acks?,
+            partitions: partitions.map_or(Partitions::NONE, Partitions::new),
+            stream_retention: stream_retention?,
+            consumer_name,
+            reclaim_idle: reclaim_idle?,
+        })
+    }
+}
+
+/// Two stores that are not the same one.
+fn read_apart(
+    reader: &mut Reader,
+    defaults: StoreDefaults,
+    own: Option<RedisUrl>,
+    other: Option<RedisUrl>,
+) -> Option<(RedisUrl, RedisUrl)> {
+    let (own, other) = (own?, other?);
+    let (own_name, other_name) = (defaults.own.name, defaults.other.name);
+    if is_same_store(&own, &other) {
+        let database = format!(
+            "names the same store as {own_name}: name another server, or another database of that \
+             server, such as 1 in redis://127.0.0.1:6379/1"
+        );
+        reader.mistake(other_name, &database);
+        return None;
+    }
+    Some((own.read_from(own_name), other.read_from(other_name)))
+}
+
+impl FromStr for ConsumerName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = text.chars().count() <= MAX_CONSUMER_NAME && !text.chars().any(char::is_control);
+        fits.then(|| Self(text.to_owned()))
+            .ok_or("expected a shorter name, on one line")
+    }
+}
+
+fn read_acks(reader: &mut Reader) -> Option<ReplicaAcks> {
+    let count = reader.read::<u8>(REPLICA_ACKS);
+    let (min, max) = ACK_TIMEOUT_RANGE;
+    let timeout = reader.span(REPLICA_ACK_TIMEOUT, min, max);
+    Some(ReplicaAcks {
+        count: u32::from(count?),
+        timeout: timeout?,
+    })
+}
+
+/// The same after a restart, so that a consumer finds its own pending entries at once; and another one
+/// for each consumer, because two on one host cannot listen on one port.
+fn default_consumer_name(service: &str, address: &Address) -> String {
+    format!(
+        "{service}-{}-{}",
+        gethostname::gethostname().to_string_lossy(),
+        address.port()
+    )
+}
+
+#[cfg(test)]
+mod tests;
