@@ -22,6 +22,8 @@ mod report;
 mod steps;
 mod walk;
 
+use shared::store::partition::Partition;
+
 use crate::audit::{Difference, Totals};
 use crate::inventory_client::InventoryClient;
 use crate::reconcile::findings::Findings;
@@ -173,7 +175,7 @@ impl Reconciler {
 
     /// The accounts of all partitions, each at one time. Whatever is read of the orders is read
     /// after that.
-    async fn totals(&self) -> anyhow::Result<Totals> {
+    async fn totals(&self) -> anyhow::Result<Totals<Partition>> {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {
             let read = async |partition| Ok((partition, self.store.read_account(partition).await?));

@@ -1,4 +1,4 @@
-//! What changes in the own store, for whoever watches: live streams and long polls.
+//! What changes in the own store, for clients that watch: live streams and long polls.
 //!
 //! Functions append every change to the stream `changes` of its partition. Each process reads it
 //! once, however many clients it has, and hands a change to those who wait for it. Nothing depends
@@ -180,7 +180,7 @@ impl<S: Show> Feed<S> {
     async fn doze(&self, progress: &Progress, shutdown: &Shutdown) {
         let interest = self.0.interest.notified();
         progress.mark();
-        // Whoever came before the line above is seen here, whoever comes after it wakes us.
+        // A subscriber that came before the line above is seen here. A later one wakes this task.
         if !self.is_watched() {
             tokio::select! {
                 () = interest => {}
@@ -215,7 +215,8 @@ impl<S: Show> Feed<S> {
         }
         self.positions().insert(partition, history.end());
         self.0.watches.wake_all();
-        // Whoever subscribes while a partition is not read has been told nothing yet, and begins here.
+        // A client that subscribed while the partition was not read has been told nothing yet, and
+        // begins here.
         if known.is_some() {
             // Nobody listens, perhaps.
             let _ = self.0.signals.send(Signal::Reset);

@@ -18,6 +18,8 @@ use shared::redis::RedisError;
 use shared::store::index::Scanned;
 
 use super::{Api, Tag};
+use shared::store::partition::Partition;
+
 use crate::audit::{self, Difference, Kind, Totals};
 use crate::breaker::OPEN_FOR;
 use crate::domain::Found;
@@ -142,7 +144,7 @@ impl AdminApi {
         let mut differences = Vec::new();
         for ((id, found), outcome) in items.iter().zip(outcomes) {
             if let Found::Order(order) = found {
-                totals.add(store.own.partitions().of(*id), order);
+                totals.add(&store.own.partitions().of(*id), order);
             }
             let found = audit::compare_record(*id, found, outcome, unchanged_since);
             differences.extend(
@@ -158,7 +160,7 @@ impl AdminApi {
 
 impl AdminApi {
     /// The accounts of all partitions, and no orders yet.
-    async fn totals(&self) -> Result<Totals, RedisError> {
+    async fn totals(&self) -> Result<Totals<Partition>, RedisError> {
         let store = &self.0.store;
         let read = async |partition| Ok((partition, store.read_account(partition).await?));
         let accounts = join_all(store.own.partitions().all().map(read)).await;
@@ -181,7 +183,7 @@ fn cannot_ask(error: InventoryError) -> Problem {
 }
 
 impl AuditBody {
-    fn new(orders: usize, totals: &Totals, differences: Vec<DifferenceBody>) -> Self {
+    fn new(orders: usize, totals: &Totals<Partition>, differences: Vec<DifferenceBody>) -> Self {
         let ((charged, refunded), account) = (totals.orders(), totals.accounts());
         let account = AccountBody {
             charged: account.0,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::ProductId;
 use shared::contract::time::Timestamp;
-use shared::store::partition::Partition;
 
 use super::{Difference, Kind};
 use crate::domain::{Account, Order};
@@ -20,10 +19,11 @@ pub struct Ledger {
     flaw: Option<String>,
 }
 
-/// Adds up orders, to be compared with the account at the time it was read.
+/// Adds up the orders of each part of a store, to be compared with the account of that part at the time
+/// it was read.
 #[derive(Clone, Debug)]
-pub struct Totals {
-    accounts: BTreeMap<Partition, (Account, Total, Total)>,
+pub struct Totals<Part> {
+    accounts: BTreeMap<Part, (Account, Total, Total)>,
 }
 
 /// A sum of orders beside an account. Whether the account counts an order of the millisecond in which it
@@ -80,13 +80,13 @@ impl Ledger {
     }
 }
 
-impl Totals {
+impl<Part: Ord> Totals<Part> {
     /// Totals of no orders yet, beside these accounts.
-    pub fn beside(accounts: impl IntoIterator<Item = (Partition, Account)>) -> Self {
+    pub fn beside(accounts: impl IntoIterator<Item = (Part, Account)>) -> Self {
         let zero = Total::default();
         let accounts = accounts
             .into_iter()
-            .map(|(partition, read)| (partition, (read, zero, zero)));
+            .map(|(part, read)| (part, (read, zero, zero)));
         Self {
             accounts: accounts.collect(),
         }
@@ -121,9 +121,9 @@ impl Totals {
             })
     }
 
-    /// Adds an order of a partition.
-    pub fn add(&mut self, partition: Partition, order: &Order) {
-        if let Some((account, charged, refunded)) = self.accounts.get_mut(&partition) {
+    /// Adds an order that is in this part of the store.
+    pub fn add(&mut self, part: &Part, order: &Order) {
+        if let Some((account, charged, refunded)) = self.accounts.get_mut(part) {
             let total = order.quote.total.as_minor();
             charged.add(order.paid_at, account.at, total);
             refunded.add(order.refunded_at, account.at, total);
@@ -186,7 +186,6 @@ pub fn decimal(minor: u64) -> String {
 mod tests {
     use proptest::prelude::*;
     use shared::contract::id::OrderId;
-    use shared::store::partition::Partitions;
 
     use super::*;
     use crate::domain::{PlaceOrder, Quote};
@@ -240,14 +239,13 @@ mod tests {
             off in 1_u64..100,
         ) {
             let counted = counted.min(at);
-            let partition = Partitions::NONE.all().next().unwrap();
             let charged = (before + counted) * 100;
             let totals = |charged| {
                 let account = Account { at: Timestamp::from_millis(READ), charged, refunded: 0 };
-                let mut totals = Totals::beside([(partition, account)]);
+                let mut totals = Totals::beside([((), account)]);
                 let times = [(READ - 1, before), (READ, at), (READ + 1, after)];
                 for (time, count) in times {
-                    (0..count).for_each(|_| totals.add(partition, &order(time, Some(READ + 1))));
+                    (0..count).for_each(|_| totals.add(&(), &order(time, Some(READ + 1))));
                 }
                 totals
             };

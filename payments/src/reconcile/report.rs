@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::MOST_REPAIRS;
 use super::findings::Findings;
+use shared::store::partition::Partition;
+
 use crate::audit::{Difference, Totals, decimal};
 
 /// What a run found.
@@ -42,7 +44,7 @@ impl Report {
     pub(super) fn new(
         findings: &Findings,
         found: Vec<Difference>,
-        totals: Option<&Totals>,
+        totals: Option<&Totals<Partition>>,
         held_back: Option<usize>,
         took: Duration,
     ) -> Self {

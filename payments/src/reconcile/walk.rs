@@ -8,6 +8,8 @@ use shared::store::index::Scanned;
 
 use super::findings::Findings;
 use super::{Reconciler, Times, patiently};
+use shared::store::partition::Partition;
+
 use crate::audit::{Difference, Ledger, Returns, Sale, Totals, compare_record, compare_sale};
 use crate::domain::{Found, OrderRecord, OrderStatus};
 use crate::inventory_client::{Cause, LedgerEntry, Page, Stock};
@@ -33,7 +35,7 @@ impl Reconciler {
     pub(super) async fn compare_orders(
         &self,
         times: Times,
-        totals: &mut Totals,
+        totals: &mut Totals<Partition>,
         findings: &mut Findings,
     ) -> anyhow::Result<()> {
         let partitions = self.store.own.partitions();
@@ -49,7 +51,7 @@ impl Reconciler {
             for ((id, found), outcome) in page.items.into_iter().zip(outcomes?) {
                 findings.orders += 1;
                 if let Found::Order(order) = &found {
-                    totals.add(partitions.of(id), order);
+                    totals.add(&partitions.of(id), order);
                 }
                 for difference in compare_record(id, &found, outcome, times.unchanged_since) {
                     findings.add(difference);
@@ -63,7 +65,7 @@ impl Reconciler {
     }
 
     /// Adds all orders up once more, beside accounts that are read anew.
-    pub(super) async fn recount(&self) -> anyhow::Result<Totals> {
+    pub(super) async fn recount(&self) -> anyhow::Result<Totals<Partition>> {
         let partitions = self.store.own.partitions();
         let (mut totals, mut position) = (self.totals().await?, None);
         loop {
@@ -73,7 +75,7 @@ impl Reconciler {
                 .context("the store of payments cannot be read")?;
             for (id, found) in &page.items {
                 if let Found::Order(order) = found {
-                    totals.add(partitions.of(*id), order);
+                    totals.add(&partitions.of(*id), order);
                 }
             }
             match page.next {

@@ -87,7 +87,7 @@ enum Missed {
 }
 
 impl<S: Show> Live<S> {
-    /// Streams of `feed` for so many clients at once, which end with `shutdown`.
+    /// Streams of `feed` for at most `clients` at once, which end with `shutdown`.
     pub fn new(feed: Feed<S>, clients: usize, shutdown: Shutdown) -> Self {
         let [clients, replays, pages] =
             [clients, MAX_REPLAYS, MAX_HELD_PAGES].map(|count| Arc::new(Semaphore::new(count)));

@@ -67,8 +67,8 @@ const PARTITIONS: Setting = Setting {
     default: "",
     help: "number of partitions, 1 to 65535; unset: 16 with redis-cluster://, else keys without a tag",
 };
-/// So many, where it is not said: enough for a cluster of a dozen nodes, few enough for one reader
-/// each. They cannot be changed later.
+/// Partitions of a cluster if `PARTITIONS` is unset: enough for a dozen nodes, few enough for one
+/// reader each. The number cannot be changed later.
 const CLUSTER_PARTITIONS: NonZeroU16 = NonZeroU16::new(16).unwrap();
 const STREAM_RETENTION: Setting = Setting {
     name: "STREAM_RETENTION",

@@ -71,8 +71,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 const STACK_KNOWS: [&str; 2] = ["contract", "redis"];
 
 /// What `stack` names beyond them today.
-const STACK_EXCEPTIONS: [&str; 5] = [
-    "cluster.rs names shared::store",
+const STACK_EXCEPTIONS: [&str; 4] = [
     "note.rs names shared::service",
     "verbs/demo/api.rs names shared::http",
     "verbs/order.rs names shared::base",
