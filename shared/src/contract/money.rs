@@ -1,4 +1,4 @@
-//! Money: whole minor units in memory, an exact decimal with two places in JSON, events and stores.
+//! Money: whole minor units in memory, and an exact decimal with two places in JSON and in events.
 //! No amount becomes a floating point number.
 
 use std::fmt;
