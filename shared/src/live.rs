@@ -197,8 +197,8 @@ impl<S: Show> Feed<S> {
         catch_up::positions_after(&self.0.store, mark).await
     }
 
-    /// The next changes after `positions`, in the order of time, and their number. The positions
-    /// move on. The number includes changes that cannot be shown.
+    /// The next changes after `positions`, which move on, and the number of changes. The number
+    /// includes changes that cannot be shown. The changes of one call are in the order of time.
     pub async fn next_page(
         &self,
         positions: &mut FeedPositions,

@@ -37,8 +37,8 @@ pub(super) async fn positions_after(
     Ok(Some(positions))
 }
 
-/// The next changes after `positions`, of all partitions and in the order of time. The positions
-/// move on.
+/// The next changes after `positions`, which move on. The changes of one call are of all partitions,
+/// and in the order of time.
 pub(super) async fn next_changes(
     store: &Store,
     positions: &mut FeedPositions,

@@ -19,7 +19,7 @@ const URL_FORMS: &str = "expected redis://user:password@host:port/database, or w
     redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
     redis-cluster://user:password@host:port?node=host:port";
 /// The error for a URL of a cluster with a database number.
-const ONE_DATABASE: &str = "a cluster has a single database: leave out what is behind the port, and \
+const ONE_DATABASE: &str = "a cluster has a single database: remove the path after the port, and \
     give each service a cluster of its own";
 
 const SCHEMES: [&str; 3] = ["redis://", "redis-sentinel://", "redis-cluster://"];
