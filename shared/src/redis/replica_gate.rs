@@ -54,7 +54,7 @@ impl ReplicaAcks {
         if confirmed == connections.max(1) {
             return Ok(());
         }
-        Err(unconfirmed("the client connected anew after the command"))
+        Err(unconfirmed("the client connected anew before the WAIT"))
     }
 
     /// Asks the server, and answers the number of the connection that it confirmed.

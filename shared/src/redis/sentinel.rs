@@ -122,12 +122,12 @@ impl Sentinels {
         let address = answer.map_err(|error| match (sentinel.trouble(), error) {
             (Some(trouble), _) => trouble,
             (None, RedisError::Unavailable { message, .. }) => message,
-            (None, _) => "it is no Sentinel".to_owned(),
+            (None, _) => "it is not a Sentinel".to_owned(),
         })?;
         if address.is_null() {
             return Err(format!("it knows no primary by the name {}", self.service));
         }
-        primary(address).ok_or_else(|| "it is no Sentinel".to_owned())
+        primary(address).ok_or_else(|| "it is not a Sentinel".to_owned())
     }
 }
 

@@ -36,7 +36,7 @@ impl Address {
             .or_else(|| found.first());
         first
             .copied()
-            .with_context(|| format!("{self}: nobody knows the host {}", self.host))
+            .with_context(|| format!("{self}: cannot resolve the host {}", self.host))
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
         let error = unknown.resolve().await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "no-such-host.invalid:8000: nobody knows the host no-such-host.invalid"
+            "no-such-host.invalid:8000: cannot resolve the host no-such-host.invalid"
         );
     }
 }

@@ -38,7 +38,7 @@ const TEXTS: [(&str, &str); 14] = [
 ];
 
 /// The reason if the answer does not follow the Redis protocol.
-const NO_REDIS: &str = "what answers there is no Redis server, or wants TLS";
+const NO_REDIS: &str = "the server there does not speak the Redis protocol, or wants TLS";
 
 /// Why a command or an attempt to connect failed.
 pub(in crate::redis) fn of(error: &Error) -> String {
