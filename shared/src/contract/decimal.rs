@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by another way: the digits are written out with their point moved, as people do it.
+    /// Like `scaled`, by another algorithm: the digits are written out, and the point is moved.
     fn written_out(text: &str, places: u8) -> Option<u64> {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let exponent: isize = exponent.parse().unwrap();

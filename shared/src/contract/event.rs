@@ -1,4 +1,4 @@
-//! The events, field by field as they stand in a stream entry.
+//! The events, and their fields in a stream entry.
 //!
 //! An entry is a CloudEvents 1.0 event with flat text fields. Attributes have the prefix `ce_`; the
 //! data fields stand beside them. So `redis-cli XRANGE order_completed - +` is readable, and a

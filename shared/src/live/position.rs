@@ -56,7 +56,7 @@ pub(super) struct History {
 /// misses nothing.
 const OVERLAP_MS: u64 = 5_000;
 
-/// The stream of changes, before any partition tag.
+/// The name of the stream of changes. In a cluster, a partition tag is appended.
 pub const CHANGES: &str = "changes";
 
 impl Mark {
