@@ -1,4 +1,4 @@
-//! What every layer above may use: settings, logging, waiting, ending.
+//! The lowest layer, for all others: settings, logs, health, waiting, and stopping a process.
 
 pub mod backoff;
 pub mod config;

@@ -1,4 +1,4 @@
-//! What the two services agree on: ids, money, time, and the events on the wire.
+//! What both services agree on: ids, money, time, and the events on the wire.
 
 pub(crate) mod decimal;
 pub mod entry_id;

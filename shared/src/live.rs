@@ -1,8 +1,8 @@
-//! What changes in the own store, for clients that watch: live streams and long polls.
+//! Changes in the store of the service, for clients that watch: live streams and long polls.
 //!
-//! Functions append every change to the stream `changes` of its partition. Each process reads it
-//! once, however many clients it has, and hands a change to those who wait for it. Nothing depends
-//! on it: a client that missed something is told so (`reset`) and reads again.
+//! Redis Functions append every change to the stream `changes` of its partition. Each process reads
+//! that stream once for all its clients, and hands each change to the clients that wait for it. No
+//! order depends on the stream. A client that missed a change receives `reset`, and reads again.
 
 mod catch_up;
 mod notice;
@@ -32,14 +32,15 @@ use crate::redis::{Command, Redis, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// Pause after a read that took fewer: under load it fills the next one, and the store is asked less
-/// often than things change.
+/// Pause after a read that was not full. Under load, more entries gather during the pause, so each
+/// read takes more of them and the store is asked less often.
 const PACE: Duration = Duration::from_millis(10);
-/// Changes that a client may be behind before it is told to start over.
+/// Most changes that a client may be behind. A client that is farther behind receives `reset`.
 const BACKLOG: usize = 4_096;
-/// Longest wait of a new subscriber until the changes are read.
+/// Longest wait of a new subscriber until every partition is read.
 const AWAKE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long nothing is done while nobody watches, before the process is seen to be alive.
+/// While no client watches, the task marks its progress this often. It has to be less than 15 s, or
+/// `/readyz` would call the task stalled.
 const DOZE: Duration = Duration::from_secs(5);
 /// Wait after a failure of the store.
 const OUTAGE: Backoff = Backoff {
@@ -47,7 +48,7 @@ const OUTAGE: Backoff = Backoff {
     max: Duration::from_secs(1),
 };
 
-/// The changes of one store, handed to those who wait for them. Cheap to clone.
+/// Hands the changes of one store to the clients that wait for them. Cheap to clone.
 #[derive(Clone)]
 pub struct Feed<S>(Arc<Inner<S>>);
 
@@ -56,16 +57,16 @@ struct Inner<S> {
     show: S,
     signals: broadcast::Sender<Signal>,
     watches: Watches,
-    /// The last change that was handed on, in each partition that is read just now.
+    /// The last change that was handed on, for each partition that is being read.
     positions: Mutex<FeedPositions>,
-    /// Somebody has begun to watch.
+    /// Wakes the tasks that read, when a client begins to watch.
     interest: Notify,
-    /// A partition is read again.
+    /// Wakes new subscribers, when the reading of a partition begins again.
     awake: Notify,
 }
 
 impl<S: Show> Feed<S> {
-    /// The changes of `store`, as `show` shows them.
+    /// Hands on the changes of `store`, in the form that `show` gives them.
     pub fn new(store: Store, show: S) -> Self {
         let signals = broadcast::Sender::new(BACKLOG);
         let (watches, positions) = (Watches::default(), Mutex::default());
@@ -81,8 +82,9 @@ impl<S: Show> Feed<S> {
         }))
     }
 
-    /// Hands on the changes of one partition until the process is to stop. While nobody watches,
-    /// nothing is read. `reader` is its own: the reads block.
+    /// Hands on the changes of one partition until the process has to stop. While no client
+    /// watches, nothing is read. `reader` must be a client for this task alone, because its reads
+    /// block.
     pub async fn run(
         self,
         partition: Partition,
@@ -124,15 +126,15 @@ impl<S: Show> Feed<S> {
         }
     }
 
-    /// Wakes up whenever the thing called `id` changes.
+    /// A watch that wakes up whenever the thing with this id changes.
     pub fn watch(&self, id: String) -> Watch {
         let watch = self.0.watches.add(id);
         self.0.interest.notify_waiters();
         watch
     }
 
-    /// Everything that changes from now on, and where now is. An error says that the store does not
-    /// tell.
+    /// All changes from now on, and the mark of the newest change so far. An error means that the
+    /// changes of some partition cannot be read.
     pub async fn subscribe(&self) -> Result<(broadcast::Receiver<Signal>, Mark), RedisError> {
         let receiver = self.0.signals.subscribe();
         self.0.interest.notify_waiters();
@@ -141,7 +143,7 @@ impl<S: Show> Feed<S> {
         Ok((receiver, mark.map_err(silent)?))
     }
 
-    /// The newest change that was handed on, once every partition is read.
+    /// Waits until every partition is read, and answers the newest change that was handed on.
     async fn now(&self) -> Mark {
         let partitions = self.0.store.partitions().all().count();
         loop {
@@ -165,7 +167,7 @@ impl<S: Show> Feed<S> {
         self.0.signals.receiver_count() > 0 || !self.0.watches.is_empty()
     }
 
-    /// Gives up the position in a partition when nobody watches. A subscriber takes the same lock.
+    /// Gives up the position in a partition if no client watches. A subscriber takes the same lock.
     /// Either this function sees the subscriber, or the subscriber sees that the position is gone.
     fn leave(&self, partition: Partition) -> bool {
         let mut positions = self.positions();
@@ -176,7 +178,7 @@ impl<S: Show> Feed<S> {
         unwatched
     }
 
-    /// Waits until somebody watches.
+    /// Waits until a client watches, at most [`DOZE`].
     async fn doze(&self, progress: &Progress, shutdown: &Shutdown) {
         let interest = self.0.interest.notified();
         progress.mark();
@@ -189,14 +191,14 @@ impl<S: Show> Feed<S> {
         }
     }
 
-    /// Where in each partition a client goes on that stopped at `mark`. `None` where the store no longer
-    /// has all changes since then.
+    /// The position in each partition from which a client goes on after `mark`. `None` if the store
+    /// no longer has all changes since then.
     pub async fn positions_after(&self, mark: Mark) -> Result<Option<FeedPositions>, RedisError> {
         catch_up::positions_after(&self.0.store, mark).await
     }
 
-    /// The next changes after `positions`, which move on, and how many there were. Some of them cannot
-    /// be shown. Changes of all partitions come in the order of time.
+    /// The next changes after `positions`, which move on, and the number of changes. The number
+    /// includes changes that cannot be shown. The changes of one call are in the order of time.
     pub async fn next_page(
         &self,
         positions: &mut FeedPositions,
@@ -206,7 +208,8 @@ impl<S: Show> Feed<S> {
         Ok((self.notices(changes).await?, count))
     }
 
-    /// Finds out where to go on. Where changes may have been missed, everybody is told.
+    /// Finds the position from which to read. If changes may have been missed, every watch wakes up
+    /// and every live stream receives `reset`.
     async fn resume(&self, partition: Partition) -> Result<(), RedisError> {
         let history = History::read(&self.0.store, partition).await?;
         let known = self.positions().get(&partition).copied();
@@ -215,17 +218,16 @@ impl<S: Show> Feed<S> {
         }
         self.positions().insert(partition, history.end());
         self.0.watches.wake_all();
-        // A client that subscribed while the partition was not read has been told nothing yet, and
-        // begins here.
+        // If the partition was not read before, new subscribers begin here and have missed nothing.
         if known.is_some() {
-            // Nobody listens, perhaps.
+            // Sending fails if no client is connected.
             let _ = self.0.signals.send(Signal::Reset);
         }
         self.0.awake.notify_waiters();
         Ok(())
     }
 
-    /// Reads the next changes and hands them on. Answers how many entries told them.
+    /// Reads the next changes and hands them on. Answers the number of entries that were read.
     async fn read(&self, partition: Partition, reader: &Redis) -> Result<usize, RedisError> {
         let after = self
             .positions()
@@ -268,7 +270,7 @@ impl<S: Show> Feed<S> {
         let mut notices = Vec::with_capacity(changes.len());
         for (change, data) in changes.into_iter().zip(shown) {
             let data = match data {
-                // A damaged record must not hold up the others.
+                // A damaged record must not hold up the other changes.
                 Err(error @ (RedisError::Refused { .. } | RedisError::Malformed { .. })) => {
                     tracing::error!(%error, id = change.id, "cannot show what changed");
                     continue;

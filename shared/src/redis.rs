@@ -1,24 +1,26 @@
-//! The one place that knows `fred`, and with it every rule that makes this client safe to use.
+//! The client of a Redis server, of a Sentinel system or of a cluster. No other module uses the
+//! library `fred`. These rules make `fred` safe to use:
 //!
-//! * Every command goes out as a custom, non-blocking one. `fred` takes its typed `FCALL` for a
-//!   blocking command and then never notices that the server stopped answering.
-//! * No reply may be an array whose first element is a user's text: `fred` takes a short array led
-//!   by `message` for a pub/sub push, drops it, and hands every later reply to the wrong caller. So
-//!   functions answer integers first, and the first field that is read of a hash is a number.
-//! * A command is sent once (`max_command_attempts`): a re-sent one could take effect twice.
-//!   Whether a command that failed here took effect is unknown, and everything above is built for
-//!   that.
-//! * A blocking read has a client of its own ([`reader`](crate::redis::Redis::reader)) and is never cancelled: the
-//!   entries of a cancelled read would stay in its name without anybody handling them.
-//! * A client that got no answer for [`STUCK_AFTER`](crate::redis::STUCK_AFTER) is thrown away and
-//!   built anew, whatever it believes of itself.
-//! * The client follows no redirection of a cluster: it would ask the wrong node after `ASK`, and end
-//!   by it. Who is redirected is refused, has done nothing, and asks again (`slots`).
-//! * Behind Sentinel the primary is looked up for each new connection. One that has become a replica
-//!   (`READONLY`) is left at once, and one that is deposed and goes on is left when a Sentinel says
-//!   so.
-//! * The library tells in events why it cannot connect, and lets commands time out. So the error of a
-//!   command takes its reason from there (`error::reason`), and the log tells it once (`report`).
+//! * Every command is sent as a custom, non-blocking command. `fred` treats its own typed `FCALL`
+//!   as blocking, and then does not notice that the server stopped answering.
+//! * No reply may be an array whose first element is a user's text. `fred` takes a short array that
+//!   begins with `message` for a pub/sub push, drops it, and gives each later reply to the wrong
+//!   caller. So functions answer integers first, and the first field read of a hash is a number.
+//! * A command is sent once (`max_command_attempts`), because a command sent twice could take
+//!   effect twice. After most failures it is unknown whether the command took effect. Callers must
+//!   cope with that.
+//! * A blocking read has a client of its own ([`reader`](crate::redis::Redis::reader)) and is never
+//!   cancelled. The entries of a cancelled read would stay pending, and no task would handle them.
+//! * A client that got no answer for [`STUCK_AFTER`](crate::redis::STUCK_AFTER) is replaced by a
+//!   new one, even if it reports that it is connected.
+//! * `fred` may follow no redirection of a cluster: after `ASK` it would ask the wrong node, and
+//!   then stop working. A redirected command has done nothing, so it is sent again (`slots`).
+//! * Behind Sentinel, the primary is looked up for each new connection. The client leaves a server
+//!   that answers `READONLY` at once. It leaves a deposed primary when a Sentinel names another
+//!   one.
+//! * `fred` reports in events why it cannot connect, while the commands time out. So the error of a
+//!   command takes its reason from these events (`error::reason`), and the log has it once
+//!   (`report`).
 
 mod command;
 mod connection;
@@ -54,9 +56,9 @@ pub use crate::redis::url::RedisUrl;
 pub(crate) use crate::redis::url::is_same_store;
 pub use crate::redis::watchdog::STUCK_AFTER;
 
-/// Longest wait for an ordinary command.
+/// Longest wait for the answer to an ordinary command.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
-/// What a blocking read may take beyond its `BLOCK`.
+/// How long the answer of a blocking read may take beyond its `BLOCK`.
 const READ_MARGIN: Duration = Duration::from_secs(1);
 
 /// A client of one Redis store. Cheap to clone; clones share the connection.
@@ -72,13 +74,13 @@ struct Inner {
     connection: ArcSwap<Connection>,
     watchdog: Watchdog,
     report: Arc<Report>,
-    /// What the Sentinel that was asked last gave for an answer, if that was of no use.
+    /// Why the last answer of a Sentinel was of no use; `None` after a good answer.
     sentinel_trouble: Mutex<Option<String>>,
 }
 
 impl Redis {
-    /// A client for commands that answer at once. Connects in the background, for as long as it
-    /// takes.
+    /// A client for commands that answer at once. It connects in the background, and tries until it
+    /// succeeds.
     pub fn worker(url: &RedisUrl) -> Self {
         Self::connect(url, COMMAND_TIMEOUT)
     }
@@ -88,7 +90,7 @@ impl Redis {
         Self::connect(url, block + READ_MARGIN)
     }
 
-    /// The same client, which waits for these replicas in [`Redis::run_confirmed`].
+    /// Makes [`Redis::run_confirmed`] wait for these replicas.
     #[must_use]
     pub fn with_acks(self, acks: ReplicaAcks) -> Self {
         Self { acks, ..self }
@@ -111,12 +113,13 @@ impl Redis {
         }
     }
 
-    /// Whether it is a client of a cluster.
+    /// Whether this is a client of a cluster.
     pub(crate) fn is_cluster(&self) -> bool {
         self.inner.url.is_cluster()
     }
 
-    /// Sends a command and waits for its reply, at most as long as the kind of this client allows.
+    /// Sends a command and waits for its reply: up to [`COMMAND_TIMEOUT`], or for a
+    /// [`reader`](Redis::reader) up to its `BLOCK` and 1 s.
     pub async fn run(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
             return slots::run_until_slot_rests(self, command, false).await;
@@ -126,9 +129,9 @@ impl Redis {
             .await
     }
 
-    /// The same, and answers only what a failover will not undo: what the command wrote, and what
-    /// it read, is with as many replicas as this client waits for. An error says that nobody knows
-    /// whether the change was made, or will last.
+    /// Like [`Redis::run`], but answers only what a failover will not undo. Before it answers, the
+    /// replicas that this client waits for have confirmed what the command wrote or read. After an
+    /// error it is unknown whether the change was made, and whether a failover would undo it.
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         if self.inner.url.is_cluster() {
             return slots::run_until_slot_rests(self, command, true).await;
@@ -156,7 +159,7 @@ impl Redis {
             None
         };
         let reply = self.inner.run(&connection, command).await?;
-        // Where nothing was there, nothing follows from it.
+        // A null reply needs no confirmation, because a caller acts on nothing.
         if waits && !reply.is_null() {
             Box::pin(self.acks.confirm(&connection, connections, key)).await?;
         }
@@ -196,7 +199,8 @@ impl Inner {
         }
     }
 
-    /// Writes to the log what the store refuses, for all callers.
+    /// Logs a refusal of the store, so that no caller has to. `TRYAGAIN` is not logged: the command
+    /// is sent again.
     fn tell(&self, error: &RedisError) {
         if let RedisError::Unavailable { code, message } = error
             && code.did_nothing()
@@ -206,8 +210,7 @@ impl Inner {
         }
     }
 
-    /// A command that was not answered for want of a connection failed for the reason that there is
-    /// none.
+    /// If the client has no connection, replaces the error of a command by the reason for that.
     fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
         let RedisError::Unavailable { code, message } = error else {
             return error;
@@ -232,9 +235,9 @@ impl Inner {
             .store(Arc::new(Connection::open(&self.url, self.timeout)));
     }
 
-    /// Replaces a client that is stuck. What it still owes an answer fails with it.
+    /// Replaces a client that is stuck. The commands that still wait for its answers fail.
     fn watch(&self, connection: &Arc<Connection>, sent_ms: u64) {
-        // It was sent by a client that is gone already.
+        // The command was sent by a client that was already replaced.
         if !Arc::ptr_eq(&self.connection.load(), connection) {
             return;
         }

@@ -207,7 +207,7 @@ async fn an_address_that_cannot_be_had_is_told_in_words() {
         ("192.0.2.1:8000", "this machine does not have that address"),
         (
             "no-such-host.invalid:8000",
-            "nobody knows the host no-such-host.invalid",
+            "cannot resolve the host no-such-host.invalid",
         ),
     ] {
         let output = run(Owner::Inventory, &["serve"], &[("HTTP_ADDR", address)]).await;

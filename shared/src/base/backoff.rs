@@ -1,20 +1,21 @@
-//! Waiting longer after each failure, and never in step with the others.
+//! Waits that grow with each failure. They are random, so that processes do not retry in step.
 
 use std::time::Duration;
 
-/// Exponential back-off with full jitter, as described in the Amazon Builders' Library,
-/// "Timeouts, retries and backoff with jitter".
+/// Exponential back-off with jitter, as described in the Amazon Builders' Library,
+/// "Timeouts, retries and backoff with jitter". Half of each wait is fixed, the other half is
+/// random.
 #[derive(Clone, Copy, Debug)]
 pub struct Backoff {
-    /// The longest first wait.
+    /// The longest wait after the first failure.
     pub first: Duration,
     /// The longest wait.
     pub max: Duration,
 }
 
 impl Backoff {
-    /// The wait after `failures` failures in a row: random, between half and all of `first *
-    /// 2^(failures - 1)`.
+    /// The wait after `failures` failures in a row: random, between half and all of
+    /// `first * 2^(failures - 1)`. A product above `max` counts as `max`.
     pub fn wait(&self, failures: u32) -> Duration {
         let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
         let ceiling = self.first.saturating_mul(factor).min(self.max);

@@ -1,8 +1,7 @@
 //! Configuration from the environment, twelve-factor style.
 //!
-//! A service describes its settings once, by reading them: the same function fills the
-//! configuration and, with `--help`, lists every variable with its default and unit. All mistakes
-//! are reported together.
+//! One function of a service reads all its settings. It fills the configuration, and for `--help`
+//! it lists every variable with its default and unit. All mistakes are reported together.
 
 use std::ffi::OsString;
 use std::fmt::{self, Write};
@@ -19,19 +18,20 @@ pub use value::{Explain, Span};
 /// One setting: the environment variable that fills it, and what `--help` says about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// The environment variable. `NAME_FILE` names a file that holds the value instead. A variable
-    /// that is empty, or blank, is not set.
+    /// The environment variable. `NAME_FILE` names a file that holds the value instead. An empty or
+    /// blank variable counts as not set.
     pub name: &'static str,
-    /// What stands when the variable is not set; empty means "unset".
+    /// The value if the variable is not set. An empty default means that the setting is unset.
     pub default: &'static str,
-    /// What it does, with unit and range. It stands behind every mistake, so it says what is right.
+    /// What the setting does, with unit and range. The report of a wrong value ends with this text,
+    /// so it has to say which values are valid.
     pub help: &'static str,
 }
 
 /// Answers the value of a variable, or `None` when it is not set.
 type Source = Box<dyn Fn(&str) -> Option<OsString>>;
 
-/// The longest part of a wrong value that is repeated, in characters.
+/// Most characters of a wrong value that the report of the mistake repeats.
 const SHOWN: usize = 40;
 
 /// Reads settings and remembers every mistake.
@@ -41,13 +41,14 @@ pub struct Reader {
     mistakes: Vec<String>,
 }
 
-/// A configuration: a value for each of its settings.
+/// A configuration: one value for each setting.
 pub trait Configuration: Sized {
-    /// Reads the settings. `None` means that at least one is wrong. Every setting is read before
-    /// the first wrong one may end this function, so that all mistakes are reported together.
+    /// Reads the settings. `None` means that at least one is wrong. An implementation reads every
+    /// setting before it returns `None` for a wrong one, so that all mistakes are reported
+    /// together.
     fn read(reader: &mut Reader) -> Option<Self>;
 
-    /// Reads the environment, or lists everything that is wrong with it.
+    /// Reads the environment, or lists all mistakes in it.
     fn from_env() -> Result<Self, Mistakes> {
         let mut reader = Reader::environment();
         let config = Self::read(&mut reader);
@@ -62,7 +63,7 @@ pub trait Configuration: Sized {
     }
 }
 
-/// Everything that is wrong with the configuration, one line each.
+/// All mistakes in the configuration, one line each.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the configuration has {} mistake(s):\n  {}", .0.len(), .0.join("\n  "))]
 pub struct Mistakes(pub Vec<String>);
@@ -82,7 +83,7 @@ impl Reader {
         Self::from_os_source(move |name| source(name).map(Into::into))
     }
 
-    /// The same, where a value may be no text.
+    /// Like [`Reader::from_source`], for values that may not be UTF-8 text.
     pub fn from_os_source(source: impl Fn(&str) -> Option<OsString> + 'static) -> Self {
         Self {
             source: Box::new(source),
@@ -91,13 +92,13 @@ impl Reader {
         }
     }
 
-    /// The value of a setting. `None` means that it is wrong, which [`Reader::finish`] will report.
+    /// The value of a setting. `None` means a wrong value, which [`Reader::finish`] will report.
     pub fn read<T: FromStr<Err: Explain>>(&mut self, setting: Setting) -> Option<T> {
         let text = self.text(setting)?;
         self.value(setting, &text)
     }
 
-    /// The value of a setting that may be left unset. `Some(None)` means unset, `None` wrong.
+    /// The value of a setting that may be left unset. `Some(None)` means unset, `None` means wrong.
     pub fn optional<T: FromStr<Err: Explain>>(&mut self, setting: Setting) -> Option<Option<T>> {
         let text = self.text(setting)?;
         if text.is_empty() {
@@ -107,7 +108,7 @@ impl Reader {
         }
     }
 
-    /// A length of time between `min` and `max`, both included. The help names them.
+    /// A length of time from `min` to `max`. The help of the setting has to name both limits.
     pub fn span(&mut self, setting: Setting, min: Duration, max: Duration) -> Option<Duration> {
         let text = self.text(setting)?;
         let Span(span) = self.value(setting, &text)?;
@@ -118,7 +119,8 @@ impl Reader {
         None
     }
 
-    /// A whole number between `min` and `max`, both included, or unset. The help names them.
+    /// A whole number from `min` to `max`, or unset. The help of the setting has to name both
+    /// limits.
     pub fn number(&mut self, setting: Setting, min: usize, max: usize) -> Option<Option<usize>> {
         let text = self.text(setting)?;
         if text.is_empty() {
@@ -132,7 +134,7 @@ impl Reader {
         None
     }
 
-    /// The configuration, or everything that is wrong with it.
+    /// The configuration, or all mistakes in it.
     pub fn finish<T>(self, config: Option<T>) -> Result<T, Mistakes> {
         match config {
             Some(config) if self.mistakes.is_empty() => Ok(config),
@@ -177,8 +179,8 @@ impl Reader {
             .ok()
     }
 
-    /// The text of a setting: of its variable, of the file that another variable names, or its
-    /// default.
+    /// The text of a setting: from its variable, from the file that its `_FILE` variable names, or
+    /// the default.
     fn text(&mut self, setting: Setting) -> Option<String> {
         self.seen.push(setting);
         let Setting { name, default, .. } = setting;
@@ -198,7 +200,8 @@ impl Reader {
         None
     }
 
-    /// The text of a variable, without the blanks around it; an error where it is no text.
+    /// The text of a variable, without blanks around it. An error is a value that is not UTF-8
+    /// text.
     fn variable(&self, name: &str) -> Result<Option<String>, OsString> {
         let value = (self.source)(name).map(OsString::into_string).transpose()?;
         Ok(value

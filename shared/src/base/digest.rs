@@ -1,4 +1,4 @@
-//! Short names for long texts.
+//! Digests: short names for long texts.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -6,13 +6,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-/// The first 128 bits of a SHA-256, which never collide by chance, as 32 hex digits.
+/// The first 128 bits of the SHA-256, as 32 hex digits. They are too many to collide by chance.
 pub fn digest(bytes: impl AsRef<[u8]>) -> String {
     let bits = u128::from_be_bytes(first_bits(bytes));
     hex(bits, &mut [0; Simple::LENGTH]).to_owned()
 }
 
-/// The same of a text that comes in parts.
+/// Like [`digest()`], for a text that comes in parts.
 pub fn digest_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     parts.into_iter().for_each(|part| hash.update(part));
@@ -21,15 +21,15 @@ pub fn digest_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     hex(bits, &mut [0; Simple::LENGTH]).to_owned()
 }
 
-/// The same 128 bits in 22 letters, digits, hyphens and underscores, for what is kept in great
-/// numbers; and their first 32 bits.
+/// The same 128 bits in 22 characters: letters, digits, hyphens and underscores. A store keeps many
+/// of these, so they are short. The number is the first 32 of the 128 bits.
 pub fn short_digest(bytes: impl AsRef<[u8]>) -> (String, u32) {
     let bits = first_bits(bytes);
     let seed = u32::from_be_bytes(*bits.first_chunk().unwrap_or(&[0; 4]));
     (BASE64_URL_SAFE_NO_PAD.encode(bits), seed)
 }
 
-/// A number as 32 hex digits, which is how a UUID is written without hyphens.
+/// A number as 32 hex digits, like a UUID without hyphens.
 pub(crate) fn hex(bits: u128, buffer: &mut [u8; Simple::LENGTH]) -> &str {
     Uuid::from_u128(bits).simple().encode_lower(buffer)
 }

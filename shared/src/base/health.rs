@@ -1,4 +1,4 @@
-//! Liveness and readiness.
+//! Readiness: whether the process can do its work, and the reasons if it cannot.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -20,23 +20,23 @@ use futures_util::future::join_all;
 use crate::base::health::verbose::Notes;
 use crate::base::shutdown::Shutdown;
 
-/// A consumer, or a background task, that got nowhere for this long is not ready.
+/// A consumer, or a background task, that made no progress for this long is not ready.
 pub const STALLED_AFTER: Duration = Duration::from_secs(15);
-/// Why a process is not ready that has not opened a dependency yet.
+/// The failure of a check whose dependency has not been opened yet.
 pub(crate) const NOT_OPEN: &str = "not opened yet";
-/// How long an answer about readiness stands. Anybody may ask, outside every limit, and an answer
-/// costs questions to the stores.
+/// How long an answer about readiness is reused. Requests for it are not limited, and each fresh
+/// answer sends commands to the stores.
 const STANDS_FOR: Duration = Duration::from_millis(250);
 
-/// One thing that must hold for a process to be ready: its name, and how to find out.
+/// One condition of readiness: its name, and the probe that tests it.
 pub struct Check {
     name: &'static str,
     probe: Box<dyn Fn() -> Probe + Send + Sync>,
 }
 
-/// What failed, and when that was found out.
+/// The failures that the last look found, and the time of that look.
 type Last = Option<(Instant, Vec<String>)>;
-/// Why a check fails, found out.
+/// A running test of one check. Its error says why the check fails.
 pub(crate) type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// Answers whether a process is ready.
@@ -44,22 +44,22 @@ pub(crate) type Probe = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>
 pub struct Readiness {
     checks: Arc<Vec<Check>>,
     notes: Notes,
-    /// The last answer. Requests that come while the next one is looked for wait for it.
+    /// The last answer. A request that comes during the next look waits for its result.
     last: Arc<AsyncMutex<Last>>,
     shutdown: Shutdown,
 }
 
-/// When a loop last got somewhere.
+/// When a loop last made progress, or why it does not.
 #[derive(Clone, Debug)]
 pub struct Progress {
     started: Instant,
-    /// A loop that got nowhere for this long has stalled.
+    /// A loop that made no progress for this long has stalled.
     stalled_after: Duration,
-    /// Milliseconds after `started`; 0 before the first time.
+    /// Milliseconds from `started` to the last progress; 0 before the first one, and after a halt.
     last_ms: Arc<AtomicU64>,
-    /// Why it does nothing, on purpose.
+    /// Why the loop has stopped on purpose.
     halted: Arc<Mutex<Option<String>>>,
-    /// Why the last round failed, and when, as in `last_ms`.
+    /// When the last failed round ended, in milliseconds after `started`, and why it failed.
     failed: Arc<Mutex<(u64, String)>>,
 }
 
@@ -78,7 +78,7 @@ impl Readiness {
         }
     }
 
-    /// What fails, if anything, now or a moment ago.
+    /// The checks that fail, with their reasons. The answer may be 250 ms old.
     pub async fn failures(&self) -> Vec<String> {
         if self.shutdown.is_cancelled() {
             return vec!["stopping".to_owned()];
@@ -95,21 +95,21 @@ impl Readiness {
     }
 
     async fn look(&self) -> Vec<String> {
-        // All at the same time: each may have to wait for a store.
+        // The probes run at the same time, because each may have to wait for a store.
         let answers = join_all(self.checks.iter().map(|check| (check.probe)())).await;
         let answers = self.checks.iter().zip(answers);
         let failures = answers.filter_map(|(check, answer)| {
             answer.err().map(|error| format!("{}: {error}", check.name))
         });
         let mut failures: Vec<String> = failures.collect();
-        // Partitions tend to fail together.
+        // The partitions of a store tend to fail together, with the same text.
         failures.dedup();
         failures
     }
 }
 
 impl Check {
-    /// A check that is told by `probe`.
+    /// A check that passes when `probe` does.
     pub fn new(name: &'static str, probe: impl Fn() -> Probe + Send + Sync + 'static) -> Self {
         Self {
             name,
@@ -117,7 +117,7 @@ impl Check {
         }
     }
 
-    /// A dependency has been opened.
+    /// Passes once a dependency has been opened.
     pub fn opened(name: &'static str, opened: Opened) -> Self {
         let probe = move || -> Probe {
             let is_open = opened.is_set();
@@ -132,7 +132,7 @@ impl Check {
         Self::new(name, probe)
     }
 
-    /// A loop gets on with its work.
+    /// Passes while a loop makes progress.
     pub fn progress(name: &'static str, progress: Progress) -> Self {
         let probe = move || -> Probe {
             let stalled = progress.stalled();
@@ -143,12 +143,12 @@ impl Check {
 }
 
 impl Progress {
-    /// Not begun.
+    /// A loop that has not begun. It stalls after [`STALLED_AFTER`].
     pub fn new() -> Self {
         Self::stalled_after(STALLED_AFTER)
     }
 
-    /// Not begun, and stalled when it gets nowhere for `limit`.
+    /// A loop that has not begun. It stalls when it makes no progress for `limit`.
     pub fn stalled_after(limit: Duration) -> Self {
         Self {
             started: Instant::now(),
@@ -159,26 +159,26 @@ impl Progress {
         }
     }
 
-    /// Got somewhere, just now.
+    /// The loop made progress just now. The first progress after a halt ends the halt.
     pub fn mark(&self) {
         if self.last_ms.swap(self.elapsed_ms(), Ordering::Relaxed) == 0 {
             self.set_halted(None);
         }
     }
 
-    /// Does nothing more until it gets somewhere again, for a reason that people have to know.
+    /// The loop stops until its next [`mark`](Self::mark), for a reason that people have to know.
     pub fn halt(&self, reason: &str) {
         self.set_halted(Some(reason.to_owned()));
         self.last_ms.store(0, Ordering::Relaxed);
     }
 
-    /// Got nowhere this time, for this reason.
+    /// A round of the loop failed for this reason.
     pub fn failed(&self, reason: &dyn Display) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         *failed = (self.elapsed_ms(), reason.to_string());
     }
 
-    /// Why it counts as stalled, if it does.
+    /// Why the loop counts as stalled; `None` if it does not.
     fn stalled(&self) -> Option<String> {
         if let Some(reason) = self.halted() {
             return Some(reason);
@@ -240,7 +240,7 @@ impl Default for Progress {
 }
 
 impl Opened {
-    /// The dependency is open.
+    /// Records that the dependency is open.
     pub fn set(&self) {
         self.0.cancel();
     }
@@ -250,7 +250,7 @@ impl Opened {
         self.0.is_cancelled()
     }
 
-    /// Waits until the dependency is open, or the process is to stop.
+    /// Waits until the dependency is open, or until the process has to stop.
     pub async fn wait(&self, shutdown: &Shutdown) {
         tokio::select! {
             () = self.0.cancelled() => {}

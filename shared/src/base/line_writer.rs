@@ -1,8 +1,9 @@
-//! Lines for a person or a log collector, written by a thread of their own. Who hands a line over never
-//! waits for the reader: beyond a limit lines are dropped, and counted.
+//! Writes lines to an output, on a thread of its own. A caller that hands over a line never waits
+//! for the reader of the output. If the queue is full, lines are dropped and counted.
 //!
-//! `tracing-appender` has such a writer. It was not taken, because it allocates for each line, makes a
-//! system call for each, limits lines but not bytes, and tells nobody how many it lost.
+//! `tracing-appender` has such a writer. It is not used here: it allocates and makes a system call
+//! for each line, it limits the number of lines and not the bytes, and it does not report lost
+//! lines.
 
 use std::fs::File;
 use std::io;
@@ -20,22 +21,23 @@ mod cut;
 mod repeats;
 mod sink;
 
-/// Most bytes that wait to be written. As many may be in the hands of the thread.
+/// Most bytes in the queue. The thread may hold as many again in the batch that it is writing.
 pub const QUEUE_BYTES: usize = 1024 * 1024;
-/// How long the thread gathers lines after the first one, so that many go out in one write. A process
-/// that is killed loses what was said within that time.
+/// How long the thread gathers lines after the first one, so that one write takes many of them. A
+/// process that is killed loses the lines of that time.
 const GATHERING_TIME: Duration = Duration::from_millis(10);
-/// A buffer that grew beyond this many bytes is given back after it was written.
+/// A buffer that grew larger is shrunk to this many bytes after it was written.
 const KEPT_BYTES: usize = 64 * 1024;
 
-/// Which rule holds for a line.
+/// Whether a line may be dropped or counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// It is dropped where the queue is full.
+    /// The line is dropped if the queue is full.
     Droppable,
-    /// The same, and where the same text is repeated, only a count of it is written now and then.
+    /// The line is dropped if the queue is full. Repetitions of the same text are only counted, and
+    /// the count is written every 10 s.
     Counted,
-    /// It is queued in any case: it says how many others were lost.
+    /// The line is always queued: it reports how many others were lost.
     Always,
 }
 
@@ -45,36 +47,38 @@ pub struct LineWriter(Arc<Queue>);
 
 struct Queue {
     state: Mutex<State>,
-    /// For the thread: there is something to write, or somebody waits for it.
+    /// Wakes the thread: a line was queued, or a flush waits.
     wanted: Condvar,
-    /// For those who wait until all is written.
+    /// Wakes a flush: everything was written.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
-    /// How many lines were dropped since that was last told.
+    /// Lines that were dropped since the thread last took this count.
     lost: u64,
-    /// How many lines were lost in all, dropped or not written.
+    /// Lines that were lost since the start, dropped or not written.
     lost_ever: u64,
     repeats: Repeats,
-    /// The thread waits for the first line. While it gathers or writes nobody has to wake it.
+    /// The thread waits for the first line. While the thread gathers or writes, it needs no
+    /// wake-up.
     is_idle: bool,
-    /// The thread has lines in hand.
+    /// The thread holds lines that it is writing.
     is_writing: bool,
-    /// How many wait until all is written.
+    /// The number of flushes that wait.
     flushing: usize,
 }
 
 impl LineWriter {
-    /// Starts the thread. It writes to `output`, and calls `tell_lost` with the number of lines that
-    /// were lost, once the output takes lines again.
+    /// Starts the thread, which writes to `output`. Once the output takes lines again, the thread
+    /// calls `tell_lost` with the number of lines that were lost.
     pub fn start(
         output: impl AsFd,
         tell_lost: impl Fn(&Self, u64) + Send + 'static,
     ) -> io::Result<Self> {
-        // A duplicate without a buffer and a lock of its own: at its end a process waits for neither.
+        // A duplicate of the descriptor has no buffer and no lock that a process waits for at its
+        // end.
         let sink = Sink::new(File::from(output.as_fd().try_clone_to_owned()?));
         let queue = Queue {
             state: Mutex::default(),
@@ -89,7 +93,7 @@ impl LineWriter {
         Ok(writer)
     }
 
-    /// Queues whole lines. Never waits for the output.
+    /// Queues whole lines, without waiting for the output.
     pub fn push(&self, line: &[u8], rule: Rule) {
         let mut state = self.state();
         if rule == Rule::Counted && !state.repeats.is_news(line, Instant::now()) {
@@ -107,15 +111,15 @@ impl LineWriter {
         }
     }
 
-    /// Queues the counts of repeated lines, then waits until all is written, and no longer than `limit`.
+    /// Queues the counts of repeated lines, then waits up to `limit` until everything is written.
     /// For the end of a process.
     pub fn finish(&self, limit: Duration) {
         self.state().tell_repeats(true);
         self.flush(limit);
     }
 
-    /// Waits until all that was queued is written or lost, and no longer than `limit`. Answers whether
-    /// it came to that.
+    /// Waits up to `limit` until every queued line is written or lost. `false` means that `limit`
+    /// passed first.
     pub fn flush(&self, limit: Duration) -> bool {
         let mut state = self.state();
         state.flushing += 1;
@@ -128,20 +132,20 @@ impl LineWriter {
         !waited.timed_out()
     }
 
-    /// How many lines were lost since the start, in all threads.
+    /// The number of lines that all threads have lost since the start.
     pub fn lost_ever(&self) -> u64 {
         self.state().lost_ever
     }
 
     fn run(&self, mut sink: Sink, tell_lost: impl Fn(&Self, u64)) {
         let mut batch = Vec::new();
-        // Lost since it was last told, and told in the batch that is written next.
+        // `lost`: lines lost since the last report. `told`: the count that the next batch reports.
         let (mut lost, mut told) = (0, 0);
         loop {
             lost += self.take(&mut batch);
             match sink.write(&batch) {
                 0 => told = 0,
-                // What was told in this batch was lost with it, and is told again.
+                // A report in this batch may be lost with it, so its count is reported again.
                 failed => {
                     lost += failed + std::mem::take(&mut told);
                     self.state().lost_ever += failed;
@@ -156,8 +160,8 @@ impl LineWriter {
         }
     }
 
-    /// Waits for lines, gathers a little, and takes all of them in exchange for the empty `batch`. Returns
-    /// how many lines were dropped before the next one.
+    /// Waits for lines, gathers more for a moment, and exchanges all of them for the empty `batch`.
+    /// Returns how many lines were dropped since the last call.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
         let mut state = self.state();
         state.is_writing = false;
@@ -199,7 +203,8 @@ impl LineWriter {
 }
 
 impl State {
-    /// Queues the counts of what was repeated: those that are due, or all. One that finds no room stays.
+    /// Queues the counts of repeated lines: the counts that are due, or all. A count stays in
+    /// `repeats` while the queue has no room for it.
     fn tell_repeats(&mut self, all: bool) {
         let now = Instant::now();
         while self.lines.len() < QUEUE_BYTES

@@ -1,4 +1,4 @@
-//! One signal to stop, for every task of a process.
+//! One token tells every task of a process to stop.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ pub use tokio_util::sync::CancellationToken as Shutdown;
 
 use crate::base::telemetry;
 
-/// How long a process may take to finish what it has in hand once it was told to stop.
+/// How long a process may take to finish its work in progress after it was told to stop.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. A second signal ends the process at
-/// once: whatever it had in hand is redelivered, as after a crash.
+/// A token that the first SIGTERM or SIGINT cancels. A second signal ends the process at once.
+/// Entries that it had not settled are delivered again, as after a crash.
 pub fn on_signal() -> std::io::Result<Shutdown> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -27,15 +27,15 @@ pub fn on_signal() -> std::io::Result<Shutdown> {
                 telemetry::hurry();
                 std::process::exit(130);
             }
-            tracing::info!("stopping: finishing what is in hand");
+            tracing::info!("stopping: finishing the work in progress");
             token.cancel();
         }
     });
     Ok(shutdown)
 }
 
-/// A token that is cancelled so much later: what waits for a client, or serves one for long, goes on
-/// while requests are still taken.
+/// A token that is cancelled `delay` after `shutdown`. It is for long polls and live streams, which
+/// go on while the process still takes requests.
 pub fn later(shutdown: &Shutdown, delay: Duration) -> Shutdown {
     let (begin, end) = (shutdown.clone(), Shutdown::new());
     let token = end.clone();
@@ -47,7 +47,7 @@ pub fn later(shutdown: &Shutdown, delay: Duration) -> Shutdown {
     end
 }
 
-/// Sleeps, or returns `false` at once when the process is to stop.
+/// Sleeps for `time`. Returns `false` as soon as the process has to stop.
 pub async fn sleep_unless(shutdown: &Shutdown, time: Duration) -> bool {
     tokio::select! {
         () = shutdown.cancelled() => false,

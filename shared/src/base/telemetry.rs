@@ -1,4 +1,4 @@
-//! Logs: one line per thing that happened, to standard output, without waiting for its reader.
+//! Logs: one line for each event, to standard output, without waiting for the reader of the output.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -14,39 +14,40 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::base::line_writer::{LineWriter, MAX_LINE_BYTES, Rule, cut_json, cut_text};
 
-/// Longest wait at the end of a process for somebody to read its last lines.
+/// Longest wait for the last lines to be written, at the end of a process.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
-/// The same where something has gone wrong, and the process may end without another chance.
+/// Longest wait for the lines to be written after a panic, or before an immediate exit.
 const HURRIED_LIMIT: Duration = Duration::from_millis(100);
-/// The target of the line that says how many were lost.
+/// The target of the line that says how many lines were lost.
 const LOST: &str = "log";
 /// The target of lines about requests.
 const ACCESS: &str = "http";
 
-/// The target of lines that are the only copy of what they say. Each is written, also one that was said
-/// a moment ago.
+/// The target of lines that are the only copy of a dead letter. Each of them is written: a
+/// repetition is not replaced by a count.
 pub(crate) const ONLY_COPY: &str = "dead_letter";
 
 /// The log of this process.
 static LOG: OnceLock<LineWriter> = OnceLock::new();
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Pretty,
-    /// One JSON object a line, for machines.
+    /// One JSON object on each line, for machines.
     Json,
 }
 
 /// Which log lines are written: the directives of `RUST_LOG`, each a level, or `target=level`.
 ///
-/// Not the filter that knows spans and fields as well: it would bring along an engine for regular
-/// expressions, for lines of which each has a target and a level.
+/// `EnvFilter` can also filter by spans and fields, but it depends on an engine for regular
+/// expressions. A target and a level are enough here.
 #[derive(Clone, Debug)]
 pub struct LogFilter(Targets);
 
-/// Hands each line to the log by the rule for its level: warnings and errors that are repeated are counted.
+/// Hands each line to the log with the rule for its level. Repeated warnings and errors are
+/// counted.
 struct LogLines {
     log: LineWriter,
     format: LogFormat,
@@ -58,11 +59,10 @@ struct LogLine<'a> {
     rule: Rule,
 }
 
-/// Starts logging to standard output. A panic is a log line as well, so that it reaches the reader of the
-/// log.
+/// Starts logging to standard output. A panic is logged too, so that the reader of the log sees it.
 ///
-/// Called once, first thing in a process that stays; a second call is ignored.
-/// Where nobody reads the log any more, lines are lost and counted, and the process goes on.
+/// A service calls this once, before anything else; a second call changes nothing. If standard
+/// output takes no more lines, they are lost and counted, and the process goes on.
 pub fn init(format: LogFormat, filter: &LogFilter, in_color: bool) -> io::Result<()> {
     let ansi = in_color && io::stdout().is_terminal();
     init_to(io::stdout(), format, filter, ansi)?;
@@ -71,7 +71,7 @@ pub fn init(format: LogFormat, filter: &LogFilter, in_color: bool) -> io::Result
             .location()
             .map(ToString::to_string)
             .unwrap_or_default();
-        // The place is told first: a long message is cut behind it.
+        // The location comes first, because a long message is cut at its end.
         let message = panic.payload_as_str().unwrap_or("no message");
         tracing::error!("panic at {location}: {message}");
         hurry();
@@ -79,7 +79,7 @@ pub fn init(format: LogFormat, filter: &LogFilter, in_color: bool) -> io::Result
     Ok(())
 }
 
-/// Starts logging to `output`, and leaves panics as they are.
+/// Starts logging to `output`. Panics are not logged.
 pub fn init_to(
     output: impl AsFd,
     format: LogFormat,
@@ -103,22 +103,24 @@ pub fn init_to(
     Ok(())
 }
 
-/// Waits until the last lines are written, but not for long. For the end of a process.
+/// Waits until the last lines are written, at most 500 ms. For the end of a process.
 pub fn finish() {
     if let Some(log) = LOG.get() {
         log.finish(LAST_LINES_LIMIT);
     }
 }
 
-/// The same for a process that has no time, or goes on.
+/// Waits until the lines so far are written, at most 100 ms. For a panic, and for an immediate
+/// exit.
 pub(crate) fn hurry() {
     if let Some(log) = LOG.get() {
         log.flush(HURRIED_LIMIT);
     }
 }
 
-/// Calls `say`, and waits up to `limit` until the log is written. Answers whether every line of it is: no
-/// line was lost meanwhile, and the filter lets warnings under [`ONLY_COPY`] through.
+/// Calls `say`, and waits up to `limit` until its lines are written. `true` means that they surely
+/// are: no line was lost meanwhile, and the filter lets warnings with the target [`ONLY_COPY`]
+/// through.
 pub(crate) async fn confirmed(limit: Duration, say: impl FnOnce()) -> bool {
     let Some(log) = LOG.get() else { return false };
     if !tracing::enabled!(target: ONLY_COPY, Level::WARN) {
@@ -126,7 +128,7 @@ pub(crate) async fn confirmed(limit: Duration, say: impl FnOnce()) -> bool {
     }
     let lost = log.lost_ever();
     say();
-    // A thread of its own waits: those of the runtime serve others.
+    // The wait blocks, so it has a thread of its own: the threads of the runtime serve other tasks.
     let written = tokio::task::spawn_blocking(move || log.flush(limit)).await;
     written.unwrap_or(false) && log.lost_ever() == lost
 }
@@ -145,7 +147,8 @@ impl<'a> MakeWriter<'a> for LogLines {
         let rule = match *about.level() {
             Level::ERROR | Level::WARN => match about.target() {
                 LOST => Rule::Always,
-                // Each request, and each dead letter, has lines of its own.
+                // Each request and each dead letter needs its own line, even if the text is the
+                // same.
                 ACCESS | ONLY_COPY => Rule::Droppable,
                 _ => Rule::Counted,
             },
@@ -156,7 +159,7 @@ impl<'a> MakeWriter<'a> for LogLines {
 }
 
 impl Write for LogLine<'_> {
-    /// Takes a whole line: each is formatted first, and then written at once.
+    /// Takes a whole line: the formatter calls this once for each line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let LogLines { log, format } = self.lines;
         if line.len() <= MAX_LINE_BYTES {

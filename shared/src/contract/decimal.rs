@@ -1,28 +1,28 @@
-//! Exact decimals in the notation of JSON numbers. `1E+2`, `100` and `100.00` are the same value, and
-//! nothing is rounded: no floating point anywhere.
+//! Exact decimals in the notation of JSON numbers. `1E+2`, `100` and `100.00` are the same value.
+//! Nothing is rounded, and no value becomes a floating point number.
 
-/// Why a text is no such decimal.
+/// Why a text is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is no JSON number.
+    /// The text is not a JSON number.
     Notation,
-    /// It is less than zero.
+    /// The value is less than zero.
     Negative,
-    /// It has more decimals than can be kept.
+    /// The value has more decimals than the result can hold.
     TooFine,
-    /// It has more digits than can be kept.
+    /// The value has more digits than the result can hold.
     TooLarge,
 }
 
 /// Most digits of a scaled decimal, so that it fits into 64 bits.
 const MAX_DIGITS: i64 = 18;
-/// An exponent beyond this counts as this: no text has as many digits, so that the value is too small or
-/// too large either way. No sum with it overflows.
+/// Larger exponents are replaced by this one. No text has this many digits, so the value is too
+/// fine or too large with either exponent. Sums with this exponent do not overflow.
 const EXTREME_EXPONENT: i64 = 1_000_000_000;
 
-/// The value of `text` times ten to the power of `places`, where that is a whole number.
+/// The value of `text` times ten to the power of `places`. The product has to be a whole number.
 ///
-/// The work grows with the length of the text, whatever its exponent.
+/// The time depends on the length of the text and not on its exponent.
 pub(crate) fn scaled(text: &str, places: u8) -> Result<u64, Fault> {
     let (negative, text) = text
         .strip_prefix('-')
@@ -49,7 +49,7 @@ pub(crate) fn scaled(text: &str, places: u8) -> Result<u64, Fault> {
     if negative {
         return Err(Fault::Negative);
     }
-    // The place of the last digit that is not zero: 0 is that of ones, once scaled.
+    // The place of the last digit that is not zero, in the scaled value. Place 0 holds the ones.
     let place = signed(whole.len()) - signed(length) + exponent + i64::from(places);
     let Ok(place) = u32::try_from(place) else {
         return Err(if place < 0 {
@@ -75,7 +75,7 @@ fn read_exponent(text: &str) -> Result<i64, Fault> {
     if digits.is_empty() || !are_digits(digits) {
         return Err(Fault::Notation);
     }
-    // Only one that is too long for the type fails.
+    // Parsing fails only if there are too many digits for the type.
     let exponent = digits
         .parse()
         .unwrap_or(EXTREME_EXPONENT)
@@ -97,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    /// The same by another way: the digits are written out with their point moved, as people do it.
+    /// Like `scaled`, by another algorithm: the digits are written out, and the point is moved.
     fn written_out(text: &str, places: u8) -> Option<u64> {
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         let exponent: isize = exponent.parse().unwrap();

@@ -8,11 +8,11 @@ use std::str::FromStr;
 pub struct EntryId {
     /// Milliseconds since the epoch, on the clock of the store.
     pub ms: u64,
-    /// Which entry of that millisecond.
+    /// The number of the entry within that millisecond, from 0 on.
     pub sequence: u64,
 }
 
-/// The text is no id of a stream entry.
+/// The text is not the id of a stream entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the id of a stream entry such as 1763632806410-0")]
 pub struct InvalidEntryId;
@@ -23,7 +23,7 @@ impl EntryId {
         Self { ms, sequence: 0 }
     }
 
-    /// The first id behind this one; `None` behind the last one that there can be.
+    /// The next id in the order of the stream; `None` after the largest possible id.
     pub fn next(self) -> Option<Self> {
         match self.sequence.checked_add(1) {
             Some(sequence) => Some(Self { sequence, ..self }),
@@ -36,7 +36,7 @@ impl FromStr for EntryId {
     type Err = InvalidEntryId;
 
     fn from_str(text: &str) -> Result<Self, InvalidEntryId> {
-        // Only the one notation that Redis itself writes: no sign, no leading zero.
+        // Only the notation that Redis writes: no sign, and no leading zero.
         let number = |text: &str| {
             let canonical = text == "0" || !text.starts_with(['0', '+']);
             if canonical {
@@ -61,7 +61,7 @@ impl fmt::Display for EntryId {
     }
 }
 
-/// Numbers that a store may tell: small ones, any, and those where arithmetic ends.
+/// Numbers as a store may answer them: small, arbitrary, and near the limits of arithmetic.
 #[cfg(test)]
 pub(crate) fn extremes() -> impl proptest::strategy::Strategy<Value = u64> {
     const EXACT: u64 = 1 << 53;
@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Ids as they are, and as a damaged or a hostile store may tell them.
+    /// Ids as Redis makes them, and as a damaged or hostile store may answer them.
     fn ids() -> impl Strategy<Value = EntryId> {
         (extremes(), extremes()).prop_map(|(ms, sequence)| EntryId { ms, sequence })
     }

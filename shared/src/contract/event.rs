@@ -1,12 +1,12 @@
-//! The events, field by field as they stand in a stream entry.
+//! The events, and their fields in a stream entry.
 //!
-//! An entry is CloudEvents 1.0 with flat text fields: attributes carry the prefix `ce_`, the data
-//! stands beside them, so that `redis-cli XRANGE order_completed - +` is readable and a consumer in
-//! any language takes the fields as they are. Changes are additive: unknown fields are ignored, a
-//! change of meaning is a new `ce_type`.
+//! An entry is a CloudEvents 1.0 event with flat text fields. Attributes have the prefix `ce_`; the
+//! data fields stand beside them. So `redis-cli XRANGE order_completed - +` is readable, and a
+//! consumer in any language can use the fields as they are. New versions only add fields, and
+//! consumers ignore unknown fields. A change of meaning gets a new `ce_type`.
 //!
-//! The events are emitted by Redis Functions, in one step with the change they report.
-//! [`Event::encode`] states what those functions must write; tests hold the two together.
+//! A Redis Function emits an event in the same step as the change that the event reports.
+//! [`Event::encode`] states what the function must write, and tests compare the two.
 
 use bytes::Bytes;
 
@@ -23,13 +23,13 @@ mod field;
 mod order_completed;
 mod refund_order;
 
-/// The fields of a stream entry in their order, as bytes: an entry that nobody can decode is kept
-/// to the last byte.
+/// The fields of a stream entry, in their order and as bytes. So a dead letter keeps every byte of
+/// an entry that cannot be decoded.
 pub type RawFields = Vec<(Bytes, Bytes)>;
 
-/// An event type: where it travels, and how it reads.
+/// An event type: its stream, its consumer group, and its fields.
 pub trait Event: Sized + Send + Sync + 'static {
-    /// The stream that carries it, before any partition tag.
+    /// The name of its stream. In a cluster, a partition tag is appended.
     const STREAM: &'static str;
     /// The consumer group that acts on it.
     const GROUP: &'static str;
@@ -37,12 +37,12 @@ pub trait Event: Sized + Send + Sync + 'static {
     const TYPE: &'static str;
     /// `ce_source`.
     const SOURCE: &'static str;
-    /// Its name in documents.
+    /// Its name in the AsyncAPI documents.
     const NAME: &'static str;
-    /// What it says, in a sentence.
+    /// What it means, in a sentence.
     const MEANING: &'static str;
 
-    /// One such event, for documents.
+    /// An example for the documents.
     fn example() -> Self;
 
     /// The data of the entry: each field with its meaning, its form and its value.
@@ -60,7 +60,7 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// Reads the fields of an entry whose `ce_type` is [`Event::TYPE`].
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError>;
 
-    /// Reads an entry. Fields it does not know are ignored.
+    /// Reads an entry, and ignores unknown fields.
     fn decode(raw: &RawFields) -> Result<Self, DecodeError> {
         let fields = Fields::of(raw);
         match fields.text("ce_type")? {
@@ -90,7 +90,7 @@ fn attributes<E: Event>(
         Field::new("ce_id", id_says, Form::Text, &id),
         Field::new(
             "ce_source",
-            "Who emits it.",
+            "The service that emits the event.",
             Form::OneOf(&[E::SOURCE]),
             &E::SOURCE,
         ),

@@ -13,8 +13,8 @@ use crate::contract::time::Timestamp;
 #[error("expected a UUID such as 01932c4e-7c1a-7000-8000-2f0d6a1b9c3e")]
 pub struct InvalidId;
 
-/// An id that says in which partition of a store its owner is kept: by its last 32 bits. They are
-/// random in every UUIDv7, and far from its bits for version and variant.
+/// An id that chooses the partition of a store for the thing it names, by its last 32 bits. These
+/// bits are random in every UUIDv7, and do not overlap its bits for version and variant.
 pub trait Id: Copy {
     /// A new id.
     fn mint() -> Self;
@@ -27,8 +27,8 @@ pub trait Id: Copy {
     fn with_tail(self, tail: u32) -> Self;
 }
 
-/// Length of a hyphenated UUID. The shorter and longer notations name the same id twice and are
-/// refused.
+/// Length of a hyphenated UUID. Shorter and longer notations are refused: with them, one id would
+/// have several spellings.
 const HYPHENATED_LENGTH: usize = 36;
 
 macro_rules! id {
@@ -38,10 +38,10 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What one looks like, for documents.
+            /// An example for the documents.
             pub const EXAMPLE: Self = Self(uuid::uuid!($example));
 
-            /// A new UUIDv7: ids sort by the time they were made.
+            /// A new UUIDv7. Ids sort by the time of their minting.
             pub fn mint() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -89,16 +89,17 @@ macro_rules! id {
 }
 
 id! {
-    /// Names one order, for ever; also the key that keeps its effects from happening twice.
+    /// Names one order, for ever. The id is also the key that keeps the effects of the order from
+    /// happening twice.
     OrderId "01a1f866-0d7b-7000-8000-2f0d6a1b9c3e"
 }
 
 id! {
-    /// Names one product, for ever: a deleted product's id is never given again.
+    /// Names one product, for ever. The id of a deleted product is never given to another product.
     ProductId "01a1f82f-1efb-7000-8000-000000000001"
 }
 
-/// The clock of this machine, as the ids that this process mints carry it.
+/// The time on the clock of this machine: the ids that this process mints carry it.
 pub fn clock() -> Option<Timestamp> {
     time_in(&Uuid::now_v7())
 }

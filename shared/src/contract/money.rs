@@ -1,5 +1,5 @@
-//! Money: whole minor units inside, an exact decimal with two places outside. No floating point
-//! anywhere.
+//! Money: whole minor units in memory, and an exact decimal with two places in JSON and in events.
+//! No amount becomes a floating point number.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,10 +18,10 @@ pub struct Money(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeeRate(i64);
 
-/// Why a text is no amount of money.
+/// Why a text is not an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMoney {
-    /// No JSON number: spaces, a comma, `NaN`.
+    /// Not a JSON number, for example because of a space, a comma or `NaN`.
     #[error("must be a number such as 19.90, without spaces, commas and +")]
     Notation,
     /// Less than zero.
@@ -35,7 +35,7 @@ pub enum InvalidMoney {
     TooLarge,
 }
 
-/// The text is no share between 0 and 1 with at most four decimals.
+/// The text is not a share between 0 and 1 with at most four decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a share between 0 and 1 with at most four decimals, such as 0.20")]
 pub struct InvalidRate;
@@ -44,18 +44,18 @@ pub struct InvalidRate;
 const RATE_SCALE: i64 = 10_000;
 /// Decimals of a rate.
 const RATE_PLACES: u8 = 4;
-/// Digits before the point that the largest amount has.
+/// Digits of the largest amount before the point.
 const MAX_MAJOR_DIGITS: usize = 10;
-/// Digits behind the point.
+/// Digits after the point.
 const PLACES: u8 = 2;
-/// Characters of the largest amount.
+/// Length of the text of the largest amount.
 const MAX_LENGTH: usize = MAX_MAJOR_DIGITS + 1 + PLACES as usize;
 
 impl Money {
-    /// The largest amount; a JSON number of this size is still exact in every client that reads
-    /// doubles.
+    /// The largest amount. A client that reads JSON numbers as doubles still reads this one
+    /// exactly.
     pub const MAX: Self = Self(999_999_999_999);
-    /// The same as documents of the API give it.
+    /// [`Money::MAX`], as the OpenAPI documents state it.
     pub const MAX_NUMBER: f64 = 9_999_999_999.99;
 
     /// An amount of this many minor units.
@@ -63,7 +63,7 @@ impl Money {
         Self(i64::from(minor))
     }
 
-    /// How many minor units it is.
+    /// The amount in minor units.
     pub fn as_minor(self) -> u64 {
         self.0.unsigned_abs()
     }
@@ -80,10 +80,10 @@ impl Money {
         self.0.checked_add(other.0).and_then(Self::within_range)
     }
 
-    /// The fee on this amount, rounded half up to the minor unit, once.
+    /// The fee on this amount, rounded half up to the minor unit.
     #[must_use]
     pub fn fee(self, rate: FeeRate) -> Self {
-        // No overflow: both factors are bounded, 10^12 times 10^4.
+        // No overflow: the factors are at most 10^12 and 10^4.
         Self((self.0 * rate.0 + RATE_SCALE / 2) / RATE_SCALE)
     }
 
@@ -110,7 +110,8 @@ impl FromStr for Money {
 }
 
 impl Money {
-    /// Its text, written to the end of `text`: every answer has some of them.
+    /// The amount as text, written to the end of `text`. Every answer has amounts, so nothing is
+    /// allocated.
     fn write(self, text: &mut [u8; MAX_LENGTH]) -> &str {
         let (mut start, mut rest) = (MAX_LENGTH, self.as_minor());
         for place in 0.. {
@@ -135,7 +136,7 @@ impl fmt::Display for Money {
     }
 }
 
-/// A JSON number with two decimals. It is written as text, since going through `f64` would drop the
+/// A JSON number with two decimals. It is written as raw text, because an `f64` would lose a
 /// trailing zero.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

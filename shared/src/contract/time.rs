@@ -1,5 +1,5 @@
-//! Points in time. Whole milliseconds since the Unix epoch, because that is what Redis stream ids
-//! and UUIDv7 carry.
+//! Points in time, in whole milliseconds since the Unix epoch. Ids of stream entries and UUIDv7
+//! carry milliseconds too.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,54 +12,54 @@ use time::format_description::well_known::Rfc3339;
 /// A point in time in milliseconds since the Unix epoch, shown as RFC 3339 in UTC
 /// (`2026-11-20T10:00:00.123Z`).
 ///
-/// There is no `now`: the clock of the owning Redis store is the only one that decides anything,
-/// and its readings arrive in the replies of its functions.
+/// There is no `now`. Only the clock of the store decides, and the replies of the Redis Functions
+/// carry the time on that clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
-/// The first whole millisecond that is not before a given time: what happened at whole milliseconds
-/// is before both of them, or before neither.
+/// A time rounded up to a whole millisecond. An event at a whole millisecond is before the rounded
+/// time exactly when it is before the given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ceiling(pub Timestamp);
 
-/// The text is no point in time in the notation of RFC 3339.
+/// The text is not a point in time in the notation of RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a time such as 2026-11-20T10:00:00.123Z, or with an offset 2026-11-20T11:00:00%2B01:00"
 )]
 pub struct InvalidTimestamp;
 
-/// The last millisecond of the year 9999, after which RFC 3339 has no notation.
+/// The last millisecond of the year 9999. RFC 3339 has no notation for later times.
 const LATEST_MS: u64 = 253_402_300_799_999;
 const NANOS_OF_MS: i128 = 1_000_000;
-/// Where the time of the day is told apart from the date.
+/// The index of the character between the date and the time of day.
 const SEPARATOR: usize = "2026-11-20".len();
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Days from the first of March of the year 0 to the epoch.
 const DAYS_BEFORE_1970: u64 = 719_468;
 /// Days of 400 years.
 const DAYS_OF_ERA: u64 = 146_097;
-/// The notation.
+/// The template of the text of a timestamp.
 const TEXT: [u8; 24] = *b"0000-00-00T00:00:00.000Z";
 
 impl Timestamp {
-    /// What one looks like, for documents: 2026-11-20T10:00:00.123Z.
+    /// An example for the documents: 2026-11-20T10:00:00.123Z.
     pub const EXAMPLE: Self = Self(1_795_168_800_123);
 
-    /// The point `ms` milliseconds after the epoch; anything after the year 9999 becomes its last
-    /// millisecond.
+    /// The point `ms` milliseconds after the epoch. A point after the year 9999 becomes the last
+    /// millisecond of that year.
     pub fn from_millis(ms: u64) -> Self {
         Self(ms.min(LATEST_MS))
     }
 
-    /// So much later, but not after the year 9999.
+    /// The point that is later by `time`, but not after the year 9999.
     #[must_use]
     pub fn later_by(self, time: Duration) -> Self {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self::from_millis(self.0.saturating_add(ms))
     }
 
-    /// So much earlier, but not before the epoch.
+    /// The point that is earlier by `time`, but not before the epoch.
     #[must_use]
     pub fn earlier_by(self, time: Duration) -> Self {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -72,8 +72,9 @@ impl Timestamp {
     }
 }
 
-/// Any offset, and any number of decimals of a second: what is less than a millisecond is left out. A
-/// leap second is the end of the second before it. A time before the epoch is the epoch.
+/// Accepts any offset, and any number of decimals of a second. The time is rounded down to a
+/// millisecond. A leap second becomes the last millisecond of the second before it, and a time
+/// before the epoch becomes the epoch.
 impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
@@ -82,7 +83,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// The same, but a part of a millisecond is a whole one.
+/// Like a [`Timestamp`], but rounded up to a millisecond.
 impl FromStr for Ceiling {
     type Err = InvalidTimestamp;
 
@@ -91,7 +92,8 @@ impl FromStr for Ceiling {
     }
 }
 
-/// Nanoseconds since the epoch. RFC 3339 lets a space stand for the `T`, and the library any character.
+/// Nanoseconds since the epoch. RFC 3339 allows a space in place of the `T`. The library allows any
+/// character there, so this function checks it.
 fn nanos(text: &str) -> Result<i128, InvalidTimestamp> {
     let separated = matches!(text.as_bytes().get(SEPARATOR), Some(b'T' | b't' | b' '));
     let time = OffsetDateTime::parse(text, &Rfc3339)
@@ -107,9 +109,9 @@ fn from_nanos(nanos: i128) -> Timestamp {
 }
 
 impl Timestamp {
-    /// Year, month and day, from 1. The Gregorian calendar repeats itself every 400 years, and is
-    /// regular where a year begins in March: see "chrono-Compatible Low-Level Date Algorithms" by
-    /// Howard Hinnant.
+    /// The year, and the month and day from 1. The Gregorian calendar repeats every 400 years. It
+    /// is regular if a year begins in March, so that a leap day comes last. The algorithm is from
+    /// "chrono-Compatible Low-Level Date Algorithms" by Howard Hinnant.
     fn date(self) -> (u64, u64, u64) {
         let days = self.0 / DAY_MS + DAYS_BEFORE_1970;
         let (era, day) = (days / DAYS_OF_ERA, days % DAYS_OF_ERA);
@@ -125,7 +127,8 @@ impl Timestamp {
         (400 * era + year + later, month, day)
     }
 
-    /// Its text, written to `text`: many of them stand in answers and events.
+    /// The timestamp as text, written to `text`. Answers have many timestamps, so nothing is
+    /// allocated.
     fn write(self, text: &mut [u8; TEXT.len()]) -> &str {
         *text = TEXT;
         let (year, month, day) = self.date();

@@ -1,5 +1,5 @@
-//! What ties a request, its order and the events of that order together: the W3C Trace Context, and
-//! the id under which a client asks for help.
+//! Ties a request, its order and the events of the order together: by the W3C Trace Context, and by
+//! the request id that a client quotes when it asks for help.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,7 @@ use uuid::fmt::Simple;
 
 use crate::base::digest::hex;
 
-/// The origin of an order and of its events: what logs, events and calls to other services tell about
-/// the request.
+/// The request behind an order and its events, as logs, events and calls to other services name it.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
     /// The `X-Request-Id` of the client, or a new id.
@@ -20,53 +19,54 @@ pub struct RequestContext {
 }
 
 /// A `traceparent` of version 00, as <https://www.w3.org/TR/trace-context/#traceparent-header>
-/// defines it. One of a later version is read as far as version 00 goes, and is sent on as 00.
+/// defines it. Of a later version, only the fields of version 00 are read, and version 00 is sent
+/// on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TraceParent(String);
 
-/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without quotes, backticks, backslashes,
-/// commas, `<` and `>`.
+/// The id of a request: 1 to [`MAX_REQUEST_ID`] visible ASCII characters, without quotes,
+/// backticks, backslashes, commas, `<` and `>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(String);
 
-/// The text is no id of a request.
+/// The text is not a request id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected 1 to 128 visible ASCII characters without quotes, backticks, backslashes, commas, < and >"
 )]
 pub struct InvalidRequestId;
 
-/// Longest request id that is taken from a client.
+/// Most characters of a request id.
 pub const MAX_REQUEST_ID: usize = 128;
 
-/// What a request id has not: quotes and backslashes, which end a text in JSON, in a log or in a
-/// shell; commas, which divide the values of a header; and what begins and ends a tag of HTML. Nor
-/// has it a space, which divides the values in the line of an order.
+/// Characters that a request id may not have. Quotes and backslashes end a text in JSON, in a log
+/// or in a shell. Commas separate the values of a header. `<` and `>` begin and end a tag of HTML.
+/// A space is refused too, because it separates the values in the stored line of an order.
 const UNSAFE: &[u8] = b"\"'`\\,<>";
 
-/// What a request id looks like.
+/// The regular expression for a request id.
 pub const REQUEST_ID_PATTERN: &str = "^[!#-&(-+\\--;=?-\\[\\]-_a-~]{1,128}$";
 
-/// The text is no `traceparent`.
+/// The text is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
 pub struct InvalidTraceParent;
 
-/// Length of a version of 2 hex digits, a trace id of 32, a parent id of 16 and flags of 2, and of the
-/// hyphens between them.
+/// Length of version 00: 2 hex digits for the version, 32 for the trace id, 16 for the parent id, 2
+/// for the flags, and the hyphens between them.
 const LENGTH: usize = 2 + 1 + 32 + 1 + 16 + 1 + 2;
-/// The version that is written here.
+/// The version that this module writes.
 const VERSION: &str = "00";
-/// A version that no `traceparent` has.
+/// The version that the standard forbids.
 const NO_VERSION: &str = "ff";
-/// The flags of version 00 that mean something: the trace is recorded, its id is random. All others
-/// are sent on as zero.
+/// The flags of version 00 that have a meaning: the trace is sampled, and its id is random. All
+/// other flags are sent on as zero.
 const FLAGS: u8 = 0b11;
-/// The only flag that means the same in every version.
+/// The flag that is also read from later versions: the trace is sampled.
 const SAMPLED: u8 = 0b01;
 
 impl RequestContext {
-    /// The context of work that no request began.
+    /// A new context, for work that no request started.
     pub fn mint() -> Self {
         Self {
             request_id: RequestId::mint(),
@@ -76,7 +76,7 @@ impl RequestContext {
 }
 
 impl TraceParent {
-    /// What one looks like, for documents.
+    /// An example for the documents.
     pub fn example() -> Self {
         Self("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned())
     }
@@ -87,7 +87,7 @@ impl TraceParent {
         let mut digits = [[0; Simple::LENGTH]; 2];
         let [trace_digits, parent_digits] = &mut digits;
         let trace_id = hex(trace_id, trace_digits);
-        // Behind 16 zeros.
+        // The parent id has 64 bits, so the first 16 of the 32 digits are zeros.
         let parent_id = &hex(parent_id.into(), parent_digits)[16..];
         Self(["00-", trace_id, "-", parent_id, "-01"].concat())
     }
@@ -97,7 +97,7 @@ impl TraceParent {
         &self.0
     }
 
-    /// The trace id, 32 hex digits: what to search logs for.
+    /// The trace id, 32 hex digits. Logs can be searched for it.
     pub fn trace_id(&self) -> &str {
         &self.0[3..35]
     }
@@ -116,7 +116,7 @@ impl FromStr for TraceParent {
             return Err(InvalidTraceParent);
         }
         let (version, trace_id, parent_id) = (&fields[..2], &fields[3..35], &fields[36..52]);
-        // A later version may have more fields.
+        // A later version may have more fields after these.
         let ends = more.is_empty() || version != VERSION && more.starts_with('-');
         let all_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
         if !ends || version == NO_VERSION || all_zero(trace_id) || all_zero(parent_id) {
@@ -144,7 +144,7 @@ impl fmt::Display for TraceParent {
 }
 
 impl RequestId {
-    /// What one looks like, for documents.
+    /// An example for the documents.
     pub fn example() -> Self {
         Self("checkout-7".to_owned())
     }

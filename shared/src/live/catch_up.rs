@@ -1,4 +1,4 @@
-//! What a client has missed that was cut off: read again from the streams of changes.
+//! Reads the changes that a disconnected client has missed, from the streams of changes.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use crate::store::partition::Partition;
 /// The last change that a client has seen, in each partition.
 pub type FeedPositions = BTreeMap<Partition, FeedPosition>;
 
-/// Entries that one read takes at most; each tells up to 16 changes (`announce` in `prelude.lua`).
+/// Most entries in one read. Each entry has up to 16 changes (`announce` in `prelude.lua`).
 pub(super) const ENTRIES: u16 = 32;
-/// Changes that are repeated at once for a client that was cut off.
+/// Most changes that are read at once for a client that reconnects.
 const PAGE: usize = 100;
 
-/// Where in each partition a client goes on that stopped at `mark`. `None` where the store no longer
-/// has all changes since then.
+/// The position in each partition from which a client goes on after `mark`. `None` if the store no
+/// longer has all changes since then.
 pub(super) async fn positions_after(
     store: &Store,
     mark: Mark,
@@ -25,8 +25,8 @@ pub(super) async fn positions_after(
     for partition in store.partitions().all() {
         let after = mark.within(partition);
         let history = History::read(store, partition).await?;
-        // A position beyond the end belongs to data that the store has lost. Only the partition of the
-        // mark can tell: in the others nothing may have changed for long.
+        // A position beyond the end belongs to data that the store has lost. This holds only in the
+        // partition of the mark: in another partition, the last change may be older than the mark.
         let lost = partition == mark.partition && after > history.end();
         let after = after.min(history.end());
         if lost || !history.is_complete_since(after) {
@@ -37,8 +37,8 @@ pub(super) async fn positions_after(
     Ok(Some(positions))
 }
 
-/// The next changes after `positions`, which move on. Changes of all partitions come in the order of
-/// time.
+/// The next changes after `positions`, which move on. The changes of one call are of all partitions,
+/// and in the order of time.
 pub(super) async fn next_changes(
     store: &Store,
     positions: &mut FeedPositions,

@@ -1,4 +1,4 @@
-//! What is told about a change.
+//! What clients receive about a change.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -8,29 +8,29 @@ use bytes::Bytes;
 use crate::live::position::Change;
 use crate::redis::RedisError;
 
-/// A change, and the resource it was about: what a live stream sends.
+/// A change and the changed resource, as a live stream sends them.
 #[derive(Clone, Debug)]
 pub struct Notice {
     /// The change.
     pub change: Change,
     /// The resource as JSON.
     pub data: String,
-    /// Both as they are sent, once somebody has written them.
+    /// The bytes of the server-sent event. The first client that sends them writes them for all.
     pub frame: OnceLock<Bytes>,
 }
 
 /// What a live stream receives.
 #[derive(Clone, Debug)]
 pub enum Signal {
-    /// Something changed.
+    /// A resource changed.
     Notice(Arc<Notice>),
-    /// Changes may have been missed.
+    /// Changes may have been missed, so the client has to read the lists again.
     Reset,
 }
 
-/// Shows what changed.
+/// Reads the resource that changed.
 pub trait Show: Clone + Send + Sync + 'static {
-    /// The resource of a change as JSON; `None` where there is nothing to show.
+    /// The resource of a change as JSON; `None` if there is nothing to show.
     fn show(
         &self,
         change: &Change,

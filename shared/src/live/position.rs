@@ -1,4 +1,4 @@
-//! Where in the streams of changes somebody is, and whether the rest is still there.
+//! Positions in the streams of changes, and whether the changes after a position are still there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,9 @@ use crate::redis::{Code, Command, Entry, RedisError, Reply};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// A position in the changes of all partitions: the id of an event on a live stream. It reads `1763632806410-0`, or
-/// `1763632806410-0.3` for an entry of the third partition, or `1763632806410-0/2` for the second
-/// change of an entry that has more.
+/// A position in the changes of all partitions: the id of an event on a live stream. Its text is
+/// `1763632806410-0`. In a cluster, `1763632806410-0.3` is an entry of partition 3. The text
+/// `1763632806410-0/2` is the second change of an entry with more changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// The partition of the stream.
@@ -19,11 +19,11 @@ pub struct Mark {
     pub position: FeedPosition,
 }
 
-/// The position behind one change of a stream. Positions compare in the order of the stream.
+/// The position after one change of a stream. Positions compare in the order of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FeedPosition {
     entry: EntryId,
-    /// Which of its changes, from 1; [`LAST`] for the last one, however many there are.
+    /// The number of the change within the entry, from 1; [`LAST`] for the last change.
     change: u16,
 }
 
@@ -32,34 +32,35 @@ const LAST: u16 = u16::MAX;
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where it is told, and in which partition.
+    /// The position of the change.
     pub mark: Mark,
     /// What happened, such as `order.paid`.
     pub kind: String,
-    /// The id of what changed.
+    /// The id of the thing that changed.
     pub id: String,
 }
 
-/// How far the stream of changes goes back and on.
+/// The first and last entry of the stream of changes of one partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
-    /// The newest entry there ever was.
+    /// The newest entry that the stream ever had.
     pub(super) last: EntryId,
-    /// The oldest entry still there; `None` when there is none.
+    /// The oldest entry that the stream still has; `None` if the stream is empty.
     first: Option<EntryId>,
-    /// Whether every entry there ever was is still there.
+    /// Whether the stream still has every entry that it ever had.
     whole: bool,
 }
 
-/// The clocks of partitions may differ. A client of several is given the last moment once more, so
-/// that it misses nothing.
+/// The clocks of partitions may differ. A client that reconnects knows its position in one
+/// partition. From the others it receives the last 5 s before that position again, so that it
+/// misses nothing.
 const OVERLAP_MS: u64 = 5_000;
 
-/// The stream of changes, before any partition tag.
+/// The name of the stream of changes. In a cluster, a partition tag is appended.
 pub const CHANGES: &str = "changes";
 
 impl Mark {
-    /// The position in `partition` after which a client that has seen this mark goes on.
+    /// The position in `partition` from which a client that has seen this mark goes on.
     pub(super) fn within(self, partition: Partition) -> FeedPosition {
         if partition == self.partition {
             self.position
@@ -71,7 +72,7 @@ impl Mark {
 }
 
 impl FeedPosition {
-    /// Behind all changes of an entry.
+    /// The position after all changes of an entry.
     pub(super) fn behind(entry: EntryId) -> Self {
         Self {
             entry,
@@ -83,8 +84,8 @@ impl FeedPosition {
         self.entry
     }
 
-    /// Where `XRANGE` begins to read what comes after it, and perhaps what stands before it in the
-    /// same entry.
+    /// Where `XRANGE` has to begin to read the changes after this position. It may also read
+    /// earlier changes of the same entry.
     pub(super) fn range_start(self) -> String {
         let behind = if self.change == LAST { "(" } else { "" };
         format!("{behind}{}", self.entry)
@@ -127,20 +128,20 @@ impl History {
         }
     }
 
-    /// The position behind everything.
+    /// The position after the newest change.
     pub(super) fn end(&self) -> FeedPosition {
         FeedPosition::behind(self.last)
     }
 
-    /// Whether every change after `after` is still there. A position beyond the end
-    /// belongs to lost data: the answer is no.
+    /// Whether the stream still has every change after `after`. The answer is no for a position
+    /// beyond the end, because it belongs to data that the store has lost.
     pub(super) fn is_complete_since(&self, after: FeedPosition) -> bool {
         let begins_before = |first| first <= after.entry;
         after <= self.end() && (self.whole || self.first.is_some_and(begins_before))
     }
 }
 
-/// The changes of an entry; none where it tells nothing.
+/// The changes of an entry. A malformed entry has no changes.
 pub(super) fn parse_changes(partition: Partition, entry: &Entry) -> Vec<Change> {
     let text = |name: &str| {
         let (_, value) = entry

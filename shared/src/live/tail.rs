@@ -1,4 +1,4 @@
-//! Waits until something changes, for one that would have to ask again and again otherwise.
+//! Waits until something changes, for a task that would otherwise have to poll the store.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::redis::{Command, Redis, RedisError, RedisUrl};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// Longest wait of one read for the next change. A stop waits for the read.
+/// Longest wait of one read for the next change. A process that stops waits for the read to end.
 pub const FEED_BLOCK: Duration = Duration::from_secs(1);
 
-/// The end of the stream of changes of one partition.
+/// Waits at the end of the stream of changes of one partition.
 pub struct Tail {
     store: Store,
     reader: Redis,
@@ -20,8 +20,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// That of `partition` in the store at `url`, which is read by a client of its own, because the
-    /// reads block.
+    /// Waits for changes in `partition` of the store at `url`. The reads block, so they get a
+    /// client of their own.
     pub fn new(store: Store, url: &RedisUrl, partition: Partition) -> Self {
         Self {
             store,
@@ -31,19 +31,19 @@ impl Tail {
         }
     }
 
-    /// Whether the end is known. Then nothing that happens after it was found is missed.
+    /// Whether the end is known. [`Tail::wait`] misses no change after a known end.
     pub fn is_found(&self) -> bool {
         self.end.is_some()
     }
 
-    /// Finds the end. The caller has to look for earlier changes itself after this.
+    /// Finds the end. After that, the caller has to look for earlier changes itself.
     pub async fn find(&mut self) -> Result<(), RedisError> {
         self.end = Some(History::read(&self.store, self.partition).await?.last);
         Ok(())
     }
 
-    /// Waits until something has changed since the end was found, for [`FEED_BLOCK`] at most. If
-    /// so, or if that cannot be told, the end has to be found anew.
+    /// Waits until something has changed since the end was found, at most [`FEED_BLOCK`]. After a
+    /// change or an error, the end has to be found again.
     pub async fn wait(&mut self) -> Result<(), RedisError> {
         let end = self.end.take().unwrap_or_default();
         let block_ms = i64::try_from(FEED_BLOCK.as_millis()).unwrap_or(i64::MAX);
@@ -65,8 +65,9 @@ impl Tail {
     }
 }
 
-/// Makes sure that a read which found nothing has waited for it, by about half of the time at least:
-/// the store measures on its own clock. A read that ends at once may do so for ever.
+/// Makes sure that a read without a result has waited for at least half of [`FEED_BLOCK`]. It need
+/// not be all of it, because the store measures on its own clock. A store that ends each read at
+/// once would be asked again without a pause, so that is an error.
 pub(super) fn confirm_wait(began: Instant) -> Result<(), RedisError> {
     if began.elapsed() >= FEED_BLOCK / 2 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Who waits for which thing to change. How many may wait is the business of those who let them.
+//! Wakes the callers that wait for one thing to change. The callers limit how many may wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ type Waiting = HashMap<String, Arc<Notify>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watches(Arc<Mutex<Waiting>>);
 
-/// A wait for one thing. Ends when it is dropped.
+/// A registration to be woken when one thing changes. It ends when the value is dropped.
 #[derive(Debug)]
 pub struct Watch {
     watches: Watches,
@@ -50,8 +50,8 @@ impl Watches {
 }
 
 impl Watch {
-    /// The next change after this call. Call it, then look at the thing, then wait: the other way
-    /// round a change in between is missed.
+    /// Completes at the next change after this call. Call this first, then read the thing, then
+    /// wait. If the thing is read first, a change in between is missed.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.notify.notified()
     }
@@ -60,7 +60,8 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut waiting = self.watches.lock();
-        // Let go of under the lock: of two that end together, the second sees that it is the last.
+        // Dropped under the lock. If two watches of one thing end at the same time, the second one
+        // sees that it is the last, and removes the entry.
         drop(std::mem::take(&mut self.notify));
         if waiting
             .get(&self.id)

@@ -1,4 +1,4 @@
-//! Commands, and the node of a cluster that each goes to.
+//! Commands, and the node of a cluster that receives each of them.
 
 use fred::types::{ClusterHash, Value};
 
@@ -11,7 +11,7 @@ pub struct Command {
     pub(super) name: &'static str,
     pub(super) route: ClusterHash,
     pub(super) args: Vec<Arg>,
-    /// It only asks whether it is allowed.
+    /// The caller acts on a refusal, so a refusal is not logged.
     pub(super) is_attempt: bool,
 }
 
@@ -52,7 +52,7 @@ impl Command {
         self
     }
 
-    /// Its caller acts on a refusal, so that the log need not tell it.
+    /// Says that the caller acts on a refusal, so that a refusal is not logged.
     #[must_use]
     pub fn as_attempt(self) -> Self {
         Self {
@@ -61,8 +61,8 @@ impl Command {
         }
     }
 
-    /// Sends the command to the node that owns `key`, without naming it: for commands about the
-    /// node itself.
+    /// Sends the command to the node that owns `key`. The key is no argument of the command: this
+    /// is for commands about the node itself.
     #[must_use]
     pub fn to_owner_of(mut self, key: &str) -> Self {
         self.route = route_of(key.as_bytes());
@@ -70,8 +70,8 @@ impl Command {
     }
 }
 
-/// The route to the node that owns a key. Computed here, because the client heeds no other route of
-/// a custom command.
+/// The route to the node that owns a key. It is computed here, because `fred` ignores any other
+/// kind of route for a custom command.
 pub(super) fn route_of(key: &[u8]) -> ClusterHash {
     ClusterHash::Custom(fred::util::redis_keyslot(key))
 }

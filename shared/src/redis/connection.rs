@@ -1,4 +1,4 @@
-//! One client of the library, with every setting that makes it fail in time and come back.
+//! One client of the library `fred`, with the settings that make it fail in time and reconnect.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,29 +20,29 @@ use crate::redis::gate::Gates;
 use crate::redis::reply::Reply;
 use crate::redis::url::RedisUrl;
 
-/// Longest wait for a connection, and for each answer of the greeting on it. As long as that of a
-/// command, so that a server that is back is found before a client gives up on a second command.
+/// Longest wait for a connection, and for each answer while it is set up. It is as long as the
+/// timeout of a command. So a server that is back is found before a second command times out.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// An otherwise quiet connection that owes an answer for this long is closed. The client does not
-/// notice it on a busy one; there, the watchdog does.
+/// `fred` closes a quiet connection that owes an answer for this long. On a busy connection it does
+/// not notice a missing answer; the watchdog does.
 const UNRESPONSIVE_AFTER: Duration = Duration::from_secs(3);
 /// First and longest wait between two attempts to connect, in milliseconds.
 const RECONNECT_MS: (u32, u32) = (50, 1_000);
-/// Shortest time between two looks for another primary.
+/// Shortest time between two attempts to find another primary.
 const LEAVE_PAUSE: Duration = Duration::from_millis(50);
-/// Commands that may wait for the connection; more are refused at once, so that a stalled store
-/// cannot fill the memory.
+/// Most commands that wait for the connection. More are refused at once, so that a stalled store
+/// does not fill the memory of this process.
 const MAX_QUEUED_COMMANDS: usize = 10_000;
 
 pub(super) struct Connection {
     client: fred::clients::Client,
     task: ConnectHandle,
-    /// One message for each connection to a server, sent before the first command goes over it.
-    /// They are counted and never received.
+    /// Holds one message for each connection that was made, sent before the first command on that
+    /// connection. The messages are counted and never received.
     made: Receiver<Server>,
-    /// What the client met while it tried to connect. Looked at only where a command failed.
+    /// The errors of the attempts to connect. They are read only after a command has failed.
     attempts: Mutex<Attempts>,
-    /// It is about to leave the server that it has.
+    /// The client is looking for another primary.
     is_leaving: Arc<AtomicBool>,
     pub(super) gates: Gates,
 }
@@ -55,9 +55,8 @@ struct Attempts {
 impl Connection {
     pub(super) fn open(url: &RedisUrl, timeout: Duration) -> Self {
         let mut config = Config::from_url(url.reveal()).unwrap_or_default();
-        // The library asks the first Sentinel that answers, even if it is the one that has not heard
-        // of the failover, and forgets those that the others do not name. So each client begins
-        // elsewhere in the list it was told.
+        // `fred` asks the first Sentinel that answers, even one that has not heard of the failover.
+        // It also forgets Sentinels that the others do not name. So each client shuffles the list.
         if let ServerConfig::Sentinel { hosts, .. } = &mut config.server {
             fastrand::shuffle(hosts);
         }
@@ -65,7 +64,7 @@ impl Connection {
     }
 
     pub(super) fn to(mut config: Config, timeout: Duration) -> Self {
-        // The older protocol says the same and is read in half the time.
+        // RESP2 carries the same answers as RESP3, and is parsed in half the time.
         config.version = RespVersion::RESP2;
         config.fail_fast = false;
         let connection = ConnectionConfig {
@@ -73,7 +72,7 @@ impl Connection {
             internal_command_timeout: CONNECT_TIMEOUT,
             max_command_attempts: 1,
             max_redirections: 0,
-            // It asks for more rights, and refuses to work with those nodes that are there.
+            // The check needs more rights, and would refuse a cluster of which some nodes are down.
             disable_cluster_health_check: true,
             max_command_buffer_len: MAX_QUEUED_COMMANDS,
             unresponsive: UnresponsiveConfig {
@@ -90,7 +89,7 @@ impl Connection {
             default_command_timeout: timeout,
             ..PerformanceConfig::default()
         };
-        // No limit on attempts: a store that comes back finds its clients waiting.
+        // 0 means no limit: the client tries to connect until the store is back.
         let policy = ReconnectPolicy::new_exponential(0, RECONNECT_MS.0, RECONNECT_MS.1, 2);
         let client =
             fred::clients::Client::new(config, Some(performance), Some(connection), Some(policy));
@@ -110,23 +109,24 @@ impl Connection {
         }
     }
 
-    /// Sends a command and waits for its answer. The frame of the answer is taken as it is: what the
-    /// library would make of it is a second copy of everything.
+    /// Sends a command and waits for its answer. The raw frame of the answer is used, because the
+    /// conversion of `fred` would copy all of it once more.
     pub(super) async fn send(&self, command: Command) -> Result<Reply, RedisError> {
         let custom = CustomCommand::new_static(command.name, command.route, false);
-        // The future of the library has 5 KB, which everything that awaits a command would carry along.
+        // The future of `fred` has 5 KB. Without the box, each future that awaits a command would
+        // too.
         let answer = Box::pin(self.client.custom_raw::<Arg>(custom, command.args)).await;
         Reply::try_from(answer?)
     }
 
-    /// Why it is not connected: what the last attempt met. `None` while it is, or before the first
-    /// attempt has ended.
+    /// Why the client is not connected: the error of the last attempt. `None` while it is
+    /// connected, and before the first attempt has ended.
     pub(super) fn trouble(&self) -> Option<String> {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match attempts.errors.try_recv() {
                 Ok((error, _)) => attempts.last = Some(reason::of(&error)),
-                // It goes on with the oldest that is still there.
+                // The next call receives the oldest error that is still there.
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -137,16 +137,16 @@ impl Connection {
         attempts.last.clone()
     }
 
-    /// Looks for the primary anew: the server behind this connection is not one, or not yet. Where the
-    /// library leaves a server by itself, it gives the answer that made it do so to all commands on
-    /// their way, also to those that were served; here each gets its own answer, or none.
+    /// Leaves a server that is not a primary, or not yet, and looks for the primary. If `fred` left
+    /// the server by itself, it would fail all commands in flight with the same error, also
+    /// commands that were served. With this function each command gets its own answer, or none.
     pub(super) fn leave(&self) {
         if self.is_leaving.swap(true, Ordering::Relaxed) {
             return;
         }
         let (client, is_leaving) = (self.client.clone(), self.is_leaving.clone());
         tokio::spawn(async move {
-            // In a cluster the other nodes go on meanwhile.
+            // In a cluster the connections to the other nodes stay.
             let _ = if client.is_clustered() {
                 client.sync_cluster().await
             } else {
@@ -157,7 +157,7 @@ impl Connection {
         });
     }
 
-    /// Whether it is connected, and to another server than this one.
+    /// Whether the client is connected to another server than this one.
     pub(super) fn is_elsewhere(&self, server: &Server) -> bool {
         self.client
             .active_connections()
@@ -165,8 +165,8 @@ impl Connection {
             .is_some_and(|found| found != server)
     }
 
-    /// How many connections to servers were made up to now. Commands before and after which it is
-    /// the same went over the same connection.
+    /// How many connections to servers were made so far. If the number is the same before and after
+    /// some commands, all of them went over one connection.
     pub(super) fn connections_made(&self) -> usize {
         self.made.len()
     }

@@ -1,18 +1,18 @@
-//! Entries of streams, as they are kept in memory.
+//! Entries of streams in memory. An entry that is too large is cut.
 
 use bytes::Bytes;
 
 use crate::base::digest::digest_of;
 use crate::contract::event::RawFields;
 
-/// The largest entry that is kept whole, in bytes as `Entry::weight` counts them. An event has
-/// less than 8 KiB.
+/// The largest entry that is kept whole, in bytes as `Entry::weight` counts them. An event of the
+/// services has less than 8 KiB.
 pub const MAX_ENTRY_BYTES: usize = 64 * 1024;
-/// What a dead letter has beyond its entry, at most.
+/// Most bytes that a dead letter adds to its entry.
 const MARGIN: usize = 8 * 1024;
-/// Bytes that are kept of a larger one: enough to see what it is.
+/// Bytes that are kept of a larger entry: enough for a person to recognise it.
 pub const KEPT_BYTES: usize = 4 * 1024;
-/// What a field costs in memory beside its bytes.
+/// Bytes of memory that a field takes beside its name and value.
 const FIELD_BYTES: usize = 64;
 
 /// One entry of a stream. `fields` is `None` for an entry that was trimmed while it was pending.
@@ -20,42 +20,43 @@ const FIELD_BYTES: usize = 64;
 pub struct Entry {
     /// Its id, `<milliseconds>-<sequence>`.
     pub id: String,
-    /// Its fields, byte for byte; only the first of them where the entry was cut.
+    /// Its fields, byte for byte. A cut entry has only the first of them.
     pub fields: Option<RawFields>,
-    /// What the entry was before it was cut. `None` where it is whole.
+    /// What the entry was before it was cut; `None` for a whole entry.
     pub cut: Option<Cut>,
 }
 
-/// What is known of an entry that was too large to be kept whole.
+/// What a cut entry had before the cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// Bytes of all its names and values.
+    /// Bytes of all names and values.
     pub bytes: usize,
-    /// The digest of all its fields.
+    /// The digest of all fields.
     pub digest: String,
 }
 
 impl Entry {
-    /// Bytes of the names and values that it had in its stream.
+    /// Bytes of all names and values of the entry in its stream, even if it was cut here.
     pub fn bytes(&self) -> usize {
         self.cut
             .as_ref()
             .map_or_else(|| bytes(self.raw()), |cut| cut.bytes)
     }
 
-    /// Tells its fields from any others, also where only the first of them are kept.
+    /// The digest of all fields of the entry in its stream, even if it was cut here.
     pub fn digest(&self) -> String {
         self.cut
             .as_ref()
             .map_or_else(|| digest(self.raw()), |cut| cut.digest.clone())
     }
 
-    /// Bytes that it takes in memory, about.
+    /// About how many bytes of memory the entry takes.
     pub(crate) fn weight(&self) -> usize {
         weight(self.raw())
     }
 
-    /// Whether it is larger than any entry that is kept whole, and any dead letter of one.
+    /// Whether the entry is larger than any whole entry, and than the dead letter of any whole
+    /// entry.
     pub(crate) fn is_large(&self) -> bool {
         self.cut.is_some() || self.weight() > MAX_ENTRY_BYTES + MARGIN
     }
@@ -94,10 +95,10 @@ impl Entry {
     }
 }
 
-/// Cuts entries that are too large, and copies the fields of all into memory of their own. The
-/// library reads a connection into one piece of memory for as long as nobody holds a part of it.
-/// Where somebody does, it begins with a small piece again, and takes a long answer apart anew each
-/// time that one has to grow.
+/// Cuts entries that are too large, and copies the fields of all entries into new memory. `fred`
+/// reads a connection into one buffer, and can reuse that buffer only while no `Bytes` refers to
+/// it. Otherwise it starts with a small buffer, and parses a long answer again each time the buffer
+/// grows.
 pub(super) fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
     for entry in &mut entries {
         entry.cut_beyond(MAX_ENTRY_BYTES + MARGIN);
@@ -105,7 +106,7 @@ pub(super) fn detached(mut entries: Vec<Entry>) -> Vec<Entry> {
     detached_whole(entries)
 }
 
-/// The same, but cuts none.
+/// Like [`detached`], but cuts no entry.
 pub(super) fn detached_whole(mut entries: Vec<Entry>) -> Vec<Entry> {
     let raw = || entries.iter().flat_map(Entry::raw);
     let length = raw().map(|(name, value)| name.len() + value.len()).sum();

@@ -1,4 +1,4 @@
-//! Why a command failed, whether the store did anything, and whether to try again.
+//! Why a command failed, whether the store did anything, and whether another attempt may help.
 
 mod code;
 pub(super) mod reason;
@@ -7,7 +7,8 @@ use std::fmt::{Display, Formatter};
 
 pub use crate::redis::error::code::Code;
 
-/// What the client library says about an answer that leads elsewhere, because it may follow none.
+/// The text of `fred` for an answer that redirects a command. `fred` is told to follow no
+/// redirection.
 const REDIRECTED: &str = "Too many redirections.";
 
 /// Why a command failed. Callers decide by the variant and by the [`Code`]. No caller looks at the
@@ -18,17 +19,17 @@ const REDIRECTED: &str = "Too many redirections.";
 /// * A client of the HTTP API gets 503 with `Retry-After` for `Unavailable`. The answer says that
 ///   nothing was changed ([`RedisError::did_nothing`]), or that the outcome is unknown. The client
 ///   gets 500 for the other two, and the log has the reason.
-/// * A consumer that meets `Unavailable` waits, and hands the same entries to the handler again. The
-///   attempt is not counted. Each of the other two counts as one attempt of each entry; an entry is
-///   parked after its last attempt.
-/// * A process that starts tries again after each error. It ends only where a server refuses to load
-///   the functions: no later attempt can succeed.
+/// * A consumer that meets `Unavailable` waits, and hands the same entries to the handler again.
+///   The attempt is not counted. Each of the other two counts as one attempt of each entry. An
+///   entry becomes a dead letter after its last attempt.
+/// * A process that starts tries again after each error. It ends only if a server refuses to load
+///   the functions, because no later attempt can succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisError {
-    /// The store cannot be reached, did not answer in time, or refuses to work just now. Trying again
-    /// may help.
+    /// The store cannot be reached, did not answer in time, or refuses to work just now. Trying
+    /// again may help.
     Unavailable {
-        /// Tells whether the store may have done something.
+        /// Says whether the store may have done something.
         code: Code,
         /// The reason, in words for people.
         message: String,
@@ -50,7 +51,7 @@ pub enum RedisError {
 }
 
 impl RedisError {
-    /// Nobody knows whether the store did anything.
+    /// An error after which it is unknown whether the store did anything.
     pub fn unknown(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Unavailable {
@@ -59,7 +60,7 @@ impl RedisError {
         }
     }
 
-    /// The store was left unchanged, for a reason that passes. The code is one of ours
+    /// The store was left unchanged, for a reason that will pass. The code is one of ours
     /// ([`Code::Clock`], for example).
     pub fn not_now(code: Code, reason: &str) -> Self {
         Self::Unavailable {
@@ -76,7 +77,7 @@ impl RedisError {
         }
     }
 
-    /// The error that a server answered with.
+    /// The error in the answer of a server.
     pub(super) fn answered(answer: &str) -> Self {
         match Code::of(answer) {
             Some(code) if code.is_lasting() => Self::Refused {
@@ -91,8 +92,8 @@ impl RedisError {
         }
     }
 
-    /// The same error, where another command made a change just before: it is no longer true that
-    /// nothing was done.
+    /// The same error after an earlier command made a change. The error no longer says that nothing
+    /// was done.
     #[must_use]
     pub fn after_change(self) -> Self {
         match self {
@@ -116,12 +117,12 @@ impl RedisError {
         matches!(self, Self::Unavailable { code, .. } if code.did_nothing())
     }
 
-    /// Whether what is stored is damaged: the key has another type, or the value another form.
+    /// Whether stored data is damaged: a key has another type, or a value another form.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Malformed { .. }) || self.is(Code::WrongType)
     }
 
-    /// Whether the server said so itself, over a connection that stays in use.
+    /// Whether the error is an answer of the server, over a connection that stays in use.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::Refused { .. } | Self::Malformed { .. } => true,
@@ -133,7 +134,7 @@ impl RedisError {
         }
     }
 
-    /// Whether the server is no primary, or not yet, so that the client has to leave it.
+    /// Whether the server is not a primary, or not yet, so that the client has to leave it.
     pub(super) fn is_no_primary(&self) -> bool {
         matches!(self, Self::Unavailable { code, .. } if code.is_no_primary())
     }
@@ -155,7 +156,7 @@ impl Display for RedisError {
 }
 
 impl From<fred::error::Error> for RedisError {
-    /// The library reports its own troubles, and those answers after which it leaves a server.
+    /// `fred` reports its own errors this way, and those error answers that make it leave a server.
     fn from(error: fred::error::Error) -> Self {
         use fred::error::ErrorKind::{Cluster, InvalidArgument, Parse, Routing, Unknown};
         let details = error.details();

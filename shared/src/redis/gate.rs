@@ -1,4 +1,4 @@
-//! One question at a time: callers that wait for the same answer go through a gate together.
+//! A gate joins callers that wait for the same answer: one question is asked for all of them.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,18 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::redis::command::{Arg, Command, route_of};
 use crate::redis::error::RedisError;
 
-/// Where the message goes, and what the keys in a cluster begin with. Nobody reads what is there.
+/// The channel of the message before a `WAIT`; in a cluster, the prefix of the keys that are
+/// written instead. No client subscribes to the channel or reads the keys.
 pub(super) const MARK: &str = "confirm";
 
-/// A key in the partition of a command to a cluster. `WAIT` is about one node, and this tells which.
+/// A key in the partition of a command to a cluster. The key chooses the node that is asked to
+/// `WAIT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ConfirmKey(pub(super) String);
 
-/// The gates of one connection: a single one, or in a cluster one for each partition.
+/// The gates of one connection: one gate, or in a cluster one for each partition.
 #[derive(Default)]
 pub(super) struct Gates(Mutex<HashMap<Option<ConfirmKey>, Arc<Gate>>>);
 
-/// Lets the callers of one connection through in rounds.
+/// Lets callers pass in rounds. One round covers all callers that came before it began.
 #[derive(Default)]
 pub(super) struct Gate {
     arrivals: AtomicU64,
@@ -27,14 +29,15 @@ pub(super) struct Gate {
 
 /// The last round, and its answer.
 struct Round {
-    /// It covers the caller with this number, and all before.
+    /// The number of the last caller that the round covers.
     covers: u64,
-    /// The connection that was confirmed, by its number.
+    /// The number of the connection that was confirmed.
     outcome: Result<usize, RedisError>,
 }
 
 impl ConfirmKey {
-    /// The key that is confirmed for a command: it has the tag of the first key of the command.
+    /// The key to write for the confirmation of a command. It has the tag of the command's first
+    /// key.
     pub(super) fn of(command: &Command) -> Option<Self> {
         let keys = command.args.iter().filter_map(Arg::as_str);
         let tags = keys.filter_map(|key| {
@@ -55,8 +58,8 @@ impl Gates {
 }
 
 impl Gate {
-    /// Waits for a round that began after this call did, or runs it by `ask`. Who runs one and is
-    /// cancelled leaves the next in the queue to run another.
+    /// Waits for a round that began after this call, or runs that round with `ask`. If the caller
+    /// that runs a round is cancelled, the next caller in the queue runs another round.
     pub(super) async fn pass<F>(&self, ask: impl FnOnce() -> F) -> Result<usize, RedisError>
     where
         F: Future<Output = Result<usize, RedisError>>,

@@ -1,12 +1,12 @@
-//! Whether a store takes changes, found out by making one.
+//! Finds out whether a store accepts changes, by making one.
 
 use super::gate::MARK;
 use super::{Code, Command, Redis, RedisError};
 
 impl Redis {
-    /// Writes an empty value that nobody reads, and answers why that is refused. A store may be full,
-    /// a replica, or unable to write its files, and be read as well as ever. In a cluster, `tag`
-    /// decides which node is asked.
+    /// Writes an empty value to a key that is never read. The error says why the store refused: it
+    /// may be full, a replica, or unable to write its files. Reads would still succeed there. In a
+    /// cluster, `tag` chooses the node.
     pub async fn try_change(&self, tag: Option<u16>) -> Result<(), String> {
         let key = match tag {
             Some(tag) => format!("{MARK}:{{{tag}}}"),
@@ -18,8 +18,9 @@ impl Redis {
         change.map(drop).map_err(|error| self.refusal(error))
     }
 
-    /// The same for the reader of a stream, who may write nothing: it makes sure of its group, and
-    /// acknowledges an entry that never is.
+    /// Like [`Redis::try_change`], for the reader of a stream, whose user may not write values. It
+    /// creates its consumer group if the group is missing, and acknowledges an entry that never
+    /// exists.
     pub async fn try_membership(&self, stream: &str, group: &str) -> Result<(), String> {
         let create = Command::new("XGROUP").arg("CREATE").key(stream).arg(group);
         match self.run(create.arg("0").arg("MKSTREAM")).await {

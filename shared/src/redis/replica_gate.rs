@@ -1,16 +1,20 @@
-//! Answers only what replicas have: `WAIT` after a command, on the connection that command took.
+//! Confirms that replicas have the effect of a command, by a `WAIT` on the connection of the
+//! command.
 //!
-//! * Redis answers `WAIT` for the connection it comes over: a write that went over an earlier one
-//!   may have reached a server that is no primary any more. The client connects anew without a
-//!   word, so connections are counted, and what lies on both sides of a new one is not confirmed.
-//! * `WAIT` looks back to the last write of its connection, and not at what was only read there,
-//!   not even by a consumer group whose blocked read was served. (Redis counts the next command of
-//!   any kind; Valkey does not, and `PING` changes nothing.) So a message that nobody listens to
-//!   goes before it: a message is copied to replicas, and kept by nobody. A cluster copies messages
-//!   in another way; there, an empty value is written. It has a key in the partition that is asked
-//!   about, so that it goes where the command went, or is refused because the slot has moved on.
-//! * `WAIT` holds up its connection. One at a time covers everything that was answered before it
-//!   was sent, however many wait for it.
+//! * `WAIT` covers only writes on its own connection. A write on an earlier connection may have
+//!   reached a server that is no longer a primary. `fred` reconnects silently, so connections are
+//!   counted. If a new connection was made between command and `WAIT`, the command counts as not
+//!   confirmed.
+//! * `WAIT` looks back to the last write on its connection. It does not cover a read, and not even
+//!   a blocked `XREADGROUP` that was served. (On Redis the next command of any kind moves the point
+//!   that `WAIT` looks back to. On Valkey only a write does: a `PING` does not help.) So each
+//!   `WAIT` follows a write that leaves nothing behind: a `PUBLISH` to a channel without
+//!   subscribers, which is sent to replicas and not stored.
+//! * A cluster does not copy messages to replicas in that way, so there an empty value is written.
+//!   Its key is in the partition of the command. So the write reaches the same node, or is refused
+//!   because the slot has moved.
+//! * `WAIT` blocks its connection. So only one runs at a time, and it covers every command that was
+//!   answered before the `WAIT` was sent.
 
 use std::time::Duration;
 
@@ -19,7 +23,7 @@ use crate::redis::connection::Connection;
 use crate::redis::error::RedisError;
 use crate::redis::gate::{ConfirmKey, MARK};
 
-/// How many replicas must have a change before anybody hears of it.
+/// How many replicas must have a change before a client gets its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicaAcks {
     /// The number of replicas; 0 turns it off.
@@ -29,14 +33,15 @@ pub struct ReplicaAcks {
 }
 
 impl ReplicaAcks {
-    /// Nobody is waited for.
+    /// Waits for no replica.
     pub const NONE: Self = Self {
         count: 0,
         timeout: Duration::ZERO,
     };
 
-    /// Waits until replicas have what `connection` answered since it had made so many `connections`.
-    /// After any failure nobody knows whether the change will last. Trying again finds out.
+    /// Waits until replicas have everything that `connection` has answered so far. `connections` is
+    /// the number of connections before the command was sent. After a failure it is unknown whether
+    /// the change will last; another attempt finds out.
     pub(super) async fn confirm(
         self,
         connection: &Connection,
@@ -45,21 +50,21 @@ impl ReplicaAcks {
     ) -> Result<(), RedisError> {
         let gate = connection.gates.of(key.as_ref());
         let confirmed = gate.pass(|| self.wait(connection, key)).await?;
-        // What was sent before there was a connection went over the first one.
+        // A command that was sent before there was a connection went over the first one.
         if confirmed == connections.max(1) {
             return Ok(());
         }
-        Err(unconfirmed("the connection was made anew in between"))
+        Err(unconfirmed("the client connected anew before the WAIT"))
     }
 
-    /// Asks the server, and answers for which connection it spoke.
+    /// Asks the server, and answers the number of the connection that it confirmed.
     async fn wait(
         self,
         connection: &Connection,
         key: Option<ConfirmKey>,
     ) -> Result<usize, RedisError> {
         let Self { count, timeout } = self;
-        // 0 would wait for ever.
+        // A timeout of 0 would wait for ever.
         let timeout_ms = i64::try_from(timeout.as_millis())
             .unwrap_or(i64::MAX)
             .max(1);
@@ -72,7 +77,7 @@ impl ReplicaAcks {
             None => (Command::new("PUBLISH").arg(MARK).arg(""), wait),
         };
         let before = connection.connections_made();
-        // They are sent in this order, without a pause.
+        // Both commands are sent in this order, before the first one is answered.
         let both = futures_util::future::join(connection.send(mark), connection.send(wait));
         let (mark, wait) = both.await;
         let replicas = mark.and(wait).map_err(unconfirmed)?;
@@ -84,7 +89,7 @@ impl ReplicaAcks {
         }
         let after = connection.connections_made();
         if before != after {
-            return Err(unconfirmed("the connection was made anew meanwhile"));
+            return Err(unconfirmed("the client connected anew during the WAIT"));
         }
         Ok(after)
     }

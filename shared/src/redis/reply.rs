@@ -9,8 +9,8 @@ use super::entry::{Entry, detached, detached_whole};
 use super::error::RedisError;
 use crate::contract::event::RawFields;
 
-/// A reply, as the library took it from the connection. Its accessors fail when the server answered
-/// something else than the command promises.
+/// A reply, as `fred` parsed it. The accessors fail if the server answered something else than the
+/// command promises.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply(Frame);
 
@@ -25,23 +25,23 @@ pub struct UnexpectedReply {
 type Read<T> = Result<T, UnexpectedReply>;
 
 impl Reply {
-    /// Nothing: no such key, or nothing to read.
+    /// Whether the reply is null: the key does not exist, or there is nothing to read.
     pub fn is_null(&self) -> bool {
         matches!(self.0, Frame::Null)
     }
 
-    /// A whole number, also where the server sends it as text.
+    /// A whole number, even if the server sends it as text.
     pub fn int(&self) -> Read<i64> {
         self.number().ok_or_else(|| self.unexpected("an integer"))
     }
 
-    /// A whole number that cannot be negative.
+    /// A whole number of at least 0.
     pub fn unsigned(&self) -> Read<u64> {
         self.number()
             .ok_or_else(|| self.unexpected("a number of at least 0"))
     }
 
-    /// A list that is led by nothing else but a number counts as that number.
+    /// A list of one number counts as that number: functions may answer so.
     fn number<T: TryFrom<i64> + FromStr>(&self) -> Option<T> {
         match &self.0 {
             Frame::Number { data, .. } => T::try_from(*data).ok(),
@@ -76,7 +76,7 @@ impl Reply {
         }
     }
 
-    /// A list; nothing counts as an empty one.
+    /// A list. Null counts as an empty list.
     pub fn list(self) -> Read<Vec<Self>> {
         self.frames()
             .map(|items| items.into_iter().map(Self).collect())
@@ -90,7 +90,7 @@ impl Reply {
         }
     }
 
-    /// A list of `count` items: one for each that was asked about.
+    /// A list of `count` items, one for each thing that the command asked about.
     pub fn list_of(self, count: usize) -> Read<Vec<Self>> {
         let items = self.list()?;
         if items.len() == count {
@@ -108,8 +108,8 @@ impl Reply {
         self.list()?.into_iter().map(Self::text).collect()
     }
 
-    /// A map, in the order of the server; nothing counts as an empty one. On the wire it is a list of
-    /// names and values in turn.
+    /// A map, in the order of the server. Null counts as an empty map. On the wire a map is a list
+    /// of names and values in turn.
     pub fn map(self) -> Read<Vec<(String, Self)>> {
         let mut items = self.frames()?.into_iter();
         let mut pairs = Vec::with_capacity(items.len() / 2);
@@ -127,12 +127,13 @@ impl Reply {
             .ok_or_else(|| Self(Frame::Null).unexpected(name))
     }
 
-    /// The entries of `XRANGE`, or of one stream of `XREADGROUP`.
+    /// The entries in a reply of `XRANGE`, or of one stream in a reply of `XREADGROUP`. Large
+    /// entries are cut.
     pub fn entries(self) -> Read<Vec<Entry>> {
         self.raw_entries().map(detached)
     }
 
-    /// The same, but none is cut, however large it is.
+    /// Like [`Reply::entries`], but no entry is cut.
     pub(crate) fn whole_entries(self) -> Read<Vec<Entry>> {
         self.raw_entries().map(detached_whole)
     }
@@ -144,8 +145,8 @@ impl Reply {
             .collect()
     }
 
-    /// The entries of an `XREADGROUP` of a single stream: a list of one, which has the key and the
-    /// entries.
+    /// The entries in a reply of `XREAD` or `XREADGROUP` for a single stream. The reply is a list
+    /// of one item, which holds the key and the entries.
     pub fn read_entries(self) -> Read<Vec<Entry>> {
         match self.list()?.pop() {
             Some(stream) => {
@@ -211,7 +212,7 @@ impl From<UnexpectedReply> for RedisError {
 impl TryFrom<Frame> for Reply {
     type Error = RedisError;
 
-    /// An error of the server is no reply.
+    /// An error answer becomes a [`RedisError`].
     fn try_from(frame: Frame) -> Result<Self, RedisError> {
         match frame {
             Frame::SimpleError { data, .. } => Err(RedisError::answered(&data)),

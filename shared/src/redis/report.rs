@@ -1,5 +1,5 @@
-//! Says in the log what is wrong with a store: once for each reason, however many clients this process
-//! has, and however often they try.
+//! Logs what is wrong with a store: once a minute for each reason. The number of clients in this
+//! process and of their attempts does not matter.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::redis::RedisUrl;
 
-/// A reason that stays, or comes back, is said again after this long.
+/// A reason that persists or returns is logged again after this time.
 const SAID_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
-/// The stores of this process, by their whole URL.
+/// One report for each store of this process, by the whole URL of the store.
 static STORES: LazyLock<Mutex<HashMap<String, Arc<Report>>>> = LazyLock::new(Mutex::default);
 
-/// What was said about one store.
+/// What was logged about one store.
 pub(super) struct Report {
     store: RedisUrl,
-    /// It was said that it cannot be reached, and not yet that it can.
+    /// The log says that the store cannot be reached, and not yet that it can be reached again.
     is_away: AtomicBool,
+    /// When each reason was last logged.
     said: Mutex<HashMap<String, Instant>>,
 }
 
 impl Report {
-    /// That of the store at `url`.
+    /// The report about the store at `url`.
     pub(super) fn about(url: &RedisUrl) -> Arc<Self> {
         let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Self {
@@ -37,7 +38,7 @@ impl Report {
             .clone()
     }
 
-    /// No connection could be made, for this reason.
+    /// Logs that no connection could be made, for this reason.
     pub(super) fn away(&self, reason: &str) {
         let is_news = self.is_news(reason);
         if !self.is_away.swap(true, Ordering::Relaxed) || is_news {
@@ -45,7 +46,7 @@ impl Report {
         }
     }
 
-    /// A connection was made. Costs a look at one flag where nothing was wrong.
+    /// Logs that the store can be reached again. While nothing is wrong, this only reads one flag.
     pub(super) fn reached(&self) {
         if self.is_away.load(Ordering::Relaxed) && self.is_away.swap(false, Ordering::Relaxed) {
             self.said().clear();
@@ -53,7 +54,7 @@ impl Report {
         }
     }
 
-    /// The store refuses commands, for this reason.
+    /// Logs that the store refuses commands, for this reason.
     pub(super) fn refuses(&self, reason: &str) {
         if self.is_news(reason) {
             tracing::warn!("{} refuses: {reason}", self.store);

@@ -1,8 +1,9 @@
-//! Leaves a primary that is deposed and does not know it.
+//! Leaves a primary that was deposed and does not know it.
 //!
-//! One that stalled for a while goes on as a primary when it wakes up, and so do its clients: it is
-//! ten seconds before the Sentinels tell it, and whatever was written to it by then is gone. The
-//! library asks the Sentinels only when it connects, so each client asks them every now and then.
+//! A primary that stalled goes on as a primary when it wakes up, and its clients keep writing to
+//! it. It takes ten seconds until the Sentinels make it a replica, and the writes of that time are
+//! lost. `fred` asks the Sentinels only when it connects, so each client here asks one twice a
+//! second.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use super::connection::Connection;
 use super::{COMMAND_TIMEOUT, Command, Inner, RedisError, Reply};
 use crate::redis::RedisUrl;
 
-/// Pause between two looks.
+/// Pause between two questions to a Sentinel.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// Looks in a row that have to find another primary: a Sentinel may be the last to hear of a
-/// failover, and send its clients back.
+/// How many answers in a row have to name another primary. A Sentinel may hear of a failover late,
+/// and name the old primary once more.
 const LOOKS: u32 = 2;
 
 /// The Sentinels of a store.
@@ -27,7 +28,7 @@ struct Sentinels {
     password: Option<String>,
 }
 
-/// Watches over a client for as long as it lives, if its store is behind Sentinels.
+/// Watches a client for as long as it lives, if its store is behind Sentinels.
 pub(super) fn watch(client: &Arc<Inner>) {
     if let Some(sentinels) = Sentinels::of(&client.url) {
         tokio::spawn(follow(sentinels, Arc::downgrade(client)));
@@ -60,7 +61,7 @@ async fn follow(sentinels: Sentinels, client: Weak<Inner>) {
             0
         };
         if elsewhere >= LOOKS {
-            tracing::warn!(store = %client.url, "another server is the primary now: going there");
+            tracing::warn!(store = %client.url, "another server is the primary now: connecting");
             client.replace();
             elsewhere = 0;
         }
@@ -101,7 +102,7 @@ impl Sentinels {
         &self.hosts[turn % self.hosts.len()]
     }
 
-    /// A client of one of them: another one each turn.
+    /// A client of one Sentinel: of another one each turn.
     fn connect(&self, turn: usize) -> Connection {
         let config = Config {
             server: ServerConfig::Centralized {
@@ -114,19 +115,19 @@ impl Sentinels {
         Connection::to(config, COMMAND_TIMEOUT)
     }
 
-    /// The server that this one takes for the primary, or why it tells none.
+    /// The server that this Sentinel names as the primary, or why it names no server.
     async fn ask(&self, sentinel: &Connection) -> Result<Server, String> {
         let ask = Command::new("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME");
         let answer = sentinel.send(ask.arg(self.service.as_str())).await;
         let address = answer.map_err(|error| match (sentinel.trouble(), error) {
             (Some(trouble), _) => trouble,
             (None, RedisError::Unavailable { message, .. }) => message,
-            (None, _) => "it is no Sentinel".to_owned(),
+            (None, _) => "it is not a Sentinel".to_owned(),
         })?;
         if address.is_null() {
             return Err(format!("it knows no primary by the name {}", self.service));
         }
-        primary(address).ok_or_else(|| "it is no Sentinel".to_owned())
+        primary(address).ok_or_else(|| "it is not a Sentinel".to_owned())
     }
 }
 

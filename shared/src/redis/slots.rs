@@ -1,9 +1,9 @@
-//! A cluster moves a slot while it is used.
+//! Sends a command again while its slot is moving to another node of the cluster.
 //!
-//! Until the last key is over there, some are here and some are there, and commands are answered
-//! with `TRYAGAIN`, `ASK` or `MOVED`: each of them says that nothing was done. The client is told to
-//! follow none of them (after `MOVED` it asks where the slots are); so the same command is sent
-//! again, until the slot has come to rest.
+//! While a slot moves, some of its keys are on the old node and some on the new one. Commands are
+//! then answered with `TRYAGAIN`, `ASK` or `MOVED`, and each of these says that nothing was done.
+//! `fred` is told to follow no redirection; after `MOVED` it only asks where the slots are. So the
+//! same command is sent again, until the slot has moved or 10 s have passed.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use super::{Code, Command, Redis, RedisError, Reply};
 use crate::base::backoff::Backoff;
 
-/// How long a command waits for a slot that is on the move.
+/// How long a command waits for a slot that is moving.
 const MOVE_LIMIT: Duration = Duration::from_secs(10);
 /// Wait between two attempts.
 const MOVE_BACKOFF: Backoff = Backoff {
@@ -20,8 +20,8 @@ const MOVE_BACKOFF: Backoff = Backoff {
     max: Duration::from_millis(250),
 };
 
-/// Sends a command until it is answered with something else than that its slot is on the move.
-/// Boxed, so that a client of a single server does not carry it along.
+/// Sends a command until the answer is not that its slot is moving. The future is boxed, so that a
+/// client of a single server does not pay for its size.
 pub(super) fn run_until_slot_rests(
     redis: &Redis,
     command: Command,

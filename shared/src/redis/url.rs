@@ -1,4 +1,4 @@
-//! Where a store is.
+//! The URL of a store.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use fred::types::config::{Config, ServerConfig};
 pub struct RedisUrl {
     url: String,
     servers: Vec<String>,
-    /// The setting that it was read from; its name begins with that of the service.
+    /// The setting that the URL was read from. Its name begins with the name of the service.
     setting: Option<&'static str>,
 }
 
-/// What is said about a text that is no URL of a store.
+/// The error for a text that is not the URL of a store.
 const URL_FORMS: &str = "expected redis://user:password@host:port/database, or with Sentinel \
     redis-sentinel://user:password@host:port?node=host:port&sentinelServiceName=name, or for a cluster \
     redis-cluster://user:password@host:port?node=host:port";
-/// What is said about a database number behind the address of a cluster.
-const ONE_DATABASE: &str = "a cluster has a single database: leave out what is behind the port, and \
+/// The error for a URL of a cluster with a database number.
+const ONE_DATABASE: &str = "a cluster has a single database: remove the path after the port, and \
     give each service a cluster of its own";
 
 const SCHEMES: [&str; 3] = ["redis://", "redis-sentinel://", "redis-cluster://"];
@@ -35,7 +35,7 @@ impl RedisUrl {
         &self.url
     }
 
-    /// The same, read from this setting: messages about the store then name the setting.
+    /// Remembers the setting that the URL was read from. Messages about the store then name it.
     #[must_use]
     pub(crate) fn read_from(self, setting: &'static str) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl FromStr for RedisUrl {
             return Err(mistake.to_owned());
         }
         let mut servers = servers_of(text);
-        // The library puts the one in front of the `?` anywhere.
+        // `fred` returns the servers in any order. Here, the server before the `?` comes first.
         servers.sort_by_key(|server| {
             !["//", "@"]
                 .iter()
@@ -107,7 +107,7 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// Why a text with the scheme of a store is no URL of one.
+/// Why a text with the scheme of a store is not the URL of one.
 fn url_mistake(text: &str) -> Option<&'static str> {
     if Config::from_url(text).is_err() {
         return Some(URL_FORMS);
@@ -117,16 +117,16 @@ fn url_mistake(text: &str) -> Option<&'static str> {
         .splitn(4, '/')
         .nth(3)
         .is_some_and(|path| !["", "0"].contains(&path));
-    // The client would say nothing, and take database 0, the only one of a cluster.
+    // `fred` would silently use database 0, the only database of a cluster.
     (text.starts_with("redis-cluster:") && database).then_some(ONE_DATABASE)
 }
 
-/// Whether two URLs name the same data, as far as their texts tell. A server may have more names; the
-/// identity of the store tells then.
+/// Whether the texts of two URLs name the same data. A server may have several names, which this
+/// function cannot see. Then the identity of the store shows that the data is the same.
 pub(crate) fn is_same_store(one: &RedisUrl, other: &RedisUrl) -> bool {
     let of = |url: &RedisUrl| Config::from_url(url.reveal()).unwrap_or_default();
     let (one, other) = (of(one), of(other));
-    // All primaries that the Sentinels watch share their addresses.
+    // One set of Sentinels may watch several primaries, so the name of the primary counts as well.
     let primary = |config: &Config| match &config.server {
         ServerConfig::Sentinel { service_name, .. } => Some(service_name.clone()),
         _ => None,

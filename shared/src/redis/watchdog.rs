@@ -1,10 +1,10 @@
-//! Notices a client that only believes to be connected.
+//! Notices a client that reports to be connected, and gets no answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A client that got no answer for this long, while commands failed, is replaced. Two commands in a
-/// row that wait in vain are enough.
+/// row that time out are enough.
 pub const STUCK_AFTER: Duration = Duration::from_secs(2);
 
 /// Counts the time in which a client gets no answer. An idle client is never stuck: time counts
@@ -13,8 +13,8 @@ pub(super) struct Watchdog {
     started: Instant,
     /// Milliseconds after `started` of the last answer, or of the last replacement.
     answered_ms: AtomicU64,
-    /// Milliseconds after `started` at which the first command of the present row of failures was
-    /// sent; 0 while all is well.
+    /// When the first command of the current failures was sent, in milliseconds after `started`. 0
+    /// while commands are answered.
     failing_since_ms: AtomicU64,
     /// Replacements since the last answer.
     replacements: AtomicU64,
@@ -30,22 +30,22 @@ impl Watchdog {
         }
     }
 
-    /// Now, as other methods take it. Never 0.
+    /// The present time in milliseconds after `started`, at least 1.
     pub(super) fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis())
             .unwrap_or(u64::MAX)
             .max(1)
     }
 
-    /// The server answered, whatever it was.
+    /// Records that the server answered, with a reply or an error.
     pub(super) fn answered(&self) {
         self.answered_ms.store(self.now_ms(), Ordering::Relaxed);
         self.failing_since_ms.store(0, Ordering::Relaxed);
         self.replacements.store(0, Ordering::Relaxed);
     }
 
-    /// A command that was sent at `sent_ms` got no answer. Whether the client has to be replaced
-    /// now, by this caller and nobody else: then, for the how many-th time in a row.
+    /// Records that a command sent at `sent_ms` got no answer. `Some` tells this caller, and no
+    /// other, to replace the client. Its value counts the replacements since the last answer.
     pub(super) fn failed(&self, sent_ms: u64) -> Option<u64> {
         let begin = sent_ms.max(self.answered_ms.load(Ordering::Relaxed));
         let exchange = |old, new| {

@@ -110,11 +110,11 @@ async fn something_else_answers_or_nothing_does() {
     for (answer, reason) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
-            "what answers there is no Redis server, or wants TLS",
+            "the server there does not speak the Redis protocol, or wants TLS",
         ),
         (
             b"\x15\x03\x01\x00\x02\x02\x46",
-            "what answers there is no Redis server, or wants TLS",
+            "the server there does not speak the Redis protocol, or wants TLS",
         ),
         (b"", "no answer in time"),
         (

@@ -1,4 +1,4 @@
-//! Where a process listens.
+//! The address that a process listens on.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub struct Address {
     port: u16,
 }
 
-/// What is said about a text that is no address.
+/// The error for a text that is not an address.
 const FORMS: &str = "expected host:port, such as 127.0.0.1:8000, localhost:8000 or [::1]:8000, with a \
     port up to 65535; 0.0.0.0:8000 listens on every IPv4 interface, [::]:8000 on every interface";
 
@@ -24,11 +24,11 @@ impl Address {
         self.port
     }
 
-    /// The address behind the host. Where a name has several, IPv4 goes first: `localhost` is
-    /// 127.0.0.1.
+    /// Looks up the address of the host. Of several addresses, an IPv4 address is preferred:
+    /// `localhost` becomes 127.0.0.1.
     pub async fn resolve(&self) -> anyhow::Result<SocketAddr> {
         let found = lookup_host((self.host.as_str(), self.port)).await;
-        // The text of the system says nothing more.
+        // The error of the system is dropped: its text adds nothing to the message below.
         let found: Vec<SocketAddr> = found.into_iter().flatten().collect();
         let first = found
             .iter()
@@ -36,7 +36,7 @@ impl Address {
             .or_else(|| found.first());
         first
             .copied()
-            .with_context(|| format!("{self}: nobody knows the host {}", self.host))
+            .with_context(|| format!("{self}: cannot resolve the host {}", self.host))
     }
 }
 
@@ -52,7 +52,7 @@ impl FromStr for Address {
         }
         let (host, port) = text.rsplit_once(':').ok_or(FORMS)?;
         let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        // A name has a letter: 127.0.0 is a mistake, and no name.
+        // A name needs a letter, so that a mistyped address such as 127.0.0 does not pass for one.
         let is_name =
             host.bytes().all(may_stand) && host.bytes().any(|byte| byte.is_ascii_alphabetic());
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
@@ -115,7 +115,7 @@ mod tests {
         let error = unknown.resolve().await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "no-such-host.invalid:8000: nobody knows the host no-such-host.invalid"
+            "no-such-host.invalid:8000: cannot resolve the host no-such-host.invalid"
         );
     }
 }

@@ -1,20 +1,20 @@
-//! What a setting can be: any type that reads itself from text and explains its mistakes.
+//! The value of a setting: any type that can be parsed from text, and whose error explains itself.
 //!
-//! No text of the standard library reaches people. Where an error cannot say what would be right, the
-//! help of the setting does: it stands behind every mistake.
+//! No error text of the standard library is shown to people. Where an error cannot say which value
+//! is valid, the help of the setting does: the report of a wrong value ends with it.
 
 use std::convert::Infallible;
 use std::num::ParseIntError;
 use std::str::{FromStr, ParseBoolError};
 use std::time::Duration;
 
-/// The error of a type that a setting can have.
+/// An error from parsing the value of a setting.
 pub trait Explain {
-    /// What would be right, for those who set something; `None` where the help says all of it.
+    /// What a valid value looks like. `None` if the help of the setting says all of it.
     fn explain(self) -> Option<String>;
 }
 
-/// A length of time, written as `5s`, `1m 30s`, `200ms`, or whole seconds.
+/// A length of time, written as `5s`, `1m 30s` or `200ms`. A number without a unit means seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 

@@ -1,4 +1,4 @@
-//! What `/readyz?verbose` tells beside whether the process is ready.
+//! What `/readyz?verbose` adds: the state of every check, and figures for people.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,22 +8,22 @@ use tokio::sync::Mutex;
 
 use super::Readiness;
 
-/// How long a figure stands, however often it is asked for.
+/// How long a figure is reused, so that many requests cost no more than one each second.
 const STANDS_FOR: Duration = Duration::from_secs(1);
 
-/// A figure for people. The process is ready or not whatever it is.
+/// A figure for people. It has no effect on readiness.
 pub struct Note {
     name: &'static str,
     look: Box<dyn Fn() -> Look + Send + Sync>,
 }
 
-/// What a figure is, or why it cannot be told.
+/// The look for a figure: its text, or why the figure is not known.
 pub(crate) type Look = BoxFuture<'static, Result<String, String>>;
-/// The notes of a process, and what they said last.
+/// The notes of a process, and the figures of the last look with its time.
 pub(super) type Notes = Arc<(Vec<Note>, Mutex<Option<(Instant, Vec<String>)>>)>;
 
 impl Note {
-    /// A figure that is found by `look`.
+    /// A figure that `look` finds.
     pub fn new(name: &'static str, look: impl Fn() -> Look + Send + Sync + 'static) -> Self {
         Self {
             name,
@@ -33,7 +33,7 @@ impl Note {
 }
 
 impl Readiness {
-    /// The same, with figures for people beside it.
+    /// Adds figures for people.
     #[must_use]
     pub fn with_notes(self, notes: Vec<Note>) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Readiness {
         }
     }
 
-    /// Each check with its state, given those that fail, and the figures.
+    /// One line for each check, then the figures. `failures` are the lines of the checks that fail.
     pub async fn verbose(&self, failures: &[String]) -> Vec<String> {
         let fails = |name: &str| {
             let of = |failure: &String| failure.split_once(": ").is_some_and(|(of, _)| of == name);

@@ -1,16 +1,17 @@
-//! Lines that are too long are cut, and say so.
+//! Cuts lines that are too long. A cut line says how long it was.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// Longest line, in bytes.
+/// The longest line, in bytes.
 pub const MAX_LINE_BYTES: usize = 8 * 1024;
-/// Room for the words that say how long a line was.
+/// Bytes that are left free for the note of how long the line was.
 const SUFFIX_BYTES: usize = 64;
-/// To how many bytes the texts of a JSON line are cut, one after the other until the line fits.
+/// Lengths in bytes to which the texts of a JSON line are cut. They are tried in turn until it
+/// fits.
 const TEXT_BYTES: [usize; 4] = [4 * 1024, 1024, 128, 16];
-/// Longest sequence of bytes that sets a colour.
+/// The longest escape sequence that sets a colour, in bytes.
 const COLOR_BYTES: usize = 8;
 const ESCAPE: u8 = 0x1b;
 
@@ -25,7 +26,7 @@ pub fn cut_text(line: &str) -> Cow<'_, str> {
         .iter()
         .rposition(|byte| *byte == ESCAPE)
     {
-        // Half a colour would swallow what comes next.
+        // Half an escape sequence would swallow the characters after it.
         kept = &kept[..tail + start];
     }
     let reset = if kept.as_bytes().contains(&ESCAPE) {
@@ -39,8 +40,8 @@ pub fn cut_text(line: &str) -> Cow<'_, str> {
     ))
 }
 
-/// A line that is one JSON object, with its end, cut to [`MAX_LINE_BYTES`]: its texts are cut, and a
-/// field `cut_from_bytes` is added.
+/// A line that is one JSON object, with its end, cut to [`MAX_LINE_BYTES`]. Its texts are cut, and
+/// the field `cut_from_bytes` says how long the line was.
 pub fn cut_json(line: &str) -> Cow<'_, str> {
     if line.len() <= MAX_LINE_BYTES {
         return Cow::Borrowed(line);
@@ -58,7 +59,7 @@ pub fn cut_json(line: &str) -> Cow<'_, str> {
             return Cow::Owned(shorter + "\n");
         }
     }
-    // Only names of fields can be as long as this, and the code has none.
+    // Only field names can still be too long, and no field of this code has such a name.
     Cow::Owned(format!("{{\"cut_from_bytes\":{}}}\n", line.len()))
 }
 

@@ -1,30 +1,31 @@
-//! What is said again and again is written once, and then counted.
+//! A log line that is repeated is written once, and then counted.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// How often the count of a repeated line is told. One that was not repeated for so long is news again.
+/// How often the count of a repeated line is written. A line that was not repeated for this long is
+/// forgotten, and written as a new line the next time.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
-/// Most different lines that are remembered. Beyond it the oldest goes that was not repeated, or the new
-/// one is not remembered.
+/// Most different lines that are remembered. For one more, the oldest line without repetitions is
+/// forgotten. If every line has repetitions, the new line is written and not remembered.
 const MAX_LINES: usize = 64;
 
-/// The lines of the last seconds, by their text without the time.
+/// The lines of the last 10 s, by their text without the time.
 #[derive(Default)]
 pub(super) struct Repeats(HashMap<Vec<u8>, Said>);
 
-/// When a line was said.
+/// When a line was logged, and how often.
 struct Said {
-    /// When it, or the count of it, was last written.
+    /// When the line, or its count, was last written.
     at: Instant,
-    /// How often it was said since.
+    /// How often the line was logged since `at`.
     again: u64,
-    /// The time that the last of them had in front.
+    /// The time in front of the latest repetition.
     time: Vec<u8>,
 }
 
 impl Repeats {
-    /// Whether a line has to be written now. Counts it otherwise.
+    /// Whether a line has to be written now. If not, the line is counted.
     pub(super) fn is_news(&mut self, line: &[u8], now: Instant) -> bool {
         let (time, text) = line.split_at(end_of_time(line));
         if let Some(said) = self.0.get_mut(text) {
@@ -59,13 +60,12 @@ impl Repeats {
         }
     }
 
-    /// When a count has to be told next.
+    /// When the next count has to be written, or the next line forgotten.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.0.values().map(|said| said.at + TOLD_EVERY).min()
     }
 
-    /// A line that says how often another one was repeated, if one is due. With `all` each is due that
-    /// was repeated.
+    /// A repeated line with its count, if a count is due. With `all`, every repeated line is due.
     pub(super) fn told(&mut self, now: Instant, all: bool) -> Option<Vec<u8>> {
         self.0
             .retain(|_, said| said.again > 0 || now < said.at + TOLD_EVERY);
@@ -82,14 +82,14 @@ impl Repeats {
     }
 }
 
-/// The end of the time at the beginning of a line, in either format.
+/// Where the time at the beginning of a line ends, in both log formats.
 fn end_of_time(line: &[u8]) -> usize {
     line.iter()
         .position(|byte| matches!(byte, b' ' | b','))
         .unwrap_or(0)
 }
 
-/// The line with how often it was repeated.
+/// The line, with the number of its repetitions added.
 fn with_count(line: &[u8], times: u64, seconds: u64) -> Vec<u8> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     match line.strip_suffix(b"}") {

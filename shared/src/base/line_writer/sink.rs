@@ -1,18 +1,18 @@
-//! Where lines end up: a terminal, a pipe or a file that may be slow, full, or gone.
+//! The output of the lines: a terminal, a pipe or a file. It may be slow, full, or gone.
 
 use std::io::{ErrorKind, Write};
 use std::thread;
 use std::time::Duration;
 
-/// How long the thread waits for an output that takes nothing now, and whose writes do not block.
+/// How long the thread waits before it tries a non-blocking output again that took nothing.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
-/// An output and how it fared.
+/// An output, and the state that the last write left it in.
 pub(super) struct Sink<W = std::fs::File> {
     output: W,
-    /// The last byte that it took ended no line.
+    /// The output ends in the middle of a line.
     is_torn: bool,
-    /// It took all of the last batch.
+    /// The output took all of the last batch.
     is_well: bool,
 }
 
@@ -30,10 +30,10 @@ impl<W: Write> Sink<W> {
         self.is_well
     }
 
-    /// Writes a batch of whole lines. A batch that cannot be written is lost: a process must not end by
-    /// its log, and the next batch is tried again. Returns how many lines were lost.
+    /// Writes a batch of whole lines, and returns how many lines were lost. A failed write loses
+    /// the rest of the batch and is no error, because a process must not end because of its log.
     pub(super) fn write(&mut self, batch: &[u8]) -> u64 {
-        // A line that broke off stays alone.
+        // Ends a line that an earlier write left torn, so that the next line is not appended to it.
         let unwritten = if self.is_torn && self.write_bytes(b"\n") > 0 {
             batch.len()
         } else {
@@ -47,7 +47,7 @@ impl<W: Write> Sink<W> {
         lost.split_inclusive(|byte| *byte == b'\n').count() as u64
     }
 
-    /// Returns how many bytes were not written.
+    /// Writes what the output takes, and returns how many bytes were not written.
     fn write_bytes(&mut self, mut bytes: &[u8]) -> usize {
         while !bytes.is_empty() {
             match self.output.write(bytes) {

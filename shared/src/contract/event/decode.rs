@@ -1,4 +1,4 @@
-//! Reading the fields of a stream entry, and what can be wrong with them.
+//! Reads the fields of a stream entry.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,19 +9,19 @@ use bytes::Bytes;
 use crate::contract::event::RawFields;
 use crate::contract::trace::{RequestId, TraceParent};
 
-/// Why an entry is no event.
+/// Why an entry cannot be read as the expected event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Another event type, or a newer version of this one.
     #[error("unknown event type {0:?}")]
     UnknownType(String),
-    /// A field that must be there is not.
+    /// The entry lacks a required field.
     #[error("field {0} is missing")]
     Missing(&'static str),
-    /// A field does not read as it must.
+    /// The value of a field does not have the required form.
     #[error("field {field} is invalid: {detail}")]
     Invalid {
-        /// Its name.
+        /// The name of the field.
         field: &'static str,
         /// What was expected.
         detail: String,
@@ -31,13 +31,13 @@ pub enum DecodeError {
 /// Looks up the fields of an entry by name.
 pub struct Fields<'a> {
     raw: &'a RawFields,
-    /// Where the next field is looked for first: a reader that asks in the order in which fields are
-    /// emitted finds each field there.
+    /// The index at which the next search begins. A reader that asks for the fields in the order of
+    /// the entry finds each field at this index.
     next: Cell<usize>,
 }
 
 impl DecodeError {
-    /// The word under which a parked entry is filed.
+    /// The word that the dead letter of the entry carries as its reason.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownType(_) => "unknown_type",
@@ -83,8 +83,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A broken trace must not keep an order from its stock, so a missing or malformed one starts
-    /// anew.
+    /// The trace of the order. A missing or malformed trace is replaced by a new one, because a
+    /// broken trace must not keep an order from its stock.
     pub(super) fn traceparent(&self) -> TraceParent {
         self.text("traceparent")
             .ok()
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
             .unwrap_or_else(TraceParent::mint)
     }
 
-    /// The same holds for the id of the request.
+    /// The id of the request. Like a trace, a missing or malformed id is replaced by a new one.
     pub(super) fn request_id(&self) -> RequestId {
         let text = self.text("request_id").ok();
         text.and_then(|text| text.parse().ok())

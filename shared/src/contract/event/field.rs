@@ -1,4 +1,4 @@
-//! A field of a stream entry, as documents describe it.
+//! A field of a stream entry, as the AsyncAPI documents describe it.
 
 use std::fmt::Display;
 
@@ -6,29 +6,29 @@ use serde_json::{Value, json};
 
 use crate::contract::trace::REQUEST_ID_PATTERN;
 
-/// One field of one entry: what it means, what it must look like, what it says.
+/// One field of one entry: its meaning, its form and its value.
 ///
-/// Entry and document are both made from it, so they cannot drift apart.
+/// Both the entry and the document are made from this type, so they cannot drift apart.
 #[derive(Clone, Debug)]
 pub struct Field {
     /// Its name in the entry.
     pub name: &'static str,
-    /// What it means, in a sentence.
+    /// What the field means, in a sentence.
     pub meaning: &'static str,
-    /// What it must look like.
+    /// The form that every value of the field has.
     pub form: Form,
-    /// What it says in this entry.
+    /// The value in this entry.
     pub value: String,
 }
 
-/// What the text of a field must look like: in a stream everything is text.
+/// The form of the value of a field. In a stream every value is text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Any text.
     Text,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// A text of this pattern; what it stands for has this name, if JSON Schema has one for it.
+    /// A text that matches this regular expression, and the `format` of JSON Schema for it, if any.
     Pattern(&'static str, Option<&'static str>),
 }
 
@@ -36,7 +36,7 @@ impl Form {
     /// A UUID.
     pub const UUID: Self =
         Self::Pattern("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", Some("uuid"));
-    /// A whole number from 1 on.
+    /// A whole number of at least 1.
     pub const COUNT: Self = Self::Pattern("^[1-9][0-9]{0,9}$", None);
     /// An amount of money with two decimals.
     pub const MONEY: Self = Self::Pattern("^(0|[1-9][0-9]{0,9})\\.[0-9]{2}$", None);

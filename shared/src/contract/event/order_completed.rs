@@ -1,4 +1,4 @@
-//! The event that an order was paid.
+//! The event that says that an order was paid.
 
 use super::{DecodeError, Event, Field, Fields, Form, attributes};
 use crate::contract::id::{OrderId, ProductId};
@@ -6,20 +6,20 @@ use crate::contract::money::Money;
 use crate::contract::time::Timestamp;
 use crate::contract::trace::{RequestId, TraceParent};
 
-/// payments -> inventory: an order was paid, take its stock.
+/// From payments to inventory: an order was paid, take its stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderCompleted {
     /// The order.
     pub order_id: OrderId,
-    /// When the id was minted, which decides where its effect is remembered.
+    /// When the order id was minted. Inventory keeps the record of the order under this time.
     pub ordered_at: Timestamp,
-    /// What was ordered.
+    /// The product that was ordered.
     pub product_id: ProductId,
-    /// How many, at least 1.
+    /// The quantity, at least 1.
     pub quantity: u32,
-    /// Unit price when it was ordered.
+    /// The unit price at the time of the order.
     pub price: Money,
-    /// Fee on the whole order.
+    /// The fee on the whole order.
     pub fee: Money,
     /// What the client pays.
     pub total: Money,
@@ -27,7 +27,7 @@ pub struct OrderCompleted {
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
-    /// The id of that request.
+    /// The id of the request that placed the order.
     pub request_id: RequestId,
 }
 
@@ -69,19 +69,19 @@ impl Event for OrderCompleted {
             ),
             Field::new(
                 "product_id",
-                "What was ordered.",
+                "The product that was ordered.",
                 Form::UUID,
                 &self.product_id,
             ),
             Field::new(
                 "quantity",
-                "How many, at least 1.",
+                "The quantity, at least 1.",
                 Form::COUNT,
                 &self.quantity,
             ),
             Field::new(
                 "price",
-                "Unit price when it was ordered.",
+                "The unit price at the time of the order.",
                 Form::MONEY,
                 &self.price,
             ),
@@ -89,7 +89,7 @@ impl Event for OrderCompleted {
             Field::new("total", "What the client pays.", Form::MONEY, &self.total),
             Field::new(
                 "status",
-                "What the order is now.",
+                "The state of the order.",
                 Form::OneOf(&["paid"]),
                 &"paid",
             ),
@@ -97,7 +97,7 @@ impl Event for OrderCompleted {
     }
 
     fn decode_data(fields: &Fields<'_>) -> Result<Self, DecodeError> {
-        // In the order in which they stand in the entry.
+        // In the order of the entry, so that each search finds its field at once.
         let time = fields.parse("ce_time")?;
         let (traceparent, request_id) = (fields.traceparent(), fields.request_id());
         let order_id: OrderId = fields.parse("order_id")?;

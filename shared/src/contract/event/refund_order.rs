@@ -1,4 +1,4 @@
-//! The event that an order has to be refunded.
+//! The event that says that an order has to be refunded.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,33 +8,33 @@ use crate::contract::id::{OrderId, ProductId};
 use crate::contract::time::Timestamp;
 use crate::contract::trace::{RequestId, TraceParent};
 
-/// inventory -> payments: an order cannot be fulfilled, give the money back.
+/// From inventory to payments: an order cannot be fulfilled, give the money back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundOrder {
     /// The order.
     pub order_id: OrderId,
-    /// What was ordered.
+    /// The product that was ordered.
     pub product_id: ProductId,
-    /// How many, at least 1.
+    /// The quantity, at least 1.
     pub quantity: u32,
-    /// Why not.
+    /// Why the order cannot be fulfilled.
     pub reason: RefundReason,
     /// When inventory decided.
     pub time: Timestamp,
     /// The trace of the request that placed the order.
     pub traceparent: TraceParent,
-    /// The id of that request.
+    /// The id of the request that placed the order.
     pub request_id: RequestId,
 }
 
 /// Why an order is refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundReason {
-    /// There is no such product any more.
+    /// The product does not exist any more.
     ProductNotFound,
-    /// Fewer on hand than ordered.
+    /// The stock is smaller than the quantity.
     InsufficientStock,
-    /// An operator had its stock given back.
+    /// An operator had the stock of the order given back.
     Released,
 }
 
@@ -73,19 +73,19 @@ impl Event for RefundOrder {
             ),
             Field::new(
                 "product_id",
-                "What was ordered.",
+                "The product that was ordered.",
                 Form::UUID,
                 &self.product_id,
             ),
             Field::new(
                 "quantity",
-                "How many, at least 1.",
+                "The quantity, at least 1.",
                 Form::COUNT,
                 &self.quantity,
             ),
             Field::new(
                 "reason",
-                "Why not.",
+                "Why the order cannot be fulfilled.",
                 Form::OneOf(RefundReason::WORDS),
                 &self.reason,
             ),
@@ -116,7 +116,7 @@ impl RefundReason {
         Self::Released,
     ];
 
-    /// The word for it in events, in the API and in the store.
+    /// The word for the reason in events, in the API and in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ProductNotFound => "product_not_found",

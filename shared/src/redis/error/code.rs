@@ -1,27 +1,27 @@
-//! The codes of errors: what each means, and whether it passes.
+//! The codes of error answers: what each means, and whether another attempt may help.
 
-/// Which error a server, or a function of ours, answered with.
+/// The error that a server, or a Redis Function of ours, answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// No code: nobody knows whether the command took effect.
+    /// No code: it is unknown whether the command took effect.
     Unknown,
-    /// Any code that has no meaning of its own here.
+    /// Any code that this client does not treat specially.
     Other,
     /// `ASK`: a key is on its way to another node.
     Ask,
-    /// `BUSY`: a script takes long.
+    /// `BUSY`: the server runs a script that takes long.
     Busy,
     /// `BUSYGROUP`: the consumer group exists.
     BusyGroup,
-    /// `CLOCK`, of ours: a clock may be wrong.
+    /// `CLOCK`, of ours: the clock of the store or of a process may be wrong.
     Clock,
-    /// `CLUSTERDOWN`: the cluster is down. Another node may have served a part of the command.
+    /// `CLUSTERDOWN`: the cluster is down. Another node may have done a part of the command.
     ClusterDown,
     /// `CROWDED`, of ours: too many requests wait for the store.
     Crowded,
-    /// `DAMAGED`, of ours: what is stored is damaged.
+    /// `DAMAGED`, of ours: stored data is damaged.
     Damaged,
-    /// `LOADING`: the server reads its files.
+    /// `LOADING`: the server is still loading its data.
     Loading,
     /// `MASTERDOWN`: the server is a replica without a primary.
     MasterDown,
@@ -37,7 +37,7 @@ pub enum Code {
     NoIdentity,
     /// `NOPERM`: the user has no right to the command or to a key.
     NoPerm,
-    /// `NOREPLICAS`: too few replicas.
+    /// `NOREPLICAS`: the primary has too few replicas.
     NoReplicas,
     /// `ERR no such key`.
     NoSuchKey,
@@ -57,11 +57,12 @@ pub enum Code {
     OtherLayout,
     /// `READONLY`: the server is a replica.
     ReadOnly,
-    /// `ERR ACL failure in script`: a function may not do its next step. It may have written before.
+    /// `ERR ACL failure in script`: the user has no right to a command of a function. The function
+    /// may have written before that command.
     ScriptForbidden,
-    /// `SWEPT`, of ours: the records of that time were removed.
+    /// `SWEPT`, of ours: the records from the time of the order were already removed.
     Swept,
-    /// `TRYAGAIN`: some keys of the command are here and some are elsewhere.
+    /// `TRYAGAIN`: some keys of the command are on this node, and some on another.
     TryAgain,
     /// `UNBLOCKED`: the server has just become a replica.
     Unblocked,
@@ -71,14 +72,14 @@ pub enum Code {
     WrongType,
 }
 
-/// What an error says about the command.
+/// What an error says about the effect of the command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    /// Nothing was done, for a reason that passes. The server is busy, starting, full or failing over.
-    /// Or a slot is on the move, the store has lost its data, or its users are wrong. None of it is
-    /// the fault of the command, so none of it may count against an event.
+    /// Nothing was done, for a reason that passes. The server is busy, starting, full or failing
+    /// over. Or a slot is moving, the store has lost its data, or its users are wrong. The command
+    /// is not to blame, so the attempt is not counted against the event that the command is for.
     NotNow,
-    /// Nobody knows whether anything was done.
+    /// It is unknown whether anything was done.
     Unknown,
     /// The command is wrong, now and later.
     Never,
@@ -86,11 +87,11 @@ enum Effect {
 
 use Effect::{Never, NotNow};
 
-/// What keys that move to another node are called.
+/// The meaning of the codes for keys that move to another node.
 const MOVING: &str = "the keys are moving to another node of the cluster";
 
-/// How an answer begins, its code, what it says about the command, and its meaning in words. Without
-/// words, the text of the answer is for people already.
+/// For each answer: how it begins, its code, its effect, and its meaning in words. If the words are
+/// empty, the text of the answer itself is fit for people.
 const ANSWERS: [(&str, Code, Effect, &str); 31] = [
     ("ASK", Code::Ask, NotNow, MOVING),
     (
@@ -105,7 +106,7 @@ const ANSWERS: [(&str, Code, Effect, &str); 31] = [
         "CLUSTERDOWN",
         Code::ClusterDown,
         Effect::Unknown,
-        "its cluster is down, or nobody serves some of the keys",
+        "its cluster is down, or no node serves some of the keys",
     ),
     ("CROWDED", Code::Crowded, NotNow, ""),
     ("DAMAGED", Code::Damaged, NotNow, ""),
@@ -206,8 +207,8 @@ const ANSWERS: [(&str, Code, Effect, &str); 31] = [
 ];
 
 impl Code {
-    /// The code that an answer of a server begins with. `None` where the answer has none: a code is
-    /// one word in capitals.
+    /// The code that an answer of a server begins with: one word in capitals. `None` if the answer
+    /// has no code.
     pub(super) fn of(answer: &str) -> Option<Self> {
         let is_led_by = |text: &str| {
             let rest = answer.strip_prefix(text);
@@ -221,14 +222,14 @@ impl Code {
         })
     }
 
-    /// What the code means, for people. `None` where only the text of the answer says it.
+    /// What the code means, for people. `None` if only the text of the answer says it.
     pub(super) fn words(self) -> Option<&'static str> {
         let (_, _, _, words) = self.row()?;
         (!words.is_empty()).then_some(words)
     }
 
-    /// The reason in words, with the code of the server. The text of `answer` is used only where the
-    /// code is one of ours: a server may repeat what was sent to it, and a password is sent as well.
+    /// The reason in words, followed by the code. The text of `answer` is used only if the code is
+    /// one of ours, because a server may repeat what was sent to it, even a password.
     pub(super) fn explain(self, answer: &str) -> String {
         let Some((text, ..)) = self.row() else {
             return answer.to_owned();
@@ -238,17 +239,17 @@ impl Code {
         format!("{} ({word})", self.words().unwrap_or_else(own))
     }
 
-    /// Whether an answer with this code says that nothing was done, and that this may change.
+    /// Whether the code says that nothing was done, and that another attempt may help.
     pub(in crate::redis) fn did_nothing(self) -> bool {
         self.effect() == Effect::NotNow
     }
 
-    /// Whether trying again changes nothing.
+    /// Whether another attempt fails in the same way.
     pub(super) fn is_lasting(self) -> bool {
         self.effect() == Effect::Never
     }
 
-    /// Whether the connection is of no use after it: the server is no primary, or not yet.
+    /// Whether the server is not a primary, or not yet, so that its connection is of no use.
     pub(super) fn is_no_primary(self) -> bool {
         matches!(self, Self::Loading | Self::MasterDown | Self::ReadOnly)
     }

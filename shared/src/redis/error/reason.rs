@@ -1,13 +1,13 @@
 //! The reason of a failure, in words for people.
 //!
-//! The texts of the library and of the server are never passed on where they may repeat what was sent
-//! to it: a password is sent there as well.
+//! Texts of `fred` and of a server are not shown, because they may repeat what was sent to the
+//! server, even a password.
 
 use fred::error::{Error, ErrorKind};
 
 use crate::redis::error::code::Code;
 
-/// What the library says, by a part of its text, and what that means. The first that fits counts.
+/// A part of a text of `fred`, and what that text means. The first part that is found counts.
 const TEXTS: [(&str, &str); 14] = [
     ("ConnectionRefused", "connection refused"),
     ("failed to lookup address", "unknown host"),
@@ -37,10 +37,10 @@ const TEXTS: [(&str, &str); 14] = [
     ("Max reconnection attempts", "the connection was closed"),
 ];
 
-/// What answers does not speak the protocol.
-const NO_REDIS: &str = "what answers there is no Redis server, or wants TLS";
+/// The reason if the answer does not follow the Redis protocol.
+const NO_REDIS: &str = "the server there does not speak the Redis protocol, or wants TLS";
 
-/// Why a command, or an attempt to connect, failed.
+/// Why a command or an attempt to connect failed.
 pub(in crate::redis) fn of(error: &Error) -> String {
     let details = error.details();
     let known = TEXTS
