@@ -38,8 +38,8 @@ pub enum OpenError {
     Redis(#[from] RedisError),
     /// The store is empty although the other service has seen its data.
     #[error(
-        "this store has lost its data: it has no identity, yet the stream {stream} knows this service. \
-         Restore its files from a backup, or accept the loss with the verb adopt-store"
+        "this store has lost its data: it has no identity, yet the stream {stream} knows this \
+         service. Restore its files from a backup, or accept the loss with the verb adopt-store"
     )]
     DataLost {
         /// The stream that shows the loss.

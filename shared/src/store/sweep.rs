@@ -161,9 +161,9 @@ impl Sweep {
                 partition,
                 %now,
                 %newest,
-                "the clock of the store is more than {} days ahead of the newest {what}: either the \
-                 store recorded no {what} in that time, or its clock is wrong. It keeps all {what} \
-                 until it records newer ones",
+                "the clock of the store is more than {} days ahead of the newest {what}: either \
+                 the store recorded no {what} in that time, or its clock is wrong. It keeps all \
+                 {what} until it records newer ones",
                 MAX_QUIET.as_secs() / 86_400
             ),
         }

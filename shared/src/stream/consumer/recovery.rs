@@ -134,8 +134,8 @@ impl<H: Handler> Consumer<H> {
             stream = self.stream(),
             oldest,
             newest = %span.newest,
-            "an entry has been pending for {} ms or more, but the clock of its store counts less, as if \
-             it was set back: taking over all entries from `oldest` to `newest`",
+            "an entry has been pending for {} ms or more, but the clock of its store counts less, \
+             as if it was set back: taking over all entries from `oldest` to `newest`",
             limit.as_millis()
         );
         self.state.reclaim_cursor = oldest;
