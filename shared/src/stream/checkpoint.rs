@@ -1,7 +1,7 @@
 //! The checkpoint: the entry up to which this service has acted on the stream of the other service.
 //!
 //! It lies in the store that has the effects, and is written after them. So a store that loses
-//! effects loses the checkpoint behind them too, and a store from a backup tells how old it is.
+//! effects goes back to an earlier checkpoint, and a store from a backup tells how old it is.
 //!
 //! The checkpoint moves at each look at both stores. It also moves before the consumer acknowledges
 //! an entry that is more than [`MAX_UNRECORDED`] ahead of it.
