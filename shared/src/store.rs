@@ -139,8 +139,8 @@ impl Store {
         if !line.is_null() {
             return Ok(Some(line.text()?));
         }
-        // `MGET` answers the same for a key of another type as for a missing key. `GET` refuses the
-        // former.
+        // `MGET` answers the same for a key of another type as for a missing key. `GET` refuses a
+        // key of another type.
         let line = self.run(Command::new("GET").key(key)).await?;
         if !line.is_null() {
             return Ok(Some(line.text()?));

@@ -267,7 +267,7 @@ impl Store {
 }
 
 impl OpenError {
-    /// Whether no later attempt can succeed until a person acts.
+    /// Whether opening gives up: no later attempt of this process can succeed.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Redis(_) | Self::DataLost { .. })
     }

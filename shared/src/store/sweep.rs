@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use crate::contract::time::Timestamp;
 use crate::store::partition::Partition;
 
-/// The largest difference, between two looks, of the advance of a store's clock and the time that
+/// The most by which the advance of a store's clock between two looks may differ from the time that
 /// passed.
 pub const MAX_STEP: Duration = Duration::from_mins(1);
 /// The largest gap between the newest record of a store and its clock: longer than a shop is closed
