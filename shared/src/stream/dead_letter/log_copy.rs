@@ -14,8 +14,8 @@ struct Line<'a> {
     fields: String,
 }
 
-/// The most bytes of a dead letter in one line of the log, with escapes. The log cuts a line of more
-/// than 8 KiB.
+/// The most bytes of a dead letter in one line of the log, with escapes. The log cuts a line of
+/// more than 8 KiB.
 const PIECE: usize = 7 * 1024;
 /// Bytes of dead letters that are handed to the log before the writer waits for it. The queue of
 /// the log takes four times as many.
