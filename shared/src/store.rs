@@ -27,7 +27,7 @@ use crate::store::batch::Batcher;
 use crate::store::function::{Call, IDENTITY, Library, belongs};
 use crate::store::partition::{Partition, Partitions};
 
-/// Lines that one command reads at most.
+/// The most lines that one command reads.
 const LINES: usize = 100;
 
 /// A service's own store. Cheap to clone.
@@ -38,38 +38,40 @@ pub struct Store {
     library: Arc<Library>,
     partitions: Partitions,
     lines: Batcher<String, Reply>,
-    /// Why it could not be opened when that was last tried.
+    /// Why the last attempt to open the store failed.
     obstacle: Arc<Mutex<Option<String>>>,
 }
 
-/// Brings one partition of a store from one layout to the next. A step that was broken off is taken
-/// again from its beginning, and two processes may take it at the same time: it leaves the same.
+/// Brings one partition of a store from one layout to the next.
+///
+/// A crash may break off a step, and then the next process takes it again from its beginning. Two
+/// processes may take a step at the same time. The result is the same in both cases.
 pub type Step = fn(Store, Partition) -> Taken;
 
-/// The end of a step.
+/// The future of a step that was begun.
 pub type Taken = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
 
 /// The layout of the stores of one service.
 ///
-/// Layout 0 is what builds wrote that named no layout in the identity of a store. Each step leads to
-/// the next one, so the number of steps is the version. Steps are only ever added.
+/// Layout 0 comes from builds that named no layout in the identity of a store. Each step leads to
+/// the next layout, so the number of steps is the version. Steps are only ever added.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
-    /// The service whose stores these are.
+    /// The service that owns the stores.
     pub service: &'static str,
     /// The steps from layout 0 to this one.
     pub steps: &'static [Step],
 }
 
 impl Layout {
-    /// The version that this build reads and writes.
+    /// The version of the layout that this build reads and writes.
     pub fn version(self) -> u32 {
         u32::try_from(self.steps.len()).unwrap_or(u32::MAX)
     }
 }
 
 impl Store {
-    /// The store behind `redis`, in this layout, changed only through the functions in `files`.
+    /// The store behind `redis`, in this layout. Only the functions in `files` change it.
     pub fn new(redis: Redis, layout: Layout, files: &[&str], partitions: Partitions) -> Self {
         let reader = redis.clone();
         let lines = Batcher::new(LINES, move |partition, keys| {
@@ -88,17 +90,17 @@ impl Store {
         }
     }
 
-    /// How its keys are spread.
+    /// The partitions over which the keys of the store are spread.
     pub fn partitions(&self) -> Partitions {
         self.partitions
     }
 
-    /// Makes a change that nobody reads, and answers why it is refused.
+    /// Makes a harmless change as a test. The error says why the store refuses changes.
     pub(crate) async fn try_change(&self, partition: Partition) -> Result<(), String> {
         self.redis.try_change(partition.index()).await
     }
 
-    /// Why it could not be opened when that was last tried.
+    /// Why the last attempt to open the store failed.
     pub(crate) fn obstacle(&self) -> Option<String> {
         self.obstacle
             .lock()
@@ -106,7 +108,7 @@ impl Store {
             .clone()
     }
 
-    /// Remembers why it could not be opened, and answers whether that is news.
+    /// Remembers why the store could not be opened. Answers whether the reason is a new one.
     pub(crate) fn set_obstacle(&self, reason: &str) -> bool {
         let mut obstacle = self.obstacle.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = obstacle.as_deref() != Some(reason);
@@ -119,13 +121,15 @@ impl Store {
         self.redis.run(command).await
     }
 
-    /// Sends a plain command, and answers only what a failover will not undo.
+    /// Sends a plain command. The answer comes only once a failover cannot undo it
+    /// ([`Redis::run_confirmed`]).
     pub async fn run_confirmed(&self, command: Command) -> Result<Reply, RedisError> {
         self.redis.run_confirmed(command).await
     }
 
-    /// Reads the line at a key of `partition`; `None` where there is none, and the store has not lost
-    /// its data. Lines that are asked for at the same moment are read together.
+    /// Reads the line at a key of `partition`. `None` says that the key does not exist; a store
+    /// that has lost its data gives an error instead. One command reads all lines that callers ask
+    /// for at the same moment.
     pub async fn read_line(
         &self,
         partition: Partition,
@@ -135,7 +139,8 @@ impl Store {
         if !line.is_null() {
             return Ok(Some(line.text()?));
         }
-        // `MGET` does not tell what has another type from what is not there.
+        // `MGET` answers the same for a key of another type as for a missing key. `GET` refuses a
+        // key of another type.
         let line = self.run(Command::new("GET").key(key)).await?;
         if !line.is_null() {
             return Ok(Some(line.text()?));
@@ -163,13 +168,13 @@ impl Store {
         self.library.name()
     }
 
-    /// Whether it is spread over the nodes of a cluster.
+    /// Whether the store is spread over the nodes of a cluster.
     pub(crate) fn is_cluster(&self) -> bool {
         self.redis.is_cluster()
     }
 
-    /// Answers whether every partition still has its identity. An error where a newer build has
-    /// migrated it, or where it belongs to another service.
+    /// Whether every partition still has its identity. An error says that a newer build has
+    /// migrated a partition, or that it belongs to another service.
     pub async fn has_identity(&self) -> Result<bool, RedisError> {
         for partition in self.partitions.all() {
             if !self.is_identified(partition).await? {
@@ -179,7 +184,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The same of one partition.
+    /// Whether one partition still has its identity; errors as in [`Store::has_identity`].
     pub(crate) async fn is_identified(&self, partition: Partition) -> Result<bool, RedisError> {
         let identity = self
             .run(Command::new("GET").key(partition.key(IDENTITY)))
@@ -203,8 +208,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that something was not found because it does not exist, and not because the store
-    /// has lost everything.
+    /// Makes sure that a partition still has its identity, after a key was not found. Otherwise the
+    /// key may be missing because the store has lost all its data.
     pub async fn confirm_absence(&self, partition: Partition) -> Result<(), RedisError> {
         if self.is_identified(partition).await? {
             return Ok(());
@@ -225,15 +230,15 @@ impl Store {
         ))
     }
 
-    /// Whether the clock of the store agrees with that of this process, to within [`MAX_SKEW`].
+    /// Whether the clocks of the store and of this process differ by at most [`MAX_SKEW`].
     pub async fn agrees_on_time(&self, partition: Partition) -> Result<bool, RedisError> {
         let now = self.now(partition).await?;
         let here = clock().unwrap_or(now);
         Ok(now <= here.later_by(MAX_SKEW) && here <= now.later_by(MAX_SKEW))
     }
 
-    /// The replication id of the server that owns `partition`. A server has another one after each
-    /// restart and each failover, also where a former primary takes over again without a restart.
+    /// The replication id of the server that owns `partition`. Each restart and each failover gives
+    /// the server a new id, even where a former primary takes over again without a restart.
     pub async fn replication_id(&self, partition: Partition) -> Result<String, RedisError> {
         let info = self.info(partition, "replication").await?;
         Ok(info_field(&info, "master_replid")
@@ -251,7 +256,7 @@ impl Store {
         Ok(ids.into_iter().collect::<Vec<_>>().join(" "))
     }
 
-    /// A section of what the node that owns `partition` says about itself.
+    /// A section of `INFO` of the node that owns `partition`.
     pub(crate) async fn info(
         &self,
         partition: Partition,
@@ -264,15 +269,15 @@ impl Store {
     }
 }
 
-/// Reads lines of one partition. The identity comes first, so that no line, whatever it says, leads
-/// the reply (see [`crate::redis`]).
+/// Reads lines of one partition. The identity leads the reply, because the client takes certain
+/// texts at the beginning of a reply for something else (see [`crate::redis`]).
 async fn read_lines(
     redis: &Redis,
     partition: Partition,
     keys: Vec<String>,
 ) -> Result<Vec<Reply>, RedisError> {
     if let [key] = &keys[..] {
-        // An array of one costs a third more, and tells less.
+        // `MGET` of one key costs a third more, and hides that a key has another type.
         return Ok(vec![
             redis.run(Command::new("GET").key(key.as_str())).await?,
         ]);

@@ -1,8 +1,8 @@
-//! Group commit: whatever waits for the store at the same moment goes there in one call.
+//! Group commit: all items that wait for the store at the same moment go there in one call.
 //!
-//! An item that finds no call under way starts one at once, so nobody waits for company. What comes
-//! while a call is under way waits for its end, and then goes together: the busier a store is, the
-//! larger the batches are, and the less each item costs.
+//! An item that finds no call under way starts one at once, so it never waits for other items.
+//! Items that come during a call wait for its end, and then share the next call. The busier a store
+//! is, the larger the batches are, and the less each item costs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -33,35 +33,38 @@ struct Inner<Item, Answer> {
 
 type Calling<Answer> = BoxFuture<'static, Result<Vec<Answer>, RedisError>>;
 type Submitter<Answer> = oneshot::Sender<Result<Answer, RedisError>>;
-/// What a call came to: its answers or its error, or that it panicked.
+/// How a call ended: with its answers, with an error, or with a panic.
 type Outcome<Answer> = thread::Result<Result<Vec<Answer>, RedisError>>;
-/// A call that was sent, and who waits for it.
+/// A call that was sent, and the submitters that wait for it.
 type UnderWay<Answer> = (
     MaybeDone<BoxFuture<'static, Outcome<Answer>>>,
     Vec<Submitter<Answer>>,
 );
 
-/// What waits in one partition.
+/// The items that wait in one partition.
 struct Lane<Item, Answer> {
     waiting: VecDeque<(Item, Submitter<Answer>)>,
-    /// A call is under way. More than one would make the batches smaller.
+    /// Whether a call is under way. A second call at the same time would make the batches smaller.
     is_busy: bool,
 }
 
-/// How an item was taken.
+/// How an item was accepted.
 enum Entered<Item, Answer> {
+    /// No call is under way: the submitter makes the call itself.
     Alone(Item),
+    /// The item waits behind the call under way.
     Behind(oneshot::Receiver<Result<Answer, RedisError>>),
 }
 
-/// The call of one that went alone. At its end, whatever that is, those behind go on.
+/// The turn of an item that went alone. However the call ends, even by a panic or with its client,
+/// dropping the turn lets the waiting items go on.
 struct Turn<Item: Send + 'static, Answer: Send + 'static> {
     inner: Arc<Inner<Item, Answer>>,
     partition: Partition,
 }
 
 impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
-    /// Hands at most `limit` items at a time to `call`, which answers as many, in their order.
+    /// Hands at most `limit` items at a time to `call`, which answers each of them, in their order.
     pub fn new<F>(
         limit: usize,
         call: impl Fn(Partition, Vec<Item>) -> F + Send + Sync + 'static,
@@ -77,10 +80,12 @@ impl<Item: Send + 'static, Answer: Send + 'static> Batcher<Item, Answer> {
         }))
     }
 
-    /// Hands over an item, at once or with whatever else waits in its partition, and waits for its
-    /// answer. An error of the call is that of everybody in it, and where the store did not answer,
-    /// of everybody behind it. A caller that no longer waits disturbs
-    /// nobody: the outcome of its item is unknown, and the items behind go on.
+    /// Hands over an item, at once or together with the items that wait in its partition, and waits
+    /// for its answer. If the call fails, each of its items gets the error. If the store did not
+    /// answer, each waiting item gets the error too.
+    ///
+    /// A caller may stop waiting. Then the outcome of its item is unknown, and the items behind it
+    /// go on.
     pub async fn submit(&self, partition: Partition, item: Item) -> Result<Answer, RedisError> {
         match self.0.enter(partition, item)? {
             Entered::Alone(item) => Inner::go_alone(&self.0, partition, item).await,
@@ -108,7 +113,7 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Ok(Entered::Behind(answer))
     }
 
-    /// One item that found no call under way: no task is made for it.
+    /// Calls for one item that found no call under way. This spares a task of its own.
     async fn go_alone(
         inner: &Arc<Self>,
         partition: Partition,
@@ -127,11 +132,11 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Ok(answer)
     }
 
-    /// Calls until nothing waits any more. A call that panics or answers the wrong number lets go
-    /// of its submitters, and the next one goes on.
+    /// Calls until no item waits. If a call panics or answers the wrong number, its submitters get
+    /// an error, and the next call goes on.
     ///
-    /// The next call is sent before anybody is told how the last one ended: the store has work to do
-    /// while they are answered.
+    /// The next call is sent before the submitters of the last call get their answers. So the store
+    /// has work while they are answered.
     async fn work_off(self: Arc<Self>, partition: Partition) {
         let mut under_way = self.begin(partition).await;
         while let Some((mut call, submitters)) = under_way {
@@ -145,7 +150,7 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         }
     }
 
-    /// Begins a call for the next batch of a partition; `None` ends the task that asked.
+    /// Begins a call for the next batch of a partition; `None` when no item waits.
     async fn begin(self: &Arc<Self>, partition: Partition) -> Option<UnderWay<Answer>> {
         let (items, submitters) = self.take(partition)?;
         let inner = Arc::clone(self);
@@ -167,8 +172,8 @@ impl<Item: Send + 'static, Answer: Send + 'static> Inner<Item, Answer> {
         Some(lane.waiting.drain(..count).unzip())
     }
 
-    /// A store that does not answer would keep those behind waiting for nothing, and longer than
-    /// for one call.
+    /// Fails all waiting items if the store did not answer. Otherwise they would wait in vain, and
+    /// longer than for one call.
     fn tell_those_behind(&self, partition: Partition, error: &RedisError) {
         if error.is_answer() {
             return;
@@ -187,18 +192,18 @@ impl<Item: Send + 'static, Answer: Send + 'static> Drop for Turn<Item, Answer> {
     fn drop(&mut self) {
         let mut lanes = self.inner.lanes();
         let lane = lanes.entry(self.partition).or_default();
-        // A task of its own, because this one may end with its client.
+        // In a task of its own, because the current task may end with its client.
         match Handle::try_current() {
             Ok(runtime) if !lane.waiting.is_empty() => {
                 runtime.spawn(Arc::clone(&self.inner).work_off(self.partition));
             }
-            // Nobody waits, or nothing runs any more.
+            // No item waits, or the runtime has ended.
             _ => *lane = Lane::default(),
         }
     }
 }
 
-/// Tells submitters the outcome of their batch. Some may have gone.
+/// Sends submitters the outcome of their batch. Some submitters may have stopped waiting.
 fn tell<Answer>(outcome: Option<Outcome<Answer>>, submitters: Vec<Submitter<Answer>>) {
     match outcome {
         Some(Ok(Ok(answers))) if answers.len() == submitters.len() => {
@@ -213,14 +218,14 @@ fn tell<Answer>(outcome: Option<Outcome<Answer>>, submitters: Vec<Submitter<Answ
         }
         Some(Ok(Ok(answers))) => {
             let (items, answers) = (submitters.len(), answers.len());
-            tracing::error!(items, answers, "a batch was answered the wrong number");
+            tracing::error!(items, answers, "a batch got the wrong number of answers");
         }
         Some(Err(_)) | None => tracing::error!(items = submitters.len(), "a batch panicked"),
     }
 }
 
 fn unknown() -> RedisError {
-    RedisError::unknown("nobody knows whether the batch of this request took effect")
+    RedisError::unknown("the batch of this request may or may not have taken effect")
 }
 
 impl<Item, Answer> Clone for Batcher<Item, Answer> {

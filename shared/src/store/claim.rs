@@ -1,14 +1,15 @@
-//! Claims: the record in a store of what an idempotency key was used for.
+//! Claims: a claim records in a store which request used an idempotency key, and its answer.
 //!
-//! The function that has the effect also writes the claim, so no moment exists at which one of the
-//! two exists without the other. A claim is kept for at least 24 hours. An explicit sweep removes it and not
-//! a TTL: a clock that jumps must not turn a repeated request into a second order.
+//! The function that has the effect also writes the claim, so a crash never leaves one without the
+//! other. A claim is kept for at least 24 hours. A sweep removes it, and not a TTL: a clock that
+//! jumps must not turn a repeated request into a second order.
 //!
-//! Only a request that had an effect leaves a claim. A request that was refused, or failed, may be repeated
-//! with the same key.
+//! Only a request that had an effect leaves a claim. A request that was refused, or failed, may be
+//! repeated with the same key.
 //!
-//! A claim lies in the partition of what it is about. Where a store has several partitions, a key that is used
-//! again for another path is therefore noticed only where both fall into the same one.
+//! A claim lies in the partition of the thing that its request changed. So in a store with several
+//! partitions, a key that is used again for another path is noticed only if both lie in one
+//! partition.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -24,20 +25,20 @@ use crate::store::function::Call;
 use crate::store::partition::Partition;
 use crate::store::sweep::{Sweep, believed};
 
-/// A key, hashed: what clients choose never becomes part of a Redis key.
+/// The hash of an idempotency key. The text that a client chose never becomes part of a Redis key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     hash: String,
     seed: u32,
 }
 
-/// The text is no idempotency key.
+/// The text is not an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must have between 1 and 255 visible ASCII characters")]
 pub struct InvalidKey;
 
-/// The claim of one request to its effect: its key, and what tells it from another request that
-/// uses the same key.
+/// The claim of one request: its key, and a fingerprint that differs from the fingerprint of any
+/// other request with the same key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     key: IdempotencyKey,
@@ -49,21 +50,23 @@ pub struct Claim {
 pub enum Once<Now, Before = Now> {
     /// It happened now.
     Now(Now),
-    /// It happened before, for the same request with the same key; this is the answer of then.
+    /// It happened before, for the same request with the same key. This is the recorded answer.
     Before(Before),
     /// The key was used for another request.
     KeyReused,
 }
 
-/// What the keys of claims begin with; the day follows.
+/// The first part of the keys of claims; the day follows.
 pub const CLAIMS: &str = "idempotency";
-/// Most characters of a key.
+/// The most characters of a key.
 const MAX_KEY_LENGTH: usize = 255;
-/// Which days have claims; those of `place_orders` do not count (see `prelude.lua`).
+/// The end of the key of the set of days that have claims. Days with claims of `place_orders` only
+/// are not in the set (see `prelude.lua`).
 const DAYS: &str = "days";
 /// Days whose claims are kept: today and yesterday.
 const KEPT_DAYS: u64 = 2;
-/// How many days back a sweep looks for claims. A service that was off for longer leaves the rest.
+/// How many days back a sweep looks for claims. It never removes older claims, which only a service
+/// that was off for longer has.
 const LOOKED_BACK_DAYS: u64 = 366;
 /// Pause between two sweeps.
 pub const SWEEP_INTERVAL: Duration = Duration::from_hours(1);
@@ -75,7 +78,7 @@ impl IdempotencyKey {
         &self.hash
     }
 
-    /// Decides the partition of the key and of what it makes.
+    /// The seed that decides the partition of the key and of the thing that its request creates.
     pub fn seed(&self) -> u32 {
         self.seed
     }
@@ -84,7 +87,8 @@ impl IdempotencyKey {
 impl FromStr for IdempotencyKey {
     type Err = InvalidKey;
 
-    /// Takes the key bare or as a structured string in quotes, as the draft has it.
+    /// Takes the key bare, or as a structured string in quotes as in the IETF draft of the
+    /// `Idempotency-Key` header.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let key = match text.strip_prefix('"') {
             Some(rest) => rest.strip_suffix('"').ok_or(InvalidKey)?,
@@ -100,8 +104,8 @@ impl FromStr for IdempotencyKey {
 }
 
 impl Claim {
-    /// The claim of `key` to `what`, which tells its request from every other: method, path and the
-    /// values that were read from the body.
+    /// The claim of the request `what` with this `key`. `what` names the method, the path and the
+    /// values that were read from the body, so it differs for every other request.
     pub fn new(key: IdempotencyKey, what: &dyn Display) -> Self {
         Self {
             key,
@@ -109,8 +113,8 @@ impl Claim {
         }
     }
 
-    /// Looks in the store for what the request was answered before, without claiming anything. It may
-    /// not have been answered because replicas were missing, so this waits for them as well.
+    /// Looks in the store for an earlier answer to the request. Claims nothing. Waits for replicas:
+    /// the earlier attempt may have failed only because replicas were missing.
     pub async fn find(
         &self,
         store: &Store,
@@ -135,12 +139,12 @@ impl Claim {
         Ok(None)
     }
 
-    /// The key.
+    /// The hashed key.
     pub fn key(&self) -> &IdempotencyKey {
         &self.key
     }
 
-    /// What tells the request from others with the same key.
+    /// The fingerprint of the request.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -170,8 +174,9 @@ impl Once<Vec<Reply>, String> {
     }
 }
 
-/// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the store.
-/// Functions look further back only among the days that are listed.
+/// Removes the claims of the days before yesterday, as soon as `sweep` trusts the clock of the
+/// store. A day leaves the set of days first: a crash in between leaves its claims, and the next
+/// sweep finds them.
 pub async fn sweep_claims(store: &Store, sweep: &Sweep) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         let clock = store.now(partition).await?;
@@ -200,8 +205,8 @@ pub async fn sweep_claims(store: &Store, sweep: &Sweep) -> Result<(), RedisError
     Ok(())
 }
 
-/// The end of the newest day that has claims and is to be believed. The end is still of that day: at the
-/// first instant of the next one yesterday's claims would go.
+/// The last millisecond of the newest day that has claims and is believed. The first millisecond of
+/// the next day would be too late: it would remove the claims of the day before the newest.
 fn newest_claims(days: &[u64]) -> Option<Timestamp> {
     let newest = *days.iter().max()?;
     let old = |day: &&u64| day.saturating_add(KEPT_DAYS) <= newest;
@@ -220,7 +225,7 @@ fn day_end(day: u64) -> Timestamp {
     )
 }
 
-/// The days of which there are claims, as far as a sweep looks.
+/// The days that have claims, as far back as a sweep looks.
 async fn claimed_days(
     store: &Store,
     partition: Partition,

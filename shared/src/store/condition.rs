@@ -1,14 +1,15 @@
 //! Conditions of a change: which version a thing must have, and which it must not have.
 //!
-//! A function checks the condition in the step that makes the change, so no other change comes between
-//! the two. What does not exist has no version: a function says so before it looks at the condition.
+//! A function checks the condition in the call that makes the change, so no other change comes
+//! between the two. A thing that does not exist has no version. A function answers that the thing
+//! is missing before it looks at the condition.
 
 /// Which version a thing must have, and which it must not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// It must have one of these versions.
+    /// The thing must have one of these versions; `None` admits every version.
     pub only: Option<Versions>,
-    /// It must have none of these versions.
+    /// The thing must not have any of these versions; `None` excludes no version.
     pub not: Option<Versions>,
 }
 
@@ -21,7 +22,7 @@ pub enum Versions {
     Listed(Vec<u64>),
 }
 
-/// A version that nothing has: versions count from 1.
+/// A version that no thing has: versions count from 1.
 const NO_VERSION: &str = "0";
 
 impl Condition {
@@ -46,9 +47,9 @@ impl Condition {
         self.not.as_ref().is_some_and(|not| not.names(version))
     }
 
-    /// The argument of a function: the versions that the thing must have, then an exclamation mark and
-    /// the versions that it must not have. Each list is `*`, or numbers with commas in between. A list
-    /// that the client did not give is left out.
+    /// The argument of a function: the versions that the thing must have, then an exclamation mark
+    /// and the versions that it must not have. Each list is `*`, or numbers with commas in between.
+    /// A list that the client did not give is left out.
     pub fn to_arg(&self) -> String {
         let only = self
             .only

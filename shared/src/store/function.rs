@@ -14,28 +14,32 @@ const COMMON: [&str; 2] = [
     include_str!("../stream/lua/move_checkpoint.lua"),
     include_str!("lua/set_identity.lua"),
 ];
-/// What stands before the name of each function in the code.
+/// The text before the name of each function in the code.
 const REGISTER: &str = "\nregister('";
-/// Hexadecimal digits of the hash in a name: 48 bits, so that no two builds share one by chance.
+/// Hexadecimal digits of the hash in a name. At 48 bits no two builds share a hash by chance.
 pub(crate) const HASH_DIGITS: usize = 12;
 
-/// The key that a store is known by; every function takes it as its first key.
+/// The key with the identity of a store. Every function takes it as its first key.
 pub const IDENTITY: &str = "identity";
 
-/// The last key of a call to a partitioned store. It never exists. While a cluster moves the slot, a
-/// call with a key that is not there is refused as a whole; without one, a function could run where
-/// some of what it looks for has left already, or has not come yet, and take it for missing.
+/// The last key of a call to a partitioned store. The key never exists.
+///
+/// While a cluster moves a slot, it refuses a whole call if one of its keys is absent. Without this
+/// key, a function could run on a node that has only a part of the keys, and take the others for
+/// missing.
 const ABSENT: &str = "absent";
 
 /// The functions of one service in one build.
 ///
-/// A hash of all code is part of the library's name and of every function's. So two builds run side
-/// by side on one store, and two services on one server: neither replaces a function of the other.
+/// The name of the library and the name of every function carry a hash of all code. So two builds
+/// run side by side on one store, and two services on one server. Neither replaces a function of
+/// the other.
 #[derive(Clone, Debug)]
 pub struct Library {
     name: String,
     code: String,
-    /// The names in the store by those of the files, made once: a call only refers to them.
+    /// From the name of a file to the name of its function in the store. The names are made once,
+    /// and a call only refers to them.
     functions: BTreeMap<String, Arg>,
 }
 
@@ -58,8 +62,8 @@ impl Library {
             MIN_RECORD_RETENTION.as_millis()
         );
         body += PRELUDE;
-        // Each file in a block of its own: its locals stay its own, and Lua's limit of 200 locals
-        // stays far away.
+        // Each file is a block, whose locals end with it. So files do not see each other's locals,
+        // and Lua's limit of 200 locals at a time stays far away.
         for file in COMMON.iter().chain(files) {
             body.extend(["\ndo\n", file, "\nend"]);
         }
@@ -89,8 +93,8 @@ impl Library {
         &self.name
     }
 
-    /// Loads the library on the node that owns `partition`. One of this name that is there already
-    /// is the same.
+    /// Loads the library on the node that owns `partition`. Replacing a library of the same name
+    /// changes nothing, because the name has a hash of the code.
     pub async fn load(&self, redis: &Redis, partition: Partition) -> Result<(), RedisError> {
         let load = Command::new("FUNCTION")
             .arg("LOAD")
@@ -103,10 +107,10 @@ impl Library {
         Ok(())
     }
 
-    /// Calls a function; answers what a failover will not undo ([`Redis::run_confirmed`]). Where the
-    /// store has lost its functions (`FUNCTION FLUSH`, a new primary),
-    /// they are loaded again and the call is made once more: the first attempt cannot have done
-    /// anything.
+    /// Calls a function. Answers only what a failover will not undo ([`Redis::run_confirmed`]).
+    ///
+    /// A store may have lost its functions (`FUNCTION FLUSH`, a new primary). Then they are loaded
+    /// again and the call is repeated, because the first attempt cannot have changed anything.
     pub async fn call(
         &self,
         redis: &Redis,
@@ -149,13 +153,14 @@ impl Library {
     }
 }
 
-/// What stands in the identity of a store of this service and layout, and in no other. The functions
-/// look for the same (`lua/prelude.lua`).
+/// The part of an identity that names this service and layout. The functions look for the same text
+/// (`lua/prelude.lua`).
 pub(crate) fn belongs(service: &str, version: u32) -> String {
     format!(" {service} {version} ")
 }
 
-/// The functions were loaded, and are missing again: the slot has just moved to another node.
+/// The error of the second attempt. If the functions are missing again after they were loaded, the
+/// slot has just moved to another node, so a later attempt may succeed.
 fn not_yet(error: RedisError) -> RedisError {
     if error.is(Code::NoSuchFunction) {
         RedisError::unknown(error.to_string())
@@ -174,7 +179,7 @@ impl Call {
         }
     }
 
-    /// Adds a key. The identity key comes first by itself.
+    /// Adds a key. The identity key is added in front automatically.
     #[must_use]
     pub fn key(mut self, key: String) -> Self {
         self.keys.push(key);

@@ -1,7 +1,8 @@
-//! Up to which incarnation of the store its service has acted on everything.
+//! The recorded incarnation of a store: the last one that lacks no effect of an acknowledged entry.
 //!
-//! A new incarnation may have forgotten effects. So the consumer acts on the recent past again, and
-//! records the new incarnation afterwards.
+//! A new incarnation may have forgotten effects. So the consumer replays the recent past, and
+//! records the new incarnation afterwards. A crash before leaves the old one, and the replay begins
+//! anew.
 
 use crate::redis::{Command, RedisError};
 use crate::store::Store;
@@ -10,7 +11,7 @@ use crate::store::partition::Partition;
 /// The key of the recorded incarnation.
 const INCARNATION: &str = "incarnation";
 
-/// Records that everything was acted on up to this incarnation.
+/// Records that this incarnation has all effects of acknowledged entries.
 pub(crate) async fn record(
     store: &Store,
     partition: Partition,

@@ -1,8 +1,8 @@
-//! Indexes: sorted sets that list what there is. Every partition has one of its own, and a scan
-//! reads them as if they were one.
+//! Indexes: sorted sets that list the things of one kind. Every partition has its own index, and a
+//! scan reads all of them as if they were one.
 //!
 //! The members of a [`Range`] are compared byte by byte, as Redis does where all scores are equal.
-//! What is sorted in another way is read by its owner: see [`Store::scan_lists`].
+//! The owner of a list with another order reads it through [`Store::scan_lists`].
 
 use std::future::Future;
 use std::ops::Bound;
@@ -13,11 +13,12 @@ use crate::redis::{Command, RedisError};
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// Records that one scan reads at most, however few of them are wanted.
+/// The most records that one scan reads, even if it finds few that are wanted.
 pub const SCAN_BUDGET: usize = 500;
-/// Records that a scan reads at once after those that were asked for.
+/// Records in each further batch of a scan. The first batch has as many as were asked for.
 const SCAN_BATCH: usize = 100;
-/// No UTF-8 text has this byte: `prefix` and this stand behind every text that begins so.
+/// A byte that no UTF-8 text has. A prefix followed by this byte sorts behind every text with the
+/// prefix.
 const BEHIND_ALL_TEXT: u8 = 0xff;
 
 /// A part of an index, and the direction in which it is read.
@@ -33,16 +34,16 @@ pub struct Range {
 pub enum Direction {
     /// From the lowest member to the highest.
     Ascending,
-    /// From the highest member to the lowest: the newest first, where members are our ids.
+    /// From the highest member to the lowest. Where the members are ids, the newest comes first.
     Descending,
 }
 
 /// What a scan found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned<T, P = String> {
-    /// The records that were wanted; maybe fewer than asked for, or none, although there are more.
+    /// The records that were wanted. There may be more of them even if this is empty.
     pub items: Vec<T>,
-    /// The position after which another scan goes on; `None` at the end of the list.
+    /// The position after which the next scan goes on; `None` at the end of the list.
     pub next: Option<P>,
 }
 
@@ -68,8 +69,8 @@ impl Range {
         }
     }
 
-    /// Leaves out what comes before `position` in this direction, and `position` itself. One that
-    /// lies before the range, which no cursor of ours does, leaves out nothing.
+    /// Leaves out `position` and the members before it in this direction. A position before the
+    /// range leaves out nothing; no cursor of ours lies there.
     #[must_use]
     pub fn past(self, position: &str) -> Self {
         let (near, position) = match self.direction {
@@ -108,9 +109,9 @@ impl Range {
 }
 
 impl Store {
-    /// Reads records in the order of an index until `limit` of them are found, or [`SCAN_BUDGET`]
-    /// were read. `find` reads the record of a member, and answers `None` where it is gone, or not
-    /// wanted.
+    /// Reads records in the order of an index, until `limit` records are found or [`SCAN_BUDGET`]
+    /// were read. `find` reads the record of a member. It answers `None` for a record that is gone
+    /// or not wanted.
     pub async fn scan<T, F>(
         &self,
         index: impl Fn(Partition) -> String,
@@ -132,8 +133,8 @@ impl Store {
             .await
     }
 
-    /// The same of lists that are sorted in their own way: `read` answers the first `count` entries
-    /// of a partition that lie behind a position, which is an entry as well.
+    /// Like [`Store::scan`], for lists with an order of their own. `read` answers the first `count`
+    /// entries of a partition behind a position. A position is an entry.
     pub async fn scan_lists<P, T, R, F>(
         &self,
         direction: Direction,
@@ -150,7 +151,7 @@ impl Store {
         let (mut items, mut budget, mut batch) = (Vec::new(), SCAN_BUDGET, limit);
         loop {
             let count = batch.min(budget);
-            // One more than needed tells whether there are more.
+            // One entry more than needed shows whether the list goes on.
             let lists = self.partitions().all();
             let lists = lists.map(|partition| read(partition, position.clone(), count + 1));
             let (mut entries, more) = self.merge(direction, join_all(lists).await, count).await?;
@@ -172,7 +173,8 @@ impl Store {
         }
     }
 
-    /// The first `count` entries of these lists of all partitions, and whether there are more.
+    /// Merges the lists of all partitions. Answers the first `count` entries, and whether there are
+    /// more.
     async fn merge<P: Ord>(
         &self,
         direction: Direction,

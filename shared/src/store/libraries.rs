@@ -1,9 +1,11 @@
-//! The function libraries in a store: which builds are at work, and the end of those that are not.
+//! The function libraries in a store: which builds are at work, and the removal of unused
+//! libraries.
 //!
-//! Each build has a library of its own (see [`crate::store::function`]), so each upgrade leaves one behind.
-//! Every process says again and again that the library of its build is in use. One of which nobody
-//! has said so for [`UNUSED_AFTER`] is removed, also where a clock that jumped made it look so: the
-//! next call that misses a library loads it and is made again, so nothing is ever lost by it.
+//! Each build has its own library (see [`crate::store::function`]), so each upgrade leaves one
+//! behind. Every process records every [`LOOK_INTERVAL`] that the library of its build is in use. A
+//! library without such a record for [`UNUSED_AFTER`] is removed. A clock that jumped may remove a
+//! library that is in use. That does no harm: the next call loads the library again and is
+//! repeated.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,22 +15,22 @@ use crate::store::Store;
 use crate::store::function::HASH_DIGITS;
 use crate::store::partition::Partition;
 
-/// Hash of libraries by name: when one of them was last said to be in use, in milliseconds on the
-/// clock of the store.
+/// Hash from the name of a library to the time at which it was last recorded as in use, in
+/// milliseconds on the clock of the store.
 const LIBRARIES: &str = "libraries";
 /// Pause between two looks.
 pub const LOOK_INTERVAL: Duration = Duration::from_mins(10);
-/// Time after which a library is taken for one of a build that is gone.
+/// Time without use after which the build of a library counts as gone.
 pub const UNUSED_AFTER: Duration = Duration::from_hours(1);
-/// Libraries of other builds that one look acts on, for each partition.
+/// The most libraries of other builds that one look acts on, for each partition.
 const MAX_OTHERS: usize = 100;
 
 impl Store {
-    /// Says that the library of this build is in use, and removes those of builds that are gone.
-    /// What a build without layouts wrote meanwhile is migrated.
+    /// Records that the library of this build is in use, and removes the libraries of builds that
+    /// are gone. Migrates what a build without layouts wrote meanwhile.
     pub async fn tend_libraries(&self) -> Result<(), RedisError> {
-        // A server removes a library for all of its partitions at once, so each partition is looked at
-        // before any library is removed.
+        // A server removes a library for all of its partitions at once, so each partition is looked
+        // at before any library is removed.
         let mut looks = Vec::new();
         for partition in self.partitions().all() {
             looks.push((partition, self.other_libraries(partition).await?));
@@ -45,8 +47,8 @@ impl Store {
         Ok(())
     }
 
-    /// Migrates what builds without layouts wrote after the store was migrated, where they may still
-    /// be at work.
+    /// Migrates what builds without layouts wrote after the store was migrated, where they may
+    /// still be at work.
     pub async fn mend_older_writes(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let others = self.other_libraries(partition).await?;
@@ -57,8 +59,8 @@ impl Store {
         Ok(())
     }
 
-    /// A build that knows no layout writes on in its old way, whatever the identity says. While its
-    /// library is there, and once after that, the first step is taken again.
+    /// A build that knows no layout ignores the identity and goes on writing in its old way. While
+    /// its library is there, and once after that, the first migration step is taken again.
     async fn mend(
         &self,
         partition: Partition,
@@ -93,7 +95,7 @@ impl Store {
         Ok(names)
     }
 
-    /// When the library of each build was last said to be in use.
+    /// The time at which the library of each build was last recorded as in use.
     async fn seen_libraries(
         &self,
         partition: Partition,
@@ -105,8 +107,9 @@ impl Store {
             .collect())
     }
 
-    /// Removes what no build uses, and answers which builds are gone. Their names stay in the store
-    /// until what they wrote is migrated: a process that dies before leaves the rest to the next look.
+    /// Removes the libraries that no build uses, and answers their names. The names stay in the
+    /// store until the writes of those builds are migrated. If this process dies before, the next
+    /// look migrates them.
     async fn remove_unused(
         &self,
         partition: Partition,
@@ -125,7 +128,7 @@ impl Store {
                     gone.push(name.clone());
                 }
                 Some(Some(_)) => {}
-                // It was not looked at before, or the clock of the store went back.
+                // The library is new to this store, or the clock of the store went back.
                 _ => set = set.arg(name.as_str()).arg(now_ms.to_string()),
             }
         }
@@ -150,7 +153,7 @@ impl Store {
             .run(delete.to_owner_of(&partition.key(LIBRARIES)))
             .await
         {
-            // Another process was faster, or another partition of the same node came first.
+            // Another process removed the library, or an earlier partition of the same node did.
             Err(error) if error.is(Code::NoSuchLibrary) => return Ok(()),
             deleted => deleted?,
         };
@@ -177,8 +180,8 @@ impl Build {
     }
 }
 
-/// What kind of build of the service has a library of this name; `None` for the library of another
-/// program.
+/// The kind of build of the service that has a library of this name; `None` for the library of
+/// another program.
 fn build_of(service: &str, name: &str) -> Option<Build> {
     let rest = name.strip_prefix(service)?.strip_prefix('_')?;
     let is_hash = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');

@@ -1,5 +1,5 @@
 //! What must hold before a service may use its store: the server is fit to keep data, the functions
-//! are loaded, and the store is the one that it was, in the layout of this build.
+//! are loaded, the store has kept its data, and its layout is the one of this build.
 
 use std::mem::replace;
 use std::time::Duration;
@@ -19,12 +19,12 @@ mod identity;
 mod migration;
 mod server;
 
-/// Where the other service proves that this store once had data: the stream this service reads.
+/// The stream that this service reads. It shows whether this service's store once had data.
 #[derive(Clone)]
 pub struct Witness {
     /// A client of the other service's store.
     pub redis: Redis,
-    /// The stream, before any partition tag.
+    /// The key of the stream without a partition tag.
     pub stream: &'static str,
     /// The group that this service makes there once it has opened its store.
     pub group: &'static str,
@@ -33,19 +33,19 @@ pub struct Witness {
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Not now: the store, or the witness, cannot be reached.
+    /// The store or the witness failed. A later attempt may succeed.
     #[error(transparent)]
     Redis(#[from] RedisError),
     /// The store is empty although the other service has seen its data.
     #[error(
-        "this store has lost its data: it has no identity, yet the stream {stream} knows this service. \
-         Restore its files from a backup, or accept the loss with the verb adopt-store"
+        "this store has lost its data: it has no identity, yet the stream {stream} knows this \
+         service. Restore its files from a backup, or accept the loss with the verb adopt-store"
     )]
     DataLost {
-        /// The stream that tells.
+        /// The stream that shows the loss.
         stream: String,
     },
-    /// The keys lie elsewhere than this process would look for them. Only a person can change that.
+    /// The keys lie elsewhere than this process would look. Only a person can change that.
     #[error("this store was made {made}, not {wanted}, and cannot be changed")]
     OtherPartitions {
         /// How the store was made.
@@ -90,7 +90,7 @@ pub enum OpenError {
          name an empty one, such as another number behind the port in redis://host:port/number"
     )]
     Foreign {
-        /// The key that tells.
+        /// The key that another program wrote.
         key: String,
     },
     /// The server is not fit to keep data. Only a person can change that.
@@ -98,7 +98,7 @@ pub enum OpenError {
     Unfit(String),
 }
 
-/// What the log says once about a store, however often opening it is tried.
+/// What was logged already, because each fact is logged once and not at every attempt to open.
 #[derive(Default)]
 struct Reported {
     keeps_nothing: bool,
@@ -112,8 +112,8 @@ const OPEN_BACKOFF: Backoff = Backoff {
 };
 
 impl Store {
-    /// Tries until the store is fit for use; gives up only where trying again is of no use, or when
-    /// the process stops.
+    /// Tries again until the store is fit for use. Gives up only where no later attempt can
+    /// succeed. Returns `Ok` as well when the process stops.
     pub async fn open(&self, witness: &Witness, shutdown: &Shutdown) -> Result<(), OpenError> {
         let mut failures = 0;
         let mut reported = Reported::default();
@@ -158,7 +158,7 @@ impl Store {
         Ok(self.confirm_identity().await?)
     }
 
-    /// Makes sure, without a change, that this store is as this build leaves it.
+    /// Makes sure that each partition has the identity and layout of this build. Changes nothing.
     pub async fn verify(&self) -> Result<(), OpenError> {
         for (_, state) in self.states().await? {
             match state {
@@ -175,9 +175,9 @@ impl Store {
         self.claimable(witness).await.map(drop)
     }
 
-    /// How each partition stands, where nothing forbids this service to take it. The other service
-    /// keeps the stream that this one reads, so a store without a name that has this stream is the
-    /// other's.
+    /// The state of each partition, if this service may take the store. The other service keeps the
+    /// stream that this one reads. So a store that has this stream, and names no service in its
+    /// identity, belongs to the other service.
     async fn claimable(
         &self,
         witness: &Witness,
@@ -196,7 +196,7 @@ impl Store {
                 .key(partition.key(witness.stream))
                 .as_attempt();
             let there = match self.run(exists).await {
-                // A user of this service's own store has no right to the other's stream.
+                // A Redis user of this service's own store may not touch the stream of the other.
                 Err(error) if error.is(Code::NoPerm) => false,
                 there => there?.int().map_err(RedisError::from)? == 1,
             };
@@ -211,9 +211,9 @@ impl Store {
         Ok(states)
     }
 
-    /// Gives an empty store its identity, whatever was lost before. With the data went all memory
-    /// of what was done; acting on the recent past again would find no product and refund orders
-    /// that were served, so none of it is repeated.
+    /// Gives an empty store its identity, although data may have been lost. The store no longer
+    /// knows which orders it served. A replay would find no product, and refund orders that were
+    /// served. So this records the incarnation, and no replay begins.
     pub async fn adopt(&self) -> Result<(), RedisError> {
         for partition in self.partitions().all() {
             let set = Command::new("SET").key(partition.key(IDENTITY));
@@ -231,8 +231,8 @@ impl Store {
     }
 
     /// A store without identity is either new or has lost everything. The stream that this service
-    /// reads tells which: its group is made only by a service that has opened its store, and
-    /// entries come only from orders.
+    /// reads tells which. Only a service that has opened its store creates the group there, and
+    /// only orders bring entries.
     async fn ensure_identity(&self, witness: &Witness) -> Result<(), OpenError> {
         if self.has_every_identity().await? {
             return Ok(());
@@ -244,7 +244,7 @@ impl Store {
                 known = Some(stream);
             }
         }
-        // Another process of this service may have opened the new store in between, and made the
+        // Meanwhile another process of this service may have opened the new store and created the
         // group.
         match known {
             Some(stream) if !self.has_every_identity().await? => {
@@ -254,7 +254,7 @@ impl Store {
         }
     }
 
-    /// Whether each partition has an identity, of whichever layout.
+    /// Whether each partition has an identity, of any layout.
     async fn has_every_identity(&self) -> Result<bool, RedisError> {
         for partition in self.partitions().all() {
             let exists = Command::new("EXISTS").key(partition.key(IDENTITY));
@@ -267,16 +267,16 @@ impl Store {
 }
 
 impl OpenError {
-    /// Whether only a person can change it, so that trying again is of no use.
+    /// Whether opening gives up: no later attempt of this process can succeed.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Redis(_) | Self::DataLost { .. })
     }
 }
 
-/// A server that refuses to load the functions will refuse them again.
+/// A server that refuses to load the functions will refuse at each attempt.
 fn never_loads(error: RedisError) -> OpenError {
     if matches!(error, RedisError::Refused { .. }) {
-        return OpenError::Unfit(format!("it does not take our functions: {error}"));
+        return OpenError::Unfit(format!("it refuses to load our functions: {error}"));
     }
     error.into()
 }

@@ -1,14 +1,14 @@
-//! The partitions of a store, and to which of them an id belongs.
+//! The partitions of a store, and the partition to which an id belongs.
 
 use std::fmt::Display;
 use std::num::NonZeroU16;
 
 use crate::contract::id::Id;
 
-/// How many partitions the keys of a store are spread over; `None` keeps them in one place and
-/// without a tag.
+/// The number of partitions over which the keys of a store are spread. `None`: the store has one
+/// partition, and its keys have no tag.
 ///
-/// Every process of the system must be given the same number, and it cannot change while there is
+/// Every process of the system must have the same number. The number cannot change while there is
 /// data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partitions(Option<NonZeroU16>);
@@ -19,7 +19,7 @@ pub struct Partitions(Option<NonZeroU16>);
 pub struct Partition(Option<u16>);
 
 impl Partitions {
-    /// One place, no tags.
+    /// A store without partitions: its keys have no tag.
     pub const NONE: Self = Self(None);
 
     /// `count` partitions.
@@ -27,18 +27,18 @@ impl Partitions {
         Self(Some(count))
     }
 
-    /// How many there are, where the store is partitioned.
+    /// The number of partitions; `None` where the store is not partitioned.
     pub fn count(self) -> Option<u16> {
         self.0.map(NonZeroU16::get)
     }
 
-    /// Every partition there is.
+    /// All partitions.
     pub fn all(self) -> impl Iterator<Item = Partition> + Clone {
         let count = self.0.map_or(1, NonZeroU16::get);
         (0..count).map(move |index| Partition(self.0.map(|_| index)))
     }
 
-    /// The partition of what has this id.
+    /// The partition of the thing with this id.
     pub fn of(self, id: impl Id) -> Partition {
         self.of_hash(id.tail())
     }
@@ -51,8 +51,8 @@ impl Partitions {
         }))
     }
 
-    /// A new id in the partition that `seed` falls into. An idempotency key and what it makes must
-    /// share a partition, because one function claims the one and writes the other.
+    /// A new id in the partition that `seed` falls into. An idempotency key and the thing that its
+    /// request creates must share a partition, because one function writes the claim and the thing.
     pub fn mint_in<I: Id>(self, seed: u32) -> I {
         let id = I::mint();
         let (Some(count), Partition(Some(wanted))) = (self.0, self.of_hash(seed)) else {
@@ -69,12 +69,12 @@ impl Partitions {
 }
 
 impl Partition {
-    /// The partition of that index; `None` is the one place of a store without partitions.
+    /// The partition of that index; `None` for a store without partitions.
     pub fn at(index: Option<u16>) -> Self {
         Self(index)
     }
 
-    /// Its index, where the store is partitioned.
+    /// Its index; `None` where the store is not partitioned.
     pub fn index(self) -> Option<u16> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! One function called about many items, whatever partitions they are in.
+//! Calls one function about many items in any partitions.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,12 @@ use crate::store::Store;
 use crate::store::function::Call;
 use crate::store::partition::Partition;
 
-/// Calls a function about all items: one call for each partition, or several where a partition has more
-/// than `limit` items. `build` makes a call about the items that it is given, whose reply is a list with
-/// one element for each of them; `parse` reads an element. The answers come in the order of the items.
+/// Calls a function about all items: one call for each partition, or several calls where a
+/// partition has more than `limit` items. `build` makes a call about some items. The reply to that
+/// call is a list with one element for each item, and `parse` reads an element. The answers come in
+/// the order of the items.
 ///
-/// The calls are made one after the other. After an error the calls before it have had their effect.
+/// The calls are made one after the other. If one fails, the calls before it have had their effect.
 pub async fn call_each<T, Answer>(
     store: &Store,
     items: &[T],

@@ -1,17 +1,22 @@
-//! What may be removed because of its age.
+//! Which records may be removed because of their age.
 //!
-//! Whatever is removed by its age is removed by this rule, because the clock of a store may be wrong for
-//! a while: set a month ahead for three seconds, it would make everything look old. So a sweep counts
-//! from the clock or from the newest thing that the store itself has recorded, whichever is earlier. It
-//! removes only what was old at the look before as well, some time ago on the clock of the machine that
-//! never jumps. And it removes nothing while the clock is implausible, and for a day after that.
+//! Everything that is removed by age follows this rule, because the clock of a store may be wrong
+//! for a while. A clock that is a month ahead for three seconds would make all records look old.
+//! Therefore:
 //!
-//! A clock that was wrong before the process started gives itself away by a gap: between the newest
-//! record and the clock, or, once records are made by that clock, between these and the ones before.
+//! * A sweep counts age from the clock of the store or from its newest record, whichever is
+//!   earlier.
+//! * It removes only records that were old at the previous look too. The time between the two looks
+//!   is measured on the monotonic clock of this machine.
+//! * It removes nothing while the clock of the store is implausible, and for a day after that.
 //!
-//! A store in which nothing is recorded for a day therefore keeps everything until something is. So does
-//! one on a machine that sleeps every day: the clock that never jumps stands still meanwhile, and the
-//! other one seems to jump at each awakening.
+//! A clock that was wrong before the process started shows as a gap. The gap lies between the
+//! newest record and the clock. Once the wrong clock has made records, it lies between these and
+//! older records.
+//!
+//! So a store without a new record for a day keeps everything until the next record. A store on a
+//! machine that sleeps every day keeps everything as well: the monotonic clock stands still during
+//! the sleep, so the clock of the store seems to jump at each awakening.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,22 +25,24 @@ use std::time::{Duration, Instant};
 use crate::contract::time::Timestamp;
 use crate::store::partition::Partition;
 
-/// How much more, or less, the clock of a store may advance between two looks than time passes.
+/// The most by which the advance of a store's clock between two looks may differ from the time that
+/// passed.
 pub const MAX_STEP: Duration = Duration::from_mins(1);
-/// How far the clock of a store may be ahead of the newest thing it has recorded: longer than a shop is
-/// closed for holidays.
+/// The largest gap between the newest record of a store and its clock: longer than a shop is closed
+/// for holidays. Nothing is removed while the gap is larger.
 pub const MAX_QUIET: Duration = Duration::from_hours(14 * 24);
-/// How far the clock of a store may be ahead of the newest thing it has recorded without being distrusted:
-/// no store records anything that is further away from its clock ([`crate::contract::limits::MAX_SKEW`]).
+/// The largest gap between the newest record of a store and its clock that raises no distrust. No
+/// store records a time that is further from its clock ([`crate::contract::limits::MAX_SKEW`]).
 pub const MAX_GAP: Duration = Duration::from_hours(24);
-/// How long nothing is removed after the clock of a store has moved by more than [`MAX_STEP`], or was
-/// ahead by more than [`MAX_GAP`].
+/// How long a sweep removes nothing after the clock of a store jumped by more than [`MAX_STEP`], or
+/// was ahead by more than [`MAX_GAP`].
 pub const DISTRUST: Duration = Duration::from_hours(24);
 /// Records that follow a gap of more than [`MAX_QUIET`] are believed once they span this time.
 pub const MIN_SPAN: Duration = Duration::from_hours(24);
 
-/// The newest record that is to be believed, of the newest one and the newest that is [`MIN_SPAN`] older.
-/// A long gap between both says that the clock was wrong when the newer one was recorded.
+/// The newest record whose time is believed. `newest` is the newest record, and `older` the newest
+/// of those that are at least [`MIN_SPAN`] older. A long gap between both says that the clock was
+/// wrong when `newest` was recorded.
 pub fn believed(newest: Timestamp, older: Timestamp) -> Timestamp {
     if newest > older.later_by(MAX_QUIET.saturating_add(MIN_SPAN)) {
         older
@@ -44,24 +51,24 @@ pub fn believed(newest: Timestamp, older: Timestamp) -> Timestamp {
     }
 }
 
-/// Decides what one task may remove, at one look after the other.
+/// Decides what one task may remove, look by look.
 pub struct Sweep {
-    /// What the task removes, as the log names it.
+    /// The name, in log lines, of what the task removes.
     what: &'static str,
-    /// Time between two looks that have to agree.
+    /// The least time between two looks that have to agree.
     pause: Duration,
     looks: Mutex<HashMap<Partition, Memory>>,
 }
 
-/// Tells whether the clock of a store goes on as time passes, from one look to the next.
+/// Tells whether the clock of a store advances as time passes, from one look to the next.
 #[derive(Default)]
 pub struct ClockWatch {
     looks: Mutex<HashMap<Partition, Look>>,
 }
 
 impl ClockWatch {
-    /// Whether the clock, since the look before, has advanced as time passed, to within [`MAX_STEP`].
-    /// Not so at the first look.
+    /// Whether the clock has advanced since the previous look as time passed, to within
+    /// [`MAX_STEP`]. False at the first look.
     pub fn is_steady(&self, partition: Partition, clock: Timestamp) -> bool {
         let look = Look {
             at: Instant::now(),
@@ -79,9 +86,9 @@ impl ClockWatch {
 #[derive(Debug, Default)]
 struct Memory {
     before: Option<Look>,
-    /// Nothing is removed before this.
+    /// Nothing is removed before this instant.
     distrusted_until: Option<Instant>,
-    /// The last thing that was found wrong, which is told once.
+    /// The doubt that the last look logged; each doubt is logged once.
     told: Option<Doubt>,
 }
 
@@ -90,21 +97,21 @@ struct Memory {
 struct Look {
     at: Instant,
     clock: Timestamp,
-    /// The newest thing that the store has recorded.
+    /// The time of the newest record in the store.
     newest: Timestamp,
 }
 
 /// Why nothing is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
-    /// The clock moved in another way than time passed.
+    /// The clock jumped: it did not advance as time passed.
     Step,
-    /// The clock is far ahead of all that is recorded.
+    /// The clock is far ahead of all records.
     Ahead,
 }
 
 impl Sweep {
-    /// A sweep of `what`. Two looks have to agree that are at least `pause` apart.
+    /// A sweep of `what`. Two looks at least `pause` apart have to agree.
     pub fn new(what: &'static str, pause: Duration) -> Self {
         Self {
             what,
@@ -113,8 +120,8 @@ impl Sweep {
         }
     }
 
-    /// Looks at the clock of a store and at the time of the newest thing that it has recorded. Answers
-    /// from when on the age of things counts; `None` while nothing may be removed.
+    /// Looks at the clock of a store and at the time of its newest record. Answers the time from
+    /// which ages are counted back; `None` while nothing may be removed.
     pub fn look(
         &self,
         partition: Partition,
@@ -154,9 +161,9 @@ impl Sweep {
                 partition,
                 %now,
                 %newest,
-                "the clock of the store is more than {} days ahead of the newest {what}: either none \
-                 were recorded for so long, or the clock is wrong. None are removed until newer ones \
-                 are recorded",
+                "the clock of the store is more than {} days ahead of the newest {what}: either \
+                 the store recorded no {what} in that time, or its clock is wrong. It keeps all \
+                 {what} until it records newer ones",
                 MAX_QUIET.as_secs() / 86_400
             ),
         }
@@ -164,7 +171,8 @@ impl Sweep {
 }
 
 impl Memory {
-    /// What the new look says beside the one before, which it replaces where enough time has passed.
+    /// Judges the new look against the previous one. The new look replaces the previous one once
+    /// `pause` has passed, or after a jump.
     fn judge(&mut self, look: Look, pause: Duration) -> Result<Option<Timestamp>, Doubt> {
         let before = self.before;
         if before.is_none_or(|before| look.passed_since(before) >= pause) {
@@ -192,12 +200,12 @@ impl Memory {
 }
 
 impl Look {
-    /// From when on the age of things counts, as far as this look tells.
+    /// The time from which ages are counted back, as far as this look tells.
     fn reference(self) -> Timestamp {
         self.clock.min(self.newest)
     }
 
-    /// Whether the clock is so far ahead of all that is recorded.
+    /// Whether the clock is ahead of the newest record by more than `time`.
     fn is_ahead_by(self, time: Duration) -> bool {
         self.clock > self.newest.later_by(time)
     }

@@ -1,4 +1,4 @@
-//! How often entries were handed over again after a crash.
+//! Counts how often entries were handed over again after a crash.
 
 use crate::redis::{Code, Command, Entry, RedisError};
 use crate::store::Store;
@@ -39,8 +39,8 @@ impl Attempts {
 
     /// Sets the count of each of these entries.
     ///
-    /// A store without room for a count refuses it, and that is no error: an entry that kills the
-    /// process may then do so more often. The orders behind it matter more.
+    /// A store without memory for a count refuses it, and that is not an error. An entry that kills
+    /// the process may then kill it more often, but the orders behind that entry matter more.
     pub(crate) async fn set(&self, ids: &[String], attempts: u32) -> Result<(), RedisError> {
         let mut set = Command::new("HSET").key(self.key.as_str());
         for id in ids {
@@ -58,7 +58,7 @@ impl Attempts {
         self.store.run(forget).await.map(drop)
     }
 
-    /// Forgets the counts of entries that no consumer held when the stream was looked at.
+    /// Forgets the counts of entries that were not pending when the stream was looked at.
     ///
     /// A consumer may freeze before it counts, and wake up after another consumer has acknowledged
     /// the entry. It then leaves a count of an entry that is never delivered again.

@@ -1,8 +1,10 @@
-//! The checkpoint: up to where the own store has acted on the stream of the other service.
+//! The checkpoint: the entry up to which this service has acted on the stream of the other service.
 //!
-//! It is written into the store that has the effects, after the effects. So it goes back when they
-//! do, and a store that comes out of a backup tells how old it is. It moves at each look at the two
-//! stores, and before entries are acknowledged that are more than [`MAX_UNRECORDED`] ahead of it.
+//! It lies in the store that has the effects, and is written after them. So a store that loses
+//! effects goes back to an earlier checkpoint, and a store from a backup tells how old it is.
+//!
+//! The checkpoint moves at each look at both stores. It also moves before the consumer acknowledges
+//! an entry that is more than [`MAX_UNRECORDED`] ahead of it.
 
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use crate::stream::group::Membership;
 use crate::stream::replay::REPLAY_WINDOW;
 use crate::stream::stream_state::StreamState;
 
-/// What a consumer knows about the checkpoint of its stream.
+/// The checkpoint of one stream, as one consumer knows it.
 pub(crate) struct Checkpoint {
     /// The own store, which has the effects and the checkpoint.
     store: Store,
@@ -32,16 +34,17 @@ pub(crate) struct Checkpoint {
     /// The store that has the stream.
     stream_store: Redis,
     membership: Membership,
-    /// The entry that the own store had recorded when it was last asked or told.
+    /// The entry that the own store had recorded when the consumer last read or moved the
+    /// checkpoint.
     remembered: EntryId,
-    /// The incarnation of the own store in which all is acted on that may have been forgotten before.
+    /// The incarnation of the own store in which the last look or replay left nothing forgotten.
     /// `None` until the first look.
     incarnation: Option<String>,
 }
 
 /// What a look at both stores found.
 pub(crate) struct Look {
-    /// What the own store has recorded.
+    /// The checkpoint that the own store has recorded.
     pub(crate) recorded: Recorded,
     /// The stream.
     pub(crate) stream: StreamState,
@@ -49,7 +52,7 @@ pub(crate) struct Look {
     pub(crate) incarnation: String,
     /// Whether the two stores agree.
     pub(crate) agreement: Agreement,
-    /// Whether the own store may have forgotten effects since it was last looked at.
+    /// Whether the own store may have forgotten effects since the last look.
     pub(crate) may_have_forgotten: bool,
 }
 
@@ -64,13 +67,13 @@ enum Move {
 
 /// Hash from stream to checkpoint.
 const CHECKPOINT: &str = "checkpoint";
-/// How far an acknowledged entry may be ahead of the recorded checkpoint, by the time in their ids:
-/// each move costs a call. Far less than [`REPLAY_WINDOW`].
+/// How far an acknowledged entry may be ahead of the recorded checkpoint, by the times in their
+/// ids. Far less than [`REPLAY_WINDOW`], and more than 0 because each move costs a call.
 const MAX_UNRECORDED: Duration = Duration::from_mins(1);
 /// Pause between two looks at whether the own store was restarted.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
-/// Partitions up to which that pause holds. Each consumer looks at all of them, so beyond this number
-/// the pause grows with the partitions.
+/// The most partitions for which [`LOOK_INTERVAL`] holds. Each consumer looks at all partitions, so
+/// with more of them the pause grows in proportion.
 const LOOKED_AT_PARTITIONS: u32 = 16;
 
 impl Move {
@@ -102,8 +105,8 @@ impl Checkpoint {
 
     /// Asks both stores how far the stream was acted on, and whether they agree.
     pub(crate) async fn look(&mut self) -> Result<Look, RedisError> {
-        // In this order: either the checkpoint that was read first is of this incarnation, or the
-        // incarnation turns out to be new and the checkpoint is read again.
+        // The checkpoint has to be of the incarnation that this look answers. So it is read before
+        // the incarnation, and once more if the incarnation is new.
         let before = self.remembered;
         let mut recorded = self.read().await?;
         let incarnation = self.store.incarnation().await?;
@@ -111,7 +114,8 @@ impl Checkpoint {
         if !is_known {
             recorded = self.read().await?;
         }
-        // Somebody may put older data back under a server that goes on running.
+        // A person may put older data back under a server that goes on running: the checkpoint goes
+        // back, and the incarnation stays.
         let is_older = recorded.id < before;
         let stream = self.read_stream().await?;
         let name = &self.membership.stream;
@@ -127,7 +131,7 @@ impl Checkpoint {
         })
     }
 
-    /// Takes the checkpoint back to where a stream is that has lost its last entries.
+    /// Takes the checkpoint back to the end of a stream that has lost its last entries.
     pub(crate) async fn take_back(&mut self, look: &Look) -> Result<(), RedisError> {
         let to = Recorded::at(look.stream.delivered, &look.stream);
         self.move_to(to, &look.incarnation, Move::Back).await?;
@@ -135,8 +139,9 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Moves the checkpoint to the end of what the group was given, after a look that found nothing
-    /// forgotten. The checkpoint itself says what of that is still pending.
+    /// Moves the checkpoint to the last entry that the group was given, after a look that found
+    /// nothing forgotten. The checkpoint also says which of these entries is the oldest pending
+    /// one.
     pub(crate) async fn catch_up(&mut self, look: &Look) -> Result<(), RedisError> {
         self.incarnation = Some(look.incarnation.clone());
         if look.stream.delivered > self.remembered {
@@ -146,16 +151,16 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Moves the checkpoint to the end of a replay, and records the incarnation in which the replay
-    /// began. The incarnation comes last: if this process crashes before, or the store restarts once
-    /// more, the next look begins the replay anew.
+    /// Moves the checkpoint to the end of a replay, and then records the incarnation in which the
+    /// replay began. If this process crashes before that record, or the store restarts once more,
+    /// the next look begins another replay.
     pub(crate) async fn complete_replay(
         &mut self,
         last: EntryId,
         incarnation: String,
     ) -> Result<(), RedisError> {
         let stream = self.read_stream().await?;
-        // A stream that lost entries during the replay may get them back, not acted on.
+        // The stream lost entries during the replay. If they are put back, they were not acted on.
         if stream.last < last {
             let error = format!("the stream {} has gone back", self.membership.stream);
             return Err(RedisError::unknown(error));
@@ -165,15 +170,15 @@ impl Checkpoint {
             self.move_to(to, &incarnation, Move::Forward).await?;
         }
         match incarnation::record(&self.store, self.partition, &incarnation).await {
-            // A store without room for it costs one more replay at the next start.
+            // A store without memory for this record costs one more replay at the next start.
             Err(error) if !error.is(Code::Oom) => return Err(error),
             _ => self.incarnation = Some(incarnation),
         }
         Ok(())
     }
 
-    /// Makes sure that an entry may be acknowledged: moves the checkpoint there if the entry is more
-    /// than [`MAX_UNRECORDED`] ahead of it.
+    /// Makes sure that an entry may be acknowledged: moves the checkpoint there if the entry is
+    /// more than [`MAX_UNRECORDED`] ahead of it.
     pub(crate) async fn cover(&mut self, entry: EntryId) -> Result<(), RedisError> {
         if entry.ms <= self.remembered.ms.saturating_add(as_ms(MAX_UNRECORDED)) {
             return Ok(());
@@ -183,21 +188,21 @@ impl Checkpoint {
         self.move_to(to, &incarnation, Move::Forward).await
     }
 
-    /// What the own store has recorded.
+    /// Reads the checkpoint from the own store.
     pub(crate) async fn read(&mut self) -> Result<Recorded, RedisError> {
         let recorded = read(&self.store, &self.membership.stream).await?;
         self.remembered = recorded.id;
         Ok(recorded)
     }
 
-    /// The stream, as it is now.
+    /// Reads the state of the stream and of the group.
     pub(crate) async fn read_stream(&self) -> Result<StreamState, RedisError> {
         let Membership { stream, group, .. } = &self.membership;
         StreamState::read(&self.stream_store, stream, group).await
     }
 
-    /// The incarnation of the own store in which nothing was found forgotten; empty before the first
-    /// look.
+    /// The incarnation in which the last look or replay left nothing forgotten; empty before the
+    /// first look.
     pub(crate) fn known_incarnation(&self) -> String {
         self.incarnation.clone().unwrap_or_default()
     }
@@ -212,9 +217,9 @@ impl Checkpoint {
     /// Moves the checkpoint in every partition, because the orders of one stream touch products of
     /// all partitions.
     ///
-    /// The store refuses where it remembers less than this process knows: its files were put back a
-    /// moment ago, and a move would hide that. It refuses in another incarnation as well, because it
-    /// may have lost its tail: what was seen before says nothing about what it remembers.
+    /// The store refuses the move if it has recorded less than this process knows: older files were
+    /// put back a moment ago, and a move would hide that. It also refuses in another incarnation:
+    /// it may have lost its last effects, so what this process saw before no longer holds.
     async fn move_to(
         &mut self,
         to: Recorded,
@@ -248,7 +253,7 @@ impl Checkpoint {
     }
 }
 
-/// What a store has recorded of a stream. Its partitions may differ, and then the earliest counts.
+/// Reads the checkpoint of a stream from a store. If its partitions differ, the earliest counts.
 pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisError> {
     let reads = store.partitions().all().map(|partition| async move {
         let get = Command::new("HGET")
@@ -269,7 +274,7 @@ pub(crate) async fn read(store: &Store, stream: &str) -> Result<Recorded, RedisE
     Ok(recorded.into_iter().min().unwrap_or_default())
 }
 
-/// Records `to` in every partition, whatever was acted on.
+/// Records `to` in every partition, whatever checkpoint is recorded there.
 pub(crate) async fn reset(store: &Store, stream: &str, to: Recorded) -> Result<(), RedisError> {
     for partition in store.partitions().all() {
         let set = Command::new("HSET")

@@ -1,18 +1,20 @@
 //! The consumer loop, the only one in the workspace.
 //!
-//! In this order: the entries that this consumer held when it died, those that other dead consumers
-//! held, those that are due for another attempt, and then new entries. The next batch is read while
-//! the last one is settled. Where there is much to do, it is given a moment to fill.
+//! A consumer settles entries in this order: the entries that it held when it died, the entries
+//! that other dead consumers held, the entries that are due for another attempt, and new entries.
+//! It reads the next batch while it settles the last one. On a busy stream it waits a moment before
+//! that read, so that the batch fills.
 //!
-//! Two races are known, and answered:
+//! The loop makes up for two losses:
 //!
-//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Each command then answers `NOGROUP`,
-//!   and the consumer creates the group again at the beginning of the stream. Entries that were
-//!   acknowledged are delivered once more, and change nothing.
-//! * *The own store forgets* effects whose entries are acknowledged, because it was restarted without
-//!   its last writes, failed over, or was put back from a backup. Redis would never deliver those
-//!   entries again, so the consumer reads them again: see [`crate::stream::replay`]. Where a replay
-//!   cannot help, the consumer acts on nothing: see `shared::stream::checkpoint`.
+//! * *The group disappears* (`XGROUP DESTROY`, a flushed store). Each command then answers
+//!   `NOGROUP`, and the consumer creates the group again at the beginning of the stream. Entries
+//!   that were acknowledged are delivered once more, and change nothing.
+//! * *The own store forgets* effects whose entries are acknowledged, because it was restarted
+//!   without its last writes, failed over, or was put back from a backup. Redis would never deliver
+//!   those entries again, so the consumer reads them again: see [`crate::stream::replay`]. Where a
+//!   replay cannot help, the consumer halts and waits for a person: see
+//!   `shared::stream::checkpoint`.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +51,7 @@ pub struct Consumer<H> {
     membership: Membership,
     /// The store that has the stream.
     stream_store: Redis,
-    /// The same store, on a connection for reads that wait.
+    /// The store that has the stream, on a connection for reads that wait.
     reader: Redis,
     reclaim_idle: Duration,
     progress: Progress,
@@ -60,7 +62,7 @@ pub struct Consumer<H> {
 enum Trouble {
     /// A store failed.
     Redis(RedisError),
-    /// Acting on anything might be wrong, for this reason.
+    /// Both stores have diverged, for this reason. Acting on any entry might be wrong.
     Halt(String),
 }
 
@@ -71,11 +73,12 @@ pub struct Settings {
     pub stream_store: RedisUrl,
     /// How many replicas must have an entry before it is acted on.
     pub acks: ReplicaAcks,
-    /// The name of this consumer: another one for each process, the same after a restart.
+    /// The name of this consumer in the group. Each process has its own name, and keeps it over a
+    /// restart.
     pub name: String,
     /// Entries that their consumer has not acknowledged for this long are taken over.
     pub reclaim_idle: Duration,
-    /// What the own store keeps of the entries that are set aside.
+    /// How many dead letters the own store keeps.
     pub dead_letters: Bounds,
     /// Pause between two lines of the log that say how many dead letters there are.
     pub report_interval: Duration,
@@ -135,8 +138,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// Reads until the process is to stop, then settles the batch in hand. Never gives up: it waits
-    /// for a store that is away.
+    /// Reads until the process is to stop, then settles the batch in hand. While a store is away,
+    /// the consumer waits and tries again without end.
     pub async fn run(mut self, shutdown: Shutdown) {
         let mut failures = 0;
         while !shutdown.is_cancelled() {
@@ -152,7 +155,7 @@ impl<H: Handler> Consumer<H> {
                 }
                 Ok(Round::Underway) => continue,
                 Ok(Round::Stuck(reason)) => {
-                    // Every consumer has one such round once in a while.
+                    // Every consumer has such a round now and then; only two in a row count.
                     if self.state.is_first_stuck() {
                         continue;
                     }
@@ -177,8 +180,7 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// One round. An error leaves nothing behind but pending entries, which the next round reads
-    /// again.
+    /// One round. An error leaves only pending entries behind, and the next round reads them again.
     async fn step(&mut self) -> Result<Round, Trouble> {
         if !self.state.group_exists {
             self.membership.ensure_group(&self.stream_store).await?;
@@ -227,7 +229,7 @@ impl<H: Handler> Consumer<H> {
             };
             Ok((entries, read))
         };
-        // The batch in hand goes first.
+        // `join!` polls `settle` first, so the batch in hand is sent before the read.
         let settle = self.settler.settle(in_hand, &mut self.checkpoint);
         let (again, found) = tokio::join!(settle, read);
         *settled += self.state.retry_later(count, again?);
@@ -236,7 +238,7 @@ impl<H: Handler> Consumer<H> {
         Ok(read)
     }
 
-    /// A round without a failure and without progress.
+    /// Logs a round that neither failed nor made progress.
     fn log_stuck(&self, reason: &'static str, failures: u32) {
         self.progress.failed(&reason);
         if failures.is_power_of_two() {
@@ -244,8 +246,8 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// After a failure nothing in memory counts: the entries that were read are pending under this
-    /// name, and are read again.
+    /// Forgets the entries in memory after a failure. They are pending under the name of this
+    /// consumer, and the next rounds read them again.
     fn start_over(&mut self, trouble: &Trouble, failures: u32) {
         let is_logged = failures.is_power_of_two();
         match trouble {
@@ -260,7 +262,8 @@ impl<H: Handler> Consumer<H> {
                 if is_logged {
                     tracing::warn!(stream = self.stream(), failures, "cannot read: {error}");
                 }
-                // `XINFO` answers "no such key" for a stream that is gone, the other commands `NOGROUP`.
+                // `XINFO` answers "no such key" for a stream that is gone, the other commands
+                // `NOGROUP`.
                 if error.is(Code::NoGroup) || error.is(Code::NoSuchKey) {
                     self.state.group_exists = false;
                 }

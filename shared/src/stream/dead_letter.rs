@@ -1,12 +1,12 @@
 //! Dead letters: entries that are set aside, so that the entries after them flow.
 //!
-//! The consumer's own store keeps them, oldest first. A dead letter has the fields of its entry as they
-//! came, and what is known about the failure. Other changes are Redis Functions and this one is not: an
-//! entry may have more fields than Lua can pass on. A crash between the writes leaves a dead letter
-//! twice rather than not at all.
+//! The consumer's own store keeps them, oldest first. A dead letter has the fields of its entry as
+//! they came, and what is known about the failure. It is written with plain commands and not by a
+//! Redis Function, because an entry may have more fields than Lua can pass on. A crash between the
+//! writes may leave a dead letter twice, and never loses one.
 //!
-//! The store keeps as many as [`Bounds`] allow. The oldest ones beyond that go into the log, whole,
-//! and then leave the store. Where the log is not written, they stay.
+//! The store keeps as many dead letters as [`Bounds`] allow. The oldest ones beyond the bounds are
+//! written to the log, whole, and then leave the store. While the log is not written, they stay.
 
 use std::time::Duration;
 
@@ -32,12 +32,12 @@ use crate::stream::group::Membership;
 /// How many dead letters a partition of a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The number of dead letters.
+    /// The most dead letters.
     pub count: u64,
-    /// Their bytes, as the store counts them.
+    /// The most bytes of all dead letters, as the store counts them.
     pub bytes: u64,
-    /// How much older a dead letter may be than the newest one. The clock of the store alone does not
-    /// make it old: see [`crate::store::sweep`].
+    /// How much older a dead letter may be than the newest one. The clock of the store alone does
+    /// not make it old: see [`crate::store::sweep`].
     pub age: Duration,
 }
 
@@ -49,17 +49,17 @@ pub(crate) struct DeadLetters<'a> {
 
 /// The stream of dead letters.
 pub(crate) const DEAD_LETTERS: &str = "dead_letters";
-/// Hash from entry to dead letter id: an entry that is delivered again is not set aside again. The
-/// name of an entry is its id and a digest of its fields, because a stream that lost its tail may
-/// give the same id to another event.
+/// Hash from the name of an entry to the id of its dead letter, so that an entry that is delivered
+/// again is not set aside again. The name is the id of the entry and a digest of its fields,
+/// because a stream that lost its tail may give the same id to another event.
 const DEAD_LETTER_IDS: &str = "dead_letter_ids";
 /// Pause between two lines of the log that say how many dead letters there are.
 pub const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// Entries that a line of the log names.
+/// The most entries that a line of the log names.
 const NAMED: usize = 3;
 
 impl Bounds {
-    /// What the services keep.
+    /// The bounds that both services have by default.
     pub const SHIPPED: Self = Self {
         count: 100_000,
         bytes: 64 * 1024 * 1024,
@@ -103,7 +103,8 @@ impl DeadLetters<'_> {
                 remember = remember.arg(name.as_str()).arg(id.as_str());
             }
         }
-        // The dead letters that were added are not added again, even where others failed.
+        // Remember the dead letters that were added, even if others failed. Otherwise the next
+        // attempt would add them again.
         if ids.iter().any(Option::is_some) {
             self.store.run_confirmed(remember).await?;
         }
@@ -115,7 +116,7 @@ impl DeadLetters<'_> {
         Ok(())
     }
 
-    /// Up to `count` dead letters with their whole fields, oldest first.
+    /// Reads up to `count` dead letters with all their fields, oldest first.
     async fn read(&self, first: &str, last: &str, count: usize) -> Result<Vec<Entry>, RedisError> {
         let page = Command::new("XRANGE")
             .key(self.partition.key(DEAD_LETTERS))
@@ -127,7 +128,7 @@ impl DeadLetters<'_> {
         Ok(self.store.run(page).await?.whole_entries()?)
     }
 
-    /// The entries that are not set aside yet, with their names.
+    /// The entries that have no dead letter yet, with their names.
     async fn unknown<'p>(
         &self,
         parked: &'p [(Delivery, Parking)],
@@ -150,7 +151,7 @@ impl DeadLetters<'_> {
     }
 }
 
-/// One line for all of them: thousands may be set aside together.
+/// Logs one line for all entries, because hundreds of them may be set aside together.
 fn log_parked(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
     let mut reasons: Vec<&str> = news.iter().map(|(_, parking, _)| parking.reason).collect();
     reasons.sort_unstable();
@@ -171,6 +172,7 @@ fn log_parked(membership: &Membership, news: &[(&Delivery, &Parking, String)]) {
     );
 }
 
+/// The name of an entry in [`DEAD_LETTER_IDS`].
 fn name(entry: &Entry) -> String {
     format!("{} {}", entry.id, entry.digest())
 }

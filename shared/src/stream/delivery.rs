@@ -1,4 +1,4 @@
-//! What the consumer loop and the code that acts on events hand to each other.
+//! What the consumer loop hands to the handler of a service, and what the handler answers.
 
 use std::borrow::Borrow;
 use std::future::Future;
@@ -9,7 +9,7 @@ use crate::redis::{Entry, RedisError};
 /// Acts on events. Delivery is at least once, so acting on the same event twice must change nothing
 /// the second time.
 pub trait Handler: Send + Sync + 'static {
-    /// The event it acts on.
+    /// The event that the handler acts on.
     type Event: Event;
 
     /// Acts on a batch and answers one settlement for each event, in the same order.
@@ -46,7 +46,7 @@ pub enum Settlement {
 /// Why an entry is set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parking {
-    /// One word to file it under.
+    /// The kind of failure, as one word.
     pub reason: &'static str,
     /// What exactly is wrong.
     pub detail: String,
@@ -61,10 +61,11 @@ pub struct Delivery {
     pub attempts: u32,
 }
 
-/// An entry that reached the handler this often without success is set aside.
+/// How often the handler is given an entry. After this many failures the entry becomes a dead
+/// letter.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// A store that needs only the events takes a batch as it is.
+/// Lets a store that needs only the events take the batch without a copy.
 impl<E> Borrow<E> for Delivered<'_, E> {
     fn borrow(&self) -> &E {
         &self.event

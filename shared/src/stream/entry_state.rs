@@ -6,28 +6,28 @@ use crate::contract::entry_id::EntryId;
 use crate::redis::{Code, Command, RedisError};
 use crate::store::Store;
 
-/// What a group has been given of a stream, and has not acknowledged.
+/// How far a group was given a stream, and which entries are pending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
     /// The last entry that was given to a consumer; `None` while there is no group.
     last_delivered: Option<EntryId>,
     /// The oldest pending entries, and how often each was given to a consumer.
     pending: BTreeMap<EntryId, u64>,
-    /// Whether the group may have more pending entries than those.
+    /// Whether the group may have more pending entries than the ones in `pending`.
     more_pending: bool,
 }
 
 /// The state of one entry in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryState {
-    /// No consumer has been given it yet.
+    /// No consumer has been given the entry yet.
     Waiting,
-    /// A consumer has it, and has not acknowledged it.
+    /// A consumer was given the entry, and has not acknowledged it.
     Pending {
         /// How often the entry was given to a consumer.
         deliveries: u64,
     },
-    /// A consumer has acted on it.
+    /// A consumer has acted on the entry or made a dead letter of it, and has acknowledged it.
     Acknowledged,
     /// There is no group, or the entry is behind the pending entries that were read.
     Unknown,
@@ -56,7 +56,8 @@ impl GroupState {
         if last_delivered.is_none() {
             return Ok(Self::default());
         }
-        // Read after the group: an entry that a consumer is given in between is only in this list.
+        // This list is read after the group. So an entry that a consumer is given in between is in
+        // the list, and not taken for an entry that waits.
         let list = Command::new("XPENDING").key(stream).arg(group);
         let list = store
             .run(list.arg("-").arg("+").arg(MAX_PENDING))

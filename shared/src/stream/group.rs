@@ -1,6 +1,7 @@
 //! A consumer group on one stream, and the Redis commands behind it.
 //!
-//! Entries are read confirmed: a consumer must not act on an entry that a failover takes back.
+//! Each read waits for replicas, because a consumer must not act on an entry that a failover takes
+//! back.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ pub struct Membership {
     pub stream: String,
     /// The consumer group.
     pub group: &'static str,
-    /// The name of this consumer in the group. Each process has a name of its own, and keeps it over
-    /// a restart.
+    /// The name of this consumer in the group. Each process has its own name, and keeps it over a
+    /// restart.
     pub consumer: String,
 }
 
@@ -36,22 +37,22 @@ pub struct Reclaimed {
 /// there sees every entry.
 pub const BEGINNING: &str = "0-0";
 
-/// Entries handed over at once; also the most that a consumer holds. A read answers the entries that
-/// are there, so a batch is this large only where a pile waits.
+/// Entries handed over at once; also the most that a consumer holds. A read answers the entries
+/// that are there, so a batch is this large only where a pile waits.
 pub const BATCH: usize = 500;
-/// How long a read waits for the first new entry. Never for ever: a reader must notice that its
-/// stream is gone.
+/// How long a read waits for the first new entry. The wait has an end, because a reader must notice
+/// that its stream is gone.
 pub const BLOCK: Duration = Duration::from_secs(2);
-/// Entries that one command reads. A longer answer arrives in more pieces, and the client parses it
-/// from its beginning again with each piece.
+/// The most new entries that one command reads. A longer answer arrives in more pieces, and the
+/// client parses it from its beginning with each piece.
 const READ: usize = 100;
-/// Entries that one command reads again. There may be many, and each page is settled before the next
-/// page is read.
+/// The most entries that one command reads again. There may be many of them, so each page is
+/// settled before the next page is read.
 const AGAIN: usize = 500;
 
 impl Membership {
-    /// Creates the group, and the stream where it does not exist. The group starts at the beginning of
-    /// the stream, so that it misses no entry that was emitted before.
+    /// Creates the group, and the stream where it does not exist. The group starts at the beginning
+    /// of the stream, so that it misses no entry that was emitted before.
     pub async fn ensure_group(&self, redis: &Redis) -> Result<(), RedisError> {
         let create = Command::new("XGROUP")
             .arg("CREATE")
@@ -65,7 +66,8 @@ impl Membership {
         }
     }
 
-    /// Waits up to `block` for entries that no consumer was given yet, and reads up to `room` of them.
+    /// Waits up to `block` for entries that no consumer was given yet, and reads up to `room` of
+    /// them.
     pub async fn read_new(
         &self,
         reader: &Redis,
@@ -140,7 +142,8 @@ impl Membership {
         let [cursor, entries, removed] = redis.run_confirmed(claim).await?.exactly("a scan")?;
         let mut entries = bounded(entries.entries()?);
         pace.learn(count, &entries);
-        // Redis has taken these off the pending list by itself, and never delivers them again.
+        // These entries no longer exist in the stream, so Redis has taken them off the pending
+        // list. It never names them again: a crash before they are dead letters loses them.
         entries.extend(removed.texts()?.into_iter().map(|id| Entry {
             id,
             ..Entry::default()
@@ -181,8 +184,8 @@ impl Membership {
         Ok(entries)
     }
 
-    /// The other consumers that have nothing pending and have asked for nothing for `idle`, on the clock
-    /// of the store.
+    /// The other consumers that have nothing pending and have asked for nothing for `idle`, on the
+    /// clock of the store.
     pub async fn idle_consumers(
         &self,
         redis: &Redis,
@@ -204,8 +207,9 @@ impl Membership {
         Ok(names)
     }
 
-    /// Removes consumers. Answers how many pending entries went with them. That is not 0 where a
-    /// consumer was given entries between the look and the removal; they have to be read again.
+    /// Removes consumers. Answers how many pending entries went with them. A consumer may have been
+    /// given entries between the look and the removal. The caller has to read these again, because
+    /// Redis never delivers them again.
     pub async fn remove_consumers(
         &self,
         redis: &Redis,
@@ -237,7 +241,7 @@ impl Membership {
     }
 }
 
-/// Keeps only a part of entries that are larger than any event.
+/// Cuts each entry that is larger than any event.
 fn bounded(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.iter_mut().for_each(Entry::cut);
     entries

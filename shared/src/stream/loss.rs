@@ -1,11 +1,14 @@
-//! What a person may accept: that a store, or the stream that it acts on, has lost something for good.
+//! The verb `adopt-store`: a person accepts that a store, or the stream that its service reads, has
+//! lost data for good.
 
 use crate::store::open::{OpenError, Witness};
 use crate::store::{Store, incarnation};
 use crate::stream::checkpoint::{self, Agreement, Recorded, compare};
 use crate::stream::stream_state::StreamState;
 
-/// Takes the store and the stream as they are from here on. Where nothing is lost, nothing changes.
+/// Takes the store and the stream as they are now. If both agree, and the store has its identity,
+/// this changes nothing. If they have diverged, the checkpoint goes to the last entry that the
+/// group was given, and no replay begins.
 pub async fn accept_loss(store: &Store, witness: &Witness) -> Result<(), OpenError> {
     store.ensure_claimable(witness).await?;
     for partition in store.partitions().all() {

@@ -1,8 +1,9 @@
-//! Acting once more on the recent past of a stream, because the own store may have forgotten it.
+//! Acts again on the recent past of a stream, because the own store may have forgotten its effects.
 //!
-//! A store that was restarted without its last writes, failed over, or was put back from a backup may
-//! have lost effects whose entries are acknowledged. Redis never delivers those entries again. Effects
-//! are idempotent, so the consumer acts on the entries once more, before it acts on anything new.
+//! A store that was restarted without its last writes, failed over, or was put back from a backup
+//! may have lost effects whose entries are acknowledged. Redis never delivers those entries again.
+//! Effects are idempotent, so the consumer acts on the entries once more, before it acts on
+//! anything new.
 
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use crate::stream::stream_state::read_id;
 #[derive(Debug, Default)]
 pub(crate) struct Replay {
     pass: Option<Pass>,
-    /// Passes that began since a look found nothing forgotten.
+    /// Passes that began since the last look that found nothing forgotten.
     passes: u32,
 }
 
-/// A part of the past, to be acted on again.
+/// A page of entries that are to be acted on again.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     /// The entries.
@@ -38,11 +39,10 @@ pub(crate) struct Pass {
     pub(crate) incarnation: String,
 }
 
-/// How much of the stream is acted on again. The owner of the stream keeps entries at least this
-/// long.
+/// How far back a replay goes. The owner of the stream keeps entries at least this long.
 pub const REPLAY_WINDOW: Duration = Duration::from_mins(10);
-/// Passes in a row that count as progress. One more comes of a store that is restarted again; many
-/// come of a store that seems new at each look.
+/// Passes in a row that count as progress. Each restart of the store causes one more pass. More
+/// passes than this mean that the store seems new at each look.
 const PASSES: u32 = 5;
 
 impl Replay {
@@ -99,12 +99,12 @@ impl Replay {
         }
     }
 
-    /// Ends the pass, and answers what it went over.
+    /// Ends the pass, and answers it.
     pub(crate) fn end(&mut self) -> Option<Pass> {
         self.pass.take()
     }
 
-    /// A look found nothing forgotten: the passes before it do not count any more.
+    /// Forgets the passes so far, because a look found nothing forgotten.
     pub(crate) fn rest(&mut self) {
         self.passes = 0;
     }

@@ -1,8 +1,8 @@
-//! Trimming: a stream keeps the entries that some group still needs, and those younger than its
-//! retention. It keeps no others.
+//! Trimming: a stream keeps the entries that some group still needs, and the entries of its
+//! retention before them. Older entries are removed.
 //!
-//! The ids of entries carry the clock of the store, which may be wrong for a while. So an entry is trimmed
-//! only when it was acknowledged some time ago on the monotonic clock of this machine.
+//! The ids of entries carry the clock of the store, which may be wrong for a while. So an entry is
+//! trimmed only if it was acknowledged some time ago on the monotonic clock of this machine.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -16,10 +16,11 @@ use crate::store::Store;
 use crate::store::partition::Partition;
 use crate::stream::replay::REPLAY_WINDOW;
 
-/// Trims one stream, time and again.
+/// Trims one stream again and again.
 ///
-/// Entries that were still needed at the last trims are kept for a while. A reader that has acknowledged
-/// them since may not have their effects on the disk, or on the replicas, of its own store yet.
+/// Entries that some group needed at the last trims are kept for a while. A reader may have
+/// acknowledged them since, but their effects may not yet be on the disk or on the replicas of its
+/// own store.
 pub struct Trimmer {
     store: Store,
     retention: Duration,
@@ -32,20 +33,21 @@ pub struct Trimmer {
 #[derive(Default)]
 struct Looks(VecDeque<(Instant, EntryId)>);
 
-/// Pause between two trims. Far longer than a store may forget.
+/// Pause between two trims. Far longer than the time of effects that a store may lose in a crash.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(30);
 /// The most calls of one trim. Redis removes at most 100 nodes of 100 entries with one call, so no
 /// call takes long.
 const MAX_CALLS: usize = 1_000;
 
-/// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the clock
-/// was set back, and ids do not tell how old an entry is.
+/// How far the ids of a stream may be ahead of the clock of its store. Further ahead means that the
+/// clock was set back, and ids do not tell how old an entry is.
 const MAX_AHEAD: Duration = Duration::from_mins(1);
 /// The most looks that are remembered for each partition.
 const MAX_LOOKS: usize = 64;
 
 impl Trimmer {
-    /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for `settled`.
+    /// A trimmer of a stream in `store`. It removes entries that have been acknowledged for
+    /// `settled`.
     pub fn new(store: Store, retention: Duration, settled: Duration) -> Self {
         Self {
             store,
@@ -55,8 +57,9 @@ impl Trimmer {
         }
     }
 
-    /// Removes entries from the stream of `E`, in every partition. Every group had acknowledged them some
-    /// time ago, and they are older by the retention than the oldest entry that some group needed.
+    /// Removes old entries from the stream of `E`, in every partition. Every group acknowledged
+    /// these entries some time ago. They are older, by the retention, than the oldest entry that
+    /// some group still needs.
     ///
     /// While the group of `E` does not exist, nothing is removed. The group is created again at the
     /// beginning of the stream, and must find there all entries that it had not acknowledged.
@@ -75,7 +78,8 @@ impl Trimmer {
         Ok(())
     }
 
-    /// Remembers the oldest entry needed now. Answers the one that was needed long enough ago.
+    /// Remembers the oldest entry that is needed now. Answers the oldest entry that was needed at
+    /// least `settled` ago.
     fn remember(&self, partition: Partition, needed: EntryId) -> Option<EntryId> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         looks
@@ -86,8 +90,8 @@ impl Trimmer {
 }
 
 impl Looks {
-    /// The entry that was needed at the last look at least `settled` ago. The looks before that one are
-    /// forgotten.
+    /// The entry that was needed at the last look at least `settled` ago. The looks before that one
+    /// are forgotten.
     fn remember(&mut self, now: Instant, needed: EntryId, settled: Duration) -> Option<EntryId> {
         let is_settled = |at: Instant| now.saturating_duration_since(at) >= settled;
         while self.0.get(1).is_some_and(|(at, _)| is_settled(*at)) {
@@ -105,12 +109,12 @@ impl Looks {
     }
 }
 
-/// The first entry that is kept. The retention counts from the oldest entry that is needed, not from now:
-/// a reader that was behind keeps the past that it may have to replay.
+/// The first entry that is kept. The retention counts back from the oldest entry that is needed,
+/// and not from now. So a reader that is behind keeps the past that it may have to replay.
 fn first_kept(needed: EntryId, settled: EntryId, now: Timestamp, retention: Duration) -> EntryId {
     if needed.ms > now.later_by(MAX_AHEAD).as_millis() && retention <= REPLAY_WINDOW {
-        // The clock was set back, so new entries get ids of a future time. Only the time since their
-        // acknowledgement tells how old they are.
+        // The clock was set back, so new entries get ids of a future time. Only the time since
+        // their acknowledgement tells how old they are.
         return settled;
     }
     let retention_ms = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
@@ -162,7 +166,8 @@ async fn oldest_needed(
                 .run(summary)
                 .await?
                 .exactly("a summary of what is pending")?;
-            // The last pending entry was acknowledged in between; the next trim will see.
+            // The last pending entry was acknowledged in between. Keep everything: the next trim
+            // will see what is needed.
             needed = if smallest.is_null() {
                 EntryId::default()
             } else {

@@ -1,7 +1,7 @@
 //! From a delivery to its end: decode, act, set aside what cannot be acted on, acknowledge.
 //!
-//! The acknowledgement comes last. A crash anywhere before it makes Redis deliver the entry again, and
-//! acting on it a second time changes nothing.
+//! The acknowledgement comes last. A crash anywhere before it makes Redis deliver the entry again,
+//! and acting on it a second time changes nothing.
 
 use crate::contract::entry_id::EntryId;
 use crate::contract::event::{DecodeError, Event, RawFields};
@@ -20,11 +20,11 @@ pub(crate) struct Settler<H> {
     membership: Membership,
     /// The store that has the stream: acknowledgements go there.
     stream_store: Redis,
-    /// The store that the handler writes to: parked entries go there.
+    /// The store that the handler writes to: dead letters go there.
     own_store: Store,
     /// The partition of the stream, and of everything kept about it in the own store.
     partition: Partition,
-    /// Bounds what the own store keeps of parked entries.
+    /// Keeps the dead letters within their bounds.
     keeper: Keeper,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Settler<H> {
 pub(crate) struct Acted {
     /// The ids of the entries that may be acknowledged.
     pub(crate) settled: Vec<String>,
-    /// What is to be handed over again, with its count raised.
+    /// The deliveries that are to be handed over again, with their counts raised.
     pub(crate) again: Vec<Delivery>,
 }
 
@@ -57,7 +57,7 @@ impl<H: Handler> Settler<H> {
         }
     }
 
-    /// Settles a batch. Answers what is to be handed over again.
+    /// Settles a batch. Answers the deliveries that are to be handed over again.
     pub(crate) async fn settle(
         &mut self,
         batch: Vec<Delivery>,
@@ -93,15 +93,14 @@ impl<H: Handler> Settler<H> {
         Ok(Acted { settled, again })
     }
 
-    /// Acts on entries that were read again without the group, because the own store may have
-    /// forgotten them. Nothing is acknowledged. An entry that cannot be acted on is set aside, unless
-    /// it was set aside before.
+    /// Acts on entries of a replay, which were read without the group. Acknowledges nothing. An
+    /// entry that cannot be acted on becomes a dead letter, unless it is one already.
     pub(crate) async fn repeat(&mut self, entries: Vec<Entry>) -> Result<(), RedisError> {
         let batch: Vec<Delivery> = entries.into_iter().map(Delivery::first).collect();
         let settlements = self.judge(&batch).await?;
         let mut parked = Vec::new();
         for (delivery, settlement) in batch.into_iter().zip(settlements) {
-            // A batch fails as a whole, and only one entry of it may be to blame.
+            // A batch fails as a whole, although a single entry of it may be to blame.
             let alone = match settlement {
                 Settlement::Retry(_) => self.judge(std::slice::from_ref(&delivery)).await?.pop(),
                 settlement => Some(settlement),
@@ -117,7 +116,7 @@ impl<H: Handler> Settler<H> {
         self.park(parked).await.map(drop)
     }
 
-    /// Acknowledges what is settled, once the own store has recorded that it has come so far.
+    /// Acknowledges settled entries, after the checkpoint in the own store covers them.
     pub(crate) async fn acknowledge(
         &self,
         settled: Vec<String>,
@@ -133,7 +132,7 @@ impl<H: Handler> Settler<H> {
             .await
     }
 
-    /// Sets entries aside. Answers their ids: they may be acknowledged.
+    /// Makes dead letters of entries. Answers their ids, which may be acknowledged.
     pub(crate) async fn park(
         &mut self,
         parked: Vec<(Delivery, Parking)>,
@@ -149,8 +148,8 @@ impl<H: Handler> Settler<H> {
         Ok(ids.collect())
     }
 
-    /// One settlement for each delivery. An entry that is not an event is parked; the others go to the
-    /// handler together.
+    /// One settlement for each delivery. An entry that does not decode is to be parked. The events
+    /// go to the handler together.
     async fn judge(&self, batch: &[Delivery]) -> Result<Vec<Settlement>, RedisError> {
         let mut events = Vec::with_capacity(batch.len());
         let mut undecodable = Vec::with_capacity(batch.len());
@@ -183,7 +182,7 @@ impl<H: Handler> Settler<H> {
         }
     }
 
-    /// One line for a batch: thousands of entries may fail together.
+    /// Logs one line for a whole batch, because hundreds of entries may fail together.
     fn log_retries(&self, again: &[Delivery], error: &str) {
         let Some(Delivery { entry, attempts }) = again.last() else {
             return;
@@ -200,7 +199,7 @@ impl<H: Handler> Settler<H> {
     }
 }
 
-/// Parks an entry instead of one retry too many.
+/// Parks an entry instead of a retry once [`MAX_ATTEMPTS`] are used up.
 fn limit(delivery: &Delivery, settlement: Settlement) -> Settlement {
     match settlement {
         Settlement::Retry(error) if delivery.attempts.saturating_add(1) >= MAX_ATTEMPTS => {

@@ -1,24 +1,24 @@
-//! What a stream and its consumer group say about themselves.
+//! The state of a stream and of one of its consumer groups.
 
 use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::redis::{Code, Command, Redis, RedisError, Reply};
 
-/// A stream and one of its groups, at one instant.
+/// The state of a stream and of one of its groups, at one instant.
 #[derive(Debug, Default)]
 pub(crate) struct StreamState {
-    /// Entries that the stream has.
+    /// The number of entries in the stream.
     pub(crate) length: u64,
-    /// Entries that were ever added.
+    /// The number of entries that were ever added.
     pub(crate) added: u64,
     /// The first entry that the stream still has.
     pub(crate) first: Option<EntryId>,
     /// The last entry that was added.
     pub(crate) last: EntryId,
-    /// The last entry that was given to the group.
+    /// The last entry that the group was given; 0-0 without a group.
     pub(crate) delivered: EntryId,
-    /// How many entries were added up to that one; `None` when Redis cannot tell.
+    /// The number of entries that were added up to `delivered`; `None` when Redis cannot tell.
     pub(crate) read: Option<u64>,
-    /// Entries that the group was given and has not acknowledged.
+    /// The number of pending entries.
     pub(crate) pending: u64,
     /// The oldest pending entry.
     pub(crate) oldest_pending: Option<EntryId>,
@@ -27,7 +27,7 @@ pub(crate) struct StreamState {
 }
 
 impl StreamState {
-    /// Asks the store that has the stream. A stream that does not exist has nothing.
+    /// Asks the store that has the stream. A stream that does not exist is an empty one.
     pub(crate) async fn read(redis: &Redis, stream: &str, group: &str) -> Result<Self, RedisError> {
         let info = Command::new("XINFO")
             .arg("STREAM")
@@ -60,23 +60,24 @@ impl StreamState {
 
     /// True when the stream never had an entry, or has lost all of them with its store.
     ///
-    /// The checkpoint of the reader may be lost as well, so it cannot tell the two apart. If the files
-    /// of the stream's store are put back, there will be something to replay.
+    /// The checkpoint cannot tell these two apart, because it may be lost as well. If the files of
+    /// the stream's store are put back, the stream is no longer empty, and a replay may be due.
     pub(crate) fn is_empty(&self) -> bool {
         self.added == 0
     }
 
-    /// Whether an entry that was pending once is pending no longer.
+    /// Whether an entry that was pending before is no longer pending.
     pub(crate) fn is_settled(&self, entry: EntryId) -> bool {
         self.oldest_pending.is_none_or(|oldest| entry < oldest)
     }
 
-    /// How many entries were added up to the last one that the group was given, or more.
+    /// The number of entries that were added up to `delivered`, or a larger number.
     pub(crate) fn count(&self) -> u64 {
         self.read.unwrap_or(self.added)
     }
 
-    /// Whether an entry with this id, if it ever existed, can have been neither trimmed nor removed.
+    /// Whether an entry with this id, if it ever existed, can have been neither trimmed nor
+    /// removed.
     pub(crate) fn cannot_be_trimmed(&self, entry: EntryId) -> bool {
         let is_within = entry <= self.last && self.first.is_some_and(|first| first <= entry);
         is_within && entry > self.removed

@@ -40,7 +40,7 @@ fn partition(index: u16) -> Partition {
     Partition::at(Some(index))
 }
 
-/// Submits, and returns when the items are waiting.
+/// Submits items, and returns once all of them wait.
 async fn submit(
     batcher: &Batcher<usize, usize>,
     items: impl IntoIterator<Item = usize>,
@@ -50,7 +50,7 @@ async fn submit(
         let (batcher, (begun, begins)) = (batcher.clone(), oneshot::channel());
         answered.push(tokio::spawn(async move {
             let submit = batcher.submit(partition(0), item);
-            // Nothing else runs between this and the first poll of the next line.
+            // No other task runs between this line and the first poll of the next line.
             begun.send(()).unwrap();
             submit.await
         }));
@@ -60,7 +60,7 @@ async fn submit(
 }
 
 impl Call {
-    /// Answers ten times each item.
+    /// Answers each item with ten times its value.
     fn succeed(self) -> Vec<usize> {
         let answers = self.items.iter().map(|item| item * 10).collect();
         self.answer.send(Ok(answers)).unwrap();
@@ -107,7 +107,7 @@ async fn what_comes_while_a_call_is_under_way_goes_together_and_in_order() {
     assert_eq!(values(all(answered).await), [10, 20, 30, 40, 50, 60]);
 }
 
-/// A client of Redis sends in a task of its own, and tasks have their turns as they were woken.
+/// A client of Redis sends in its own task, and tasks run in the order in which they were woken.
 #[tokio::test]
 async fn the_next_call_is_sent_before_those_of_the_last_are_told() {
     let (told, mut order) = unbounded_channel();

@@ -2,10 +2,10 @@
 
   Check everything, then write. A Lua error does not undo the writes before it.
   Answer an integer, or an array that begins with one. The client would take certain texts at the
-  beginning for something else.
+  beginning of a reply for something else.
 
-  In front of this file stand the name of the service, the layout of its store, and the limits of
-  `shared::contract::limits` that functions need. ]]
+  `shared::store::function` puts lines before this file: the name of the service, the layout of its
+  store, and the limits of `shared::contract::limits` that functions need. ]]
 
 -- The part of an identity that names this service and layout (see `shared::store::open::identity`).
 local BELONGS = ' ' .. SERVICE .. ' ' .. LAYOUT .. ' '
@@ -70,12 +70,12 @@ local function int(number)
   return string.format(whole_format, number)
 end
 
--- Lua may not know a longer number exactly.
+-- Lua may round a longer number.
 local MAX_DIGITS = 15
 
--- The number that a text of digits says; an error for any other text. Functions ask before they
--- write. `tonumber` would also take `nan`, `-1` and `1e3`, and a text that is not a number would
--- stop the function half-way.
+-- The number that a text of digits says; an error for any other text. Functions call this before
+-- they write, because an error later would stop them half-way. `tonumber` would also take `nan`,
+-- `-1` and `1e3`.
 local function whole(text, what)
   if not text or #text > MAX_DIGITS or not string.find(text, '^%d+$') then
     error(what .. ' is not a whole number')
@@ -83,8 +83,8 @@ local function whole(text, what)
   return tonumber(text)
 end
 
--- RFC 3339 in UTC. Days to civil date after Howard Hinnant, "chrono-compatible low-level date
--- algorithms", civil_from_days.
+-- A time as RFC 3339 in UTC. The date is computed after Howard Hinnant, "chrono-compatible
+-- low-level date algorithms", civil_from_days.
 local function rfc3339(ms)
   local seconds = math.floor(ms / 1000)
   local days = math.floor(seconds / 86400)
@@ -103,8 +103,7 @@ local function rfc3339(ms)
     math.floor(of_day / 3600), math.floor(of_day / 60) % 60, of_day % 60, ms - seconds * 1000)
 end
 
--- The refusal of a function that finds a key of the whole store, not of one order, with a type that
--- no function writes.
+-- The refusal of a function that finds a wrong type at a key of the whole store (not of one order).
 local function damaged(key)
   return redis.error_reply('DAMAGED ' .. key .. ' has a wrong type')
 end
@@ -122,15 +121,16 @@ local function names_version(versions, version)
     or string.find(',' .. versions .. ',', ',' .. version .. ',', 1, true) ~= nil
 end
 
--- True when the condition of a client admits this version. Before an exclamation mark stand the
--- versions of which the thing must have one (or nothing), behind it those that it must not have.
+-- True when the condition of a client admits this version. Before the exclamation mark stand the
+-- versions that the client accepts (nothing: all of them), behind it the versions that it refuses.
+-- `shared::store::condition` writes the condition.
 local function admits(condition, version)
   local only, excluded = string.match(condition, '^([^!]*)!?(.*)$')
   return (only == '' or names_version(only, version)) and not names_version(excluded, version)
 end
 
--- An amount of money in minor units; nil for any other text. The limit of 10^13 keeps the sum of
--- all amounts of one call below 2^53, so that it is exact. Lua only adds such amounts.
+-- An amount of money in minor units; nil for any other text. The limit of 10 digits before the
+-- point keeps the sum of all amounts of one call below 2^53, so that Lua adds them exactly.
 local MAX_MAJOR_DIGITS = 10
 
 local function minor_units(text)
@@ -138,10 +138,11 @@ local function minor_units(text)
   return major and #major <= MAX_MAJOR_DIGITS and tonumber(major .. minor) or nil
 end
 
--- Redis may not be able to add to a longer sum.
+-- A longer sum may overflow the 64 bits in which Redis adds.
 local MAX_SUM_DIGITS = 18
 
--- True when an amount can be added to this sum. Redis adds in 64 bits, and refuses a leading zero.
+-- True when an amount can be added to this sum. Redis refuses to add to a number with a leading
+-- zero.
 local function can_add(account, sum)
   local found = redis.pcall('HGET', account, sum)
   if not found or found == '0' then
@@ -164,8 +165,8 @@ local CHANGES_PER_ENTRY = 16
 -- 1,000 changes again, so even with one change in each entry this is ten times what it needs.
 local ENTRIES_KEPT = 10000
 
--- Adds a change of these ids to the `changes` stream (see `shared::live`); one call is one step. No
--- order depends on that stream, so a failure to write to it is ignored.
+-- Adds a change of these ids to the `changes` stream (see `shared::live`). No order depends on that
+-- stream, so a failure to write to it is ignored.
 local function announce(changes, kind, ids)
   for first = 1, #ids, CHANGES_PER_ENTRY do
     local told = table.concat(ids, ' ', first, math.min(first + CHANGES_PER_ENTRY - 1, #ids))
@@ -177,8 +178,8 @@ end
 -- so a claim is kept for 24 to 48 hours. Where both days have no claim of the key, the other days
 -- with claims are looked at too: the clock of the store may be days away for a while.
 local DAY_MS = 24 * 60 * 60 * 1000
--- The end of the key of the sorted set of these days. At most `MOST_DAYS` of them are looked at,
--- from the last day on.
+-- The end of the key of the sorted set that lists these days. A function looks at the last
+-- `MOST_DAYS` of them.
 local DAYS = 'days'
 local MOST_DAYS = 8
 
@@ -198,7 +199,7 @@ local function find_claim(prefix, hash, today)
   end
 end
 
--- What the request of a claim was answered; nil where the claim is of another request.
+-- The answer that a claim recorded; nil where the claim is of another request.
 local function match_claim(claim, fingerprint)
   local claimed_by, answer = string.match(claim, '^(%S+) (.*)$')
   if claimed_by == fingerprint then
@@ -207,9 +208,9 @@ local function match_claim(claim, fingerprint)
 end
 
 -- The last three arguments of a function that takes a claim: the prefix of the keys of claims, the
--- hash of the idempotency key (empty when the client sent none), and the fingerprint of the
--- request. Answers the reply of the function where the key was used before: {2, the recorded
--- answer} for the same request, {3} for another one.
+-- hash of the idempotency key (empty when the client sent no key), and the fingerprint of the
+-- request. If the key was used before, this is what the function replies: {2, the recorded answer}
+-- for the same request, {3} for another request.
 local function answered_before(args, now)
   local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
   local claim = hash ~= '' and find_claim(prefix, hash, math.floor(now / DAY_MS))
@@ -219,8 +220,8 @@ local function answered_before(args, now)
   end
 end
 
--- Records what the request was answered. `answered_before` has read the set of days, so it is a
--- sorted set or absent.
+-- Records the answer to the request. `answered_before` has read the set of days, so its key is a
+-- sorted set or absent, and the write cannot fail half-way.
 local function remember(args, now, answer)
   local prefix, hash, fingerprint = args[#args - 2], args[#args - 1], args[#args]
   if hash ~= '' then

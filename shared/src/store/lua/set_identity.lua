@@ -1,10 +1,10 @@
---[[ set_identity: write the identity of a store that is migrated, unless another process did so
-  before. Every library has this function. A build that knows fewer layouts may be at work beside a
-  newer one, and must not take the layout back.
+--[[ set_identity: write the new identity of a store after a migration step, unless another process
+  has written one since. Every library has this function. A build that knows fewer layouts may run
+  beside a newer one, and must not take the layout back.
 
   KEYS  1 identity
   ARGV  1 the identity that was read   2 the identity to write
-  Reply 1 written   0 the store has another identity by now ]]
+  Reply 1 written   0 the store has another identity than the one that was read ]]
 local function set_identity(keys, args)
   assert(#keys == 1 and #args == 2, 'expected one key and two arguments')
   if redis.call('GET', keys[1]) ~= args[1] then

@@ -1,8 +1,8 @@
-//! What a store remembers of itself: whose it is, its layout, and how its keys are spread.
+//! The identity of a store: its owner, its layout, and how its keys are spread.
 //!
-//! Each partition has an identity of four words, `<id> <service> <layout> <partitions>`. Without
-//! partitions the last one is 0, and the key has no tag. Older builds wrote the id alone, or the id
-//! and the number of partitions: that is layout 0, and does not name the service.
+//! Each partition has an identity of four words, `<id> <service> <layout> <partitions>`. In a store
+//! without partitions the last word is 0, and the key has no tag. Older builds wrote the id alone,
+//! or the id and the number of partitions. Such an identity is layout 0 and names no service.
 
 use super::OpenError;
 use crate::redis::{Code, Command, RedisError};
@@ -10,29 +10,30 @@ use crate::store::function::{IDENTITY, belongs};
 use crate::store::partition::{Partition, Partitions};
 use crate::store::{Layout, Store};
 
-/// Whether a partition can be used, where nothing forbids it for good.
+/// The state of a partition that this service may use.
 pub(super) enum PartitionState {
-    /// It has no identity.
+    /// The partition has no identity.
     Missing,
-    /// It has an older layout.
+    /// The partition has an older layout.
     Older(Identity),
-    /// It is as this build leaves it.
+    /// The partition has the identity and layout of this build.
     Current,
 }
 
-/// The identity of a partition, taken apart.
+/// The parsed identity of a partition.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// As it was read.
+    /// The text as it was read.
     pub(super) text: String,
-    /// The service and the layout; none in layout 0.
+    /// The service and the layout; `None` in layout 0.
     named: Option<(String, u32)>,
-    /// The partitions of the store, 0 for a store without; `None` where it does not say.
+    /// The number of partitions, 0 for a store without partitions; `None` where the text has no
+    /// number.
     partitions: Option<u16>,
 }
 
 impl Identity {
-    /// The text of an identity for this layout and these partitions.
+    /// The text of an identity for this layout version and these partitions.
     pub(super) fn write(id: &str, layout: Layout, version: u32, partitions: Partitions) -> String {
         let count = partitions.count().unwrap_or(0);
         format!("{id}{}{count}", belongs(layout.service, version))
@@ -67,14 +68,14 @@ impl Identity {
         self.named.as_ref().map_or(0, |(_, layout)| *layout)
     }
 
-    /// Whether it names the service whose store it is.
+    /// Whether the identity names the service that owns the store.
     pub(super) fn names_service(&self) -> bool {
         self.named.is_some()
     }
 }
 
 impl Store {
-    /// The identity of this id, as this build writes it.
+    /// The text of an identity with this id, as this build writes it.
     pub fn identity_text(&self, id: &str) -> String {
         let layout = self.layout();
         Identity::write(id, layout, layout.version(), self.partitions())
@@ -83,7 +84,8 @@ impl Store {
     /// The state of each partition, or why this process must never use this store.
     pub(super) async fn states(&self) -> Result<Vec<(Partition, PartitionState)>, OpenError> {
         let partitions = self.partitions();
-        // A store with partitions has a first one; one without has an identity without a tag.
+        // Look where a process with the opposite setting would look: at partition 0 if this process
+        // has no partitions, and at the key without a tag if it has some.
         let elsewhere = Partition::at(partitions.count().is_none().then_some(0));
         if let Some(identity) = self.read_identity(elsewhere).await? {
             self.confirm_service(&identity)?;
@@ -152,7 +154,7 @@ impl Store {
     }
 }
 
-/// How many partitions a store has, in the words of the setting.
+/// The number of partitions of a store, as the setting `PARTITIONS` writes it.
 fn describe(count: u16) -> String {
     match count {
         0 => "without PARTITIONS".to_owned(),

@@ -1,8 +1,9 @@
-//! Bringing a store of an older layout to the one of this build.
+//! Migrating a store of an older layout to the layout of this build.
 //!
-//! Each partition is brought there by itself, one step after the other, and says so in its identity
-//! after each step. A process that is killed in between leaves the identity as it was, and the next
-//! one takes the step again. Until the last step is taken, every function refuses the partition.
+//! Each partition is migrated by itself, one step after the other. After each step its identity
+//! names the new layout. A process that is killed within a step leaves the old identity, and the
+//! next process takes the step again. Until the last step is done, every function refuses the
+//! partition.
 
 use std::mem::replace;
 
@@ -21,7 +22,7 @@ impl Store {
         reported: &mut Reported,
     ) -> Result<(), OpenError> {
         let layout = self.layout();
-        // One round for each step, and one for a store that only lacks the name of the service.
+        // One round for each step, and one more for an identity that only lacks the service.
         for _ in 0..=layout.steps.len() {
             let PartitionState::Older(identity) = self.state(partition).await? else {
                 return Ok(());
@@ -38,7 +39,7 @@ impl Store {
             let call = Call::new("set_identity")
                 .arg(identity.text.as_str())
                 .arg(text);
-            // Where another process was faster, its identity is read in the next round.
+            // If another process was faster, the next round reads the identity that it wrote.
             self.call(partition, &call).await?;
         }
         if matches!(self.state(partition).await?, PartitionState::Current) {

@@ -5,17 +5,17 @@ use crate::redis::info_field;
 use crate::store::Store;
 use crate::store::partition::Partition;
 
-/// The oldest server that has functions and stream lag, by the version it reports.
+/// The oldest Redis with functions and with the lag of streams, by the version it reports.
 const MIN_REDIS_VERSION: (u32, u32) = (7, 0);
-/// The same for Valkey, which reports its own version beside a Redis-compatible one.
+/// The oldest Valkey, by its own version. Valkey reports a Redis-compatible version as well.
 const MIN_VALKEY_VERSION: (u32, u32) = (7, 2);
 
-/// Whether what a server keeps outlives its restart.
+/// Whether the data of a server survives its restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keeping {
-    /// It keeps an append-only file.
+    /// The server keeps an append-only file.
     File,
-    /// It keeps none.
+    /// The server keeps no append-only file.
     Nothing,
 }
 
@@ -46,7 +46,8 @@ impl Store {
                 )));
             }
         }
-        // Its other nodes have most keys, and it refuses every one of them for ever.
+        // A client without cluster support reaches only the keys of this node. The other nodes have
+        // most keys, and this node refuses them for ever.
         if info_field(&info, "cluster_enabled") == Some("1") && !self.is_cluster() {
             return Err(OpenError::Unfit(
                 "it is a node of a cluster, need a URL that begins with redis-cluster://"

@@ -3,11 +3,11 @@ use super::*;
 const PAUSE: Duration = Duration::from_mins(10);
 const DAY: Duration = Duration::from_hours(24);
 
-/// A store, a process that looks at it, and the time that passes for both.
+/// A store, a process that looks at the store, and the time that passes.
 struct Story {
     start: Instant,
     passed: Duration,
-    /// How far the clock of the store is ahead, in days; behind where it is below zero.
+    /// How many days the clock of the store is ahead; behind if the number is negative.
     off_days: i64,
     memory: Memory,
 }
@@ -39,7 +39,7 @@ impl Story {
         self.passed += time;
     }
 
-    /// Looks that remove nothing until the clock is trusted, while records are made by it.
+    /// Looks until the clock is trusted, while the store makes records. No look removes anything.
     fn wait_for_trust(&mut self) {
         let until = self.passed + DISTRUST;
         while self.passed + PAUSE < until {
@@ -48,7 +48,7 @@ impl Story {
         }
     }
 
-    /// A look while the newest thing was recorded at this time.
+    /// A look at a store whose newest record has this time.
     fn look(&mut self, newest: Timestamp) -> Result<Option<Timestamp>, Doubt> {
         let look = Look {
             at: self.start + self.passed,
@@ -58,7 +58,7 @@ impl Story {
         self.memory.judge(look, PAUSE)
     }
 
-    /// The same process or another one: all that was remembered is gone.
+    /// The process starts again, and its memory is empty.
     fn restart(&mut self) {
         self.memory = Memory::default();
     }
@@ -88,7 +88,7 @@ fn a_clock_that_is_ahead_at_opening_removes_nothing_however_long_it_is() {
             assert_eq!(story.look(newest), Err(Doubt::Ahead), "{days} days");
             story.pass(PAUSE);
         }
-        // Back again: a jump too, so that nothing is removed for a day.
+        // The clock is set right. That is a jump too, so nothing is removed for a day.
         story.off_days = 0;
         assert_eq!(story.look(story.real()), Err(Doubt::Step));
         story.restart();
@@ -104,7 +104,7 @@ fn a_jump_of_the_clock_stops_everything_for_a_day_whichever_way_it_goes() {
         story.pass(PAUSE);
         story.off_days = days;
         assert_eq!(story.look(story.clock()), Err(Doubt::Step), "{days} days");
-        // Orders come while the clock is wrong, so that it looks right.
+        // Orders come while the clock is wrong. Their records make the clock look right.
         while story.passed < DISTRUST {
             story.pass(PAUSE);
             assert_eq!(story.look(story.clock()), Ok(None), "{days} days");
@@ -151,7 +151,8 @@ fn what_was_recorded_last_limits_what_a_clock_may_do() {
     );
 }
 
-/// The whole machine starts with a wrong clock, so that the newest record follows it: it looks right.
+/// The machine starts with a wrong clock, and the newest record follows that clock. So the clock
+/// looks right.
 #[test]
 fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right() {
     for days in [2, 13, 31, 400] {
@@ -167,9 +168,9 @@ fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right()
                 Ok(None)
             }
         );
-        // An order is accepted, and recorded by the wrong clock.
+        // The store accepts an order, and records it at the time of the wrong clock.
         story.wait_for_trust();
-        // Somebody notices, and sets the clock right: a jump too.
+        // A person sets the clock right. That is a jump too.
         story.off_days = 0;
         let ahead = story.real().later_by(DAY * u32::try_from(days).unwrap());
         assert_eq!(story.look(ahead), Err(Doubt::Step));
@@ -184,7 +185,7 @@ fn records_that_follow_a_clock_which_was_ahead_at_opening_do_not_make_it_right()
     }
 }
 
-/// After another start nothing is remembered but what the store has recorded: the gap is there.
+/// After a restart the process knows only the records in the store, and they have the gap.
 #[test]
 fn records_after_a_long_gap_are_believed_once_they_span_a_day() {
     let old = Timestamp::EXAMPLE;

@@ -6,21 +6,22 @@ use crate::stream::checkpoint::recorded::{Recorded, as_ms};
 use crate::stream::replay::REPLAY_WINDOW;
 use crate::stream::stream_state::StreamState;
 
-/// What the two stores say of each other.
+/// Whether the own store and the stream agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
     /// They agree, or a replay makes them agree.
     Consistent,
-    /// The stream has lost its last entries. None of them is much older than the newest entry.
+    /// The stream has lost only its last entries: it still reaches the earlier entry that the
+    /// checkpoint names.
     TailLost,
-    /// One store is much older than the other one knows it to be. Only a person can decide which one
-    /// is right.
+    /// One store has lost more than a replay can make good, for this reason. Only a person can
+    /// decide which store is right.
     Diverged(String),
 }
 
 /// What a person has to do about two stores that have diverged.
-const REMEDY: &str = "Nothing is acted on, because it might be wrong. Put the right files back, or run \
-     `payments reconcile --apply` and then the verb adopt-store of this service";
+const REMEDY: &str = "The consumer has halted, because acting might be wrong. Put the right files \
+     back, or run `payments reconcile --apply` and then the verb adopt-store of this service";
 
 /// Compares a stream with what the own store has recorded of it.
 pub(crate) async fn compare(
@@ -44,7 +45,8 @@ pub(crate) async fn compare(
     }))
 }
 
-/// The same, where `has` says whether the stream has an entry that cannot have been trimmed.
+/// Compares them without a command. `has` says whether the stream has an entry that cannot have
+/// been trimmed.
 pub(super) fn judge(
     state: &StreamState,
     stream: &str,
@@ -58,11 +60,13 @@ pub(super) fn judge(
             own.id, state.delivered,
         ));
     }
-    // A group that was lost and made again begins anew, in a stream that has lost nothing. A stream
-    // that never had an entry was lost with its whole store, and that store has its own check.
+    // The checkpoint is within the stream, or the stream is empty. An empty stream was lost with
+    // its whole store, and the other service checks that store when it opens it.
     if own.id <= state.delivered || state.is_empty() {
         return Agreement::Consistent;
     }
+    // The group may be behind the checkpoint because it was lost and created again, while the
+    // stream has lost nothing. So the entries of the stream decide.
     let has_forgotten = |id| id > state.last || state.cannot_be_trimmed(id) && !has(id);
     if has_forgotten(own.earlier) {
         return Agreement::Diverged(format!(
@@ -78,8 +82,9 @@ pub(super) fn judge(
     }
 }
 
-/// How many entries behind the checkpoint no replay can bring back, because the stream has trimmed
-/// them. An own store that lost only its tail is never that far behind.
+/// The number of entries behind the checkpoint that no replay can bring back, because the stream
+/// has trimmed them. An own store that lost only its tail is never that far behind, and gives
+/// `None`.
 fn lost_behind(state: &StreamState, own: Recorded) -> Option<u64> {
     let is_far = state.delivered.ms.saturating_sub(own.id.ms) > as_ms(REPLAY_WINDOW);
     let begins_later = state.first.is_none_or(|first| first > own.id);
@@ -87,7 +92,7 @@ fn lost_behind(state: &StreamState, own: Recorded) -> Option<u64> {
         .added
         .saturating_sub(state.length)
         .saturating_sub(own.count);
-    // Entries that are only pending do not count, even where somebody removed them from the stream.
+    // Entries that are only pending do not count, even if a person removed them from the stream.
     let acted_on = state.count().saturating_sub(own.count) > state.pending;
     (is_far && begins_later && acted_on && lost > 0).then_some(lost)
 }

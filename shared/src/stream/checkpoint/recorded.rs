@@ -1,4 +1,4 @@
-//! What a store has recorded of a stream, as the function `move_checkpoint` writes it.
+//! The recorded checkpoint, as the function `move_checkpoint` writes it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,21 +8,22 @@ use crate::contract::entry_id::{EntryId, InvalidEntryId};
 use crate::stream::replay::REPLAY_WINDOW;
 use crate::stream::stream_state::StreamState;
 
-/// Up to where a store has acted on a stream.
+/// A checkpoint: up to where a stream was acted on, as the own store records it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Recorded {
-    /// The last entry that the group had been given.
+    /// The last entry that the group had been given, or the entry that was about to be
+    /// acknowledged.
     pub(crate) id: EntryId,
-    /// About how many entries the stream had been given up to that one, never fewer.
+    /// The number of entries that were added to the stream up to `id`, or a larger number.
     pub(crate) count: u64,
-    /// The oldest entry that was still pending then. All entries before it had been acted on.
+    /// The oldest entry that was pending then, or `id`. All entries before it had been acted on.
     pub(crate) open: EntryId,
     /// An entry that was acted on, and is at least [`REPLAY_WINDOW`] older than `id`.
     pub(crate) earlier: EntryId,
 }
 
 impl Recorded {
-    /// What a store records that has acted on the stream up to `id`.
+    /// The checkpoint of a store that has acted on the stream up to `id`.
     pub(crate) fn at(id: EntryId, stream: &StreamState) -> Self {
         let open = stream.oldest_pending.unwrap_or(id).min(id);
         Self {
@@ -33,9 +34,9 @@ impl Recorded {
         }
     }
 
-    /// The first entry of a replay. It lies [`REPLAY_WINDOW`] before all that was pending, because the
-    /// store may have forgotten what it did since then. The group has been given the stream up to
-    /// `delivered`.
+    /// The first entry of a replay. It lies [`REPLAY_WINDOW`] before the oldest pending entry,
+    /// because the store may have forgotten effects since then. `delivered` is the last entry that
+    /// the group was given.
     pub(crate) fn replay_from(self, delivered: EntryId) -> EntryId {
         let oldest = self.id.min(self.open).min(delivered);
         EntryId::first_of(oldest.ms.saturating_sub(as_ms(REPLAY_WINDOW)))

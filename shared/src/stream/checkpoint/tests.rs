@@ -1,5 +1,5 @@
-//! Random histories of two stores that lose their tails: no loss is seen where nothing was lost, and
-//! every entry is acted on in the end.
+//! Random histories of two stores that lose their tails: no loss is seen where nothing was lost,
+//! and every entry is acted on in the end.
 
 mod stores;
 mod world;
@@ -49,7 +49,7 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
         let mut world = World::new(seed);
         let mut backup = None;
         for step in 0..STEPS {
-            // Without any other loss.
+            // No other loss happens in this history.
             world.now += world.rng.u64(1..60_000);
             let reader = world.rng.usize(0..2);
             match world.rng.u8(0..9) {
@@ -60,7 +60,7 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
                 _ => world.trim(),
             }
             if step == STEPS / 3 {
-                // Nothing is under way for as long as it would take to be trimmed.
+                // Settle everything, so that no entry stays pending until it would be trimmed.
                 for round in 0..STEPS {
                     world.look(round % 2).unwrap();
                     world.read(round % 2);
@@ -75,7 +75,8 @@ fn a_backup_that_cannot_be_made_good_is_always_noticed() {
         let is_lost = world.look(0).is_err();
         assert!(is_lost || !world.has_real_loss(), "seed {seed}");
         noticed += u64::from(is_lost);
-        // The checkpoint is a minute behind at most, so what was acted on in that minute may be blamed.
+        // The checkpoint is at most a minute behind. So entries that were acted on in that minute
+        // may look lost.
         in_vain += u64::from(is_lost && !world.has_real_loss());
     }
     assert!(
@@ -97,7 +98,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// What no stream says that is sound, and what one may say that is not.
+    /// States that only a damaged stream can have, among others.
     fn states()(
         (length, added, pending) in (extremes(), extremes(), extremes()),
         (last, delivered, removed) in (ids(), ids(), ids()),
@@ -119,7 +120,7 @@ proptest! {
         prop_assert!(from <= recorded.id.min(recorded.open).min(state.delivered));
         let there = Recorded::at(id, &state);
         prop_assert!(there.id == id && there.open <= id);
-        // A store that is not behind has lost nothing.
+        // A store whose checkpoint is up to date has lost nothing.
         let agreement = judge(&state, "order_completed", recorded, |_| has);
         if recorded.id == state.delivered {
             prop_assert_eq!(agreement, Agreement::Consistent);

@@ -1,9 +1,9 @@
-//! Counts what the clock of the store may count wrongly.
+//! Measures pending and idle times on the monotonic clock of this machine as well.
 //!
-//! The store counts on its own clock how long an entry is pending, and how long a consumer has asked
-//! for nothing. A clock that was set back by days says of older entries that they were given out just
-//! now. For days no consumer would take them over. A clock that was set ahead says of each consumer
-//! that it is gone. So both are counted here too, on the monotonic clock of this machine.
+//! The store measures on its own clock how long an entry is pending, and how long a consumer has
+//! asked for nothing. If that clock is set back by days, older entries look as if they were given
+//! out just now, and for days no consumer would take them over. If the clock is set ahead, each
+//! consumer looks gone.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::stream::group::BLOCK;
 #[derive(Debug, Default)]
 pub(super) struct Overdue(Option<Look>);
 
-/// Consumers that look gone, and since when.
+/// The consumers that look gone, and the first look at which each of them did.
 #[derive(Debug, Default)]
 pub(super) struct Gone(HashMap<String, Instant>);
 
@@ -38,8 +38,8 @@ struct Look {
 const CONFIRM: Duration = BLOCK.saturating_mul(5);
 
 impl Overdue {
-    /// Takes what is pending now. If the same entry has been the oldest pending one for at least
-    /// `limit`, answers the entries that were pending at the first of those looks, and counts anew.
+    /// Takes the span that is pending now. If the same entry has been the oldest pending one for at
+    /// least `limit`, answers the span of the first look that found that entry, and counts anew.
     pub(super) fn look(
         &mut self,
         pending: Option<Span>,

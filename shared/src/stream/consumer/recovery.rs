@@ -1,10 +1,10 @@
-//! What comes before new entries: pending entries of this consumer and of others, and the entries that
-//! are due for another attempt.
+//! The entries that come before new ones: pending entries of this consumer, pending entries of dead
+//! consumers, and entries that are due for another attempt.
 //!
-//! A clock of the store that was set ahead makes the entries of live consumers look abandoned, and these
-//! consumers idle. An entry that is taken over from a live consumer changes nothing the second time. The
-//! name of a consumer is removed only after several looks (see `overdue`). If that consumer was given
-//! entries in the same moment, a replay acts on them.
+//! A clock of the store that was set ahead makes the entries of live consumers look abandoned, and
+//! these consumers idle. An entry that is taken over from a live consumer changes nothing the
+//! second time. The name of a consumer is removed from the group only after several looks (see
+//! `overdue`). If Redis gave that consumer entries just before the removal, a replay acts on them.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,11 @@ use crate::stream::group::BEGINNING;
 use crate::stream::settler::Acted;
 use crate::stream::stream_state::read_id;
 
-/// An entry is overdue that is the oldest pending one for this many times the idle time, on the clock of
-/// this machine.
+/// How many idle times, on the clock of this machine, the same entry may be the oldest pending one.
+/// An entry that stays longer is overdue.
 const OVERDUE: u32 = 2;
-/// A consumer with nothing pending that has asked for nothing for this long is removed from the group.
+/// A consumer with nothing pending that has asked for nothing for this long is removed from the
+/// group.
 const IDLE_CONSUMER: Duration = Duration::from_hours(1);
 
 impl<H: Handler> Consumer<H> {
@@ -53,9 +54,9 @@ impl<H: Handler> Consumer<H> {
         })
     }
 
-    /// Takes over what dead consumers left, and answers how much of it is settled. The scan goes on in
-    /// the next round where it ended in this one: from the beginning it would never get past a long
-    /// list.
+    /// Takes over a page of the entries that dead consumers left, and answers how many of them are
+    /// settled. The next round goes on where this page ended. A scan that began anew each round
+    /// would never get past a long list.
     pub(super) async fn reclaim(&mut self) -> Result<usize, RedisError> {
         let (store, cursor) = (&self.stream_store, &self.state.reclaim_cursor);
         let takes_all = self.state.reclaim_all_to.is_some();
@@ -69,8 +70,8 @@ impl<H: Handler> Consumer<H> {
         if found.cursor != BEGINNING {
             is_beyond(&found.cursor, cursor)?;
         }
-        // What is in hand is pending under this name too. Its turn comes in this very round, or in
-        // `retry_due`.
+        // The scan also finds entries in the memory of this consumer. They are settled later in
+        // this round, or by `retry_due`.
         let entries = found
             .entries
             .into_iter()
@@ -99,8 +100,8 @@ impl<H: Handler> Consumer<H> {
         Ok(settled)
     }
 
-    /// The scan came to its end. The next scan takes over all entries, if the same entry is pending for
-    /// too long.
+    /// Ends a scan: plans the next one, and removes consumers that are gone. The next scan takes
+    /// over entries regardless of their idle time if one entry is overdue.
     async fn end_scan(&mut self) -> Result<(), RedisError> {
         self.state.reclaim_at = Instant::now() + self.reclaim_idle / 2;
         if self.state.reclaim_all_to.take().is_none() {
@@ -116,6 +117,7 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
+    /// Begins a scan that takes over all entries, if the oldest pending entry is overdue.
     async fn find_overdue(&mut self) -> Result<(), RedisError> {
         let limit = self.reclaim_idle.saturating_mul(OVERDUE);
         let stream = self.checkpoint.read_stream().await?;
@@ -132,8 +134,8 @@ impl<H: Handler> Consumer<H> {
             stream = self.stream(),
             oldest,
             newest = %span.newest,
-            "an entry has been pending for {} ms or more, but the clock of its store counts less, as if \
-             it was set back: taking over all entries up to the newest of then",
+            "an entry has been pending for {} ms or more, but the clock of its store counts less, \
+             as if it was set back: taking over all entries from `oldest` to `newest`",
             limit.as_millis()
         );
         self.state.reclaim_cursor = oldest;
@@ -142,8 +144,8 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// Hands over the entries that are due, each alone, and answers how many are settled. A batch fails
-    /// as a whole, and only one entry of it may be to blame.
+    /// Hands over each entry that is due, alone, and answers how many are settled. A batch fails as
+    /// a whole, although a single entry of it may be to blame.
     pub(super) async fn retry_due(&mut self) -> Result<usize, RedisError> {
         let mut settled = 0;
         for delivery in self.state.take_due() {
@@ -159,9 +161,9 @@ impl<H: Handler> Consumer<H> {
     /// Settles entries that this consumer held when its process died, or that belonged to a dead
     /// consumer.
     ///
-    /// One of them may have killed the process. So each entry that was recovered before is handed over
-    /// alone, and counted before its turn: the one that kills reaches its limit, and its neighbours do
-    /// not.
+    /// One of the entries may have killed the process. So each entry that was recovered before is
+    /// counted and then handed over alone. Only the entry that kills reaches the limit; its
+    /// neighbours do not.
     async fn settle_recovered(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
         let counts = self.attempts.read(&entries).await?;
         let recovered = entries.into_iter().zip(counts);
@@ -176,10 +178,12 @@ impl<H: Handler> Consumer<H> {
         Ok(again)
     }
 
-    /// Settles a batch of equal counts. While the batch is in hand, its count is one higher.
+    /// Settles a batch of entries with the same count. The store keeps a count that is one higher
+    /// while the handler has the batch.
     ///
-    /// The count is forgotten before the entry is acknowledged. An acknowledged entry is never delivered
-    /// again, so a count that a crash left behind would stay for ever.
+    /// The counts are forgotten before the entries are acknowledged. A crash in between costs a
+    /// count. In the other order it would leave counts for ever, because acknowledged entries never
+    /// come again.
     async fn settle_counted(&mut self, batch: Vec<Delivery>) -> Result<Vec<Delivery>, RedisError> {
         let Some(attempts) = batch.first().map(|delivery| delivery.attempts) else {
             return Ok(Vec::new());
@@ -194,8 +198,8 @@ impl<H: Handler> Consumer<H> {
             self.attempts.set(&ids, attempts + 1).await?;
             let acted = self.settler.act(batch).await;
             if acted.is_err() {
-                // A store failed, and no process died. If this call fails too, the count is one too
-                // high.
+                // A store failed, and no process died, so the count goes back. If this call fails
+                // too, the count stays one too high.
                 let _ = self.attempts.set(&ids, attempts).await;
             }
             acted?
@@ -219,8 +223,8 @@ impl<H: Handler> Consumer<H> {
         })
     }
 
-    /// Settles entries that this consumer has read before and could not settle, because a store was
-    /// away. They killed no process, so any counts of them are forgotten.
+    /// Settles entries that this process has read before and could not settle, because a store was
+    /// away. The process is alive, so the entries did not kill it, and their counts are forgotten.
     async fn settle_again(&mut self, entries: Vec<Entry>) -> Result<Vec<Delivery>, RedisError> {
         let ids = entries.iter().map(|entry| entry.id.clone()).collect();
         let batch = entries.into_iter().map(Delivery::first).collect();

@@ -1,7 +1,7 @@
-//! Before anything new: do both stores agree, and may the own one have forgotten something?
+//! The check before each round: do both stores agree, and may the own store have forgotten effects?
 //!
-//! The past is acted on again first, a page each round. Where the two stores have diverged, the
-//! consumer acts on nothing.
+//! If the own store may have forgotten effects, the consumer first replays the recent past, a page
+//! each round. If both stores have diverged, the consumer halts.
 
 use std::time::Instant;
 
@@ -16,17 +16,17 @@ use crate::stream::stream_state::StreamState;
 /// What a round of the consumer may do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Nothing was forgotten: act on what comes.
+    /// The own store has forgotten nothing: go on with pending and new entries.
     Proceed,
-    /// The past comes first, and the round ended like this.
+    /// A replay is under way, and this is how the round ended.
     Replaying(Round),
-    /// Act on nothing, for this reason.
+    /// Both stores have diverged, for this reason: act on no entry.
     Halt(String),
 }
 
 impl<H: Handler> Consumer<H> {
-    /// Goes on with a replay, or looks at both stores when it is time to, and begins a replay where
-    /// the own store may have forgotten something.
+    /// Goes on with a replay. Without a replay, looks at both stores once in each look interval,
+    /// and begins a replay if the own store may have forgotten effects.
     pub(super) async fn replay_step(&mut self) -> Result<Step, RedisError> {
         if self.replay.is_under_way() {
             return self.replay_page().await.map(Step::Replaying);
@@ -35,7 +35,7 @@ impl<H: Handler> Consumer<H> {
             return Ok(Step::Proceed);
         }
         let step = self.look().await?;
-        // While something is wrong, each round looks again.
+        // While both stores disagree, each round looks again.
         if step == Step::Proceed {
             self.replay.rest();
             self.state.look_at = Instant::now() + self.checkpoint.look_interval();
@@ -60,7 +60,7 @@ impl<H: Handler> Consumer<H> {
             return Ok(Step::Proceed);
         }
         self.begin_pass(look.recorded, &look.stream, look.incarnation);
-        let reason = "it acts on the same recent events again";
+        let reason = "the consumer acts on the same recent events again and again";
         Ok(Step::Replaying(Round::Stuck(reason)))
     }
 
@@ -74,8 +74,8 @@ impl<H: Handler> Consumer<H> {
         self.checkpoint.take_back(look).await
     }
 
-    /// Begins a replay because entries may have been taken off the pending list without being acted
-    /// on.
+    /// Begins a replay because Redis may have taken entries off the pending list before a consumer
+    /// acted on them. The replay is only in memory: a crash before its end loses it.
     pub(super) async fn begin_replay(&mut self) -> Result<(), RedisError> {
         let recorded = self.checkpoint.read().await?;
         let stream = self.checkpoint.read_stream().await?;
@@ -83,7 +83,8 @@ impl<H: Handler> Consumer<H> {
         Ok(())
     }
 
-    /// The pass ends at the last entry that the group was given: Redis delivers the others by itself.
+    /// Begins a pass that ends at the last entry that the group was given. Redis delivers the
+    /// entries behind it anyway.
     fn begin_pass(&mut self, recorded: Recorded, stream: &StreamState, incarnation: String) {
         let last = stream.delivered;
         let from = recorded.replay_from(last);

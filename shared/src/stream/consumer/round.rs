@@ -1,7 +1,7 @@
 //! Whether a round of the consumer made progress.
 //!
-//! Progress is an entry that was settled, or a wait for new entries that ended without one. A round
-//! without progress may repeat for ever: the consumer backs off, and the process is not ready.
+//! A round makes progress if it settles an entry, or waits for new entries and none comes. A round
+//! without progress may repeat for ever. So the consumer backs off, and the process is not ready.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::stream::stream_state::read_id;
 /// How a round ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Round {
-    /// An entry was settled, or there was no entry.
+    /// An entry was settled, or the wait for new entries ended without an entry.
     Progress,
-    /// The round prepared another one that will tell, or went on with a replay, which ends.
+    /// The round only prepared the next round, whose end will tell, or was a page of a replay.
     Underway,
     /// The round may repeat for ever, for this reason.
     Stuck(&'static str),
@@ -43,13 +43,13 @@ impl Round {
     }
 }
 
-/// Whether a read took about as long as it was told to wait. The store measures that on its own
-/// clock, which may go faster.
+/// Whether a read took at least half of the time that it was told to wait. The store measures the
+/// wait on its own clock, which may go faster.
 pub(super) fn has_waited(took: Duration, block: Duration) -> bool {
     took >= block / 2
 }
 
-/// Refuses a page that does not lie behind `before`: the same page would come for ever.
+/// Refuses a page that does not lie behind `before`. Otherwise the same page could come for ever.
 pub(super) fn is_beyond(id: &str, before: &str) -> Result<(), RedisError> {
     if read_id(id)? > read_id(before)? {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What a consumer has in memory. A crash loses nothing with it: every entry here is pending in Redis.
+//! What a consumer keeps in memory. A crash loses no entry: every entry here is pending in Redis.
 
 use std::time::{Duration, Instant};
 
@@ -10,25 +10,25 @@ use crate::stream::group::{BATCH, BEGINNING, BLOCK, Pace};
 
 pub(super) struct State {
     pub(super) group_exists: bool,
-    /// The own pending entries up to this one were read again; `None` once all of them were.
+    /// The own pending entries up to this id were read again; `None` once all of them were.
     pub(super) own_pending_after: Option<String>,
     /// The own pending entries are from before this process began: one of them may have killed the
     /// process before it.
     pub(super) after_crash: bool,
     pub(super) reclaim_cursor: String,
     pub(super) reclaim_at: Instant,
-    /// The scan for abandoned entries takes over all up to this one, even where the clock of the store
-    /// says that they are not abandoned.
+    /// The scan takes over all entries up to this one, even if the clock of the store says that
+    /// they are not abandoned.
     pub(super) reclaim_all_to: Option<EntryId>,
     pub(super) overdue: Overdue,
     pub(super) gone: Gone,
     pub(super) in_hand: Vec<Delivery>,
     pub(super) retries: Vec<(Instant, Delivery)>,
-    /// When both stores are looked at again.
+    /// When the consumer looks at both stores again.
     pub(super) look_at: Instant,
     /// How fast new entries are read.
     pub(super) pace: Pace,
-    /// How fast entries are read that this consumer or another one has read before.
+    /// How fast entries are read that some consumer has read before.
     pub(super) past_pace: Pace,
     course: Course,
 }
@@ -36,7 +36,7 @@ pub(super) struct State {
 /// Whether the consumer makes progress, as far as the last rounds tell.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Course {
-    /// No round has told since the process began, or since the last failure.
+    /// No round has shown it since the process began, or since the last failure.
     Unknown,
     Progress,
     Stuck,
@@ -49,17 +49,17 @@ const RETRY: Backoff = Backoff {
     max: Duration::from_secs(2),
 };
 
-/// How long the first read waits, and the first read after a failure. Its end tells whether the
-/// consumer makes progress.
+/// How long the first read waits, and the first read after a failure. Its end shows soon whether
+/// the consumer makes progress.
 const FIRST_BLOCK: Duration = Duration::from_millis(20);
 
-/// A batch of this many entries says that others are on their way.
+/// A batch of at least this many entries shows that more entries are on their way.
 const BUSY: usize = 16;
 /// How long the next batch is left to fill.
 ///
-/// A batch costs a store about as much as one entry costs for each product in it, so a few large
-/// batches are far cheaper than many small ones. A batch that is too large keeps a processor busy for
-/// milliseconds, and requests wait for it.
+/// The cost of a batch follows the number of its products rather than of its entries. So a few
+/// large batches are far cheaper than many small ones. But a very large batch keeps a processor
+/// busy for milliseconds, and requests wait for it.
 const LINGER: Duration = Duration::from_millis(10);
 
 impl State {
@@ -82,8 +82,9 @@ impl State {
         }
     }
 
-    /// After a failure nothing here counts: the entries that were read are pending, and are read again.
-    /// They are read one by one, because their size may have caused the failure.
+    /// Forgets the entries in memory after a failure. They are pending, and are read again. Reading
+    /// begins with one entry at a time, because the size of the entries may have caused the
+    /// failure.
     pub(super) fn start_over(&mut self) {
         self.in_hand.clear();
         self.retries.clear();
@@ -108,7 +109,7 @@ impl State {
         std::mem::replace(&mut self.course, Course::Stuck) != Course::Stuck
     }
 
-    /// The entries whose time has come for another attempt.
+    /// Takes the entries that are due for another attempt.
     pub(super) fn take_due(&mut self) -> Vec<Delivery> {
         let now = Instant::now();
         let (due, later): (Vec<_>, _) = std::mem::take(&mut self.retries)
@@ -118,7 +119,8 @@ impl State {
         due.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
-    /// Keeps the deliveries that are to be tried again, out of `count`. Answers how many are settled.
+    /// Keeps the deliveries that are to be tried again, out of `count`. Answers how many are
+    /// settled.
     pub(super) fn retry_later(&mut self, count: usize, deliveries: Vec<Delivery>) -> usize {
         let settled = count.saturating_sub(deliveries.len());
         let now = Instant::now();
@@ -139,9 +141,9 @@ impl State {
             .any(|delivery| delivery.entry.id == id)
     }
 
-    /// How long the next batch is left to fill while the one in hand is settled. After a few entries
-    /// the consumer reads at once, because no others are on their way. After a full batch it reads at
-    /// once too, because a pile waits.
+    /// How long the next batch is left to fill while the one in hand is settled. After a few
+    /// entries the consumer reads at once, because no others are on their way. After a full batch
+    /// it reads at once too, because a pile waits.
     pub(super) fn linger(&self) -> Option<Duration> {
         (BUSY..BATCH)
             .contains(&self.in_hand.len())

@@ -1,5 +1,5 @@
-//! The oldest dead letters leave the store where there are too many. The log is then the only copy, so a
-//! dead letter leaves only after its lines are written.
+//! Moves the oldest dead letters from the store into the log when there are too many. The log then
+//! has the only copy, so a dead letter leaves the store only after its lines are written.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +12,14 @@ use crate::stream::dead_letter::log_copy;
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
-/// Keeps dead letters within bounds, as far as the log takes the ones beyond.
+/// The bounds, and what one step of moving dead letters leaves for the next.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     pub(super) bounds: Bounds,
-    /// Dead letters could not leave, and the next attempt comes after this.
+    /// The earliest time of the next attempt, after dead letters could not leave.
     not_before: Option<Instant>,
-    /// How many the next step reads: a dead letter of an older build may have megabytes.
+    /// How many dead letters the next step reads. A dead letter of an older build may have
+    /// megabytes.
     pace: Pace,
 }
 
@@ -32,10 +33,10 @@ enum Excess {
     Before(Timestamp),
 }
 
-/// Dead letters that leave with one step.
+/// The most dead letters that leave with one step.
 const PAGE: usize = 200;
-/// Steps after each batch that is set aside. More dead letters leave than come, so that a store gets
-/// within a smaller bound in the end.
+/// The most steps in a row. After each batch that is set aside, more dead letters may leave than
+/// came. So a store gets within a smaller bound in the end.
 const STEPS: u64 = 20;
 /// Pause after dead letters could not leave.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -63,14 +64,14 @@ impl Keeper {
 
 impl DeadLetters<'_> {
     /// Moves the oldest dead letters out of the store and into the log, until the others are within
-    /// the bounds of number and bytes. A crash in between leaves some of them in the log twice. Dead
-    /// letters that the log does not take stay in the store. A failure is logged, and the next call
-    /// tries again: the caller has done its own work.
+    /// the bounds of number and bytes. A crash in between leaves some of them in the log twice.
+    /// Dead letters that the log does not take stay in the store. A failure is only logged, because
+    /// the work of the caller is done. A later call tries again.
     pub(super) async fn keep_within(&self, keeper: &mut Keeper) {
         self.let_leave(keeper, None).await;
     }
 
-    /// The same for the dead letters that were set aside before `oldest`.
+    /// Moves the dead letters that were set aside before `oldest` in the same way.
     pub(super) async fn keep_since(&self, keeper: &mut Keeper, oldest: Timestamp) {
         self.let_leave(keeper, Some(oldest)).await;
     }
@@ -121,14 +122,14 @@ impl DeadLetters<'_> {
         if written < page.len() {
             keeper.pause();
             tracing::error!(
-                "dead letters beyond the bounds stay in the store: the log was not written in time, or \
-                 RUST_LOG drops the warnings of {ONLY_COPY}"
+                "dead letters beyond the bounds stay in the store: the log was not written in \
+                 time, or RUST_LOG drops the warnings of {ONLY_COPY}"
             );
         }
         Ok(written > 0 && written == page.len())
     }
 
-    /// The next of the dead letters that have to leave, oldest first.
+    /// Reads the next dead letters that have to leave, oldest first.
     async fn read_excess(
         &self,
         keeper: &mut Keeper,
@@ -155,9 +156,9 @@ impl DeadLetters<'_> {
         Ok(page)
     }
 
-    /// Which dead letters are too many.
+    /// The dead letters beyond the bounds of number and bytes.
     async fn excess(&self, bounds: &Bounds) -> Result<Option<Excess>, RedisError> {
-        // `SAMPLES 0` measures every node of the stream: a few nodes say little where sizes differ.
+        // `SAMPLES 0` measures every node of the stream. A sample says little where sizes differ.
         let usage = Command::new("MEMORY")
             .arg("USAGE")
             .key(self.partition.key(DEAD_LETTERS));
@@ -169,7 +170,7 @@ impl DeadLetters<'_> {
         let bytes = match usage {
             Ok(bytes) if bytes.is_null() => 0,
             Ok(bytes) => bytes.unsigned()?,
-            // The Redis user of an older build has no right to ask. Then only the number counts.
+            // The Redis user of an older build may not ask. Then only the number counts.
             Err(error) if error.is(Code::NoPerm) => 0,
             Err(error) => return Err(error),
         };
@@ -182,7 +183,8 @@ impl DeadLetters<'_> {
         })
     }
 
-    /// The names go before the dead letters: a crash in between must not leave names for ever.
+    /// Removes dead letters from the store. Their names go first, because a crash in between must
+    /// not leave names for ever.
     async fn remove(&self, page: &[Entry]) -> Result<(), RedisError> {
         let Some(last) = page.last() else {
             return Ok(());

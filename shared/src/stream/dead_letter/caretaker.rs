@@ -16,9 +16,9 @@ use crate::stream::dead_letter::names::Scanned;
 
 /// Tells people about the dead letters of a store, and keeps them within bounds.
 pub struct Caretaker {
-    /// Decides which ones are too old.
+    /// Decides which dead letters are too old.
     sweep: Sweep,
-    /// One round holds it from its beginning to its end.
+    /// A round holds this lock while it works on the partitions.
     memory: Mutex<Memory>,
 }
 
@@ -29,7 +29,7 @@ struct Memory {
 }
 
 impl Caretaker {
-    /// A dead letter leaves because of its age when two rounds agree that are at least `pause` apart.
+    /// A dead letter leaves because of its age when two rounds at least `pause` apart agree.
     pub fn new(bounds: Bounds, pause: Duration) -> Self {
         let sweep = Sweep::new("dead letters", pause);
         Self {
@@ -41,9 +41,9 @@ impl Caretaker {
         }
     }
 
-    /// One round. Says in the log that there are dead letters, and how to see them. Forgets the names
-    /// of dead letters that a person took out of the store. Moves the ones beyond the bounds into the
-    /// log.
+    /// One round. If there are dead letters, logs their number and how to list them. Moves the dead
+    /// letters beyond the bounds into the log. Forgets the names of dead letters that a person took
+    /// out of the store.
     pub async fn tend(&self, store: &Store) -> Result<(), RedisError> {
         let dead = Dead::of(store).await?;
         if dead.count > 0 {
@@ -51,7 +51,8 @@ impl Caretaker {
             tracing::error!(
                 dead_letters = dead.count,
                 oldest_for = dead.age(),
-                "dead letters wait for a person to look at them: `{service} dead-letters` lists them"
+                "dead letters wait for a person to look at them: `{service} dead-letters` lists \
+                 them"
             );
         }
         let mut failure = None;
@@ -59,7 +60,8 @@ impl Caretaker {
         for partition in store.partitions().all() {
             let dead_letters = DeadLetters { store, partition };
             dead_letters.keep_within(&mut memory.keeper).await;
-            // A failure in one partition does not hold up the others, nor names the dead letters.
+            // A failure of a sweep stops neither the names of this partition nor the next
+            // partition.
             let sweep = self.sweep_old(&dead_letters, &mut memory.keeper).await;
             let names = memory.forget_names(&dead_letters).await;
             failure = failure.or(sweep.and(names).err());
@@ -102,7 +104,7 @@ impl Memory {
                 self.scanned.extend(now.map(|now| (partition, now)));
                 Ok(())
             }
-            // The Redis user of an older build has no right to scan them.
+            // The Redis user of an older build may not scan the names.
             Err(error) if error.is(Code::NoPerm) => Ok(()),
             Err(error) => Err(error),
         }

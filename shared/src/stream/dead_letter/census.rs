@@ -1,4 +1,4 @@
-//! How many dead letters there are, for people.
+//! Counts and lists dead letters.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::store::partition::Partition;
 use crate::stream::group::Pace;
 use crate::stream::stream_state::read_id;
 
-/// The dead letters of one partition.
+/// The number of dead letters in one partition, and their ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Census {
     pub(super) count: u64,
@@ -20,16 +20,16 @@ pub(super) struct Census {
     pub(super) newest: EntryId,
 }
 
-/// The dead letters of a store.
+/// The number and the age of the dead letters of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dead {
-    /// How many there are.
+    /// The number of dead letters.
     pub count: u64,
     /// The age of the oldest dead letter, by the clock of the store.
     pub oldest_for: Duration,
 }
 
-/// Dead letters that one command reads.
+/// The most dead letters that one command reads.
 const PAGE: usize = 100;
 
 impl Census {

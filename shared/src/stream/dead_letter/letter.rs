@@ -1,4 +1,4 @@
-//! The fields of a dead letter: how they are written, and read again.
+//! Writes the fields of a dead letter, and reads them again.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,16 +9,17 @@ use crate::redis::{Command, Entry};
 use crate::stream::delivery::{Delivery, Parking};
 use crate::stream::group::Membership;
 
-/// The prefix of the fields that were not in the entry.
+/// The prefix of the fields that a dead letter has beside the fields of its entry.
 const OURS: &[u8] = b"dl_";
 /// The most bytes of the text that says what is wrong.
 const MAX_DETAIL: usize = 1024;
 
-/// Fields of our own in a dead letter of builds that wrote no digest.
+/// The number of fields with the prefix in a dead letter of a build that wrote no digest.
 const BEFORE_DIGESTS: usize = 7;
 
 /// Adds the fields of a dead letter to `add`: what is known about the failure, then the fields of
-/// the entry as they came. An entry that was cut has its length and digest instead of the rest.
+/// the entry as they came. For an entry that was cut, its length and digest stand for the missing
+/// part.
 pub(super) fn write(
     add: Command,
     membership: &Membership,
@@ -62,7 +63,7 @@ pub(super) fn write(
     add
 }
 
-/// The name of the entry of a dead letter.
+/// The name of the entry of a dead letter; `None` if the dead letter does not tell.
 pub(super) fn name_of(letter: &Entry) -> Option<String> {
     let ours = letter
         .fields
@@ -92,8 +93,8 @@ pub(super) fn name_of(letter: &Entry) -> Option<String> {
     }))
 }
 
-/// All fields of a dead letter as JSON: pairs of texts. Bytes that are not UTF-8 become an object with
-/// the bytes in base64.
+/// All fields of a dead letter as JSON: pairs of texts. Bytes that are not UTF-8 become an object
+/// with the bytes in base64.
 pub(super) fn as_json(fields: &[(Bytes, Bytes)]) -> Value {
     let value = |bytes: &[u8]| match std::str::from_utf8(bytes) {
         Ok(text) => json!(text),

@@ -1,4 +1,4 @@
-//! A dead letter that leaves the store, as the log keeps it: whole, in as many lines as it takes.
+//! Writes a dead letter that leaves the store to the log: whole, in as many lines as needed.
 
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ struct Line<'a> {
     fields: String,
 }
 
-/// Bytes of a dead letter in one line of the log, as the line shows them. Longer lines are cut there.
+/// The most bytes of a dead letter in one line of the log, with escapes. The log cuts a line of
+/// more than 8 KiB.
 const PIECE: usize = 7 * 1024;
-/// Bytes of dead letters that are handed to the log before it has to be written. The queue of the log
-/// takes four times as many.
+/// Bytes of dead letters that are handed to the log before the writer waits for it. The queue of
+/// the log takes four times as many.
 const CONFIRMED_BYTES: usize = 256 * 1024;
 /// How long the log may take to be written.
 const CONFIRM_LIMIT: Duration = Duration::from_millis(500);
@@ -54,7 +55,7 @@ pub(super) async fn write(page: &[Entry]) -> usize {
     }
 }
 
-/// Answers whether all lines are written.
+/// Writes lines. Answers whether the log has written all of them in time.
 async fn write_lines(lines: Vec<Line<'_>>) -> bool {
     let say = || {
         for Line {
@@ -73,7 +74,7 @@ async fn write_lines(lines: Vec<Line<'_>>) -> bool {
     confirmed(CONFIRM_LIMIT, say).await
 }
 
-/// Cuts a text into parts. Each takes at most [`PIECE`] bytes of a line.
+/// Cuts a text into parts that take at most [`PIECE`] bytes of a line each.
 fn pieces(text: &str) -> Vec<&str> {
     let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (at, character) in text.char_indices() {

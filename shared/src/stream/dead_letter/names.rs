@@ -1,4 +1,4 @@
-//! Names of dead letters that a person has taken out of the store.
+//! Forgets the names of dead letters that a person has taken out of the store.
 
 use super::{DEAD_LETTER_IDS, DeadLetters};
 use crate::contract::entry_id::EntryId;
@@ -9,7 +9,8 @@ use crate::stream::stream_state::read_id;
 /// What a whole scan of the names left behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scanned {
-    /// Names beyond the number of dead letters. Their dead letters were removed from the middle.
+    /// How many more names than dead letters remain. Their dead letters were removed from the
+    /// middle.
     surplus: u64,
     /// The oldest dead letter at the time of the scan.
     oldest: EntryId,
@@ -17,13 +18,14 @@ pub(super) struct Scanned {
 
 /// About how many names one command reads.
 const PAGE: i64 = 1_000;
-/// The most commands of one scan. The next scan begins anew, and finds fewer names.
+/// The most commands of one scan. A scan that ends here begins anew in the next round, with fewer
+/// names.
 const PAGES: usize = 1_000;
 
 impl DeadLetters<'_> {
     /// Forgets the names of dead letters that are older than the oldest dead letter in the store.
-    /// Otherwise they would stay for ever. Does nothing where a scan would find what it found `before`.
-    /// Answers what a whole scan left.
+    /// Otherwise these names would stay for ever. Scans nothing if the counts are the same as after
+    /// the scan `before`. Answers what a whole scan left; `None` without a whole scan.
     pub(super) async fn forget_names(
         &self,
         before: Option<Scanned>,
@@ -36,7 +38,7 @@ impl DeadLetters<'_> {
             surplus: count.saturating_sub(census.count),
             oldest: census.oldest,
         };
-        // Without a dead letter nothing tells which names are old: the next dead letter will.
+        // Without a dead letter no id shows which names are old. The next dead letter will show it.
         if census.count == 0 || scanned.surplus == 0 || before == Some(scanned) {
             return Ok(None);
         }

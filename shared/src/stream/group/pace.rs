@@ -1,8 +1,8 @@
 //! How many entries one command reads.
 //!
-//! Redis limits a read only by the number of entries, and sends each of them whole. So the number
-//! follows what was found: it begins small, doubles while entries are small, and is 1 behind a large
-//! entry.
+//! Redis limits a read only by the number of entries, and sends each entry whole. So the number
+//! follows the size of the entries that were found. It begins small, doubles while entries are
+//! small, and is 1 behind a large entry.
 
 use crate::redis::Entry;
 
@@ -10,15 +10,15 @@ use crate::redis::Entry;
 #[derive(Debug)]
 pub struct Pace(usize);
 
-/// The most entries of the first read of a pile, whatever their size.
+/// The most entries of a read after one that found nothing, because the next entry may be large.
 const FIRST: usize = 8;
 /// The most entries of one read.
 const MOST: usize = 500;
-/// A read of several commands ends behind the command that brings it beyond this many bytes.
+/// A read of several commands ends after the command that takes it beyond this many bytes.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 
 impl Pace {
-    /// Begins with one entry: an entry that is read now may have killed its reader before.
+    /// Begins with one entry, because the first entry may have killed its reader before.
     pub fn cautious() -> Self {
         Self(1)
     }
@@ -28,10 +28,10 @@ impl Pace {
         self.0.min(room).max(1)
     }
 
-    /// Learns from what a read of `count` entries has found.
+    /// Learns from the entries that a read of up to `count` entries found.
     pub(crate) fn learn(&mut self, count: usize, found: &[Entry]) {
         self.0 = if found.is_empty() {
-            // Not more than that: the next entry may be as large as the last one.
+            // No faster than before: the next entry may be as large as the last one.
             self.0.min(FIRST)
         } else if found.iter().any(Entry::is_large) {
             1

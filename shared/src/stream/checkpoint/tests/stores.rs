@@ -1,4 +1,4 @@
-//! A stream and the store of its readers, in a model of what Redis does.
+//! A model of a stream and of the store of its readers, as Redis keeps them.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) struct Own {
 }
 
 impl Stream {
-    /// What the stream says about itself.
+    /// The state that the stream reports.
     pub(super) fn state(&self) -> StreamState {
         StreamState {
             length: self.entries.len() as u64,
@@ -43,7 +43,7 @@ impl Stream {
 }
 
 impl Own {
-    /// What the function of that name does.
+    /// Does the same as the function of that name.
     pub(super) fn move_checkpoint(&mut self, known: EntryId, to: Recorded) -> bool {
         let (at, distance) = (self.recorded.id, as_ms(REPLAY_WINDOW));
         if at < known {

@@ -1,4 +1,4 @@
-//! Two stores, two readers, and all that may happen to them.
+//! Two stores, two readers, and every fault that may happen to them.
 
 use std::collections::BTreeSet;
 
@@ -28,9 +28,9 @@ pub(super) struct World {
     trim_at: u64,
 }
 
-/// How much of a tail may be lost.
+/// The longest tail, in milliseconds, that a store may lose.
 const TAIL_MS: u64 = 3_000;
-/// Pause between two trims: longer than any tail.
+/// Pause between two trims, in milliseconds: longer than any lost tail.
 const TRIM_MS: u64 = 10 * TAIL_MS;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
@@ -72,7 +72,7 @@ impl World {
             90..92 => {
                 self.stream.pending.clear();
                 (self.stream.delivered, self.stream.read) = (EntryId::default(), None);
-                // That this is undone by a lost tail as well, before anybody looks, is left out.
+                // The model leaves out that a lost tail undoes this before a reader looks.
                 self.stream_past.clear();
                 self.stream_past.push((0, self.stream.clone()));
             }
@@ -92,7 +92,7 @@ impl World {
         Ok(())
     }
 
-    /// What a store has on disk that loses up to the last seconds.
+    /// The data of a store that has lost up to its last [`TAIL_MS`] milliseconds.
     fn before<T: Clone>(past: &mut Vec<(u64, T)>, now: u64) -> Option<T> {
         let cut = fastrand::Rng::with_seed(now).u64(0..TAIL_MS);
         past.retain(|(at, _)| at + cut <= now);
@@ -139,7 +139,8 @@ impl World {
         self.readers[reader].in_hand = batch;
     }
 
-    /// Acts, remembers, acknowledges; and may die in between.
+    /// Acts on the batch in hand, moves the checkpoint, and acknowledges. The reader may die in
+    /// between.
     pub(super) fn settle(&mut self, reader: usize) {
         let batch = std::mem::take(&mut self.readers[reader].in_hand);
         let Some(&newest) = batch.last() else { return };
@@ -178,7 +179,7 @@ impl World {
                 };
                 self.own.middle = state.delivered;
                 self.readers[reader].known = state.delivered;
-                // That both stores lose their tails one after the other is left out.
+                // The model leaves out that both stores lose their tails one after the other.
                 self.own_past.clear();
                 self.own_past.push((0, self.own.clone()));
             }
@@ -243,7 +244,7 @@ impl World {
         dies
     }
 
-    /// Nothing that was removed from the stream is forgotten by the own store.
+    /// Whether the own store has forgotten an entry that the stream has removed.
     pub(super) fn has_real_loss(&self) -> bool {
         !self.removed.is_subset(&self.own.acted)
     }
