@@ -35,7 +35,7 @@ local function surplus_field(record, recorded)
   return record .. ':' .. recorded
 end
 
--- The movement in a record of an hour that begins at `since`; nil for a record without one.
+-- The movement in a record of an hour that begins at `since`; nil for a record without a movement.
 local function movement_of(recorded, since)
   local ms, sequence = string.match(recorded, '^(%d+)(%-%d+)$')
   if ms then
