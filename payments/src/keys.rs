@@ -4,7 +4,7 @@ use shared::contract::id::OrderId;
 use shared::live::CHANGES;
 use shared::store::partition::Partition;
 
-/// The event stream, read by inventory.
+/// The stream of paid orders, which inventory reads.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";
 
 /// The line of an order.
