@@ -62,7 +62,8 @@ impl StreamApi {
         /// The same, for clients that cannot set a header. If both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,
-        /// Of no effect. Old clients that cannot set a header add a random number to get past caches.
+        /// Of no effect. Old clients that cannot set a header add a random number to get past
+        /// caches.
         #[oai(name = "r")]
         _random: Query<Option<String>>,
     ) -> Result<EventStream, Problem> {

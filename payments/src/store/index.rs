@@ -126,7 +126,8 @@ impl FromStr for Position {
     }
 }
 
-/// The members with a score in this range, the newest first: `count` of them after the first `behind`.
+/// The members with a score in this range, the newest first: `count` of them after the first
+/// `behind`.
 fn range(partition: Partition, placed: Range<u64>, behind: usize, count: usize) -> Command {
     let (newest, oldest) = (format!("({}", placed.end), placed.start.to_string());
     let range = Command::new("ZRANGE")
