@@ -127,7 +127,7 @@ pub struct Completion {
     /// Members that were taken off the list of due orders. One member is all orders that one call
     /// placed.
     pub removed: u64,
-    /// When the next order is due; `None` when none is pending.
+    /// How long until the next order is due; `None` while no order is pending.
     pub next_due_in: Option<Duration>,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct MovementBody {
     id: String,
     /// Pieces that came (or went, below zero).
     delta: i64,
-    /// Pieces on hand afterwards.
+    /// Pieces on hand after it.
     balance: u32,
     /// The kind of movement.
     kind: KindBody,

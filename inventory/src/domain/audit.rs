@@ -10,11 +10,11 @@ use super::{Movement, Product};
 /// The record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderRecord {
-    /// Its stock was taken, by this movement.
+    /// Its stock is taken, by this movement.
     Applied(EntryId),
-    /// It was to be refunded.
+    /// It is to be refunded.
     Rejected(RefundReason),
-    /// Its stock was taken, and given back.
+    /// Its stock was taken and given back.
     Released,
     /// It has no record, and at least one partition has swept its hour.
     Forgotten,

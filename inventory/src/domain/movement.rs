@@ -23,7 +23,7 @@ pub struct Adjustment {
 pub enum Cause {
     /// Pieces arrived.
     Restock,
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Stocktake,
 }
 
@@ -36,7 +36,7 @@ pub struct Movement {
     pub kind: MovementKind,
     /// Pieces that came (or went, below zero).
     pub delta: i64,
-    /// Pieces on hand afterwards.
+    /// Pieces on hand after it.
     pub balance: u32,
     /// The order that was sold, or whose stock came back.
     pub order_id: Option<OrderId>,
@@ -53,7 +53,7 @@ pub enum MovementKind {
     Restock,
     /// An order was sold.
     Sale,
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Stocktake,
     /// The stock of an order came back.
     Release,

@@ -101,7 +101,8 @@ impl ProductStore {
         Ok(Some(movements))
     }
 
-    /// The movement that stands in the record of an order; an order that was rejected has none.
+    /// The movement that stands in the record of an order. An order that was rejected or released
+    /// has no movement there.
     async fn recorded_movement(
         &self,
         id: ProductId,

@@ -75,7 +75,8 @@ pub(super) enum ListResponse {
     #[oai(status = 200)]
     Page(
         Json<Vec<OrderBody>>,
-        /// The next page, as `<path>; rel="next"`; absent on the last one.
+        /// The next page, as `<path>; rel="next"`; absent on the last one. A page may be short, or
+        /// empty, and still have a next one.
         #[oai(header = "Link")]
         Option<String>,
     ),

@@ -17,7 +17,7 @@ pub enum OrderRecord {
     Released,
     /// It has no record, and is older than the records that inventory keeps.
     Forgotten,
-    /// inventory has no record of it.
+    /// It has no record.
     Unknown,
 }
 

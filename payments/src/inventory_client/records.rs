@@ -53,7 +53,7 @@ pub enum Cause {
     Sale(OrderId),
     /// The stock of an order came back.
     Release(OrderId),
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Count,
     /// Something else.
     Other,
