@@ -1,7 +1,8 @@
 //! What the records of both services must agree on. No I/O.
 //!
-//! An order is compared with what inventory recorded of it, a sale in a ledger with its order, a
-//! stock with its ledger, and the account with all orders. What does not agree is a [`Difference`].
+//! An order is compared with the record that inventory has of it, and a sale in a ledger with its
+//! order. A stock is compared with its ledger, and the account with all orders. What does not agree
+//! is a [`Difference`].
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
@@ -134,7 +135,7 @@ fn standing(
     Some(found)
 }
 
-/// Whether inventory must remember an order of this age, whatever its settings say.
+/// Whether inventory has to remember an order of this age under any settings.
 fn is_young(order: &Order, unchanged_since: Timestamp) -> bool {
     order.created_at > unchanged_since.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW))
 }

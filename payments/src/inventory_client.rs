@@ -62,7 +62,7 @@ pub struct Movement {
     pub at: Timestamp,
 }
 
-/// Why a question to inventory has no answer.
+/// Why a question to inventory has no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
     /// There is no such product.
@@ -222,7 +222,7 @@ impl Inner {
         match &answer {
             Ok(_) | Err(InventoryError::NotFound) => self.breaker.succeeded(),
             Err(error) => {
-                tracing::warn!(%error, request_id = %context.request_id, "inventory did not help");
+                tracing::warn!(%error, request_id = %context.request_id, "inventory gave no usable answer");
                 self.breaker.failed(Instant::now());
             }
         }
@@ -236,8 +236,8 @@ impl Inner {
         context: &RequestContext,
     ) -> Result<Answered, InventoryError> {
         let response = match self.send(url, body.clone(), context).await {
-            // No answer came, and a second request changes nothing more. So the client asks once
-            // more, after a random pause: not all clients ask again at the same time.
+            // No answer came, and asking twice changes no more than asking once. The client asks
+            // once more after a random pause, so that clients do not ask again all at once.
             Err(error) if !error.is_timeout() => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=RETRY_PAUSE_MS))).await;
                 self.send(url, body, context).await

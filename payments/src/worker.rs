@@ -95,15 +95,16 @@ impl Completer {
             tail.find().await
         };
         if let Err(error) = waited {
-            tracing::debug!(%error, "cannot wait for changes: looking for orders all the time");
+            tracing::debug!(%error, "cannot wait for changes: looking for due orders after each pause");
             sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
         }
         Ok(())
     }
 }
 
-/// Makes sure that due orders were taken off the list, also by a look that paid no order: cancelled
-/// orders may be on the list. Otherwise each look would find the same orders.
+/// Fails if orders are due and the look took no member off the list: each look would find the same
+/// orders again. A look may pay no order and still take members off, because cancelled orders may
+/// be on the list.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
         let why = "the store does not take it off the list";

@@ -84,7 +84,7 @@ enum KindBody {
     NoOutcome,
     /// It is paid, and inventory calls it too old to remember, although it is not.
     ForgottenEarly,
-    /// It is paid, and inventory rejected it.
+    /// It is paid, and inventory rejected or released it.
     RefundMissing,
     /// It is cancelled or refunded, and its stock is taken.
     StockTaken,

@@ -66,7 +66,7 @@ impl TimelineApi {
                 .entry_state(partition, entry)
                 .await
                 .unwrap_or_else(|error| {
-                    tracing::warn!(%error, "cannot tell how far an event is");
+                    tracing::warn!(%error, "cannot read the state of an event");
                     degraded.push("store".to_owned());
                     EntryState::Unknown
                 }),

@@ -20,7 +20,7 @@ pub enum Kind {
     NoOutcome,
     /// A paid order that inventory calls too old to remember, although it is not.
     ForgottenEarly,
-    /// A paid order that inventory rejected.
+    /// A paid order that inventory rejected or released: its refund is missing.
     RefundMissing,
     /// A sale that the record of its order does not name: the record names another sale, or says
     /// that the order was rejected. The order took its stock once too often.
