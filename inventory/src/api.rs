@@ -82,8 +82,7 @@ fn apis(api: Api) -> Apis {
 }
 
 fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
-    let about =
-        "Products and their stock. The event of a paid order takes its stock exactly once.";
+    let about = "Products and their stock. The event of a paid order takes its stock exactly once.";
     let service = OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)

@@ -222,7 +222,11 @@ impl Inner {
         match &answer {
             Ok(_) | Err(InventoryError::NotFound) => self.breaker.succeeded(),
             Err(error) => {
-                tracing::warn!(%error, request_id = %context.request_id, "inventory gave no usable answer");
+                tracing::warn!(
+                    %error,
+                    request_id = %context.request_id,
+                    "inventory gave no usable answer"
+                );
                 self.breaker.failed(Instant::now());
             }
         }

@@ -95,7 +95,7 @@ impl Completer {
             tail.find().await
         };
         if let Err(error) = waited {
-            tracing::debug!(%error, "cannot wait for changes: looking for due orders after each pause");
+            tracing::debug!(%error, "cannot wait for changes: looking after each pause");
             sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
         }
         Ok(())
