@@ -56,7 +56,7 @@ pub fn routes(
     public_url: Option<&PublicUrl>,
     asyncapi: impl FnOnce() -> String + Send + 'static,
 ) -> Routes {
-    // Caches may keep products as long as they ask before they use them: stock changes at any time.
+    // A cache may keep a product, but has to ask before each use: stock changes at any time.
     let caching = HeaderValue::from_static("no-cache");
     openapi::pages(
         Routes::default().api(apis(api.clone()), &caching),
@@ -82,8 +82,7 @@ fn apis(api: Api) -> Apis {
 }
 
 fn service(api: Api, public_url: Option<&PublicUrl>) -> OpenApiService<Apis, ()> {
-    let about =
-        "Products and their stock. Stock is taken by events of paid orders, exactly once each.";
+    let about = "Products and their stock. The event of a paid order takes its stock exactly once.";
     let service = OpenApiService::new(apis(api), "Inventory", env!("CARGO_PKG_VERSION"))
         .description(format!("{about}\n\n{}", openapi::FOR_ALL));
     openapi::at(service, public_url)

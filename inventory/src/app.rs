@@ -23,24 +23,24 @@ use crate::config::Config;
 use crate::store::ProductStore;
 use crate::worker::OrderHandler;
 
-/// Pause between two sweeps of the record of applied orders.
+/// Pause between two sweeps of the records of orders.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
 
-/// Serves the HTTP API until it is to stop.
+/// Serves the HTTP API until `shutdown`.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end);
     let mut process = Process::new(shutdown);
     process.open_store(&api.store.own, witness(&config));
     process.follow(api.live.feed(), &api.store.own, &config.stores.own);
-    // That it can be written is what a test of the contracts shows.
+    // A test of the contracts shows that the document can be written.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
     process.serve(&config.common, routes).await
 }
 
-/// Takes the stock of paid orders, and keeps the own stream and the record of orders small, until
-/// it is to stop.
+/// Takes the stock of paid orders until `shutdown`. Also trims the own stream, and sweeps the
+/// records of orders and the claims.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(shutdown);
@@ -108,7 +108,7 @@ fn api(config: &Config, end: Shutdown) -> Api {
     }
 }
 
-/// Takes the own store, and the stream it acts on, as they are.
+/// Accepts what the own store, or the stream that the consumer reads, has lost for good.
 pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
     loss::accept_loss(&store(config).own, &witness(config)).await
 }

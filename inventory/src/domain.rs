@@ -42,9 +42,9 @@ pub enum Change {
     Done(Product),
     /// There is no such product.
     NotFound,
-    /// The client meant another version.
+    /// The condition of the client does not admit its version.
     OtherVersion,
-    /// There would be more than [`MAX_STOCK`] pieces.
+    /// The product would have more than [`MAX_STOCK`] pieces.
     TooMany,
 }
 
@@ -55,16 +55,16 @@ pub enum Deletion {
     Deleted,
     /// There is no such product.
     NotFound,
-    /// The client meant another version.
+    /// The condition of the client does not admit its version.
     OtherVersion,
 }
 
 /// Which products are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Those whose name begins so.
+    /// Only products whose name begins with this.
     pub prefix: Option<NamePrefix>,
-    /// Those with pieces on hand, or those without.
+    /// `true`: only products with pieces on hand. `false`: only products without.
     pub in_stock: Option<bool>,
 }
 
@@ -157,9 +157,9 @@ impl Filter {
     }
 }
 
-/// The rule of stock, stated once more beside `lua/apply_orders.lua`, which executes it: an order
-/// is applied when there is such a product with enough on hand, and stock never goes below zero.
-/// Tests hold the two together.
+/// The rule of stock: an order is applied when there is such a product with enough pieces on hand.
+/// Stock never goes below zero. `lua/apply_orders.lua` executes the rule; here it is stated once
+/// more, and tests hold the two together.
 pub fn decide(on_hand: Option<u32>, wanted: u32) -> (Decision, Option<u32>) {
     match on_hand {
         None => (Decision::Rejected(RefundReason::ProductNotFound), None),

@@ -5,14 +5,14 @@ use shared::contract::time::Timestamp;
 use shared::live::CHANGES;
 use shared::store::partition::Partition;
 
-/// The reply stream, read by payments.
+/// The stream of refund events, which payments reads.
 pub(crate) const REFUND_ORDER: &str = "refund_order";
 
 /// Milliseconds of an hour. The records of all orders that were minted in one hour share a hash.
 const HOUR_MS: u64 = 60 * 60 * 1_000;
 
-/// The last 30 characters of an order id are unique within one hour. The six before them are the upper
-/// half of its time, and change every 2^24 ms, about 4.7 hours.
+/// The last 30 characters of an order id are unique within one hour. The six before them are the
+/// upper half of its time, and change every 2^24 ms, about 4.7 hours.
 const RECORD_LENGTH: usize = 30;
 
 /// The line of a product, or its tombstone.
@@ -25,7 +25,7 @@ pub(crate) fn products(partition: Partition) -> String {
     partition.key("products")
 }
 
-/// Sorted set of the same products by name: what the name is sorted by, a zero byte, the id.
+/// Sorted set of the same products by name. A member is the text to sort by, a zero byte, the id.
 pub(crate) fn names(partition: Partition) -> String {
     partition.key("names")
 }
@@ -45,8 +45,8 @@ pub(crate) fn changes(partition: Partition) -> String {
     partition.key(CHANGES)
 }
 
-/// Hash with the records of the orders that were minted in one hour. The field is the second part of
-/// [`record`], the value a movement or an outcome.
+/// Hash with the records of the orders that were minted in one hour. The field is the second part
+/// of [`record`], the value a movement or an outcome.
 pub(crate) fn records(partition: Partition, hour: u64) -> String {
     partition.key_of("records", hour)
 }
@@ -81,8 +81,8 @@ pub(crate) fn record_hours(partition: Partition) -> String {
     partition.key("record_hours")
 }
 
-/// The hour of an order: the number of the hour since 1970 in which its id was minted. No clock is
-/// asked, so a redelivery finds the same hour.
+/// The hour of an order: the number of the hour since 1970 in which its id was minted. It comes
+/// from the id and not from a clock, so a redelivery finds the same hour.
 pub(crate) fn hour(ordered_at: Timestamp) -> u64 {
     ordered_at.as_millis() / HOUR_MS
 }

@@ -1,7 +1,7 @@
 //! inventory: owns products and their stock.
 //!
-//! It answers for products over HTTP, takes the stock of orders that payments reports as paid, and
-//! asks for a refund of orders that it cannot fulfil. No other service writes to its store.
+//! It serves products over HTTP, takes the stock of orders that payments reports as paid, and asks
+//! payments to refund orders that it cannot fulfil. No other service writes to its store.
 
 pub mod config;
 

@@ -1,4 +1,4 @@
-//! The inventory store: one method for each function in `lua/`; the reads are in `read`.
+//! The store of inventory: one method for each function in `lua/`. The reads are in `read`.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub struct ProductStore {
     pub own: Store,
 }
 
-/// What several functions share. It stands in front of every function.
+/// Code that several functions share. Each file of functions is loaded with this code in front.
 const COMMON: [&str; 4] = [
     include_str!("lua/common/product_line.lua"),
     include_str!("lua/common/record.lua"),
@@ -85,7 +85,7 @@ impl ProductStore {
         })
     }
 
-    /// Gives a product another name or price, if it has the version that is meant.
+    /// Gives a product another name or price, if `condition` admits its version.
     pub async fn update_product(
         &self,
         id: ProductId,
@@ -97,7 +97,7 @@ impl ProductStore {
         reply::change(id, &self.own.call(partition, &call).await?.list()?)
     }
 
-    /// Changes the stock of a product by hand, if it has the version that is meant; with a claim,
+    /// Changes the stock of a product by hand, if `condition` admits its version; with a claim,
     /// once for its key.
     pub async fn adjust_stock(
         &self,
@@ -115,7 +115,7 @@ impl ProductStore {
         })
     }
 
-    /// Takes a product out of the catalogue, if it has the version that is meant.
+    /// Takes a product out of the catalogue, if `condition` admits its version.
     pub async fn delete_product(
         &self,
         id: ProductId,
@@ -149,7 +149,8 @@ impl ProductStore {
         .await
     }
 
-    /// Whether the clocks of all stores that these orders are for agree with the clock of this process.
+    /// Whether the clock of this process agrees with the clock of each store that has one of these
+    /// orders.
     pub async fn agrees_on_time<O: Borrow<OrderCompleted>>(
         &self,
         orders: &[O],

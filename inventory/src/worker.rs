@@ -38,9 +38,10 @@ impl Handler for OrderHandler {
 }
 
 impl OrderHandler {
-    /// Acts on each order alone, because the store refused the batch: one order is of a time far ahead of
-    /// the clock of the store. All orders wait if the clock of this process disagrees with that clock. If
-    /// both agree, the order is wrong, and the others must not wait for it.
+    /// Acts on each order alone, after the store refused the batch: one order is of a time far
+    /// ahead of the clock of the store. If the clock of this process disagrees with the clock of
+    /// the store, all orders wait. If the two clocks agree, that order is wrong, and the other
+    /// orders must not wait for it.
     async fn apply_alone(
         &self,
         orders: &[Delivered<'_, OrderCompleted>],

@@ -36,7 +36,7 @@ use crate::store::OrderStore;
 pub struct Api {
     /// Where orders are kept.
     pub store: OrderStore,
-    /// Who knows prices.
+    /// Asks inventory for prices.
     pub inventory: InventoryClient,
     /// How orders are priced.
     pub terms: Terms,

@@ -27,10 +27,11 @@ use crate::stock_acks::StockAcks;
 use crate::store::OrderStore;
 use crate::worker::{Completer, RefundHandler};
 
-/// Pause between two looks for orders that a clock which was ahead made due too late. Two have to agree.
+/// Pause between two looks for orders that are due too late, because the clock of the store was
+/// ahead. They are made due anew only if the clock was steady from one look to the next.
 const REDATE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Serves the HTTP API until it is to stop.
+/// Serves the HTTP API until `shutdown`.
 pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let end = shutdown::later(&shutdown, config.common.http.drain_delay);
     let api = api(&config, end)?;
@@ -41,14 +42,14 @@ pub async fn serve(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     process.run_loop("stock acks", |progress, stop| {
         stock_acks.run(progress, stop)
     });
-    // That it can be written is what a test of the contracts shows.
+    // A test of the contracts shows that the document can be written.
     let asyncapi = || asyncapi().unwrap_or_default();
     let routes = api::routes(api, config.common.http.public_url.as_ref(), asyncapi);
     process.serve(&config.common, routes).await
 }
 
-/// Pays orders that are due, refunds rejected ones, and keeps the own stream small, until it is to
-/// stop.
+/// Pays orders that are due and refunds rejected orders until `shutdown`. Also makes orders due
+/// anew after a clock was ahead, trims the own stream, and sweeps the claims.
 pub async fn consume(shutdown: Shutdown, config: Config) -> anyhow::Result<()> {
     let store = store(&config);
     let mut process = Process::new(shutdown);
@@ -94,7 +95,7 @@ pub fn store(config: &Config) -> OrderStore {
     OrderStore::new(redis, config.stores.partitions, config.completion_delay)
 }
 
-/// What compares the orders with what inventory knows of them.
+/// The reconciler, which compares the orders with the records of inventory.
 pub fn reconciler(config: &Config, options: Options) -> anyhow::Result<Reconciler> {
     let inventory = InventoryClient::new(config.inventory_url.clone(), config.product_cache_ttl)?;
     Ok(Reconciler::new(store(config), inventory, options))
@@ -138,7 +139,7 @@ fn api(config: &Config, end: Shutdown) -> anyhow::Result<Api> {
     })
 }
 
-/// Takes the own store, and the stream it acts on, as they are.
+/// Accepts what the own store, or the stream that the consumer reads, has lost for good.
 pub async fn accept_loss(config: &Config) -> Result<(), OpenError> {
     loss::accept_loss(&store(config).own, &witness(config)).await
 }

@@ -1,7 +1,8 @@
 //! What the records of both services must agree on. No I/O.
 //!
-//! An order is compared with what inventory recorded of it, a sale in a ledger with its order, a
-//! stock with its ledger, and the account with all orders. What does not agree is a [`Difference`].
+//! An order is compared with the record that inventory has of it, and a sale in a ledger with its
+//! order. A stock is compared with its ledger, and the account with all orders. What does not agree
+//! is a [`Difference`].
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
@@ -37,7 +38,7 @@ pub struct Sale {
     pub order_id: OrderId,
     /// The movement.
     pub movement: EntryId,
-    /// Pieces that came: fewer than none.
+    /// Pieces that came; below zero, because a sale takes pieces.
     pub delta: i64,
     /// Whether the stock was counted after it. The count corrected earlier mistakes.
     pub counted: bool,
@@ -67,15 +68,18 @@ pub fn compare_record(
     }
 }
 
-/// Compares an order with its record at inventory. An order that changed after `unchanged_since` may
-/// still be on its way.
+/// Compares an order with its record at inventory. An order that changed after `unchanged_since`
+/// may still be on its way.
 pub fn compare_order(
     order: &Order,
     outcome: OrderRecord,
     unchanged_since: Timestamp,
 ) -> Vec<Difference> {
     let wrong = (!order.quote.adds_up(order.wanted.quantity)).then(|| {
-        let detail = format!("{} is not its pieces and its fee", order.quote.total);
+        let detail = format!(
+            "{} is not the price of its pieces plus the fee",
+            order.quote.total
+        );
         Difference::of(Kind::WrongTotal, order, detail)
     });
     let found = (last_change(order) < unchanged_since)
@@ -131,13 +135,13 @@ fn standing(
     Some(found)
 }
 
-/// Whether inventory remembers an order of this age, whatever its settings say.
+/// Whether inventory has to remember an order of this age under any settings.
 fn is_young(order: &Order, unchanged_since: Timestamp) -> bool {
     order.created_at > unchanged_since.earlier_by(MIN_RECORD_RETENTION.saturating_sub(MAX_SKEW))
 }
 
-/// Compares a sale with its order, `None` where there is no such order, with the record of that order,
-/// and with what was given back since.
+/// Compares a sale with its order (`None` where there is no such order), with the record of the
+/// order, and with what was given back since.
 pub fn compare_sale(
     sale: &Sale,
     order: Option<&Order>,
@@ -182,7 +186,7 @@ pub fn compare_sale(
     let other = match order {
         None if is_own => Some(difference(
             Kind::UnknownOrder,
-            format!("sold by {movement} to nobody"),
+            format!("sold by {movement}, and payments has no such order"),
         )),
         Some(order)
             if order.wanted.product_id != product_id

@@ -1,5 +1,5 @@
-//! A circuit breaker: after a row of failures it says no at once, and lets one attempt through from
-//! time to time.
+//! A circuit breaker: after several failures in a row it refuses attempts at once, and lets one
+//! attempt through from time to time.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,8 +25,7 @@ impl Breaker {
     }
 
     /// Whether an attempt may be made. While the circuit is open, one attempt is admitted each
-    /// [`OPEN_FOR`]; an attempt that never reports back costs nothing but the wait for the next
-    /// one.
+    /// [`OPEN_FOR`]. An attempt that never reports back costs only the wait for the next attempt.
     pub(crate) fn admits(&self, now: Instant) -> bool {
         self.update(|state| match state {
             State::Open { next_attempt } if now < next_attempt => (state, false),

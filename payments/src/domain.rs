@@ -17,9 +17,9 @@ pub use audit::{Account, Found, OrderRecord};
 /// What a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaceOrder {
-    /// What.
+    /// The product.
     pub product_id: ProductId,
-    /// How many, 1 to [`MAX_QUANTITY`].
+    /// The number of pieces, 1 to [`MAX_QUANTITY`].
     pub quantity: u32,
 }
 
@@ -37,8 +37,8 @@ pub struct Quote {
 /// Where an order is in its life.
 ///
 /// `pending` becomes `paid` when its delay has elapsed, or `cancelled` when the client asks in
-/// time; `paid` becomes `refunded` when inventory rejects or releases it. Nothing else becomes anything. The
-/// moves are made in `lua/`.
+/// time. `paid` becomes `refunded` when inventory rejects or releases the order. There is no other
+/// move. The functions in `lua/` make the moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStatus {
     /// Accepted, not paid yet.
@@ -111,7 +111,7 @@ pub enum Cancellation {
     Cancelled,
     /// It is paid already.
     TooLate,
-    /// It has another version than the client means.
+    /// The condition of the client does not admit its version.
     OtherVersion,
     /// There is no such order.
     NotFound,
@@ -124,9 +124,10 @@ pub struct Completion {
     pub paid: Vec<String>,
     /// Ids that were due without a pending order: damage for an operator to look at.
     pub broken: Vec<String>,
-    /// Members that were taken off the list of what is due. Orders that were placed together are one.
+    /// Members that were taken off the list of due orders. One member is all orders that one call
+    /// placed.
     pub removed: u64,
-    /// When the next order is due; `None` when none is pending.
+    /// How long until the next order is due; `None` while no order is pending.
     pub next_due_in: Option<Duration>,
 }
 
@@ -162,7 +163,7 @@ impl Quote {
         })
     }
 
-    /// Whether the total is what `quantity` pieces cost, and the fee.
+    /// Whether the total is the price of `quantity` pieces plus the fee.
     pub fn adds_up(&self, quantity: u32) -> bool {
         let pieces = self.price.times(quantity);
         pieces.and_then(|pieces| pieces.plus(self.fee)) == Some(self.total)
@@ -202,7 +203,7 @@ impl Order {
         }
     }
 
-    /// This order as it stood right after it was placed: what a repeated request is answered.
+    /// This order as it stood right after it was placed: the answer to a repeated request.
     #[must_use]
     pub fn as_placed(&self) -> Self {
         Self::placed(
@@ -225,7 +226,7 @@ impl Order {
                 refunded_at: None,
                 ..self
             },
-            // Nothing comes after these.
+            // Both are final.
             OrderStatus::Cancelled | OrderStatus::Refunded => self,
         }
     }

@@ -45,9 +45,9 @@ enum NotTaken {
 pub struct Wait<'a> {
     /// Where orders are kept.
     pub store: &'a OrderStore,
-    /// Who knows whether the stock is taken.
+    /// Asks inventory whether the stock is taken.
     pub inventory: &'a InventoryClient,
-    /// Who asks.
+    /// The ids of the request that waits.
     pub context: &'a RequestContext,
     /// The permit of the request among all requests that are worked on.
     pub slot: &'a Slot,
@@ -57,7 +57,8 @@ pub struct Wait<'a> {
 pub struct Waited {
     /// The order.
     pub order: Order,
-    /// Nothing will: it is cancelled, refunded, or paid with its stock taken.
+    /// `true` when nothing will happen any more: it is cancelled, refunded, or paid with its stock
+    /// taken.
     pub is_final: bool,
 }
 
@@ -65,13 +66,13 @@ pub struct Waited {
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Pause after inventory could not say whether the stock of an order is taken.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// Longest last look of a wait whose time is up.
+/// Time limit of the last look, which a wait makes when its time is up.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// The most orders whose stock is known to be taken, and how long that is remembered: many requests may
-/// wait for the same order.
+/// The most orders whose stock is known to be taken, and how long that is remembered. Many requests
+/// may wait for the same order.
 const MAX_TAKEN: u64 = 10_000;
 const TAKEN_FOR: Duration = Duration::from_mins(1);
-/// What a client is asked to wait when too many wait already.
+/// How long a client is asked to wait when too many requests wait already.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl<S: Show> FinalityWait<S> {
@@ -105,7 +106,7 @@ impl<S: Show> FinalityWait<S> {
         loop {
             let changed = watch.changed();
             let order = match wait.store.find_order(id).await {
-                // The store will be back, most likely before the time is up.
+                // The store will most likely be back before the time is up.
                 Err(RedisError::Unavailable { .. })
                     if permit.is_some() && Instant::now() + LOOK_AGAIN < deadline =>
                 {
@@ -167,8 +168,8 @@ impl<S: Show> FinalityWait<S> {
         }
     }
 
-    /// Whether the stock of a paid order is taken now. A wait looks once more at its end: the group or
-    /// inventory may not have answered before.
+    /// Whether the stock of a paid order is taken now. A wait looks once more at its end, because
+    /// the group or inventory may not have answered before.
     async fn is_taken_by_now(&self, wait: &Wait<'_>, order: &Order) -> bool {
         let Some(entry) = completed_entry(order) else {
             return false;
@@ -183,8 +184,8 @@ impl<S: Show> FinalityWait<S> {
         tokio::time::timeout(LAST_LOOK, look).await.unwrap_or(false)
     }
 
-    /// Asks inventory about an order whose event it has acknowledged. All requests that wait for the same
-    /// order share one question and its answer.
+    /// Asks inventory about an order whose event it has acknowledged. All requests that wait for
+    /// the same order share one question and its answer.
     async fn ask_whether_taken(&self, wait: &Wait<'_>, order: &Order) -> Result<(), NotTaken> {
         let partition = wait.store.own.partitions().of(order.id);
         let ask = async {

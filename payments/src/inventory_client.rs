@@ -1,9 +1,9 @@
-//! Calls to inventory: what does a product cost, and what did an order do to its stock? What an
-//! audit asks besides is in `records`.
+//! Calls to inventory: the price of a product, and what an order did to its stock. The other calls
+//! of an audit are in `records`.
 //!
-//! Its answers are untrusted, its time is bounded, and while inventory is down it is not asked. The
-//! price charged is at most as old as the cache allows; whether there is such a product, and enough
-//! of it, is decided later by inventory.
+//! The client trusts no answer, limits the time of each call, and makes no call while inventory is
+//! down. The price charged is at most as old as the cache allows. inventory decides later whether
+//! there is such a product, and enough of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ pub struct Movement {
     pub at: Timestamp,
 }
 
-/// Why inventory did not help.
+/// Why a question to inventory has no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
     /// There is no such product.
@@ -74,7 +74,7 @@ pub enum InventoryError {
     /// inventory does not answer in time.
     #[error("inventory took too long")]
     TooSlow,
-    /// inventory answers something else than a product.
+    /// inventory answers something else than what it was asked for.
     #[error("inventory answered nonsense: {0}")]
     Nonsense(String),
 }
@@ -83,16 +83,17 @@ pub enum InventoryError {
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Longest wait for an answer, the retry and the wait for a free slot included.
 const TOTAL_TIMEOUT: Duration = Duration::from_millis(800);
-/// Longest wait for a free slot: the rest is for inventory.
+/// Longest wait for a free slot: the rest of the time is for inventory.
 const SLOT_TIMEOUT: Duration = Duration::from_millis(400);
 /// Longest pause before the one retry.
 const RETRY_PAUSE_MS: u64 = 50;
 /// Questions for prices at once.
 const MAX_OFFERS: usize = 64;
-/// Questions for movements and records at once. They have slots of their own: a client that only looks
-/// at orders must not keep others from placing orders.
+/// Questions for movements and records at once. They have slots of their own: a client that only
+/// looks at orders must not keep others from placing orders.
 const MAX_MOVEMENTS: usize = 16;
-/// Idle connections are closed before inventory closes them, which a request could cross.
+/// Idle connections are closed after this time, before inventory closes them while a request is
+/// sent.
 const POOL_IDLE: Duration = Duration::from_secs(5);
 /// Largest answer, in bytes: more than a page of products with the longest names.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
@@ -143,7 +144,7 @@ impl InventoryClient {
     ) -> Result<Offer, InventoryError> {
         match &self.0.cache {
             None => Box::pin(self.0.offer(id, context)).await,
-            // A hit, which is the rule, makes no future of a call.
+            // Most calls hit the cache, and make no future of a call.
             Some(cache) => match cache.get(&id).await {
                 Some(offer) => Ok(offer),
                 None => Box::pin(cache.try_get_with(id, self.0.offer(id, context)))
@@ -209,7 +210,7 @@ impl Inner {
         let deadline = tokio::time::Instant::now() + TOTAL_TIMEOUT;
         let slot = tokio::time::timeout(SLOT_TIMEOUT, slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
-            // Not the fault of inventory, so the breaker does not hear of it.
+            // This is no fault of inventory, so the breaker is not told.
             return Err(InventoryError::Unavailable(
                 "too much is asked of it at once".to_owned(),
             ));
@@ -221,7 +222,11 @@ impl Inner {
         match &answer {
             Ok(_) | Err(InventoryError::NotFound) => self.breaker.succeeded(),
             Err(error) => {
-                tracing::warn!(%error, request_id = %context.request_id, "inventory did not help");
+                tracing::warn!(
+                    %error,
+                    request_id = %context.request_id,
+                    "inventory gave no usable answer"
+                );
                 self.breaker.failed(Instant::now());
             }
         }
@@ -235,8 +240,8 @@ impl Inner {
         context: &RequestContext,
     ) -> Result<Answered, InventoryError> {
         let response = match self.send(url, body.clone(), context).await {
-            // Nothing was answered, and nothing we ask changes anything the second time: once more,
-            // a little later than everybody else.
+            // No answer came, and asking twice changes no more than asking once. The client asks
+            // once more after a random pause, so that clients do not ask again all at once.
             Err(error) if !error.is_timeout() => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(1..=RETRY_PAUSE_MS))).await;
                 self.send(url, body, context).await
@@ -246,7 +251,7 @@ impl Inner {
         read(response.map_err(|error| no_answer(&error))?).await
     }
 
-    /// Each segment is pushed as one: whatever it contained, it could not name another path or
+    /// Each segment is pushed as one: whatever a segment contains, it cannot name another path or
     /// host.
     fn url(&self, segments: &[&str]) -> Result<Url, InventoryError> {
         let mut url = self.base.clone();
@@ -272,7 +277,8 @@ impl Inner {
                 .http
                 .post(url.clone())
                 .header(CONTENT_TYPE, "application/json")
-                // Where inventory demands one of every POST; the body alone makes it idempotent.
+                // inventory may demand a key of every POST. The body alone makes the request
+                // idempotent.
                 .header(IDEMPOTENCY_KEY, context.request_id.as_str())
                 .body(body),
         };

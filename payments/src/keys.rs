@@ -4,7 +4,7 @@ use shared::contract::id::OrderId;
 use shared::live::CHANGES;
 use shared::store::partition::Partition;
 
-/// The event stream, read by inventory.
+/// The stream of paid orders, which inventory reads.
 pub(crate) const ORDER_COMPLETED: &str = "order_completed";
 
 /// The line of an order.
@@ -17,14 +17,14 @@ pub(crate) fn order_prefix(partition: Partition) -> String {
     partition.key_of("order", "")
 }
 
-/// Sorted set of all orders by the time they were placed, in milliseconds: one member for all orders
-/// that one call placed.
+/// Sorted set of all orders by the time they were placed, in milliseconds: one member for all
+/// orders that one call placed.
 pub(crate) fn orders(partition: Partition) -> String {
     partition.key("orders")
 }
 
-/// Sorted set of pending orders by the time they are due, in milliseconds: one member for all orders
-/// that one call placed.
+/// Sorted set of pending orders by the time they are due, in milliseconds: one member for all
+/// orders that one call placed.
 pub(crate) fn due(partition: Partition) -> String {
     partition.key("due")
 }

@@ -1,7 +1,8 @@
 //! payments: owns orders.
 //!
-//! It asks inventory for a price, accepts orders over HTTP, pays them after their delay, tells
-//! inventory, and refunds what inventory rejects. No other service writes to its store.
+//! It accepts orders over HTTP at the price that inventory tells, and pays each order after its
+//! delay. It reports paid orders to inventory, and refunds orders that inventory rejects or
+//! releases. No other service writes to its store.
 
 pub mod config;
 

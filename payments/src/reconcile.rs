@@ -35,15 +35,15 @@ use crate::store::OrderStore;
 /// How to compare, and what to do then.
 #[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Repair what is safe to repair: emit the events of paid orders again whose stock was not
-    /// taken and whose refund did not come, and give back the stock of orders that were not, or are
-    /// no longer, paid for, and what an order took twice. Counted stock and money are never changed.
+    /// Repair what is safe to repair. Emit the events again of paid orders whose stock was not
+    /// taken and whose refund did not come. Give back the stock of orders that are not paid (any
+    /// more), and stock that an order took twice. Counted stock and money are never changed.
     #[arg(long)]
     apply: bool,
-    /// Repair up to this number of differences, 0 to 100000, in steps of 100. Without it, a run that
-    /// finds more than 100 to repair repairs none. More than 100 mean that a store lost its data, or
-    /// that this is another inventory. Emitting the events again would then refund all these orders.
-    /// Read what was found first.
+    /// Repair up to this number of differences, 0 to 100000, in steps of 100. Without it, a run
+    /// that finds more than 100 to repair repairs none. More than 100 mean that a store lost its
+    /// data, or that this is another inventory. Emitting the events again would then refund all
+    /// these orders. Read what was found first.
     #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(0..=MOST_REPAIRS))]
     max_repairs: Option<usize>,
     /// Write one JSON object instead of lines for people.
@@ -71,23 +71,23 @@ pub struct Reconciler {
 /// The times that one run goes by, all on the clock of the store.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// What changed before this time is no longer on its way.
+    /// An order that changed before this time is no longer on its way.
     unchanged_since: Timestamp,
     /// An unknown order from before this time is not about to be placed.
     orphaned: Timestamp,
-    /// An order from before may be one that inventory knew and has forgotten: emitted again, it could
-    /// take its stock a second time.
+    /// inventory may have forgotten an order from before this time. If its event were emitted
+    /// again, the order could take its stock a second time.
     remembered: Timestamp,
     /// Where the comparison begins.
     since: Option<Timestamp>,
 }
 
-/// Differences that are listed and looked at again in one run, unless more are to be repaired. The
-/// others are counted.
+/// The most differences that a run lists and looks at again, unless it may repair more. Further
+/// differences are only counted.
 const MAX_DIFFERENCES: usize = 1_000;
 /// The most repairs of a run without `--max-repairs`.
 const SAFE_REPAIRS: usize = 100;
-/// Most differences that one run repairs when it is told to: some 20 MB of them.
+/// The most repairs that `--max-repairs` allows: about 20 MB of differences.
 const MOST_REPAIRS: u64 = 100_000;
 /// Differences that are repaired before the run waits until these repairs show.
 const REPAIRS_AT_ONCE: usize = 100;
@@ -125,8 +125,8 @@ impl Reconciler {
         }
     }
 
-    /// Compares everything, repairs what it was told to, and writes what it found. It fails when it
-    /// could not finish.
+    /// Compares everything, repairs what the options allow, and writes what it found. Fails when it
+    /// cannot finish.
     pub async fn run(&self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         self.reach_both().await?;
@@ -173,8 +173,7 @@ impl Reconciler {
         })
     }
 
-    /// The accounts of all partitions, each at one time. Whatever is read of the orders is read
-    /// after that.
+    /// The accounts of all partitions, each as it was at one time. The orders are read after that.
     async fn totals(&self) -> anyhow::Result<Totals<Partition>> {
         let partitions = self.store.own.partitions();
         let accounts = patiently(|| async {

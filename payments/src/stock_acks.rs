@@ -1,8 +1,8 @@
 //! When inventory has acted on a paid order.
 //!
 //! inventory acknowledges an event in the store of payments once its effect is in the store of
-//! inventory. So payments looks at the consumer group of inventory: one look serves all requests that
-//! wait, and no look is made while none waits.
+//! inventory. So payments looks at the consumer group of inventory. One look serves all requests
+//! that wait, and no look is made while no request waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,8 +64,8 @@ impl StockAcks {
         }))
     }
 
-    /// Waits until inventory has acknowledged an entry. The caller limits the time, and the number of
-    /// requests that wait.
+    /// Waits until inventory has acknowledged an entry. The caller limits the time, and the number
+    /// of requests that wait.
     pub async fn acknowledged(&self, partition: Partition, entry: EntryId) {
         let signal = self.lock().entry((partition, entry)).or_default().clone();
         self.0.arrived.notify_one();
@@ -89,8 +89,8 @@ impl StockAcks {
         group.is_ok_and(|group| group.of(entry) == EntryState::Acknowledged)
     }
 
-    /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would have
-    /// come long since. `false` where the store does not tell its time.
+    /// Whether an order was paid so long ago that inventory may have forgotten it. A refund would
+    /// have come long before. `false` where the store does not tell its time.
     pub async fn is_old(&self, partition: Partition, order: &Order) -> bool {
         let now = self.0.store.now(partition).await;
         let oldest = now.map(|now| now.earlier_by(MIN_RECORD_RETENTION));
@@ -129,7 +129,8 @@ impl StockAcks {
         }
     }
 
-    /// Looks at the groups of these partitions. A failure of one of them delays no other.
+    /// Looks at the groups of these partitions. A failure in one partition delays no other
+    /// partition.
     async fn look(&self, partitions: Vec<Partition>) -> Result<(), RedisError> {
         let mut looked = Ok(());
         for partition in partitions {
@@ -146,7 +147,8 @@ impl StockAcks {
         GroupState::read(&self.0.store, &stream, OrderCompleted::GROUP).await
     }
 
-    /// The partitions of the entries that requests still wait for. Other entries are forgotten here.
+    /// The partitions of the entries that requests still wait for. Drops the entries for which no
+    /// request waits any more.
     fn waited_for(&self) -> Vec<Partition> {
         let mut waiting = self.lock();
         waiting.retain(|_, signal| Arc::strong_count(signal) > 1);

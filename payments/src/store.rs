@@ -1,4 +1,4 @@
-//! The payments store: one method for each function in `lua/`, and the reads.
+//! The store of payments: one method for each function in `lua/`. The reads are in `read`.
 
 use std::borrow::Borrow;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct OrderStore {
     placements: Placements,
 }
 
-/// What several functions share. It stands in front of every function.
+/// Code that several functions share. Each file of functions is loaded with this code in front.
 const COMMON: [&str; 1] = [include_str!("lua/common/order_line.lua")];
 
 /// The most orders that one call of `complete_due` pays, unless more were placed together. The call
@@ -117,7 +117,8 @@ impl OrderStore {
         reply::completion(self.own.call(partition, &call).await?)
     }
 
-    /// Cancels an order that is still pending, if it has the version that is meant.
+    /// Cancels an order that is still pending, if `condition` admits its version; with a claim,
+    /// once for its key.
     pub async fn cancel_order(
         &self,
         id: OrderId,
@@ -133,8 +134,9 @@ impl OrderStore {
         })
     }
 
-    /// Marks orders refunded that inventory rejected, with one call for each partition they touch.
-    /// `entry_ids` are the entries that asked for the refunds.
+    /// Marks orders refunded that inventory rejected or released, with one call for each partition,
+    /// or several for more than 1,000 refunds. `entry_ids` are the entries that asked for the
+    /// refunds, in the same order.
     pub async fn refund_orders<R: Borrow<RefundOrder>>(
         &self,
         refunds: &[R],
@@ -163,13 +165,15 @@ impl OrderStore {
         Ok(self.own.call(partition, &call).await?.int()? == 1)
     }
 
-    /// What was charged and refunded in all for the orders of a partition, and when that was so.
+    /// The sums that were charged and refunded for all orders of a partition, and when they were
+    /// true.
     pub async fn read_account(&self, partition: Partition) -> Result<Account, RedisError> {
         let call = calls::read_account(partition);
         reply::account(self.own.call(partition, &call).await?)
     }
 
-    /// The order that a claimed key placed. It is there: key and order were written in one step.
+    /// The order that a claimed key placed. It exists, because one step wrote the claim and the
+    /// order.
     async fn placed_before(&self, id: &str) -> Result<Order, RedisError> {
         let id = id
             .parse()

@@ -18,13 +18,13 @@ use crate::store::{COMPLETION_BATCH, OrderStore};
 /// Pays the orders of one partition when their time has come.
 ///
 /// Any number of replicas may do this at the same time: the function that pays an order also takes
-/// it off the list. A crash leaves the list as it was, and the next replica, or the next start,
-/// goes on with it.
+/// it off the list. After a crash, unpaid orders are still on the list, and another replica or the
+/// next start pays them.
 pub struct Completer {
     store: OrderStore,
     partition: Partition,
-    /// Where the next order is noticed while none waits; `None` where orders wait longer than the
-    /// longest pause, and there is nothing to be gained.
+    /// Tells of the next order while no order is pending. `None` where the delay of orders is not
+    /// shorter than the longest pause: a look after that pause is early enough.
     tail: Option<Tail>,
 }
 
@@ -35,8 +35,8 @@ pub struct RefundHandler {
     pub store: OrderStore,
 }
 
-/// Shortest pause after a look for due orders. Under load it fills batches; an order waits at most
-/// this much longer.
+/// Shortest pause after a look for due orders. Under load, orders gather in the meantime and make
+/// full batches. An order waits at most this much longer.
 const MIN_PAUSE: Duration = Duration::from_millis(2);
 /// Longest pause, so that a replica with a shorter delay is noticed.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -90,20 +90,21 @@ impl Completer {
         let waited = if tail.is_found() {
             tail.wait().await
         } else {
-            // Most changes make no order due. However many they are, they cause one look in this time.
+            // Most changes make no order due. All changes of this pause together cause one look.
             sleep_unless(shutdown, MIN_PAUSE).await;
             tail.find().await
         };
         if let Err(error) = waited {
-            tracing::debug!(%error, "cannot wait for changes: looking for orders all the time");
+            tracing::debug!(%error, "cannot wait for changes: looking after each pause");
             sleep_unless(shutdown, pause(&completion, self.store.delay())).await;
         }
         Ok(())
     }
 }
 
-/// Makes sure that the orders that are due were taken off the list, even where none was paid: cancelled
-/// orders may be on it. Otherwise each look would find the same orders.
+/// Fails if orders are due and the look took no member off the list: each look would find the same
+/// orders again. A look may pay no order and still take members off, because cancelled orders may
+/// be on the list.
 fn confirm_progress(completion: &Completion) -> Result<(), RedisError> {
     if completion.removed == 0 && completion.next_due_in == Some(Duration::ZERO) {
         let why = "the store does not take it off the list";
@@ -126,7 +127,7 @@ fn pause(completion: &Completion, delay: Duration) -> Duration {
         .clamp(MIN_PAUSE, MAX_PAUSE)
 }
 
-/// How many orders a look paid, or found to be damage.
+/// How many ids a look found: paid orders, and damage.
 fn taken(completion: &Completion) -> usize {
     completion.paid.len() + completion.broken.len()
 }
@@ -188,7 +189,8 @@ fn settlement(refund: &RefundOrder, outcome: Refund) -> Settlement {
                 detail,
             });
         }
-        // inventory gave back stock of an order that this store does not know: it took no money for it.
+        // inventory gave back stock of an order that this store does not know. payments took no
+        // money for the order.
         Refund::NotFound if refund.reason == RefundReason::Released => {
             tracing::warn!(%order_id, trace_id, "inventory released an order that does not exist");
         }
@@ -219,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_look_that_leaves_what_is_due_is_no_progress() {
-        // Only cancelled orders, for instance: none is paid.
+        // For instance, only cancelled orders were due.
         let after = |removed, next_due_in| {
             let (paid, broken) = (Vec::new(), Vec::new());
             confirm_progress(&Completion {

@@ -27,7 +27,7 @@ pub(super) struct OutcomeBody {
     order_id: OrderId,
     /// The outcome.
     outcome: OutcomeWord,
-    /// The movement that took its stock. Absent where none is taken.
+    /// The movement by which its stock is taken. Absent where no stock is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     movement_id: Option<String>,
 }
@@ -41,7 +41,7 @@ enum OutcomeWord {
     Applied,
     /// There was no such product: it is to be refunded.
     ProductNotFound,
-    /// There was not enough: it is to be refunded.
+    /// There was not enough stock: it is to be refunded.
     InsufficientStock,
     /// Its stock was taken and given back: it is to be refunded.
     Released,
@@ -57,7 +57,7 @@ enum OutcomeWord {
 struct AuditBody {
     /// Products that were compared. A product that is sold all the time may be left out.
     products: usize,
-    /// Pieces of them on hand.
+    /// Pieces on hand of these products.
     quantity: u64,
     /// Products whose stock does not follow from their movements.
     differences: Vec<DifferenceBody>,
@@ -71,7 +71,7 @@ struct DifferenceBody {
     product_id: ProductId,
     /// Pieces on hand.
     quantity: u32,
-    /// What does not fit.
+    /// What is wrong.
     detail: String,
 }
 
@@ -90,14 +90,15 @@ enum AuditResponse {
 /// Movements of each product that one audit looks at.
 const AUDITED_MOVEMENTS: usize = 20;
 
-/// Audits at once; more wait. One reads up to 2 MB: each product of its page with its movements.
+/// The most audits at once; further audits wait. One audit reads up to 2 MB: the products of its
+/// page with their movements.
 static AUDITS: Semaphore = Semaphore::const_new(4);
 
 #[OpenApi]
 impl AdminApi {
     /// Ask for the outcomes of orders.
     ///
-    /// Answers in the order of the questions. This is what payments compares its orders with.
+    /// The answers come in the order of the ids. payments compares its orders with these outcomes.
     #[oai(
         path = "/admin/outcomes",
         method = "get",
@@ -121,8 +122,8 @@ impl AdminApi {
 
     /// Compare stocks with their ledgers.
     ///
-    /// One page of the catalogue: the balance of the newest movement must be the stock, and each of
-    /// the newest 20 balances that of the movement before it and its delta.
+    /// Compares one page of the catalogue. The balance of the newest movement must be the stock.
+    /// Each of the newest 20 balances must be the balance before it plus the delta.
     #[oai(
         path = "/admin/audit",
         method = "get",

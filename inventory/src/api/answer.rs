@@ -1,4 +1,4 @@
-//! What the operations answer when all is well.
+//! Answers of the API, status by status.
 
 use poem_openapi::ApiResponse;
 use shared::http::conditional::ETag;
@@ -48,7 +48,7 @@ pub(super) enum GetResponse {
         #[oai(header = "ETag")]
         ETag,
     ),
-    /// The product still has a version that stands in `If-None-Match`.
+    /// The product still has a version that the client has.
     #[oai(status = 304)]
     NotModified(
         /// The version of the product.

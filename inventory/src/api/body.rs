@@ -41,11 +41,11 @@ pub(super) struct ProductBody {
 pub(super) struct MovementBody {
     /// Its id: the id of its entry in the stream of movements.
     id: String,
-    /// Pieces that came, or went.
+    /// Pieces that came (or went, below zero).
     delta: i64,
-    /// Pieces on hand afterwards.
+    /// Pieces on hand after it.
     balance: u32,
-    /// What it was.
+    /// The kind of movement.
     kind: KindBody,
     /// The order that was sold, or whose stock came back. Absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(super) struct MovementBody {
     /// Why, in the words of the operator. Absent where the operator gave no note.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    /// When it was.
+    /// When it happened.
     at: Timestamp,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct Restock(pub(super) Adjustment);
 /// Pieces that were counted.
 pub(super) struct Stocktake(pub(super) Adjustment);
 
-/// What a patch must not name, and why.
+/// Fields that a patch must not name, and what the client is told.
 const READ_ONLY: [(&str, &str); 5] = [
     (
         "quantity",
@@ -119,13 +119,10 @@ impl FromFields for ProductPatch {
     const MEDIA_TYPES: &'static [&'static str] = MERGE_PATCH;
 
     fn schema() -> ObjectSchema {
-        ObjectSchema::new(
-            "ProductPatch",
-            "What is to become different about a product.",
-        )
-        .patched("name", "Another name.", text())
-        .patched("price", "Another price of one piece.", schema::money())
-        .example(json!({ "price": 21.5 }))
+        ObjectSchema::new("ProductPatch", "The changes of a product.")
+            .patched("name", "Another name.", text())
+            .patched("price", "Another price of one piece.", schema::money())
+            .example(json!({ "price": 21.5 }))
     }
 
     fn from_fields(fields: &mut BodyFields<'_>) -> Option<Self> {

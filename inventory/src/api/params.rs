@@ -26,8 +26,8 @@ pub(super) enum SortParam {
 /// Order ids, with commas in between.
 pub(super) struct Orders(pub(super) Vec<OrderId>);
 
-/// Where a page of movements begins: before this one. Nothing can be before `0-0`, which is the id
-/// of no entry, and Redis refuses to look there.
+/// A page of movements begins before this movement. `0-0` is refused: it is the id of no entry, and
+/// Redis refuses to read before it.
 pub(super) struct Before(pub(super) EntryId);
 
 /// The most orders in one request.

@@ -58,9 +58,9 @@ impl ProductApi {
 
     /// List products.
     ///
-    /// What is read for one page is bounded, so that a page may be short, or even empty, although
-    /// there are more products that match: follow `Link` as long as there is one. Each product that
-    /// is there all the time is seen exactly once.
+    /// The number of reads for one page is bounded. So a page may be short or even empty although
+    /// more products match: follow `Link` as long as there is one. A product that exists all the
+    /// time is listed exactly once.
     #[oai(
         path = "/products",
         method = "get",
@@ -75,11 +75,13 @@ impl ProductApi {
         /// Where the page begins; take it from `Link`. It belongs to the other parameters of its
         /// list, except `limit`.
         cursor: Query<Option<String>>,
-        /// Only products whose name begins so, in upper or lower case, however its accents were typed.
+        /// Only products whose name begins with this text, in upper or lower case, however its
+        /// accents were typed.
         q: Query<Option<NamePrefix>>,
-        /// Only products with pieces on hand, or only those without.
+        /// `true`: only products with pieces on hand. `false`: only products without.
         in_stock: Query<Option<bool>>,
-        /// In which order. By name a prefix is found at once, however many products there are.
+        /// The order of the list. Sorted by name, a page reads only products that begin with `q`,
+        /// which is fast in a catalogue of any size.
         #[oai(default)]
         sort: Query<SortParam>,
     ) -> Result<ListResponse, Problem> {
@@ -114,7 +116,7 @@ impl ProductApi {
         &self,
         /// The id of the product.
         id: Path<ProductId>,
-        /// Versions that are known already: 304 if the product still has one of them.
+        /// Versions that the client has. If the product still has one of them, the answer is 304.
         #[oai(name = "If-None-Match")]
         if_none_match: IfNoneMatchHeader,
         /// Versions of which the product must have one: 412 otherwise.
@@ -140,8 +142,9 @@ impl ProductApi {
 
     /// Give a product another name or price.
     ///
-    /// The body is a merge patch (RFC 7396): what it does not name stays as it is. The version
-    /// counts up only when something changes. Orders keep the price at which they were placed.
+    /// The body is a merge patch (RFC 7396): fields that it does not name stay as they are. The
+    /// version counts up only when a field changes. Orders keep the price at which they were
+    /// placed.
     #[oai(
         path = "/products/:id",
         method = "patch",
@@ -171,7 +174,7 @@ impl ProductApi {
 
     /// Delete a product.
     ///
-    /// Its id is never given again, and its movements stay.
+    /// Its id is never used again, and its movements stay.
     #[oai(
         path = "/products/:id",
         method = "delete",

@@ -26,14 +26,14 @@ struct ReleaseOrder {
     product_id: ProductId,
 }
 
-/// A movement by which an order took its stock once more.
+/// A movement by which an order took its stock once too often.
 struct ReleaseSurplus {
     order: OrderId,
     product: ProductId,
     movement: EntryId,
 }
 
-/// Characters of the id of a movement at most, and what it looks like.
+/// The most characters of the id of a movement, and its pattern.
 const MAX_MOVEMENT_ID: usize = 39;
 const MOVEMENT_ID: &str = "^(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})$";
 
@@ -41,10 +41,11 @@ const MOVEMENT_ID: &str = "^(0|[1-9][0-9]{0,18})-(0|[1-9][0-9]{0,18})$";
 impl ReleaseApi {
     /// Give back the stock that an order took, and have the order refunded.
     ///
-    /// payments refunds the order where it is paid, with the reason `released`. An order that is
+    /// If the order is paid, payments refunds it with the reason `released`. An order that is
     /// cancelled, refunded or unknown to payments stays as it is. A later event of the order is
-    /// answered with a refund. Repeating the request gives nothing back and repeats the refund. Stock
-    /// that an older release gave back without a refund is refunded now, if the sale is found.
+    /// answered with a refund. Repeating the request gives no more stock back, and asks for the
+    /// refund again. Where an older release of inventory gave the stock back without a refund, this
+    /// request asks for the refund, if it finds the sale.
     #[oai(
         path = "/admin/releases",
         method = "post",
@@ -54,7 +55,7 @@ impl ReleaseApi {
     async fn release_order(
         &self,
         scope: Data<&Arc<RequestScope>>,
-        /// Checked like that of any other request; the order makes the request idempotent.
+        /// Checked like every key, and of no effect: the order makes the request idempotent.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
         body: Body<ReleaseOrder>,
@@ -89,9 +90,9 @@ impl ReleaseApi {
 
     /// Give back what an order took more than once.
     ///
-    /// The movement is a sale to the order that the record of the order does not name: the order took
-    /// its stock twice. The order stays as it is, and is not refunded. `payments reconcile` finds such
-    /// movements. Repeating the request changes nothing.
+    /// The movement is a sale to the order that the record of the order does not name: the order
+    /// took its stock once too often. The order stays as it is, and is not refunded. `payments
+    /// reconcile` finds such movements. Repeating the request changes nothing.
     #[oai(
         path = "/admin/surpluses",
         method = "post",
@@ -100,7 +101,7 @@ impl ReleaseApi {
     )]
     async fn release_surplus(
         &self,
-        /// Checked like that of any other request; the movement makes the request idempotent.
+        /// Checked like every key, and of no effect: the movement makes the request idempotent.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
         body: Body<ReleaseSurplus>,
@@ -163,7 +164,7 @@ impl FromFields for ReleaseSurplus {
     fn schema() -> ObjectSchema {
         ObjectSchema::new(
             "ReleaseSurplus",
-            "A movement by which an order took its stock once more.",
+            "A movement by which an order took its stock once too often.",
         )
         .required("order_id", "The order.", schema::id())
         .required("product_id", "What it took.", schema::id())

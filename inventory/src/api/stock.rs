@@ -24,8 +24,8 @@ pub(super) struct StockApi(pub(super) Api);
 impl StockApi {
     /// Add pieces that arrived.
     ///
-    /// Sales go on meanwhile: nothing is lost, whatever comes first. Give an `Idempotency-Key`, or
-    /// a request that is repeated after a broken connection may add its pieces twice.
+    /// Sales may happen at the same time, and no change is lost. Give an `Idempotency-Key`. Without
+    /// one, a request that is repeated after a broken connection may add its pieces twice.
     #[oai(
         path = "/products/:id/restock",
         method = "post",
@@ -75,9 +75,9 @@ impl StockApi {
 
     /// Set the stock to what was counted.
     ///
-    /// A sale that happens between the counting and this request would be undone, so it has to name
-    /// the version of the product that was counted. It leaves a movement, and a new version, also
-    /// where the count is what was expected.
+    /// This request would undo a sale that happens after the counting. So it has to name the
+    /// version of the product that was counted. It adds a movement and a new version even when the
+    /// count equals the stock.
     #[oai(
         path = "/products/:id/stock",
         method = "put",
@@ -88,8 +88,8 @@ impl StockApi {
         &self,
         /// The id of the product.
         id: Path<ProductId>,
-        /// The `ETag` of the product when it was counted: 428 without it, 412 when the product has
-        /// another version by now.
+        /// The `ETag` of the product when it was counted. The answer is 428 without it, and 412 if
+        /// the product has another version by now.
         #[oai(name = "If-Match")]
         if_match: IfMatchHeader,
         /// Set it only if the product has none of these versions: 412 otherwise.
@@ -108,11 +108,12 @@ impl StockApi {
         ChangeResponse::of(change)
     }
 
-    /// List what changed the stock of a product, the newest first.
+    /// List the movements of a product, the newest first.
     ///
-    /// The balance of each movement is the balance of the one before and its delta; that of the
-    /// newest is the stock. The history of a deleted product stays. Movements older than inventory
-    /// remembers orders (30 days, if not set otherwise) are forgotten as the product sells.
+    /// A movement changed the stock of the product, or confirmed it. The balance of each movement
+    /// is the balance of the movement before it plus its delta. The balance of the newest movement
+    /// is the stock. The movements of a deleted product stay. As the product sells, movements are
+    /// removed that are older than the records of orders (30 days, if not set otherwise).
     #[oai(
         path = "/products/:id/movements",
         method = "get",
@@ -128,7 +129,8 @@ impl StockApi {
         limit: Query<Limit>,
         /// Where the page begins; take it from `Link`.
         cursor: Query<Option<String>>,
-        /// Only the movement of this order: none when it was not sold, or not this product.
+        /// Only the movement by which this order took its stock. Empty when no stock of this
+        /// product is taken for the order.
         order_id: Query<Option<OrderId>>,
     ) -> Result<MovementsResponse, Problem> {
         let store = &self.0.store;

@@ -11,7 +11,7 @@ use super::body::ProductBody;
 use super::{Api, Tag};
 use crate::store::ProductStore;
 
-/// Shows products as they are when a change is told, which may be after a later change as well.
+/// Shows products as they are when a change is sent, which may be after a later change as well.
 #[derive(Clone)]
 pub struct ShowProduct {
     /// Where products are kept.
@@ -29,7 +29,8 @@ impl Show for ShowProduct {
         if change.kind == "product.deleted" {
             return Ok(Some(serde_json::json!({ "id": change.id }).to_string()));
         }
-        // The deletion of a product that is gone by now is a change of its own, and follows.
+        // A product that is gone by now was deleted. Its deletion is a change of its own, which
+        // follows.
         let product = self.store.find_product(id).await?.map(ProductBody::from);
         Ok(product.and_then(|product| serde_json::to_string(&product).ok()))
     }
@@ -40,9 +41,9 @@ impl StreamApi {
     /// Follow all products live.
     ///
     /// Server-sent events `product.created`, `product.updated`, `product.stock_changed` and
-    /// `product.deleted`. Each has the product as it is when the event is sent: of several, the one
-    /// with the highest `version` is the newest. `product.deleted` has only the `id`. After `reset`,
-    /// changes may have been missed: read the list again.
+    /// `product.deleted`. Each event has the product as it is when the event is sent: the event
+    /// with the highest `version` is the newest. `product.deleted` has only the `id`. After
+    /// `reset`, the client may have missed changes: read the list again.
     #[oai(
         path = "/products/stream",
         method = "get",
@@ -51,13 +52,15 @@ impl StreamApi {
     )]
     async fn stream_products(
         &self,
-        /// The `id` of the last event that was received: the stream goes on behind it.
+        /// The `id` of the last event that the client received. The stream goes on after that
+        /// event.
         #[oai(name = "Last-Event-ID")]
         header: LastEventIdHeader,
-        /// The same, for clients that cannot set a header; where both are given, the header counts.
+        /// The same, for clients that cannot set a header. If both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,
-        /// Of no effect. Old clients that cannot set a header add a random number to get past caches.
+        /// Of no effect. Old clients that cannot set a header add a random number to get past
+        /// caches.
         #[oai(name = "r")]
         _random: Query<Option<String>>,
     ) -> Result<EventStream, Problem> {

@@ -1,4 +1,4 @@
-//! How texts that people write stand in the OpenAPI document.
+//! The schemas of texts that people write, for the OpenAPI document.
 
 use std::fmt::Write;
 
@@ -27,7 +27,7 @@ impl ParseFromParameter for NamePrefix {
     }
 }
 
-/// A name or a note: no forbidden character, and one that is visible.
+/// The schema of a name or a note: no forbidden character, and at least one visible character.
 pub(super) fn text() -> MetaSchema {
     let forbidden = class(FORBIDDEN);
     let invisible = class(INVISIBLE);
@@ -35,8 +35,8 @@ pub(super) fn text() -> MetaSchema {
     schema::text(MAX_TEXT_CHARS, &pattern)
 }
 
-/// The ranges inside a class of a pattern. The few beyond U+FFFF are left out, for the dialects of
-/// patterns have no common notation for them.
+/// The ranges inside a class of a pattern. Ranges beyond U+FFFF are left out, because the dialects
+/// of patterns have no common notation for them.
 fn class(ranges: &[(char, char)]) -> String {
     let mut class = String::new();
     for (first, last) in ranges.iter().filter(|(_, last)| *last <= LAST_NAMED) {

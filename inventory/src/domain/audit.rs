@@ -10,13 +10,13 @@ use super::{Movement, Product};
 /// The record of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderRecord {
-    /// Its stock was taken, by this movement.
+    /// Its stock is taken, by this movement.
     Applied(EntryId),
-    /// It was to be refunded.
+    /// It is to be refunded.
     Rejected(RefundReason),
-    /// Its stock was taken, and given back.
+    /// Its stock was taken and given back.
     Released,
-    /// It has no record, and is older than the records that are kept, or will soon be.
+    /// It has no record, and at least one partition has swept its hour.
     Forgotten,
     /// It has no record.
     Unknown,
@@ -27,7 +27,7 @@ pub enum OrderRecord {
 pub enum Release {
     /// It is given back now.
     Released,
-    /// It was given back before. The refund of an order is asked for again.
+    /// It was given back before. For a released order, the refund is asked for again.
     Repeated,
     /// An older build gave it back without asking for a refund, which is asked for now.
     RefundAdded,
@@ -36,7 +36,7 @@ pub enum Release {
     Unproved,
     /// No stock of this product is taken for it.
     NotTaken,
-    /// There would be more than [`MAX_STOCK`](super::MAX_STOCK) pieces.
+    /// The product would have more than [`MAX_STOCK`](super::MAX_STOCK) pieces.
     TooMany,
 }
 
@@ -52,16 +52,15 @@ pub struct StockLedger {
 /// What is wrong with a ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The newest movement left another balance than there is stock. `None` when there are no
-    /// movements.
+    /// The balance of the newest movement is not the stock. `None` when there are no movements.
     Stock(Option<u32>),
-    /// This movement does not lead from the balance before it to its own.
+    /// The balance before this movement and its delta do not add up to its own balance.
     Gap(EntryId),
 }
 
 impl StockLedger {
-    /// The first flaw, where there is one: the newest balance is the stock, and each balance is the
-    /// one before it and the delta.
+    /// The first flaw of the ledger. Without a flaw, the newest balance is the stock, and each
+    /// balance is the balance before it plus the delta.
     pub fn flaw(&self) -> Option<Flaw> {
         let newest = self.movements.first().map(|movement| movement.balance);
         if newest != Some(self.product.quantity) {
@@ -136,7 +135,7 @@ mod tests {
             let mut other = sound.clone();
             let place = place.index(balances.len());
             other.movements[place].delta += i64::from(by);
-            // Nothing is known of what was before the oldest.
+            // The balance before the oldest movement is unknown.
             let gap = Flaw::Gap(other.movements[place].id);
             prop_assert_eq!(other.flaw(), (place + 1 < balances.len()).then_some(gap));
         }

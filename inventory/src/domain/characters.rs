@@ -1,7 +1,8 @@
-//! Characters that a text must not have, and those that say nothing alone.
+//! Characters that a text must not have, and characters that show nothing.
 
-/// What no text may have, in order: controls, separators of lines and paragraphs, and what turns the
-/// direction of writing around, so that a text looks like another one (Unicode: `Bidi_Control`).
+/// Characters that no text may have, in order: controls, separators of lines and paragraphs, and
+/// bidirectional controls (Unicode: `Bidi_Control`). A bidirectional control turns the direction of
+/// writing around, so that a text looks like another one.
 pub const FORBIDDEN: &[(char, char)] = &[
     ('\0', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
@@ -11,9 +12,10 @@ pub const FORBIDDEN: &[(char, char)] = &[
     ('\u{2066}', '\u{2069}'),
 ];
 
-/// What shows nothing, in order: white space, what a font may leave out (Unicode: `White_Space` and
-/// `Default_Ignorable_Code_Point`), the marks around annotations, and the Braille pattern without dots. They
-/// may stand beside others: a joiner holds an emoji together, and a non-joiner keeps Persian letters apart.
+/// Characters that show nothing, in order: white space, characters that a font may leave out
+/// (Unicode: `White_Space` and `Default_Ignorable_Code_Point`), the marks around annotations, and
+/// the Braille pattern without dots. A text may have them beside visible characters: a joiner holds
+/// an emoji together, and a non-joiner keeps Persian letters apart.
 pub const INVISIBLE: &[(char, char)] = &[
     ('\t', '\r'),
     (' ', ' '),

@@ -23,20 +23,20 @@ pub struct Adjustment {
 pub enum Cause {
     /// Pieces arrived.
     Restock,
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Stocktake,
 }
 
 /// Something that changed the stock of a product, or confirmed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Movement {
-    /// Its entry in the stream of movements; also when it was.
+    /// The id of its entry in the stream of movements. The id also tells the time.
     pub id: EntryId,
-    /// What it was.
+    /// The kind of movement.
     pub kind: MovementKind,
-    /// Pieces that came, or went.
+    /// Pieces that came (or went, below zero).
     pub delta: i64,
-    /// Pieces on hand afterwards.
+    /// Pieces on hand after it.
     pub balance: u32,
     /// The order that was sold, or whose stock came back.
     pub order_id: Option<OrderId>,
@@ -53,7 +53,7 @@ pub enum MovementKind {
     Restock,
     /// An order was sold.
     Sale,
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Stocktake,
     /// The stock of an order came back.
     Release,
@@ -67,8 +67,9 @@ pub enum MovementKind {
 pub struct UnknownKind;
 
 impl Adjustment {
-    /// The rule, stated once more beside `lua/adjust_stock.lua`, which executes it: what is on hand
-    /// afterwards; `None` when that would be too many. Tests hold the two together.
+    /// The stock after the adjustment; `None` when the product would have too many pieces.
+    /// `lua/adjust_stock.lua` executes this rule; here it is stated once more, and tests hold the
+    /// two together.
     pub fn balance(&self, on_hand: u32) -> Option<u32> {
         let balance = match self.cause {
             Cause::Restock => on_hand.checked_add(self.quantity)?,
@@ -79,7 +80,7 @@ impl Adjustment {
 }
 
 impl Cause {
-    /// The movement that it leaves.
+    /// The kind of movement that it adds to the ledger.
     pub fn kind(self) -> MovementKind {
         match self {
             Self::Restock => MovementKind::Restock,

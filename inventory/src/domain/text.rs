@@ -8,9 +8,9 @@ use unicode_normalization::char::decompose_canonical;
 
 use super::characters::{FORBIDDEN, INVISIBLE, has};
 
-/// The name of a product: 1 to [`MAX_TEXT_CHARS`] characters, one of them visible, none of them
-/// [`FORBIDDEN`]. It is kept in the normal form C of Unicode, so that `É` is one name, whether it was
-/// typed as one character or as a letter and an accent.
+/// The name of a product: 1 to [`MAX_TEXT_CHARS`] characters, at least one of them visible, without
+/// [`FORBIDDEN`] characters. It is kept in the normal form C of Unicode. So `É` is one name,
+/// whether it was typed as one character or as a letter and an accent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductName(String);
 
@@ -18,14 +18,14 @@ pub struct ProductName(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note(String);
 
-/// What a name may begin with, without regard to case. It may be empty.
+/// The beginning of a name to look for, without regard to case. It may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamePrefix {
     given: String,
     folded: String,
 }
 
-/// The text is no name and no note.
+/// Why a text is neither a name nor a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
     /// It is longer than [`MAX_TEXT_CHARS`].
@@ -48,19 +48,20 @@ impl ProductName {
         &self.0
     }
 
-    /// A name that the store has. An older build may have taken what this one would not.
+    /// A name from the store. An older build may have accepted what this build refuses.
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// What names are sorted and found by: equal for names that differ only in case.
+    /// The text by which names are sorted and found. It is the same for names that differ only in
+    /// case.
     pub fn folded(&self) -> String {
         fold(&self.0)
     }
 }
 
 impl Note {
-    /// A note that the store has. An older build may have taken what this one would not.
+    /// A note from the store. An older build may have accepted what this build refuses.
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -77,7 +78,7 @@ impl NamePrefix {
         &self.folded
     }
 
-    /// Whether the name begins so.
+    /// Whether the name begins with this.
     pub fn begins(&self, name: &ProductName) -> bool {
         name.folded().starts_with(&self.folded)
     }
@@ -126,8 +127,8 @@ fn trimmed(text: &str) -> Result<String, InvalidText> {
     Ok(normalised(text.trim()))
 }
 
-/// The length is that of what was written, which a client can count. Normalised, a few characters
-/// become two or three.
+/// Counts the characters of the text as it was written, which a client can count too. Normalised, a
+/// few characters become two or three.
 fn check(text: &str) -> Result<(), InvalidText> {
     if text.chars().count() > MAX_TEXT_CHARS {
         return Err(InvalidText::TooLong);
@@ -144,10 +145,10 @@ fn normalised(text: &str) -> String {
     }
 }
 
-/// Normalises, folds case, and takes letters and accents apart, character by character: so the fold of a
-/// prefix is a prefix of the fold. Put together again it would not be one, since a fold may begin a new pair:
-/// `ß` and an accent become `s` and `ś`. Going through upper case makes one of `ß` and `SS`, and of `σ`
-/// and `ς`.
+/// Normalises, folds case and takes letters and accents apart, character by character. So the fold
+/// of a prefix is a prefix of the fold. Folds are not composed again, because a fold may begin a
+/// new pair: `ß` and an accent would become `s` and `ś`. The way through upper case makes `ß` and
+/// `SS` equal, and `σ` and `ς`.
 fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();

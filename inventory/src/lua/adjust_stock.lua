@@ -1,5 +1,6 @@
---[[ adjust_stock: change the stock of a product by hand: pieces arrived (restock), or an operator
-  counted them (stocktake). A stocktake leaves a movement also where it confirms the stock.
+--[[ adjust_stock: change the stock of a product by hand. `restock`: pieces arrived. `stocktake`:
+  an operator counted all pieces. A stocktake adds a movement even when the count equals the
+  stock.
 
   KEYS  1 identity   2 product   3 movements of the product   4 stream of changes
   ARGV  1 product id   2 kind of movement
@@ -8,7 +9,7 @@
   Reply {1, 1, product}    adjusted
         {1, 0}             there is no such product
         {1, 3}             the condition does not admit its version
-        {1, 4}             there would be too many pieces
+        {1, 4}             the product would have too many pieces
         {2, product}       the key was used for the same request; the product as it stood then
         {3}                the key was used for another request ]]
 local DONE, ADJUSTED, NOT_FOUND, OTHER_VERSION, TOO_MANY = 1, 1, 0, 3, 4

@@ -1,22 +1,25 @@
---[[ apply_orders: take the stock of paid orders, or ask payments to refund them. The outcome of an
-  order is recorded in the same step. A duplicate changes nothing and repeats the recorded answer: a
-  store that emits an order again may have lost the refund as well. The keys of products, movements
-  and records are made from prefixes, which carry the partition tag.
+--[[ apply_orders: take the stock of paid orders, or ask payments to refund the orders. The
+  function records the outcome of each order in the same step. A duplicate event changes no stock.
+  The function repeats the recorded outcome with its refund, because a store that emits an event
+  again may have lost the refund too. The keys of products, movements and records are made from
+  prefixes, which carry the partition tag.
 
   KEYS  1 identity   2 refund_order stream   3 index of record hours   4 stream of changes
-  ARGV  1 how long a record is kept, in ms, where the store was never swept
+  ARGV  1 how long records and movements are kept, in ms; where the store was swept, records begin
+        at the first hour that the sweep kept
         2, 3, 4 the prefixes of the keys of products, movements and records
         then lists in JSON, about up to 1,000 orders:
         5 product ids
-        6 for each run of orders in a row whose ids are of one hour and begin alike: the hour, the
-        number of orders, the beginning of their ids
+        6 for each run (orders in a row whose ids are of one hour and have the same beginning): the
+        hour, the number of orders, that beginning
         7 for each order the rest of its id, the last 30 characters
         8 for each order the number of its product in 5, from 1, and its quantity
         9 for each order its traceparent and its request id
   Reply an integer for each order:
         1 applied   2 rejected: no such product   3 rejected: not enough stock
-        4, 5, 6 the same, but it was recorded before   7 older than all records that are kept
-        8 its id is of a time far ahead of the store   9 its stock was taken and given back before
+        4, 5, 6 the same outcomes, recorded before   7 older than all records that are kept
+        8 the time inside its id is more than a day ahead of the store
+        9 its stock was taken and given back before
   Event refund_order for 2, 3, 5, 6 and 9 ]]
 local APPLIED, NO_PRODUCT, NO_STOCK, REPEATED, TOO_OLD, TOO_NEW, GIVEN_BACK = 1, 2, 3, 3, 7, 8, 9
 -- Why an order is refunded, by its outcome. A repeated outcome repeats the refund.
@@ -27,8 +30,8 @@ local REASONS = {
 }
 -- `unpack` fails beyond about 8,000 values.
 local MAX_BATCH = 1000
--- The movements of a product are trimmed at every 50th version: Redis removes only whole blocks of
--- up to 100 entries.
+-- The function trims the movements of a product at every 50th version. To trim more often would be
+-- no use, because Redis removes only whole blocks of up to 100 entries.
 local TRIM_EVERY = 50
 local LARGEST = 10^MAX_DIGITS
 
@@ -67,8 +70,8 @@ local function read_stock(line, id, key, movements)
   return false
 end
 
--- The products by their numbers; `false` for one that does not exist. A damaged product is an
--- error: refunding the order would be no answer to it.
+-- The products by their numbers; `false` for a product that does not exist. A damaged product is an
+-- error, because its orders must not be refunded.
 local function read_products(args, ids)
   local keys, streams, products, known, count = {}, {'STREAMS'}, {}, {}, #ids
   assert(count <= MAX_BATCH, 'too many products')
@@ -111,8 +114,8 @@ local function add_refund(batch, i, head, reason)
   }
 end
 
--- Takes the stock of one order off the product, and notes the text of its movement. Nothing is
--- written yet.
+-- Takes the stock of one order off the product in memory, and keeps the text of its movement.
+-- Writes nothing to the store.
 local function add_sale(batch, i, product, quantity, head)
   local deltas = batch.deltas
   local left, version = product.on_hand - quantity, product.version + 1
@@ -141,8 +144,8 @@ local function decide_again(recorded)
   return REPEATED + (tonumber(recorded) or APPLIED)
 end
 
--- Decides on the orders of one run in their order, and writes nothing. A damaged number is an error
--- here, before the effects of other orders are written.
+-- Decides on the orders of one run, one after the other, and writes nothing. A damaged number is an
+-- error here, while no order of the call has had an effect yet.
 local function decide(batch, run, first, last)
   local records, orders, products, reply = batch.records, batch.orders, batch.products, batch.reply
   local seen, found, before, head = run.seen, run.found, run.before, run.head
@@ -210,8 +213,8 @@ local function write_products(products, now, changes)
   end
 end
 
--- Why no order of the call can be decided on: the clock of the store is wrong, or was wrong during
--- a sweep; nil where nothing speaks against it.
+-- The error for all orders of the call: the clock of the store is wrong, or was wrong during a
+-- sweep. nil where the function may decide on the orders.
 local function refusal_of(args, runs, first, last, now)
   if not last then
     return redis.error_reply('CLOCK the clock of this store is more than a day behind the orders '
@@ -257,7 +260,7 @@ local function apply_orders(keys, args)
     return damaged(index)
   end
   write_products(batch.products, ' ' .. int(now), changes)
-  -- The movement of an order that is on record is kept, whatever the clock says.
+  -- A movement is kept as long as the record that names it, even if the clock is ahead.
   local since = int(math.max(0, math.min(first * HOUR_MS, now - keep_ms) - MAX_SKEW_MS))
   for _, run in ipairs(runs) do
     if run.has_new then

@@ -1,5 +1,5 @@
 --[[ delete_product: take a product out of the catalogue and leave a tombstone. Orders in flight
-  find the tombstone and are refunded. Without a tombstone, a missing product could as well be lost
+  find the tombstone and are refunded. Without a tombstone, a deleted product would look like lost
   data.
 
   KEYS  1 identity   2 product   3 products index   4 names index   5 movements of the product

@@ -1,9 +1,9 @@
---[[ release_order: give back the stock that an order took, and ask payments to refund the order, in
-  one step. The movement of the order says how many pieces it took. From then on the order is
-  recorded as released, so that a duplicate of its event is answered with a refund. A second release
-  changes nothing and repeats the refund. An older build recorded neither the movement nor a refund:
-  the caller finds the movement in the ledger. Stock of a product that was deleted in the meantime
-  is given back to no product. payments does not refund an order that is not paid.
+--[[ release_order: give back the stock that an order took, and ask payments to refund the order,
+  in one step. The movement of the order says how many pieces to give back. The function records
+  the order as released, so that a duplicate of its event is answered with a refund. A second
+  release changes no stock and repeats the refund. An older build recorded neither the movement
+  nor a refund; the caller then finds the movement in the ledger. If the product was deleted in
+  the meantime, no product gets the pieces. payments does not refund an order that is not paid.
 
   KEYS  1 identity   2 product   3 movements of the product   4 records of the hour of the order
         5 stream of changes   6 refund_order stream
@@ -12,14 +12,14 @@
         7 the movement by which the order took its stock, where an older build released it
   Reply 1 released   2 was released before   0 no stock of this product is taken for it
         3 was released before, and the movement by which it took its stock is unknown
-        4 there would be too many pieces
+        4 the product would have too many pieces
         5 was released before by an older build, and its refund is asked for now
   Event refund_order for 1, 2 and 5 ]]
 local GIVEN_BACK, BEFORE, NOT_TAKEN, UNPROVED, TOO_MANY, REFUND_ADDED = 1, 2, 0, 3, 4, 5
 
--- What the records say about the stock of an order: whether it is released, the recorded movement
--- by which it took its stock, and whether an older build released it without recording that
--- movement.
+-- Answers three values about the stock of an order: whether the order is released, the recorded
+-- movement by which the order took its stock, and whether an older build released the order without
+-- recording that movement.
 local function read_release(records, record, movement)
   local recorded = redis.call('HGET', records, record)
   if recorded ~= RELEASED then

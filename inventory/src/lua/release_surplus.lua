@@ -1,19 +1,18 @@
---[[ release_surplus: give back what an order took by a movement that its record does not name: the
-  order took its stock once more than it should have. The ledger of the product has both movements,
-  so the function proves the surplus itself. The order stays as it is, and is not refunded: its own
-  movement remains. A second call changes nothing.
+--[[ release_surplus: give back the stock that an order took by a surplus movement. The record of
+  the order names another movement, or says that the order was rejected. The ledger of the product
+  has all movements of the order, so the function proves the surplus itself. The record of the
+  order stays as it is, and the order is not refunded. A second call changes nothing.
 
   KEYS  1 identity   2 product   3 movements of the product   4 records of the hour of the order
         5 stream of changes
   ARGV  1 order id   2 product id   3 most pieces of a product   4 number of the hour
         5 id of the surplus movement
   Reply 1 given back   2 was given back before   0 the movement is no surplus, or there is no proof
-        4 there would be too many pieces ]]
+        4 the product would have too many pieces ]]
 local GIVEN_BACK, BEFORE, NOT_TAKEN, TOO_MANY = 1, 2, 0, 4
 
--- True when the record explains all stock that the order should have taken without this movement:
--- by another sale in the same ledger, by such a sale that was given back, or because the order was
--- rejected.
+-- True when the record accounts for the order without this movement. The record names another sale
+-- in the same ledger, which may have been given back later, or it says that the order was rejected.
 local function is_surplus(recorded, movement, since, movements, order_id)
   local entry = recorded and movement_of(recorded, since)
   if entry then

@@ -1,6 +1,6 @@
---[[ sort_product: sort a product of this name by this text. Only a migration calls it: a newer
-  build makes other texts of names. The product stays in its version, because only the index
-  changes.
+--[[ sort_product: set the text by which a product is sorted, if the product still has this name.
+  Only a migration calls it: a newer build may make another text from the same name. The version
+  of the product stays, because only the index changes.
 
   KEYS  1 identity   2 product   3 names index
   ARGV  1 product id   2 name   3 name to sort by

@@ -1,6 +1,7 @@
---[[ sweep_records: remove the records of orders of hours long ago, and remember the first hour that
-  is kept. From then on the orders of earlier hours count as too old: the store cannot tell whether
-  they were applied. Records of the last 8 days stay.
+--[[ sweep_records: remove the records of orders from hours before the first hour to keep, and
+  store that hour. From then on, orders of earlier hours count as too old, because the store
+  cannot tell whether they were applied. The function refuses to remove records of the last 8
+  days.
 
   KEYS  1 identity   2 index of record hours
   ARGV  1 prefix of the keys of records   2 the first hour that is kept   3 most hours to remove

@@ -30,7 +30,7 @@ struct Run {
     head: String,
 }
 
-/// A list that is being written. No text in it has characters that need an escape.
+/// A JSON list that is being written. No text in it has characters that need an escape.
 #[derive(Default)]
 struct Json(String);
 

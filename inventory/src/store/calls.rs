@@ -1,5 +1,5 @@
-//! The calls of the functions in `lua/`: their keys and arguments in order. The lists of `apply_orders`
-//! are in `apply`.
+//! The calls of the functions in `lua/`: their keys and arguments in order. The lists of
+//! `apply_orders` are in `apply`.
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
@@ -133,7 +133,7 @@ fn catalogue_call(function: &'static str, partition: Partition, id: ProductId) -
         .text(id)
 }
 
-/// A call that gives back stock of an order that was minted then.
+/// A call that gives back stock of an order. `minted_at` is the time inside the id of the order.
 fn release_call(
     function: &'static str,
     partition: Partition,

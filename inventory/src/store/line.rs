@@ -1,5 +1,5 @@
-//! The texts that the store keeps: lines of products, records of orders, and movements. The files in
-//! `lua/common` say what stands in them.
+//! The texts that the store keeps: lines of products, records of orders, and movements. The files
+//! in `lua/common` say what stands in them.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -18,7 +18,8 @@ const PRODUCT: &str = "a product";
 const MOVEMENT: &str = "a movement";
 const RECORD: &str = "the record of an order";
 
-/// Milliseconds after which the time in a record would be the same again.
+/// A record leaves out the first digit of a time, so its times repeat after this number of
+/// milliseconds.
 const SHORTENED_BY: u64 = 1_000_000_000_000;
 
 /// The product in a line; `None` for a tombstone.
@@ -70,8 +71,8 @@ pub(super) fn record(hour: u64, text: &str) -> Result<OrderRecord, RedisError> {
     })
 }
 
-/// The movement in a record, whose first digit is left out: of the possible times, the one nearest to
-/// the hour of the order.
+/// The id of the movement in a record. The record leaves out the first digit of the time, so this
+/// takes the possible time that is nearest to the hour of the order.
 fn recorded_movement(hour: u64, text: &str) -> Result<EntryId, RedisError> {
     let (ms, sequence) = text.split_once('-').ok_or_else(|| broken(RECORD, text))?;
     let ms: u64 = part(RECORD, Some(ms))?;

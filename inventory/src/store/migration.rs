@@ -19,8 +19,9 @@ pub(super) const LAYOUT: Layout = Layout {
 /// Products that are read, and sorted anew, at once.
 const PAGE: usize = 100;
 
-/// To layout 1: names that look alike are sorted alike, whichever characters they are typed with.
-/// The text to sort by is made anew for each product. The product is written where it is another.
+/// To layout 1: names that look alike are sorted alike, whichever characters they were typed with.
+/// The step makes the text to sort by anew for each product. It writes only the products whose text
+/// is another one.
 fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let (mut sorted, mut last) = (0, None);
@@ -50,8 +51,9 @@ fn sort_names_anew(own: Store, partition: Partition) -> Taken {
     })
 }
 
-/// Sorts one product, and answers whether it was sorted by another text before. A product that was
-/// deleted or renamed meanwhile is left alone. So is a damaged one: reading it reports the damage.
+/// Sorts one product, and answers whether it was sorted by another text before. The step leaves a
+/// product alone that was deleted or renamed meanwhile. It also leaves a damaged product alone:
+/// reading the product reports the damage.
 async fn sort_anew(own: &Store, partition: Partition, member: &str) -> Result<bool, RedisError> {
     let Ok(id) = member.parse::<ProductId>() else {
         return Ok(false);

@@ -23,8 +23,8 @@ impl ProductStore {
         })
     }
 
-    /// A page of the catalogue behind `position`. It may be short, or empty, although there is
-    /// more: what is read for it is bounded.
+    /// A page of the catalogue behind `position`. The page may be short or empty although more
+    /// products match, because the number of reads for it is bounded.
     pub async fn list_products(
         &self,
         filter: &Filter,
@@ -49,7 +49,7 @@ impl ProductStore {
             let id = id.map_err(|error| {
                 RedisError::malformed("the index of products", format!("{member}: {error}"))
             })?;
-            // A product that was deleted between the two reads is not listed.
+            // A product that was deleted after the index was read is not listed.
             Ok(self
                 .find_product(id)
                 .await?
@@ -58,8 +58,8 @@ impl ProductStore {
         self.own.scan(index, range, limit, find).await
     }
 
-    /// What changed the stock of a product before the movement `before`, the newest first. `None`
-    /// when there never was such a product.
+    /// The movements of a product before the movement `before`, the newest first. `None` when there
+    /// never was such a product.
     pub async fn list_movements(
         &self,
         id: ProductId,
@@ -70,7 +70,7 @@ impl ProductStore {
             return Ok(None);
         }
         let end = before.map_or_else(|| "+".to_owned(), |before| format!("({before}"));
-        // One more than needed tells whether there are more.
+        // One movement more than needed tells whether there is a next page.
         let mut items = self.movements(id, &end, "-", limit + 1).await?;
         let more = items.len() > limit;
         items.truncate(limit);
@@ -81,8 +81,8 @@ impl ProductStore {
         Ok(Some(Scanned { items, next }))
     }
 
-    /// The movement of one order, found through its record. `None` when there
-    /// never was such a product.
+    /// The movement of one order, found through its record. `None` when there never was such a
+    /// product.
     pub async fn find_movement(
         &self,
         id: ProductId,
@@ -101,7 +101,8 @@ impl ProductStore {
         Ok(Some(movements))
     }
 
-    /// The movement that stands in the record of an order; an order that was rejected has none.
+    /// The movement that stands in the record of an order. An order that was rejected or released
+    /// has no movement there.
     async fn recorded_movement(
         &self,
         id: ProductId,

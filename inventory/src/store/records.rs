@@ -17,8 +17,8 @@ use crate::keys;
 const MAX_LOOKS: usize = 5;
 
 impl ProductStore {
-    /// The records of these orders, whatever product they are for. All questions are sent before the
-    /// first answer is read, so this takes one round trip.
+    /// The records of these orders, in their order, for any product. All questions are sent before
+    /// the first answer is read, so this takes one round trip.
     pub async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<OrderRecord>, RedisError> {
         let partitions = self.own.partitions();
         let mut groups: BTreeMap<(Partition, u64), Vec<usize>> = BTreeMap::new();
@@ -27,7 +27,8 @@ impl ProductStore {
             .enumerate()
             .filter_map(|(place, id)| Some((place, id.minted_at()?)))
         {
-            // The product of the order decides in which partition its record is, and is unknown here.
+            // The record lies in the partition of the product, which is unknown here: all are
+            // asked.
             for partition in partitions.all() {
                 groups
                     .entry((partition, keys::hour(minted_at)))
@@ -94,8 +95,8 @@ impl ProductStore {
         })
     }
 
-    /// A product and its ledger as they stood at one time: nothing came between if its version is
-    /// the same before and after.
+    /// A product and its ledger as they stood at one time: the product has the same version before
+    /// and after the ledger is read.
     async fn ledger(&self, id: ProductId, count: usize) -> Result<Option<StockLedger>, RedisError> {
         for _ in 0..MAX_LOOKS {
             let Some(product) = self.find_product(id).await? else {
@@ -119,7 +120,7 @@ impl ProductStore {
 fn absent(id: OrderId, oldest: Timestamp) -> OrderRecord {
     match id.minted_at() {
         Some(minted_at) if minted_at < oldest => OrderRecord::Forgotten,
-        // No service minted this id, so it was never an order.
+        // Young, or with an id that no service minted.
         _ => OrderRecord::Unknown,
     }
 }

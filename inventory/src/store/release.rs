@@ -1,4 +1,4 @@
-//! Stock that orders took, and that is given back.
+//! Gives back stock that orders took.
 
 use shared::contract::entry_id::EntryId;
 use shared::contract::id::{OrderId, ProductId};
@@ -11,14 +11,14 @@ use super::{ProductStore, calls, line, reply};
 use crate::domain::{Movement, MovementKind, Release};
 use crate::keys;
 
-/// Movements that one step reads to find a movement that an older build did not record, and the most
-/// steps of one search.
+/// The search for a movement that an older build did not record: the movements that one step reads,
+/// and the most steps.
 const LEDGER_PAGE: i64 = 1_000;
 const LEDGER_PAGES: usize = 100;
 
 impl ProductStore {
     /// Gives back the stock that an order took, once, and asks payments to refund the order. The
-    /// request of `context` stands in the event.
+    /// event names the request of `context`.
     pub async fn release_order(
         &self,
         order_id: OrderId,

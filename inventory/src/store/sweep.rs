@@ -1,5 +1,5 @@
-//! The end of records: inventory forgets orders of long ago, and the store remembers the first hour
-//! that it still knows.
+//! Sweeps records: inventory forgets orders of long ago. The store remembers the first hour whose
+//! records it keeps.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ impl ProductStore {
     /// Removes the records of orders minted more than `keep` before the newest order on record, as
     /// soon as `sweep` trusts the clock of the store. Answers the number of hours that it removed.
     ///
-    /// Orders of a swept hour are never applied, so their records are not needed again. Only a trusted
-    /// sweep moves the first hour that is kept.
+    /// Orders of a swept hour are never applied, so their records are not needed again. Only a
+    /// trusted sweep moves the first hour that is kept.
     pub async fn sweep_records(&self, sweep: &Sweep, keep: Duration) -> Result<u64, RedisError> {
         let mut swept = 0;
         for partition in self.own.partitions().all() {
@@ -55,8 +55,8 @@ impl ProductStore {
         Ok(Some(keys::hour_start(first.unsigned()?)))
     }
 
-    /// The end of the newest hour with records that can be believed, and whether an hour a day older
-    /// has records too.
+    /// Answers the end of the newest hour with records that can be believed, and whether an hour at
+    /// least a day older has records too.
     async fn newest_record(
         &self,
         partition: Partition,

@@ -28,23 +28,23 @@ use crate::inventory_client::InventoryError;
 /// The operation for those who run the system.
 pub(super) struct AdminApi(pub(super) Api);
 
-/// A comparison of orders with what inventory knows of them.
+/// A comparison of orders with the records of inventory.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "OrderAudit", example)]
 struct AuditBody {
     /// Orders that were compared.
     orders: usize,
-    /// What they were charged, in minor units.
+    /// The sum that these orders were charged, in minor units.
     charged: u64,
-    /// What was refunded of that, in minor units.
+    /// The sum that was refunded of that, in minor units.
     refunded: u64,
-    /// What all orders were charged and refunded, by the account.
+    /// The sums that were charged and refunded for all orders, by the account.
     account: AccountBody,
-    /// What the records do not agree on.
+    /// Differences between the records.
     differences: Vec<DifferenceBody>,
 }
 
-/// What all orders were charged and refunded.
+/// The sums that were charged and refunded for all orders.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Account", example)]
 struct AccountBody {
@@ -54,11 +54,11 @@ struct AccountBody {
     refunded: u64,
 }
 
-/// Something that the records do not agree on.
+/// A difference between the records.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Difference", skip_serializing_if_is_none, example)]
 struct DifferenceBody {
-    /// What kind of thing.
+    /// The kind of difference.
     kind: KindBody,
     /// The order it is about.
     order_id: OrderId,
@@ -69,14 +69,14 @@ struct DifferenceBody {
     detail: String,
 }
 
-/// What the records of an order may not agree on.
+/// The kinds of difference between the records of an order.
 #[derive(Clone, Copy, Debug, Serialize, Enum)]
 #[serde(rename_all = "snake_case")]
 #[oai(rename = "DifferenceKind", rename_all = "snake_case")]
 enum KindBody {
     /// Its record cannot be read, or is missing.
     OrderDamaged,
-    /// Its total is not its pieces and its fee.
+    /// Its total is not the price of its pieces plus the fee.
     WrongTotal,
     /// It is pending, and its time has long passed.
     Overdue,
@@ -84,7 +84,7 @@ enum KindBody {
     NoOutcome,
     /// It is paid, and inventory calls it too old to remember, although it is not.
     ForgottenEarly,
-    /// It is paid, and inventory rejected it.
+    /// It is paid, and inventory rejected or released it.
     RefundMissing,
     /// It is cancelled or refunded, and its stock is taken.
     StockTaken,
@@ -107,11 +107,11 @@ const GRACE: Duration = Duration::from_mins(1);
 
 #[OpenApi]
 impl AdminApi {
-    /// Compare orders with what inventory knows of them.
+    /// Compare orders with the records of inventory.
     ///
-    /// One page of the orders, the newest first. An order that changed within the last minute may
-    /// still be on its way, and is not compared. `payments reconcile` compares all of them, the ledgers
-    /// of inventory and the account as well, and repairs what is safe to repair.
+    /// Compares one page of the orders, the newest first. An order that changed within the last
+    /// minute may still be on its way, and is not compared. `payments reconcile` compares all
+    /// orders, the ledgers of inventory and the account, and repairs what is safe to repair.
     #[oai(
         path = "/admin/audit",
         method = "get",
@@ -172,8 +172,8 @@ impl AdminApi {
     }
 }
 
-/// The same kinds of problem as for a missing price. The detail names what was asked for: the outcomes of
-/// orders.
+/// The same kinds of problem as for a missing price. The detail names what was asked for: the
+/// outcomes of orders.
 fn cannot_ask(error: InventoryError) -> Problem {
     Problem::new(
         Problem::from(error).kind(),

@@ -35,18 +35,18 @@ pub(super) enum GetResponse {
         /// The version of the order.
         #[oai(header = "ETag")]
         ETag,
-        /// With `wait`: whether anything will still happen to the order. `false` means that the
-        /// time was up.
+        /// With `wait`: `true` when nothing will happen to the order any more. `false` means that
+        /// the time was up.
         #[oai(header = "Order-Final")]
         Option<bool>,
     ),
-    /// The client has this version already.
+    /// The order still has a version that the client has.
     #[oai(status = 304)]
     NotModified(
         /// The version of the order.
         #[oai(header = "ETag")]
         ETag,
-        /// With `wait`: whether anything will still happen to the order.
+        /// With `wait`: `true` when nothing will happen to the order any more.
         #[oai(header = "Order-Final")]
         Option<bool>,
     ),
@@ -71,11 +71,12 @@ pub(super) enum CancelResponse {
 /// A page of orders.
 #[derive(ApiResponse)]
 pub(super) enum ListResponse {
-    /// A page of orders, newest first.
+    /// A page of orders, the newest first.
     #[oai(status = 200)]
     Page(
         Json<Vec<OrderBody>>,
-        /// The next page, as `<path>; rel="next"`; absent on the last one.
+        /// The next page, as `<path>; rel="next"`; absent on the last one. A page may be short, or
+        /// empty, and still have a next one.
         #[oai(header = "Link")]
         Option<String>,
     ),

@@ -33,7 +33,7 @@ pub(super) enum StatusBody {
 pub(super) struct OrderBody {
     /// Its id, a UUIDv7.
     id: OrderId,
-    /// What was ordered.
+    /// The product that was ordered.
     product_id: ProductId,
     /// How many.
     quantity: u32,
@@ -45,7 +45,8 @@ pub(super) struct OrderBody {
     total: Money,
     /// Where it is in its life.
     status: StatusBody,
-    /// Why it was refunded: `product_not_found` or `insufficient_stock`. Absent otherwise.
+    /// Why it was refunded: `product_not_found`, `insufficient_stock` or `released`. Absent
+    /// otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Counts its changes, from 1.
@@ -69,7 +70,7 @@ pub(super) struct OrderBody {
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Quote", example)]
 pub(super) struct QuoteBody {
-    /// What would be ordered.
+    /// The product that would be ordered.
     product_id: ProductId,
     /// How many.
     quantity: u32,

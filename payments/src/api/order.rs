@@ -33,7 +33,7 @@ pub(super) struct OrderApi(pub(super) Api);
 impl OrderApi {
     /// Place an order.
     ///
-    /// More than the stock on hand is accepted: the order is paid, rejected by inventory and
+    /// An order for more than the stock on hand is accepted. It is paid, rejected by inventory, and
     /// refunded.
     #[oai(
         path = "/orders",
@@ -61,7 +61,7 @@ impl OrderApi {
                     .place_order(wanted, quote, &scope.context, claim.as_ref())
                     .await?
             }
-            // The same request may have been answered when there still was an offer.
+            // The same request may have placed an order earlier, when there still was an offer.
             Err(problem) => self.find_placement(claim.as_ref()).await?.ok_or(problem)?,
         };
         let (order, replayed) = placement.into_answer()?;
@@ -74,11 +74,11 @@ impl OrderApi {
         ))
     }
 
-    /// List orders, newest first.
+    /// List orders, the newest first.
     ///
-    /// What is read for one page is bounded, so that a page may be short, or even empty, although
-    /// there are more orders that match: follow `Link` as long as there is one. Each order that is
-    /// there all the time is seen exactly once.
+    /// The number of reads for one page is bounded. So a page may be short or even empty although
+    /// more orders match: follow `Link` as long as there is one. An order that exists all the time
+    /// is listed exactly once.
     #[oai(
         path = "/orders",
         method = "get",
@@ -144,7 +144,7 @@ impl OrderApi {
     async fn quote_order(
         &self,
         scope: Data<&Arc<RequestScope>>,
-        /// Checked like that of any other request, and of no effect.
+        /// Checked like every key, and of no effect: nothing is stored.
         #[oai(name = "Idempotency-Key")]
         _key: KeyHeader,
         body: Body<PlaceOrder>,
@@ -155,8 +155,9 @@ impl OrderApi {
 
     /// Cancel an order that is still pending. Cancelling it again changes nothing.
     ///
-    /// An order that is paid already is 409, whatever the condition is. A repeated request with an
-    /// `Idempotency-Key` is answered like the first, also where the version is another one by now.
+    /// The answer for an order that is paid already is 409, whatever the condition is. A repeated
+    /// request with an `Idempotency-Key` is answered like the first, also if the order has another
+    /// version by now.
     #[oai(
         path = "/orders/:id/cancel",
         method = "post",
@@ -165,7 +166,7 @@ impl OrderApi {
     )]
     async fn cancel_order(
         &self,
-        /// The order.
+        /// The id of the order.
         id: Path<OrderId>,
         /// One key for one intent: a repeated request is answered like the first. 1 to 255 visible
         /// ASCII characters.
@@ -210,9 +211,9 @@ impl OrderApi {
     }
     /// Get an order.
     ///
-    /// With `wait=final` the answer comes once nothing will happen to the order any more: it is
-    /// cancelled, refunded, or paid with its stock taken. When the time is up before, it comes with
-    /// the order as it is then, and `Order-Final: false`.
+    /// With `wait=final`, the answer comes when the order is final: cancelled, refunded, or paid
+    /// with its stock taken. If the time is up before, the answer has the order as it is then, and
+    /// `Order-Final: false`.
     #[oai(
         path = "/orders/:id",
         method = "get",
@@ -222,7 +223,7 @@ impl OrderApi {
     async fn get_order(
         &self,
         scope: Data<&Arc<RequestScope>>,
-        /// The order.
+        /// The id of the order.
         id: Path<OrderId>,
         /// `final`: answer when the order is final.
         wait: Query<Option<WaitFor>>,

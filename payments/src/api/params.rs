@@ -12,7 +12,7 @@ use crate::domain::OrderStatus;
 #[derive(Clone, Copy, Debug, Enum)]
 #[oai(rename_all = "snake_case")]
 pub(super) enum WaitFor {
-    /// Until nothing will happen to the order any more.
+    /// Until the order is final: nothing will happen to it any more.
     Final,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Timeout(pub(super) Duration);
 /// The pattern of a list of states.
 const PATTERN: &str =
     "^(pending|paid|cancelled|refunded)(,(pending|paid|cancelled|refunded)){0,3}$";
-/// More than there are would only repeat some.
+/// The most states in a list: a longer list would repeat some.
 const MAX_STATUSES: usize = 4;
 /// Longest wait for an order to be final.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(MAX_SECONDS);

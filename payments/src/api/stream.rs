@@ -44,9 +44,9 @@ impl Show for ShowOrder {
 impl StreamApi {
     /// Follow all orders live.
     ///
-    /// Server-sent events `order.created`, `order.paid`, `order.cancelled` and `order.refunded`, each
-    /// with the order as it stood right after that. After `reset`, changes may have been missed:
-    /// read the list again.
+    /// Server-sent events `order.created`, `order.paid`, `order.cancelled` and `order.refunded`.
+    /// Each event has the order as it stood right after the change. After `reset`, the client may
+    /// have missed changes: read the list again.
     #[oai(
         path = "/orders/stream",
         method = "get",
@@ -55,13 +55,15 @@ impl StreamApi {
     )]
     async fn stream_orders(
         &self,
-        /// The `id` of the last event that was received: the stream goes on behind it.
+        /// The `id` of the last event that the client received. The stream goes on after that
+        /// event.
         #[oai(name = "Last-Event-ID")]
         header: LastEventIdHeader,
-        /// The same, for clients that cannot set a header; where both are given, the header counts.
+        /// The same, for clients that cannot set a header. If both are given, the header counts.
         #[oai(name = "lastEventId")]
         query: Query<Option<EventId>>,
-        /// Of no effect. Old clients that cannot set a header add a random number to get past caches.
+        /// Of no effect. Old clients that cannot set a header add a random number to get past
+        /// caches.
         #[oai(name = "r")]
         _random: Query<Option<String>>,
     ) -> Result<EventStream, Problem> {

@@ -35,7 +35,7 @@ impl TimelineApi {
     async fn get_timeline(
         &self,
         scope: Data<&Arc<RequestScope>>,
-        /// The order.
+        /// The id of the order.
         id: Path<OrderId>,
     ) -> Result<Json<TimelineBody>, Problem> {
         let order = self.0.store.find_order(id.0).await?.ok_or_else(not_found)?;
@@ -44,7 +44,7 @@ impl TimelineApi {
 }
 
 impl TimelineApi {
-    /// Puts the life of an order together. A part that cannot be asked is left out, and named.
+    /// Puts the life of an order together. A part that cannot be read is left out and named.
     async fn timeline(&self, order: &Order, context: &RequestContext) -> TimelineBody {
         let Api {
             store,
@@ -66,7 +66,7 @@ impl TimelineApi {
                 .entry_state(partition, entry)
                 .await
                 .unwrap_or_else(|error| {
-                    tracing::warn!(%error, "cannot tell how far an event is");
+                    tracing::warn!(%error, "cannot read the state of an event");
                     degraded.push("store".to_owned());
                     EntryState::Unknown
                 }),

@@ -14,28 +14,28 @@ use crate::domain::{Account, Order};
 #[derive(Debug)]
 pub struct Ledger {
     stock: i64,
-    /// The movement before, and the balance it needs before it.
+    /// The movement that was taken last, which is newer, and the balance that it needs before it.
     later: Option<(EntryId, i64)>,
     flaw: Option<String>,
 }
 
-/// Adds up the orders of each part of a store, to be compared with the account of that part at the time
-/// it was read.
+/// Adds up the orders of each part of a store, to compare them with the account of that part at the
+/// time it was read.
 #[derive(Clone, Debug)]
 pub struct Totals<Part> {
     accounts: BTreeMap<Part, (Account, Total, Total)>,
 }
 
-/// A sum of orders beside an account. Whether the account counts an order of the millisecond in which it
-/// was read is unknown.
+/// A sum of orders beside an account. It is unknown whether the account counts an order of the
+/// millisecond in which it was read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Total {
     certain: u64,
     same_instant: u64,
 }
 
-/// Longer than it takes to read all orders after their account. No order that was read can have a later
-/// time, unless the clock of the store was ahead.
+/// Longer than it takes to read all orders after their account. No order that was read can have a
+/// later time, unless the clock of the store was ahead.
 const LONGEST_WALK: Duration = Duration::from_hours(1);
 
 impl Ledger {
@@ -144,8 +144,8 @@ impl<Part: Ord> Totals<Part> {
 }
 
 impl Total {
-    /// Adds a payment or refund of the time `when`, if that is before the account was read. A time far in
-    /// the future may be one from before too: the clock of the store was ahead then.
+    /// Adds a payment or refund of the time `when`, if that is before the account was read. A time
+    /// far in the future may be one from before too: the clock of the store was ahead then.
     fn add(&mut self, when: Option<Timestamp>, read: Timestamp, total: u64) {
         match when {
             Some(when) if when < read => self.certain = self.certain.saturating_add(total),

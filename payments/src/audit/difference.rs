@@ -1,4 +1,4 @@
-//! What the records of both services do not agree on, and what makes it good again.
+//! Differences between the records of both services, and their remedies.
 
 use serde::Serialize;
 use shared::contract::entry_id::EntryId;
@@ -12,7 +12,7 @@ use crate::domain::Order;
 pub enum Kind {
     /// The record of an order cannot be read, or is missing.
     OrderDamaged,
-    /// An order whose total is not its pieces and its fee.
+    /// An order whose total is not the price of its pieces plus the fee.
     WrongTotal,
     /// A pending order whose time has long passed.
     Overdue,
@@ -20,10 +20,10 @@ pub enum Kind {
     NoOutcome,
     /// A paid order that inventory calls too old to remember, although it is not.
     ForgottenEarly,
-    /// A paid order that inventory rejected.
+    /// A paid order that inventory rejected or released: its refund is missing.
     RefundMissing,
-    /// A sale beside the one that the record of its order names, or to an order that was rejected: the
-    /// order took its stock once too often.
+    /// A sale that the record of its order does not name: the record names another sale, or says
+    /// that the order was rejected. The order took its stock once too often.
     SoldTwice,
     /// A cancelled or refunded order whose stock is taken.
     StockTaken,
@@ -31,8 +31,8 @@ pub enum Kind {
     UnknownOrder,
     /// A sale of another product, or of another number of pieces, than its order says.
     OtherSale,
-    /// A sale that the record of its order does not name, and that cannot be repaired: there is no
-    /// record, or the stock was counted since.
+    /// A sale that the record of its order does not name, and that cannot be repaired. The order
+    /// has no record, or the stock was counted since.
     UnrecordedSale,
     /// A stock that does not follow from its movements.
     WrongStock,
@@ -40,10 +40,10 @@ pub enum Kind {
     WrongAccount,
 }
 
-/// Something that the records do not agree on.
+/// A difference between the records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// What kind of thing.
+    /// The kind of difference.
     pub kind: Kind,
     /// The order it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct Difference {
     pub detail: String,
 }
 
-/// What makes a difference good again.
+/// The repair of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// The event of the order is emitted again: inventory acts on it, or repeats its answer.
@@ -89,7 +89,7 @@ impl Kind {
         }
     }
 
-    /// What makes it good again, where that is safe to do. Counted stock and money are never
+    /// The repair of such a difference, where a repair is safe. Counted stock and money are never
     /// changed: an operator has to find out which record is right.
     pub fn remedy(self) -> Option<Remedy> {
         match self {

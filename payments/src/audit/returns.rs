@@ -1,4 +1,4 @@
-//! What was given back of the stock of orders, beside the sales that it belongs to.
+//! Finds the sales to which stock that was given back belongs.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ pub struct Returns(HashMap<OrderId, Released>);
 /// The releases of one order.
 #[derive(Debug, Default)]
 struct Released {
-    /// Those whose sale is older than what was read so far.
+    /// Releases whose sale is older than the movements that were read so far.
     open: usize,
 }
 

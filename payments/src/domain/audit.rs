@@ -15,9 +15,9 @@ pub enum OrderRecord {
     Rejected(RefundReason),
     /// Its stock was taken and given back.
     Released,
-    /// It is older than inventory remembers orders.
+    /// It has no record, and is older than the records that inventory keeps.
     Forgotten,
-    /// inventory has no record of it.
+    /// It has no record.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! Reading what inventory answers. Nothing of it is trusted.
+//! Reads the answers of inventory. No part of an answer is trusted.
 
 use std::error::Error;
 use std::io;
@@ -29,7 +29,7 @@ struct MovementAnswer<'a> {
     at: &'a str,
 }
 
-/// An answer that is one.
+/// A JSON answer with status 200.
 pub(super) struct Answered {
     pub(super) body: Vec<u8>,
     /// Where the next page of a list begins.
@@ -44,8 +44,7 @@ pub(super) fn no_answer(error: &reqwest::Error) -> InventoryError {
     InventoryError::Unavailable(reason(error).to_owned())
 }
 
-/// Why nothing was answered. The texts of the libraries, some of which repeat the URL, are not for
-/// people.
+/// Why no answer came. The texts of the libraries are not for people, and some repeat the URL.
 fn reason(error: &reqwest::Error) -> &'static str {
     let mut next = error.source();
     while let Some(cause) = next {
@@ -66,7 +65,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// What was answered, where it is an answer.
+/// Reads an answer. Another status, or another type than JSON, is an error.
 pub(super) async fn read(response: Response) -> Result<Answered, InventoryError> {
     let status = response.status();
     let content_type = response
@@ -103,7 +102,7 @@ pub(super) async fn read(response: Response) -> Result<Answered, InventoryError>
     }
 }
 
-/// The cursor in a `Link` to the next page. Nothing else of it is followed: the path is known.
+/// The cursor in a `Link` to the next page. The path of the link is not used: it is known.
 fn next_cursor(link: &str) -> Option<String> {
     let target = link.strip_suffix(">; rel=\"next\"")?;
     let (_, query) = target.split_once('?')?;
@@ -111,7 +110,7 @@ fn next_cursor(link: &str) -> Option<String> {
     pairs.find_map(|(name, value)| (name == "cursor").then(|| value.into_owned()))
 }
 
-/// Reads the body, and stops where it becomes larger than any product.
+/// Reads the body, and stops when it is larger than [`MAX_ANSWER_BYTES`].
 async fn body(mut response: Response) -> Result<Vec<u8>, InventoryError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(&error))? {

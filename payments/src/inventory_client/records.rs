@@ -16,9 +16,9 @@ use crate::domain::OrderRecord;
 /// A page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items on it.
     pub items: Vec<T>,
-    /// Where the next one begins; `None` on the last.
+    /// Where the next page begins; `None` on the last page.
     pub next: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub struct Stock {
 /// A movement in the ledger of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// Its id; also when it was.
+    /// Its id, which also tells the time.
     pub id: EntryId,
     /// Pieces that came (or went, below zero).
     pub delta: i64,
@@ -53,7 +53,7 @@ pub enum Cause {
     Sale(OrderId),
     /// The stock of an order came back.
     Release(OrderId),
-    /// The pieces were counted.
+    /// An operator counted the pieces.
     Count,
     /// Something else.
     Other,
@@ -145,7 +145,8 @@ impl InventoryClient {
         none_if_missing(page.await.map(Some))
     }
 
-    /// Has the stock of an order given back. `false` when none of this product is taken for it.
+    /// Has inventory give back the stock of an order. `false` when no stock of this product is
+    /// taken.
     pub async fn release(
         &self,
         order: OrderId,
@@ -156,7 +157,8 @@ impl InventoryClient {
         self.give_back("releases", order, &body, context).await
     }
 
-    /// Has given back what an order took by one movement too many. `false` when it is no surplus.
+    /// Has inventory give back what an order took by a surplus movement. `false` for another
+    /// movement.
     pub async fn release_surplus(
         &self,
         order: OrderId,

@@ -1,10 +1,10 @@
 --[[ cancel_order: cancel an order that is still pending. Completion and cancellation race for the
-  status, and one of them wins.
+  status of an order; the function that runs first wins.
 
   KEYS  1 identity   2 order   3 due   4 stream of changes
   ARGV  1 order id   2 condition   3, 4, 5 the claim
   Reply {1, 1}             it is cancelled, now or since an earlier call
-        {1, 3}             too late, whatever the condition says
+        {1, 3}             it is paid or refunded, whatever the condition says
         {1, 4}             the condition does not admit its version
         {1, 0}             there is no such order
         {2, order id}      the key was used for the same request, and the order was cancelled
@@ -15,7 +15,7 @@ local DONE, CANCELLED, TOO_LATE, OTHER_VERSION, NOT_FOUND = 1, 1, 3, 4, 0
 -- order (see `payments::domain`).
 local VERSIONS = {pending = '1', cancelled = '2'}
 
--- The ids in a member of `due` other than `id`; nil when `id` is not in it.
+-- The other ids in a member of `due`; nil for a member without `id`.
 local function others_in(member, id)
   local others, found = {}, false
   for other in string.gmatch(member, '%S+') do

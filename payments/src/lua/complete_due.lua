@@ -1,16 +1,16 @@
---[[ complete_due: mark orders paid whose delay has elapsed, charge them to the account, and emit
-  order_completed for each. A member of `due` is the ids of the orders that one call placed,
-  separated by spaces. The keys of the orders are made from these ids and the prefix, which carries
-  the partition tag: so they lie in the slot of the declared keys.
+--[[ complete_due: mark orders as paid whose delay has elapsed, charge them to the account, and
+  emit order_completed for each order. A member of `due` holds the ids of the orders that one call
+  placed, separated by spaces. The keys of the orders are made from these ids and the prefix,
+  which carries the partition tag. So the keys lie in the slot of the declared keys.
 
   KEYS  1 identity   2 due   3 order_completed stream   4 stream of changes   5 account
   ARGV  1 prefix of order keys
-        2 most orders to pay, up to 1,000; exceeded only where one call placed more
+        2 most orders to pay, up to 1,000; exceeded only by a first member with more ids
   Reply {number of orders paid, wait in ms until the next is due or -1, number of members taken off
         `due`, then the ids of the paid orders, then the ids that were due without a pending order}
   Event order_completed for each ]]
 
--- `unpack` fails beyond about 8,000 values: orders would be paid and then not taken off the list.
+-- `unpack` fails beyond about 8,000 values: events would be emitted for orders that stay pending.
 local MAX_BATCH = 1000
 -- Members that are read at once.
 local PAGE = 10
@@ -31,7 +31,8 @@ local function add_ids(member, ids)
   end
 end
 
--- The ids of whole members, about `limit` of them, and the number of these members.
+-- The ids of the first due members, and the number of these members. Members are read whole: up to
+-- `limit` ids, or all ids of a first member that has more.
 local function read_due(due, now, limit)
   local ids, members = {}, 0
   while true do
@@ -53,11 +54,11 @@ local function read_due(due, now, limit)
   end
 end
 
--- Emits the events, and answers the ids of the paid orders, the ids that stand for no pending
--- order, the new lines of the paid orders, and their total in minor units. Ids without a pending
--- order are damage for an operator to look at. They are taken off the list as well, or no order
--- behind them would be paid. A cancelled order may be on the list where it was made due anew: it is
--- no damage.
+-- Emits the events. Answers the ids of the paid orders, the ids without a pending order, the keys
+-- and the new lines of the paid orders, and the sum of their totals in minor units. An id without a
+-- pending order is damage for an operator to look at. It is taken off the list as well, because
+-- otherwise no order behind it would be paid. A cancelled order may be on the list where it was
+-- made due anew: it is no damage.
 local function pay_batch(stream, prefix, ids, now)
   local keys = {}
   for i = 1, #ids do

@@ -1,6 +1,7 @@
---[[ emit_again: emit order_completed once more for a paid order, where inventory has no record of
-  the order, or the refund that inventory asked for was lost. It is the same event under a new
-  entry: inventory acts on it once, and repeats its recorded answer.
+--[[ emit_again: emit order_completed once more for a paid order. This is for an order of which
+  inventory has no record, or whose refund was lost after inventory asked for it. The event is the
+  same under a new entry. inventory takes the stock of an order once, and repeats its recorded
+  answer.
 
   KEYS  1 identity   2 order   3 order_completed stream
   ARGV  1 order id

@@ -1,22 +1,22 @@
---[[ place_orders: for each placement claim its idempotency key, write the order, and list when the
-  order is due. Placing an order again under the same id changes nothing and answers the same. A
-  placement that is refused does not stop the others. The keys of orders and claims are made from
-  the prefixes, which carry the partition tag. All orders that are placed now are one member of the
-  index, by this time, and one of `due`, by when they are due: their ids in this order, separated by
-  spaces.
+--[[ place_orders: for each placement claim its idempotency key, write the order, and list when
+  the order is due. Placing an order again under the same id changes nothing and answers the same.
+  A placement that is refused does not stop the other placements. The keys of orders and claims
+  are made from the prefixes, which carry the partition tag. The orders that one call places share
+  one member of the index and one member of `due`: their ids, separated by spaces. The score in
+  the index is the time of the call; the score in `due` is the time at which the orders are due.
 
   KEYS  1 identity   2 orders index   3 due   4 stream of changes
   ARGV  1 prefix of order keys   2 prefix of claim keys   3 delay in ms
         then for each placement, up to 500: order id, a UUIDv7
-        hash of the idempotency key, or nothing
-        the claim: `<fingerprint of the request> <order id>`
+        hash of the idempotency key; empty when the client sent none
+        the claim: `<fingerprint of the request> <order id>`; empty without a key
         the line of the order up to its times
-  Reply {now in ms, then for each placement: 1 or a text that begins with such a number}
+  Reply {now in ms, then for each placement a number, or a text that begins with one}
         1                                  placed now, and due after the delay
         `2 <id of the order it placed>`    the key was used for the same request
         3                                  the key was used for another request
         `4 <created at> <due at>` in ms    it was placed before under this id
-        5                                  its id is from another day
+        5                                  the time inside its id is more than a day away
         6                                  the line under its id is damaged ]]
 -- `unpack` fails beyond about 8,000 values.
 local MAX_BATCH = 500
@@ -27,7 +27,7 @@ local PLACED_BEFORE, OTHER_DAY, DAMAGED = '4 ', 5, 6
 -- about a minute.
 local MINUTE_MS = 65536
 
--- The claims of today and, where there is none, of yesterday, by the hashes of their keys.
+-- The claims of today or, without one, of yesterday, by the hashes of their keys.
 local function read_claims(args, now)
   local hashes, claims = {}, {}
   for at = FIRST + 1, #args, PARTS do
@@ -47,7 +47,7 @@ local function read_claims(args, now)
   return claims
 end
 
--- The answer where something stands under the id of an order; nil where nothing does.
+-- The answer where the key of the order exists; nil where it does not.
 local function placed_before(key)
   -- For a key of another type the answer is an error, which is a table.
   local line = redis.pcall('GET', key)
@@ -63,9 +63,9 @@ local function is_near(ms, now)
   return math.abs(now - ms) <= MAX_SKEW_MS
 end
 
--- True when the time inside an id is more than a day away. Records of an order are kept by that
--- time, so it has to be about right. The ids of a batch begin alike, so `minutes_near` remembers
--- the answer for each minute.
+-- True when the time inside an id is more than a day away. inventory keeps the record of an order
+-- by that time, so it has to be about right. The ids of a batch begin alike, so `minutes_near`
+-- remembers the answer for each minute.
 local function is_of_another_day(id, now, minutes_near)
   local minute = string.sub(id, 1, 8)
   if minutes_near[minute] == nil then
@@ -88,8 +88,9 @@ local function used_before(found, claim)
   return OTHER_REQUEST
 end
 
--- Why a placement is not placed now; nil where nothing speaks against it. The key of the order is
--- read only where it matters, or where `check_all` says so: ids are new, so a read finds nothing.
+-- The answer for a placement that is not placed now; nil where the function may place the order.
+-- Ids are new, so the key of an order is read only for a used idempotency key, for an id of another
+-- day, and where `check_all` says so.
 local function refusal_of(args, at, claim, now, check_all, minutes_near)
   local id = args[at]
   local other_day = is_of_another_day(id, now, minutes_near)
@@ -105,8 +106,8 @@ local function refusal_of(args, at, claim, now, check_all, minutes_near)
   return other_day and OTHER_DAY or nil
 end
 
--- Decides on each placement, without writing: the replies, the ids that are placed now, their keys
--- and lines for MSET, and their claims for HSET.
+-- Decides on each placement, and writes nothing. Answers the replies, the ids that are placed now,
+-- their keys and lines for MSET, and their claims for HSET.
 local function decide(args, now, check_all)
   local prefix, times = args[1], new_times(now, now + whole(args[3], 'the delay'))
   local claims, minutes_near, placed_here = read_claims(args, now), {}, {}
@@ -131,8 +132,8 @@ local function decide(args, now, check_all)
   return reply, ids, lines, claimed
 end
 
--- Lists the orders by now and by when they are due, and writes their claims. One member for all
--- orders costs a fraction of one member for each, in time and in memory.
+-- Adds the orders to the index and to `due`, and writes their claims. One member for all orders
+-- costs a fraction of one member for each order, in time and in memory.
 local function list_placed(keys, args, now, ids, claimed)
   local together = table.concat(ids, ' ')
   redis.call('ZADD', keys[2], int(now), together)
@@ -157,7 +158,7 @@ local function place_orders(keys, args)
   elseif not writable_as(due, 'zset') then
     return damaged(due)
   end
-  -- Ids are new, so no key is read before: MSETNX writes all lines, or none where one key is there.
+  -- Ids are new, so no key is read first: MSETNX writes all lines, or no line where a key exists.
   if redis.call('MSETNX', unpack(lines)) == 0 then
     reply, ids, lines, claimed = decide(args, now, true)
     if #ids == 0 then

@@ -1,5 +1,5 @@
---[[ read_account: the sums that were charged and refunded, and the time at which they are true, in
-  one step.
+--[[ read_account: the sums that were charged and refunded, and the time at which both sums are
+  true, in one step.
 
   KEYS  1 identity   2 account
   ARGV  none

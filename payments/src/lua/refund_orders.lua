@@ -1,6 +1,6 @@
---[[ refund_orders: mark paid orders refunded that inventory rejected or released, and give the
-  account back what they cost. A duplicate changes nothing. A refund that names another product or
-  quantity than its order is about something else, and changes nothing.
+--[[ refund_orders: mark paid orders as refunded that inventory rejected or released, and add
+  their totals to the refunded sum of the account. A duplicate changes nothing. A refund that
+  names another product or quantity than its order changes nothing either.
 
   KEYS  1 identity   2 stream of changes   3 account   then the order of each refund, up to 1,000
   ARGV  for each refund: order id, reason, id of the entry that asked for it, product id, quantity
@@ -12,7 +12,8 @@ local FIRST = 4
 -- `unpack` fails beyond about 8,000 values.
 local MAX_BATCH = 1000
 
--- The line, the status and the total of each order, by its key; or the refusal of a damaged one.
+-- The line, the status and the total of each order, by its key; or nil and the error for a damaged
+-- order.
 local function read_orders(keys)
   local orders = {}
   for i, line in ipairs(redis.call('MGET', unpack(keys, FIRST))) do

@@ -8,16 +8,16 @@ pub(super) struct Findings {
     pub(super) orders: u64,
     pub(super) products: u64,
     pub(super) movements: u64,
-    /// As many of them as are listed.
+    /// The differences that are listed.
     pub(super) differences: Vec<Difference>,
-    /// How many more there are.
+    /// Differences beyond the limit, which are only counted.
     pub(super) more: u64,
-    /// How many are listed at most.
+    /// The most differences that are listed.
     limit: usize,
 }
 
 impl Findings {
-    /// Nothing yet, and a list of at most `limit` differences.
+    /// No findings yet, and a list of at most `limit` differences.
     pub(super) fn up_to(limit: usize) -> Self {
         let differences = Vec::new();
         Self {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use shared::base::backoff::Backoff;
 use shared::service::cli;
 
-/// Attempts of one question before the run is given up: some ten seconds.
+/// Attempts of one question before the run is given up: about 10 s.
 const MAX_ATTEMPTS: u32 = 8;
 /// Wait between two attempts.
 const PAUSE: Backoff = Backoff {
@@ -15,8 +15,8 @@ const PAUSE: Backoff = Backoff {
     max: Duration::from_secs(2),
 };
 
-/// Asks until there is an answer. What is asked changes nothing the second time. The
-/// terminal shows what it waits for, once for each reason.
+/// Asks until there is an answer. The question must be one that may be asked twice. The terminal
+/// shows the reason for waiting, once for each reason.
 pub(super) async fn patiently<T, E: Display, F>(ask: impl Fn() -> F) -> Result<T, E>
 where
     F: Future<Output = Result<T, E>>,

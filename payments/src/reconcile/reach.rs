@@ -1,5 +1,5 @@
-//! Whether both sides can be asked at all. A wrong address, or a variable that is not set, ends the run
-//! at once; what goes away later is waited for.
+//! Whether both sides can be asked at all. A wrong address, or a variable that is not set, ends the
+//! run at once. A side that goes away later is waited for.
 
 use anyhow::bail;
 
@@ -7,11 +7,12 @@ use super::Reconciler;
 use crate::inventory_client::InventoryError;
 
 impl Reconciler {
-    /// Asks both sides once, and makes sure that all orders are found where this build looks for them.
-    /// An error names each side that does not answer, its address, its setting, and the reason.
+    /// Asks both sides once, and makes sure that all orders are found where this build looks for
+    /// them. An error names each side that does not answer, its address, its setting, and the
+    /// reason.
     pub(super) async fn reach_both(&self) -> anyhow::Result<()> {
-        // What an older build left elsewhere would not be compared, and a comparison of nothing shows no
-        // difference.
+        // Orders that an older build left elsewhere would not be compared, and no difference would
+        // show.
         let store = self.store.own.verify();
         let inventory = self.inventory.stocks(None, &self.context);
         let (store, inventory) = tokio::join!(store, inventory);

@@ -1,4 +1,4 @@
-//! The second look, and what is done about what it shows.
+//! The second look at differences, and their repair.
 
 use anyhow::Context;
 use shared::contract::id::OrderId;
@@ -11,8 +11,8 @@ use crate::domain::{Found, OrderRecord};
 use crate::inventory_client::InventoryError;
 
 impl Reconciler {
-    /// Keeps those differences that still show. What cannot pass by itself is not looked at again:
-    /// what somebody wrote wrongly stays wrong.
+    /// Keeps the differences that still show. A difference that cannot pass by itself is kept
+    /// without a look: a wrong record stays wrong.
     pub(super) async fn look_again(
         &self,
         times: Times,
@@ -58,7 +58,7 @@ impl Reconciler {
         in_steps(repairs, REPAIRS_AT_ONCE, repair, wait_for_repairs).await
     }
 
-    /// Answers what has to be looked at again.
+    /// Repairs one difference. Answers the difference if it has to be looked at again.
     async fn repair_one(
         &self,
         times: Times,
@@ -83,7 +83,7 @@ impl Reconciler {
             }
             (Remedy::ReleaseSurplus, Some(product), Some(movement)) => {
                 let release = || inventory.release_surplus(order, product, movement, context);
-                // No second look shows it without the whole ledger.
+                // A second look could show it only with the whole ledger.
                 is_given_back(patiently(release).await).map(|given| left.filter(|_| !given))
             }
             _ => Ok(left),
@@ -91,7 +91,7 @@ impl Reconciler {
     }
 }
 
-/// Whether inventory gave stock back. Where it says no, the next look shows it.
+/// Whether inventory gave stock back. If not, the next look shows the difference again.
 fn is_given_back(answer: Result<bool, InventoryError>) -> anyhow::Result<bool> {
     match answer {
         Ok(given) => Ok(given),
@@ -100,7 +100,7 @@ fn is_given_back(answer: Result<bool, InventoryError>) -> anyhow::Result<bool> {
     }
 }
 
-/// What is to be done about a difference now.
+/// The remedy of a difference, if it is safe now.
 pub(super) fn remedy(times: Times, difference: &Difference) -> Option<Remedy> {
     let minted_at = difference.order_id.and_then(|id| id.minted_at());
     let safe = match difference.kind {
@@ -118,7 +118,7 @@ pub(super) fn may_pass(difference: &Difference) -> bool {
     difference.kind == Kind::Overdue || matches!(remedy, Some(Remedy::EmitAgain | Remedy::Release))
 }
 
-/// What shows of a difference now.
+/// The difference as it shows now; `None` when it is gone.
 fn now(
     before: &Difference,
     found: &Found,

@@ -18,7 +18,7 @@ pub(super) struct Report {
     orders: u64,
     products: u64,
     movements: u64,
-    /// In minor units; missing where it was not compared.
+    /// In minor units; missing where the accounts were not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     charged: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub(super) struct Report {
     differences: Vec<Line>,
     /// Differences that are only counted.
     more: u64,
-    /// How many could be repaired beside those that this run was allowed to repair.
+    /// Safe repairs beyond the number that this run was allowed to make.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_back: Option<usize>,
     seconds: f64,
@@ -40,7 +40,8 @@ struct Line {
 }
 
 impl Report {
-    /// Of what was `found`, what is still in `findings` was not repaired.
+    /// The report of a run that found `found`. A difference that is still in `findings` was not
+    /// repaired.
     pub(super) fn new(
         findings: &Findings,
         found: Vec<Difference>,
@@ -128,7 +129,7 @@ impl Report {
         write!(text, "{all} differences, {repaired} repaired")?;
         if let Some(repairs) = self.held_back {
             let limit = "more than this run may repair: read them, then say --max-repairs";
-            // A run takes no larger number, and repairs the others the next time.
+            // A run takes no larger number. The next run repairs the others.
             let next = MOST_REPAIRS.min(repairs as u64);
             write!(text, "; {repairs} are {limit} {next}")?;
         }

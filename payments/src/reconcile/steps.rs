@@ -2,12 +2,13 @@
 
 /// Makes `repairs` in steps of `at_once`. Answers the repairs that are left.
 ///
-/// `repair` makes the repairs of one step, and answers the ones to look at again. `wait_for_repairs`
-/// waits until at most a number of them are left, keeps those, and answers whether that came in time.
+/// `repair` makes the repairs of one step, and answers the repairs to look at again.
+/// `wait_for_repairs` waits until at most a number of repairs is left, keeps those, and answers
+/// whether that came in time.
 ///
-/// A step of which everything is left is the last one. After the first step that was not repaired in
-/// time, each step waits only until one of its repairs shows. At the end one more wait covers all that is
-/// left. So repairs that never show cost two such waits, however many they are.
+/// A step of which no repair showed is the last one. After the first step that was not repaired in
+/// time, each step waits only until one of its repairs shows. At the end, one more wait covers all
+/// repairs that are left. So repairs that never show cost two such waits in all.
 pub(super) async fn in_steps<T: Clone>(
     repairs: &[T],
     at_once: usize,

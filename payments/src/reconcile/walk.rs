@@ -167,7 +167,7 @@ impl Reconciler {
             {
                 findings.add(difference);
             }
-            // The others are older still.
+            // The movements on the other pages are older still.
             let Some(cursor) = page.next.filter(|_| page.items.len() == all) else {
                 break;
             };
@@ -270,7 +270,7 @@ impl Reconciler {
             differences.extend(match found {
                 Found::Order(order) => compare_sale(&sale, Some(&order), outcome, given_back),
                 Found::Missing => compare_sale(&sale, None, outcome, given_back),
-                // The other pass tells of it.
+                // The other pass reports the damaged order.
                 Found::Damaged(_) => Vec::new(),
             });
         }

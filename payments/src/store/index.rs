@@ -1,7 +1,7 @@
 //! The index of orders, which tells when each order was placed.
 //!
-//! A member is the ids of the orders that one call placed, with spaces in between. Its score is the time
-//! of that call. Orders are listed by this time, and orders of the same time by their ids.
+//! A member is the ids of the orders that one call placed, separated by spaces. Its score is the
+//! time of that call. Orders are listed by this time, and orders of the same time by their ids.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +28,7 @@ pub struct Position {
 /// Members that are read of a partition at first. A member may have one id, or as many as one call
 /// places.
 const FIRST_MEMBERS: usize = 2;
-/// The most members that are read beyond one for each wanted order: far more than calls fall into the
+/// The most members that are read beyond one for each wanted order. Far fewer calls fall into the
 /// milliseconds at both ends of the range.
 const MEMBERS_BEYOND: usize = 1_000;
 
@@ -62,7 +62,7 @@ impl OrderStore {
         position: Option<Position>,
         count: usize,
     ) -> Result<Vec<Position>, RedisError> {
-        // Orders that were placed together with the last one may be listed in any order.
+        // Orders of the same millisecond are listed by their ids, so its members are read again.
         let end = position.map_or(placed.end, |last| {
             placed.end.min(last.placed_ms.saturating_add(1))
         });
@@ -84,8 +84,8 @@ impl OrderStore {
                     }
                 }
             }
-            // Orders of one millisecond may be spread over several members, so only orders newer than the
-            // last millisecond are in their final position.
+            // Orders of one millisecond may be spread over several members. So only orders newer
+            // than the last millisecond are in their final position.
             let whole = orders
                 .iter()
                 .rev()
@@ -98,8 +98,8 @@ impl OrderStore {
                 let why = format!("too many calls have placed orders at {last_ms}");
                 return Err(RedisError::malformed("the index of orders", why));
             }
-            // The members still needed, by the orders of each member so far. At least twice as many as
-            // before, so that uneven members cost few rounds.
+            // The members still needed, estimated from the orders per member so far. At least as
+            // many as were read so far, so that uneven members cost few rounds.
             batch = ((count + 1 - whole) * members).div_ceil(ids).max(members);
         }
     }
@@ -126,7 +126,8 @@ impl FromStr for Position {
     }
 }
 
-/// The members with a score in this range, the newest first: `count` of them after the first `behind`.
+/// The members with a score in this range, the newest first: `count` of them after the first
+/// `behind`.
 fn range(partition: Partition, placed: Range<u64>, behind: usize, count: usize) -> Command {
     let (newest, oldest) = (format!("({}", placed.end), placed.start.to_string());
     let range = Command::new("ZRANGE")

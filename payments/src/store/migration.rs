@@ -21,13 +21,13 @@ const PAGE: usize = 100;
 /// The score of every member in layout 0. No order was placed at this time.
 const UNTIMED: u64 = 0;
 
-/// To layout 1: the index of orders tells when each was placed. Layout 0 has a member for each
-/// order, and the same score for all of them. A member that has its time is not looked at again, so
-/// the step goes on where it was broken off.
+/// To layout 1: the score of an order in the index is the time at which it was placed. Layout 0 has
+/// a member for each order, and the same score for all members. The step passes over members that
+/// have their time. So it goes on where it was broken off.
 fn index_by_time(own: Store, partition: Partition) -> Taken {
     Box::pin(async move {
         let index = keys::orders(partition);
-        // Members that are no orders stay as they are. The list of orders tells of them.
+        // Members that are no orders stay as they are. The list of orders reports them.
         let (mut timed, mut left) = (0, 0);
         loop {
             let range = Command::new("ZRANGE")
@@ -73,8 +73,8 @@ fn index_by_time(own: Store, partition: Partition) -> Taken {
     })
 }
 
-/// When the order of a member was placed, in milliseconds. The line says so; where there is no line
-/// that can be read, the id tells it to within a day, and the audit finds the order there.
+/// When the order of a member was placed, in milliseconds. The line of the order tells the time. If
+/// no line can be read, the id tells the time to within a day, and the audit finds the order there.
 async fn placed_at(
     own: &Store,
     partition: Partition,

@@ -1,4 +1,4 @@
-//! Orders are placed in batches: one call writes all orders that wait at the same moment.
+//! Places orders in batches: one call writes all orders that wait at the same moment.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(super) struct Placement {
 /// When an order was placed and when it is due, or the id of the order that its key placed before.
 pub(super) type Placed = Once<(Timestamp, Timestamp), String>;
 
-/// The most orders that one call of `place_orders` places. The call takes about a millisecond, in which
-/// the store does nothing else.
+/// The most orders that one call of `place_orders` places. The call takes about a millisecond, in
+/// which the store does nothing else.
 pub const PLACEMENT_BATCH: usize = 100;
 
 /// The batcher that places orders in `own`, due `delay` later.

@@ -21,8 +21,8 @@ impl OrderStore {
         found.map(|found| line::parse(id, &found)).transpose()
     }
 
-    /// A page of the orders that a filter admits, the newest first, behind `position`. It may be
-    /// short, or empty, although there are more: what is read for it is bounded.
+    /// A page of the orders that a filter admits, the newest first, behind `position`. The page may
+    /// be short or empty although more orders match, because the number of reads for it is bounded.
     pub async fn list_orders(
         &self,
         filter: &OrderFilter,

@@ -1,5 +1,5 @@
-//! Orders that were placed while the clock of the store was ahead. Without this, they would be due only
-//! when the clock gets there.
+//! Makes orders due anew that were placed while the clock of the store was ahead. Otherwise they
+//! would be due only when the clock reaches the time of their placement again.
 
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use shared::store::sweep::ClockWatch;
 use super::OrderStore;
 use crate::keys;
 
-/// How far ahead an order must have been placed. A clock that was ahead by less makes an order wait no
-/// longer than that.
+/// How far ahead of now an order must have been placed. If the clock was ahead by less, the order
+/// waits at most this much longer.
 const MIN_AHEAD: Duration = Duration::from_mins(1);
 /// Members of `due` that are read at once, and how many pages one look reads.
 const PAGE: usize = 100;
 const MAX_PAGES: usize = 100;
 
 impl OrderStore {
-    /// Makes orders due anew that were placed at a time which is still to come: the clock was ahead
-    /// then. Each waits for its delay from now on, and not until the clock gets there. Answers how
-    /// many members of `due` that were. Members that are due before an order which is placed now are
-    /// not looked at.
+    /// Makes orders due anew whose time of placement is still to come: the clock was ahead then.
+    /// Each order is due after its delay, counted from now. Answers the number of members of `due`
+    /// that were changed. Members that are due earlier than an order which is placed now are not
+    /// looked at.
     ///
-    /// A clock that is behind for a moment makes good orders look like those, and they would be paid
-    /// early. So it has to be steady since the look before, and agree with the clock of this process.
+    /// A clock that is behind for a moment makes good orders look like these, and they would be
+    /// paid early. So the clock of the store has to be steady since the look before, and to agree
+    /// with the clock of this process.
     pub async fn redate_due(&self, watch: &ClockWatch) -> Result<usize, RedisError> {
         let mut redated = 0;
         for partition in self.own.partitions().all() {
@@ -77,7 +78,8 @@ impl OrderStore {
             .texts()?)
     }
 
-    /// Orders that were placed together have the same times, so the first one tells those of all.
+    /// Makes one member due anew, and answers whether it did. The orders of a member have the same
+    /// times, so only the first order is read.
     async fn redate(&self, partition: Partition, member: &str) -> Result<bool, RedisError> {
         let first = member
             .split(' ')
@@ -94,7 +96,7 @@ impl OrderStore {
             return Ok(false);
         }
         let due = due_anew(now, order.created_at, order.completes_at);
-        // Only if it still waits, and only to an earlier time.
+        // XX: only if the member still waits. LT: only to an earlier time.
         let add = Command::new("ZADD")
             .key(keys::due(partition))
             .args(["XX", "LT", "CH"]);
@@ -108,8 +110,8 @@ impl OrderStore {
     }
 }
 
-/// When an order is due that waits for its delay from now on. A damaged one, which was to be completed
-/// before it was placed, is due now.
+/// When an order is due that waits for its delay from now on. A damaged order whose due time lies
+/// before its placement is due now.
 fn due_anew(now: Timestamp, created_at: Timestamp, completes_at: Timestamp) -> Timestamp {
     let delay_ms = completes_at
         .as_millis()

@@ -5,14 +5,14 @@
 
   The values that change most come first. Names may have spaces, but no control characters. A
   deleted product leaves a tombstone: `deleted <when>`. Times are milliseconds since the epoch, and
-  a price has two decimals. A line of another shape is damaged, and no function acts on it: without
-  a product its orders would be refunded. ]]
+  a price has two decimals. A line of another shape is damaged, and no function acts on it. If a
+  damaged product counted as missing, its orders would be refunded. ]]
 local PRODUCT = '^([1-9]%d*) (%d+) (%d+) (%d+%.%d%d) (%d+) ([^\t]+)\t([^\t]+)$'
 -- The values that a sale changes, and the rest with the space before it.
 local STOCK = '^([1-9]%d*) (%d+) %d+( .+)$'
 local TOMBSTONE = '^deleted %d+$'
 
--- The product under this key, and its line; nil where there is none, or its tombstone.
+-- The product under this key, and its line; nil for a missing product or a tombstone.
 local function read_product(key)
   local line = redis.call('GET', key)
   if not line or string.find(line, TOMBSTONE) then
@@ -28,8 +28,8 @@ local function read_product(key)
   }, line
 end
 
--- The line of a product as it stands from `now` on. A line that could not be read again is an
--- error: nothing is written yet.
+-- The line of a product that changes at `now`. A line that the functions could not read again is an
+-- error, before the caller writes anything.
 local function product_line(product, now)
   local values = {int(product.version), int(product.quantity), int(now), product.price,
     product.created_at, product.name}
@@ -38,8 +38,8 @@ local function product_line(product, now)
   return line
 end
 
--- A movement is an entry with one field. Its name is the kind of movement, its value
--- `<difference> <stock afterwards>`, and maybe an order or a note.
+-- Adds a movement: an entry with one field. The name of the field is the kind of movement. The
+-- value is `<difference> <stock afterwards>`, followed by an order id or a note where there is one.
 local function move(movements, kind, delta, balance, about)
   local text = int(delta) .. ' ' .. int(balance)
   if about ~= '' then
@@ -48,7 +48,7 @@ local function move(movements, kind, delta, balance, about)
   redis.call('XADD', movements, '*', kind, text)
 end
 
--- True when a product can be put into the indexes, or taken out, and the movement written.
+-- True when both indexes and the stream of movements have types that the functions can write to.
 local function can_list(products, names, movements)
   return writable_as(products, 'zset') and writable_as(names, 'zset')
     and writable_as(movements, 'stream')

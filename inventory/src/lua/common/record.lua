@@ -3,13 +3,14 @@
   value is
 
     <ms without the first digit>-<sequence>    the id of the movement by which its stock was taken
-    2, 3                                       why none was taken: no such product, not enough stock
+    2, 3                                       no stock was taken: no such product, not enough stock
     4                                          its stock was taken, and given back
 
-  Both are short because there are as many as orders. Times with another first digit are 31 years
-  apart, so that digit can be left out.
+  Field and value are short because each order has a record. Times of 13 digits that differ only in
+  the first digit are at least 31 years apart, so a record leaves that digit out.
 
-  Stock of an order that was given back stands beside its record, under the same characters and
+  Where stock of an order was given back, more fields stand beside its record. Their names are the
+  same 30 characters and
 
     :released     the movement whose stock was given back when the order was released
     :<movement>   a movement whose stock was given back because the order had taken its stock more
@@ -34,7 +35,7 @@ local function surplus_field(record, recorded)
   return record .. ':' .. recorded
 end
 
--- The movement in a record of an hour that begins at `since`; nil where the record has none.
+-- The movement in a record of an hour that begins at `since`; nil for a record without a movement.
 local function movement_of(recorded, since)
   local ms, sequence = string.match(recorded, '^(%d+)(%-%d+)$')
   if ms then
@@ -54,9 +55,9 @@ local function taken(movements, entry, order_id)
   end
 end
 
--- Puts pieces back into the stock of a product. The keys and the first three arguments are those
--- that both functions have which give stock back. Answers false, and writes nothing, where the
--- product would have too many pieces.
+-- Puts pieces back into the stock of a product. `keys` and `args` are those of the caller:
+-- `release_order` and `release_surplus` begin with the same five keys and three arguments. Answers
+-- false and writes nothing if the product would have too many pieces.
 local function give_back(keys, args, found, quantity, now)
   found.quantity, found.version = found.quantity + quantity, found.version + 1
   if found.quantity > whole(args[3], 'the most pieces of a product') then

@@ -1,7 +1,7 @@
---[[ The index of record hours is a sorted set of the hours that have records, numbered from 1970.
+--[[ The index of record hours is a sorted set of the hours that have records, counted from 1970.
   `records:swept` is the first hour whose records were not swept; a new store begins with 0. Orders
-  before that hour are too old, whatever any clock says, because the store cannot tell whether they
-  were applied. ]]
+  of earlier hours are too old, whatever the clock of the store says: the store cannot tell whether
+  they were applied. ]]
 local HOUR_MS = 60 * 60 * 1000
 local SWEPT = 'swept'
 
@@ -11,9 +11,9 @@ local function newest_hour(index)
   return tonumber(newest[1])
 end
 
--- The first hour that is kept, and whether the store has recorded no order yet. Older builds wrote
--- no marker. They kept at least the hours of `keep_ms` up to the newest one, and swept from the
--- oldest one on: the hours that the index still names were not swept.
+-- Answers the first hour that is kept, and whether the store has no records yet. Older builds wrote
+-- no marker. They kept at least the hours of `keep_ms` before the newest hour, and swept the oldest
+-- hours first. So the hours that the index still names were not swept.
 local function first_kept(index, prefix, keep_ms, now)
   local swept = redis.call('GET', prefix .. SWEPT)
   if swept then
@@ -28,16 +28,16 @@ local function first_kept(index, prefix, keep_ms, now)
   return math.max(0, math.min(oldest, counted)), false
 end
 
--- True when hours of the last 8 days lie before this one: then a wrong clock chose it. Records of
--- these days are never swept.
+-- True when this first hour lies within the last 8 days. Records of the last 8 days are never
+-- swept, so a wrong clock chose this hour.
 local function is_too_late(first, now)
   return first * HOUR_MS > now - MIN_RECORD_RETENTION_MS
 end
 
--- The last hour in which the store records orders: a day ahead of its clock. An order of a later
--- hour would make all others look old. Where the clock is more than a day behind the newest record,
--- the last hour is a day ahead of that record. An order beyond that hour shows that the clock is
--- wrong: the answer is `false`.
+-- The last hour in which the store records orders: a day ahead of its clock. The record of an order
+-- of a later hour would make all other orders look old. Where the clock is more than a day behind
+-- the newest record, the last hour is a day ahead of that record. If an order of the call is of an
+-- even later hour, the clock is wrong, and the answer is `false`.
 local function last_recorded(index, runs, now)
   local last, furthest = math.floor((now + MAX_SKEW_MS) / HOUR_MS), 0
   for _, run in ipairs(runs) do
@@ -61,9 +61,10 @@ local function has_old(runs, first)
   return false
 end
 
--- Lists the hours in which this call records orders. Answers false where the index has a wrong
--- type: this is the first write of the call, so nothing is written then. A store that records its
--- first order has forgotten none, and `new_marker` says so.
+-- Adds the hours in which this call records orders to the index. Answers false if the index has a
+-- wrong type. This is the first write of the call, so the call has written nothing then.
+-- `new_marker` is the key of the marker where the store records its first order: no record was
+-- swept.
 local function index_hours(index, runs, new_marker)
   local hours = {}
   for _, run in ipairs(runs) do

@@ -29,9 +29,9 @@ pub(super) struct TimelineBody {
     trace_id: Option<String>,
     /// What happened, each step after its cause. Times are those of the store that took the step.
     steps: Vec<StepBody>,
-    /// What is missing, and why: `store` (how far the events are could not be asked), `inventory`
-    /// (the movement of stock could not be asked) or `record` (the order is so old that inventory may
-    /// have forgotten its movement). Empty when everything is here.
+    /// What is missing, and why. `store`: the state of the events could not be read. `inventory`:
+    /// inventory could not be asked for the movement of stock. `record`: the order is so old that
+    /// inventory may have forgotten its movement. Empty when nothing is missing.
     degraded: Vec<String>,
 }
 
@@ -68,11 +68,11 @@ struct EventBody {
     entry_id: String,
     /// The consumer group that acts on it.
     group: String,
-    /// `waiting` (no consumer was given it yet), `pending` (a consumer has it), `acknowledged` (inventory
-    /// or payments acted on it) or `unknown`.
+    /// `waiting` (no consumer was given it yet), `pending` (a consumer has it), `acknowledged`
+    /// (inventory or payments acted on it) or `unknown`.
     delivery: String,
-    /// How often it was given to a consumer: 0 while it waits. Redis keeps no count of what is
-    /// acknowledged, which was at least once; then this is absent.
+    /// How often it was given to a consumer: 0 while it waits. Absent once it is acknowledged,
+    /// because Redis keeps the count only until then. It was given at least once.
     #[serde(skip_serializing_if = "Option::is_none")]
     deliveries: Option<u64>,
 }
@@ -90,7 +90,7 @@ struct StepMovement {
 }
 
 impl TimelineBody {
-    /// `state` is that of the event of the payment, `movement` the one that took the stock.
+    /// `state` is that of the event of the payment; `movement` took the stock.
     pub(super) fn new(
         order: &Order,
         state: EntryState,
@@ -116,7 +116,7 @@ fn steps(order: &Order, state: EntryState, movement: Option<Movement>) -> Vec<St
         format!("{}:completed", order.id),
         state,
     );
-    // It was acted on, or the order would not be refunded.
+    // The event was acted on, or the order would not be refunded.
     let refund = event::<RefundOrder>(
         order.trail.refund_entry.as_deref(),
         format!("{}:refund", order.id),

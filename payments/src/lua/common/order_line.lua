@@ -37,7 +37,7 @@ local function read_order(line)
   end
 end
 
--- The end of a line that is placed now: both times, with the space before them.
+-- The end of the line of a new order: both times, each with a space before it.
 local function new_times(created, due)
   return ' ' .. int(created) .. ' ' .. int(due)
 end
@@ -94,9 +94,9 @@ local function paid_tail(line)
 end
 
 -- Emits order_completed for an order whose times begin at `tail`. Answers the id of the entry and
--- the total in minor units; emits and answers nothing for a damaged line. Every order that is paid
--- is read here, so the line is cut at known lengths, which is far faster than one pattern for all
--- of it.
+-- the total in minor units. For a damaged line it emits nothing and answers nil. Each order that is
+-- paid is read here. So the line is cut at known lengths, which is far faster than one pattern for
+-- all of it.
 local function emit_completed(stream, time, id, line, tail)
   local quantity, price, fee, total, major, minor, at = string.match(line, PRICED)
   if not at or #major > MAX_MAJOR_DIGITS then
