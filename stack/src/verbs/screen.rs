@@ -94,8 +94,8 @@ impl Screen {
     }
 }
 
-/// The members of a JSON object, each with the comma behind it. A text value with a comma may be
-/// split as well, which only changes where a line is broken.
+/// The members of a JSON object, each with the comma behind it. A text value that ends with a comma
+/// is split as well, which only changes where a line is broken.
 pub(super) fn members(json: &str) -> impl Iterator<Item = &str> {
     let mut rest = json;
     std::iter::from_fn(move || {

@@ -51,8 +51,8 @@ pub(crate) struct Up {
     /// Remove all products and orders of earlier runs first
     #[arg(long)]
     fresh: bool,
-    /// Make each store a Redis Cluster of three primaries with a replica each, on ports 6380 to 6385
-    /// and 6390 to 6395; their data is kept apart [default: .data/run-cluster]
+    /// Make each store a Redis Cluster of three primaries with a replica each, on ports 6380 to
+    /// 6385 and 6390 to 6395; their data is kept apart [default: .data/run-cluster]
     #[arg(long)]
     cluster: bool,
     /// No colours (the variable `NO_COLOR` says the same)
@@ -129,8 +129,8 @@ impl Plan {
         })
     }
 
-    /// Starts the system, prints the box of addresses, and restarts processes that end. Returns when
-    /// a process would end again after every start, and answers why.
+    /// Starts the system, prints the box of addresses, and restarts processes that end. Returns
+    /// when a process would end again after every start, and answers why.
     async fn start_and_watch(&self, running: &Running) -> Result<String> {
         let guard = Guard {
             stack: self.binaries.stack.clone(),

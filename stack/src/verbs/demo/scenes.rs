@@ -1,4 +1,4 @@
-//! Four of the five scenes: the four ways in which an order may end.
+//! Four of the five scenes: an order is paid, refunded for two reasons, and cancelled.
 
 use anyhow::{Result, ensure};
 use reqwest::StatusCode;

@@ -21,7 +21,7 @@ use crate::verbs::screen::Screen;
 
 /// The delay of orders: long enough to cancel an order on a busy machine, short enough to watch.
 pub(super) const COMPLETION_DELAY: Duration = Duration::from_millis(1_500);
-/// The limit of every wait. Each step takes 1 s or 2 s, so a step that takes longer will not happen.
+/// The limit of every wait. Each step takes 1 s or 2 s, so a step that takes this long has failed.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The system, seen from outside: its HTTP APIs, and its stores as an operator sees them.

@@ -81,7 +81,7 @@ impl DataDir {
         }
         let path = std::path::absolute(&server.path)?;
         let line = format!("{}\n{}\n", path.display(), server.version);
-        // A record that is already right is not written again: on a full disk it would end up empty.
+        // A record that is already right is not written again: a full disk would leave it empty.
         if line != text {
             fs::write(&record, line)
                 .with_context(|| format!("cannot write {}", record.display()))?;

@@ -40,8 +40,8 @@ impl Running {
         lock(&self.services).clone()
     }
 
-    /// Waits until all services are ready. While a store waits for room on its disk, the wait has no
-    /// limit.
+    /// Waits until all services are ready. While a store waits for room on its disk, the wait has
+    /// no limit.
     pub(super) async fn wait_ready(&self) -> Result<()> {
         let services = self.services();
         let is_patient = || {
