@@ -53,7 +53,7 @@ impl Moment {
 
 impl Trap {
     /// A trap for the first command whose label begins with `command`, such as `XACK`,
-    /// `FCALL apply_orders` or `GET /products`. [`proxy`](super) says what a label is.
+    /// `FCALL apply_orders` or `GET /products`. [`proxy`](crate::proxy) says what a label is.
     pub fn at(command: &str, moment: Moment) -> Self {
         Self {
             command: command.to_owned(),

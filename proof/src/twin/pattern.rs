@@ -243,7 +243,7 @@ impl<'a> Matcher<'a> {
                     .instants
                     .0
                     .get(&step(at)?)
-                    .ok_or("a time nobody has told")?;
+                    .ok_or("the time of a step that is not known yet")?;
                 let ms = (then + number(later)?).checked_sub(number(value)?);
                 self.instants.bind(step(now)?, ms.ok_or("before its time")?)
             }

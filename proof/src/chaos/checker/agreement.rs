@@ -110,7 +110,7 @@ pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> 
             call.product == order.product && i64::try_from(call.quantity) == Ok(order.quantity)
         });
         finding.expect(matches, || {
-            format!("nobody asked for order {id}: {order:?}")
+            format!("no client asked for order {id}: {order:?}")
         });
     }
     let lossy = evidence.window_ms > 0;
@@ -130,7 +130,7 @@ pub(super) fn nothing_invented(evidence: &Evidence<'_>, placed: &Placed<'_>) -> 
     for event in stores.refunds.entries.iter().filter(|event| !event.poison) {
         let refused = is_refused(evidence, event);
         finding.expect(refused || lossy, || {
-            format!("a refund nobody decided: {event:?}")
+            format!("a refund of an order that was not refused: {event:?}")
         });
     }
     let trimmed = evidence.orders_trimmed();

@@ -64,7 +64,7 @@ fn dead_letters(evidence: &Evidence<'_>, finding: &mut Finding) {
         let removed = letter.reason == "entry_trimmed" && !trimmed.is_empty();
         let orphaned = letter.reason == "order_not_found" && evidence.window_ms > 0;
         finding.expect(removed || orphaned, || {
-            format!("set aside without need: {letter:?}")
+            format!("set aside although it is no poison: {letter:?}")
         });
     }
     for (from, stream) in [(Owner::Payments, completed), (Owner::Inventory, refunds)] {
