@@ -78,7 +78,8 @@ impl Claims {
         self.remember_order(claim, answer);
     }
 
-    /// The same for an order. Its claim is looked for under one day only, so the day is not listed.
+    /// The same for an order. Its claim is looked for under today and yesterday only, so the day is
+    /// not listed.
     pub fn remember_order(&mut self, claim: Option<&Claim>, answer: impl std::fmt::Display) {
         if let Some(Claim { hash, fingerprint }) = claim {
             let key = (self.beginning.day, hash.clone());
